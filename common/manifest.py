@@ -1,0 +1,47 @@
+"""The manifest: JSON beside every artefact with its inputs, versions, seed, counts and parent."""
+
+import importlib.metadata
+import time
+from pathlib import Path
+from typing import Any
+
+from common.files import digest, read_json, write_json
+
+NAME = "manifest.json"
+PACKAGES = ("torch", "megatron-core", "transformers", "tokenizers", "datasets", "numpy")
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages whose change could change an artefact."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def describe(kind: str, **fields: Any) -> dict[str, Any]:
+    """A manifest of ``kind`` with the moment, the versions and what the caller knows of inputs, counts and parent."""
+    return {"kind": kind, "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "versions": versions(), **fields}
+
+
+def write(folder: str | Path, manifest: dict[str, Any]) -> None:
+    """Write ``folder``'s manifest atomically."""
+    write_json(Path(folder) / NAME, manifest)
+
+
+def read(folder: str | Path) -> dict[str, Any]:
+    """Read ``folder``'s manifest. Raises UserError when there is none."""
+    return read_json(Path(folder) / NAME)
+
+
+def digests(folder: str | Path) -> dict[str, str]:
+    """Digest of every file below ``folder``, manifests left out, by relative path."""
+    folder = Path(folder)
+    return {
+        str(path.relative_to(folder)): digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != NAME
+    }

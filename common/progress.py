@@ -1,0 +1,65 @@
+"""A progress bar where someone watches, a line now and then where nobody does."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+T = TypeVar("T")
+console = Console(stderr=True)
+LINE_EVERY_SECONDS = 15.0
+
+
+class Bar:
+    """Progress of one long stage. ``with Bar("encode", total=10) as bar: bar.advance(1, note="loss 4.2")``."""
+
+    def __init__(self, title: str, total: float, unit: str = ""):
+        self.title, self.total, self.unit = title, total, unit
+        self.done = 0.0
+        self.started = self.printed = time.monotonic()
+        self.progress: Progress | None = None
+
+    def __enter__(self) -> "Bar":
+        if sys.stderr.isatty():
+            self.progress = Progress(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(self.unit),
+                TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console,
+            )  # fmt: skip
+            self.task = self.progress.add_task(self.title, total=self.total, note="")
+            self.progress.start()
+        return self
+
+    def advance(self, amount: float = 1, note: str = "") -> None:
+        """Say that ``amount`` more units are done; ``note`` replaces the text at the end of the bar."""
+        self.done += amount
+        if self.progress:
+            self.progress.update(self.task, completed=self.done, note=note)
+        elif time.monotonic() - self.printed >= LINE_EVERY_SECONDS:
+            self.printed = time.monotonic()
+            self._line(note)
+
+    def _line(self, note: str) -> None:
+        seconds = time.monotonic() - self.started
+        print(f"{self.title}: {self.done:g}/{self.total:g} {self.unit} in {seconds:.0f} s {note}".rstrip(), file=sys.stderr, flush=True)
+
+    def __exit__(self, *_: object) -> None:
+        if self.progress:
+            self.progress.stop()
+        else:
+            self._line("")
+
+
+def track(items: Iterable[T], title: str, total: int, unit: str = "") -> Iterator[T]:
+    """Yield ``items`` while a bar shows how far they are."""
+    with Bar(title, total, unit) as bar:
+        for item in items:
+            yield item
+            bar.advance()
+
+
+def say(message: str) -> None:
+    """A line for the person who watches; never part of a result on standard output."""
+    console.print(message, highlight=False, soft_wrap=True)

@@ -1,0 +1,16 @@
+"""Typed schema of the configuration, one file a group; the string after a field says what the key means."""
+
+from conf.schema.data import DataConfig, PrepareConfig, TokenizerConfig
+from conf.schema.model import EncoderConfig
+from conf.schema.objective import MlmConfig
+from conf.schema.optim import OptimConfig, ScheduleConfig
+from conf.schema.parallel import ParallelConfig
+from conf.schema.probe import ProbeConfig, SweepConfig
+from conf.schema.quickstart import QuickstartConfig
+from conf.schema.root import ClusterConfig, Config, ExportConfig
+from conf.schema.train import SaveConfig, TrainConfig
+
+__all__ = [
+    "ClusterConfig", "Config", "DataConfig", "EncoderConfig", "ExportConfig", "MlmConfig", "OptimConfig", "ParallelConfig", "PrepareConfig",
+    "ProbeConfig", "QuickstartConfig", "SaveConfig", "ScheduleConfig", "SweepConfig", "TokenizerConfig", "TrainConfig",
+]  # fmt: skip

@@ -1,0 +1,68 @@
+"""Group `data`, and the sections `tokenizer` and `prepare`: text in, tokens out."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class DataConfig:
+    """Where text, tokenizer, tokens and retrieval sets are."""
+
+    inputs: list[str] = field(default_factory=list)
+    """Files, folders or globs of .txt, .md, .jsonl or .parquet (plain, .gz, .zst), read in sorted order."""
+    text_field: str = "text"
+    """Column or key that holds the text in .jsonl and .parquet."""
+    id_field: str = "id"
+    """Column or key that holds the document's id; where it is missing the id is `file:line`."""
+    tokenizer: str = "data/${name}/tokenizer"
+    """Folder with tokenizer.json; `jobs.tokenizer` writes it, every other job reads it."""
+    tokens: str = "data/${name}/tokens"
+    """Folder of the prepared tokens: tokens.bin, tokens.idx, manifest.json."""
+    retrieval: str = "data/${name}/retrieval"
+    """Retrieval set: a folder in BEIR format (corpus.jsonl, queries.jsonl, qrels/{train,dev,test}.tsv or one qrels.tsv that is
+    then split by a hash of the query id), or a folder with one such set in each of train/, dev/ and test/."""
+
+
+@dataclass
+class TokenizerConfig:
+    """How `jobs.tokenizer` learns a byte-level BPE."""
+
+    vocab_size: int = 32_000
+    """Size of the vocabulary, special tokens included."""
+    pattern: str = "llama3"
+    """Pre-tokenization pattern: llama3, gpt4 or qwen."""
+    nfc: bool = True
+    """Normalise text to Unicode NFC."""
+    lowercase: bool = False
+    """Lowercase before splitting (after NFKC); only for small demonstrations, since it cannot be undone."""
+    mlm_tokens: bool = True
+    """Add the special tokens of masked language modelling: [PAD] [UNK] [CLS] [SEP] [MASK]."""
+    chat_tokens: bool = False
+    """Add the special tokens of chat: <|im_start|> <|im_end|> <|endoftext|>."""
+    sample_bytes: int = 200_000_000
+    """Train on about this much text, taken evenly from all documents."""
+    report_bytes: int = 2_000_000
+    """Measure fertility and purity on about this much text per language."""
+    language_field: str = "language"
+    """Key of a document that names its language; where it is missing the language is `all`."""
+    morphemes: str | None = None
+    """A CoNLL-U file with gold lemmas, to report how many tokens are whole morphemes."""
+
+
+@dataclass
+class PrepareConfig:
+    """How `jobs.prepare` turns text into tokens."""
+
+    shard_bytes: int = 64_000_000
+    """A shard is a run of whole input files, or a span of lines of one, of about this many bytes on disk."""
+    elements: int = 1
+    """Number of array elements that share the shards; the merged bytes do not depend on it."""
+    on_bad_document: str = "error"
+    """What to do with a document that cannot be read: error or skip."""
+    max_bad_documents: int = 1000
+    """With `skip`: stop with an error after this many."""
+    check_every: int = 500
+    """Compare every n-th document with the reference tokenizer; a difference falls back to it, loudly."""
+    add_special_tokens: bool = True
+    """Wrap each document in [CLS] ... [SEP] (or end it with <|endoftext|>, whichever the tokenizer has)."""
+    adopt: str | None = None
+    """Prefix of an existing .bin/.idx to take over instead of tokenising (written with the same tokenizer)."""

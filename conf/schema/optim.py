@@ -1,0 +1,47 @@
+"""Group `optim`: the optimizer and the learning-rate schedule."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class ScheduleConfig:
+    """Learning rate over the run, as a factor of `optim.lr`."""
+
+    kind: str = "wsd"
+    """wsd (warm up, stay, decay), cosine or constant; every one warms up first."""
+    warmup_steps: int = 0
+    """Linear warm-up over this many optimizer steps."""
+    warmup_tokens: int = 0
+    """Linear warm-up over this many tokens; set this or warmup_steps, not both."""
+    decay_steps: int = 0
+    """wsd: length of the decay at the end of the run, in steps."""
+    decay_shape: str = "1-sqrt"
+    """wsd: linear, cosine or 1-sqrt."""
+    min_lr_ratio: float = 0.0
+    """The decay ends at this share of `optim.lr`."""
+
+
+@dataclass
+class OptimConfig:
+    """Optimizer. StableAdamW is AdamW with the update clipping of Adafactor (arXiv 2304.13013)."""
+
+    name: str = "stable_adamw"
+    """adamw or stable_adamw."""
+    lr: float = 8e-4
+    """Peak learning rate."""
+    beta1: float = 0.9
+    """Decay of the first moment."""
+    beta2: float = 0.98
+    """Decay of the second moment."""
+    eps: float = 1e-6
+    """Added to the root of the second moment."""
+    weight_decay: float = 1e-5
+    """Decoupled weight decay."""
+    decay_norms_and_biases: bool = False
+    """Apply weight decay to one-dimensional parameters too."""
+    decay_embeddings: bool = True
+    """Apply weight decay to the embedding table too."""
+    clip_grad: float = 1.0
+    """Clip the global gradient norm to this; 0 switches it off (StableAdamW does without)."""
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    """The learning-rate schedule."""

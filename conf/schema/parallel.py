@@ -1,0 +1,21 @@
+"""Group `parallel`: how a model is laid out over ranks, and in which precision."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class ParallelConfig:
+    """Parallel layout of one run."""
+
+    tensor: int = 1
+    """Tensor-parallel size."""
+    pipeline: int = 1
+    """Pipeline-parallel size."""
+    precision: str = "fp32"
+    """fp32 or bf16 (bf16 keeps fp32 master weights and moments)."""
+    recompute: str = "none"
+    """Activation recomputation: none, selective (attention core) or full (every layer)."""
+    distributed_optimizer: bool = True
+    """Shard the optimizer over data-parallel ranks; without effect on one rank."""
+    threads: int = 0
+    """CPU threads of a rank; 0 takes the cores it may use. Frozen at the run's start, since sums depend on it."""

@@ -1,0 +1,57 @@
+"""Group `probe` and section `sweep`: retrieval measured at every save."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class ProbeConfig:
+    """The fixed, short contrastive step and the retrieval evaluation of one save (after arXiv 2601.16018, checkpoint selection)."""
+
+    depth: str = "head"
+    """head trains a linear map on frozen readouts; full fine-tunes the encoder as well."""
+    readout: str = "cat"
+    """last (mean of the last layer), cls, emb (mean of the embedding layer) or cat ([emb ; last])."""
+    beside: list[str] = field(default_factory=list)
+    """Further readouts measured at depth head and shown beside, from the same encoding: any of last, cls, emb, cat."""
+    whiten: bool = True
+    """Centre and PCA-whiten the readout with statistics of the training documents."""
+    whiten_eps: float = 0.01
+    """Added to the eigenvalues, in units of their mean."""
+    pairs: int = 4000
+    """Training pairs, drawn once with `seed`."""
+    steps: int = 300
+    """Contrastive steps."""
+    batch: int = 256
+    """Pairs per step; the other documents of the batch are the negatives."""
+    lr: float = 3e-4
+    """Peak learning rate of AdamW, decayed linearly to 0."""
+    temperature: float = 0.05
+    """Temperature of InfoNCE on cosine similarities."""
+    query_tokens: int = 32
+    """Queries are cut after this many tokens."""
+    train_document_tokens: int = 64
+    """Training documents are cut after this many tokens."""
+    document_tokens: int = 96
+    """Documents of the corpus are cut after this many tokens."""
+    max_queries: int = 0
+    """Evaluate on at most this many queries per split (drawn once with `seed`); 0 for all."""
+    tokens_per_batch: int = 4096
+    """Tokens per forward pass while encoding."""
+    seed: int = 0
+    """Seed of pairs, batches and the head."""
+
+
+@dataclass
+class SweepConfig:
+    """Probes over the saves of a run."""
+
+    run: str = "${run_dir}"
+    """Folder of the run whose saves are probed."""
+    metric: str = "dev/ndcg@10"
+    """Scalar that decides the `best` save, as split/metric."""
+    bm25: bool = True
+    """Measure BM25 on the same queries and documents and show it beside."""
+    bootstrap: int = 2000
+    """Resamples of queries in the paired bootstrap of best against untrained; 0 for none."""
+    force: bool = False
+    """Probe again the saves that have a result."""

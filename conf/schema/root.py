@@ -1,0 +1,74 @@
+"""The whole configuration; each job reads the sections it needs."""
+
+from dataclasses import dataclass, field
+
+from conf.schema.data import DataConfig, PrepareConfig, TokenizerConfig
+from conf.schema.model import EncoderConfig
+from conf.schema.objective import MlmConfig
+from conf.schema.optim import OptimConfig
+from conf.schema.parallel import ParallelConfig
+from conf.schema.probe import ProbeConfig, SweepConfig
+from conf.schema.quickstart import QuickstartConfig
+from conf.schema.train import TrainConfig
+
+
+@dataclass
+class ClusterConfig:
+    """Where elements run."""
+
+    kind: str = "local"
+    """local: in this process and its children, one element after another."""
+    workers: int = 0
+    """local: elements run at the same time; 0 takes the cores this process may use."""
+
+
+@dataclass
+class ExportConfig:
+    """What `jobs.export` writes."""
+
+    save: str = "${sweep.run}/checkpoints/best"
+    """Save to export; its hf/ half is used where it has one, else it is made from the Megatron half."""
+    output: str = "${sweep.run}/export"
+    """Folder to write: weights, config, tokenizer, model card, sentence-transformers modules."""
+
+
+@dataclass
+class Config:
+    """Root of the configuration."""
+
+    name: str = "unnamed"
+    """Name of the experiment: its folder under `runs_dir` and under data/."""
+    seed: int = 0
+    """Seed of initial weights, masking, dropout and data order."""
+    runs_dir: str = "runs"
+    """Folder of the run folders."""
+    run_dir: str = "${runs_dir}/${name}/seed_${seed}"
+    """Run folder of `jobs.train`."""
+    dry_run: bool = False
+    """Print what would be done, and check what can be checked, without doing it."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Inputs, tokenizer, tokens, retrieval set."""
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    """Tokenizer training."""
+    prepare: PrepareConfig = field(default_factory=PrepareConfig)
+    """Tokenisation."""
+    model: EncoderConfig = field(default_factory=EncoderConfig)
+    """The net."""
+    objective: MlmConfig = field(default_factory=MlmConfig)
+    """What is minimised."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    """Optimizer and schedule."""
+    parallel: ParallelConfig = field(default_factory=ParallelConfig)
+    """Layout over ranks."""
+    train: TrainConfig = field(default_factory=TrainConfig)
+    """The training loop."""
+    probe: ProbeConfig = field(default_factory=ProbeConfig)
+    """The probe."""
+    sweep: SweepConfig = field(default_factory=SweepConfig)
+    """Probes over saves."""
+    export: ExportConfig = field(default_factory=ExportConfig)
+    """Export to Hugging Face."""
+    quickstart: QuickstartConfig = field(default_factory=QuickstartConfig)
+    """Corpus of the quickstart."""
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    """Where elements run."""
