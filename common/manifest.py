@@ -40,8 +40,4 @@ def read(folder: str | Path) -> dict[str, Any]:
 def digests(folder: str | Path) -> dict[str, str]:
     """Digest of every file below ``folder``, manifests left out, by relative path."""
     folder = Path(folder)
-    return {
-        str(path.relative_to(folder)): digest(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != NAME
-    }
+    return {str(path.relative_to(folder)): digest(path) for path in sorted(folder.rglob("*")) if path.is_file() and path.name != NAME}
