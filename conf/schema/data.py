@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from conf.schema.choice import choice
+
 
 @dataclass
 class DataConfig:
@@ -28,7 +30,7 @@ class TokenizerConfig:
 
     vocab_size: int = 32_000
     """Size of the vocabulary, special tokens included."""
-    pattern: str = "llama3"
+    pattern: str = choice("llama3", "gpt4", "qwen")
     """Pre-tokenization pattern: llama3, gpt4 or qwen."""
     nfc: bool = True
     """Normalise text to Unicode NFC."""
@@ -56,7 +58,7 @@ class PrepareConfig:
     """A shard is a run of whole input files, or a span of lines of one, of about this many bytes on disk."""
     elements: int = 1
     """Number of array elements that share the shards; the merged bytes do not depend on it."""
-    on_bad_document: str = "error"
+    on_bad_document: str = choice("error", "skip")
     """What to do with a document that cannot be read: error or skip."""
     max_bad_documents: int = 1000
     """With `skip`: stop with an error after this many."""

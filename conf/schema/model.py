@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from conf.schema.choice import choice
+
 
 @dataclass
 class EncoderConfig:
     """A ModernBERT encoder (arXiv 2412.13663). Sizes are in units of one scalar unless said otherwise."""
 
-    architecture: str = "modernbert"
+    architecture: str = choice("modernbert")
     """Family of the net; `modernbert` is the only one so far."""
     vocab_size: int = 32_000
     """Rows of the embedding table; at least the tokenizer's vocabulary."""
@@ -29,7 +31,7 @@ class EncoderConfig:
     """RoPE base of local layers."""
     rope_theta_global: float = 160_000.0
     """RoPE base of global layers."""
-    norm: str = "layernorm"
+    norm: str = choice("layernorm", "rmsnorm")
     """layernorm (without bias) or rmsnorm. Hugging Face's ModernBERT knows only the first, so export refuses the second."""
     norm_eps: float = 1e-5
     """Epsilon of every norm."""
@@ -43,5 +45,5 @@ class EncoderConfig:
     """Dropout after the feed-forward layer."""
     init_std: float = 0.02
     """Standard deviation of the initial weights; output projections are divided by sqrt(2 x num_layers)."""
-    decoder_bias_init: str = "zeros"
+    decoder_bias_init: str = choice("zeros", "log_unigram")
     """Bias of the decoder at the start: zeros, or log_unigram (log frequency of each token in the training data)."""

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from conf.schema.choice import choice
+
 
 @dataclass
 class MlmConfig:
     """Masked language modelling with dynamic masking (arXiv 1810.04805; rates of arXiv 2412.13663)."""
 
-    kind: str = "mlm"
+    kind: str = choice("mlm")
     """The objective: mlm."""
     mask_rate: float = 0.3
     """Share of the maskable tokens that are predicted in training."""

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field
 
+from conf.schema.choice import choice
+
 
 @dataclass
 class ScheduleConfig:
     """Learning rate over the run, as a factor of `optim.lr`."""
 
-    kind: str = "wsd"
+    kind: str = choice("wsd", "cosine", "constant")
     """wsd (warm up, stay, decay), cosine or constant; every one warms up first."""
     warmup_steps: int = 0
     """Linear warm-up over this many optimizer steps."""
@@ -15,7 +17,7 @@ class ScheduleConfig:
     """Linear warm-up over this many tokens; set this or warmup_steps, not both."""
     decay_steps: int = 0
     """wsd: length of the decay at the end of the run, in steps."""
-    decay_shape: str = "1-sqrt"
+    decay_shape: str = choice("1-sqrt", "linear", "cosine")
     """wsd: linear, cosine or 1-sqrt."""
     min_lr_ratio: float = 0.0
     """The decay ends at this share of `optim.lr`."""
@@ -25,7 +27,7 @@ class ScheduleConfig:
 class OptimConfig:
     """Optimizer. StableAdamW is AdamW with the update clipping of Adafactor (arXiv 2304.13013)."""
 
-    name: str = "stable_adamw"
+    name: str = choice("stable_adamw", "adamw")
     """adamw or stable_adamw."""
     lr: float = 8e-4
     """Peak learning rate."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from conf.schema.choice import choice
+
 
 @dataclass
 class ParallelConfig:
@@ -11,9 +13,9 @@ class ParallelConfig:
     """Tensor-parallel size."""
     pipeline: int = 1
     """Pipeline-parallel size."""
-    precision: str = "fp32"
+    precision: str = choice("fp32", "bf16")
     """fp32 or bf16 (bf16 keeps fp32 master weights and moments)."""
-    recompute: str = "none"
+    recompute: str = choice("none", "selective", "full")
     """Activation recomputation: none, selective (attention core) or full (every layer)."""
     distributed_optimizer: bool = True
     """Shard the optimizer over data-parallel ranks; without effect on one rank."""

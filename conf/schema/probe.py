@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass, field
 
+from conf.schema.choice import choice
+
 
 @dataclass
 class ProbeConfig:
     """The fixed, short contrastive step and the retrieval evaluation of one save (after arXiv 2601.16018, checkpoint selection)."""
 
-    depth: str = "head"
+    depth: str = choice("head", "full")
     """head trains a linear map on frozen readouts; full fine-tunes the encoder as well."""
-    readout: str = "cat"
+    readout: str = choice("cat", "last", "cls", "emb")
     """last (mean of the last layer), cls, emb (mean of the embedding layer) or cat ([emb ; last])."""
     beside: list[str] = field(default_factory=list)
     """Further readouts measured at depth head and shown beside, from the same encoding: any of last, cls, emb, cat."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from conf.schema.choice import choice
 from conf.schema.data import DataConfig, PrepareConfig, TokenizerConfig
 from conf.schema.model import EncoderConfig
 from conf.schema.objective import MlmConfig
@@ -16,7 +17,7 @@ from conf.schema.train import TrainConfig
 class ClusterConfig:
     """Where elements run."""
 
-    kind: str = "local"
+    kind: str = choice("local")
     """local: in this process and its children, one element after another."""
     workers: int = 0
     """local: elements run at the same time; 0 takes the cores this process may use."""
@@ -42,7 +43,9 @@ class Config:
     """Seed of initial weights, masking, dropout and data order."""
     runs_dir: str = "runs"
     """Folder of the run folders."""
-    run_dir: str = "${runs_dir}/${name}/seed_${seed}"
+    run: str = "seed_${seed}"
+    """Name of the run; in a multirun, where it is not given, the swept keys and their values."""
+    run_dir: str = "${runs_dir}/${name}/${run}"
     """Run folder of `jobs.train`."""
     dry_run: bool = False
     """Print what would be done, and check what can be checked, without doing it."""

@@ -1,0 +1,35 @@
+"""What types cannot say: closed sets of values, signs, shares."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from common.errors import UserError, suggestion
+
+SHARES = ("_rate", "_share", "_ratio", "_fraction", "dropout", "beta1", "beta2")
+
+
+def keys(schema: type, prefix: str = "") -> Iterator[str]:
+    """Every dotted key of a schema, sections included."""
+    for field in dataclasses.fields(schema):
+        yield prefix + field.name
+        if dataclasses.is_dataclass(field.type):
+            yield from keys(field.type, f"{prefix}{field.name}.")
+
+
+def check(config: Any, prefix: str = "") -> None:
+    """Raise UserError naming the first key whose value cannot be meant."""
+    for field in dataclasses.fields(config):
+        key, value = prefix + field.name, getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            check(value, f"{key}.")
+            continue
+        choices = field.metadata.get("choices")
+        if choices and value not in choices:
+            raise UserError(f"{key}={value} is unknown; it takes {', '.join(choices)}{suggestion(str(value), choices)}")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if value < 0:
+            raise UserError(f"{key}={value} is negative; give 0 or more")
+        if field.name.endswith(SHARES) and value > 1:
+            raise UserError(f"{key}={value} is a share; give a number from 0 to 1")
