@@ -1,0 +1,48 @@
+# Terzi. `make quickstart` shows the whole idea, `make test` proves it; both make .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?=
+export PYTHONUNBUFFERED = 1
+
+.PHONY: help setup setup-dev quickstart test lint lock clean
+help:
+	@echo "make quickstart            corpus, tokenizer, encoder, retrieval at every save: about 8 minutes on 2 cores"
+	@echo "make quickstart DATA=dir   the same on your own .txt .md .jsonl .parquet"
+	@echo "make test                  every test (at most 12 minutes on 2 cores)"
+	@echo "make setup                 only .venv, from requirements.lock"
+	@echo "make lint                  ruff"
+	@echo "make clean                 remove data/quickstart and runs/quickstart"
+
+$(VENV)/.setup: requirements.lock setup.py
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Terzi needs CPython 3.11 to 3.13, $(PYTHON) is %d.%d: make PYTHON=python3.12 ..." % v)'
+	@echo "Installing the pinned packages of requirements.lock into $(VENV): about 1 GB to unpack with a CPU build of torch."
+	@echo "The default index serves torch with CUDA, several GB; for the CPU build set PIP_EXTRA_INDEX_URL to PyTorch's CPU index first."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.setup-dev: $(VENV)/.setup requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
+setup: $(VENV)/.setup
+setup-dev: $(VENV)/.setup-dev
+
+quickstart: setup
+ifeq ($(DATA),)
+	$(BIN)/python -m jobs.pipeline experiment=quickstart
+else
+	$(BIN)/python -m jobs.pipeline experiment=quickstart "name=own/$(notdir $(abspath $(DATA)))" "quickstart.folder='$(abspath $(DATA))'"
+endif
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+test: lint
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf data/quickstart runs/quickstart

@@ -1,0 +1,37 @@
+"""The strings that follow the fields of the schema, read from its source."""
+
+import ast
+import dataclasses
+import inspect
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Key(NamedTuple):
+    """One key of the configuration as a person meets it."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+def field_docstrings(schema: type) -> dict[str, str]:
+    """Docstring of each field of a dataclass: the string literal that follows it."""
+    body = ast.parse(inspect.getsource(schema)).body[0].body
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in zip(body, body[1:], strict=False)
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+    }
+
+
+def documented(schema: type, prefix: str = "") -> Iterator[Key]:
+    """Every leaf key below ``schema`` with its default and meaning, in the order of the source."""
+    meanings = field_docstrings(schema)
+    for field in dataclasses.fields(schema):
+        name = prefix + field.name
+        if dataclasses.is_dataclass(field.type):
+            yield from documented(field.type, f"{name}.")
+            continue
+        default = field.default if field.default is not dataclasses.MISSING else field.default_factory()
+        yield Key(name, "null" if default is None else str(default), " ".join(meanings[field.name].split()))

@@ -1,0 +1,150 @@
+"""The command line that every job shares: compose the configuration, check it, run, and speak plainly when it is wrong."""
+
+import difflib
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from common.errors import UserError, suggestion
+from conf.schema import Config
+from conf.schema.check import check, keys
+from jobs.help import show
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+ConfigStore.instance().store(name="schema", node=Config)
+
+
+def compose(job: str, overrides: list[str]) -> DictConfig:
+    """Compose ``conf/<job>.yaml`` with command-line overrides; a mistake becomes one UserError that names the key."""
+    try:
+        parsed = OverridesParser.create().parse_overrides(overrides)
+    except HydraException as error:
+        raise UserError(f"cannot read the argument: {_first_line(error)}; write key=value") from error
+    for override in parsed:
+        check_override(override)
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+            return hydra.compose(job, [o.input_line for o in parsed])
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(_explain(error)) from error
+
+
+def to_config(composed: DictConfig) -> Config:
+    """The composed configuration as plain typed objects, interpolations resolved, values checked."""
+    try:
+        config = OmegaConf.to_object(composed)
+    except OmegaConfBaseException as error:
+        raise UserError(_explain(error)) from error
+    check(config)
+    return config
+
+
+def check_override(override: Override) -> None:
+    """Raise UserError with a suggestion when an override names no key of the schema and no group of ``conf/``."""
+    key = override.key_or_group
+    if key.split(".")[0].split("/")[0] == "hydra":
+        return
+    folder = CONF / key
+    if folder.is_dir() and key != "schema":
+        options = [str(path.relative_to(folder).with_suffix("")) for path in sorted(folder.rglob("*.yaml"))]
+        for value in _values(override):
+            if value not in (*options, "null", "None"):
+                raise UserError(
+                    f"{key}={value}: there is no conf/{key}/{value}.yaml{suggestion(value, options)}; there are: {', '.join(options)}"
+                )
+        return
+    known = list(keys(Config))
+    if key not in known:
+        raise UserError(f"unknown key '{key}'{_nearest(key, known)}; `--cfg job` prints every key with its value")
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    """A suggestion by the whole dotted key, else by its last part."""
+    found = suggestion(key, known)
+    if found:
+        return found
+    last = key.rpartition(".")[2]
+    near = difflib.get_close_matches(last, {k.rpartition(".")[2] for k in known}, n=1, cutoff=0.7)
+    return f"; did you mean '{next(k for k in known if k.rpartition('.')[2] == near[0])}'?" if near else ""
+
+
+def _values(override: Override) -> list[str]:
+    return [str(value) for value in override.sweep_string_iterator()] if override.is_sweep_override() else [str(override.value())]
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _explain(error: BaseException) -> str:
+    """Hydra's and OmegaConf's several lines, as one sentence with the key and a suggestion."""
+    root = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    key = getattr(root, "full_key", None)
+    text = _first_line(root)
+    if key and "not in '" in text:
+        return f"unknown key '{key}' in a YAML file under conf/{_nearest(key, list(keys(Config)))}"
+    return f"{key}: {text}" if key and key not in text else text
+
+
+def first_point(overrides: list[str]) -> list[str]:
+    """The overrides of a multirun with each sweep narrowed to its first value, to check a grid before it starts."""
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    return [f"{o.key_or_group}={_values(o)[0]}" if o.is_sweep_override() else o.input_line for o in parsed]
+
+
+def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> None:
+    """Entry point of ``python -m jobs.<job>``; ``sections`` are the parts of the schema that it reads.
+
+    Exit status: 0 done, 2 bad input, 130 interrupted."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked readers after a threaded encode would warn and stall
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    arguments = sys.argv[1:]
+    if "--help" in arguments or "-h" in arguments:
+        show(job, sys.modules["__main__"].__doc__ or "", sections, CONF)
+        return
+    overrides = [a for a in arguments if not a.startswith("-")]
+    multirun = "-m" in arguments or "--multirun" in arguments
+    swept: list[str] = []
+
+    def task(composed: DictConfig) -> Any:
+        if swept and OmegaConf.to_container(composed)["run"] == "seed_${seed}":
+            point = HydraConfig.get().overrides.task
+            composed.run = ",".join(o for o in point if o.partition("=")[0] in swept).replace("/", "_")
+        return _guard(lambda: run(to_config(composed)))
+
+    def checked() -> None:
+        point = first_point(overrides) if multirun else overrides
+        swept.extend(o.key_or_group for o in OverridesParser.create().parse_overrides(overrides) if o.is_sweep_override())
+        if swept and not multirun:
+            raise UserError(f"{swept[0]} has several values; add -m to run one job for each")
+        to_config(compose(job, point))
+        GlobalHydra.instance().clear()
+
+    if not any(a in ("--hydra-help", "--version", "--info", "-i") for a in arguments):
+        _guard(checked)
+    hydra.main(config_path=str(CONF), config_name=job, version_base="1.3")(task)()
+
+
+def _guard(action: Callable[[], Any]) -> Any:
+    try:
+        return action()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,40 @@
+"""The package: install with ``pip install -e .``, or from the lock file with ``make setup``."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="terzi",
+    version="0.1.0",
+    description="Tailors language models to a language and a domain on SLURM clusters",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["common*", "conf*", "data_prep*", "jobs*", "model*", "slurm*"]),
+    package_data={"conf": ["**/*.yaml"]},
+    install_requires=[
+        "torch>=2.11",
+        "megatron-core==0.16.1",
+        "transformers>=5.20,<6",
+        "tokenizers>=0.23",
+        "submitit>=1.5.4",
+        "hydra-core>=1.3.2,<1.4",
+        "datasets>=5.0",
+        "numpy",
+        "tensorboard>=2.20",
+        "safetensors",
+        "psutil",  # megatron.core.dist_checkpointing imports it without asking for it
+        "gigatoken>=0.10",
+        "tiktoken",
+        "pyarrow",
+        "zstandard",
+        "orjson",
+        "xxhash",
+        "bm25s>=0.3",
+        "matplotlib",
+        "rich",
+        "cloudpickle",
+    ],
+    extras_require={
+        "eval": ["sentence-transformers>=6.0", "ir-measures>=0.4"],
+        "gpu": ["flash-attn"],  # NVIDIA's apex is not on the package index: install it from its source
+        "dev": ["sentence-transformers>=6.0", "ir-measures>=0.4", "hypothesis", "pytest", "pytest-timeout", "ruff"],
+    },
+)

@@ -1,0 +1,72 @@
+"""A file or folder is whole or absent."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from common.errors import UserError
+from common.files import ASIDE, atomic_file, atomic_folder, digest_of, make_folder, read_json, replace_link, sweep_asides, write_json
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_a_failed_write_leaves_the_former_file(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"x": 1})
+    with pytest.raises(RuntimeError), atomic_file(path) as file:
+        file.write(b"half")
+        raise RuntimeError
+    assert read_json(path) == {"x": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_failed_folder_leaves_the_former_folder(tmp_path):
+    for content in ("first", "second"):
+        with atomic_folder(tmp_path / "out") as aside:
+            (aside / "file").write_text(content)
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "out") as aside:
+        (aside / "file").write_text("third")
+        raise RuntimeError
+    assert (tmp_path / "out" / "file").read_text() == "second"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_killed_writer_leaves_only_an_aside(tmp_path):
+    code = (
+        "import sys, time; from common.files import atomic_file\n"
+        "with atomic_file(sys.argv[1]) as f: f.write(b'half'); f.flush(); print('ready', flush=True); time.sleep(60)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code, tmp_path / "x"], cwd=ROOT, stdout=subprocess.PIPE)
+    child.stdout.readline()
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert [p.name.startswith(ASIDE) for p in tmp_path.iterdir()] == [True]
+    sweep_asides(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_broken_json_names_the_file(tmp_path):
+    (tmp_path / "m.json").write_text('{"a": ')
+    with pytest.raises(UserError, match="m.json is not valid JSON"):
+        read_json(tmp_path / "m.json")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot create the folder"):
+        make_folder(tmp_path / "file" / "below")
+
+
+def test_a_link_is_replaced_in_one_step(tmp_path):
+    for target in ("step_1", "step_2"):
+        (tmp_path / target).mkdir()
+        replace_link(tmp_path / "best", target)
+    assert (tmp_path / "best").resolve().name == "step_2"
+
+
+def test_digest_does_not_depend_on_key_order():
+    assert digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})

@@ -1,0 +1,44 @@
+"""The command line as a person meets it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+JOBS = ["tokenizer", "prepare", "train", "sweep", "export", "pipeline"]
+
+
+def job(name: str, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", f"jobs.{name}", *arguments], capture_output=True, text=True, cwd=cwd, timeout=120)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_help_teaches(name):
+    shown = job(name, "--help")
+    assert shown.returncode == 0, shown.stderr
+    assert "python -m jobs." in shown.stdout
+    assert "dry_run=true" in shown.stdout
+    assert shown.stdout.count("python -m jobs") >= 2, "the description should give an example"
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_typo_ends_with_one_line_and_status_2(name):
+    ended = job(name, "optim.lrr=3")
+    assert ended.returncode == 2
+    assert ended.stderr.strip() == "error: unknown key 'optim.lrr'; did you mean 'optim.lr'?; `--cfg job` prints every key with its value"
+    assert ended.stdout == ""
+
+
+def test_several_values_want_multirun():
+    ended = job("train", "seed=1,2")
+    assert ended.returncode == 2
+    assert "add -m" in ended.stderr
+
+
+def test_the_chain_can_be_seen_before_it_runs(tmp_path):
+    shown = job("pipeline", "experiment=quickstart", "dry_run=true")
+    assert shown.returncode == 0, shown.stderr
+    order = [line.split()[0] for line in shown.stderr.splitlines() if "->" in line]
+    assert order == ["corpus", "tokenizer", "prepare", "train", "sweep", "export"]
