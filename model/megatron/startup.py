@@ -1,0 +1,128 @@
+"""Start-up of a training process: process groups, parallel layout, seeds, threads."""
+
+import itertools
+import os
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.distributed
+from megatron.core import parallel_state
+from megatron.core.tensor_parallel import model_parallel_cuda_manual_seed
+
+from common.errors import UserError
+from conf.schema import ParallelConfig
+from model.megatron import cpu
+from model.megatron.environment import Ranks, cores, read_ranks
+
+
+@dataclass(frozen=True)
+class World:
+    """Place of this process, after `start`."""
+
+    rank: int
+    """0 to size - 1."""
+    size: int
+    """Processes of the job."""
+    local_rank: int
+    """Rank among the processes on this machine."""
+    device: torch.device
+    """Where this process computes."""
+
+
+_started: tuple[World, tuple[int, int]] | None = None
+_starts = itertools.count()
+
+
+def start(parallel: ParallelConfig, seed: int) -> World:
+    """Make this process one rank of the job and seed everything random.
+
+    Alone, the process meets nobody and opens no port; under torchrun, srun or submitit it meets the others. gloo on the CPU, NCCL on CUDA.
+    Called again with the same layout it only seeds again. Raises UserError where the layout does not fit the job or is not the one started.
+    """
+    global _started
+    layout = (parallel.tensor, parallel.pipeline)
+    if _started is None:
+        ranks = read_ranks()
+        _check_layout(layout, ranks.size)
+        cpu.install()
+        device = _device(ranks)
+        _join(ranks, device)
+        parallel_state.initialize_model_parallel(*layout)
+        _started = World(ranks.rank, ranks.size, ranks.local_rank, device), layout
+    world, started = _started
+    if started != layout:
+        raise UserError(
+            f"this process runs with parallel.tensor, parallel.pipeline = {started} and cannot change to {layout}; start another"
+        )
+    set_threads(parallel.threads)
+    seed_all(seed)
+    return world
+
+
+def stop() -> None:
+    """Leave the process groups, so that `start` may be called with another layout. Does nothing before `start`."""
+    global _started
+    if _started is not None:
+        parallel_state.destroy_model_parallel()
+        torch.distributed.destroy_process_group()
+        _started = None
+
+
+def seed_all(seed: int) -> None:
+    """Seed python, numpy, torch and Megatron-Core's generators. Stages of a pipeline differ, data-parallel ranks do not."""
+    seed += 100 * parallel_state.get_pipeline_model_parallel_rank()
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+    model_parallel_cuda_manual_seed(seed)
+
+
+def resolve_threads(threads: int) -> int:
+    """`parallel.threads` as a number: 0 means the cores this process may use, shared with the other ranks on this machine."""
+    return threads or max(1, cores() // read_ranks().local_size)
+
+
+def set_threads(threads: int) -> None:
+    """Fix the number of CPU threads, and with it the order in which sums are taken; on the CPU insist on deterministic algorithms."""
+    os.environ.update(OMP_DYNAMIC="FALSE", MKL_DYNAMIC="FALSE")  # for children; torch.set_num_threads does the same here and now
+    torch.set_num_threads(resolve_threads(threads))
+    if not torch.cuda.is_available():
+        torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs time
+
+
+def _check_layout(layout: tuple[int, int], size: int) -> None:
+    tensor, pipeline = layout
+    if tensor < 1 or pipeline < 1 or size % (tensor * pipeline):
+        raise UserError(
+            f"parallel.tensor={tensor} x parallel.pipeline={pipeline} does not divide the {size} process(es) of this job; "
+            "start a multiple of their product (torchrun --nproc-per-node, srun --ntasks) or lower them"
+        )
+
+
+def _device(ranks: Ranks) -> torch.device:
+    """The CPU, or this rank's GPU (a machine may show each rank only its own)."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    count = torch.cuda.device_count()
+    if count > 1 and ranks.local_rank >= count:
+        raise UserError(
+            f"rank {ranks.rank} is number {ranks.local_rank} on its machine, which has {count} GPUs; start fewer processes a node"
+        )
+    device = torch.device("cuda", ranks.local_rank if count > 1 else 0)
+    torch.cuda.set_device(device)
+    return device
+
+
+def _join(ranks: Ranks, device: torch.device) -> None:
+    """Form the world's process group."""
+    if ranks.size == 1:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # a host name that does not resolve must not matter
+        store = torch.distributed.HashStore()
+    else:
+        store, _, _ = next(torch.distributed.rendezvous(ranks.meeting_point, ranks.rank, ranks.size))
+        store = torch.distributed.PrefixStore(f"start{next(_starts)}", store)  # torchrun's store outlives `stop` and keeps old addresses
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    torch.distributed.init_process_group(backend, store=store, rank=ranks.rank, world_size=ranks.size)
