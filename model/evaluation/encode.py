@@ -1,0 +1,137 @@
+"""Texts to pooled hidden states: tokenised once for all saves, then one unpadded forward pass per batch."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from common.errors import UserError
+from model.nets.encoder import ModernBert
+from model.nets.pack import Pack
+
+CHARACTERS_PER_TOKEN = 12
+"""A long text is first cut after this many characters per wanted token; see `Tokeniser.__call__` for why that is safe."""
+AT_ONCE = 2000
+"""Texts handed to the tokenizer at a time."""
+
+
+@dataclass
+class Tokens:
+    """Tokenised texts, each [CLS] ... [SEP], ready to be packed."""
+
+    ids: list[np.ndarray]
+    """Token ids, one int64 array a text."""
+    shown: list[int]
+    """Characters of each text that its tokens cover."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def count(self) -> int:
+        """Tokens of all texts together."""
+        return sum(map(len, self.ids))
+
+    def batches(self, tokens_per_batch: int) -> list[np.ndarray]:
+        """Positions of the texts, in batches of at most ``tokens_per_batch`` tokens (or one text) of a single length each.
+
+        One length a batch lets attention run without a loop over documents; where texts are cut, most share the longest length.
+        """
+        lengths = np.array([len(ids) for ids in self.ids])
+        batches = []
+        for length in np.unique(lengths):
+            positions = np.flatnonzero(lengths == length)
+            size = max(1, tokens_per_batch // length)
+            batches.extend(positions[start : start + size] for start in range(0, len(positions), size))
+        return batches
+
+
+class Tokeniser:
+    """The tokenizer of a save as the encoder was trained with it: each text stands between [CLS] and [SEP]."""
+
+    def __init__(self, file: str | Path):
+        """``file`` is a tokenizer.json. Raises UserError where it is missing, broken, or knows no [CLS] and [SEP]."""
+        from tokenizers import Tokenizer
+
+        if not Path(file).is_file():
+            raise UserError(f"{file} does not exist; the hf/ half of a save holds the tokenizer it was trained with, so save it again")
+        try:
+            self.tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # tokenizers raises nothing narrower
+            raise UserError(f"{file} is not a tokenizer ({error}); run jobs.tokenizer again") from error
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        self.vocab_size = self.tokenizer.get_vocab_size()
+        self.start, self.end = (self._special(file, token) for token in ("[CLS]", "[SEP]"))
+
+    def _special(self, file: str | Path, token: str) -> int:
+        found = self.tokenizer.token_to_id(token)
+        if found is None:
+            raise UserError(f"{file} has no token {token}; train a tokenizer with tokenizer.mlm_tokens=true")
+        return found
+
+    def __call__(self, texts: Sequence[str], max_tokens: int) -> Tokens:
+        """Tokenise ``texts`` and keep the first ``max_tokens`` (3 or more) tokens of each, [CLS] and [SEP] among them.
+
+        A text much longer than that is cut before a space first. Pre-tokenization splits there too, so the tokens that end
+        before the last word of the piece are those of the whole text; where they do not suffice, the whole text is tokenised.
+        """
+        wanted = max_tokens - 2
+        found = Tokens([], [])
+        for start in range(0, len(texts), AT_ONCE):
+            whole = texts[start : start + AT_ONCE]
+            pieces = [_piece(text, CHARACTERS_PER_TOKEN * wanted) for text in whole]
+            for text, piece, coding in zip(whole, pieces, self.tokenizer.encode_batch(pieces, add_special_tokens=False), strict=True):
+                if len(piece) < len(text) and not _certain(piece, coding.offsets, wanted):
+                    coding = self.tokenizer.encode(text, add_special_tokens=False)
+                found.ids.append(np.array([self.start, *coding.ids[:wanted], self.end], dtype=np.int64))
+                cut = len(coding.ids) > wanted
+                found.shown.append(coding.offsets[wanted - 1][1] if cut else len(text))
+        return found
+
+
+def _piece(text: str, characters: int) -> str:
+    space = text.rfind(" ", 0, characters + 1) if len(text) > characters else -1
+    return text[:space] if space > 0 else text
+
+
+def _certain(piece: str, offsets: list[tuple[int, int]], wanted: int) -> bool:
+    return len(offsets) > wanted and offsets[wanted][1] <= piece.rfind(" ")
+
+
+def pool(emb: Tensor, last: Tensor, lengths: Sequence[int]) -> dict[str, Tensor]:
+    """Parts of every readout [N, H] from the two layers [T, H] of a pack of ``lengths`` (N of them, summing to T).
+
+    The means leave out the first and the last position of each text, [CLS] and [SEP]; a text without others has a mean of 0.
+    """
+    sizes = torch.tensor(lengths, device=last.device)
+    ends = sizes.cumsum(0)
+    starts = ends - sizes
+    owner = torch.repeat_interleave(torch.arange(len(sizes), device=last.device), sizes)
+    inner = torch.ones(len(owner), dtype=torch.bool, device=last.device)
+    inner[starts] = inner[ends - 1] = False
+    count = (sizes - 2).clamp(min=1).unsqueeze(1)
+
+    def mean(layer: Tensor) -> Tensor:
+        total = torch.zeros(len(sizes), layer.shape[1], device=layer.device)
+        return total.index_add(0, owner[inner], layer[inner].float()) / count
+
+    return {"emb": mean(emb), "last": mean(last), "cls": last[starts].float()}
+
+
+def hidden(model: ModernBert, documents: Iterable[np.ndarray]) -> dict[str, Tensor]:
+    """Parts of every readout [N, H] of ``documents`` in one forward pass."""
+    pack = Pack.from_documents(list(documents)).to(next(model.parameters()).device)
+    return pool(*model.hidden(pack), pack.lengths)
+
+
+@torch.inference_mode()
+def encode(model: ModernBert, tokens: Tokens, tokens_per_batch: int) -> dict[str, Tensor]:
+    """Parts of every readout [N, H], fp32 on the CPU, of the texts in their own order."""
+    batches = tokens.batches(tokens_per_batch)
+    found = [hidden(model, (tokens.ids[position] for position in batch)) for batch in batches]
+    back = torch.from_numpy(np.argsort(np.concatenate(batches)))
+    return {part: torch.cat([parts[part].cpu() for parts in found])[back] for part in found[0]}

@@ -1,0 +1,147 @@
+"""The probe of one save: the same short contrastive step on the same pairs, then exact search, for every readout asked for."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from common.errors import UserError
+from conf.schema import EncoderConfig, ProbeConfig
+from model.evaluation.contrastive import fine_tune, train_head
+from model.evaluation.encode import Tokens, encode
+from model.evaluation.metrics import DEPTH, evaluate
+from model.evaluation.prepared import Prepared, readouts
+from model.evaluation.readout import Whitening, read
+from model.evaluation.search import search
+from model.nets.encoder import ModernBert
+
+Scores = dict[str, dict[str, dict[str, np.ndarray]]]
+"""Readout -> split -> metric -> value of each query [Q]."""
+
+
+@dataclass
+class ProbeResult:
+    """What the probe of one save measured."""
+
+    scores: Scores
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall time by part: load, tune (depth full), encode_train, encode_eval, head, search."""
+
+    def metrics(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Means over queries: readout -> split -> metric -> value."""
+        return {
+            name: {split: {metric: float(values.mean()) for metric, values in found.items()} for split, found in splits.items()}
+            for name, splits in self.scores.items()
+        }
+
+
+def probe_save(hf_folder: str | Path, prepared: Prepared, config: ProbeConfig) -> ProbeResult:
+    """Probe the encoder in ``hf_folder`` (the hf/ half of a save), which stays as it is.
+
+    Needs `model.megatron.startup.start`. Raises UserError for a save whose shape does not fit the texts, or with weights that
+    are not finite.
+    """
+    from model.hf.modernbert import load_modernbert
+
+    clock = Clock()
+    with clock("load"):
+        encoder, model = load_modernbert(hf_folder)
+        _check_fits(Path(hf_folder), encoder, prepared, config)
+        model.eval().requires_grad_(config.depth == "full")
+    scores = _probe_heads(model, prepared, config, clock, Path(hf_folder))
+    if config.depth == "full":
+        scores[config.readout] = _probe_full(model, prepared, config, clock)
+    return ProbeResult({name: scores[name] for name in readouts(config)}, clock.seconds)
+
+
+class Clock:
+    """Wall time by part. ``with clock("encode"): ...``"""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, part: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.seconds[part] = self.seconds.get(part, 0.0) + time.monotonic() - started
+
+
+def _check_fits(folder: Path, encoder: EncoderConfig, prepared: Prepared, config: ProbeConfig) -> None:
+    if encoder.vocab_size < prepared.vocab_size:
+        raise UserError(
+            f"the encoder in {folder} has {encoder.vocab_size} embeddings for a tokenizer of {prepared.vocab_size} tokens; "
+            "it belongs to another tokenizer"
+        )
+    longest = max(config.query_tokens, config.train_document_tokens, config.document_tokens)
+    if longest > encoder.max_positions:
+        raise UserError(
+            f"the probe reads texts of {longest} tokens, the encoder in {folder} at most {encoder.max_positions}; "
+            "lower probe.query_tokens, probe.train_document_tokens or probe.document_tokens"
+        )
+
+
+def _probe_heads(model: ModernBert, prepared: Prepared, config: ProbeConfig, clock: Clock, folder: Path) -> Scores:
+    """Depth head for every readout from one encoding; at depth full the main one is left to `_probe_full`."""
+    names = [name for name in readouts(config) if config.depth == "head" or name != config.readout]
+    if not names:
+        return {}
+    with clock("encode_train"):
+        queries = encode(model, prepared.queries, config.tokens_per_batch)
+        documents = encode(model, prepared.documents, config.tokens_per_batch)
+    if not all(bool(part.isfinite().all()) for part in documents.values()):
+        raise UserError(f"the encoder in {folder} gives values that are not finite; its training diverged, so remove this save")
+    encoded = _encode_splits(model, prepared, config, clock)
+    scores = {}
+    for name in names:
+        with clock("head"):
+            asked, given = read(queries, name), read(documents, name)
+            whitening = Whitening.fit(asked, given, config.whiten_eps, config.whiten)
+            owner = torch.from_numpy(prepared.document_of_pair)
+            weight = train_head(whitening.queries(asked), whitening.documents(given)[owner], prepared.document_of_pair, config)
+        scores[name] = _score(encoded, prepared, name, whitening, weight, clock)
+    return scores
+
+
+def _probe_full(model: ModernBert, prepared: Prepared, config: ProbeConfig, clock: Clock) -> dict[str, dict[str, np.ndarray]]:
+    with clock("tune"):
+        asked, given = (
+            read(encode(model, tokens, config.tokens_per_batch), config.readout) for tokens in (prepared.queries, prepared.documents)
+        )
+        whitening = Whitening.fit(asked, given, config.whiten_eps, config.whiten)
+        documents = Tokens(
+            [prepared.documents.ids[i] for i in prepared.document_of_pair], [prepared.documents.shown[i] for i in prepared.document_of_pair]
+        )
+        weight = fine_tune(model, prepared.queries, documents, prepared.document_of_pair, whitening, config)
+    encoded = _encode_splits(model, prepared, config, clock)
+    return _score(encoded, prepared, config.readout, whitening, weight, clock)
+
+
+Encoded = dict[str, dict[str, Tensor]]
+"""Split, or "corpus of" a split -> part of a readout -> [N, H]."""
+
+
+def _encode_splits(model: ModernBert, prepared: Prepared, config: ProbeConfig, clock: Clock) -> Encoded:
+    with clock("encode_eval"):
+        found = {name: encode(model, split.queries, config.tokens_per_batch) for name, split in prepared.splits.items()}
+        corpora = {f"corpus of {name}": encode(model, corpus.tokens, config.tokens_per_batch) for name, corpus in prepared.corpora.items()}
+    return found | corpora
+
+
+def _score(
+    encoded: Encoded, prepared: Prepared, name: str, whitening: Whitening, weight: Tensor, clock: Clock
+) -> dict[str, dict[str, np.ndarray]]:
+    """Metrics of every query by split, for one readout and its head."""
+    scores = {}
+    with clock("search"):
+        for split_name, split in prepared.splits.items():
+            queries = whitening.queries(read(encoded[split_name], name)) @ weight
+            documents = whitening.documents(read(encoded[f"corpus of {split.corpus}"], name)) @ weight
+            ranking = search(queries, documents, prepared.corpora[split.corpus].order, DEPTH)
+            scores[split_name] = evaluate(ranking, split.judgements)
+    return scores

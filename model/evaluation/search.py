@@ -1,0 +1,38 @@
+"""Exact search: every query against every document, best first, equal scores by descending document id."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SCORES_AT_ONCE = 8_000_000
+"""Query-document scores held at a time (32 MB)."""
+
+
+def tie_order(doc_ids: Sequence[str]) -> np.ndarray:
+    """Positions [N] of the documents by descending id, the order in which equal scores are ranked (rule of trec_eval)."""
+    return np.array(sorted(range(len(doc_ids)), key=doc_ids.__getitem__, reverse=True), dtype=np.int64)
+
+
+def top_k(scores: Tensor, k: int) -> Tensor:
+    """Columns [Q, k] of the highest ``scores`` [Q, N], best first; of equal ones the earlier column first."""
+    k = min(k, scores.shape[1])
+    values, columns = torch.topk(scores, k, dim=1)
+    last = values[:, -1:]
+    # torch.topk takes any of the columns that share the last score: where they do not all fit, sort the row in full
+    torn = ((scores == last).sum(1) > (values == last).sum(1)).nonzero().squeeze(1)
+    if len(torn):
+        columns[torn] = scores[torn].sort(dim=1, descending=True, stable=True).indices[:, :k]
+    columns = columns.sort(dim=1).values
+    order = scores.gather(1, columns).sort(dim=1, descending=True, stable=True).indices
+    return columns.gather(1, order)
+
+
+def search(queries: Tensor, documents: Tensor, order: np.ndarray, k: int = 100) -> np.ndarray:
+    """Positions [Q, k] of the documents nearest by cosine: ``queries`` [Q, D], ``documents`` [N, D], ``order`` of `tie_order`."""
+    queries = torch.nn.functional.normalize(queries.float(), dim=1)
+    documents = torch.nn.functional.normalize(documents.float(), dim=1)[torch.from_numpy(order).to(documents.device)]
+    rows = max(1, SCORES_AT_ONCE // len(documents))
+    found = [top_k(chunk @ documents.T, k) for chunk in queries.split(rows)]
+    return order[torch.cat(found).cpu().numpy()]
