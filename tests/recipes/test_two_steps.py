@@ -10,14 +10,25 @@ from jobs import export, train
 from jobs.cli import compose, to_config
 
 RECIPES = ["mecellem/mursit_base", "mecellem/mursit_large"]
-CUT = ["model.num_layers=4", "train.tokens=0", "train.steps=2", "train.global_batch=2", "train.micro_batch=1", "train.batch_ramp_start=0",
-       "train.eval_packs=1", "optim.schedule.warmup_tokens=0", "optim.schedule.decay_steps=1", "train.save.probe_at_start=false"]  # fmt: skip
+CUT = [
+    "model.num_layers=4",
+    "train.tokens=0",
+    "train.steps=2",
+    "train.global_batch=2",
+    "train.micro_batch=1",
+    "train.batch_ramp_start=0",
+    "train.eval_packs=1",
+    "train.save.probe_at_start=false",
+    "train.save.probe_every_steps=2",
+    "optim.schedule.warmup_tokens=0",
+    "optim.schedule.decay_steps=1",
+]
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipe_trains_saves_exports_and_reloads(recipe, small_tokens, tmp_path):
     whole = to_config(compose("train", [f"experiment={recipe}"])).model
-    overrides = [f"experiment={recipe}", *CUT, *small_tokens, f"runs_dir={tmp_path}", "train.save.probe_every_steps=2"]
+    overrides = [f"experiment={recipe}", *CUT, *small_tokens, f"runs_dir={tmp_path}"]
     config = to_config(compose("export", [*overrides, "export.save=${run_dir}/checkpoints/last"]))
     assert (config.model.hidden_size, config.model.vocab_size, config.model.ffn_size) == (
         whole.hidden_size,
