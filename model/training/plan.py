@@ -1,0 +1,149 @@
+"""The plan of a run: which pieces of which documents make up sample i, fixed before the first step.
+
+Best fit depends on what was packed before, so packs are planned once over all documents and written as an index. Sample i is then a
+look-up: pack order[i mod n] of epoch i div n, where the order of an epoch is decided by seed and epoch alone. Any rank on any
+machine finds the same samples, in any order, without having read those before.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from common import manifest as manifests
+from common.errors import UserError
+from common.files import atomic_folder, digest_of, read_json
+from common.progress import say
+from model.objectives.sample import Sample
+from model.training.packing import Packs, pack
+from model.training.shuffle import mix, permutation
+from model.training.tokens import Tokens, stamp
+
+FORMAT = 1
+HELD_OUT, ORDER, TIES = 1, 2, 3  # salts: what a hash is for
+ARRAYS = [(group, name) for group in ("train", "heldout") for name in ("starts", "lengths", "offsets")]
+
+
+@dataclass
+class Plan:
+    """Samples of one run. `train` is repeated in a new order every epoch, `heldout` is never trained on."""
+
+    tokens: Tokens
+    seed: int
+    seq_length: int
+    digest: str
+    """Digest of everything that decides what sample i is."""
+    train: Packs
+    heldout: Packs
+    _order: tuple[int, np.ndarray] | None = field(default=None, repr=False)
+
+    @property
+    def source(self) -> str:
+        """Name of the source that samples are counted under."""
+        return str(self.tokens.folder)
+
+    @property
+    def fill(self) -> float:
+        """Share of the capacity of the packs that holds tokens."""
+        return self.train.tokens / (len(self.train) * self.seq_length)
+
+    @cached_property
+    def pack_tokens(self) -> np.ndarray:
+        """Tokens of each pack [packs]."""
+        return np.add.reduceat(self.train.lengths, self.train.offsets[:-1], dtype=np.int64)
+
+    def packs(self, first: int, count: int) -> np.ndarray:
+        """Numbers of the packs that samples ``first`` to ``first + count - 1`` are [count]; an epoch's end may lie between."""
+        found = []
+        while count:
+            epoch, position = divmod(first, len(self.train))
+            if self._order is None or self._order[0] != epoch:
+                self._order = epoch, permutation(len(self.train), ORDER, self.seed, epoch)
+            found.append(self._order[1][position : position + count])
+            first, count = first + len(found[-1]), count - len(found[-1])
+        return np.concatenate(found)
+
+    def samples(self, first: int, count: int) -> list[Sample]:
+        """Samples ``first`` to ``first + count - 1`` of the run (0 is its first); after an epoch the packs come again in another order."""
+        return [self._read(self.train, int(number), first + i) for i, number in enumerate(self.packs(first, count))]
+
+    def heldout_sample(self, index: int) -> Sample:
+        """Held-out pack ``index``; the packs are in a fixed random order, so the first ones are a fair sample."""
+        return self._read(self.heldout, index, index)
+
+    def _read(self, packs: Packs, number: int, index: int) -> Sample:
+        pieces = range(int(packs.offsets[number]), int(packs.offsets[number + 1]))
+        return Sample(index, [self.tokens.ids[(s := int(packs.starts[p])) : s + int(packs.lengths[p])].astype(np.int64) for p in pieces])
+
+
+def is_heldout(documents: int, fraction: float) -> np.ndarray:
+    """Which of ``documents`` are held out [documents] (bool): by a hash of the index, whatever the seed; at least one if any."""
+    hashes = mix(np.arange(documents), HELD_OUT)
+    chosen = hashes < np.uint64(min(int(fraction * 2.0**64), 2**64 - 1))
+    if fraction > 0 and documents > 1 and not chosen.any():
+        chosen[np.argmin(hashes)] = True
+    return chosen
+
+
+def digest_packs(tokens: Tokens, seq_length: int, heldout_fraction: float, seed: int, train: Packs, heldout: Packs) -> str:
+    """Digest of everything that decides what sample i is: the bytes of the tokens, the packs, the seed of their order."""
+    hasher = hashlib.sha256()
+    hasher.update(digest_of([FORMAT, tokens.digests, seq_length, heldout_fraction, seed]).encode())
+    for packs in (train, heldout):
+        for array in (packs.starts, packs.lengths, packs.offsets):
+            hasher.update(np.ascontiguousarray(array).data)
+    return hasher.hexdigest()
+
+
+def make_plan(tokens: Tokens, seq_length: int, heldout_fraction: float, seed: int) -> Plan:
+    """Pack the documents of ``tokens``. Raises UserError when none is left to train on."""
+    heldout = is_heldout(len(tokens.lengths), heldout_fraction)
+    order = permutation(len(tokens.lengths), TIES, seed)  # documents of one length are packed in this order, not file by file
+    train, held = (
+        pack(tokens.starts[members], tokens.lengths[members], seq_length) for members in (order[~heldout[order]], np.flatnonzero(heldout))
+    )
+    if not len(train):
+        raise UserError(f"{tokens.folder} holds no document to train on; lower train.heldout_fraction={heldout_fraction} or add text")
+    held = _shuffled(held)
+    return Plan(tokens, seed, seq_length, digest_packs(tokens, seq_length, heldout_fraction, seed, train, held), train, held)
+
+
+def _shuffled(packs: Packs) -> Packs:
+    """The same packs in a fixed random order."""
+    order = permutation(len(packs), HELD_OUT)
+    counts = np.diff(packs.offsets)[order]
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    pieces = np.repeat(packs.offsets[:-1][order], counts) + np.arange(len(packs.starts)) - np.repeat(offsets[:-1], counts)
+    return Packs(packs.starts[pieces], packs.lengths[pieces], offsets)
+
+
+def save_plan(plan: Plan, folder: str | Path) -> None:
+    """Write ``plan`` as an index: six .npy files and a manifest, which appear together or not at all."""
+    with atomic_folder(folder) as aside:
+        for group, name in ARRAYS:
+            np.save(aside / f"{group}_{name}.npy", getattr(getattr(plan, group), name))
+        counts = {"packs": len(plan.train), "tokens": plan.train.tokens, "heldout_packs": len(plan.heldout), "fill": round(plan.fill, 5)}
+        manifests.write(aside, manifests.describe("plan", digest=plan.digest, checked=stamp(plan.tokens.folder), **counts))
+
+
+def load_plan(folder: str | Path, tokens: Tokens, seq_length: int, heldout_fraction: float, seed: int) -> Plan | None:
+    """The plan in ``folder``, memory-mapped; None when there is none, or it is not the one that these arguments make, byte for byte."""
+    folder = Path(folder)
+    if not (folder / manifests.NAME).is_file():
+        return None
+    try:
+        arrays = [np.load(folder / f"{group}_{name}.npy", mmap_mode="r") for group, name in ARRAYS]
+    except (OSError, ValueError):
+        say(f"[yellow]the plan in {folder} is broken; planning again[/yellow]")
+        return None
+    train, heldout = Packs(*arrays[:3]), Packs(*arrays[3:])
+    found = digest_packs(tokens, seq_length, heldout_fraction, seed, train, heldout)
+    return Plan(tokens, seed, seq_length, found, train, heldout) if found == manifests.read(folder).get("digest") else None
+
+
+def checked_stamp(folder: str | Path) -> dict | None:
+    """Stamp of the tokens files when the plan in ``folder`` was made from them; see `open_tokens`."""
+    file = Path(folder) / manifests.NAME
+    return read_json(file).get("checked") if file.is_file() else None

@@ -1,0 +1,32 @@
+"""Which saves are kept."""
+
+from pathlib import Path
+
+from conf.schema import SaveConfig
+from model.training.saves import PROBE, Save, linked, list_saves, remove_save, save_name
+
+
+def apply_retention(run_dir: str | Path, config: SaveConfig, newest: int) -> list[Save]:
+    """Remove the saves of a run that ``config`` does not keep, and return them. ``newest`` is the save just made, which stays."""
+    saves = [save for save in list_saves(run_dir) if save.step <= newest]
+    probed = {save.step for save in saves if (Path(run_dir) / "eval" / f"{save_name(save.step)}.json").is_file()}
+    removed = superfluous(saves, config, probed, linked(run_dir, "best"))
+    for save in removed:
+        remove_save(save)
+    return removed
+
+
+def superfluous(saves: list[Save], config: SaveConfig, probed: set[int], best: int | None) -> list[Save]:
+    """Saves, of ``saves`` by step, that nothing asks to keep.
+
+    Kept are: the newest save of all; the last `keep_last` resume saves; multiples of `keep_every_steps`; the one that ``best`` names; probe
+    saves that are not among ``probed`` (their result is still to come), and of the others the last `keep_probes`, or all when that is 0.
+    A save newer than the newest is not for this function to judge: it is one that was found broken, and is overwritten on the way.
+    """
+    kept = {save.step for save in saves[-1:]}
+    kept.update(save.step for save in [s for s in saves if s.kind != PROBE][-config.keep_last :] if config.keep_last)
+    waiting = [save for save in saves if save.kind == PROBE and save.step not in probed]
+    done = [save for save in saves if save.kind == PROBE and save.step in probed]
+    kept.update(save.step for save in [*waiting, *done[-config.keep_probes :]])
+    kept.update(save.step for save in saves if config.keep_every_steps and save.step % config.keep_every_steps == 0)
+    return [save for save in saves if save.step not in kept and save.step != best]

@@ -1,0 +1,136 @@
+"""The run folder: one training, one frozen configuration, any number of attempts."""
+
+import dataclasses
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from common import manifest as manifests
+from common.errors import UserError
+from common.files import atomic_file, make_folder, sweep_asides
+from conf.schema import Config
+from model.megatron.startup import resolve_threads
+from model.training.saves import checkpoints
+
+SECTIONS = ("model", "objective", "optim", "parallel", "train")
+# What may differ when a run is continued: paths (the digests of what they hold may not), and what watches the training without
+# changing it.
+FREE = ("data.", "train.save.", "train.log_every_steps", "train.eval_every_steps", "train.eval_packs", "train.nan_patience")
+# What may differ as long as no step has been made whose learning rate depended on it: a run may be extended before its decay begins.
+EXTENDS = ("train.steps", "train.tokens", "optim.schedule.decay_steps", "optim.schedule.decay_shape", "optim.schedule.min_lr_ratio")
+CONFIG = "config.yaml"
+
+
+@dataclass
+class Run:
+    """A run folder that may not exist yet; nothing is written before `begin`."""
+
+    folder: Path
+    config: dict[str, Any]
+    """What determines the training, resolved, as config.yaml holds it."""
+    manifest: dict[str, Any]
+    """What manifest.json holds; empty before the first attempt."""
+    extended: dict[str, tuple[Any, Any]]
+    """Keys of `EXTENDS` that differ from the last attempt: (old, new)."""
+
+    @property
+    def plan(self) -> Path:
+        """Folder of the planned data order."""
+        return self.folder / "plan"
+
+    @property
+    def attempt(self) -> int:
+        """Number of this attempt, 1 for the first; 0 before `begin`."""
+        return len(self.manifest.get("attempts", []))
+
+    def check_inputs(self, inputs: dict[str, dict[str, Any]]) -> None:
+        """Raise UserError when an earlier attempt read other bytes than ``inputs``: {name: {"path": ..., "digests": {file: sha256}}}."""
+        for name, found in inputs.items():
+            before = self.manifest.get("inputs", {}).get(name, found)
+            for file, value in found["digests"].items():
+                if before["digests"].get(file) != value:
+                    raise UserError(
+                        f"{Path(found['path']) / file} is not what the run in {self.folder} was started with (data.{name} was "
+                        f"{before['path']}); restore it, or start another run with run=<name>"
+                    )
+
+    def begin(self, from_step: int, **fields: Any) -> None:
+        """Start an attempt that goes on from ``from_step``: write config.yaml and manifest.json, with ``fields`` in the latter."""
+        make_folder(self.folder)
+        for folder in (self.folder, make_folder(checkpoints(self.folder))):
+            sweep_asides(folder)
+        attempts = [*self.manifest.get("attempts", []), _attempt(self.attempt + 1, from_step)]
+        described = manifests.describe("run", name=self.config["name"], seed=self.config["seed"], **fields)
+        described["created"] = self.manifest.get("created", described["created"])
+        self.manifest = {**self.manifest, **described, "status": "running", "attempts": attempts}
+        with atomic_file(self.folder / CONFIG, "w", encoding="utf-8") as file:
+            yaml.safe_dump(self.config, file, sort_keys=False, allow_unicode=True)
+        manifests.write(self.folder, self.manifest)
+
+    def end(self, status: str, step: int) -> None:
+        """Write into the manifest how the attempt ended: finished, interrupted or failed."""
+        self.manifest.update(status=status, step=step)
+        self.manifest["attempts"][-1].update(status=status, step=step, ended=_now())
+        manifests.write(self.folder, self.manifest)
+
+
+def open_run(config: Config) -> Run:
+    """The run of ``config``: new where its folder is, else the one that is there.
+
+    Raises UserError with the differing keys when that one was started with another configuration.
+    """
+    folder = Path(config.run_dir)
+    wanted = freeze(config)
+    if not (folder / manifests.NAME).is_file():
+        return Run(folder, wanted, {}, {})
+    before = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+    if not config.parallel.threads:
+        wanted["parallel"]["threads"] = before["parallel"]["threads"]
+    changed = {key: pair for key, pair in difference(before, wanted).items() if not key.startswith(FREE)}
+    refused = {key: pair for key, pair in changed.items() if key not in EXTENDS}
+    if refused:
+        raise UserError(
+            f"{folder} holds a run with another configuration ({show(changed)}); choose another run=<name>, set these back, "
+            "or remove the folder to start over"
+        )
+    return Run(folder, wanted, manifests.read(folder), changed)
+
+
+def freeze(config: Config) -> dict[str, Any]:
+    """The part of ``config`` that determines a training, as plain values, with the number of threads resolved."""
+    sections = {name: dataclasses.asdict(getattr(config, name)) for name in SECTIONS}
+    sections["parallel"]["threads"] = resolve_threads(config.parallel.threads)
+    data = {"tokenizer": config.data.tokenizer, "tokens": config.data.tokens}
+    return {"name": config.name, "seed": config.seed, "data": data, **sections}
+
+
+def difference(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """Dotted keys whose values differ: (old, new); a key that one side lacks has None there."""
+    found = {}
+    for key in dict.fromkeys([*before, *after]):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found.update(difference(old, new, f"{prefix}{key}."))
+        elif old != new:
+            found[prefix + key] = (old, new)
+    return found
+
+
+def show(changed: dict[str, tuple[Any, Any]], limit: int = 6) -> str:
+    """``key: old -> new; ...`` for a message."""
+    shown = "; ".join(f"{key}: {old} -> {new}" for key, (old, new) in list(changed.items())[:limit])
+    return shown + (f"; and {len(changed) - limit} more" if len(changed) > limit else "")
+
+
+def _attempt(number: int, from_step: int) -> dict[str, Any]:
+    jobs = {name.lower(): os.environ[name] for name in ("SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID") if name in os.environ}
+    return {"number": number, "started": _now(), "host": socket.gethostname(), "pid": os.getpid(), **jobs, "from_step": from_step}
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

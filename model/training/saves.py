@@ -1,0 +1,121 @@
+"""Saves of a run: written aside, listed with digests, made visible by one rename; found again only when every byte is right."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common import manifest as manifests
+from common.errors import UserError
+from common.files import ASIDE, atomic_folder, digest, make_folder, replace_link
+from common.progress import say
+
+PROBE, RESUME = "probe", "resume"
+_NAME = re.compile(r"step_(\d{7,})")
+
+
+@dataclass(frozen=True)
+class Save:
+    """One checkpoint of a run."""
+
+    step: int
+    folder: Path
+    manifest: dict[str, Any]
+    """What manifest.json holds: step, tokens, loss, files with digests, ..."""
+
+    @property
+    def kind(self) -> str:
+        """``probe`` (with an hf/ half) or ``resume``."""
+        return self.manifest["save"]
+
+
+def checkpoints(run_dir: str | Path) -> Path:
+    """Folder of the saves of a run."""
+    return Path(run_dir) / "checkpoints"
+
+
+def save_name(step: int) -> str:
+    """Name of the folder of a save: step_0001000."""
+    return f"step_{step:07d}"
+
+
+def read_save(folder: str | Path) -> Save:
+    """The save in ``folder`` (a link is followed). Raises UserError when there is none."""
+    folder = Path(folder).resolve()
+    if not (folder / manifests.NAME).is_file():
+        raise UserError(f"{folder} is not a save (no {manifests.NAME}); name a folder like <run>/checkpoints/step_0001000")
+    manifest = manifests.read(folder)
+    if manifest.get("kind") != "save":
+        raise UserError(f"{folder / manifests.NAME} is not the manifest of a save; name a folder like <run>/checkpoints/step_0001000")
+    return Save(manifest["step"], folder, manifest)
+
+
+def list_saves(run_dir: str | Path) -> list[Save]:
+    """Saves of a run that have a manifest, by step. Bytes are not checked; see `verify`."""
+    return [save for _, save in _found(run_dir) if save]
+
+
+def verify(save: Save) -> str | None:
+    """What is wrong with a save, None when every file has the bytes that its manifest lists."""
+    for name, value in save.manifest["files"].items():
+        file = save.folder / name
+        if not file.is_file():
+            return f"{name} is missing"
+        if digest(file) != value:
+            return f"{name} is not what was written"
+    return None
+
+
+def latest_valid(run_dir: str | Path) -> Save | None:
+    """The newest save whose every byte is right, None when there is none. A broken one is named in a warning and passed over."""
+    for folder, save in reversed(list(_found(run_dir))):
+        problem = verify(save) if save else f"{manifests.NAME} is missing or broken"
+        if save and not problem:
+            return save
+        say(f"[yellow]warning: the save {folder} is broken ({problem}); the one before it is used[/yellow]")
+    return None
+
+
+def write_save(run_dir: str | Path, step: int, kind: str, fill: Callable[[Path], None], **fields: Any) -> Save:
+    """Make the save of ``step``: ``fill(folder)`` writes its files, ``fields`` go into its manifest. It appears whole or not at all.
+
+    Points the link ``last`` at it.
+    """
+    folder = make_folder(checkpoints(run_dir)) / save_name(step)
+    with atomic_folder(folder) as aside:
+        fill(aside)
+        manifests.write(aside, manifests.describe("save", save=kind, step=step, **fields, files=manifests.digests(aside)))
+    set_link(run_dir, "last", step)
+    return read_save(folder)
+
+
+def remove_save(save: Save) -> None:
+    """Delete a save; it vanishes by one rename, so that a half-deleted one is never taken for a save."""
+    aside = save.folder.with_name(f"{ASIDE}{save.folder.name}-{os.getpid()}")
+    os.replace(save.folder, aside)
+    shutil.rmtree(aside)
+
+
+def set_link(run_dir: str | Path, name: str, step: int) -> None:
+    """Point the link ``best`` or ``last`` at the save of ``step``."""
+    replace_link(checkpoints(run_dir) / name, save_name(step))
+
+
+def linked(run_dir: str | Path, name: str) -> int | None:
+    """Step of the save that the link ``best`` or ``last`` points at, None when there is no such link."""
+    link = checkpoints(run_dir) / name
+    match = _NAME.fullmatch(link.readlink().name) if link.is_symlink() else None
+    return int(match[1]) if match else None
+
+
+def _found(run_dir: str | Path) -> Iterator[tuple[Path, Save | None]]:
+    """Folders that are named like saves, by step; None for one without a manifest that can be read."""
+    named = [(int(match[1]), path) for path in checkpoints(run_dir).glob("step_*") if (match := _NAME.fullmatch(path.name))]
+    for _, folder in sorted(named):
+        try:
+            yield folder, read_save(folder)
+        except UserError:
+            yield folder, None

@@ -1,0 +1,97 @@
+"""The tokens folder that `jobs.prepare` wrote, checked before a step is made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from common import manifest as manifests
+from common.errors import UserError
+from common.files import digest, read_json
+
+MEND = "run jobs.prepare again"
+BLOCK = 1 << 22
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A Megatron-Core IndexedDataset with its manifest."""
+
+    folder: Path
+    """Folder with tokens.bin, tokens.idx, manifest.json."""
+    manifest: dict
+    """What `jobs.prepare` wrote beside them."""
+    ids: np.ndarray
+    """All tokens in a row, memory-mapped (uint16 or int32)."""
+    starts: np.ndarray
+    """First token of each document [documents]."""
+    lengths: np.ndarray
+    """Tokens of each document [documents]."""
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """sha256 of tokens.bin and tokens.idx."""
+        return {name: self.manifest["files"][name] for name in ("tokens.bin", "tokens.idx")}
+
+    def counts(self, vocab_size: int) -> np.ndarray:
+        """How often each token occurs [vocab_size] (int64)."""
+        counts = np.zeros(vocab_size, dtype=np.int64)
+        for begin in range(0, len(self.ids), BLOCK):
+            counts += np.bincount(self.ids[begin : begin + BLOCK], minlength=vocab_size)
+        return counts
+
+
+def stamp(folder: str | Path) -> dict[str, list[int]]:
+    """Size and time of change of the two large files: while they stay, so do the bytes that were once checked."""
+    return {name: [(stat := (Path(folder) / name).stat()).st_size, stat.st_mtime_ns] for name in ("tokens.bin", "tokens.idx")}
+
+
+def open_tokens(folder: str | Path, tokenizer: str | Path, vocab_size: int, checked: dict | None = None) -> Tokens:
+    """Open a tokens folder and check it against its manifest, the tokenizer and the net's vocabulary.
+
+    ``checked`` is the `stamp` of an earlier full check; where it still holds, the digests are not computed again.
+    Raises UserError when the folder is missing, its bytes are not those of its manifest, another tokenizer wrote it, or the net has
+    too few rows for its vocabulary.
+    """
+    folder = Path(folder)
+    if not (folder / manifests.NAME).is_file():
+        raise UserError(f"data.tokens: {folder} holds no prepared tokens (no {manifests.NAME}); run jobs.prepare, or set data.tokens")
+    manifest = manifests.read(folder)
+    missing = [key for key in ("tokenizer", "vocab_size", "files") if key not in manifest]
+    if manifest.get("kind") != "tokens" or missing:
+        raise UserError(f"{folder / manifests.NAME} is not the manifest of prepared tokens; {MEND}")
+    for name in ("tokens.bin", "tokens.idx"):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder / name} is missing; {MEND}")
+    _check_tokenizer(folder, manifest, Path(tokenizer))
+    if manifest["vocab_size"] > vocab_size:
+        raise UserError(
+            f"model.vocab_size={vocab_size} is smaller than the vocabulary of {tokenizer} ({manifest['vocab_size']}); "
+            f"set model.vocab_size={-(-manifest['vocab_size'] // 64) * 64}"
+        )
+    if checked != stamp(folder):
+        for name in ("tokens.idx", "tokens.bin"):
+            if digest(folder / name) != manifest["files"].get(name):
+                raise UserError(f"{folder / name} is broken: its bytes are not those its manifest lists; {MEND}")
+    return Tokens(folder, manifest, *_read(folder))
+
+
+def _check_tokenizer(folder: Path, manifest: dict, tokenizer: Path) -> None:
+    file = tokenizer / "tokenizer.json"
+    read_json(file)
+    if digest(file) != manifest["tokenizer"]:
+        raise UserError(
+            f"{folder} was tokenised with another tokenizer than {file}; run jobs.prepare again, or set data.tokenizer to that one"
+        )
+
+
+def _read(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tokens, and start and length of each document. A document may have several sequences; they lie in a row."""
+    from megatron.core.datasets.indexed_dataset import IndexedDataset
+
+    if not (folder / "tokens.bin").stat().st_size:
+        raise UserError(f"{folder} holds no tokens; give jobs.prepare documents with text")
+    dataset = IndexedDataset(str(folder / "tokens"))
+    ends = np.concatenate([[0], np.cumsum(dataset.sequence_lengths, dtype=np.int64)])[dataset.document_indices]
+    dtype = np.dtype(dataset.index.dtype)
+    return np.memmap(folder / "tokens.bin", dtype=dtype, mode="r"), ends[:-1], np.diff(ends)
