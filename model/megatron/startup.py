@@ -1,5 +1,6 @@
 """Start-up of a training process: process groups, parallel layout, seeds, threads."""
 
+import dataclasses
 import itertools
 import os
 import random
@@ -31,7 +32,7 @@ class World:
     """Where this process computes."""
 
 
-_started: tuple[World, tuple[int, int]] | None = None
+_started: tuple[World, ParallelConfig] | None = None
 _starts = itertools.count()
 
 
@@ -42,7 +43,7 @@ def start(parallel: ParallelConfig, seed: int) -> World:
     Called again with the same layout it only seeds again. Raises UserError where the layout does not fit the job or is not the one started.
     """
     global _started
-    layout = (parallel.tensor, parallel.pipeline)
+    layout = _layout(parallel)
     if _started is None:
         ranks = read_ranks()
         _check_layout(layout, ranks.size)
@@ -50,15 +51,16 @@ def start(parallel: ParallelConfig, seed: int) -> World:
         device = _device(ranks)
         _join(ranks, device)
         parallel_state.initialize_model_parallel(*layout)
-        _started = World(ranks.rank, ranks.size, ranks.local_rank, device), layout
-    world, started = _started
-    if started != layout:
+        _started = World(ranks.rank, ranks.size, ranks.local_rank, device), parallel
+    here, former = _started
+    if _layout(former) != layout:
         raise UserError(
-            f"this process runs with parallel.tensor, parallel.pipeline = {started} and cannot change to {layout}; start another"
+            f"parallel.tensor, parallel.pipeline of this process are {_layout(former)} and cannot become {layout}; start another"
         )
+    _started = here, dataclasses.replace(parallel)
     set_threads(parallel.threads)
     seed_all(seed)
-    return world
+    return here
 
 
 def stop() -> None:
@@ -70,11 +72,36 @@ def stop() -> None:
         _started = None
 
 
+def world() -> World:
+    """What `start` returned. Raises RuntimeError before it."""
+    return _state()[0]
+
+
+def parallel() -> ParallelConfig:
+    """What `start` was given last. Raises RuntimeError before it."""
+    return _state()[1]
+
+
+def _state() -> tuple[World, ParallelConfig]:
+    if _started is None:
+        raise RuntimeError("call model.megatron.startup.start first")
+    return _started
+
+
+def _layout(parallel: ParallelConfig) -> tuple[int, int]:
+    return parallel.tensor, parallel.pipeline
+
+
 def seed_all(seed: int) -> None:
     """Seed python, numpy, torch and Megatron-Core's generators. Stages of a pipeline differ, data-parallel ranks do not."""
-    seed += 100 * parallel_state.get_pipeline_model_parallel_rank()
     random.seed(seed)
     np.random.seed(seed % 2**32)
+    seed_dropout(seed)
+
+
+def seed_dropout(seed: int) -> None:
+    """Seed torch and Megatron-Core's generators alone: those that initial weights and dropout are drawn from."""
+    seed += 100 * parallel_state.get_pipeline_model_parallel_rank()
     torch.manual_seed(seed)
     model_parallel_cuda_manual_seed(seed)
 
