@@ -1,0 +1,89 @@
+"""The run folder: frozen at the first attempt, continued when equal, refused with a diff when not."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from common.errors import UserError
+from model.training.run import difference, open_run
+
+INPUTS = {"tokens": {"path": "data/tokens", "digests": {"tokens.bin": "aa", "tokens.idx": "bb"}}}
+
+
+def change(config, dotted: str, value):
+    """A copy of ``config`` with one dotted key changed."""
+    head, _, rest = dotted.partition(".")
+    return dataclasses.replace(config, **{head: change(getattr(config, head), rest, value) if rest else value})
+
+
+def test_first_attempt_freezes_and_the_second_continues(config):
+    run = open_run(config)
+    assert not run.folder.exists()
+    run.begin(0, inputs=INPUTS, plan="cafe")
+    frozen = yaml.safe_load((run.folder / "config.yaml").read_text())
+    assert frozen["optim"]["lr"] == 3e-3
+    assert frozen["train"]["save"]["keep_last"] == 2
+    assert set(frozen) == {"name", "seed", "data", "model", "objective", "optim", "parallel", "train"}
+    run.end("interrupted", 5)
+    again = open_run(config)
+    again.check_inputs(INPUTS)
+    again.begin(5, inputs=INPUTS, plan="cafe")
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    assert manifest["kind"] == "run"
+    assert manifest["status"] == "running"
+    assert [(a["number"], a["from_step"], a.get("status")) for a in manifest["attempts"]] == [(1, 0, "interrupted"), (2, 5, None)]
+    assert manifest["inputs"] == INPUTS
+    assert again.attempt == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("optim.lr", 1e-3, r"optim\.lr: 0\.003 -> 0\.001"),
+        ("seed", 2, "seed: 1 -> 2"),
+        ("model.num_layers", 4, r"model\.num_layers: 2 -> 4"),
+        ("train.global_batch", 8, r"train\.global_batch: 4 -> 8"),
+        ("parallel.threads", 2, r"parallel\.threads: 1 -> 2"),
+        ("optim.schedule.warmup_steps", 3, r"optim\.schedule\.warmup_steps: 2 -> 3"),
+    ],
+)
+def test_another_configuration_is_refused_with_the_diff(config, key, value, told):
+    open_run(config).begin(0)
+    with pytest.raises(UserError, match=told):
+        open_run(change(config, key, value))
+
+
+@pytest.mark.parametrize(("key", "value"), [("train.save.keep_last", 5), ("train.log_every_steps", 7), ("data.tokens", "moved/here")])
+def test_what_only_watches_may_change(config, key, value):
+    open_run(config).begin(0)
+    run = open_run(change(config, key, value))
+    run.begin(3)
+    assert key.rpartition(".")[2] in (Path(config.run_dir) / "config.yaml").read_text()
+    assert open_run(change(config, key, value)).extended == {}
+
+
+def test_a_longer_run_is_reported(config):
+    open_run(config).begin(0)
+    assert open_run(change(config, "train.steps", 99)).extended == {"train.steps": (12, 99)}
+
+
+def test_threads_are_frozen_at_the_start(config):
+    config = change(config, "parallel.threads", 0)
+    run = open_run(config)
+    run.config["parallel"]["threads"] = 17  # as if a machine with 17 cores had started it
+    run.begin(0)
+    assert open_run(config).config["parallel"]["threads"] == 17
+
+
+def test_other_bytes_are_refused(config):
+    run = open_run(config)
+    run.begin(0, inputs=INPUTS)
+    with pytest.raises(UserError, match=r"elsewhere/tokens.idx is not what the run .* was started with"):
+        open_run(config).check_inputs({"tokens": {"path": "elsewhere", "digests": {"tokens.bin": "aa", "tokens.idx": "zz"}}})
+
+
+def test_difference_names_dotted_keys():
+    assert difference({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 1, "c": 5}, "e": 4}) == {"a.c": (2, 5), "d": (3, None), "e": (None, 4)}

@@ -1,0 +1,120 @@
+"""Saves: whole or absent, and found again only with every byte right."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from common.errors import UserError
+from common.files import digest
+from model.training.saves import (
+    PROBE,
+    RESUME,
+    latest_valid,
+    linked,
+    list_saves,
+    read_save,
+    remove_save,
+    save_name,
+    set_link,
+    verify,
+    write_save,
+)
+
+
+def fill(folder: Path) -> None:
+    (folder / "megatron").mkdir()
+    (folder / "megatron" / "weights").write_bytes(os.urandom(5000))
+    (folder / "hf").mkdir()
+    (folder / "hf" / "config.json").write_text("{}")
+
+
+def three(run: Path) -> None:
+    for step, kind in ((0, PROBE), (100, RESUME), (200, PROBE)):
+        write_save(run, step, kind, fill, tokens=step * 64)
+
+
+def test_manifest_lists_every_file_and_last_points_at_it(tmp_path):
+    save = write_save(tmp_path, 100, PROBE, fill, tokens=6400)
+    assert save == read_save(tmp_path / "checkpoints" / "last")
+    assert (save.step, save.kind, save.manifest["tokens"]) == (100, PROBE, 6400)
+    files = ("hf/config.json", "megatron/weights")
+    assert save.manifest["files"] == {name: digest(save.folder / name) for name in files}
+    assert (tmp_path / "checkpoints" / "last").readlink() == Path("step_0000100")
+    assert linked(tmp_path, "last") == 100
+    assert linked(tmp_path, "best") is None
+
+
+def test_a_failing_writer_leaves_nothing(tmp_path):
+    write_save(tmp_path, 100, RESUME, fill)
+
+    def fail(folder: Path) -> None:
+        fill(folder)
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_save(tmp_path, 200, RESUME, fail)
+    assert [save.step for save in list_saves(tmp_path)] == [100]
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["last", "step_0000100"]
+
+
+def truncate(folder: Path) -> None:
+    (folder / "megatron" / "weights").write_bytes((folder / "megatron" / "weights").read_bytes()[:-1])
+
+
+def flip_a_bit(folder: Path) -> None:
+    data = bytearray((folder / "megatron" / "weights").read_bytes())
+    data[2500] ^= 4
+    (folder / "megatron" / "weights").write_bytes(data)
+
+
+def half_delete(folder: Path) -> None:
+    (folder / "megatron" / "weights").unlink()
+
+
+def lose_manifest(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+
+
+def cut_manifest(folder: Path) -> None:
+    (folder / "manifest.json").write_text('{"kind": "sa')
+
+
+@pytest.mark.parametrize("harm", [truncate, flip_a_bit, half_delete, lose_manifest, cut_manifest])
+def test_a_broken_save_is_named_and_the_one_before_used(tmp_path, capsys, harm):
+    three(tmp_path)
+    assert latest_valid(tmp_path).step == 200
+    assert capsys.readouterr().err == ""
+    harm(tmp_path / "checkpoints" / save_name(200))
+    assert latest_valid(tmp_path).step == 100
+    told = capsys.readouterr().err
+    assert "step_0000200 is broken" in told
+    assert "step_0000100" not in told
+
+
+def test_nothing_valid(tmp_path):
+    assert latest_valid(tmp_path) is None
+    write_save(tmp_path, 5, RESUME, fill)
+    flip_a_bit(tmp_path / "checkpoints" / save_name(5))
+    assert latest_valid(tmp_path) is None
+
+
+def test_a_step_saved_again_replaces_what_was_there(tmp_path):
+    first = write_save(tmp_path, 5, RESUME, fill)
+    again = write_save(tmp_path, 5, PROBE, fill)
+    assert first.manifest["files"] != again.manifest["files"]
+    assert [save.kind for save in list_saves(tmp_path)] == [PROBE]
+    assert verify(again) is None
+
+
+def test_remove_and_link(tmp_path):
+    three(tmp_path)
+    set_link(tmp_path, "best", 100)
+    assert read_save(tmp_path / "checkpoints" / "best").step == linked(tmp_path, "best") == 100
+    remove_save(list_saves(tmp_path)[0])
+    assert [save.step for save in list_saves(tmp_path)] == [100, 200]
+
+
+def test_what_is_no_save_is_refused(tmp_path):
+    with pytest.raises(UserError, match="is not a save"):
+        read_save(tmp_path / "nowhere")
