@@ -1,0 +1,38 @@
+"""Where and when a figure was measured, and the file that keeps it."""
+
+import os
+import platform
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from common.files import write_json
+from common.manifest import versions
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def circumstances() -> dict[str, Any]:
+    """Date, commit, processor, cores, threads and versions."""
+    cpuinfo = Path("/proc/cpuinfo")
+    names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=RESULTS.parent)
+    return {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "commit": commit.stdout.strip(),
+        "processor": names[0] if names else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "versions": versions(),
+    }
+
+
+def keep(name: str, figures: dict[str, Any]) -> Path:
+    """Write ``figures`` with the circumstances to results/<name>.json."""
+    path = RESULTS / f"{name}.json"
+    write_json(path, {"benchmark": name, **circumstances(), **figures})
+    return path
