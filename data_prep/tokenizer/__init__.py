@@ -1,0 +1,1 @@
+"""Byte-level BPE: learn it, judge it, and encode in bulk with it."""

@@ -1,0 +1,108 @@
+"""Encode many documents fast, and prove on a sample that the fast way is right."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from data_prep.readers import Document
+from data_prep.tokenizer.backends import Gigatoken, Reference, Refused, Tiktoken, load_reference, vocabulary_size
+from data_prep.tokenizer.patterns import END_OF_TEXT
+
+BATCH_CHARACTERS = 1 << 20
+BATCH_DOCUMENTS = 4096
+
+
+class Backend(Protocol):
+    """What encodes."""
+
+    name: str
+
+    def encode(self, texts: list[str]) -> list[np.ndarray]:
+        """Ids of each text, without special tokens."""
+
+
+class Differs(Exception):
+    """A backend gave other ids than the reference, or failed; the message says where."""
+
+
+class BulkEncoder:
+    """A tokenizer folder with its backends: gigatoken, else tiktoken, else `tokenizers`.
+
+    ``warn`` is told of every backend that is passed over, since the next one is many times slower."""
+
+    def __init__(self, folder: str | Path, check_every: int, warn: Callable[[str], None]):
+        self.reference = load_reference(folder)
+        self.vocab_size = vocabulary_size(self.reference)
+        self.prefix, self.suffix = affixes(folder)
+        self.check_every, self.warn = check_every, warn
+        self.loaded: dict[type, Backend | None] = {}
+
+    def backends(self) -> Iterator[Backend]:
+        """The backends that can serve this tokenizer, fastest first; each is made when its turn comes. The last is the reference."""
+        for kind in (Gigatoken, Tiktoken, Reference):
+            if kind not in self.loaded:
+                try:
+                    self.loaded[kind] = kind(self.reference)
+                except Refused as error:
+                    self.loaded[kind] = None
+                    self.warn(f"[bold red]warning[/bold red]: {kind.name} does not serve this tokenizer: {error}; the next one is slower")
+            if self.loaded[kind]:
+                yield self.loaded[kind]
+
+    def encode(self, backend: Backend, documents: Iterable[Document]) -> Iterator[np.ndarray]:
+        """Ids ``[tokens]`` (uint32) of each document, without special tokens.
+
+        Raises Differs where a checked document (the first, and every ``check_every``-th from there) gets other ids from the reference."""
+        number = 0
+        for batch in _batches(documents):
+            try:
+                encoded = backend.encode([document.text for document in batch])
+            except BaseException as error:  # a panic in Rust (tiktoken's, on a megabyte without a break) is no Exception
+                if isinstance(backend, Reference) or isinstance(error, KeyboardInterrupt | SystemExit):
+                    raise
+                raise Differs(f"{backend.name} fails on a document between {batch[0].id} and {batch[-1].id} ({error})") from error
+            for document, ids in zip(batch, encoded, strict=True):
+                if number % self.check_every == 0 and not isinstance(backend, Reference):
+                    self._check(backend, document, ids)
+                number += 1
+                yield ids
+
+    def _check(self, backend: Backend, document: Document, ids: np.ndarray) -> None:
+        right = self.reference.encode(document.text, add_special_tokens=False).ids
+        if not np.array_equal(ids, right):
+            raise Differs(f"{backend.name} gives other ids than tokenizers for {document.id}")
+
+
+def affixes(folder: str | Path) -> tuple[list[int], list[int]]:
+    """Ids before and after every document: those of the tokenizer's template ([CLS] ... [SEP]); where that ends with nothing, the
+    end-of-text token (``eos_token`` of tokenizer_config.json, else <|endoftext|>), if there is one."""
+    tokenizer = load_reference(folder)
+    encoded = tokenizer.encode("a", add_special_tokens=True)
+    inner = [index for index, special in enumerate(encoded.special_tokens_mask) if not special]
+    prefix, suffix = encoded.ids[: inner[0]], encoded.ids[inner[-1] + 1 :]
+    if not suffix:
+        end = tokenizer.token_to_id(_end_token(Path(folder)))
+        suffix = [] if end is None else [end]
+    return prefix, suffix
+
+
+def _end_token(folder: Path) -> str:
+    path = folder / "tokenizer_config.json"
+    token = json.loads(path.read_text(encoding="utf-8")).get("eos_token") if path.is_file() else None
+    return (token["content"] if isinstance(token, dict) else token) or END_OF_TEXT
+
+
+def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        batch.append(document)
+        size += len(document.text)
+        if size >= BATCH_CHARACTERS or len(batch) >= BATCH_DOCUMENTS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,51 @@
+"""Learn a byte-level BPE and write it as a folder that `AutoTokenizer` loads."""
+
+import sys
+from pathlib import Path
+
+from tokenizers import Tokenizer, pre_tokenizers, trainers
+
+from common.errors import UserError
+from common.files import write_json
+from conf.schema.data import TokenizerConfig
+from data_prep.tokenizer.patterns import add_template, hf_config, special_tokens, untrained
+
+ALPHABET = 256
+RAREST = 2  # a pair seen once teaches nothing
+
+
+def check(config: TokenizerConfig) -> None:
+    """Raise UserError for a vocabulary too small for the bytes and the special tokens."""
+    least = ALPHABET + len(special_tokens(config))
+    if config.vocab_size < least:
+        raise UserError(f"tokenizer.vocab_size={config.vocab_size} is too small; {ALPHABET} bytes and the special tokens take {least}")
+
+
+def train(texts: list[str], config: TokenizerConfig) -> Tokenizer:
+    """Learn exactly ``config.vocab_size`` tokens: special tokens, then the 256 bytes, then merges by rank.
+
+    The same texts in the same order give the same bytes of tokenizer.json, on any number of threads.
+    Raises UserError where the text is too small for that many merges."""
+    tokenizer = untrained(config)
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocab_size,
+        min_frequency=RAREST,
+        special_tokens=special_tokens(config),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=sys.stderr.isatty(),
+    )
+    tokenizer.train_from_iterator(texts, trainer, length=len(texts))
+    found = tokenizer.get_vocab_size()
+    if found != config.vocab_size:
+        raise UserError(
+            f"the text gives only {found} tokens of tokenizer.vocab_size={config.vocab_size}; give more text (data.inputs, "
+            f"tokenizer.sample_bytes) or set tokenizer.vocab_size={found} or less"
+        )
+    add_template(tokenizer)
+    return tokenizer
+
+
+def save(tokenizer: Tokenizer, config: TokenizerConfig, folder: Path) -> None:
+    """Write tokenizer.json and tokenizer_config.json into ``folder``."""
+    tokenizer.save(str(folder / "tokenizer.json"))
+    write_json(folder / "tokenizer_config.json", hf_config(config))
