@@ -1,0 +1,22 @@
+"""Norms without bias, in the form that Megatron-Core's layers build them: `norm(config, hidden_size, eps)`."""
+
+import torch
+from megatron.core.transformer.transformer_config import TransformerConfig
+
+
+class LayerNorm(torch.nn.LayerNorm):
+    """LayerNorm with a weight and no bias (Megatron-Core's own wrappers always have one)."""
+
+    def __init__(self, config: TransformerConfig, hidden_size: int, eps: float):
+        super().__init__(hidden_size, eps=eps, bias=False, dtype=config.params_dtype)
+
+
+class RMSNorm(torch.nn.RMSNorm):
+    """RMSNorm with a weight."""
+
+    def __init__(self, config: TransformerConfig, hidden_size: int, eps: float):
+        super().__init__(hidden_size, eps=eps, dtype=config.params_dtype)
+
+
+NORMS: dict[str, type[torch.nn.Module]] = {"layernorm": LayerNorm, "rmsnorm": RMSNorm}
+"""Value of `model.norm` -> class."""
