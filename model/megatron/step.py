@@ -1,0 +1,136 @@
+"""One optimizer step, and one evaluation, over micro-batches: Megatron-Core's schedules, gradient sums and update."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from megatron.core import parallel_state
+from megatron.core.distributed import DistributedDataParallel, finalize_model_grads
+from megatron.core.optimizer import MegatronOptimizer
+from megatron.core.optimizer.clip_grads import clip_grad_by_total_norm_fp32
+from megatron.core.pipeline_parallel import get_forward_backward_func
+from megatron.core.transformer.module import MegatronModule
+
+from conf.schema import ParallelConfig
+from model.megatron import startup
+from model.megatron.config import ddp_config, params_dtype
+
+ForwardStep = Callable[[torch.nn.Module, Any], tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]]
+"""`forward_step(model, batch) -> (loss_sum, num_tokens, sums)`: the loss summed over the tokens of the batch (a differentiable scalar),
+their number (an integer tensor), further sums to report. An objective's `loss` is one. On a pipeline stage that is not the last it returns
+the output tensor of the stage instead."""
+_LOSS, _TOKENS = ":loss", ":tokens"  # names in a report that no objective uses
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Outcome of a step or an evaluation, over all micro-batches and data-parallel ranks."""
+
+    loss: float
+    """Loss per token: the sum of the losses divided by `tokens`; not finite where the step went wrong."""
+    tokens: int
+    """Tokens that the loss was taken over (for MLM: predicted ones)."""
+    sums: dict[str, float]
+    """Sums of what `forward_step` reported beside the loss."""
+    grad_norm: float = 0.0
+    """Norm of the gradient of `loss` before clipping; 0 for an evaluation."""
+    skipped: bool = False
+    """True where loss or gradient were not finite: parameters and moments are as before."""
+
+
+def distribute(model: MegatronModule, parallel: ParallelConfig) -> DistributedDataParallel:
+    """Move the net to this rank's device, give its parameters the precision of `parallel` and wrap it for data parallelism."""
+    dtype = params_dtype(parallel)
+    model.to(startup.world().device)
+    for param in model.parameters():
+        param.data = param.data.to(dtype)  # parameters alone: buffers such as rotary tables stay as they are
+    wrapped = DistributedDataParallel(model.config, ddp_config(parallel), model)
+    wrapped.broadcast_params()
+    model.config.finalize_model_grads_func = finalize_model_grads
+    return wrapped
+
+
+def train_step(
+    model: DistributedDataParallel,
+    optimizer: MegatronOptimizer,
+    forward_step: ForwardStep,
+    micro_batches: Sequence[Any],
+    seeds: Sequence[int] | None = None,
+) -> StepResult:
+    """Accumulate the gradient of the loss per token over `micro_batches` (this rank's), clip it, update the parameters.
+
+    Micro-batches may differ in length; every rank must bring the same number of them. `seeds`, one for each micro-batch, fix what dropout
+    draws there, whichever rank computes it; without them dropout goes on from the generators' present state.
+    Clips to `optim.clip_grad` (0: not). A loss or gradient that is not finite on any rank skips the update on all of them and says so.
+    """
+    model.train()
+    model.zero_grad_buffer()
+    optimizer.zero_grad()
+    loss, tokens, sums = _run(model, forward_step, micro_batches, seeds, forward_only=False)
+    optimizer.prepare_grads()
+    grad_norm = optimizer.get_grad_norm()
+    if not (math.isfinite(loss) and math.isfinite(grad_norm)):
+        return StepResult(loss, tokens, sums, grad_norm, skipped=True)
+    if optimizer.config.clip_grad > 0:
+        clip_grad_by_total_norm_fp32(optimizer.get_parameters(), optimizer.config.clip_grad, grad_norm)
+    optimizer.step_with_ready_grads()
+    return StepResult(loss, tokens, sums, grad_norm)
+
+
+@torch.no_grad()
+def eval_step(model: DistributedDataParallel, forward_step: ForwardStep, micro_batches: Sequence[Any]) -> StepResult:
+    """Loss per token over `micro_batches` without dropout and without gradients; the model is left in training mode if it was in it."""
+    training = model.training
+    model.eval()
+    try:
+        return StepResult(*_run(model, forward_step, micro_batches, None, forward_only=True))
+    finally:
+        model.train(training)
+
+
+def _run(
+    model: DistributedDataParallel, forward_step: ForwardStep, micro_batches: Sequence[Any], seeds: Sequence[int] | None, forward_only: bool
+) -> tuple[float, int, dict[str, float]]:
+    """Forward (and backward) over the micro-batches: loss per token, tokens, sums, all reduced over ranks."""
+
+    def megatron_forward_step(batches: Iterator[tuple[int, Any]], model: torch.nn.Module) -> tuple[torch.Tensor, Callable | None]:
+        index, batch = next(batches)
+        if seeds is not None:
+            startup.seed_dropout(seeds[index])
+        result = forward_step(model, batch)
+        if isinstance(result, torch.Tensor):
+            return result, None
+        loss, tokens, sums = result
+        # Copies: Megatron-Core scales the loss in place.
+        values = {**sums, _LOSS: loss, _TOKENS: tokens}
+        report = {name: value.detach().to(loss.device, torch.float64, copy=True) for name, value in values.items()}
+        return loss, lambda loss: (loss, tokens.int(), report)
+
+    reports = get_forward_backward_func()(
+        forward_step_func=megatron_forward_step,
+        data_iterator=enumerate(micro_batches),
+        model=[model],
+        num_microbatches=len(micro_batches),
+        seq_length=1,  # unused: lengths vary
+        micro_batch_size=1,
+        forward_only=forward_only,
+    )
+    return _reduce(reports)
+
+
+def _reduce(reports: list[dict[str, torch.Tensor]]) -> tuple[float, int, dict[str, float]]:
+    """Sum the reports of all micro-batches and data-parallel ranks; the last pipeline stage tells the others."""
+    names = list(reports[0]) if reports else []
+    if reports:
+        total = torch.stack([torch.stack([report[name] for name in names]) for report in reports]).sum(dim=0)
+        torch.distributed.all_reduce(total, group=parallel_state.get_data_parallel_group())
+    values = dict(zip(names, total.tolist(), strict=True)) if reports else {}
+    if parallel_state.get_pipeline_model_parallel_world_size() > 1:
+        holder = [values]
+        last, group = parallel_state.get_pipeline_model_parallel_last_rank(), parallel_state.get_pipeline_model_parallel_group()
+        torch.distributed.broadcast_object_list(holder, src=last, group=group)
+        values = holder[0]
+    loss, tokens = values.pop(_LOSS), int(values.pop(_TOKENS))
+    return loss / max(tokens, 1), tokens, values
