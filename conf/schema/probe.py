@@ -53,6 +53,8 @@ class SweepConfig:
     """Scalar that decides the `best` save, as split/metric."""
     bm25: bool = True
     """Measure BM25 on the same queries and documents and show it beside."""
+    bm25_prefix: int = 0
+    """Cut words to this many letters for BM25, a crude stemmer for agglutinating languages (5 for Turkish); 0 takes whole words."""
     bootstrap: int = 2000
     """Resamples of queries in the paired bootstrap of best against untrained; 0 for none."""
     force: bool = False

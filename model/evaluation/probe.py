@@ -1,7 +1,7 @@
 """The probe of one save: the same short contrastive step on the same pairs, then exact search, for every readout asked for."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,18 +40,20 @@ class ProbeResult:
         }
 
 
-def probe_save(hf_folder: str | Path, prepared: Prepared, config: ProbeConfig) -> ProbeResult:
+def probe_save(
+    hf_folder: str | Path, prepared: Prepared, config: ProbeConfig, problem: Callable[[EncoderConfig], str | None] = lambda encoder: None
+) -> ProbeResult:
     """Probe the encoder in ``hf_folder`` (the hf/ half of a save), which stays as it is.
 
-    Needs `model.megatron.startup.start`. Raises UserError for a save whose shape does not fit the texts, or with weights that
-    are not finite.
+    Needs `model.megatron.startup.start`. ``problem`` says what is wrong with the shape of the encoder, if anything. Raises
+    UserError for that, for a shape that does not fit the texts, and for weights that are not finite.
     """
     from model.hf.modernbert import load_modernbert
 
     clock = Clock()
     with clock("load"):
         encoder, model = load_modernbert(hf_folder)
-        _check_fits(Path(hf_folder), encoder, prepared, config)
+        _check_fits(Path(hf_folder), encoder, prepared, config, problem(encoder))
         model.eval().requires_grad_(config.depth == "full")
     scores = _probe_heads(model, prepared, config, clock, Path(hf_folder))
     if config.depth == "full":
@@ -72,7 +74,9 @@ class Clock:
         self.seconds[part] = self.seconds.get(part, 0.0) + time.monotonic() - started
 
 
-def _check_fits(folder: Path, encoder: EncoderConfig, prepared: Prepared, config: ProbeConfig) -> None:
+def _check_fits(folder: Path, encoder: EncoderConfig, prepared: Prepared, config: ProbeConfig, problem: str | None) -> None:
+    if problem:
+        raise UserError(f"the encoder in {folder} has another shape: {problem}; remove this save or restore the right one")
     if encoder.vocab_size < prepared.vocab_size:
         raise UserError(
             f"the encoder in {folder} has {encoder.vocab_size} embeddings for a tokenizer of {prepared.vocab_size} tokens; "

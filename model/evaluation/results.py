@@ -1,0 +1,121 @@
+"""Results of probes on disk: eval/step_0001000.json with the means, and beside it .npz with nDCG@10 of every query."""
+
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common import manifest as manifests
+from common.errors import UserError
+from common.files import atomic_file, digest, read_json, write_json
+from conf.schema import ProbeConfig
+from model.evaluation.prepared import Prepared
+from model.evaluation.probe import ProbeResult
+from model.training.saves import Save, save_name
+
+KIND = "probe"
+WEIGHTS = "hf/model.safetensors"
+Means = dict[str, dict[str, dict[str, float]]]
+"""Readout -> split -> metric -> mean over queries."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is known of one save after its probe."""
+
+    step: int
+    tokens: int
+    train_loss: float | None
+    """Loss of the last step before the save."""
+    heldout_loss: float | None
+    """Loss on held-out documents, where it was evaluated."""
+    readout: str
+    """The main readout."""
+    metrics: Means
+    seconds: dict[str, float]
+    """Wall time of the probe by part."""
+    digests: dict[str, str]
+    """Of the settings, the retrieval set and the weights."""
+    file: Path
+
+    def mean(self, split: str, metric: str, readout: str | None = None) -> float:
+        """One number; of the main readout where none is named."""
+        return self.metrics[readout or self.readout][split][metric]
+
+    def per_query(self, split: str, readout: str | None = None) -> np.ndarray:
+        """nDCG@10 of every query [Q]."""
+        with np.load(self.file.with_suffix(".npz"), allow_pickle=False) as arrays:
+            return arrays[f"{readout or self.readout}/{split}"]
+
+
+def result_file(run: str | Path, step: int) -> Path:
+    """Where the result of the save of ``step`` is written."""
+    return Path(run) / "eval" / f"{save_name(step)}.json"
+
+
+def write_result(run: str | Path, save: Save, found: ProbeResult, prepared: Prepared, config: ProbeConfig, digests: dict[str, str]) -> None:
+    """Write the result of one save, whole or not at all: the JSON comes last and names the bytes of the .npz."""
+    file = result_file(run, save.step)
+    arrays = {f"{name}/{split}": metrics["ndcg@10"] for name, splits in found.scores.items() for split, metrics in splits.items()}
+    with atomic_file(file.with_suffix(".npz")) as opened:
+        np.savez_compressed(opened, allow_pickle=False, **arrays)
+    known = {key: save.manifest.get(key) for key in ("step", "tokens", "samples", "loss", "heldout_loss")}
+    document = manifests.describe(
+        KIND,
+        **known,
+        readout=config.readout,
+        metrics=found.metrics(),
+        queries={name: len(split.query_ids) for name, split in prepared.splits.items()},
+        documents={name: len(prepared.corpora[split.corpus].tokens) for name, split in prepared.splits.items()},
+        pairs=len(prepared.queries),
+        seconds={part: round(value, 3) for part, value in found.seconds.items()},
+        settings=asdict(config),
+        digests=digests,
+        per_query={"file": file.with_suffix(".npz").name, "metric": "ndcg@10", "sha256": digest(file.with_suffix(".npz"))},
+    )
+    write_json(file, document)
+
+
+def read_result(file: Path) -> Result:
+    """Read one result. Raises UserError where it is broken or no result."""
+    document = read_json(file)
+    try:
+        return Result(
+            document["step"], document["tokens"], document["loss"], document["heldout_loss"], document["readout"], document["metrics"],
+            document["seconds"], document["digests"], file,
+        )  # fmt: skip
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{file} is not the result of a probe; remove it and run jobs.sweep again") from error
+
+
+def why_redo(run: str | Path, save: Save, digests: dict[str, str]) -> str | None:
+    """Why the save must be probed (again), None when its result stands."""
+    file = result_file(run, save.step)
+    if not file.exists():
+        return "it has no result"
+    try:
+        found = read_result(file).digests
+        broken = _broken(file)
+    except UserError:
+        return "its result is broken"
+    for name, noun in (("settings", "other probe settings"), ("retrieval", "another retrieval set"), ("weights", "other weights")):
+        if found.get(name) != digests[name]:
+            return f"its result was made with {noun}"
+    return broken
+
+
+def _broken(file: Path) -> str | None:
+    """Whether the arrays beside the JSON are the ones that it was written with."""
+    arrays, document = file.with_suffix(".npz"), read_json(file)
+    if not arrays.is_file() or digest(arrays) != document["per_query"]["sha256"] or not zipfile.is_zipfile(arrays):
+        return "its result is broken"
+    return None
+
+
+def digests_of(save: Save, settings: str, retrieval: str) -> dict[str, Any]:
+    """What the result of ``save`` depends on."""
+    if WEIGHTS not in save.manifest["files"]:
+        raise UserError(f"the probe save {save.folder} has no {WEIGHTS}; remove it and continue the training to write it again")
+    return {"settings": settings, "retrieval": retrieval, "weights": save.manifest["files"][WEIGHTS]}
