@@ -37,7 +37,7 @@ class Plan:
     """Digest of everything that decides what sample i is."""
     train: Packs
     heldout: Packs
-    _order: tuple[int, np.ndarray] | None = field(default=None, repr=False)
+    _orders: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
     def source(self) -> str:
@@ -59,11 +59,13 @@ class Plan:
         found = []
         while count:
             epoch, position = divmod(first, len(self.train))
-            if self._order is None or self._order[0] != epoch:
-                self._order = epoch, permutation(len(self.train), ORDER, self.seed, epoch)
-            found.append(self._order[1][position : position + count])
+            found.append(self._order(epoch)[position : position + count])
             first, count = first + len(found[-1]), count - len(found[-1])
         return np.concatenate(found)
+
+    def count_tokens(self, first: int, count: int) -> int:
+        """Tokens in samples ``first`` to ``first + count - 1``."""
+        return int(self.pack_tokens[self.packs(first, count)].sum())
 
     def samples(self, first: int, count: int) -> list[Sample]:
         """Samples ``first`` to ``first + count - 1`` of the run (0 is its first); after an epoch the packs come again in another order."""
@@ -72,6 +74,14 @@ class Plan:
     def heldout_sample(self, index: int) -> Sample:
         """Held-out pack ``index``; the packs are in a fixed random order, so the first ones are a fair sample."""
         return self._read(self.heldout, index, index)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """Order of the packs in ``epoch`` [packs]. The last two are kept: a reader ahead may have begun the next epoch."""
+        order = self._orders.get(epoch)
+        if order is None:
+            order = permutation(len(self.train), ORDER, self.seed, epoch)
+            self._orders = {epoch: order, **dict(list(self._orders.items())[:1])}
+        return order
 
     def _read(self, packs: Packs, number: int, index: int) -> Sample:
         pieces = range(int(packs.offsets[number]), int(packs.offsets[number + 1]))
@@ -135,7 +145,7 @@ def load_plan(folder: str | Path, tokens: Tokens, seq_length: int, heldout_fract
         return None
     try:
         arrays = [np.load(folder / f"{group}_{name}.npy", mmap_mode="r") for group, name in ARRAYS]
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         say(f"[yellow]the plan in {folder} is broken; planning again[/yellow]")
         return None
     train, heldout = Packs(*arrays[:3]), Packs(*arrays[3:])

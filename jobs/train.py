@@ -1,0 +1,71 @@
+"""Train one run: continue it where it has saves, start it where it has none.
+
+The run folder holds everything: the frozen configuration, metrics.jsonl, TensorBoard curves, saves. The same command given
+again continues; a command with another configuration is refused with the difference. Stopped by SIGTERM, SIGUSR1 or Ctrl-C it
+makes a save at the next step and ends with exit status 75: start it again.
+
+  python -m jobs.train experiment=quickstart
+  python -m jobs.train name=mine model=encoder/modernbert_base train.steps=20000 optim.lr=8e-4 dry_run=true
+  python -m jobs.train name=mine run=longer train.steps=40000      a longer run of its own; before its decay begins, a run
+                                                                   is extended by the same command with more train.steps
+  python -m jobs.train name=mine run=decay train.branch_from=runs/mine/seed_0/checkpoints/step_0010000 train.decay_only=true
+"""
+
+import dataclasses
+import sys
+from typing import Any
+
+from common.progress import say
+from conf.schema import Config
+from jobs.cli import main
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Train, and return what came of it: run_dir, status, step, tokens, loss, heldout_loss.
+
+    Raises UserError before the first step for whatever does not fit together, SystemExit(75) after a stop that was asked for.
+    """
+    from model.megatron.startup import start
+    from model.training.assemble import build_loop, inputs, open_data
+    from model.training.course import build_course, check_extension, find_branch
+    from model.training.describe import describe
+    from model.training.plan import save_plan
+    from model.training.run import open_run
+    from model.training.saves import latest_valid
+    from model.training.signals import EXIT_CONTINUE
+
+    run = open_run(config)
+    config = dataclasses.replace(config, parallel=dataclasses.replace(config.parallel, threads=run.config["parallel"]["threads"]))
+    branch = find_branch(config, run)
+    course = build_course(config, branch)
+    check_extension(run, config, course, branch)
+    latest = latest_valid(run.folder)
+    if latest and latest.step >= course.total:
+        say(f"{run.folder} is finished: {latest.step} steps; more train.steps extend it, train.branch_from starts from one of its saves")
+        return _summary(config, "finished", latest.manifest)
+    plan = open_data(config, run)
+    if config.dry_run:
+        print(describe(config, plan, course))
+        return _summary(config, "planned", {"step": latest.step if latest else course.start})
+    world = start(config.parallel, config.seed)
+    loop = build_loop(config, run, world, plan, course, latest, branch)
+    fields = {"branch": dataclasses.asdict(branch)} if branch else {}
+    run.begin(loop.state.step, inputs=inputs(config, plan.tokens), plan=plan.digest, **fields)
+    save_plan(plan, run.plan)
+    status = "failed"
+    try:
+        status = loop.train()
+    finally:
+        run.end(status, loop.state.step)
+    if status == "interrupted":
+        say(f"stopped after step {loop.state.step} of {course.total}, saved; the same command continues")
+        sys.exit(EXIT_CONTINUE)
+    return _summary(config, status, loop.state.to_dict())
+
+
+def _summary(config: Config, status: str, known: dict[str, Any]) -> dict[str, Any]:
+    return {"run_dir": config.run_dir, "status": status, **{name: known.get(name) for name in ("step", "tokens", "loss", "heldout_loss")}}
+
+
+if __name__ == "__main__":
+    main("train", run, ("data", "model", "objective", "optim", "parallel", "train"))

@@ -1,0 +1,105 @@
+"""From a configuration to a loop that is ready to go: data order, net, optimizer, and the point where training goes on."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from common.errors import UserError
+from common.files import digest
+from conf.schema import Config
+from model.megatron import checkpoint
+from model.megatron.optimizer import build_optimizer
+from model.megatron.startup import World
+from model.megatron.step import distribute
+from model.nets.encoder import build_encoder
+from model.objectives.mlm import Mlm
+from model.training.callbacks.callback import Callback
+from model.training.callbacks.heldout import Heldout
+from model.training.callbacks.hparams import HParams
+from model.training.callbacks.metrics import Metrics
+from model.training.callbacks.nan_guard import NanGuard
+from model.training.callbacks.progress import Progress
+from model.training.callbacks.save import Saving
+from model.training.callbacks.tensorboard import TensorBoard
+from model.training.callbacks.throughput import Throughput
+from model.training.course import Branch, Course
+from model.training.loop import Loop
+from model.training.plan import Plan, checked_stamp, load_plan, make_plan
+from model.training.run import Run
+from model.training.saves import Save
+from model.training.state import TrainState
+from model.training.tokens import Tokens, open_tokens
+
+
+def open_data(config: Config, run: Run) -> Plan:
+    """The planned data order: the run's own where it has one, else made now (and written when the run begins).
+
+    Raises UserError where tokens, tokenizer, net and run do not fit together.
+    """
+    if config.train.seq_length > config.model.max_positions:
+        raise UserError(
+            f"train.seq_length={config.train.seq_length} exceeds model.max_positions={config.model.max_positions}; change one of them"
+        )
+    tokens = open_tokens(config.data.tokens, config.data.tokenizer, config.model.vocab_size, checked_stamp(run.plan))
+    run.check_inputs(inputs(config, tokens))
+    arguments = (tokens, config.train.seq_length, config.train.heldout_fraction, config.seed)
+    return load_plan(run.plan, *arguments) or make_plan(*arguments)
+
+
+def inputs(config: Config, tokens: Tokens) -> dict[str, Any]:
+    """What the run reads, with digests, for its manifest."""
+    tokenizer = {"tokenizer.json": digest(Path(config.data.tokenizer) / "tokenizer.json")}
+    return {
+        "tokens": {"path": config.data.tokens, "digests": tokens.digests},
+        "tokenizer": {"path": config.data.tokenizer, "digests": tokenizer},
+    }
+
+
+def log_unigram(tokens: Tokens, vocab_size: int) -> torch.Tensor:
+    """Log frequency of each token [vocab_size] in the prepared text, each counted once more than it occurs."""
+    counts = torch.from_numpy(tokens.counts(vocab_size)).double() + 1
+    return (counts / counts.sum()).log().float()
+
+
+def callbacks(config: Config, run: Run) -> list[Callback]:
+    """What happens beside the steps, in this order: first what guards, then what measures, then what writes."""
+    every, tb = config.train.log_every_steps, run.folder / "tb"
+    return [
+        NanGuard(config.train.nan_patience),
+        Heldout(config.train.eval_packs, config.train.eval_every_steps),
+        Throughput(every, config.parallel.precision),
+        Metrics(run.folder / "metrics.jsonl", every),
+        TensorBoard(tb / "train", every),
+        Progress(),
+        Saving(config.train.save),
+        HParams(),
+    ]
+
+
+def build_loop(config: Config, run: Run, world: World, plan: Plan, course: Course, latest: Save | None, branch: Branch | None) -> Loop:
+    """Build net and optimizer and set them to where the training goes on: the run's ``latest`` save, else ``branch``, else the start."""
+    objective = Mlm(config.objective, config.data.tokenizer, config.seed)
+    net = build_encoder(config.model)
+    source = latest.folder if latest else Path(branch.save) if branch else None
+    if source is None and config.model.decoder_bias_init == "log_unigram":
+        net.set_decoder_bias(log_unigram(plan.tokens, config.model.vocab_size))
+    model = distribute(net, config.parallel)
+    optimizer = build_optimizer(model, config.optim, config.parallel)
+    state = TrainState()
+    if source is not None:
+        values = checkpoint.load(source / "megatron", model, optimizer)
+        _check_plan(values.pop("plan"), plan, source)
+        state = TrainState.from_dict(values)
+    return Loop(
+        config, run, world, plan, objective, net, model, optimizer, course.schedule, course.ramp, course.save_points(config), state,
+        resumed=source is not None, callbacks=callbacks(config, run),
+    )  # fmt: skip
+
+
+def _check_plan(saved: str, plan: Plan, save: Path) -> None:
+    if saved != plan.digest:
+        raise UserError(
+            f"{save} was trained on another order of data than this run has; use the data.tokens, seed, train.seq_length and "
+            "train.heldout_fraction of its run"
+        )

@@ -1,0 +1,33 @@
+"""Loss on held-out documents."""
+
+import math
+
+from model.megatron.step import eval_step
+from model.training.callbacks.callback import Callback, Record
+
+
+class Heldout(Callback):
+    """Evaluates every so many steps, at every probe save, and where the run ends; adds `heldout_loss`, `heldout_accuracy`."""
+
+    def __init__(self, packs: int, every_steps: int):
+        """``packs``: held-out packs of one evaluation; ``every_steps``: 0 for probe saves only."""
+        self.packs, self.every_steps = packs, every_steps
+
+    def step(self, loop, record: Record) -> None:
+        """Evaluate where it is due."""
+        step = record["step"]
+        count = min(self.packs, len(loop.plan.heldout))
+        if not count or not (loop.save_points.probe_due(step) or (self.every_steps and step and step % self.every_steps == 0)):
+            return
+        result = eval_step(loop.model, loop.objective.loss, self._batches(loop, count))
+        record.update(heldout_loss=result.loss, heldout_accuracy=result.sums["correct"] / max(1, result.tokens))
+        state = loop.state
+        state.heldout_loss = result.loss
+        state.best_heldout_loss = min(result.loss, state.best_heldout_loss or math.inf)
+
+    def _batches(self, loop, count: int) -> list:
+        """The first ``count`` held-out packs, masked at the rate of evaluation; every data-parallel rank takes them all."""
+        size = loop.config.train.micro_batch
+        starts = range(0, count, size)
+        samples = [[loop.plan.heldout_sample(i) for i in range(start, min(start + size, count))] for start in starts]
+        return [loop.objective.batch(chunk, train=False).to(loop.world.device) for chunk in samples]

@@ -1,0 +1,37 @@
+"""Steps whose loss or gradient is not finite: skipped, counted, and the end of the run when they do not stop."""
+
+import math
+
+from common.errors import UserError
+from common.progress import say
+from model.training.callbacks.callback import Callback, Record
+
+
+class NanGuard(Callback):
+    """Goes first, so that nothing not finite reaches a metric, a curve or a save."""
+
+    def __init__(self, patience: int):
+        """``patience``: steps in a row that may be skipped before the run stops."""
+        self.patience = patience
+
+    def step(self, loop, record: Record) -> None:
+        """Count a skipped step. Raises UserError naming step and samples when there were too many in a row."""
+        state = loop.state
+        for name in ("loss", "accuracy", "grad_norm"):
+            if record.get(name) is not None and not math.isfinite(record[name]):
+                record[name] = None
+        if not record["step"]:
+            return
+        if not record["skipped"]:
+            state.not_finite, state.loss = 0, record["loss"]
+            return
+        state.skipped += 1
+        state.not_finite += 1
+        last = record["samples"] - 1
+        where = f"step {record['step']} (samples {record['samples'] - record['batch']} to {last})"
+        if state.not_finite >= max(1, self.patience):
+            raise UserError(
+                f"loss or gradient was not finite {state.not_finite} steps in a row, last at {where}; the last save is from before, "
+                "so lower optim.lr, or look at these samples"
+            )
+        say(f"[yellow]warning: loss or gradient is not finite at {where}; the update is skipped[/yellow]")

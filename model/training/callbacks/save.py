@@ -1,0 +1,62 @@
+"""Saves: when they are due, what is in them, which are kept."""
+
+import time
+from pathlib import Path
+
+import torch
+
+from common.errors import UserError
+from common.files import digest
+from conf.schema import SaveConfig
+from model.hf.modernbert import export_modernbert
+from model.megatron import checkpoint
+from model.training.callbacks.callback import Callback, Record
+from model.training.retention import apply_retention
+from model.training.saves import PROBE, RESUME, write_save
+
+
+class Saving(Callback):
+    """Makes a save where one is due, and a resume save where the attempt ends. A step with both due has one save, a probe save."""
+
+    def __init__(self, config: SaveConfig):
+        """``config``: section `train.save`."""
+        self.config = config
+        self.last_step: int | None = None
+
+    def start(self, loop) -> None:
+        """The clock of time-triggered saves begins here."""
+        self.last_time = time.monotonic()
+
+    def step(self, loop, record: Record) -> None:
+        """Save if it is due."""
+        step, minutes = record["step"], (time.monotonic() - self.last_time) / 60
+        if loop.save_points.probe_due(step):
+            self._write(loop, PROBE)
+        elif loop.save_points.resume_due(step, minutes):
+            self._write(loop, RESUME)
+
+    def end(self, loop) -> None:
+        """Save where the attempt stops, unless it just has been."""
+        if self.last_step != loop.state.step and loop.state.step < loop.total:
+            self._write(loop, RESUME)
+
+    def _write(self, loop, kind: str) -> None:
+        """Make a save, remove what is no longer kept, tell the other callbacks. Raises UserError rather than save what is not finite."""
+        state, config = loop.state, loop.config
+        broken = [name for name, parameter in loop.net.named_parameters() if not torch.isfinite(parameter).all()]
+        if broken:
+            raise UserError(f"parameter {broken[0]} is not finite at step {state.step}, so no save is made; lower optim.lr and start again")
+
+        def fill(folder: Path) -> None:
+            checkpoint.save(folder / "megatron", loop.model, loop.optimizer, {**state.to_dict(), "plan": loop.plan.digest})
+            if kind == PROBE:
+                export_modernbert(loop.net, config.model, folder / "hf", config.data.tokenizer)
+
+        known = ("samples", "tokens", "sources", "loss", "heldout_loss", "lr", "skipped")
+        save = write_save(
+            loop.run.folder, state.step, kind, fill, name=config.name, seed=config.seed, **{name: getattr(state, name) for name in known},
+            plan=loop.plan.digest, tokenizer=digest(Path(config.data.tokenizer) / "tokenizer.json"),
+        )  # fmt: skip
+        apply_retention(loop.run.folder, self.config, state.step)
+        self.last_step, self.last_time = state.step, time.monotonic()
+        loop.tell("saved", save)

@@ -1,0 +1,33 @@
+"""Speed: tokens per second and the share of the machine's peak."""
+
+import torch
+
+from model.training.callbacks.callback import Callback, Record
+from model.training.flops import peak_flops, utilisation
+
+
+class Throughput(Callback):
+    """Adds `tokens_per_second` and `mfu` over the steps since they were last told, without the time of saves and evaluations."""
+
+    def __init__(self, every_steps: int, precision: str):
+        """``every_steps``: average over so many steps; ``precision``: of the peak that `mfu` is a share of."""
+        self.every_steps, self.precision = max(1, every_steps), precision
+        self.tokens = self.flops = self.seconds = 0.0
+
+    def start(self, loop) -> None:
+        """Look the machine's peak up; there is none for a CPU."""
+        device = loop.world.device
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+        self.peak, self.devices = peak_flops(name, self.precision), loop.world.size
+
+    def step(self, loop, record: Record) -> None:
+        """Add up, and tell where it is due."""
+        if not record["step"]:
+            return
+        self.tokens += record["step_tokens"]
+        self.flops += record["flops"]
+        self.seconds += record["seconds"]
+        if record["step"] % self.every_steps == 0 or record["step"] == loop.total:
+            record["tokens_per_second"] = round(self.tokens / self.seconds, 1)
+            record["mfu"] = utilisation(self.flops, self.seconds, self.peak, self.devices)
+            self.tokens = self.flops = self.seconds = 0.0

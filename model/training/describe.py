@@ -1,0 +1,55 @@
+"""What a run would do, in words: `dry_run=true`."""
+
+from collections.abc import Iterator
+
+from conf.schema import Config
+from model.training.course import Course
+from model.training.flops import parameter_count
+from model.training.plan import Plan
+
+SKETCH_WIDTH = 60
+LEVELS = " ▁▂▃▄▅▆▇█"
+BYTES = {"fp32": (12, 4), "bf16": (14, 2)}
+"""Bytes a parameter takes in the Megatron half of a save (weight, two moments, master weight) and in the hf/ half."""
+
+
+def describe(config: Config, plan: Plan, course: Course) -> str:
+    """Parameters, tokens, steps, epochs, saves and their disk, learning rate: one line each."""
+    return "\n".join(f"{name:16} {text}" for name, text in _lines(config, plan, course))
+
+
+def _lines(config: Config, plan: Plan, course: Course) -> Iterator[tuple[str, str]]:
+    train, parameters = config.train, parameter_count(config.model)
+    samples = course.ramp.samples(course.total)
+    first = course.ramp.samples(course.start)
+    yield "run", config.run_dir
+    yield "parameters", f"{parameters:,} ({config.model.architecture}, {config.model.num_layers} layers of {config.model.hidden_size})"
+    yield "data", f"{plan.train.tokens:,} tokens in {len(plan.train):,} packs of {train.seq_length} ({plan.fill:.1%} full), {plan.source}"
+    yield "held out", f"{plan.heldout.tokens:,} tokens in {len(plan.heldout):,} packs"
+    yield "steps", f"{course.total - course.start:,}" + (f" (from {course.start:,} to {course.total:,})" if course.start else "")
+    sizes = course.ramp.sizes()
+    ramp = f", from {sizes[0][1]:,}, full at step {sizes[-1][0]:,}" if len(sizes) > 1 else ""
+    yield "samples a step", f"{train.global_batch:,}{ramp} ({train.micro_batch} a forward pass)"
+    tokens = (samples - first) * train.seq_length * plan.fill
+    yield "tokens", f"{tokens / 1e6:,.1f}M in {samples - first:,} samples, {(samples - first) / len(plan.train):.2f} epochs"
+    probes = course.save_points(config).probe_steps(course.start)
+    yield "probe saves", f"{len(probes)}: {_some(probes)}; kept: {train.save.keep_probes or 'all'}"
+    yield "resume saves", _resume(config)
+    megatron, hf = (parameters * size / 1e9 for size in BYTES[config.parallel.precision])
+    kept = min(len(probes), train.save.keep_probes or len(probes))
+    disk = kept * (megatron + hf) + train.save.keep_last * megatron
+    yield "disk", f"about {disk:,.2f} GB ({megatron + hf:,.2f} a probe save, {megatron:,.2f} a resume save)"
+    rates = [course.lr(step) for step in range(course.start + 1, course.total + 1, max(1, (course.total - course.start) // SKETCH_WIDTH))]
+    peak = max(rates)
+    yield "learning rate", "".join(LEVELS[round(rate / peak * (len(LEVELS) - 1))] for rate in rates) + f" peak {peak:g}"
+
+
+def _resume(config: Config) -> str:
+    save = config.train.save
+    by = [f"every {save.resume_every_steps:,} steps"] if save.resume_every_steps else []
+    by += [f"every {save.resume_every_minutes:g} minutes"] if save.resume_every_minutes else []
+    return f"{' and '.join([*by, 'when stopped'])}; the last {save.keep_last} are kept"
+
+
+def _some(steps: list[int]) -> str:
+    return ", ".join(map(str, steps if len(steps) <= 8 else [*steps[:5], "...", *steps[-2:]]))

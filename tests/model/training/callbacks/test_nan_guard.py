@@ -1,0 +1,41 @@
+"""Steps that are not finite are skipped, counted, and stop the run in the end."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from common.errors import UserError
+from model.training.callbacks.nan_guard import NanGuard
+from model.training.state import TrainState
+
+
+def step(guard: NanGuard, loop, number: int, loss: float, skipped: bool) -> dict:
+    record = {"step": number, "samples": 4 * number, "batch": 4, "loss": loss, "grad_norm": loss, "skipped": skipped}
+    guard.step(loop, record)
+    return record
+
+
+def test_counts_warns_and_forgets(capsys):
+    guard, loop = NanGuard(3), SimpleNamespace(state=TrainState())
+    assert step(guard, loop, 1, 2.5, False)["loss"] == 2.5
+    for number in (2, 3):
+        record = step(guard, loop, number, math.nan, True)
+        assert (record["loss"], record["grad_norm"]) == (None, None)
+    assert (loop.state.skipped, loop.state.not_finite, loop.state.loss) == (2, 2, 2.5)
+    assert "step 3 (samples 8 to 11)" in capsys.readouterr().err
+    step(guard, loop, 4, 2.0, False)
+    assert (loop.state.skipped, loop.state.not_finite, loop.state.loss) == (2, 0, 2.0)
+
+
+def test_stops_when_patience_is_spent():
+    guard, loop = NanGuard(2), SimpleNamespace(state=TrainState())
+    step(guard, loop, 1, math.inf, True)
+    with pytest.raises(UserError, match=r"not finite 2 steps in a row, last at step 2 \(samples 4 to 7\)"):
+        step(guard, loop, 2, math.nan, True)
+
+
+def test_patience_goes_on_after_a_resume():
+    guard, loop = NanGuard(3), SimpleNamespace(state=TrainState(step=9, not_finite=2, skipped=2))
+    with pytest.raises(UserError, match="3 steps in a row"):
+        step(guard, loop, 10, math.nan, True)

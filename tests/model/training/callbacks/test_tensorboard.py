@@ -1,0 +1,53 @@
+"""Curves and hyperparameters as TensorBoard reads them."""
+
+from types import SimpleNamespace
+
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from model.training.callbacks.hparams import write_hparams
+from model.training.callbacks.tensorboard import TensorBoard
+
+
+def attempt(folder, resumed_at: int | None, steps: range, scale: float) -> None:
+    loop = SimpleNamespace(state=SimpleNamespace(step=resumed_at or 0), resumed=resumed_at is not None, total=99)
+    callback = TensorBoard(folder, 1)
+    callback.start(loop)
+    for step in steps:
+        callback.step(loop, {"step": step, "loss": step * scale, "lr": 0.1})
+    callback.close()
+
+
+def test_each_step_once_after_a_resume(tmp_path):
+    attempt(tmp_path, None, range(1, 9), scale=1.0)
+    attempt(tmp_path, 5, range(6, 11), scale=2.0)  # within the same second as the first
+    events = EventAccumulator(str(tmp_path)).Reload().Scalars("train/loss")
+    assert [(event.step, event.value) for event in events] == [(s, s * (1.0 if s <= 5 else 2.0)) for s in range(1, 11)]
+
+
+def test_a_start_from_nothing_voids_what_was_there(tmp_path):
+    attempt(tmp_path, None, range(1, 4), scale=1.0)
+    attempt(tmp_path, None, range(1, 3), scale=3.0)
+    assert [event.value for event in EventAccumulator(str(tmp_path)).Reload().Scalars("train/loss")] == [3.0, 6.0]
+
+
+def test_hparams_hold_configuration_and_the_last_score(tmp_path):
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    tree = {
+        "seed": 3, "model": {"num_layers": 2, "norm": "layernorm"}, "objective": {"mask_rate": 0.3},
+        "optim": {"lr": 0.01, "schedule": {"kind": "wsd"}}, "parallel": {"threads": 1},
+        "train": {"steps": 9, "branch_from": None, "save": {"keep_last": 2}},
+    }  # fmt: skip
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
+    write_hparams(tmp_path, {"best/heldout_loss": 4.0})
+    write_hparams(tmp_path, {"best/heldout_loss": 3.5, "best/ndcg@10": 0.25})
+    found = EventAccumulator(str(tmp_path / "tb" / "hparams")).Reload()
+    assert [(event.step, event.value) for event in found.Scalars("best/ndcg@10")] == [(0, 0.25)]
+    assert [event.value for event in found.Scalars("best/heldout_loss")] == [3.5]
+    start = HParamsPluginData.FromString(found.SummaryMetadata("_hparams_/session_start_info").plugin_data.content).session_start_info
+    values = {key: value.number_value or value.string_value for key, value in start.hparams.items()}
+    assert values == {
+        "seed": 3, "model.num_layers": 2, "model.norm": "layernorm", "objective.mask_rate": 0.3, "optim.lr": 0.01,
+        "optim.schedule.kind": "wsd", "parallel.threads": 1, "train.steps": 9,
+    }  # fmt: skip
