@@ -34,8 +34,8 @@ def build_encoder(
 ) -> "ModernBert":
     """Build the encoder on this rank's device; call `model.megatron.startup.start` before, with what `parallel` is by default.
 
-    The initial weights depend on the seed alone, not on the tensor-parallel size. `initialise=False` leaves them undefined, for a checkpoint
-    to fill. On device `meta` nothing is allocated. Raises UserError where the sizes do not fit together.
+    The initial weights depend on the seed alone, not on the tensor-parallel size. `initialise=False` leaves them undefined, for a
+    checkpoint to fill. On device `meta` nothing is allocated. Raises UserError where the sizes do not fit together.
     """
     transformer = transformer_config(config, parallel or startup.parallel(), initialise)
     if device is not None and torch.device(device).type == "meta":
@@ -77,13 +77,11 @@ def _check(config: EncoderConfig, parallel: ParallelConfig) -> None:
         raise UserError(
             f"model.hidden_size={config.hidden_size} must be an even multiple of model.num_heads={config.num_heads}; change one of them"
         )
-    for key in ("num_heads", "ffn_size", "vocab_size"):
-        if getattr(config, key) % parallel.tensor:
-            raise UserError(f"model.{key}={getattr(config, key)} must be a multiple of parallel.tensor={parallel.tensor}; change one of them")
-    if config.num_layers % parallel.pipeline:
-        raise UserError(
-            f"model.num_layers={config.num_layers} must be a multiple of parallel.pipeline={parallel.pipeline}; change one of them"
-        )
+    cuts = [(key, "tensor") for key in ("num_heads", "ffn_size", "vocab_size")] + [("num_layers", "pipeline")]
+    for key, axis in cuts:
+        size, parts = getattr(config, key), getattr(parallel, axis)
+        if size % parts:
+            raise UserError(f"model.{key}={size} must be a multiple of parallel.{axis}={parts}; change one of them")
 
 
 def _residual(dropout: float) -> Callable:
