@@ -21,7 +21,8 @@ figcaption, .small { font-size: .85rem; color: #444; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .85rem; }
 th, td { text-align: right; padding: .25rem .5rem; vertical-align: bottom; } th { border-bottom: 1px solid #888; max-width: 4.5rem; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; max-width: 5.5rem; }
-tr.best td, tr.best td:first-child { font-weight: 700; background: #e6f2e6; } tr.baseline td { color: #555; } tr.first td { border-top: 1px solid #888; }
+tr.best td, tr.best td:first-child { font-weight: 700; background: #e6f2e6; } tr.baseline td { color: #555; }
+tr.first td { border-top: 1px solid #888; }
 code { font-size: .85em; overflow-wrap: anywhere; } pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; }
 """
 FILES = {

@@ -54,7 +54,7 @@ def test_mrr_equal_to_trec_eval_with_ties():
     found = evaluate(ranking_of(scores, doc_ids), Judgements(qrels, query_ids, doc_ids))
     peer = pytrec_eval.RelevanceEvaluator(qrels, {"recip_rank"}).evaluate(as_run(query_ids, doc_ids, scores))
     whole = np.array([peer[query]["recip_rank"] for query in query_ids])
-    assert ((0 < whole) & (whole < 0.1)).any()
+    assert ((whole > 0) & (whole < 0.1)).any()
     np.testing.assert_allclose(found["mrr@10"], np.where(whole > 0.0999, whole, 0.0), atol=1e-9)
 
 

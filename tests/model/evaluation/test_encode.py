@@ -1,0 +1,76 @@
+"""Tokenising, batching and pooling against plain computations."""
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+from common.errors import UserError
+from conf.schema import EncoderConfig, ParallelConfig
+from model.evaluation.encode import Tokeniser, Tokens, encode
+from model.megatron.startup import start
+from model.nets.encoder import build_encoder
+from model.nets.pack import Pack
+
+SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+TEXT = "Anlaşmazlıkların ,. adalet ve hakkaniyete uygun çözümlenmesini; 12345 numaralı kanunun tam olarak uygulanmasını... "
+
+
+def make_tokenizer(folder, specials=SPECIALS):
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator([TEXT] * 3, trainers.BpeTrainer(vocab_size=400, special_tokens=specials, initial_alphabet=alphabet))
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder / "tokenizer.json"
+
+
+@pytest.fixture(scope="module")
+def tokenizer_file(tmp_path_factory):
+    return make_tokenizer(tmp_path_factory.mktemp("tokenizer"))
+
+
+@pytest.mark.parametrize("max_tokens", [3, 8, 32, 500])
+def test_tokens_are_the_first_of_the_whole_text(tokenizer_file, max_tokens):
+    rng = np.random.default_rng(0)
+    words = [*TEXT.split(), "a" * 300, "\n\n", "  ", "ﬁn", "日本語" * 40]
+    texts = ["", " ", TEXT, TEXT * 60, "日本語" * 900] + [" ".join(rng.choice(words, rng.integers(1, 400))) for _ in range(60)]
+    found = Tokeniser(tokenizer_file)(texts, max_tokens)
+    peer = Tokenizer.from_file(str(tokenizer_file))
+    for text, ids, shown in zip(texts, found.ids, found.shown, strict=True):
+        whole = peer.encode(text, add_special_tokens=False)
+        assert ids.tolist() == [2, *whole.ids[: max_tokens - 2], 3]
+        assert shown == (len(text) if len(whole.ids) <= max_tokens - 2 else whole.offsets[max_tokens - 3][1])
+    assert found.count == sum(map(len, found.ids))
+
+
+def test_missing_tokenizer_and_missing_specials(tmp_path):
+    with pytest.raises(UserError, match=r"tokenizer.json does not exist"):
+        Tokeniser(tmp_path / "tokenizer.json")
+    with pytest.raises(UserError, match=r"has no token \[CLS\]; train a tokenizer with tokenizer.mlm_tokens=true"):
+        Tokeniser(make_tokenizer(tmp_path, ["[PAD]"]))
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(UserError, match="is not a tokenizer"):
+        Tokeniser(tmp_path / "tokenizer.json")
+
+
+def test_pooling_equals_one_text_at_a_time_in_any_batches():
+    start(ParallelConfig(threads=1), 0)
+    shape = EncoderConfig(vocab_size=90, num_layers=4, hidden_size=32, num_heads=2, ffn_size=32, max_positions=256, local_window=16)
+    model = build_encoder(shape).eval()
+    rng = np.random.default_rng(0)
+    lengths = [2, 3, 3, 40, 40, 200, 7, 40, 3]
+    tokens = Tokens([rng.integers(0, 90, length) for length in lengths], [0] * len(lengths))
+    assert all(len({lengths[i] for i in batch}) == 1 for batch in tokens.batches(64))
+    assert max(sum(lengths[i] for i in batch) for batch in tokens.batches(80)[:-1]) <= 80
+    for size in (1, 80, 4096):
+        found = encode(model, tokens, size)
+        for position, ids in enumerate(tokens.ids):
+            with torch.inference_mode():
+                emb, last = model.hidden(Pack.from_documents([ids]))
+            torch.testing.assert_close(found["cls"][position], last[0], atol=1e-5, rtol=1e-4)
+            if len(ids) > 2:
+                torch.testing.assert_close(found["emb"][position], emb[1:-1].mean(0), atol=1e-5, rtol=1e-4)
+                torch.testing.assert_close(found["last"][position], last[1:-1].mean(0), atol=1e-5, rtol=1e-4)
+    assert not found["last"][0].any()
