@@ -47,6 +47,8 @@ def build_encoder(
 def transformer_config(config: EncoderConfig, parallel: ParallelConfig, initialise: bool = True) -> TransformerConfig:
     """Megatron-Core's configuration of the layers. Raises UserError naming the key where the sizes do not fit together."""
     _check(config, parallel)
+    # Not perform_initialization=False: then Megatron-Core would not mark how parameters are cut over tensor-parallel ranks either.
+    draw = truncated_normal if initialise else lambda std: lambda weight: weight
     return TransformerConfig(
         num_layers=config.num_layers,
         hidden_size=config.hidden_size,
@@ -58,10 +60,9 @@ def transformer_config(config: EncoderConfig, parallel: ParallelConfig, initiali
         hidden_dropout=0.0,  # each branch has its own, see `_residual`
         attention_dropout=0.0,
         layernorm_epsilon=config.norm_eps,
-        init_method=truncated_normal(config.init_std),
-        embedding_init_method=truncated_normal(config.init_std),
-        output_layer_init_method=truncated_normal(config.init_std / math.sqrt(2 * config.num_layers)),
-        perform_initialization=initialise,
+        init_method=draw(config.init_std),
+        embedding_init_method=draw(config.init_std),
+        output_layer_init_method=draw(config.init_std / math.sqrt(2 * config.num_layers)),
         **transformer_kwargs(parallel),
     )
 

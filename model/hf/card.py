@@ -1,0 +1,83 @@
+"""The model card: README.md of an exported folder."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from conf.schema import EncoderConfig
+
+_HEADER = """---
+library_name: sentence-transformers
+pipeline_tag: feature-extraction
+tags:
+- modernbert
+- fill-mask
+- sentence-transformers
+{more}---
+"""
+_USE = """## Use
+
+```python
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("{path}")
+model = AutoModelForMaskedLM.from_pretrained("{path}")
+```
+
+```python
+from sentence_transformers import SentenceTransformer
+
+embeddings = SentenceTransformer("{path}").encode(["..."])  # mean of the last layer over all tokens
+```
+
+The encoder was trained to fill masks. Its sentence embeddings are a starting point for fine-tuning, not a finished retriever.
+"""
+
+
+def model_card(
+    name: str,
+    config: EncoderConfig,
+    parameters: int,
+    facts: Mapping[str, Any] | None = None,
+    results: Sequence[Mapping[str, Any]] = (),
+    language: str | Sequence[str] | None = None,
+    license: str | None = None,
+) -> str:
+    """Text of the card of model `name`.
+
+    `parameters`: their number, head included. `facts`: what the caller knows of data, training and versions, shown as given. `results`:
+    rows of one table with equal keys. `language` and `license` go into the header where they are known; nothing is made up elsewhere.
+    """
+    languages = [language] if isinstance(language, str) else list(language or [])
+    more = "".join(["language:\n", *(f"- {code}\n" for code in languages)]) if languages else ""
+    more += f"license: {license}\n" if license else ""
+    parts = [_HEADER.format(more=more), f"# {name}\n", _shape(config, parameters)]
+    if facts:
+        parts.append("## Training\n\n" + _table([{"": key, "value": value} for key, value in facts.items()]))
+    if results:
+        parts.append("## Results\n\n" + _table(results))
+    return "\n".join([*parts, _USE.format(path=name)])
+
+
+def _shape(config: EncoderConfig, parameters: int) -> str:
+    """What the net is, in prose."""
+    decoder = "tied to the embedding" if config.tie_embeddings else "with weights of its own"
+    return (
+        f"A ModernBERT encoder of {parameters:,} parameters, pre-trained with masked language modelling: {config.num_layers} layers, "
+        f"hidden size {config.hidden_size}, {config.num_heads} heads, feed-forward size {config.ffn_size}, "
+        f"vocabulary {config.vocab_size:,}, decoder {decoder}. Documents of up to {config.max_positions:,} tokens; "
+        f"layers 0, {config.global_every}, {2 * config.global_every}, ... attend globally, the others {config.local_window // 2} tokens "
+        "to each side. "
+        f"RoPE bases {config.rope_theta_global:,.0f} (global) and {config.rope_theta_local:,.0f} (local).\n"
+    )
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A Markdown table."""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "\\|").replace("\n", " ")

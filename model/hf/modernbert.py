@@ -1,0 +1,75 @@
+"""ModernBERT to and from Hugging Face: a folder that transformers' `ModernBertForMaskedLM` computes the same logits from."""
+
+from pathlib import Path
+
+import torch
+
+from common.errors import UserError
+from common.files import make_folder
+from conf.schema import EncoderConfig
+from model.hf import config as configs
+from model.hf import weights
+from model.hf.sentence_transformers import write_modules
+from model.hf.tensors import TensorReader, write_tensors
+from model.hf.tokenizer import copy_tokenizer
+from model.nets.encoder import ModernBert, build_encoder
+
+SHARD_BYTES = 5_000_000_000
+
+
+def export_modernbert(
+    model: ModernBert, config: EncoderConfig, folder: str | Path, tokenizer_folder: str | Path | None = None, shard_bytes: int = SHARD_BYTES
+) -> None:
+    """Write `model` to `folder`: weights (safetensors), config.json, the tokenizer's files, and what sentence-transformers reads.
+
+    The weights keep their precision. All tensor-parallel ranks must call this; rank 0 writes. Raises UserError for a net that Hugging
+    Face's ModernBERT cannot be, and in a pipeline of several stages.
+    """
+    if not (model.pre_process and model.post_process):
+        raise UserError("export needs the whole net on one pipeline stage; load the save with parallel.pipeline=1")
+    dtype = str(model.head.dense.weight.dtype).removeprefix("torch.")
+    configs.to_theirs(config, {}, dtype)  # refuse before anything is written
+    ours = dict(model.named_parameters())
+    tensors = {
+        theirs: weights.to_theirs(theirs, weights.whole(ours[name], model.tp_group), config).contiguous()
+        for theirs, name in weights.names(config).items()
+    }
+    if torch.distributed.get_rank() != 0:
+        return
+    folder = make_folder(folder)
+    ids = copy_tokenizer(Path(tokenizer_folder), folder, config.max_positions) if tokenizer_folder else {}
+    configs.to_theirs(config, ids, dtype).save_pretrained(folder)
+    write_tensors(tensors, folder, shard_bytes)
+    write_modules(folder, config.hidden_size, config.max_positions)
+
+
+def load_modernbert(folder: str | Path) -> tuple[EncoderConfig, ModernBert]:
+    """The model in a `ModernBertForMaskedLM` folder, on this rank's device in the precision of the run.
+
+    Call `model.megatron.startup.start` before. Raises UserError naming the key or tensor that does not fit.
+    """
+    folder = Path(folder)
+    config = configs.to_ours(folder)
+    model = build_encoder(config, initialise=False)
+    ours, known = dict(model.named_parameters()), weights.names(config)
+    with TensorReader(folder) as reader, torch.no_grad():
+        for theirs, name in known.items():
+            tensor = reader.read(theirs, weights.whole_shape(ours[name], model.tp_group))
+            ours[name].copy_(weights.part(weights.to_ours(theirs, tensor, config), ours[name], model.tp_group))
+        foreign = reader.names() - known.keys()
+        if config.tie_embeddings and weights.DECODER in foreign:
+            _check_tied(reader, foreign, ours[known[weights.TABLE]], model)
+    if foreign:
+        raise UserError(f"{folder} has the tensor {min(foreign)}, which is no part of ModernBertForMaskedLM; remove it")
+    return config, model
+
+
+def _check_tied(reader: TensorReader, foreign: set[str], table: torch.Tensor, model: ModernBert) -> None:
+    """Take the decoder out of `foreign` if it is the embedding table, as config.json says. Raises UserError where it is not."""
+    decoder = reader.read(weights.DECODER, weights.whole_shape(table, model.tp_group))
+    if not torch.equal(weights.part(decoder, table, model.tp_group).to(table), table):
+        raise UserError(
+            f"{reader.folder} has a {weights.DECODER} that is not the embedding table, though config.json ties them; "
+            "set tie_word_embeddings to false there if the decoder is right, else remove the tensor"
+        )
+    foreign.remove(weights.DECODER)
