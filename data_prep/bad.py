@@ -10,10 +10,10 @@ EXAMPLES = 20
 class BadDocuments:
     """Counts of unreadable documents by kind (invalid_json, no_text, not_utf8, broken_file) with the first few places.
 
-    With ``mode`` error the first one raises UserError; with skip, the one after ``limit`` does."""
+    With ``mode`` error the first one raises UserError; with skip, the one after ``limit`` does, ``before`` of which came earlier."""
 
-    def __init__(self, mode: str = "error", limit: int = 1000):
-        self.mode, self.limit = mode, limit
+    def __init__(self, mode: str = "error", limit: int = 1000, before: int = 0):
+        self.mode, self.limit, self.before = mode, limit, before
         self.counts: Counter[str] = Counter()
         self.examples: list[str] = []
 
@@ -24,8 +24,9 @@ class BadDocuments:
         self.counts[kind] += 1
         if len(self.examples) < EXAMPLES:
             self.examples.append(f"{place} {fault}")
-        if self.counts.total() > self.limit:
-            raise too_many(self.counts.total(), self.limit, f"{place} {fault}")
+        count = self.before + self.counts.total()
+        if count > self.limit:
+            raise too_many(count, self.limit, f"{place} {fault}")
 
 
 def too_many(count: int, limit: int, example: str) -> UserError:

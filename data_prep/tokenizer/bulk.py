@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from common.errors import UserError
 from data_prep.readers import Document
 from data_prep.tokenizer.backends import Gigatoken, Reference, Refused, Tiktoken, load_reference, vocabulary_size
 from data_prep.tokenizer.patterns import END_OF_TEXT
@@ -35,8 +36,6 @@ class BulkEncoder:
 
     def __init__(self, folder: str | Path, check_every: int, warn: Callable[[str], None]):
         self.reference = load_reference(folder)
-        self.vocab_size = vocabulary_size(self.reference)
-        self.prefix, self.suffix = affixes(folder)
         self.check_every, self.warn = check_every, warn
         self.loaded: dict[type, Backend | None] = {}
 
@@ -74,6 +73,15 @@ class BulkEncoder:
         right = self.reference.encode(document.text, add_special_tokens=False).ids
         if not np.array_equal(ids, right):
             raise Differs(f"{backend.name} gives other ids than tokenizers for {document.id}")
+
+
+def identity(folder: str | Path, add_special_tokens: bool) -> tuple[int, list[int], list[int]]:
+    """Size of the vocabulary, ids before and ids after every document. Raises UserError when special tokens are asked of a tokenizer
+    that has none to give."""
+    prefix, suffix = affixes(folder) if add_special_tokens else ([], [])
+    if add_special_tokens and not prefix and not suffix:
+        raise UserError(f"data.tokenizer={folder} has no template and no end-of-text token; set prepare.add_special_tokens=false")
+    return vocabulary_size(load_reference(folder)), prefix, suffix
 
 
 def affixes(folder: str | Path) -> tuple[list[int], list[int]]:

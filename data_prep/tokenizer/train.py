@@ -1,6 +1,9 @@
 """Learn a byte-level BPE and write it as a folder that `AutoTokenizer` loads."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tokenizers import Tokenizer, pre_tokenizers, trainers
@@ -34,7 +37,8 @@ def train(texts: list[str], config: TokenizerConfig) -> Tokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=sys.stderr.isatty(),
     )
-    tokenizer.train_from_iterator(texts, trainer, length=len(texts))
+    with _all_cores():
+        tokenizer.train_from_iterator(texts, trainer, length=len(texts))
     found = tokenizer.get_vocab_size()
     if found != config.vocab_size:
         raise UserError(
@@ -43,6 +47,17 @@ def train(texts: list[str], config: TokenizerConfig) -> Tokenizer:
         )
     add_template(tokenizer)
     return tokenizer
+
+
+@contextmanager
+def _all_cores() -> Iterator[None]:
+    """Let `tokenizers` use its threads, which jobs switch off for the sake of forked readers."""
+    before = os.environ.get("TOKENIZERS_PARALLELISM", "false")
+    os.environ["TOKENIZERS_PARALLELISM"] = "true"
+    try:
+        yield
+    finally:
+        os.environ["TOKENIZERS_PARALLELISM"] = before
 
 
 def save(tokenizer: Tokenizer, config: TokenizerConfig, folder: Path) -> None:

@@ -1,0 +1,112 @@
+"""Tokenise text into Megatron-Core's .bin/.idx, shard by shard, resumable; or adopt a pair that exists.
+
+  python -m jobs.prepare name=mine 'data.inputs=[my/folder]'                  tokens in data/mine/tokens
+  python -m jobs.prepare name=mine 'data.inputs=[my/folder]' dry_run=true     only show the shard plan
+  python -m jobs.prepare name=mine prepare.adopt=old/corpus_text_document     take over old/corpus_text_document.{bin,idx}
+
+The same command goes on where it was cut off, and does again only shards whose input has changed or whose tokens are damaged. Other
+settings (another tokenizer, say) are refused: choose another data.tokens.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from common import manifest
+from common.errors import UserError
+from common.files import digest, make_folder, sweep_asides
+from common.progress import Bar, say
+from conf.schema import Config
+from data_prep.inputs import list_inputs
+from data_prep.shards import Shard, groups, plan
+from data_prep.state import begin, finished, read_manifest, refuse_others
+from jobs.cli import main
+
+
+def run(config: Config) -> dict[str, Any] | None:
+    """Fill `data.tokens`; returns its manifest (None for a dry run)."""
+    folder, adopting = Path(config.data.tokens), config.prepare.adopt
+    settings = _settings(config)
+    refuse_others(folder, settings)
+    paths = [] if adopting else list_inputs(config.data.inputs)
+    known = read_manifest(folder)
+    done, whole = finished(folder, known, paths, config.prepare)
+    if done:
+        say(f"{folder} is there: {known['documents']:,} documents, {known['tokens']:,} tokens")
+        return known
+    shards = plan(paths, config.prepare.shard_bytes)
+    if config.dry_run:
+        return _show(config, shards)
+    for place in (make_folder(folder), make_folder(folder / "shards")):
+        sweep_asides(place)
+    begin(folder, settings)
+    made = _adopt(config, folder, settings) if adopting else _tokenise(config, settings, shards, known, whole)
+    say(f"{folder}: {made['documents']:,} documents, {made['tokens']:,} tokens, bad documents: {made['bad_documents'] or 'none'}")
+    return made
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """What the tokens depend on beside the text."""
+    for key in ("shard_bytes", "elements", "check_every"):
+        if getattr(config.prepare, key) < 1:
+            raise UserError(f"prepare.{key}={getattr(config.prepare, key)} makes no sense; give 1 or more")
+    tokenizer = Path(config.data.tokenizer) / "tokenizer.json"
+    if not tokenizer.is_file():
+        raise UserError(f"there is no {tokenizer}; run jobs.tokenizer first or name a folder that has one with data.tokenizer")
+    settings = {"tokenizer": digest(tokenizer)}
+    if config.prepare.adopt:
+        return settings | {"adopt": config.prepare.adopt}
+    return settings | {"add_special_tokens": config.prepare.add_special_tokens, "text_field": config.data.text_field}
+
+
+def _tokenise(config: Config, settings: dict[str, Any], shards: list[Shard], known: dict | None, whole: bool) -> dict[str, Any]:
+    """Make the shards that are missing or broken, then merge, unless the merged files hold exactly these already."""
+    from data_prep.merge import places
+    from data_prep.publish import publish
+    from data_prep.tokenise import MB, Element, Work, run_element
+    from data_prep.tokenizer.bulk import identity
+    from slurm.local import run_elements
+
+    vocab_size, prefix, suffix = identity(config.data.tokenizer, config.prepare.add_special_tokens)
+    work = Work(Path(config.data.tokens), config.data, config.prepare, settings, vocab_size, prefix, suffix, places(known))
+    dealt = groups(shards, config.prepare.elements)
+    size = sum(shard.bytes for shard in shards) * MB
+    results = run_elements(run_element, [Element(work, group) for group in dealt], config.cluster.workers, "tokenise", size, "MB")
+    made = {shard.key: one for group, result in zip(dealt, results, strict=True) for shard, one in zip(group, result, strict=True)}
+    keys = [shard.key for shard in shards]
+    inside = whole and keys == list(work.merged) and not any((work.folder / "shards" / key / "tokens.bin").exists() for key in keys)
+    tokens = sum(one["tokens"] for one in made.values())
+    with Bar("merge", 0 if inside else tokens * (2 if vocab_size < 65500 else 4) * MB, "MB") as bar:
+        return publish(work, keys, [made[key] for key in keys], not inside, bar.advance)
+
+
+def _adopt(config: Config, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    from data_prep.adopt import MB, adopt, pair
+    from data_prep.publish import adopted_manifest
+    from data_prep.tokenizer.backends import load_reference, vocabulary_size
+
+    vocab_size = vocabulary_size(load_reference(config.data.tokenizer))
+    with Bar("check", pair(config.prepare.adopt)[0].stat().st_size * MB, "MB") as bar:
+        found = adopt(config.prepare.adopt, folder, vocab_size, bar.advance)
+    return adopted_manifest(folder, settings, vocab_size, found)
+
+
+def _show(config: Config, shards: list[Shard]) -> None:
+    """Print the shard plan."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if config.prepare.adopt:
+        from data_prep.adopt import pair
+
+        print(f"adopt {' and '.join(map(str, pair(config.prepare.adopt)))} as {config.data.tokens}")
+        return
+    table = Table("element", "shard", "MB", "input", "state", title=f"{len(shards)} shards for {config.data.tokens}")
+    elements = {shard.key: number for number, group in enumerate(groups(shards, config.prepare.elements), 1) for shard in group}
+    for shard in shards:
+        there = (Path(config.data.tokens) / "shards" / shard.key / manifest.NAME).exists()
+        table.add_row(str(elements[shard.key]), shard.key, f"{shard.bytes / 1e6:.1f}", shard.title, "there" if there else "to do")
+    Console(width=None if Console().is_terminal else 140).print(table)
+
+
+if __name__ == "__main__":
+    main("prepare", run, ("data", "prepare", "cluster"))
