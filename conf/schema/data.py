@@ -47,7 +47,9 @@ class TokenizerConfig:
     language_field: str = "language"
     """Key of a document that names its language; where it is missing the language is `all`."""
     morphemes: str | None = None
-    """A CoNLL-U file with gold lemmas, to report how many tokens are whole morphemes."""
+    """A CoNLL-U file with gold lemmas (`<language>_<name>.conllu`), to report how many tokens are whole morphemes."""
+    compare: str | None = None
+    """Folder of another tokenizer, to report its figures beside ours."""
 
 
 @dataclass
