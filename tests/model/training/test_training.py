@@ -1,0 +1,217 @@
+"""Whole trainings of a tiny net on a few kB of text, through `jobs.train.run`."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from common.errors import UserError
+from conf.schema import Config
+from jobs import train
+from model.training.callbacks.probe import Probe
+from model.training.course import with_value
+from model.training.saves import PROBE, RESUME, list_saves, save_name, verify
+
+
+def change(config: Config, **values) -> Config:
+    """A copy with dotted keys changed, dots written as two underscores."""
+    for key, value in values.items():
+        config = with_value(config, key.replace("__", "."), value)
+    return config
+
+
+def elsewhere(config: Config, run: str) -> Config:
+    """The same training in another run folder."""
+    return change(config, run=run, run_dir=str(Path(config.runs_dir) / config.name / run))
+
+
+def weights(config: Config, step: int) -> dict[str, torch.Tensor]:
+    """Parameters of a probe save."""
+    from safetensors.torch import load_file
+
+    return load_file(Path(config.run_dir) / "checkpoints" / save_name(step) / "hf" / "model.safetensors")
+
+
+def test_loss_falls_and_the_run_folder_holds_what_is_said(config, metrics):
+    config = change(config, train__steps=60, optim__lr=1e-2, train__eval_every_steps=20, train__save__probe_at_start=True)
+    summary = train.run(config)
+    lines = metrics(config.run_dir)
+    assert [line["step"] for line in lines] == list(range(61))
+    losses = [line["loss"] for line in lines[1:]]
+    assert math.log(config.model.vocab_size) == pytest.approx(losses[0], rel=0.05)
+    assert sum(losses[-5:]) / 5 < losses[0] - 2
+    held = {line["step"]: line["heldout_loss"] for line in lines if "heldout_loss" in line}
+    assert list(held) == [0, 20, 40, 60]
+    assert held[60] < held[20] < held[0]
+    run = Path(config.run_dir)
+    assert {path.name for path in run.iterdir()} == {"config.yaml", "manifest.json", "metrics.jsonl", "tb", "plan", "checkpoints"}
+    assert [(save.step, save.kind) for save in list_saves(run)] == [(0, PROBE), (60, PROBE)]
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert (manifest["status"], manifest["step"], len(manifest["attempts"])) == ("finished", 60, 1)
+    saved = list_saves(run)[-1].manifest
+    assert (saved["tokens"], saved["samples"]) == (lines[-1]["tokens"], 240)
+    assert saved["sources"] == {config.data.tokens: saved["tokens"]}
+    assert (saved["loss"], saved["heldout_loss"]) == (losses[-1], held[60])
+    assert (summary["run_dir"], summary["status"], summary["step"]) == (config.run_dir, "finished", 60)
+    assert [summary[name] for name in ("tokens", "loss", "heldout_loss")] == [saved["tokens"], losses[-1], held[60]]
+
+
+def test_two_identical_runs_are_equal(config, metrics):
+    other = elsewhere(config, "again")
+    for each in (config, other):
+        train.run(each)
+    first, second = ([(line["loss"], line["grad_norm"]) for line in metrics(each.run_dir)] for each in (config, other))
+    assert first == second
+    ours, theirs = weights(config, 12), weights(other, 12)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_a_finished_run_is_left_alone(config, capsys):
+    train.run(config)
+    before = (Path(config.run_dir) / "manifest.json").read_bytes()
+    assert train.run(config)["status"] == "finished"
+    assert "is finished" in capsys.readouterr().err
+    assert (Path(config.run_dir) / "manifest.json").read_bytes() == before
+
+
+def test_decay_branch_repeats_the_decay_of_the_whole_run(config, metrics):
+    whole = change(config, train__save__resume_every_steps=8)
+    train.run(whole)
+    branch = change(
+        elsewhere(config, "branch"),
+        train__branch_from=f"{whole.run_dir}/checkpoints/{save_name(8)}",
+        train__decay_only=True,
+        train__steps=0,
+    )
+    train.run(branch)
+    expected = [(line["step"], line["lr"], line["loss"]) for line in metrics(whole.run_dir)[8:]]
+    found = [(line["step"], line["lr"], line["loss"]) for line in metrics(branch.run_dir)]
+    assert [step for step, _, _ in found] == [9, 10, 11, 12]
+    assert [(step, loss) for step, _, loss in found] == [(step, loss) for step, _, loss in expected]
+    assert [lr for _, lr, _ in found] == pytest.approx([lr for _, lr, _ in expected], rel=1e-12)
+    assert json.loads((Path(branch.run_dir) / "manifest.json").read_text())["branch"]["step"] == 8
+    with pytest.raises(UserError, match="was trained on another order of data"):
+        train.run(change(elsewhere(branch, "seed_2"), seed=2))
+    with pytest.raises(UserError, match="holds another net"):
+        train.run(change(elsewhere(branch, "wider"), model__ffn_size=64))
+
+
+def test_an_extended_run_equals_a_long_one(config, metrics):
+    config = change(config, optim__schedule__kind="constant")
+    long = change(elsewhere(config, "long"), train__steps=18)
+    train.run(long)
+    train.run(config)
+    train.run(change(config, train__steps=18))
+    assert [line["loss"] for line in metrics(config.run_dir)] == [line["loss"] for line in metrics(long.run_dir)]
+    assert "steps: 18" in (Path(config.run_dir) / "config.yaml").read_text()
+
+
+def test_a_broken_save_costs_the_steps_since_the_one_before(config, metrics, capsys):
+    short = change(config, optim__schedule__kind="constant", train__save__resume_every_steps=3)
+    whole = change(elsewhere(short, "whole"), train__steps=16)
+    train.run(whole)
+    train.run(short)
+    damaged = Path(short.run_dir) / "checkpoints" / save_name(12) / "megatron" / "__0_0.distcp"
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(data)
+    capsys.readouterr()
+    train.run(change(short, train__steps=16))
+    assert "step_0000012 is broken" in capsys.readouterr().err
+    attempts = json.loads((Path(short.run_dir) / "manifest.json").read_text())["attempts"]
+    assert [attempt["from_step"] for attempt in attempts] == [0, 9]
+    assert [line["loss"] for line in metrics(short.run_dir)] == [line["loss"] for line in metrics(whole.run_dir)]
+    assert all(verify(save) is None for save in list_saves(short.run_dir))
+
+
+def test_one_save_serves_both_kinds_and_old_ones_go(config):
+    config = change(config, train__save__probe_every_steps=6, train__save__resume_every_steps=2, train__save__keep_last=1)
+    train.run(config)
+    assert [(save.step, save.kind) for save in list_saves(config.run_dir)] == [(6, PROBE), (10, RESUME), (12, PROBE)]
+    assert not (Path(config.run_dir) / "checkpoints" / save_name(10) / "hf").exists()
+    assert (Path(config.run_dir) / "checkpoints" / save_name(6) / "hf" / "tokenizer.json").is_file()
+
+
+def test_batch_ramp(config, metrics):
+    config = change(config, train__batch_ramp_start=2, train__global_batch=8, train__batch_ramp_tokens=64 * 16)
+    train.run(config)
+    lines = metrics(config.run_dir)
+    assert [line["batch"] for line in lines] == [2, 2, 2, 4, 4, 6, *[8] * 6]
+    assert [line["samples"] for line in lines][:7] == [2, 4, 6, 10, 14, 20, 28]
+
+
+def test_nan_stops_the_run_and_is_never_saved(config, metrics):
+    config = change(config, optim__lr=1e30, optim__schedule__warmup_steps=0, train__save__resume_every_steps=1)
+    with pytest.raises(UserError, match=r"not finite 3 steps in a row, last at step \d+ \(samples \d+ to \d+\)"):
+        train.run(config)
+    lines = metrics(config.run_dir)
+    assert [line["loss"] for line in lines if line["skipped"]] == [None, None]
+    manifest = json.loads((Path(config.run_dir) / "manifest.json").read_text())
+    assert manifest["status"] == "failed"
+    for save in list_saves(config.run_dir):
+        assert save.manifest["loss"] is None or math.isfinite(save.manifest["loss"])
+    with pytest.raises(UserError, match=r"parameter \S+ is not finite at step 1, so no save is made"):
+        train.run(change(elsewhere(config, "overflow"), optim__lr=1e39))
+    assert list_saves(Path(config.runs_dir) / "test" / "overflow") == []
+
+
+def test_log_unigram_starts_at_the_entropy_of_the_unigram(config, metrics):
+    losses = {}
+    for kind in ("zeros", "log_unigram"):
+        each = change(elsewhere(config, kind), model__decoder_bias_init=kind, train__steps=5, optim__schedule__decay_steps=1)
+        train.run(each)
+        losses[kind] = metrics(each.run_dir)[0]["loss"]
+    assert losses["zeros"] == pytest.approx(math.log(config.model.vocab_size), rel=0.05)
+    assert losses["log_unigram"] < losses["zeros"] - 1.5
+
+
+def test_held_out_loss_draws_nothing(config, metrics):
+    """Evaluating more often does not change the training."""
+    often = change(elsewhere(config, "often"), train__eval_every_steps=1)
+    for each in (config, often):
+        train.run(each)
+    assert [line["loss"] for line in metrics(config.run_dir)] == [line["loss"] for line in metrics(often.run_dir)]
+
+
+def test_dry_run_tells_and_writes_nothing(config, capsys):
+    config = change(config, dry_run=True, train__save__probe_every_steps=5, train__save__probe_at_start=True)
+    assert train.run(config)["status"] == "planned"
+    told = capsys.readouterr().out
+    assert "probe saves      4: 0, 5, 10, 12" in told
+    assert "samples a step   4 (2 a forward pass)" in told
+    assert "48 samples, 0.55 epochs" in told
+    assert not Path(config.runs_dir).exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("train__seq_length", 65, "train.seq_length=65 exceeds model.max_positions=64"),
+        ("train__steps", 0, "set one of them"),
+        ("train__global_batch", 5, "train.global_batch=5 is not a multiple"),
+        ("model__vocab_size", 64, "model.vocab_size=64 is smaller than the vocabulary"),
+        ("data__tokens", "nowhere", "data.tokens: nowhere holds no prepared tokens"),
+        ("optim__schedule__decay_steps", 11, "do not fit into 12 steps"),
+        ("train__decay_only", True, "name that save in train.branch_from"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_written(config, key, value, told):
+    with pytest.raises(UserError, match=told):
+        train.run(change(config, **{key: value}))
+    assert not Path(config.runs_dir).exists()
+
+
+def test_probe_hook_sees_every_probe_save():
+    seen = []
+    hook = Probe(seen.append)
+    for save in [*_saves(PROBE, 0, 5), *_saves(RESUME, 7), *_saves(PROBE, 9)]:
+        hook.saved(None, save)
+    assert [save.step for save in seen] == [0, 5, 9]
+
+
+def _saves(kind: str, *steps: int) -> list:
+    from model.training.saves import Save
+
+    return [Save(step, Path(save_name(step)), {"save": kind}) for step in steps]
