@@ -54,8 +54,9 @@ def probe_save(
     with clock("load"):
         encoder, model = load_modernbert(hf_folder)
         _check_fits(Path(hf_folder), encoder, prepared, config, problem(encoder))
+        _check_finite(Path(hf_folder), model)
         model.eval().requires_grad_(config.depth == "full")
-    scores = _probe_heads(model, prepared, config, clock, Path(hf_folder))
+    scores = _probe_heads(model, prepared, config, clock)
     if config.depth == "full":
         scores[config.readout] = _probe_full(model, prepared, config, clock)
     return ProbeResult({name: scores[name] for name in readouts(config)}, clock.seconds)
@@ -90,7 +91,13 @@ def _check_fits(folder: Path, encoder: EncoderConfig, prepared: Prepared, config
         )
 
 
-def _probe_heads(model: ModernBert, prepared: Prepared, config: ProbeConfig, clock: Clock, folder: Path) -> Scores:
+def _check_finite(folder: Path, model: ModernBert) -> None:
+    for name, parameter in model.named_parameters():
+        if not bool(parameter.isfinite().all()):
+            raise UserError(f"the encoder in {folder} has values in {name} that are not finite; its training diverged, so remove this save")
+
+
+def _probe_heads(model: ModernBert, prepared: Prepared, config: ProbeConfig, clock: Clock) -> Scores:
     """Depth head for every readout from one encoding; at depth full the main one is left to `_probe_full`."""
     names = [name for name in readouts(config) if config.depth == "head" or name != config.readout]
     if not names:
@@ -98,8 +105,6 @@ def _probe_heads(model: ModernBert, prepared: Prepared, config: ProbeConfig, clo
     with clock("encode_train"):
         queries = encode(model, prepared.queries, config.tokens_per_batch)
         documents = encode(model, prepared.documents, config.tokens_per_batch)
-    if not all(bool(part.isfinite().all()) for part in documents.values()):
-        raise UserError(f"the encoder in {folder} gives values that are not finite; its training diverged, so remove this save")
     encoded = _encode_splits(model, prepared, config, clock)
     scores = {}
     for name in names:
@@ -108,7 +113,7 @@ def _probe_heads(model: ModernBert, prepared: Prepared, config: ProbeConfig, clo
             whitening = Whitening.fit(asked, given, config.whiten_eps, config.whiten)
             owner = torch.from_numpy(prepared.document_of_pair)
             weight = train_head(whitening.queries(asked), whitening.documents(given)[owner], prepared.document_of_pair, config)
-        scores[name] = _score(encoded, prepared, name, whitening, weight, clock)
+        scores[name] = _score(encoded, prepared, name, whitening, weight, config, clock)
     return scores
 
 
@@ -123,7 +128,7 @@ def _probe_full(model: ModernBert, prepared: Prepared, config: ProbeConfig, cloc
         )
         weight = fine_tune(model, prepared.queries, documents, prepared.document_of_pair, whitening, config)
     encoded = _encode_splits(model, prepared, config, clock)
-    return _score(encoded, prepared, config.readout, whitening, weight, clock)
+    return _score(encoded, prepared, config.readout, whitening, weight, config, clock)
 
 
 Encoded = dict[str, dict[str, Tensor]]
@@ -138,9 +143,11 @@ def _encode_splits(model: ModernBert, prepared: Prepared, config: ProbeConfig, c
 
 
 def _score(
-    encoded: Encoded, prepared: Prepared, name: str, whitening: Whitening, weight: Tensor, clock: Clock
+    encoded: Encoded, prepared: Prepared, name: str, whitening: Whitening, weight: Tensor, config: ProbeConfig, clock: Clock
 ) -> dict[str, dict[str, np.ndarray]]:
     """Metrics of every query by split, for one readout and its head."""
+    if not bool(weight.isfinite().all()):
+        raise UserError(f"the probe diverged at probe.lr={config.lr}; lower it")
     scores = {}
     with clock("search"):
         for split_name, split in prepared.splits.items():

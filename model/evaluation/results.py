@@ -3,20 +3,18 @@
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import atomic_file, digest, read_json, write_json
+from common.files import atomic_file, digest, digest_of, read_json, write_json
 from conf.schema import ProbeConfig
 from model.evaluation.prepared import Prepared
 from model.evaluation.probe import ProbeResult
 from model.training.saves import Save, save_name
 
 KIND = "probe"
-WEIGHTS = "hf/model.safetensors"
 Means = dict[str, dict[str, dict[str, float]]]
 """Readout -> split -> metric -> mean over queries."""
 
@@ -114,8 +112,10 @@ def _broken(file: Path) -> str | None:
     return None
 
 
-def digests_of(save: Save, settings: str, retrieval: str) -> dict[str, Any]:
-    """What the result of ``save`` depends on."""
-    if WEIGHTS not in save.manifest["files"]:
-        raise UserError(f"the probe save {save.folder} has no {WEIGHTS}; remove it and continue the training to write it again")
-    return {"settings": settings, "retrieval": retrieval, "weights": save.manifest["files"][WEIGHTS]}
+def digests_of(save: Save, settings: str, retrieval: str) -> dict[str, str]:
+    """What the result of ``save`` depends on: digests of the probe's settings, the retrieval set, and the encoder's weights and shape."""
+    files = save.manifest["files"]
+    weights = {name: value for name, value in files.items() if name.startswith("hf/") and name.endswith((".safetensors", "config.json"))}
+    if "hf/config.json" not in weights:
+        raise UserError(f"the probe save {save.folder} has no hf/ half; remove it and continue the training to write it again")
+    return {"settings": settings, "retrieval": retrieval, "weights": digest_of(weights)}

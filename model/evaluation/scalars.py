@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from model.evaluation.results import Result
+from model.training.callbacks.hparams import write_hparams
 
 
 def write_scalars(run: str | Path, results: list[Result]) -> None:
@@ -22,3 +23,11 @@ def write_scalars(run: str | Path, results: list[Result]) -> None:
                 for split, metrics in splits.items():
                     for name, value in metrics.items():
                         writer.add_scalar(f"retrieval/{name}/{split}/{readout}", value, result.step)
+
+
+def write_row(run: str | Path, metric: str, value: float, results: list[Result]) -> None:
+    """Write the run's row of the HParams tab anew, with the best score and the lowest held-out loss; without config.yaml there is none."""
+    if not (Path(run) / "config.yaml").is_file():
+        return
+    losses = [result.heldout_loss for result in results if result.heldout_loss is not None]
+    write_hparams(run, {f"best/{metric}": value, **({"best/heldout_loss": min(losses)} if losses else {})})

@@ -18,7 +18,7 @@ from model.evaluation.probe import probe_save
 from model.evaluation.readout import check_readouts
 from model.evaluation.results import Result, digests_of, read_result, result_file, why_redo, write_result
 from model.evaluation.retrieval_set import RetrievalSet, digest_retrieval, load_retrieval
-from model.evaluation.scalars import write_scalars
+from model.evaluation.scalars import write_row, write_scalars
 from model.training.saves import PROBE, Save, list_saves, set_link, verify
 
 NDCG = "ndcg@10"
@@ -63,9 +63,9 @@ class Shared:
 def sweep(config: Config) -> SweepResult:
     """Probe every probe save of ``config.sweep.run`` whose result is missing or was made otherwise, in this process.
 
-    Writes eval/step_*.json after each probe, so that an interrupted sweep goes on where it was; then the scalars of tb/probe
-    and the link ``checkpoints/best``. Raises UserError where the run, its probe saves, the retrieval set, the metric or a readout
-    does not exist, and for a save that is damaged or of another shape.
+    Writes eval/step_*.json after each probe, so that an interrupted sweep goes on where it was; then the scalars of tb/probe, the
+    run's row of the HParams tab, and the link ``checkpoints/best``. Raises UserError where the run, its probe saves, the retrieval
+    set, the metric or a readout does not exist, and for a save that is damaged or of another shape.
     """
     run = Path(config.sweep.run)
     split, metric = parse_metric(config.sweep.metric)
@@ -83,6 +83,7 @@ def sweep(config: Config) -> SweepResult:
     # of equal ones the earliest: max takes the first, and results are by step
     best = max((result for result in results if result.step in present), key=lambda result: result.mean(split, metric))
     set_link(run, "best", best.step)
+    write_row(run, config.sweep.metric, best.mean(split, metric), results)
     untrained = best_untrained(results)
     return SweepResult(run, config.sweep.metric, results, best, untrained, _differences(config, results, untrained), bm25)
 

@@ -1,0 +1,183 @@
+"""Sweeps over the saves of a run: the right best save, nothing done twice, everything redone that must be."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from common.errors import UserError
+from model.evaluation.results import read_result, result_file
+from model.evaluation.sweep import sweep
+from model.training.saves import linked, set_link
+
+
+def written(run: Path) -> dict[str, int]:
+    """When each result was written."""
+    return {path.name: path.stat().st_mtime_ns for path in sorted((run / "eval").iterdir())}
+
+
+def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    events = EventAccumulator(str(folder)).Reload()
+    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def test_best_save_is_found_and_marked(sweep_config, run_folder):
+    found = sweep(sweep_config)
+    assert [result.step for result in found.results] == [0, 10, 20, 30]
+    assert found.best.step == 20 == linked(run_folder, "best") and linked(run_folder, "last") == 40
+    assert found.best.mean("test", "ndcg@10") > 0.9
+    step, readout = found.untrained[0].step, found.untrained[1]
+    assert step == 0 and found.untrained[0].mean("test", "ndcg@10", readout) == max(
+        splits["test"]["ndcg@10"] for splits in found.results[0].metrics.values()
+    )
+    assert found.differences[20].low > 0.5 and found.differences[0].high <= 0.1
+    assert set(found.bm25) == {"full text", "96 tokens"} and found.bm25["full text"]["ndcg@10"] < 0.01
+
+    document = json.loads(result_file(run_folder, 20).read_text())
+    assert {key: document[key] for key in ("kind", "step", "tokens", "loss", "heldout_loss", "readout")} == {
+        "kind": "probe", "step": 20, "tokens": 20_000, "loss": 4.8, "heldout_loss": 5.0, "readout": "cat",
+    }  # fmt: skip
+    assert document["queries"] == {"dev": 60, "test": 150} and document["pairs"] == 250
+    for split in ("dev", "test"):
+        for name in ("cat", "last", "emb"):
+            assert np.isclose(found.best.per_query(split, name).mean(), document["metrics"][name][split]["ndcg@10"])
+
+
+def test_scalars_at_training_steps_once_after_every_rerun(sweep_config, run_folder):
+    sweep(sweep_config)
+    sweep(sweep_config)
+    sweep_config.sweep.force = True
+    found = sweep(sweep_config)
+    seen = scalars(run_folder / "tb" / "probe")
+    assert set(seen) == {
+        f"retrieval/{m}/{s}/{r}"
+        for m in ("ndcg@10", "mrr@10", "map@100", "recall@10")
+        for s in ("dev", "test")
+        for r in ("cat", "last", "emb")
+    }
+    for tag, points in seen.items():
+        _, metric, split, readout = tag.split("/")
+        assert [step for step, _ in points] == [0, 10, 20, 30]
+        np.testing.assert_allclose(
+            [value for _, value in points], [result.mean(split, metric, readout) for result in found.results], rtol=1e-6
+        )
+    row = scalars(run_folder / "tb" / "hparams")
+    assert row["best/dev/ndcg@10"][0][1] == pytest.approx(found.best.mean("dev", "ndcg@10"))
+    assert row["best/heldout_loss"][0][1] == pytest.approx(4.9)
+
+
+def test_a_second_sweep_probes_nothing(sweep_config, run_folder):
+    first = sweep(sweep_config)
+    before = written(run_folder)
+    set_link(run_folder, "best", 0)
+    assert sweep(sweep_config) == first
+    assert written(run_folder) == before and linked(run_folder, "best") == 20
+
+
+def test_only_what_is_missing_or_broken_is_probed(sweep_config, run_folder):
+    sweep(sweep_config)
+    before = written(run_folder)
+    values = {step: read_result(result_file(run_folder, step)).metrics for step in (0, 10, 20, 30)}
+    result_file(run_folder, 0).unlink()
+    result_file(run_folder, 10).with_suffix(".npz").write_bytes(b"PK")
+    result_file(run_folder, 20).write_text("{")
+    sweep(sweep_config)
+    after = written(run_folder)
+    assert {name for name in after if before.get(name) == after[name]} == {"step_0000030.json", "step_0000030.npz", "bm25.json"}
+    assert {step: read_result(result_file(run_folder, step)).metrics for step in (0, 10, 20, 30)} == values
+
+
+@pytest.mark.parametrize("change", ["settings", "retrieval", "weights", "force"])
+def test_results_made_otherwise_are_made_again(sweep_config, run_folder, retrieval_folder, tmp_path, encoders, make_save, capsys, change):
+    sweep(sweep_config)
+    before, redone = written(run_folder), {0, 10, 20, 30}
+    if change == "settings":
+        sweep_config.probe.temperature = 0.1
+    elif change == "retrieval":
+        sweep_config.data.retrieval = str(shutil.copytree(retrieval_folder, tmp_path / "other"))
+        with (tmp_path / "other" / "dev" / "qrels.tsv").open("a") as file:
+            file.write("q-0\td-1\t1\n")
+    elif change == "weights":
+        make_save(run_folder, 10, encoders.planted(7))
+        redone = {10}
+    else:
+        sweep_config.sweep.force = True
+    found = sweep(sweep_config)
+    after = written(run_folder)
+    assert {step for step in (0, 10, 20, 30) if after[f"step_{step:07d}.json"] != before[f"step_{step:07d}.json"]} == redone
+    assert found.best.step == (10 if change == "weights" else 20)
+    noun = {
+        "settings": "other probe settings",
+        "retrieval": "another retrieval set",
+        "weights": "other weights",
+        "force": "sweep.force is set",
+    }
+    assert f"probe step 10 again: {'its result was made with ' if change != 'force' else ''}{noun[change]}" in capsys.readouterr().err
+
+
+def test_ties_go_to_the_earliest_and_metric_may_change(sweep_config, run_folder, encoders, make_save):
+    for step in (5, 25):
+        make_save(run_folder, step, encoders.planted(3))  # equal to step 20
+    assert sweep(sweep_config).best.step == 5
+    sweep_config.sweep.metric = "test/recall@10"
+    assert sweep(sweep_config).best.step == 5
+
+
+def test_results_outlive_their_saves(sweep_config, run_folder):
+    """Retention may remove probed saves; they stay in the curves, but cannot be the best one."""
+    sweep(sweep_config)
+    shutil.rmtree(run_folder / "checkpoints" / "step_0000020")
+    found = sweep(sweep_config)
+    assert [result.step for result in found.results] == [0, 10, 20, 30] and found.best.step != 20
+    sweep_config.probe.steps = 19
+    assert [result.step for result in sweep(sweep_config).results] == [0, 10, 30]
+
+
+def test_without_step_0_and_without_baselines(sweep_config, run_folder):
+    shutil.rmtree(run_folder / "checkpoints" / "step_0000000")
+    sweep_config.sweep.bm25 = False
+    found = sweep(sweep_config)
+    assert found.untrained is None and found.differences == {} and found.bm25 == {} and found.best.step == 20
+
+
+def test_bad_input_is_named(sweep_config, run_folder, tmp_path, encoders, make_save):
+    def refused(match: str) -> None:
+        with pytest.raises(UserError, match=match):
+            sweep(sweep_config)
+
+    sweep_config.sweep.metric = "dev/ndcg"
+    refused(r"sweep.metric=dev/ndcg is unknown; .* did you mean 'dev/ndcg@10'")
+    sweep_config.sweep.metric, sweep_config.probe.beside = "dev/ndcg@10", ["embb"]
+    refused(r"the readout embb is unknown")
+    sweep_config.probe.beside, retrieval = [], sweep_config.data.retrieval
+    sweep_config.data.retrieval = str(tmp_path / "nothing")
+    refused(r"the retrieval set .*nothing does not exist; set data.retrieval")
+    sweep_config.data.retrieval, run = retrieval, sweep_config.sweep.run
+    sweep_config.sweep.run = str(tmp_path / "no_run")
+    refused(r"the run folder .*no_run does not exist; train it with jobs.train")
+    (tmp_path / "no_run").mkdir()
+    refused(r"no_run has no probe saves; train with train.save")
+    sweep_config.sweep.run = run
+    make_save(run_folder, 30, encoders.random(1, encoders.shape.__class__(**{**vars(encoders.shape), "num_layers": 3})))
+    refused(r"step_0000030/hf has another shape: its num_layers is 3, that of .*config.yaml 2")
+    assert result_file(run_folder, 20).exists(), "what was probed before the broken save stays"
+    weights = run_folder / "checkpoints" / "step_0000030" / "hf" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\1\0")
+    refused(r"the save .*step_0000030 is damaged \(hf/model.safetensors is not what was written\)")
+    manifest = run_folder / "checkpoints" / "step_0000030" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"hf/tokenizer.json": "', '"hf/tokenizer.json": "0'))
+    refused(r"the save of step 0 in .* has another tokenizer than that of step 30")
+
+
+def test_threads_do_not_matter_to_the_choice(sweep_config, run_folder):
+    first = sweep(sweep_config)
+    sweep_config.sweep.force, sweep_config.parallel.threads = True, 2
+    second = sweep(sweep_config)
+    torch.set_num_threads(1)
+    assert second.best.step == first.best.step
+    for one, other in zip(first.results, second.results, strict=True):
+        assert one.mean("test", "ndcg@10") == pytest.approx(other.mean("test", "ndcg@10"), abs=0.01)
