@@ -10,7 +10,7 @@ import numpy as np
 from common.errors import UserError
 from common.files import read_json
 
-OTHER, LETTERS, DIGITS = 0, 1, 2
+OTHER, LETTERS, DIGITS, SPACE = 0, 1, 2, 3
 
 
 class Vocabulary:
@@ -45,7 +45,7 @@ class Vocabulary:
 
     @cached_property
     def kinds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Kind of the first and of the last character of each token, `[V]`: letters, digits or other (special tokens are other).
+        """Kind of the first and of the last character of each token, `[V]`: letter, digit, space or other (special tokens are other).
 
         A character cut in two by byte-level BPE counts as a letter. Raises UserError for a tokenizer that is not byte-level.
         """
@@ -62,17 +62,18 @@ class Vocabulary:
     def word_starts(self, tokens: np.ndarray) -> np.ndarray:
         """True where a word begins, `[T]`: a token goes on with a word if it continues letters with letters or digits with digits.
 
-        A space belongs to the token after it, so it always begins a word.
+        A space belongs to the word after it, also where it is a token by itself.
         """
         first, last = self.kinds
-        starts = np.ones(len(tokens), dtype=bool)
         before, here = last[tokens[:-1]], first[tokens[1:]]
-        starts[1:] = (here == OTHER) | (before != here)
-        return starts
+        goes_on = ((before == here) & ((here == LETTERS) | (here == DIGITS))) | ((before == SPACE) & (here != SPACE))
+        return np.concatenate(([True], ~goes_on))[: len(tokens)]
 
 
 def _kind(character: str) -> int:
-    """Letter (combining marks and halves of characters included), digit or other."""
+    """Letter (combining marks and parts of characters included), digit, space or other."""
+    if character == " ":
+        return SPACE
     category = unicodedata.category(character)[0] if character else "Z"
     if category in "LM" or character == "\N{REPLACEMENT CHARACTER}":
         return LETTERS
