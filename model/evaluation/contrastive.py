@@ -1,6 +1,7 @@
 """The short contrastive step of the probe: InfoNCE with in-batch negatives (arXiv 1807.03748), on a head or on everything."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,7 +11,9 @@ from torch.nn.functional import cross_entropy, normalize
 from conf.schema import ProbeConfig
 from model.evaluation.encode import Tokens, hidden
 from model.evaluation.readout import Whitening, read
-from model.nets.encoder import ModernBert
+
+if TYPE_CHECKING:
+    from model.nets.encoder import ModernBert
 
 
 def info_nce(queries: Tensor, documents: Tensor, temperature: float, document_of_pair: Tensor | None = None) -> Tensor:
@@ -54,7 +57,7 @@ def train_head(queries: Tensor, documents: Tensor, document_of_pair: np.ndarray,
 
 
 def fine_tune(
-    model: ModernBert, queries: Tokens, documents: Tokens, document_of_pair: np.ndarray, whitening: Whitening, config: ProbeConfig
+    model: "ModernBert", queries: Tokens, documents: Tokens, document_of_pair: np.ndarray, whitening: Whitening, config: ProbeConfig
 ) -> Tensor:
     """Train ``model`` in place together with a linear map [D, D] that starts as the identity, from the whitened readout on.
 

@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from common.errors import UserError
-from model.nets.encoder import ModernBert
-from model.nets.pack import Pack
+
+if TYPE_CHECKING:
+    from model.nets.encoder import ModernBert
 
 CHARACTERS_PER_TOKEN = 12
 """A long text is first cut after this many characters per wanted token; see `Tokeniser.__call__` for why that is safe."""
@@ -122,14 +124,16 @@ def pool(emb: Tensor, last: Tensor, lengths: Sequence[int]) -> dict[str, Tensor]
     return {"emb": mean(emb), "last": mean(last), "cls": last[starts].float()}
 
 
-def hidden(model: ModernBert, documents: Iterable[np.ndarray]) -> dict[str, Tensor]:
+def hidden(model: "ModernBert", documents: Iterable[np.ndarray]) -> dict[str, Tensor]:
     """Parts of every readout [N, H] of ``documents`` in one forward pass."""
+    from model.nets.pack import Pack
+
     pack = Pack.from_documents(list(documents)).to(next(model.parameters()).device)
     return pool(*model.hidden(pack), pack.lengths)
 
 
 @torch.inference_mode()
-def encode(model: ModernBert, tokens: Tokens, tokens_per_batch: int) -> dict[str, Tensor]:
+def encode(model: "ModernBert", tokens: Tokens, tokens_per_batch: int) -> dict[str, Tensor]:
     """Parts of every readout [N, H], fp32 on the CPU, of the texts in their own order."""
     batches = tokens.batches(tokens_per_batch)
     found = [hidden(model, (tokens.ids[position] for position in batch)) for batch in batches]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,7 +19,9 @@ from model.evaluation.metrics import DEPTH, evaluate
 from model.evaluation.prepared import Prepared, readouts
 from model.evaluation.readout import Whitening, read
 from model.evaluation.search import search
-from model.nets.encoder import ModernBert
+
+if TYPE_CHECKING:
+    from model.nets.encoder import ModernBert
 
 Scores = dict[str, dict[str, dict[str, np.ndarray]]]
 """Readout -> split -> metric -> value of each query [Q]."""
@@ -91,13 +94,13 @@ def _check_fits(folder: Path, encoder: EncoderConfig, prepared: Prepared, config
         )
 
 
-def _check_finite(folder: Path, model: ModernBert) -> None:
+def _check_finite(folder: Path, model: "ModernBert") -> None:
     for name, parameter in model.named_parameters():
         if not bool(parameter.isfinite().all()):
             raise UserError(f"the encoder in {folder} has values in {name} that are not finite; its training diverged, so remove this save")
 
 
-def _probe_heads(model: ModernBert, prepared: Prepared, config: ProbeConfig, clock: Clock) -> Scores:
+def _probe_heads(model: "ModernBert", prepared: Prepared, config: ProbeConfig, clock: Clock) -> Scores:
     """Depth head for every readout from one encoding; at depth full the main one is left to `_probe_full`."""
     names = [name for name in readouts(config) if config.depth == "head" or name != config.readout]
     if not names:
@@ -117,7 +120,7 @@ def _probe_heads(model: ModernBert, prepared: Prepared, config: ProbeConfig, clo
     return scores
 
 
-def _probe_full(model: ModernBert, prepared: Prepared, config: ProbeConfig, clock: Clock) -> dict[str, dict[str, np.ndarray]]:
+def _probe_full(model: "ModernBert", prepared: Prepared, config: ProbeConfig, clock: Clock) -> dict[str, dict[str, np.ndarray]]:
     with clock("tune"):
         asked, given = (
             read(encode(model, tokens, config.tokens_per_batch), config.readout) for tokens in (prepared.queries, prepared.documents)
@@ -135,7 +138,7 @@ Encoded = dict[str, dict[str, Tensor]]
 """Split, or "corpus of" a split -> part of a readout -> [N, H]."""
 
 
-def _encode_splits(model: ModernBert, prepared: Prepared, config: ProbeConfig, clock: Clock) -> Encoded:
+def _encode_splits(model: "ModernBert", prepared: Prepared, config: ProbeConfig, clock: Clock) -> Encoded:
     with clock("encode_eval"):
         found = {name: encode(model, split.queries, config.tokens_per_batch) for name, split in prepared.splits.items()}
         corpora = {f"corpus of {name}": encode(model, corpus.tokens, config.tokens_per_batch) for name, corpus in prepared.corpora.items()}

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from common.errors import UserError
@@ -53,18 +52,13 @@ def test_scalars_at_training_steps_once_after_every_rerun(sweep_config, run_fold
     sweep_config.sweep.force = True
     found = sweep(sweep_config)
     seen = scalars(run_folder / "tb" / "probe")
-    assert set(seen) == {
-        f"retrieval/{m}/{s}/{r}"
-        for m in ("ndcg@10", "mrr@10", "map@100", "recall@10")
-        for s in ("dev", "test")
-        for r in ("cat", "last", "emb")
-    }
+    names, splits, readouts = ("ndcg@10", "mrr@10", "map@100", "recall@10"), ("dev", "test"), ("cat", "last", "emb")
+    assert set(seen) == {f"retrieval/{name}/{split}/{readout}" for name in names for split in splits for readout in readouts}
     for tag, points in seen.items():
         _, metric, split, readout = tag.split("/")
         assert [step for step, _ in points] == [0, 10, 20, 30]
-        np.testing.assert_allclose(
-            [value for _, value in points], [result.mean(split, metric, readout) for result in found.results], rtol=1e-6
-        )
+        wanted = [result.mean(split, metric, readout) for result in found.results]
+        np.testing.assert_allclose([value for _, value in points], wanted, rtol=1e-6)
     row = scalars(run_folder / "tb" / "hparams")
     assert row["best/dev/ndcg@10"][0][1] == pytest.approx(found.best.mean("dev", "ndcg@10"))
     assert row["best/heldout_loss"][0][1] == pytest.approx(4.9)
@@ -110,13 +104,9 @@ def test_results_made_otherwise_are_made_again(sweep_config, run_folder, retriev
     after = written(run_folder)
     assert {step for step in (0, 10, 20, 30) if after[f"step_{step:07d}.json"] != before[f"step_{step:07d}.json"]} == redone
     assert found.best.step == (10 if change == "weights" else 20)
-    noun = {
-        "settings": "other probe settings",
-        "retrieval": "another retrieval set",
-        "weights": "other weights",
-        "force": "sweep.force is set",
-    }
-    assert f"probe step 10 again: {'its result was made with ' if change != 'force' else ''}{noun[change]}" in capsys.readouterr().err
+    made = "its result was made with "
+    reason = {"settings": f"{made}other probe settings", "retrieval": f"{made}another retrieval set", "weights": f"{made}other weights"}
+    assert f"probe step 10 again: {reason.get(change, 'sweep.force is set')}" in capsys.readouterr().err
 
 
 def test_ties_go_to_the_earliest_and_metric_may_change(sweep_config, run_folder, encoders, make_save):
@@ -171,13 +161,3 @@ def test_bad_input_is_named(sweep_config, run_folder, tmp_path, encoders, make_s
     manifest = run_folder / "checkpoints" / "step_0000030" / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"hf/tokenizer.json": "', '"hf/tokenizer.json": "0'))
     refused(r"the save of step 0 in .* has another tokenizer than that of step 30")
-
-
-def test_threads_do_not_matter_to_the_choice(sweep_config, run_folder):
-    first = sweep(sweep_config)
-    sweep_config.sweep.force, sweep_config.parallel.threads = True, 2
-    second = sweep(sweep_config)
-    torch.set_num_threads(1)
-    assert second.best.step == first.best.step
-    for one, other in zip(first.results, second.results, strict=True):
-        assert one.mean("test", "ndcg@10") == pytest.approx(other.mean("test", "ndcg@10"), abs=0.01)

@@ -1,0 +1,148 @@
+"""Export one save of a run, the best one by default, as a Hugging Face folder with a model card that tells what was measured.
+
+transformers' AutoModelForMaskedLM and sentence-transformers load the folder. It is loaded once before it appears under its name.
+
+  python -m jobs.export experiment=quickstart
+  python -m jobs.export sweep.run=runs/quickstart/seed_0 export.output=models/mine
+  python -m jobs.export export.save=runs/quickstart/seed_0/checkpoints/step_0000980 export.output=models/last
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from common import manifest as manifests
+from common.errors import UserError
+from common.files import atomic_folder, digest_of
+from common.progress import say
+from conf.schema import Config, EncoderConfig
+from jobs.cli import main
+from model.training.saves import PROBE, Save, read_save, verify
+
+KIND = "export"
+
+
+def run(config: Config) -> Path:
+    """Export ``config.export.save`` to ``config.export.output`` and return that folder; does nothing where it is there already.
+
+    Raises UserError where there is no such save, it is damaged, or the output is a folder that this job did not make.
+    """
+    save, output = _find(config), Path(config.export.output)
+    parent = {"save": str(save.folder), "step": save.step, "digest": digest_of(save.manifest["files"])}
+    parent["results"] = digest_of(_results(save))
+    if _existing(output) == parent:
+        say(f"{output} holds step {save.step} of {_run_folder(save)} already")
+        return output
+    if config.dry_run:
+        say(f"would export step {save.step} of {_run_folder(save)} to {output}")
+        return output
+    problem = verify(save)
+    if problem:
+        raise UserError(f"the save {save.folder} is damaged ({problem}); export another or train it again")
+    with atomic_folder(output) as aside:
+        _write_model(config, save, aside)
+        parameters = _load(aside)
+        (aside / "README.md").write_text(_card(config, save, aside, parameters), encoding="utf-8")
+        fields = {"parameters": parameters, "files": manifests.digests(aside)}
+        manifests.write(aside, manifests.describe(KIND, name=config.name, parent=parent, **fields))
+    say(f"exported step {save.step} of {_run_folder(save)} to {output} ({parameters:,} parameters)")
+    return output
+
+
+def _find(config: Config) -> Save:
+    path = Path(config.export.save)
+    if not path.exists():
+        raise UserError(
+            f"there is no save {path}; run jobs.sweep, which chooses the best one, or set export.save to one of the run's saves"
+        )
+    return read_save(path)
+
+
+def _run_folder(save: Save) -> Path:
+    return save.folder.parents[1]
+
+
+def _existing(output: Path) -> dict[str, Any] | None:
+    """What the folder ``output`` was made of, None where there is none. Raises UserError rather than replace something else."""
+    if not output.exists():
+        return None
+    if (output / manifests.NAME).is_file() and manifests.read(output).get("kind") == KIND:
+        return manifests.read(output)["parent"]
+    if output.is_dir() and not any(output.iterdir()):
+        return None
+    raise UserError(f"{output} exists and is not an export of this job; set export.output to another folder, or remove it")
+
+
+def _write_model(config: Config, save: Save, folder: Path) -> None:
+    """Copy the hf/ half of ``save``; make it from the Megatron half of a save that has none."""
+    if save.kind == PROBE:
+        shutil.copytree(save.folder / "hf", folder, dirs_exist_ok=True)
+        return
+    from model.hf.modernbert import export_modernbert
+    from model.megatron.checkpoint import load_model_only
+    from model.megatron.startup import start
+    from model.nets.encoder import build_encoder
+
+    start(config.parallel, config.seed)
+    frozen = yaml.safe_load((_run_folder(save) / "config.yaml").read_text(encoding="utf-8"))
+    encoder = EncoderConfig(**frozen["model"])
+    net = build_encoder(encoder, config.parallel, initialise=False)
+    load_model_only(save.folder / "megatron", net)
+    export_modernbert(net, encoder, folder, frozen["data"]["tokenizer"])
+
+
+def _load(folder: Path) -> int:
+    """Load the folder as a user will, and return the number of parameters. Raises UserError where that fails."""
+    import torch
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model, loading = AutoModelForMaskedLM.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+        with torch.inference_mode():
+            logits = model(**tokenizer(["a text"], return_tensors="pt")).logits
+    except Exception as error:  # transformers raises whatever its parts do
+        raise UserError(f"transformers cannot load the exported folder ({error}); the save is no ModernBERT of this version") from error
+    wrong = [*loading["missing_keys"], *loading["unexpected_keys"], *loading["mismatched_keys"]]
+    if wrong or not bool(logits.isfinite().all()):
+        raise UserError(f"transformers loads the exported folder wrongly ({wrong[:3] or 'logits are not finite'}); export another save")
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _results(save: Save) -> list[dict[str, Any]]:
+    """Rows of the card: what the probes of this save and of the untrained encoder measured on test queries, under equal conditions."""
+    from model.evaluation.results import digests_of, read_result, result_file
+
+    own, untrained = (result_file(_run_folder(save), step) for step in (save.step, 0))
+    if not own.is_file():
+        return []
+    found = {f"this model, step {save.step}": read_result(own)}
+    conditions = found[f"this model, step {save.step}"].digests
+    if conditions != digests_of(save, conditions["settings"], conditions["retrieval"]):
+        return []
+    if save.step and untrained.is_file():
+        result = read_result(untrained)
+        if conditions | result.digests == conditions | {"weights": result.digests["weights"]}:
+            found = {"untrained": result} | found
+    return [
+        {"encoder": name, "readout, after the probe": readout, **{metric: round(value, 4) for metric, value in splits["test"].items()}}
+        for name, result in found.items()
+        for readout, splits in result.metrics.items()
+    ]
+
+
+def _card(config: Config, save: Save, folder: Path, parameters: int) -> str:
+    from model.hf import config as configs
+    from model.hf.card import model_card
+
+    known = {"step": save.step, "tokens seen": save.manifest.get("tokens"), "training loss": save.manifest.get("loss")}
+    known |= {"held-out loss": save.manifest.get("heldout_loss"), "seed": save.manifest.get("seed")}
+    known |= {f"version of {package}": number for package, number in save.manifest["versions"].items()}
+    facts = {name: value for name, value in known.items() if value is not None}
+    return model_card(config.name, configs.to_ours(folder), parameters, facts, _results(save))
+
+
+if __name__ == "__main__":
+    main("export", run, ("export", "sweep"))

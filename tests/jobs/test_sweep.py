@@ -1,0 +1,90 @@
+"""jobs.sweep: what a person sees at the end, and report.html."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from common.errors import UserError
+from jobs.sweep import run
+from model.evaluation.table import count
+from model.training.saves import linked
+
+ROOT = Path(__file__).parents[2]
+
+
+class Page(HTMLParser):
+    """Tags and links of a page."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags, self.links = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.links += [value for name, value in attributes if name in ("href", "src", "xlink:href", "data")]
+
+
+def test_table_verdict_and_report(sweep_config, run_folder, capsys):
+    run(sweep_config)
+    printed = capsys.readouterr()
+    rows = {line.split()[0]: line.split() for line in printed.out.splitlines() if re.match(r"\d+ ", line)}
+    assert list(rows) == ["0", "10", "20", "30"] and rows["20"][1:3] == ["20.0k", "5.000"] and float(rows["20"][3]) > 0.9
+    assert all(len(row) == 9 for row in rows.values())
+    assert re.search(r"untrained, \w+ +\d\.\d{3}", printed.out) and re.search(r"BM25, full text +0\.\d{3}", printed.out)
+    assert re.search(
+        r"Best save: step 20, test nDCG@10 \d\.\d{3}, \+\d\.\d{3} \[\+\d\.\d{3}, \+\d\.\d{3}\] against the best untrained", printed.out
+    )
+    assert str(run_folder / "report.html") in printed.err.replace("\n", "")
+
+    text = (run_folder / "report.html").read_text()
+    page = Page(text)
+    assert 'name="viewport"' in text and "not that the model is good" in text and page.tags.count("svg") == 1 and "script" not in page.tags
+    assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org|purl\.org|creativecommons|matplotlib\.org)", text)
+    local = [link for link in page.links if not link.startswith("#")]
+    assert {"eval", "checkpoints/best", "metrics.jsonl", "tb"} <= set(local) and all((run_folder / link).exists() for link in local)
+    svg = ElementTree.fromstring(text[text.index("<svg") : text.index("</svg>") + 6])
+    assert "viewBox" in svg.attrib and not {"width", "height"} & set(svg.attrib)
+    words = {"".join(element.itertext()).strip() for element in svg.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"MLM loss", "nDCG@10, test queries", "optimizer step", "train", "held-out, at saves", "last: last layer alone"} <= words
+    assert {"BM25, full text", "best by dev/ndcg@10"} <= words and any(word.startswith("untrained, best readout") for word in words)
+
+
+def test_report_does_not_change_where_nothing_did(sweep_config, run_folder):
+    run(sweep_config)
+    first = (run_folder / "report.html").read_bytes()
+    run(sweep_config)
+    assert (run_folder / "report.html").read_bytes() == first
+
+
+def test_dry_run_writes_nothing(sweep_config, run_folder, capsys):
+    sweep_config.dry_run = True
+    run(sweep_config)
+    assert "would probe 4 saves" in capsys.readouterr().err
+    assert not (run_folder / "eval").exists() and linked(run_folder, "best") is None
+    sweep_config.sweep.metric = "dev/mrr"
+    with pytest.raises(UserError, match="did you mean 'dev/mrr@10'"):
+        run(sweep_config)
+
+
+def test_from_the_command_line(run_folder, retrieval_folder, tmp_path):
+    """In a process of its own, as a person starts it; then the mistake that is most likely."""
+    command = [sys.executable, "-m", "jobs.sweep", f"sweep.run={run_folder}", f"data.retrieval={retrieval_folder}", "parallel.threads=1"]
+    settings = ["probe.steps=5", "probe.pairs=100", "probe.batch=32", "sweep.bootstrap=50"]
+    done = subprocess.run([*command, *settings], cwd=ROOT, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stderr
+    assert "Best save: step 20" in done.stdout and (run_folder / "report.html").is_file()
+    assert "probe: 4/4 saves" in done.stderr and "DEBUG" not in done.stderr
+    wrong = subprocess.run([*command, "sweep.run=nowhere"], cwd=ROOT, capture_output=True, text=True, timeout=250)
+    assert wrong.returncode == 2 and wrong.stderr.strip().startswith("error: the run folder nowhere does not exist; train it")
+    assert "Traceback" not in wrong.stderr
+
+
+@pytest.mark.parametrize(("tokens", "text"), [(0, "0"), (999, "999"), (120_000, "120k"), (2_000_000, "2.00M"), (1.719e12, "1.72T")])
+def test_counts_are_short(tokens, text):
+    assert count(tokens) == text
