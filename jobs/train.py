@@ -52,6 +52,7 @@ def run(config: Config) -> dict[str, Any]:
     fields = {"branch": dataclasses.asdict(branch)} if branch else {}
     run.begin(loop.state.step, inputs=inputs(config, plan.tokens), plan=plan.digest, **fields)
     save_plan(plan, run.plan)
+    say(f"{run.folder}: attempt {run.attempt}, step {loop.state.step} to {course.total}, {world.device.type}")
     status = "failed"
     try:
         status = loop.train()

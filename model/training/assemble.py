@@ -7,7 +7,9 @@ import torch
 
 from common.errors import UserError
 from common.files import digest
-from conf.schema import Config
+from common.progress import say
+from conf.schema import Config, EncoderConfig
+from model.hf.config import to_theirs
 from model.megatron import checkpoint
 from model.megatron.optimizer import build_optimizer
 from model.megatron.startup import World
@@ -62,6 +64,16 @@ def log_unigram(tokens: Tokens, vocab_size: int) -> torch.Tensor:
     return (counts / counts.sum()).log().float()
 
 
+def exportable(model: EncoderConfig) -> bool:
+    """Whether the net has a Hugging Face form; where it has none, says so, since its saves cannot be probed."""
+    try:
+        to_theirs(model, {}, "float32")
+    except UserError as error:
+        say(f"[yellow]warning: saves of this run have no hf/ half and cannot be probed: {error}[/yellow]")
+        return False
+    return True
+
+
 def callbacks(config: Config, run: Run) -> list[Callback]:
     """What happens beside the steps, in this order: first what guards, then what measures, then what writes."""
     every, tb = config.train.log_every_steps, run.folder / "tb"
@@ -72,13 +84,15 @@ def callbacks(config: Config, run: Run) -> list[Callback]:
         Metrics(run.folder / "metrics.jsonl", every),
         TensorBoard(tb / "train", every),
         Progress(),
-        Saving(config.train.save),
+        Saving(config.train.save, exportable(config.model)),
         HParams(),
     ]
 
 
 def build_loop(config: Config, run: Run, world: World, plan: Plan, course: Course, latest: Save | None, branch: Branch | None) -> Loop:
     """Build net and optimizer and set them to where the training goes on: the run's ``latest`` save, else ``branch``, else the start."""
+    if world.size > 1:
+        raise UserError(f"{world.size} processes were started, but training on several ranks is not there yet; start one process")
     objective = Mlm(config.objective, config.data.tokenizer, config.seed)
     net = build_encoder(config.model)
     source = latest.folder if latest else Path(branch.save) if branch else None

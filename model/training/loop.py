@@ -3,13 +3,10 @@
 import time
 from dataclasses import dataclass
 
-from megatron.core.distributed import DistributedDataParallel
-from megatron.core.optimizer import MegatronOptimizer
-
 from conf.schema import Config
-from model.megatron.optimizer import set_lr
+from model.megatron.optimizer import MegatronOptimizer, set_lr
 from model.megatron.startup import World
-from model.megatron.step import train_step
+from model.megatron.step import DistributedDataParallel, train_step
 from model.nets.encoder import ModernBert
 from model.objectives.mlm import Mlm
 from model.training.batch_ramp import BatchRamp

@@ -18,9 +18,10 @@ from model.training.saves import PROBE, RESUME, write_save
 class Saving(Callback):
     """Makes a save where one is due, and a resume save where the attempt ends. A step with both due has one save, a probe save."""
 
-    def __init__(self, config: SaveConfig):
-        """``config``: section `train.save`."""
+    def __init__(self, config: SaveConfig, exportable: bool = True):
+        """``config``: section `train.save`; ``exportable``: the net has an hf/ form, without which every save is a resume save."""
         self.config = config
+        self.probe = PROBE if exportable else RESUME
         self.last_step: int | None = None
 
     def start(self, loop) -> None:
@@ -31,7 +32,7 @@ class Saving(Callback):
         """Save if it is due."""
         step, minutes = record["step"], (time.monotonic() - self.last_time) / 60
         if loop.save_points.probe_due(step):
-            self._write(loop, PROBE)
+            self._write(loop, self.probe)
         elif loop.save_points.resume_due(step, minutes):
             self._write(loop, RESUME)
 

@@ -185,6 +185,14 @@ def test_dry_run_tells_and_writes_nothing(config, capsys):
     assert not Path(config.runs_dir).exists()
 
 
+def test_a_net_without_a_hugging_face_form_trains_and_resumes(config, capsys):
+    config = change(config, model__norm="rmsnorm", optim__schedule__kind="constant", train__save__probe_every_steps=6)
+    train.run(config)
+    assert "cannot be probed" in capsys.readouterr().err
+    assert [(save.step, save.kind) for save in list_saves(config.run_dir)] == [(6, RESUME), (12, RESUME)]
+    assert train.run(change(config, train__steps=14))["step"] == 14
+
+
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
