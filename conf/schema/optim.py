@@ -38,7 +38,7 @@ class OptimConfig:
     eps: float = 1e-6
     """Added to the root of the second moment."""
     weight_decay: float = 1e-5
-    """Decoupled weight decay."""
+    """Decoupled weight decay. A step shrinks weights by lr x this (adamw), or by lr / `optim.lr` x this (stable_adamw, as ModernBERT)."""
     decay_norms_and_biases: bool = False
     """Apply weight decay to one-dimensional parameters too."""
     decay_embeddings: bool = True

@@ -17,6 +17,7 @@ def _import_core() -> None:
     """
     warnings.filterwarnings("ignore", message="Transformer Engine and Apex are not installed")  # optional: `jobs.doctor` reports them
     warnings.filterwarnings("ignore", message="Apex is not installed")
+    warnings.filterwarnings("ignore", message="If you are using transformer_engine as the transformer implementation")
     plain = torch.compile
     if not torch.cuda.is_available():
         torch.compile = lambda function=None, **_: function or (lambda function: function)

@@ -104,7 +104,11 @@ def set_step(optimizer: MegatronOptimizer, step: int) -> None:
 
 
 def load_moments(optimizer: MegatronOptimizer, state_dict: dict, step: int) -> None:
-    """Load what `optimizer.sharded_state_dict` asked for, with the number of updates made, which it leaves out when that is 0."""
+    """Load what `optimizer.sharded_state_dict` asked for, and set the number of updates made.
+
+    Megatron-Core leaves that number out when it is 0, and its sharded optimizer gives all parameters one shared counter, which each of them
+    would then count up: a resume that goes wrong, silently, from its second step.
+    """
     for part in (state_dict, state_dict.get("optimizer", {})):
         if "state" in part and isinstance(optimizer.optimizer, torch.optim.AdamW):
             part["state"]["common_step"] = torch.tensor(float(step))
@@ -113,14 +117,8 @@ def load_moments(optimizer: MegatronOptimizer, state_dict: dict, step: int) -> N
 
 
 class ShardedOptimizer(DistributedOptimizer):
-    """Megatron-Core's optimizer sharded over data-parallel ranks, with two faults of its loading mended that show without Apex or
-    Transformer Engine: one step counter shared by all parameters (each would count it up), and a KeyError where it copies the states."""
-
-    def load_state_dict(self, state_dict: dict) -> None:
-        """Load; the step stays as it is (see `set_step`)."""
-        step = get_step(self)
-        super().load_state_dict(state_dict)
-        set_step(self, step)
+    """Megatron-Core's optimizer sharded over data-parallel ranks, with a fault of its loading mended that shows without Apex or Transformer
+    Engine: a KeyError where it copies the states. (For the other, one step counter shared by all parameters, see `load_moments`.)"""
 
     def _set_main_param_and_optimizer_states(self, model_param: torch.Tensor, tensors: dict) -> None:
         group, order = self.model_param_group_index_map[model_param]
