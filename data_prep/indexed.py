@@ -85,13 +85,14 @@ def read_index(path: Path) -> Index:
     if size != expected:
         what = "is of images and text" if size == expected + sequences and sequences else "is damaged"
         raise UserError(f"{path} {what}: {size} bytes where its header promises {expected}; write it again")
-    lengths = _mapped(path, np.int32, sequences, HEADER.size)
-    offsets = _mapped(path, np.int64, sequences, HEADER.size + 4 * sequences)
-    documents = _mapped(path, np.int64, boundaries, HEADER.size + 12 * sequences)
+    lengths = mapped(path, np.int32, sequences, HEADER.size)
+    offsets = mapped(path, np.int64, sequences, HEADER.size + 4 * sequences)
+    documents = mapped(path, np.int64, boundaries, HEADER.size + 12 * sequences)
     return Index(np.dtype(CODES[code]), lengths, offsets, documents)
 
 
-def _mapped(path: Path, dtype: type, count: int, offset: int) -> np.ndarray:
+def mapped(path: Path, dtype: type, count: int, offset: int) -> np.ndarray:
+    """``count`` numbers of a file from the byte ``offset`` on, mapped."""
     return np.memmap(path, dtype, "r", offset, (count,)) if count else np.zeros(0, dtype)
 
 

@@ -7,17 +7,15 @@ from common import manifest
 from common.errors import UserError
 from common.files import digest
 from data_prep.inputs import span_digest, stamp
-from data_prep.merge import Place, holds
+from data_prep.merge import Merged
 from data_prep.shards import Shard
 
 
-def find(
-    shard: Shard, folder: Path, settings: dict[str, Any], on_bad_document: str, merged: dict[str, Place]
-) -> tuple[dict[str, Any] | None, str]:
+def find(shard: Shard, settings: dict[str, Any], on_bad_document: str, merged: Merged) -> tuple[dict[str, Any] | None, str]:
     """The shard's manifest when its tokens can be kept; else None, and why not where somebody would wonder.
 
     A manifest whose input has a new time but the same bytes is written again with that time."""
-    home = folder / "shards" / shard.key
+    home = merged.folder / "shards" / shard.key
     if not (home / manifest.NAME).exists():
         return None, ""
     try:
@@ -31,7 +29,7 @@ def find(
     changed, moved = _compare(shard, known)
     if changed:
         return None, f"{changed} has changed"
-    damaged = _damage(home, folder, known, merged.get(shard.key))
+    damaged = _damage(home, known, merged)
     if damaged:
         return None, damaged
     if moved:
@@ -51,11 +49,11 @@ def _compare(shard: Shard, known: dict[str, Any]) -> tuple[str, bool]:
     return "", moved
 
 
-def _damage(home: Path, folder: Path, known: dict[str, Any], place: Place | None) -> str:
+def _damage(home: Path, known: dict[str, Any], merged: Merged) -> str:
     """What is wrong with the tokens, in the shard's own folder or, once merged, in their place there; "" when they are whole."""
     if all((home / name).exists() for name in known["files"]):
         broken = [name for name, right in known["files"].items() if digest(home / name) != right]
         return f"its {broken[0]} is damaged" if broken else ""
-    if place is None:
+    if home.name not in merged.places:
         return "its tokens are gone"
-    return "" if holds(folder, place, known["files"]) else "its tokens in the merged files are damaged"
+    return "" if merged.holds(home.name, known["files"]) else "its tokens in the merged files are damaged"

@@ -11,7 +11,7 @@ import numpy as np
 from common import manifest
 from common.errors import UserError
 from common.files import atomic_file, atomic_folder, digest, fsync_folder
-from data_prep.indexed import BIN, IDX, Digest, read_index, write_index
+from data_prep.indexed import BIN, HEADER, IDX, Digest, Writable, mapped, read_index, write_index
 
 BLOCK = 1 << 22
 MB = 1e-6
@@ -27,41 +27,43 @@ class Place:
     documents: int
 
 
-def places(known: dict[str, Any] | None) -> dict[str, Place]:
-    """Place of every shard that a merged manifest lists, by key."""
-    found: dict[str, Place] = {}
-    token = document = 0
-    for shard in (known or {}).get("shards", []):
-        found[shard["key"]] = Place(token, shard["tokens"], document, shard["documents"])
-        token, document = token + shard["tokens"], document + shard["documents"]
-    return found
+class Merged:
+    """The merged files of a folder, as their manifest describes them; the files themselves may be damaged or gone."""
 
+    def __init__(self, folder: Path, known: dict[str, Any] | None):
+        self.folder = folder
+        self.places: dict[str, Place] = {}
+        self.dtype = np.dtype((known or {}).get("dtype", "uint16"))
+        self.token = self.document = 0
+        for shard in (known or {}).get("shards", []):
+            self.places[shard["key"]] = Place(self.token, shard["tokens"], self.document, shard["documents"])
+            self.token, self.document = self.token + shard["tokens"], self.document + shard["documents"]
 
-def holds(folder: Path, place: Place, files: dict[str, str]) -> bool:
-    """Whether the merged files of ``folder`` hold a shard's tokens and lengths as its digests say."""
-    try:
-        index = read_index(folder / IDX)
+    def holds(self, key: str, files: dict[str, str]) -> bool:
+        """Whether a shard's tokens and lengths are there as its digests say."""
         tokens, lengths = Digest(), Digest()
-        _copy(folder / BIN, tokens, place.token * index.dtype.itemsize, place.tokens * index.dtype.itemsize)
-        write_index(lengths, index.dtype, lambda: [_lengths(index.lengths, place)])
-    except (OSError, UserError):
-        return False
-    return {BIN: tokens.hex(), IDX: lengths.hex()} == files
+        try:
+            self._cut(key, tokens, lengths)
+        except (OSError, ValueError):  # gone, or too short to be mapped
+            return False
+        return {BIN: tokens.hex(), IDX: lengths.hex()} == files
 
+    def restore(self, key: str) -> None:
+        """Cut a shard's tokens out, back into its own folder, before the merged files are replaced."""
+        home = self.folder / "shards" / key
+        with atomic_folder(home) as aside:
+            shutil.copy2(home / manifest.NAME, aside)
+            with (aside / BIN).open("wb") as tokens, (aside / IDX).open("wb") as lengths:
+                self._cut(key, tokens, lengths)
 
-def _lengths(lengths: np.ndarray, place: Place) -> np.ndarray:
-    return lengths[place.document : place.document + place.documents]
-
-
-def restore(folder: Path, key: str, place: Place) -> None:
-    """Cut a shard's tokens out of the merged files, back into its own folder, before those are replaced."""
-    index = read_index(folder / IDX)
-    with atomic_folder(folder / "shards" / key) as aside:
-        shutil.copy(folder / "shards" / key / manifest.NAME, aside)
-        with (aside / BIN).open("wb") as file:
-            _copy(folder / BIN, file, place.token * index.dtype.itemsize, place.tokens * index.dtype.itemsize)
-        with (aside / IDX).open("wb") as file:
-            write_index(file, index.dtype, lambda: [_lengths(index.lengths, place)])
+    def _cut(self, key: str, tokens: Writable, lengths: Writable) -> None:
+        """Write a shard's .bin and .idx. Only the lengths are taken from tokens.idx, so damage elsewhere in it costs nothing."""
+        place = self.places[key]
+        size = self.dtype.itemsize
+        _copy(self.folder / BIN, tokens, place.token * size, place.tokens * size)
+        all_lengths = mapped(self.folder / IDX, np.int32, self.document, HEADER.size)
+        part = all_lengths[place.document : place.document + place.documents]
+        write_index(lengths, self.dtype, lambda: [part])
 
 
 def merge(folder: Path, keys: list[str], shards: list[dict[str, Any]], dtype: np.dtype, done: Callable[[float], Any]) -> dict[str, str]:

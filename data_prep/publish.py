@@ -9,8 +9,8 @@ from common import manifest
 from common.errors import UserError
 from common.files import digest_of
 from data_prep.bad import EXAMPLES, too_many
-from data_prep.indexed import token_dtype
-from data_prep.merge import drop_shards, merge, restore
+from data_prep.indexed import BIN, token_dtype
+from data_prep.merge import drop_shards, merge
 from data_prep.state import output_stamps
 from data_prep.tokenise import Work
 
@@ -30,8 +30,8 @@ def publish(work: Work, keys: list[str], shards: list[dict[str, Any]], unmerged:
     dtype = token_dtype(work.vocab_size)
     if unmerged:
         for key in keys:
-            if key in work.merged and not (folder / "shards" / key / "tokens.bin").exists():
-                restore(folder, key, work.merged[key])
+            if not (folder / "shards" / key / BIN).exists():
+                work.merged.restore(key)
         files = merge(folder, keys, shards, dtype, done)
     else:
         files = manifest.read(folder)["files"]

@@ -32,7 +32,7 @@ def refuse_others(folder: Path, settings: dict[str, Any]) -> None:
             )
         return
     begun = read_json(folder / SETTINGS)
-    for key in dict.fromkeys([*settings, *begun]):
+    for key in dict.fromkeys([*begun, *settings]):
         before, now = begun.get(key), settings.get(key)
         if before != now:
             what = "another tokenizer" if key == "tokenizer" else f"{key}={before}, now {key}={now}"

@@ -14,7 +14,7 @@ from conf.schema.data import DataConfig, PrepareConfig
 from data_prep.indexed import BIN, IDX, Digest, token_dtype, write_index
 from data_prep.inputs import span_digest, stamp
 from data_prep.kept import find
-from data_prep.merge import Place
+from data_prep.merge import Merged
 from data_prep.readers import BadDocuments, Document, read_documents
 from data_prep.shards import Shard
 from data_prep.tokenizer.bulk import Backend, BulkEncoder, Differs
@@ -45,8 +45,8 @@ class Work:
     vocab_size: int
     prefix: list[int]
     suffix: list[int]
-    merged: dict[str, Place]
-    """Where an earlier merge holds the tokens of a shard."""
+    merged: Merged
+    """What an earlier merge left, which holds the tokens of shards that need not be made again."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def run_element(element: Element, report: Report) -> list[dict[str, Any]]:
     work, encoder, bad = element.work, None, 0
     manifests = []
     for shard in element.shards:
-        found, why = find(shard, work.folder, work.settings, work.prepare.on_bad_document, work.merged)
+        found, why = find(shard, work.settings, work.prepare.on_bad_document, work.merged)
         if found:
             report.advance(shard.bytes * MB)
         else:

@@ -60,20 +60,22 @@ def _settings(config: Config) -> dict[str, Any]:
 
 def _tokenise(config: Config, settings: dict[str, Any], shards: list[Shard], known: dict | None, whole: bool) -> dict[str, Any]:
     """Make the shards that are missing or broken, then merge, unless the merged files hold exactly these already."""
-    from data_prep.merge import places
+    from data_prep.merge import Merged
     from data_prep.publish import publish
     from data_prep.tokenise import MB, Element, Work, run_element
     from data_prep.tokenizer.bulk import identity
     from slurm.local import run_elements
 
     vocab_size, prefix, suffix = identity(config.data.tokenizer, config.prepare.add_special_tokens)
-    work = Work(Path(config.data.tokens), config.data, config.prepare, settings, vocab_size, prefix, suffix, places(known))
+    work = Work(
+        Path(config.data.tokens), config.data, config.prepare, settings, vocab_size, prefix, suffix, Merged(Path(config.data.tokens), known)
+    )
     dealt = groups(shards, config.prepare.elements)
     size = sum(shard.bytes for shard in shards) * MB
     results = run_elements(run_element, [Element(work, group) for group in dealt], config.cluster.workers, "tokenise", size, "MB")
     made = {shard.key: one for group, result in zip(dealt, results, strict=True) for shard, one in zip(group, result, strict=True)}
     keys = [shard.key for shard in shards]
-    inside = whole and keys == list(work.merged) and not any((work.folder / "shards" / key / "tokens.bin").exists() for key in keys)
+    inside = whole and keys == list(work.merged.places) and not any((work.folder / "shards" / key / "tokens.bin").exists() for key in keys)
     tokens = sum(one["tokens"] for one in made.values())
     with Bar("merge", 0 if inside else tokens * (2 if vocab_size < 65500 else 4) * MB, "MB") as bar:
         return publish(work, keys, [made[key] for key in keys], not inside, bar.advance)

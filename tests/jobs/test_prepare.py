@@ -1,0 +1,422 @@
+"""Tokens equal to those of Megatron-Core's builder, whatever the number of elements, their order, and how often they are killed."""
+
+import gzip
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zstandard
+from tokenizers import Tokenizer
+
+from common.errors import UserError
+from common.files import digest
+from conf.schema import Config
+from conf.schema.data import TokenizerConfig
+from data_prep.tokenizer.train import save, train
+from jobs import prepare
+
+OUTPUTS = ("tokens.bin", "tokens.idx")
+
+
+def text(draw):
+    words = ["kalem", "evlerde", "[MASK]", "e\u0301", "👨‍👩‍👧", "12.345", "the", "\n\n", "ğüş", "<|endoftext|>"]
+    return " ".join(draw.choice(words) + f"{draw.getrandbits(32):x}" for _ in range(draw.randint(1, 30)))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    draw = random.Random(1)
+    folder = tmp_path_factory.mktemp("tokenizer")
+    config = TokenizerConfig(vocab_size=310)
+    save(train([text(draw) for _ in range(300)], config), config, folder)
+    return folder
+
+
+@pytest.fixture
+def config(tmp_path, tokenizer):
+    """Inputs of every kind and uneven size: eight shards, one of them empty."""
+    draw, folder = random.Random(2), tmp_path / "in"
+    folder.mkdir()
+
+    def rows(count):
+        return "".join(json.dumps({"text": text(draw)}, ensure_ascii=False) + "\n" for _ in range(count)).encode()
+
+    (folder / "a.jsonl").write_bytes(rows(60))
+    (folder / "b.txt").write_text(text(draw), newline="")
+    (folder / "c.md").write_text(" \n")
+    (folder / "d.jsonl.gz").write_bytes(gzip.compress(rows(30)))
+    (folder / "e.jsonl.zst").write_bytes(zstandard.compress(rows(40)) + zstandard.compress(rows(3)))
+    (folder / "f.txt").write_text("\n" * 5000)
+    (folder / "g.jsonl").write_bytes(rows(5) + b'{"text": ""}\n\n' + rows(2))
+    config = Config()
+    config.data.inputs = [str(folder)]
+    config.data.tokenizer = str(tokenizer)
+    config.data.tokens = str(tmp_path / "tokens")
+    config.prepare.shard_bytes = 4000
+    config.prepare.check_every = 7
+    config.cluster.workers = 1
+    return config
+
+
+def peer(config, folder):
+    """The inputs through another reader, `tokenizers` and Megatron-Core's builder: bytes of .bin and .idx."""
+    from megatron.core.datasets.indexed_dataset import DType, IndexedDatasetBuilder
+
+    tokenizer = Tokenizer.from_file(f"{config.data.tokenizer}/tokenizer.json")
+    tokenizer.encode_special_tokens = True
+    builder = IndexedDatasetBuilder(str(folder / "peer.bin"), dtype=DType.optimal_dtype(tokenizer.get_vocab_size()))
+    for path in sorted(Path(config.data.inputs[0]).iterdir()):
+        raw = path.read_bytes()
+        if path.suffix == ".gz":
+            raw = gzip.decompress(raw)
+        elif path.suffix == ".zst":
+            raw = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True).read()
+        whole = raw.decode()
+        documents = [json.loads(row)["text"] for row in whole.split("\n") if row] if ".jsonl" in path.name else [whole]
+        for document in documents:
+            if document.strip():
+                ids = tokenizer.encode(document).ids
+                builder.add_document(np.array(ids), [len(ids)])
+    builder.finalize(str(folder / "peer.idx"))
+    return (folder / "peer.bin").read_bytes(), (folder / "peer.idx").read_bytes()
+
+
+def tokens(config):
+    return tuple(Path(config.data.tokens, name).read_bytes() for name in OUTPUTS)
+
+
+def manifests(config):
+    """Every shard's manifest: by its first input and where in it the shard begins."""
+    found = {}
+    for path in Path(config.data.tokens, "shards").glob("*/manifest.json"):
+        known = json.loads(path.read_text())
+        found[Path(known["inputs"][0]["path"]).name, known["inputs"][0]["start"]] = path, known
+    return found
+
+
+def mark(config):
+    """Mark every shard that is there; returns their names."""
+    for path, known in manifests(config).values():
+        path.write_text(json.dumps(known | {"created": "before"}))
+    return set(manifests(config))
+
+
+def remade(config):
+    """Names of the shards that were made since they were marked."""
+    return {name for name, (_, known) in manifests(config).items() if known["created"] != "before"}
+
+
+@pytest.mark.parametrize("elements", [1, 3, 7])
+@pytest.mark.parametrize("shard_bytes", [4000, 10**9])
+def test_the_bytes_are_those_of_megatrons_builder(config, tmp_path, elements, shard_bytes):
+    config.prepare.elements, config.prepare.shard_bytes = elements, shard_bytes
+    made = prepare.run(config)
+    assert tokens(config) == peer(config, tmp_path)
+    assert len(made["shards"]) == (1 if shard_bytes > 4000 else 8) and made["backends"] == {"gigatoken": len(made["shards"])}
+    assert made["documents"] == 60 + 1 + 30 + 43 + 7 and made["empty_documents"] == 3 and made["bad_documents"] == {}
+    folder = Path(config.data.tokens)
+    assert made["files"] == {name: digest(folder / name) for name in OUTPUTS} and made["dtype"] == "uint16"
+    assert made["tokenizer"] == digest(f"{config.data.tokenizer}/tokenizer.json") and made["vocab_size"] == 310
+    whole = {path: sha for path, sha in made["inputs"].items() if not sha.startswith("spans-")}
+    assert whole == {path: digest(path) for path in whole} and len(made["inputs"]) == 7
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "settings.json", "shards", *OUTPUTS]
+    assert {path.name for path in folder.glob("shards/*/*")} == {"manifest.json"}
+
+
+def test_megatron_reads_the_documents(config):
+    from megatron.core.datasets.indexed_dataset import IndexedDataset
+
+    prepare.run(config)
+    dataset = IndexedDataset(f"{config.data.tokens}/tokens")
+    assert all(ids[0] == 2 and ids[-1] == 3 and not set(ids[1:-1].tolist()) & {0, 1, 2, 3, 4} for ids in dataset)
+
+
+def test_spawned_elements_give_the_same_bytes(config, tmp_path):
+    config.prepare.elements, config.cluster.workers = 3, 2
+    prepare.run(config)
+    assert tokens(config) == peer(config, tmp_path)
+
+
+def test_the_order_in_which_elements_end_does_not_matter(config, tmp_path):
+    """Each element alone and in reversed order, as an array on a cluster may end; then the job finds them all there."""
+    from data_prep.inputs import list_inputs
+    from data_prep.merge import Merged
+    from data_prep.shards import groups, plan
+    from data_prep.tokenise import Element, Work, run_element
+
+    settings = prepare._settings(config)
+    work = Work(Path(config.data.tokens), config.data, config.prepare, settings, 310, [2], [3], Merged(Path(config.data.tokens), None))
+    for group in reversed(groups(plan(list_inputs(config.data.inputs), 4000), 7)):
+        run_element(Element(work, list(reversed(group))), Silent())
+    mark(config)
+    prepare.run(config)
+    assert tokens(config) == peer(config, tmp_path) and not remade(config)
+
+
+class Silent:
+    def advance(self, amount):
+        pass
+
+    def say(self, message):
+        pass
+
+
+def test_a_finished_folder_is_left_alone_at_once(config, capsys):
+    made = prepare.run(config)
+    before = [Path(config.data.tokens, name).stat().st_mtime_ns for name in (*OUTPUTS, "manifest.json")]
+    started = time.monotonic()
+    config.prepare.elements, config.prepare.shard_bytes = 5, 700  # change nothing about the result
+    assert prepare.run(config) == made
+    assert time.monotonic() - started < 1
+    assert [Path(config.data.tokens, name).stat().st_mtime_ns for name in (*OUTPUTS, "manifest.json")] == before
+    assert "is there: 141 documents" in capsys.readouterr().err
+
+
+def test_a_new_time_of_an_input_costs_a_digest_and_no_merge(config):
+    made = prepare.run(config)
+    mark(config)
+    before = Path(config.data.tokens, "tokens.bin").stat().st_mtime_ns
+    (Path(config.data.inputs[0]) / "b.txt").touch()
+    again = prepare.run(config)
+    assert again["files"] == made["files"] and Path(config.data.tokens, "tokens.bin").stat().st_mtime_ns == before
+    assert not remade(config) and again["stamps"] != made["stamps"]
+    assert prepare.run(config) == again
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_changed_input_is_done_again_and_nothing_else(config, tmp_path, finished, capsys):
+    prepare.run(config) if finished else interrupted(config)
+    before = mark(config)
+    with (Path(config.data.inputs[0]) / "a.jsonl").open("ab") as file:
+        file.write(b'{"text": "appended"}\n')
+    (Path(config.data.inputs[0]) / "d.jsonl.gz").write_bytes(gzip.compress(b'{"text": "replaced"}\n'))
+    prepare.run(config)
+    assert tokens(config) == peer(config, tmp_path)
+    last = max(name for name in before if name[0] == "a.jsonl")
+    assert remade(config) == {last, ("b.txt", 0)}
+    assert "d.jsonl.gz has changed; tokenising it again" in capsys.readouterr().err
+
+
+def interrupted(config):
+    """All shards are made, and the merge is not."""
+    from data_prep.inputs import list_inputs
+    from data_prep.merge import Merged
+    from data_prep.shards import plan
+    from data_prep.state import begin
+    from data_prep.tokenise import Element, Work, run_element
+
+    settings = prepare._settings(config)
+    folder = Path(config.data.tokens)
+    folder.mkdir()
+    begin(folder, settings)
+    work = Work(folder, config.data, config.prepare, settings, 310, [2], [3], Merged(Path(config.data.tokens), None))
+    run_element(Element(work, plan(list_inputs(config.data.inputs), config.prepare.shard_bytes)), Silent())
+
+
+def test_an_input_that_comes_or_goes(config, tmp_path):
+    prepare.run(config)
+    mark(config)
+    (Path(config.data.inputs[0]) / "e.jsonl.zst").unlink()
+    (Path(config.data.inputs[0]) / "dd.txt").write_text("new " * 1000)
+    prepare.run(config)
+    assert tokens(config) == peer(config, tmp_path)
+    assert remade(config) == {("dd.txt", 0)} and ("e.jsonl.zst", 0) not in manifests(config)
+
+
+@pytest.mark.parametrize("name", ["tokens.bin", "tokens.idx"])
+@pytest.mark.parametrize("where", [0, 0.15, 0.5, 1])
+def test_damaged_tokens_are_made_again_alone(config, name, where, capsys):
+    prepare.run(config)
+    right = tokens(config)
+    mark(config)
+    path = Path(config.data.tokens, name)
+    raw = bytearray(path.read_bytes())
+    raw[int(where * (len(raw) - 1))] ^= 1
+    path.write_bytes(raw)
+    prepare.run(config)
+    assert tokens(config) == right
+    assert f"{name} is damaged" in capsys.readouterr().err
+    assert len(remade(config)) == (
+        1 if name == "tokens.bin" or where == 0.15 else 0
+    )  # of the index, the lengths alone cannot be told from the rest
+
+
+def test_a_damaged_shard_is_made_again(config, tmp_path, capsys):
+    interrupted(config)
+    mark(config)
+    homes = sorted(Path(config.data.tokens, "shards").iterdir())
+    (homes[0] / "tokens.bin").write_bytes(b"xx")
+    (homes[1] / "tokens.idx").unlink()
+    (homes[2] / "manifest.json").write_text("{")
+    (homes[3] / "manifest.json").unlink()
+    prepare.run(config)
+    assert tokens(config) == peer(config, tmp_path)
+    assert len(remade(config)) == 4
+    told = capsys.readouterr().err
+    assert all(why in told for why in ("its tokens.bin is damaged", "its tokens are gone", "its manifest is damaged"))
+
+
+def test_bad_documents(config):
+    path = Path(config.data.inputs[0]) / "a.jsonl"
+    lines = path.read_bytes().split(b"\n")
+    path.write_bytes(b"\n".join([*lines[:50], b"{broken", b'{"body": 1}', *lines[50:]]))
+    with pytest.raises(UserError, match="a.jsonl line 51 is not valid JSON"):
+        prepare.run(config)
+    assert not Path(config.data.tokens, "manifest.json").exists()
+    config.prepare.on_bad_document = "skip"
+    made = prepare.run(config)
+    assert made["bad_documents"] == {"invalid_json": 1, "no_text": 1} and "a.jsonl line 52" in made["bad_examples"][1]
+    assert made["documents"] == 141
+    config.prepare.on_bad_document = "error"
+    with pytest.raises(UserError, match="a.jsonl line 51"):
+        prepare.run(config)
+
+
+def test_the_limit_of_bad_documents_holds_over_all_shards(config):
+    for name in ("a.jsonl", "g.jsonl"):
+        path = Path(config.data.inputs[0]) / name
+        path.write_bytes(path.read_bytes() + b"x\nx\n")
+    config.prepare.on_bad_document, config.prepare.elements = "skip", 7
+    config.prepare.max_bad_documents = 3
+    with pytest.raises(UserError, match="4 bad documents, more than prepare.max_bad_documents=3, such as: .*a.jsonl line 61"):
+        prepare.run(config)
+    config.prepare.max_bad_documents = 4
+    assert prepare.run(config)["bad_documents"] == {"invalid_json": 4}
+
+
+def test_other_settings_are_refused(config, tmp_path):
+    prepare.run(config)
+    right = tokens(config)
+    for section, key, value in (("prepare", "add_special_tokens", False), ("data", "text_field", "body")):
+        setattr(getattr(config, section), key, value)
+        with pytest.raises(UserError, match=f"was begun with {key}=.*, now {key}={value}; choose another data.tokens or remove"):
+            prepare.run(config)
+        setattr(getattr(config, section), key, {"add_special_tokens": True, "text_field": "text"}[key])
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "tokenizer.json").write_text(Path(config.data.tokenizer, "tokenizer.json").read_text() + " ")
+    config.data.tokenizer = str(other)
+    with pytest.raises(UserError, match="was begun with another tokenizer"):
+        prepare.run(config)
+    assert tokens(config) == right
+
+
+def test_what_cannot_be_is_named_before_anything_is_written(config, tmp_path):
+    for section, key, value, message in (
+        ("prepare", "elements", 0, "prepare.elements=0"),
+        ("prepare", "shard_bytes", 0, "prepare.shard_bytes=0"),
+        ("data", "tokenizer", str(tmp_path / "none"), "run jobs.tokenizer first"),
+        ("data", "inputs", [str(tmp_path / "none")], "does not exist"),
+    ):
+        before = getattr(getattr(config, section), key)
+        setattr(getattr(config, section), key, value)
+        with pytest.raises(UserError, match=message):
+            prepare.run(config)
+        setattr(getattr(config, section), key, before)
+    assert not Path(config.data.tokens).exists()
+    config.data.inputs = [str(Path(config.data.inputs[0]) / "c.md")]
+    with pytest.raises(UserError, match="holds no document with text"):
+        prepare.run(config)
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(config, capsys):
+    config.dry_run, config.prepare.elements = True, 3
+    assert prepare.run(config) is None
+    assert "8 shards" in (shown := capsys.readouterr().out) and "to do" in shown and "bytes 0 to" in shown
+    assert not Path(config.data.tokens).exists()
+
+
+def test_adoption(config, tmp_path):
+    peer(config, tmp_path)
+    config.prepare.adopt = str(tmp_path / "peer")
+    made = prepare.run(config)
+    assert tokens(config) == ((tmp_path / "peer.bin").read_bytes(), (tmp_path / "peer.idx").read_bytes())
+    assert (made["kind"], made["documents"], made["vocab_size"]) == ("tokens", 141, 310)
+    assert made["files"] == {name: digest(Path(config.data.tokens, name)) for name in OUTPUTS}
+    assert prepare.run(config) == made
+    config.prepare.adopt = None
+    with pytest.raises(UserError, match="was begun with adopt="):
+        prepare.run(config)
+
+
+def test_tokens_of_others_are_not_overwritten(config):
+    folder = Path(config.data.tokens)
+    folder.mkdir()
+    (folder / "tokens.bin").write_bytes(b"precious")
+    with pytest.raises(UserError, match="did not write; adopt them with prepare.adopt"):
+        prepare.run(config)
+    assert (folder / "tokens.bin").read_bytes() == b"precious"
+
+
+def test_a_fallback_is_loud_and_recorded(config, tmp_path, capsys):
+    """An added token that gigatoken takes for part of a word (see test_bulk)."""
+    from tokenizers import AddedToken
+
+    loaded = Tokenizer.from_file(f"{config.data.tokenizer}/tokenizer.json")
+    loaded.add_tokens([AddedToken("lem", single_word=True, normalized=False)])
+    (tmp_path / "other").mkdir()
+    loaded.save(str(tmp_path / "other" / "tokenizer.json"))
+    config.data.tokenizer = str(tmp_path / "other")
+    config.prepare.check_every = 1
+    made = prepare.run(config)
+    told = capsys.readouterr().err
+    assert "gigatoken gives other ids than tokenizers for" in told and "tiktoken does not serve this tokenizer" in told
+    assert made["backends"].get("tokenizers", 0) >= 5 and any("gigatoken gives other ids" in reason for reason in made["passed_over"])
+    assert tokens(config) == peer(config, tmp_path)
+
+
+HERE = Path(__file__).parent
+
+
+def start(script, config, *arguments):
+    command = [sys.executable, HERE / script, config.data.inputs[0], config.data.tokenizer, config.data.tokens, *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_killed_before_any_step_on_disk_the_same_command_ends_with_the_same_bytes(config, tmp_path, finished):
+    """SIGKILL before the n-th file is opened for writing, renamed or removed, for every third n; then the command again.
+
+    Once from nothing, once over a finished folder whose input has changed since (there, shards are cut out of the merged files)."""
+    folder = Path(config.data.tokens)
+    folder.mkdir()
+    if finished:
+        prepare.run(config)
+        with (Path(config.data.inputs[0]) / "a.jsonl").open("ab") as file:
+            file.write(b'{"text": "appended"}\n')
+        (Path(config.data.inputs[0]) / "e.jsonl.zst").unlink()
+    folder.rename(f"{folder}.before")
+    out, _ = start("kill_prepare.py", config, 1 + finished, 4).communicate(timeout=200)
+    right = " ".join(digest_of_bytes(part) for part in peer(config, tmp_path))
+    lines = out.splitlines()
+    assert len(lines) > 20 and lines[-1].startswith("ran through") and lines[-1].endswith(right)
+    assert [line for line in lines[:-1] if line != f"killed, then {right}"] == []
+
+
+def digest_of_bytes(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_killed_at_random_moments_with_elements_in_processes(config, tmp_path):
+    draw = random.Random(3)
+    for seconds in (draw.uniform(0.3, 3) for _ in range(4)):
+        process = start("run_prepare.py", config, 3, 2)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    process = start("run_prepare.py", config, 3, 2)
+    assert process.wait(60) == 0
+    assert tokens(config) == peer(config, tmp_path)
+    folder = Path(config.data.tokens)
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "settings.json", "shards", *OUTPUTS]
