@@ -13,6 +13,7 @@ makes a save at the next step and ends with exit status 75: start it again.
 
 import dataclasses
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from common.progress import say
@@ -20,8 +21,8 @@ from conf.schema import Config
 from jobs.cli import main
 
 
-def run(config: Config) -> dict[str, Any]:
-    """Train, and return what came of it: run_dir, status, step, tokens, loss, heldout_loss.
+def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
+    """Train, and return what came of it: run_dir, status, step, tokens, loss, heldout_loss. ``probe(save)`` is called for each probe save.
 
     Raises UserError before the first step for whatever does not fit together, SystemExit(75) after a stop that was asked for.
     """
@@ -48,7 +49,7 @@ def run(config: Config) -> dict[str, Any]:
         print(describe(config, plan, course))
         return _summary(config, "planned", {"step": latest.step if latest else course.start})
     world = start(config.parallel, config.seed)
-    loop = build_loop(config, run, world, plan, course, latest, branch)
+    loop = build_loop(config, run, world, plan, course, latest, branch, probe)
     fields = {"branch": dataclasses.asdict(branch)} if branch else {}
     run.begin(loop.state.step, inputs=inputs(config, plan.tokens), plan=plan.digest, **fields)
     save_plan(plan, run.plan)

@@ -1,5 +1,6 @@
 """From a configuration to a loop that is ready to go: data order, net, optimizer, and the point where training goes on."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from model.training.callbacks.heldout import Heldout
 from model.training.callbacks.hparams import HParams
 from model.training.callbacks.metrics import Metrics
 from model.training.callbacks.nan_guard import NanGuard
+from model.training.callbacks.probe import Probe
 from model.training.callbacks.progress import Progress
 from model.training.callbacks.save import Saving
 from model.training.callbacks.tensorboard import TensorBoard
@@ -74,8 +76,8 @@ def exportable(model: EncoderConfig) -> bool:
     return True
 
 
-def callbacks(config: Config, run: Run) -> list[Callback]:
-    """What happens beside the steps, in this order: first what guards, then what measures, then what writes."""
+def callbacks(config: Config, run: Run, probe: Callable[[Save], None] | None = None) -> list[Callback]:
+    """What happens beside the steps, in this order: first what guards, then what measures, then what writes; ``probe``: see `Probe`."""
     every, tb = config.train.log_every_steps, run.folder / "tb"
     return [
         NanGuard(config.train.nan_patience),
@@ -86,10 +88,14 @@ def callbacks(config: Config, run: Run) -> list[Callback]:
         Progress(),
         Saving(config.train.save, exportable(config.model)),
         HParams(),
+        *([Probe(probe)] if probe else []),
     ]
 
 
-def build_loop(config: Config, run: Run, world: World, plan: Plan, course: Course, latest: Save | None, branch: Branch | None) -> Loop:
+def build_loop(
+    config: Config, run: Run, world: World, plan: Plan, course: Course, latest: Save | None, branch: Branch | None,
+    probe: Callable[[Save], None] | None = None,
+) -> Loop:  # fmt: skip
     """Build net and optimizer and set them to where the training goes on: the run's ``latest`` save, else ``branch``, else the start."""
     if world.size > 1:
         raise UserError(f"{world.size} processes were started, but training on several ranks is not there yet; start one process")
@@ -107,7 +113,7 @@ def build_loop(config: Config, run: Run, world: World, plan: Plan, course: Cours
         state = TrainState.from_dict(values)
     return Loop(
         config, run, world, plan, objective, net, model, optimizer, course.schedule, course.ramp, course.save_points(config), state,
-        resumed=source is not None, callbacks=callbacks(config, run),
+        resumed=source is not None, callbacks=callbacks(config, run, probe),
     )  # fmt: skip
 
 

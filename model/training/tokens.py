@@ -8,9 +8,11 @@ import numpy as np
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest, read_json
+from common.progress import say
 
 MEND = "run jobs.prepare again"
 BLOCK = 1 << 22
+LARGE = 5_000_000_000  # bytes that take more than a few seconds to read
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ def open_tokens(folder: str | Path, tokenizer: str | Path, vocab_size: int, chec
         )
     if checked != stamp(folder):
         for name in ("tokens.idx", "tokens.bin"):
+            if (size := (folder / name).stat().st_size) > LARGE:
+                say(f"checking {size / 1e9:.0f} GB of {folder / name}, once")
             if digest(folder / name) != manifest["files"].get(name):
                 raise UserError(f"{folder / name} is broken: its bytes are not those its manifest lists; {MEND}")
     return Tokens(folder, manifest, *_read(folder))

@@ -20,10 +20,11 @@ class Heldout(Callback):
         if not count or not (loop.save_points.probe_due(step) or (self.every_steps and step and step % self.every_steps == 0)):
             return
         result = eval_step(loop.model, loop.objective.loss, self._batches(loop, count))
-        record.update(heldout_loss=result.loss, heldout_accuracy=result.sums["correct"] / max(1, result.tokens))
-        state = loop.state
-        state.heldout_loss = result.loss
-        state.best_heldout_loss = min(result.loss, state.best_heldout_loss or math.inf)
+        state, finite = loop.state, math.isfinite(result.loss)
+        state.heldout_loss = result.loss if finite else None
+        if finite:
+            state.best_heldout_loss = min(result.loss, state.best_heldout_loss or math.inf)
+        record.update(heldout_loss=state.heldout_loss, heldout_accuracy=result.sums["correct"] / max(1, result.tokens))
 
     def _batches(self, loop, count: int) -> list:
         """The first ``count`` held-out packs, masked at the rate of evaluation; every data-parallel rank takes them all."""

@@ -1,8 +1,13 @@
 """Packs: nothing lost, nothing twice, never too full, hardly ever half empty."""
 
+import itertools
+import json
 import time
+from pathlib import Path
 
 import numpy as np
+import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,3 +60,21 @@ def test_a_million_documents_in_seconds():
     packs = pack(starts, lengths, 1024)
     assert time.process_time() - begun < 10
     assert packs.tokens / (len(packs) * 1024) > 0.99
+
+
+@pytest.mark.parametrize("capacity", [128, 512, 1024])
+def test_hardly_any_room_is_left_on_real_lengths(capacity):
+    """Sizes of the modules of the standard library, and of their paragraphs, at about four bytes a token."""
+    texts = [path.read_bytes() for path in sorted(Path(json.__file__).parent.parent.glob("*.py"))]
+    for parts in (texts, [part for text in texts for part in text.split(b"\n\n")]):
+        lengths = np.array([2 + len(part) // 4 for part in parts])
+        packs = pack(np.cumsum(lengths) - lengths, lengths, capacity)
+        assert packs.tokens / (len(packs) * capacity) > 0.97
+
+
+def test_hardly_any_room_is_left_on_turkish_law(shared_data):
+    with zstandard.open(shared_data / "tr_legal" / "train.jsonl.zst", "rt", encoding="utf-8") as lines:
+        lengths = np.array([2 + len(json.loads(line)["text"]) // 4 for line in itertools.islice(lines, 3000)])
+    for capacity in (128, 1024, 2048):
+        packs = pack(np.cumsum(lengths) - lengths, lengths, capacity)
+        assert packs.tokens / (len(packs) * capacity) > 0.97

@@ -2,15 +2,17 @@
 
 import json
 import math
+import random
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from common.errors import UserError
 from conf.schema import Config
 from jobs import train
-from model.training.callbacks.probe import Probe
 from model.training.course import with_value
 from model.training.saves import PROBE, RESUME, list_saves, save_name, verify
 
@@ -167,12 +169,34 @@ def test_log_unigram_starts_at_the_entropy_of_the_unigram(config, metrics):
     assert losses["log_unigram"] < losses["zeros"] - 1.5
 
 
-def test_held_out_loss_draws_nothing(config, metrics):
-    """Evaluating more often does not change the training."""
-    often = change(elsewhere(config, "often"), train__eval_every_steps=1)
-    for each in (config, often):
-        train.run(each)
+def test_what_others_draw_does_not_change_the_training(config, metrics):
+    """Held-out evaluation at every step, and a probe that draws from every generator, leave masks and dropout as they are."""
+    seen = []
+
+    def draw(save) -> None:
+        torch.rand(7), np.random.rand(7), random.random()
+        seen.append((save.step, save.kind))
+
+    often = change(
+        elsewhere(config, "often"), train__eval_every_steps=1, train__save__probe_every_steps=3, train__save__resume_every_steps=2
+    )
+    train.run(config)
+    train.run(often, probe=draw)
+    assert seen == [(3, PROBE), (6, PROBE), (9, PROBE), (12, PROBE)]
     assert [line["loss"] for line in metrics(config.run_dir)] == [line["loss"] for line in metrics(often.run_dir)]
+
+
+def test_other_text_under_the_same_name_is_refused(config, corpus, tmp_path, write_tokens):
+    config = change(config, optim__schedule__kind="constant", data__tokens=str(tmp_path / "tokens"))
+    vocab_size = json.loads((corpus / "tokens" / "manifest.json").read_text())["vocab_size"]
+    write_tokens(tmp_path / "tokens", [list(range(5, 60))] * 9, corpus / "tokenizer", vocab_size)
+    train.run(config)
+    write_tokens(tmp_path / "tokens", [list(range(5, 61))] * 9, corpus / "tokenizer", vocab_size)
+    with pytest.raises(UserError, match="tokens.bin is not what the run .* was started with"):
+        train.run(change(config, train__steps=20))
+    moved = change(config, data__tokens=str(shutil.move(tmp_path / "tokens", tmp_path / "moved")), train__steps=20)
+    write_tokens(tmp_path / "moved", [list(range(5, 60))] * 9, corpus / "tokenizer", vocab_size)
+    assert train.run(moved)["step"] == 20
 
 
 def test_dry_run_tells_and_writes_nothing(config, capsys):
@@ -209,17 +233,3 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(config, key, va
     with pytest.raises(UserError, match=told):
         train.run(change(config, **{key: value}))
     assert not Path(config.runs_dir).exists()
-
-
-def test_probe_hook_sees_every_probe_save():
-    seen = []
-    hook = Probe(seen.append)
-    for save in [*_saves(PROBE, 0, 5), *_saves(RESUME, 7), *_saves(PROBE, 9)]:
-        hook.saved(None, save)
-    assert [save.step for save in seen] == [0, 5, 9]
-
-
-def _saves(kind: str, *steps: int) -> list:
-    from model.training.saves import Save
-
-    return [Save(step, Path(save_name(step)), {"save": kind}) for step in steps]
