@@ -74,6 +74,9 @@ def truncated_normal(std: float) -> Callable[[torch.Tensor], torch.Tensor]:
 
 def _check(config: EncoderConfig, parallel: ParallelConfig) -> None:
     """Raise a UserError for sizes that Megatron-Core would stumble over later."""
+    for key, least in (("num_layers", 1), ("global_every", 1), ("local_window", 2)):
+        if getattr(config, key) < least:
+            raise UserError(f"model.{key}={getattr(config, key)} must be at least {least}; raise it")
     if config.hidden_size % (2 * config.num_heads):
         raise UserError(
             f"model.hidden_size={config.hidden_size} must be an even multiple of model.num_heads={config.num_heads}; change one of them"

@@ -8,10 +8,9 @@ import torch
 @lru_cache(maxsize=16)
 def rope_table(base: float, width: int, length: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosine and sine of position x frequency, each `[length, width / 2]` fp32, for heads of `width`."""
-    with torch.inference_mode(False):  # the table outlives this call, and a tensor made under inference mode could not be trained with
-        frequencies = 1.0 / base ** (torch.arange(0, width, 2, dtype=torch.float32, device=device) / width)
-        angles = torch.outer(torch.arange(length, dtype=torch.float32, device=device), frequencies)
-        return angles.cos(), angles.sin()
+    frequencies = 1.0 / base ** (torch.arange(0, width, 2, dtype=torch.float32, device=device) / width)
+    angles = torch.outer(torch.arange(length, dtype=torch.float32, device=device), frequencies)
+    return angles.cos(), angles.sin()
 
 
 def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:

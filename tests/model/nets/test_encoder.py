@@ -208,6 +208,8 @@ def test_tiny_is_a_working_configuration():
         ({"num_heads": 32}, {}, "model.hidden_size=32 must be an even multiple of model.num_heads=32"),
         ({"vocab_size": 127}, {"tensor": 2}, "model.vocab_size=127 must be a multiple of parallel.tensor=2"),
         ({"num_heads": 4}, {"tensor": 8}, "model.num_heads=4 must be a multiple of parallel.tensor=8"),
+        ({"local_window": 1}, {}, "model.local_window=1 must be at least 2"),
+        ({"global_every": 0}, {}, "model.global_every=0 must be at least 1"),
         ({}, {"pipeline": 3}, "model.num_layers=4 must be a multiple of parallel.pipeline=3"),
     ],
 )
