@@ -86,9 +86,9 @@ def open_run(config: Config) -> Run:
     """
     folder = Path(config.run_dir)
     wanted = freeze(config)
-    if not (folder / manifests.NAME).is_file():
+    if not (folder / CONFIG).is_file():
         return Run(folder, wanted, {}, {})
-    before = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+    before = read_config(folder)
     if not config.parallel.threads:
         wanted["parallel"]["threads"] = before["parallel"]["threads"]
     changed = {key: pair for key, pair in difference(before, wanted).items() if not key.startswith(FREE)}
@@ -98,7 +98,17 @@ def open_run(config: Config) -> Run:
             f"{folder} holds a run with another configuration ({show(changed)}); choose another run=<name>, set these back, "
             "or remove the folder to start over"
         )
-    return Run(folder, wanted, manifests.read(folder), changed)
+    manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
+    return Run(folder, wanted, manifest, changed)
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The frozen configuration of the run in ``folder``. Raises UserError when it cannot be read."""
+    file = Path(folder) / CONFIG
+    try:
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"cannot read {file} ({str(error).splitlines()[0]}); restore it, or choose another run=<name>") from error
 
 
 def freeze(config: Config) -> dict[str, Any]:

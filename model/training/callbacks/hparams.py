@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from common.files import make_folder
 from model.training.callbacks.callback import Callback
+from model.training.run import read_config
 
 SECTIONS = ("seed", "model", "objective", "optim", "parallel", "train")
 
@@ -25,7 +24,7 @@ def write_hparams(run_dir: str | Path, scores: dict[str, float]) -> None:
     from torch.utils.tensorboard import SummaryWriter
     from torch.utils.tensorboard.summary import hparams
 
-    config = yaml.safe_load((Path(run_dir) / "config.yaml").read_text(encoding="utf-8"))
+    config = read_config(run_dir)
     values = flatten({name: config[name] for name in SECTIONS})
     folder = make_folder(Path(run_dir) / "tb" / "hparams")
     for former in folder.glob("events.*"):

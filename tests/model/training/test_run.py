@@ -85,5 +85,16 @@ def test_other_bytes_are_refused(config):
         open_run(config).check_inputs({"tokens": {"path": "elsewhere", "digests": {"tokens.bin": "aa", "tokens.idx": "zz"}}})
 
 
+def test_a_damaged_configuration_is_named_and_a_lost_manifest_is_made_anew(config):
+    open_run(config).begin(0)
+    file = Path(config.run_dir) / "manifest.json"
+    file.unlink()
+    open_run(config).begin(0)
+    assert len(json.loads(file.read_text())["attempts"]) == 1
+    (Path(config.run_dir) / "config.yaml").write_text("optim: {lr: [")
+    with pytest.raises(UserError, match="cannot read .*config.yaml"):
+        open_run(config)
+
+
 def test_difference_names_dotted_keys():
     assert difference({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 1, "c": 5}, "e": 4}) == {"a.c": (2, 5), "d": (3, None), "e": (None, 4)}
