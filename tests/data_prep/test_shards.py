@@ -58,6 +58,12 @@ def test_a_line_longer_than_a_shard(tmp_path):
     assert [(s.spans[0].start, s.spans[0].end) for s in plan([path], 100)] == [(0, 5013), (5013, 5027)]
 
 
+def test_a_line_that_begins_at_a_boundary_begins_the_next_span(tmp_path):
+    path = tmp_path / "d.jsonl"
+    path.write_bytes(b'{"text": "1234567"}\n' * 100)
+    assert [(s.spans[0].start, s.spans[0].end) for s in plan([path], 1000)] == [(0, 1000), (1000, 2000)]
+
+
 def test_groups_deal_out_all_shards_and_none_is_empty():
     shards = [object() for _ in range(5)]
     assert [len(group) for group in groups(shards, 3)] == [2, 2, 1]

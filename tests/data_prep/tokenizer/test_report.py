@@ -73,6 +73,14 @@ def test_a_treebank_is_read_with_its_multiword_tokens(tmp_path):
     assert [(w.form, w.stem) for w in more] == [("Itır", 4), ("gitti", 3), ("evler", 2)]
 
 
+def test_the_parts_of_a_multiword_token_are_not_words(tmp_path):
+    path = tmp_path / "tr_x.conllu"
+    rows = ["1-2\tevdeymiş\t_", "1\tevdey\tev", "2\tmiş\ty", "3\tmiş\tmiş"]
+    path.write_text("# text = evdeymiş miş\n" + "\n".join(row + "\t_" * 7 for row in rows) + "\n")
+    ((_, words),) = morphemes.read_conllu(path)
+    assert [(w.start, w.form, w.stem) for w in words] == [(0, "evdeymiş", 2), (9, "miş", 3)]
+
+
 def test_morphemes_by_hand(tmp_path):
     path = tmp_path / "tr_x.conllu"
     path.write_text(TREEBANK)
