@@ -15,7 +15,7 @@ from model.nets.pack import Pack
 from model.nets.rope import rope_table, rotate
 
 BAND_PAYS = 1.2
-"""The band is used where it computes this many times fewer scores than whole documents would (measured on CPUs: 4 heads of 32, 12 of 64)."""
+"""The band is used where it computes this many times fewer scores than whole documents would (measured on a CPU: break-even at 1.1)."""
 
 
 @dataclass
