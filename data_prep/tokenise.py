@@ -103,7 +103,7 @@ def tokenise(shard: Shard, work: Work, encoder: BulkEncoder, report: Report, bad
                 manifest.write(aside, made)
             return made
         except Differs as error:
-            report.say(f"[bold red]warning[/bold red]: {error}; doing this shard again with the next, slower library")
+            report.say(f"warning: {error}; doing this shard again with the next, slower library")
             report.advance(-reading.done)
             passed_over.append(str(error))
     raise AssertionError("the reference never differs from itself")

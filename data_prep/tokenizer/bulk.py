@@ -47,7 +47,7 @@ class BulkEncoder:
                     self.loaded[kind] = kind(self.reference)
                 except Refused as error:
                     self.loaded[kind] = None
-                    self.warn(f"[bold red]warning[/bold red]: {kind.name} does not serve this tokenizer: {error}; the next one is slower")
+                    self.warn(f"warning: {kind.name} does not serve this tokenizer: {error}; the next one is slower")
             if self.loaded[kind]:
                 yield self.loaded[kind]
 

@@ -19,7 +19,7 @@ from common.errors import UserError
 def square(point, report):
     time.sleep(0.3 if point == 0 else 0)
     report.advance(1)
-    report.say("the same line")
+    report.say("the same line [of all]")
     return point * point, os.getpid()
 
 def refuse(point, report):
@@ -57,7 +57,7 @@ def test_results_come_in_the_order_of_the_points(functions, capsys):
     results = run_elements(functions.square, [0, 1, 2, 3], workers=2)
     assert [value for value, _ in results] == [0, 1, 4, 9]
     assert len({pid for _, pid in results}) == 4 and os.getpid() not in {pid for _, pid in results}
-    assert capsys.readouterr().err.count("the same line") == 1
+    assert capsys.readouterr().err.count("the same line [of all]") == 1
 
 
 @pytest.mark.parametrize(("points", "workers"), [([3], 4), ([3, 4], 1)])
