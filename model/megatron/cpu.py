@@ -104,5 +104,7 @@ def install() -> bool:
     torch.utils._device._device_constructors()  # remembers the plain factories, so that `with torch.device("meta")` goes on working
     for owner, name, replacement in PATCHES:
         setattr(owner, name, replacement)
+        if owner is torch:  # other people's scripted functions call the factories too
+            torch.jit._builtins._register_builtin(replacement, f"aten::{name}")
     logging.getLogger(mcore_random.__name__).addFilter(_is_news)
     return True

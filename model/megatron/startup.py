@@ -146,7 +146,6 @@ def _device(ranks: Ranks) -> torch.device:
 def _join(ranks: Ranks, device: torch.device) -> None:
     """Form the world's process group."""
     if ranks.size == 1:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # a host name that does not resolve must not matter
         store = torch.distributed.HashStore()
     else:
         store, _, _ = next(torch.distributed.rendezvous(ranks.meeting_point, ranks.rank, ranks.size))

@@ -15,7 +15,7 @@ from megatron.core.transformer.module import MegatronModule
 
 from conf.schema import ParallelConfig
 from model.megatron import startup
-from model.megatron.config import ddp_config, params_dtype
+from model.megatron.config import ddp_config
 
 ForwardStep = Callable[[torch.nn.Module, Any], tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]]
 """`forward_step(model, batch) -> (loss_sum, num_tokens, sums)`: the loss summed over the tokens of the batch (a differentiable scalar),
@@ -41,12 +41,8 @@ class StepResult:
 
 
 def distribute(model: MegatronModule, parallel: ParallelConfig) -> DistributedDataParallel:
-    """Move the net to this rank's device, give its parameters the precision of `parallel` and wrap it for data parallelism."""
-    dtype = params_dtype(parallel)
-    model.to(startup.world().device)
-    for param in model.parameters():
-        param.data = param.data.to(dtype)  # parameters alone: buffers such as rotary tables stay as they are
-    wrapped = DistributedDataParallel(model.config, ddp_config(parallel), model)
+    """Wrap a net, built for the same `parallel`, for data parallelism, on this rank's device and with rank 0's parameters everywhere."""
+    wrapped = DistributedDataParallel(model.config, ddp_config(parallel), model.to(startup.world().device))
     wrapped.broadcast_params()
     model.config.finalize_model_grads_func = finalize_model_grads
     return wrapped

@@ -52,6 +52,14 @@ def test_other_devices_stay_what_they_are():
         assert {torch.zeros(2).device.type, torch.tensor([1]).device.type, torch.nn.Linear(2, 2).weight.device.type} == {"meta"}
 
 
+def test_scripted_functions_of_other_packages_compile():
+    class Zeros(torch.nn.Module):
+        def forward(self, n: int) -> torch.Tensor:
+            return torch.zeros(n) + torch.ones(n)
+
+    assert torch.jit.script(Zeros())(2).tolist() == [1, 1]
+
+
 def test_the_device_generator_is_the_cpu_one():
     torch.cuda.manual_seed(3)
     first = torch.rand(2)
