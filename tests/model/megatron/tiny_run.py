@@ -20,7 +20,7 @@ SIZES = {"vocab_size": 64, "num_layers": 3, "hidden_size": 32, "num_heads": 2, "
 LR = 1e-2
 
 
-def micro_batches(index: int, count: int = 8) -> list[Pack]:
+def micro_batches(index: int, count: int = 4) -> list[Pack]:
     """The packs of step `index`: documents of 3 to 12 tokens, one to three a pack."""
     rng = np.random.default_rng(index)
     return [Pack.from_documents([rng.integers(0, 64, rng.integers(3, 13)) for _ in range(rng.integers(1, 4))]) for _ in range(count)]
@@ -83,23 +83,20 @@ def resume(folder: str) -> None:
 
 
 def ranks(folder: str) -> None:
-    """Train over all ranks for three steps, load what one rank has saved, go on; rank 0 prints the losses."""
+    """Train over all ranks for two steps, load what one rank has saved, go on; rank 0 prints the losses."""
     for name in ("adamw", "stable_adamw"):
         run = Run(name)
-        rank, size = parallel_state.get_data_parallel_rank(), parallel_state.get_data_parallel_world_size()
+        mine = slice(parallel_state.get_data_parallel_rank(), None, parallel_state.get_data_parallel_world_size())
 
-        def mine(index: int, rank: int = rank, size: int = size) -> list[Pack]:
-            return micro_batches(index)[rank::size]
+        def batches(index: int, mine: slice = mine) -> list[Pack]:
+            return micro_batches(index)[mine]
 
-        def seeds(count: int, rank: int = rank, size: int = size) -> list[int]:
-            return list(range(count))[rank::size]
-
-        losses = run.steps(0, 3, mine, seeds=seeds(8))
-        checkpoint.save(f"{folder}/two_{name}", run.model, run.optimizer, {"step": 3})
-        run.steps(7, 8, mine)
+        losses = run.steps(0, 2, batches, seeds=range(4)[mine])
+        checkpoint.save(f"{folder}/two_{name}", run.model, run.optimizer, {"step": 2})
+        run.steps(7, 8, batches)
         checkpoint.load(f"{folder}/one_{name}", run.model, run.optimizer)
-        losses += run.steps(3, 6, mine, seeds=seeds(8))
-        if rank == 0:
+        losses += run.steps(2, 5, batches, seeds=range(4)[mine])
+        if parallel_state.get_data_parallel_rank() == 0:
             print(type(run.optimizer).__name__, *losses, sep="\n", flush=True)
 
 
