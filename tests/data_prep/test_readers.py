@@ -5,7 +5,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import UserError
@@ -40,6 +40,7 @@ def test_the_same_documents_from_every_format(tmp_path, suffix):
     assert text.text == "# Başlık\n\nmetin\n" and text.id == f"{tmp_path / 'a.md'}{suffix}:1" and text.file.name == f"a.md{suffix}"
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8")), max_size=8), st.booleans())
 def test_any_text_comes_back_as_it_was(tmp_path_factory, texts, escaped):
     path = tmp_path_factory.getbasetemp() / "any.jsonl"

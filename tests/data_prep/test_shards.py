@@ -1,6 +1,6 @@
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conf.schema.data import DataConfig
@@ -8,6 +8,7 @@ from data_prep.readers import Span, read_documents
 from data_prep.shards import groups, plan
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 30), max_size=12), min_size=1, max_size=6), st.integers(1, 200))
 def test_shards_hold_every_document_once_in_order(tmp_path_factory, files, shard_bytes):
     folder = tmp_path_factory.mktemp("plan")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from data_prep.streams import Broken, blocks, count_newlines, lines
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.lists(st.integers(0, 60), max_size=6))
 def test_lines_do_not_depend_on_the_blocks(data, cuts):
     data = data.replace(b"a", b"\n")
@@ -29,7 +30,7 @@ def test_frames_follow_one_another(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["gz", "zst"])
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(cut=st.integers(1, 2000))
 def test_a_truncated_file_is_never_taken_for_a_whole_one(tmp_path_factory, kind, cut):
     whole = pack(kind, bytes(i * i % 251 for i in range(1500)))

@@ -384,7 +384,7 @@ def start(script, config, *arguments):
 
 @pytest.mark.parametrize("finished", [False, True])
 def test_killed_before_any_step_on_disk_the_same_command_ends_with_the_same_bytes(config, tmp_path, finished):
-    """SIGKILL before the n-th file is opened for writing, renamed or removed, for every third n; then the command again.
+    """SIGKILL before the n-th file is opened for writing, renamed or removed, for every seventh n; then the command again.
 
     Once from nothing, once over a finished folder whose input has changed since (there, shards are cut out of the merged files)."""
     folder = Path(config.data.tokens)
@@ -395,10 +395,10 @@ def test_killed_before_any_step_on_disk_the_same_command_ends_with_the_same_byte
             file.write(b'{"text": "appended"}\n')
         (Path(config.data.inputs[0]) / "e.jsonl.zst").unlink()
     folder.rename(f"{folder}.before")
-    out, _ = start("kill_prepare.py", config, 1 + finished, 4).communicate(timeout=200)
+    out, _ = start("kill_prepare.py", config, 1 + finished, 7).communicate(timeout=280)
     right = " ".join(digest_of_bytes(part) for part in peer(config, tmp_path))
     lines = out.splitlines()
-    assert len(lines) > 20 and lines[-1].startswith("ran through") and lines[-1].endswith(right)
+    assert len(lines) > 8 and lines[-1].startswith("ran through") and lines[-1].endswith(right)
     assert [line for line in lines[:-1] if line != f"killed, then {right}"] == []
 
 
@@ -416,7 +416,7 @@ def test_killed_at_random_moments_with_elements_in_processes(config, tmp_path):
             process.send_signal(signal.SIGKILL)
             process.wait()
     process = start("run_prepare.py", config, 3, 2)
-    assert process.wait(60) == 0
+    assert process.wait(240) == 0
     assert tokens(config) == peer(config, tmp_path)
     folder = Path(config.data.tokens)
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "settings.json", "shards", *OUTPUTS]

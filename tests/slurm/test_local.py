@@ -25,7 +25,7 @@ def square(point, report):
 def refuse(point, report):
     if point == "bad":
         raise UserError("a.jsonl line 3 is not valid JSON; mend it")
-    time.sleep(60)
+    time.sleep(600)
 
 def fail(point, report):
     raise ValueError("boom")
@@ -38,7 +38,7 @@ def leave(point, report):
 
 def wait_marked(point, report):
     Path(point, str(os.getpid())).write_text("")
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -69,7 +69,7 @@ def test_a_mistake_of_the_user_arrives_with_its_element_and_ends_the_others(func
     started = time.monotonic()
     with pytest.raises(UserError, match=r"^element 2 of 3: a.jsonl line 3 is not valid JSON; mend it$"):
         run_elements(functions.refuse, ["good", "bad", "good"], workers=3)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 300  # the others would sleep for 600
 
 
 def test_in_process_the_message_is_as_it_was(functions):
@@ -78,12 +78,12 @@ def test_in_process_the_message_is_as_it_was(functions):
 
 
 def test_other_errors_come_with_their_traceback(functions):
-    with pytest.raises(ElementError, match=r"(?s)element 1 of 2 failed:\nTraceback.*in fail.*ValueError: boom"):
+    with pytest.raises(ElementError, match=r"(?s)element . of 2 failed:\nTraceback.*in fail.*ValueError: boom"):
         run_elements(functions.fail, [1, 2], workers=2)
 
 
 def test_a_death_is_named(functions):
-    with pytest.raises(UserError, match="element 1 of 2 was killed by SIGKILL .for lack of memory"):
+    with pytest.raises(UserError, match="element . of 2 was killed by SIGKILL .for lack of memory"):
         run_elements(functions.die, [1, 2], workers=2)
     with pytest.raises(UserError, match="element . of 2 ended without a result .exit status 5"):
         run_elements(functions.leave, [1, 2], workers=2)
@@ -106,7 +106,7 @@ def test_elements_end_with_a_parent_that_is_killed(functions, tmp_path):
     wait_for(lambda: not any(alive(pid) for pid in pids))
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=120):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
