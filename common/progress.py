@@ -37,7 +37,7 @@ class Bar:
         self.done += amount
         if self.progress:
             self.progress.update(self.task, completed=self.done, note=note)
-        elif time.monotonic() - self.printed >= LINE_EVERY_SECONDS:
+        elif self.done < self.total and time.monotonic() - self.printed >= LINE_EVERY_SECONDS:
             self.printed = time.monotonic()
             self._line(note)
 
