@@ -35,6 +35,6 @@ setup(
     extras_require={
         "eval": ["sentence-transformers>=6.0", "ir-measures>=0.4"],
         "gpu": ["flash-attn"],  # NVIDIA's apex is not on the package index: install it from its source
-        "dev": ["sentence-transformers>=6.0", "ir-measures>=0.4", "hypothesis", "pytest", "pytest-timeout", "ruff"],
+        "dev": ["sentence-transformers>=6.0", "ir-measures>=0.4", "hypothesis", "pytest", "pytest-timeout", "ruff", "torch-optimi"],
     },
 )

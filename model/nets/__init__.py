@@ -1,0 +1,1 @@
+import model.megatron  # noqa: F401  (before megatron.core: it keeps the compiler from being loaded)
