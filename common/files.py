@@ -17,7 +17,7 @@ ASIDE = ".aside-"
 
 def digest(path: str | Path, algorithm: str = "sha256") -> str:
     """Hex digest of a file's bytes."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
@@ -58,7 +58,7 @@ def atomic_file(path: str | Path, mode: str = "wb", **kwargs: Any) -> Iterator[A
     make_folder(path.parent)
     aside = _aside(path)
     try:
-        with open(aside, mode, **kwargs) as file:
+        with aside.open(mode, **kwargs) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -79,7 +79,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         yield aside
         for folder, _, names in os.walk(aside):
             for name in names:
-                with open(os.path.join(folder, name), "rb") as file:
+                with Path(folder, name).open("rb") as file:
                     os.fsync(file.fileno())
             fsync_folder(folder)
         if path.exists():
