@@ -46,11 +46,12 @@ def train_head(queries: Tensor, documents: Tensor, document_of_pair: np.ndarray,
 
     ``document_of_pair`` [P] numbers the documents. It starts as the identity, so that no training means no change.
     """
-    weight = torch.eye(queries.shape[1], requires_grad=True)
+    weight = torch.eye(queries.shape[1], device=queries.device, requires_grad=True)
+    owners = torch.from_numpy(document_of_pair).to(queries.device)
 
     def loss(positions: np.ndarray) -> Tensor:
-        rows = torch.from_numpy(positions)
-        return info_nce(queries[rows] @ weight, documents[rows] @ weight, config.temperature, torch.from_numpy(document_of_pair[positions]))
+        rows = torch.from_numpy(positions).to(queries.device)
+        return info_nce(queries[rows] @ weight, documents[rows] @ weight, config.temperature, owners[rows])
 
     _descend([weight], loss, len(queries), config)
     return weight.detach()
@@ -64,14 +65,14 @@ def fine_tune(
     ``queries`` and ``documents`` hold P texts each, pair by pair. Centre and whitening stay as they were fitted. There is no
     dropout, so that equal seeds give equal results.
     """
-    weight = torch.eye(len(whitening.query_mean), requires_grad=True)
+    weight = torch.eye(len(whitening.query_mean), device=whitening.query_mean.device, requires_grad=True)
+    owners = torch.from_numpy(document_of_pair).to(weight.device)
 
     def loss(positions: np.ndarray) -> Tensor:
         texts = [*(queries.ids[i] for i in positions), *(documents.ids[i] for i in positions)]
-        vectors = read({name: part.cpu() for name, part in hidden(model, texts).items()}, config.readout)
-        asked, given = vectors.split(len(positions))
+        asked, given = read(hidden(model, texts), config.readout).split(len(positions))
         asked, given = whitening.queries(asked) @ weight, whitening.documents(given) @ weight
-        return info_nce(asked, given, config.temperature, torch.from_numpy(document_of_pair[positions]))
+        return info_nce(asked, given, config.temperature, owners[torch.from_numpy(positions).to(weight.device)])
 
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     _descend([*parameters, weight], loss, len(queries), config)

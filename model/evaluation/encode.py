@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from common.errors import UserError
+from model.evaluation.threads import spread
 
 if TYPE_CHECKING:
     from model.nets.encoder import ModernBert
@@ -132,10 +133,14 @@ def hidden(model: "ModernBert", documents: Iterable[np.ndarray]) -> dict[str, Te
     return pool(*model.hidden(pack), pack.lengths)
 
 
-@torch.inference_mode()
 def encode(model: "ModernBert", tokens: Tokens, tokens_per_batch: int) -> dict[str, Tensor]:
-    """Parts of every readout [N, H], fp32 on the CPU, of the texts in their own order."""
+    """Parts of every readout [N, H], fp32, of the texts in their own order."""
     batches = tokens.batches(tokens_per_batch)
-    found = [hidden(model, (tokens.ids[position] for position in batch)) for batch in batches]
+
+    @torch.inference_mode()
+    def one(batch: np.ndarray) -> dict[str, Tensor]:
+        return hidden(model, (tokens.ids[position] for position in batch))
+
+    found = spread(one, batches)
     back = torch.from_numpy(np.argsort(np.concatenate(batches)))
-    return {part: torch.cat([parts[part].cpu() for parts in found])[back] for part in found[0]}
+    return {part: torch.cat([parts[part] for parts in found])[back.to(found[0][part].device)] for part in found[0]}

@@ -19,6 +19,7 @@ from model.evaluation.metrics import DEPTH, evaluate
 from model.evaluation.prepared import Prepared, readouts
 from model.evaluation.readout import Whitening, read
 from model.evaluation.search import search
+from model.evaluation.threads import spread
 
 if TYPE_CHECKING:
     from model.nets.encoder import ModernBert
@@ -33,7 +34,7 @@ class ProbeResult:
 
     scores: Scores
     seconds: dict[str, float] = field(default_factory=dict)
-    """Wall time by part: load, tune (depth full), encode_train, encode_eval, head, search."""
+    """Wall time by part: load, encode_train, encode_eval, heads (with search); at depth full also tune and search."""
 
     def metrics(self) -> dict[str, dict[str, dict[str, float]]]:
         """Means over queries: readout -> split -> metric -> value."""
@@ -109,15 +110,17 @@ def _probe_heads(model: "ModernBert", prepared: Prepared, config: ProbeConfig, c
         queries = encode(model, prepared.queries, config.tokens_per_batch)
         documents = encode(model, prepared.documents, config.tokens_per_batch)
     encoded = _encode_splits(model, prepared, config, clock)
-    scores = {}
-    for name in names:
-        with clock("head"):
-            asked, given = read(queries, name), read(documents, name)
-            whitening = Whitening.fit(asked, given, config.whiten_eps, config.whiten)
-            owner = torch.from_numpy(prepared.document_of_pair)
-            weight = train_head(whitening.queries(asked), whitening.documents(given)[owner], prepared.document_of_pair, config)
-        scores[name] = _score(encoded, prepared, name, whitening, weight, config, clock)
-    return scores
+    owners = torch.from_numpy(prepared.document_of_pair)
+
+    def probe_one(name: str) -> dict[str, dict[str, np.ndarray]]:
+        asked, given = read(queries, name), read(documents, name)
+        whitening = Whitening.fit(asked, given, config.whiten_eps, config.whiten)
+        pairs = whitening.queries(asked), whitening.documents(given)[owners.to(given.device)]
+        weight = train_head(*pairs, prepared.document_of_pair, config)
+        return _score(encoded, prepared, name, whitening, weight, config)
+
+    with clock("heads"):
+        return dict(zip(names, spread(probe_one, names), strict=True))
 
 
 def _probe_full(model: "ModernBert", prepared: Prepared, config: ProbeConfig, clock: Clock) -> dict[str, dict[str, np.ndarray]]:
@@ -131,7 +134,8 @@ def _probe_full(model: "ModernBert", prepared: Prepared, config: ProbeConfig, cl
         )
         weight = fine_tune(model, prepared.queries, documents, prepared.document_of_pair, whitening, config)
     encoded = _encode_splits(model, prepared, config, clock)
-    return _score(encoded, prepared, config.readout, whitening, weight, config, clock)
+    with clock("search"):
+        return _score(encoded, prepared, config.readout, whitening, weight, config)
 
 
 Encoded = dict[str, dict[str, Tensor]]
@@ -146,16 +150,15 @@ def _encode_splits(model: "ModernBert", prepared: Prepared, config: ProbeConfig,
 
 
 def _score(
-    encoded: Encoded, prepared: Prepared, name: str, whitening: Whitening, weight: Tensor, config: ProbeConfig, clock: Clock
+    encoded: Encoded, prepared: Prepared, name: str, whitening: Whitening, weight: Tensor, config: ProbeConfig
 ) -> dict[str, dict[str, np.ndarray]]:
     """Metrics of every query by split, for one readout and its head."""
     if not bool(weight.isfinite().all()):
         raise UserError(f"the probe diverged at probe.lr={config.lr}; lower it")
     scores = {}
-    with clock("search"):
-        for split_name, split in prepared.splits.items():
-            queries = whitening.queries(read(encoded[split_name], name)) @ weight
-            documents = whitening.documents(read(encoded[f"corpus of {split.corpus}"], name)) @ weight
-            ranking = search(queries, documents, prepared.corpora[split.corpus].order, DEPTH)
-            scores[split_name] = evaluate(ranking, split.judgements)
+    for split_name, split in prepared.splits.items():
+        queries = whitening.queries(read(encoded[split_name], name)) @ weight
+        documents = whitening.documents(read(encoded[f"corpus of {split.corpus}"], name)) @ weight
+        ranking = search(queries, documents, prepared.corpora[split.corpus].order, DEPTH)
+        scores[split_name] = evaluate(ranking, split.judgements)
     return scores

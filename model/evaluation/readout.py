@@ -47,7 +47,8 @@ class Whitening:
         """
         size = documents.shape[1]
         if not whiten:
-            return cls(torch.zeros(size), torch.zeros(size), torch.eye(size))
+            none, same = torch.zeros(size, device=documents.device), torch.eye(size, device=documents.device)
+            return cls(none, none, same)
         centred = (documents - documents.mean(0)).double()
         values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
         matrix = vectors / (values.clamp(min=0) + eps * values.mean()).clamp(min=1e-12).sqrt()

@@ -1,12 +1,13 @@
 """jobs.export: the folder loads where people will load it, and says what was measured."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from common import manifest as manifests
 from common.errors import UserError
 from conf.schema import OptimConfig, ParallelConfig
 from jobs.export import run
@@ -45,7 +46,6 @@ def test_best_save_with_card(sweep_config, run_folder, encoders, capsys):
     before = (output / "manifest.json").stat().st_mtime_ns
     run(sweep_config)
     assert (output / "manifest.json").stat().st_mtime_ns == before and "holds step 20" in capsys.readouterr().err
-    shutil.copytree(run_folder / "checkpoints" / "step_0000010", run_folder / "checkpoints" / "copy")
     sweep_config.export.save = str(run_folder / "checkpoints" / "step_0000030")
     run(sweep_config)
     same_logits(output, encoders.random(4))
@@ -95,16 +95,19 @@ def test_bad_input_is_named(sweep_config, run_folder, tmp_path):
     assert not (tmp_path / "new").exists() and not list(tmp_path.glob(".aside-*"))
 
 
-def test_a_folder_that_cannot_be_loaded_never_appears(sweep_config, run_folder, encoders, make_save, tmp_path):
-    save = make_save(run_folder, 20, encoders.random(1))
-    config = json.loads((save / "hf" / "config.json").read_text())
-    config["intermediate_size"] = 48
-    (save / "hf" / "config.json").write_text(json.dumps(config))
-    manifest = json.loads((save / "manifest.json").read_text())
-    from common.files import digest
-
-    manifest["files"]["hf/config.json"] = digest(save / "hf" / "config.json")
-    (save / "manifest.json").write_text(json.dumps(manifest))
+@pytest.mark.parametrize("broken", ["shape", "tensor"])
+def test_a_folder_that_cannot_be_loaded_never_appears(sweep_config, run_folder, tmp_path, broken):
+    """A save whose every byte is as written, and yet no model: another shape than its config.json says, or a tensor too few."""
+    save = run_folder / "checkpoints" / "step_0000020"
+    if broken == "shape":
+        config = json.loads((save / "hf" / "config.json").read_text())
+        (save / "hf" / "config.json").write_text(json.dumps({**config, "intermediate_size": 48}))
+    else:
+        tensors = load_file(save / "hf" / "model.safetensors")
+        tensors.pop("model.final_norm.weight")
+        save_file(tensors, save / "hf" / "model.safetensors", {"format": "pt"})
+    manifest = manifests.read(save)
+    manifests.write(save, {**manifest, "files": manifests.digests(save)})
     sweep_config.export.save, sweep_config.export.output = str(save), str(tmp_path / "new")
     with pytest.raises(UserError, match="transformers (cannot load|loads) the exported folder"):
         run(sweep_config)

@@ -59,6 +59,7 @@ def test_scalars_at_training_steps_once_after_every_rerun(sweep_config, run_fold
         assert [step for step, _ in points] == [0, 10, 20, 30]
         wanted = [result.mean(split, metric, readout) for result in found.results]
         np.testing.assert_allclose([value for _, value in points], wanted, rtol=1e-6)
+    assert len(list((run_folder / "tb" / "probe").iterdir())) == 1
     row = scalars(run_folder / "tb" / "hparams")
     assert row["best/dev/ndcg@10"][0][1] == pytest.approx(found.best.mean("dev", "ndcg@10"))
     assert row["best/heldout_loss"][0][1] == pytest.approx(4.9)
