@@ -17,7 +17,7 @@ from jobs.cli import compose, to_config
 from model.training.signals import EXIT_CONTINUE
 
 ROOT = Path(__file__).resolve().parents[2]
-STEPS = 90
+STEPS = 140
 NET = [
     "model.num_layers=2", "model.hidden_size=32", "model.num_heads=2", "model.ffn_size=48", "model.vocab_size=320",
     "model.max_positions=64", "model.attention_out_dropout=0.2", "model.embedding_dropout=0.1",
