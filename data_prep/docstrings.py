@@ -101,7 +101,7 @@ def _signature(node: ast.AST, name: str) -> str:
 def _long_docstring(node: ast.AST) -> str:
     """The cleaned docstring of ``node`` if it is long enough, else the empty string. Lone surrogates, which UTF-8 has not, become ?."""
     raw = ast.get_docstring(node, clean=False) or ""
-    text = inspect.cleandoc(raw).encode("utf-8", "replace").decode() if len(raw) > MIN_CHARACTERS else ""
+    text = inspect.cleandoc(raw).strip().encode("utf-8", "replace").decode() if len(raw) > MIN_CHARACTERS else ""
     return text if len(text) > MIN_CHARACTERS else ""
 
 

@@ -12,6 +12,7 @@ from common.progress import Bar
 from conf.schema.data import DataConfig
 from data_prep.docstrings import extract, list_sources
 from data_prep.group_split import share_of
+from data_prep.inputs import kind_of
 from data_prep.pairs import Pair, docstring_pair, one_line, text_pairs
 from data_prep.readers import BadDocuments, read_documents
 
@@ -73,8 +74,8 @@ class _Part:
     title: str
 
 
-def from_files(files: Sequence[Path], data: DataConfig, bad: BadDocuments, max_bytes: float) -> Gathered:
-    """Documents of ``files`` in parts of about 20,000 characters, with their pairs.
+def from_files(folder: Path, files: Sequence[Path], data: DataConfig, bad: BadDocuments, max_bytes: float) -> Gathered:
+    """Documents of ``files`` below ``folder`` in parts of about 20,000 characters, with their pairs.
 
     A document (a .txt or .md file, a line of a .jsonl, a row of a .parquet) is a group; with fewer than 20 documents each part is one.
     Of more than ``max_bytes`` of text the parts with the lowest hashes are kept, so that memory does not grow with the folder.
@@ -82,7 +83,7 @@ def from_files(files: Sequence[Path], data: DataConfig, bad: BadDocuments, max_b
     kept: list[tuple[float, int, int, _Part]] = []
     size = read = 0
     with Bar("read your text", round(sum(path.stat().st_size for path in files) / 1e6, 1), "MB") as bar:
-        for part in _parts_of(files, data, bad, bar):
+        for part in _parts_of(folder, files, data, bad, bar):
             length = len(part.text.encode())
             read += 1
             size += length
@@ -106,25 +107,28 @@ def _pairs(part: _Part) -> list[Pair | str]:
     return text_pairs(part.text, part.title if part.number == 0 else "")
 
 
-def _parts_of(files: Sequence[Path], data: DataConfig, bad: BadDocuments, bar: Bar) -> Iterator[_Part]:
+def _parts_of(folder: Path, files: Sequence[Path], data: DataConfig, bad: BadDocuments, bar: Bar) -> Iterator[_Part]:
     for path in files:
+        place = str(path.relative_to(folder))
         for document in read_documents(path, data, bad, seen=lambda taken: bar.advance(taken / 1e6)):
+            group = place if (kind_of(path) or "")[0] == "text" else f"{place}:{document.line}"
+            name = document.fields.get(data.id_field, group)
             title = document.fields.get("title")
             title = one_line(title) if isinstance(title, str) else ""
             for number, text in enumerate(cut(document.text)):
-                yield _Part(one_line(document.id), f"{document.file}:{document.line}", number, text, title)
+                yield _Part(one_line(str(name)), group, number, text, title)
 
 
 def cut(text: str, size: int = PART_CHARACTERS) -> Iterator[str]:
-    """``text`` in parts of about ``size`` characters, cut at blank lines, else at line ends, else anywhere; blank parts are left out."""
+    """``text`` in parts of about ``size`` characters, cut at blank lines; a longer paragraph between words. Blank parts are left out."""
+    words = re.compile(rf".{{1,{size // 20}}}(?:\s|\Z)|.{{{size // 20}}}", re.DOTALL)
     part: list[str] = []
     length = 0
     for paragraph in re.split(r"(?<=\n)(?=[ \t]*\n)", text):
-        for line in [paragraph] if len(paragraph) <= size else paragraph.splitlines(keepends=True):
-            for piece in (line[start : start + size] for start in range(0, len(line), size)):
-                if length + len(piece) > size:
-                    yield from filter(str.strip, ["".join(part)])
-                    part, length = [], 0
-                part.append(piece)
-                length += len(piece)
+        for piece in [paragraph] if len(paragraph) <= size else words.findall(paragraph):
+            if length + len(piece) > size:
+                yield from filter(str.strip, ["".join(part)])
+                part, length = [], 0
+            part.append(piece)
+            length += len(piece)
     yield from filter(str.strip, ["".join(part)])

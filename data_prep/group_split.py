@@ -1,6 +1,7 @@
 """Whole groups (packages, files) to splits, so that no group has text in two of them."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 
 SMALL = 0.01
@@ -17,7 +18,7 @@ def split_groups(sizes: Mapping[str, int], shares: Mapping[str, float], rest: st
 
     Groups of at most 1% of the bytes are drawn by a hash of their name, so that every split has many of them. The larger ones then fill
     what the draw left open, in the order of their hashes, each where most room is and it fits. One that alone would be more than a third of
-    a split is left to ``rest``: otherwise one package could be a whole test set. A split that stays empty gets the smallest group left.
+    a split is left to ``rest``: otherwise one package could be a whole test set. An empty split gets the smallest group of the others.
     """
     total = sum(sizes.values())
     order = sorted(sizes, key=lambda name: (share_of(name), name))
@@ -33,10 +34,11 @@ def split_groups(sizes: Mapping[str, int], shares: Mapping[str, float], rest: st
         splits[name] = max(fitting, key=room.__getitem__, default=rest)
         if fitting:
             room[splits[name]] -= sizes[name]
-    for split in shares:
-        left = [name for name in order if splits[name] == rest]
-        if split not in splits.values() and len(left) > 1:
-            splits[min(left, key=sizes.__getitem__)] = split
+    for split in (*shares, rest):
+        held = Counter(splits.values())
+        movable = [name for name in order if held[splits[name]] > 1]
+        if not held[split] and movable:
+            splits[min(movable, key=sizes.__getitem__)] = split
     return splits
 
 

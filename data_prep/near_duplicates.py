@@ -17,7 +17,7 @@ import numpy as np
 WORDS = 4
 WORD = re.compile(r"\w+")
 MATCHES_AT_ONCE = 4_000_000
-ROWS_AT_ONCE = 2048
+FIRST_ROWS, MOST_ROWS = 16, 2048
 
 
 @dataclass
@@ -110,8 +110,8 @@ class Postings:
         """The index with only the entries of a mask."""
         return Postings(self.holders[entries], self.columns[entries], self.texts, self.width)
 
-    def pairs_above(self, queries: Shingles, threshold: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Blocks of pairs ([p] query, [p] text), sorted, with more than ``threshold`` of the query's shingles in the text."""
+    def shared(self, queries: Shingles) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Blocks of pairs that share a shingle ([p] query, [p] text, [p] number of shared ones), sorted by query, then by text."""
         matches = np.concatenate([[0], np.cumsum(self.frequency[queries.columns])])[queries.starts]
         start = 0
         while start < len(queries):
@@ -121,34 +121,39 @@ class Postings:
             cells = np.repeat(block.owners(), lengths) * self.texts + self.holders[_ranges(self.first[block.columns], lengths)]
             cells.sort()
             ends = np.flatnonzero(np.diff(cells, append=-1))
-            rows, texts = np.divmod(cells[ends], self.texts)
-            above = np.diff(ends, prepend=-1) > threshold * block.sizes[rows]
-            yield start + rows[above], texts[above]
+            rows, texts = np.divmod(cells[ends], max(1, self.texts))
+            yield start + rows, texts, np.diff(ends, prepend=-1)
             start = stop
 
 
 def held_by_other(texts: Shingles, others: Shingles, threshold: float) -> np.ndarray:
     """For each of ``texts`` [n]: is more than ``threshold`` of it in any one of ``others``? Both must come from one call of `shingle`."""
     held = np.zeros(len(texts), bool)
-    for rows, _ in Postings.of(others).pairs_above(texts, threshold):
-        held[rows] = True
+    for rows, _, shared in Postings.of(others).shared(texts):
+        held[rows[shared > threshold * texts.sizes[rows]]] = True
     return held
 
 
 def repeats(texts: Shingles, threshold: float) -> np.ndarray:
     """Which texts [n] to drop so that no kept one has more than ``threshold`` of its shingles in any one longer kept text.
 
-    From the longest to the shortest (ties in the order given), a text is dropped if one kept before holds it. What is dropped leaves the
-    index from block to block, so that thousands of copies of one text cost little more than one.
+    From the longest to the shortest (ties in the order given), each text that is still there drops all shorter ones that it holds. Blocks
+    begin small and what is done leaves the index, so that thousands of copies of one text cost little more than one.
     """
     order = np.argsort(-texts.sizes, kind="stable")
     texts, dropped = texts.take(order), np.zeros(len(order), bool)
-    postings = Postings.of(texts)
-    for start in range(0, len(texts), ROWS_AT_ONCE):
-        block = texts.take(np.arange(start, min(start + ROWS_AT_ONCE, len(texts))))
-        earlier = postings.keep((postings.holders < start + len(block)) & ~dropped[postings.holders])
-        for rows, holders in earlier.pairs_above(block, threshold):
-            for row, holder in zip(start + rows, holders, strict=True):
-                if holder < row and not dropped[holder]:
+    postings, indexed = Postings.of(texts), len(order)
+    start, step = 0, FIRST_ROWS
+    while start < len(order):
+        block = start + np.flatnonzero(~dropped[start : start + step])
+        for rows, held, shared in postings.shared(texts.take(block)):
+            rows = block[rows]
+            above = (shared > threshold * texts.sizes[held]) & (held > rows)
+            for holder, row in zip(rows[above], held[above], strict=True):
+                if not dropped[holder]:
                     dropped[row] = True
+        start, step = start + step, min(2 * step, MOST_ROWS)
+        open_ = ~dropped & (np.arange(len(order)) >= start)
+        if open_.sum() < 0.8 * indexed:
+            postings, indexed = postings.keep(open_[postings.holders]), open_.sum()
     return dropped[np.argsort(order)]

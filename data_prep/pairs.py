@@ -18,8 +18,9 @@ MAX_TITLE_CHARACTERS = 80
 
 SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<!\bcf)(?<!\bvs)[.!?:]['\")\]]*(?=\s)|\n\s*\n")
 ROLE = re.compile(r":[\w:.+-]+:`~?([^`]*)`")
-DOTTED = re.compile(r"(\w+(?:\.\w+)*)(?:\(\))?")
-RESIDUE = re.compile(r"[`*]+|(['\"])\s*\1|\(\s*\)|\[\s*\]|[-=~^_]{3,}")
+DOTTED = re.compile(r"(\w+(?:\.\w+)*)(?:\(\)|'s\b)?")
+MARKUP = re.compile(r"[`*]+|(['\"])\s*\1|[-=~^_]{3,}")
+EMPTY_BRACKETS = re.compile(r"\(\s*\)|\[\s*\]")
 PARAMETER = re.compile(r"[\w*, /]+ \(.*\).*:$", re.DOTALL)
 WORD = re.compile(r"\w+")
 MARKDOWN = re.compile(r"(#{1,6})\s+(.*?)[\s#]*$")
@@ -49,7 +50,7 @@ def first_sentence(text: str) -> tuple[str, str]:
 def without_names(text: str, names: set[str]) -> str:
     """``text`` on one line without the words ``names`` (in lower case), dotted names that hold one of them, and what markup they leave."""
     text = DOTTED.sub(lambda found: " " if names.intersection(found[1].lower().split(".")) else found[0], ROLE.sub(r"\1", text))
-    text = RESIDUE.sub(" ", text)
+    text = EMPTY_BRACKETS.sub(" ", MARKUP.sub(" ", text))
     return re.sub(r"\s+([.,;:!?)])", r"\1", one_line(text)).strip(" ,;-")
 
 

@@ -130,7 +130,8 @@ def _gather(config: Config, sources: Sources) -> Gathered:
     data = config.data
     if sources.given and all(path.is_relative_to(sources.given) and path.name == "corpus.jsonl" for path in sources.files):
         data = dataclasses.replace(data, text_field="text", id_field="_id")
-    return from_files(sources.files, data, BadDocuments(config.prepare.on_bad_document, config.prepare.max_bad_documents), limit)
+    bad = BadDocuments(config.prepare.on_bad_document, config.prepare.max_bad_documents)
+    return from_files(Path(sources.name), sources.files, data, bad, limit)
 
 
 def _check_enough(selection: Selection, sources: Sources) -> None:
