@@ -76,7 +76,7 @@ def docstring_pair(docstring: Docstring) -> Pair | str:
     if len(WORD.findall(rest)) < MIN_DOCUMENT_WORDS:
         return "document too short"
     names = {part for name in docstring.name.lower().split(".") for part in (name, name.strip("_")) if part}
-    return make_pair(without_names(summary, names), f"{docstring.signature}\n{rest}", summary)
+    return make_pair(without_names(summary, names), one_line(f"{docstring.signature}\n{rest}"), summary)
 
 
 def text_pairs(text: str, title: str = "") -> list[Pair | str]:

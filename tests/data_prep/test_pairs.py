@@ -46,7 +46,7 @@ def test_names_are_taken_out_of_the_summary(text, without):
 
 def test_docstring_pair():
     pair = docstring_pair(docstring(f"Solve a linear matrix equation with ``Solver``.\n\n{REST}"))
-    assert pair == Pair("a linear matrix equation with.", f"def Solver.solve(self, a, b)\n{REST}")
+    assert pair == Pair("a linear matrix equation with.", f"def Solver.solve(self, a, b) {REST}")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_pairs_of_a_real_module():
     pairs = {one.name: docstring_pair(one) for one in found}
     pair = pairs["email.message.Message.get_payload"]
     assert pair.query == "Return a reference to the payload."
-    assert pair.document.startswith("def Message.get_payload(self, i=None, decode=False)\nThe payload will either be a list object")
+    assert pair.document.startswith("def Message.get_payload(self, i=None, decode=False) The payload will either be a list object")
     for one in found:
         pair = pairs[one.name]
         if isinstance(pair, Pair):
