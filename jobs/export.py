@@ -97,7 +97,9 @@ def _load(folder: Path) -> int:
     """Load the folder as a user will, and return the number of parameters. Raises UserError where that fails."""
     import torch
     from transformers import AutoModelForMaskedLM, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model, loading = AutoModelForMaskedLM.from_pretrained(folder, local_files_only=True, output_loading_info=True)

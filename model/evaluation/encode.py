@@ -15,7 +15,7 @@ from model.evaluation.threads import spread
 if TYPE_CHECKING:
     from model.nets.encoder import ModernBert
 
-CHARACTERS_PER_TOKEN = 12
+CHARACTERS_PER_TOKEN = 8
 """A long text is first cut after this many characters per wanted token; see `Tokeniser.__call__` for why that is safe."""
 AT_ONCE = 2000
 """Texts handed to the tokenizer at a time."""

@@ -15,8 +15,10 @@ def spread(function: Callable[[Item], Found], items: Sequence[Item]) -> list[Fou
     A piece that is computed by one thread alone does not wait at the end of every operation: for small nets that is faster on an idle
     machine, and many times faster on a busy one. On CUDA the pieces follow one another.
     """
+    if torch.cuda.is_available():
+        return [function(item) for item in items]
     threads = torch.get_num_threads()
-    workers = 1 if torch.cuda.is_available() else max(1, min(threads, len(items)))
+    workers = max(1, min(threads, len(items)))
     torch.set_num_threads(max(1, threads // workers))
     try:
         with ThreadPoolExecutor(workers) as pool:
