@@ -23,7 +23,7 @@ MIN_CHARACTERS = 200
 SKIPPED_FOLDERS = {"test", "tests", "idle_test", "site-packages", "dist-packages", "pip"}
 SKIPPED_FOLDERS |= {"vendor", "_vendor", "vendored", "_vendored", "extern", "externals"}
 CHUNK_BYTES = 1_000_000
-NESTED = ("body", "orelse", "finalbody", "handlers")
+NESTED = ("body", "handlers", "orelse", "finalbody", "cases")
 
 
 @dataclass(frozen=True)

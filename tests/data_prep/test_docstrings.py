@@ -56,6 +56,15 @@ if True:
         def not_a_docstring(self):
             x = 1
             """{LONG}"""
+else:
+    try:
+        pass
+    except ImportError:
+        def spare():
+            """{LONG}"""
+    finally:
+        class Last:
+            """{LONG}"""
 '''
     found = read(tmp_path, code)
     assert [(one.name, one.signature, one.line) for one in found] == [
@@ -63,6 +72,8 @@ if True:
         ("package.module.Outer", "class Outer(Base)", 3),
         ("package.module.Outer.inner", "def Outer.inner(self, a, *rest, b=1.5, **more)", 5),
         ("package.module.Outer.inner.nested", "def Outer.inner.nested()", 7),
+        ("package.module.spare", "def spare()", 18),
+        ("package.module.Last", "class Last()", 21),
     ]
     assert {one.text for one in found} == {LONG.strip()}
 
@@ -75,6 +86,7 @@ if True:
         (f'"""{LONG}"""\nx = "\0"\n', "does not parse"),
         (f'"""{LONG}"""\n'.encode() + "é = 1".encode("latin-1"), "does not parse"),
         (f'# coding: klingon\n"""{LONG}"""\n', "does not parse"),
+        (f'"""{LONG}"""\nx = {"-" * 100_000}1\n', "does not parse"),
         (f'"""{LONG}"""\nx = {"(" * 300}1{")" * 300}\n', "does not parse"),
     ],
 )
