@@ -81,7 +81,7 @@ def test_whitening_and_steps_matter(probe, encoders):
 
 
 def test_max_queries_takes_a_fixed_part(probe, encoders):
-    model = encoders.planted(9)
+    model = encoders.random(9)
     few, all_of_them = probe(model, replace(CONFIG, max_queries=40)), probe(model)
     assert few.scores["cat"]["test"]["ndcg@10"].shape == (40,) and few.scores["cat"]["dev"]["ndcg@10"].shape == (40,)
     assert set(few.scores["cat"]["test"]["mrr@10"]) <= set(all_of_them.scores["cat"]["test"]["mrr@10"])
