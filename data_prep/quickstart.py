@@ -50,17 +50,20 @@ def build_quickstart(config: Config, roots: Sequence[Path] | None = None) -> dic
     """Write `quickstart.output` (train.jsonl, report.txt, manifest.json) and `data.retrieval` (train/, dev/, test/); return the manifest.
 
     ``roots`` are the folders whose packages are read when `quickstart.folder` is null (default: those of this environment). Does nothing
-    where the result of equal settings and equal sources is there. Raises UserError for an empty folder, too little text, or an output
+    where the result of equal settings and equal sources is there; packages installed since are no other source, or the tests' own would
+    undo the quickstart. Raises UserError for an empty folder, too little text, or an output
     folder that holds something else.
     """
     output, retrieval = Path(config.quickstart.output), Path(config.data.retrieval)
     sources = _sources(config, roots)
     _check_places(output, retrieval, sources)
     identity = sources.identity()
-    key = digest_of({"recipe": RECIPE, "settings": _settings(config), **identity})
+    key = digest_of({"recipe": RECIPE, "settings": _settings(config), **({} if sources.roots else identity)})
     former = _former(output, retrieval, key)
     if former:
-        say(f"{output} and {retrieval} are there, made with the same settings from the same text")
+        say(f"{output} and {retrieval} are there, made with the same settings from {sources.name}")
+        if sources.roots and former["environment"] != identity["environment"]:
+            say("packages have come or gone since; to gather their text, begin again under another name=<name>")
         return former
     gathered = _gather(config, sources)
     settings = config.quickstart
