@@ -210,3 +210,12 @@ def test_a_state_that_could_not_be_read_again_is_not_written(tiny, tmp_path):
     run = tiny.Run()
     with pytest.raises(TypeError):
         checkpoint.save(tmp_path / "save", run.model, run.optimizer, {"step": np.int64(3)})
+
+
+def test_a_pickle_may_ask_for_members_of_enumerations_alone(tmp_path):
+    """Python 3.11.0 to 3.11.3 write an enumeration's member as a call of getattr."""
+    (tmp_path / "metadata.json").write_text("{}")
+    classes = "ctorch.distributed.checkpoint.metadata\nMetadata\n"
+    (tmp_path / ".metadata").write_bytes(f"cbuiltins\ngetattr\n({classes}V__init__\ntR.".encode())
+    with pytest.raises(UserError, match="it asks for __init__"):
+        read_metadata(tmp_path)
