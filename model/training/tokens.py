@@ -82,6 +82,8 @@ def open_tokens(folder: str | Path, tokenizer: str | Path, vocab_size: int, chec
 
 def _check_tokenizer(folder: Path, manifest: dict, tokenizer: Path) -> None:
     file = tokenizer / "tokenizer.json"
+    if not file.is_file():
+        raise UserError(f"there is no {file}; run jobs.tokenizer first, or set data.tokenizer to a folder that has one")
     read_json(file)
     if digest(file) != manifest["tokenizer"]:
         raise UserError(
