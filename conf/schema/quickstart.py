@@ -15,7 +15,7 @@ class QuickstartConfig:
     """Folder for train.jsonl and the report of what was kept and dropped."""
     max_train_bytes: int = 14_000_000
     """Keep about this much text for training."""
-    max_queries: int = 3000
+    max_queries: int = 2000
     """Test queries kept (as many dev queries at most)."""
     dev_share: float = 0.08
     """Share of the groups (packages, files) whose pairs are dev queries."""
