@@ -72,7 +72,7 @@ def test_groups_and_queries_are_in_one_split_only(chosen):
 
 
 def test_limits(chosen):
-    assert len(chosen.pairs["test"].items) == 50 >= len(chosen.pairs["dev"].items)
+    assert len(chosen.pairs["test"].items) == 30 >= len(chosen.pairs["dev"].items)
     assert 55_000 < sum(text.size for text in chosen.texts["train"].items) <= 60_000
 
 
