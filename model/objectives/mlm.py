@@ -70,7 +70,8 @@ class Mlm:
         shown[swapped] = draw.choice(vocabulary.ordinary, swapped.sum())
         return shown, chosen
 
-    def loss(self, model: torch.nn.Module, batch: MlmBatch) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]] | torch.Tensor:
+    @staticmethod
+    def loss(model: torch.nn.Module, batch: MlmBatch) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]] | torch.Tensor:
         """Cross-entropy summed over the predicted tokens (fp32 scalar), their number (int scalar), and sums to report.
 
         On a pipeline stage without the head: what the stage hands on.
