@@ -15,6 +15,8 @@ class ParallelConfig:
     """Pipeline-parallel size."""
     precision: str = choice("fp32", "bf16")
     """fp32 or bf16 (bf16 keeps fp32 master weights and moments)."""
+    attention: str = choice("auto", "flash", "varlen", "sdpa")
+    """Kernels of attention: flash (package flash-attn), varlen (PyTorch's own, on a GPU), sdpa (anywhere); auto: the first that runs."""
     recompute: str = choice("none", "selective", "full")
     """Activation recomputation: none, selective (attention core) or full (every layer)."""
     distributed_optimizer: bool = True
