@@ -31,6 +31,7 @@ setup(
         "matplotlib",
         "rich",
         "cloudpickle",
+        "packaging",
     ],
     extras_require={
         "eval": ["sentence-transformers>=6.0", "ir-measures>=0.4"],

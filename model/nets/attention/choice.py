@@ -31,13 +31,23 @@ class Choice:
 
     @property
     def reason(self) -> str:
-        """Why it is this one, for a person."""
-        return "; ".join(f"{name}: {why}" for name, why in self.passed_over.items()) or "the fastest that runs here"
+        """Why it is not a better one, for a person; empty where there is none, or where it was asked for."""
+        whys = dict.fromkeys(self.passed_over.values())
+        names = {why: ", ".join(name for name, other in self.passed_over.items() if other == why) for why in whys}
+        return "; ".join(f"not {names[why]}: {why}" for why in whys)
 
 
 @lru_cache(maxsize=32)
 def choose(wish: str, device: torch.device, dtype: torch.dtype, head_width: int) -> Choice:
-    """The backend of `wish`, which is `parallel.attention`; found once a process for each device, type and width of a head.
+    """`find`, once a process for each device, type and width of a head; sdpa on a GPU, where it was not asked for, is a warning."""
+    choice = find(wish, device, dtype, head_width)
+    if choice.name == "sdpa" and choice.passed_over and device.type == "cuda":
+        logging.getLogger(__name__).warning("slow attention on a GPU: sdpa for %s, heads of %d (%s)", dtype, head_width, choice.reason)
+    return choice
+
+
+def find(wish: str, device: torch.device, dtype: torch.dtype, head_width: int) -> Choice:
+    """The backend of `wish`, which is `parallel.attention`.
 
     Raises UserError, naming the reason, where `wish` names a backend that does not run here.
     """
@@ -50,9 +60,6 @@ def choose(wish: str, device: torch.device, dtype: torch.dtype, head_width: int)
     for name, backend in BACKENDS.items():
         refusal = backend.refusal(device, dtype, head_width)
         if refusal is None:
-            break
+            return Choice(name, passed_over)
         passed_over[name] = refusal
-    choice = Choice(name, passed_over)
-    if name == "sdpa" and device.type == "cuda":
-        logging.getLogger(__name__).warning("slow attention on a GPU: %s, heads of %d by sdpa (%s)", dtype, head_width, choice.reason)
-    return choice
+    raise AssertionError("sdpa never refuses")

@@ -47,12 +47,12 @@ def test_the_first_that_runs_is_taken(available, flash_says, varlen_says, expect
 def test_the_cpu_takes_sdpa_and_says_why():
     choice = choose("auto", CPU, torch.float32, 64)
     assert choice.name == "sdpa"
-    assert choice.reason == "flash: it needs a GPU, and this is the CPU; varlen: it needs a GPU, and this is the CPU"
+    assert choice.reason == "not flash, varlen: it needs a GPU"
 
 
 @pytest.mark.parametrize("wish", ["flash", "varlen"])
 def test_what_cannot_run_cannot_be_forced(wish):
-    with pytest.raises(UserError, match=f"parallel.attention={wish} does not run here .it needs a GPU.*set parallel.attention=auto"):
+    with pytest.raises(UserError, match=f"parallel.attention={wish} does not run here .it needs a GPU.; set parallel.attention=auto"):
         choose(wish, CPU, torch.float32, 64)
 
 

@@ -1,0 +1,1 @@
+"""What `jobs.doctor` looks at, one small function a line of its table."""

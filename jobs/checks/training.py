@@ -1,0 +1,41 @@
+"""What training will use here, as the configuration stands."""
+
+from common.errors import UserError
+from conf.schema import Config
+from jobs.checks.finding import MISSING, NOTE, OK, Check, Finding
+
+
+def attention(precision: str) -> Check:
+    """Check of the backend of attention in `precision`."""
+
+    def check(config: Config) -> Finding:
+        import torch
+
+        from model.megatron.config import params_dtype
+        from model.nets.attention import choice
+
+        name = f"attention, {precision}"
+        device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+        dtype = params_dtype(type(config.parallel)(precision=precision))
+        try:
+            chosen = choice.find(config.parallel.attention, device, dtype, config.model.hidden_size // config.model.num_heads)
+        except UserError as error:
+            wanted = precision == config.parallel.precision
+            return Finding(name, MISSING if wanted else NOTE, str(error).partition(";")[0], "set parallel.attention=auto")
+        if chosen.name == "sdpa" and device.type == "cuda" and chosen.passed_over:
+            return Finding(name, NOTE, f"sdpa ({chosen.reason})", "this is slow on a GPU; parallel.precision=bf16 and flash-attn are fast")
+        return Finding(name, OK, f"{chosen.name} ({chosen.reason})" if chosen.reason else chosen.name)
+
+    check.__name__ = f"attention, {precision}"
+    return check
+
+
+def optimizer(config: Config) -> Finding:
+    """The kernel of the optimizer."""
+    from model.megatron.optimizer import fused_adam
+
+    if config.optim.name == "stable_adamw":
+        return Finding("optimizer", OK, "stable_adamw, ours in PyTorch")
+    kernel = fused_adam()
+    owner = f"FusedAdam of {kernel.__module__.partition('.')[0]}" if kernel else "PyTorch's fused kernel"
+    return Finding("optimizer", OK, f"adamw, {owner}")
