@@ -25,6 +25,13 @@ def real_lengths(vocab_size: int) -> list[int]:
     return json.loads(FILE.read_text(encoding="utf-8"))["lengths"][str(vocab_size)]
 
 
+def grouped(lengths: Sequence[int], batch: int, pool: int = 50) -> list[int]:
+    """Four of `pool` batches that a length-grouped sampler makes of a shuffle, at even distances: hardly anything is padded."""
+    ordered = sorted(lengths[: batch * pool])
+    batches = [ordered[start : start + batch] for start in range(0, len(ordered), batch)]
+    return [length for part in (1, 3, 5, 7) for length in batches[len(batches) * part // 8]]
+
+
 def documents(lengths: Sequence[int], vocab_size: int, seed: int = 0) -> list[np.ndarray]:
     """Token ids of documents of `lengths`, as frequent as words are in text (Zipf)."""
     draw = np.random.default_rng(seed)

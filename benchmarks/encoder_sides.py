@@ -117,13 +117,14 @@ class Theirs:
 
     def __init__(self, config: EncoderConfig, attention: str, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):
         """`attention`: their `attn_implementation`."""
-        from transformers import ModernBertForMaskedLM
+        from transformers import AutoModelForMaskedLM
 
         theirs = to_theirs(config, {}, str(dtype).removeprefix("torch."))
         theirs.sparse_prediction = True
-        theirs._attn_implementation = attention
         self.device = torch.device(device)
-        self.net = ModernBertForMaskedLM(theirs).to(self.device, dtype).train()
+        with self.device:
+            net = AutoModelForMaskedLM.from_config(theirs, dtype=dtype, attn_implementation=attention)
+        self.net = net.train()
 
     def load(self, ours: ModernBert, config: EncoderConfig) -> None:
         """Take over the weights of `ours`."""

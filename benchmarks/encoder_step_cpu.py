@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 
 from benchmarks import measure
-from benchmarks.documents import real_lengths
+from benchmarks.documents import grouped, real_lengths
 from benchmarks.encoder_sides import Ours, Theirs, Work, differences, fill
 from benchmarks.record import keep
 from conf.schema import EncoderConfig, ParallelConfig
@@ -45,13 +45,6 @@ class Case:
     """How many times faster ours must be."""
     rounds: int
     """Turns of both sides."""
-
-
-def grouped(lengths: list[int], batch: int, pool: int = 50) -> list[int]:
-    """Four of `pool` batches that a length-grouped sampler makes of a shuffle, at even distances: hardly anything is padded."""
-    ordered = sorted(lengths[: batch * pool])
-    batches = [ordered[start : start + batch] for start in range(0, len(ordered), batch)]
-    return [length for part in (1, 3, 5, 7) for length in batches[pool * part // 8]]
 
 
 LENGTHS = [min(length, 1024) for length in real_lengths(VOCABULARY)]

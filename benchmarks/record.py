@@ -19,10 +19,9 @@ def circumstances() -> dict[str, Any]:
     """Date, commit, processor, cores, threads and versions."""
     cpuinfo = Path("/proc/cpuinfo")
     names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=RESULTS.parent)
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "commit": commit.stdout.strip(),
+        "commit": _commit(),
         "processor": names[0] if names else platform.processor(),
         "cores": len(os.sched_getaffinity(0)),
         "threads": torch.get_num_threads(),
@@ -31,8 +30,16 @@ def circumstances() -> dict[str, Any]:
     }
 
 
-def keep(name: str, figures: dict[str, Any]) -> Path:
-    """Write ``figures`` with the circumstances to results/<name>.json."""
-    path = RESULTS / f"{name}.json"
+def _commit() -> str:
+    """Commit of this checkout; empty in a copy without its history, or where there is no git."""
+    try:
+        return subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=RESULTS.parent).stdout.strip()
+    except FileNotFoundError:
+        return ""
+
+
+def keep(name: str, figures: dict[str, Any], folder: Path = RESULTS) -> Path:
+    """Write ``figures`` with the circumstances to <folder>/<name>.json."""
+    path = folder / f"{name}.json"
     write_json(path, {"benchmark": name, **circumstances(), **figures})
     return path
