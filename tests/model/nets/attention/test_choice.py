@@ -9,8 +9,9 @@ import torch
 from common.errors import UserError
 from conf.schema import ParallelConfig
 from model.megatron import startup
-from model.nets.attention import Geometry, flash, varlen
+from model.nets.attention import Geometry, flash, sdpa, varlen
 from model.nets.attention.choice import choose
+from model.nets.attention.trial import trial
 from tests.model.nets.attention.reference import inputs
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
@@ -60,6 +61,13 @@ def test_what_cannot_run_cannot_be_forced(wish):
 def test_what_can_run_can_be_forced(available, wish):
     available(flash=None, varlen=None)
     assert choose(wish, GPU, torch.bfloat16, 64).name == wish
+
+
+def test_a_trial_needs_no_training_around_it():
+    with torch.inference_mode():
+        trial(sdpa.prepare, CPU, torch.float32, 8)
+    with pytest.raises(NotImplementedError, match="CPU"):
+        trial(varlen.prepare, CPU, torch.bfloat16, 64)
 
 
 def test_each_question_is_asked_once(available):
