@@ -94,10 +94,9 @@ def _required(package: str, module: str, name: str = "") -> Finding:
 
 def _optional(package: str, module: str, symbol: str, mend: str) -> Finding:
     """A package that only a GPU can use."""
-    from torch.cuda import is_available
-
-    found = attempt(module)
+    found, pytorch = attempt(module), attempt("torch")
     if hasattr(found, symbol):
         return Finding(package, OK, _version(package))
     why = found if isinstance(found, str) else f"there is no {symbol} in {module}"
-    return Finding(package, NOTE, why, f"optional: {mend}" if is_available() else "optional, of use on a GPU only")
+    on_gpu = not isinstance(pytorch, str) and pytorch.cuda.is_available()
+    return Finding(package, NOTE, why, f"optional: {mend}" if on_gpu else "optional, of use on a GPU only")

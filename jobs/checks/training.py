@@ -14,7 +14,7 @@ def attention(precision: str) -> Check:
         from model.megatron.config import params_dtype
         from model.nets.attention import choice
 
-        name = f"attention, {precision}"
+        name = f"attention {precision}"
         device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
         dtype = params_dtype(type(config.parallel)(precision=precision))
         try:
@@ -26,7 +26,7 @@ def attention(precision: str) -> Check:
             return Finding(name, NOTE, f"sdpa ({chosen.reason})", "this is slow on a GPU; parallel.precision=bf16 and flash-attn are fast")
         return Finding(name, OK, f"{chosen.name} ({chosen.reason})" if chosen.reason else chosen.name)
 
-    check.__name__ = f"attention, {precision}"
+    check.__name__ = f"attention {precision}"
     return check
 
 

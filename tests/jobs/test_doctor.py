@@ -53,7 +53,7 @@ def test_training_can_run_where_the_tests_do(config, capsys):
     assert findings["torch"].found.startswith(torch.__version__)
     assert findings["megatron-core"].found == "0.16.1"
     if not torch.cuda.is_available():
-        assert findings["attention, bf16"].found == "sdpa (not flash, varlen: it needs a GPU)"
+        assert findings["attention bf16"].found == "sdpa (not flash, varlen: it needs a GPU)"
         assert findings["GPUs"].state == NOTE
 
 
