@@ -45,17 +45,24 @@ class ProbeConfig:
 
 @dataclass
 class SweepConfig:
-    """Probes over the saves of a run."""
+    """Probes over the saves of one or several runs."""
 
     run: str = "${run_dir}"
     """Folder of the run whose saves are probed."""
+    runs: list[str] = field(default_factory=list)
+    """Folders of several runs, globs allowed, instead of `run`: each is probed, and one report compares them, seeds taken together."""
+    report: str | None = None
+    """Folder of the report over `runs`; null for comparison/ below the folder that holds them all."""
     metric: str = "dev/ndcg@10"
     """Scalar that decides the `best` save, as split/metric."""
     bm25: bool = True
     """Measure BM25 on the same queries and documents and show it beside."""
     bm25_prefix: int = 0
     """Cut words to this many letters for BM25, a crude stemmer for agglutinating languages (5 for Turkish); 0 takes whole words."""
+    budgets: list[int] = field(default_factory=list)
+    """Numbers of contrastive steps to probe with besides `probe.steps`, to see how few keep the ranking of the saves. Seconds a save at
+    probe.depth=head, which encodes once for all of them; at full each is a whole probe more."""
     bootstrap: int = 2000
-    """Resamples of queries in the paired bootstrap of best against untrained; 0 for none."""
+    """Resamples in every bootstrap; 0 for no intervals."""
     force: bool = False
     """Probe again the saves that have a result."""

@@ -1,11 +1,10 @@
 """Loss and retrieval over the steps of a run, as one SVG that scales with the page."""
 
-import io
 import json
-import re
 from pathlib import Path
 from typing import Any
 
+from model.evaluation.svg import to_svg
 from model.evaluation.sweep import NDCG, SweepResult
 from model.evaluation.table import READS, beside, loss_kind, loss_of
 
@@ -28,21 +27,13 @@ def training_curve(run: Path) -> tuple[list[int], list[float]]:
 
 def draw(found: SweepResult) -> str:
     """The SVG element: loss above, nDCG@10 on the test queries below, one step axis. Small enough to be read on a phone."""
-    import matplotlib
 
-    style = {"font.size": 9, "svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "terzi", "axes.spines.top": False}
-    with matplotlib.rc_context(style | {"axes.spines.right": False}):
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(3.8, 6.4), layout="constrained")
-        FigureCanvasSVG(figure)
+    def fill(figure: Any) -> None:
         loss, retrieval = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
         _draw_loss(loss, found)
         _draw_retrieval(retrieval, found)
-        file = io.StringIO()
-        figure.savefig(file, format="svg", metadata={"Date": None})
-    return _responsive(file.getvalue())
+
+    return to_svg("run", "MLM loss and retrieval over the steps of the run", 6.4, fill)
 
 
 def _draw_loss(axes: Any, found: SweepResult) -> None:
@@ -53,7 +44,7 @@ def _draw_loss(axes: Any, found: SweepResult) -> None:
     points = [(result.step, value) for result in found.results if (value := loss_of(result, kind)) is not None]
     if points:
         axes.plot(*zip(*points, strict=True), color=HELDOUT, marker="o", markersize=3.5, linewidth=1, label=f"{kind}, at saves")
-        axes.legend(frameon=False)
+        axes.legend()
     axes.set_ylabel("MLM loss")
     axes.grid(axis="y", color="#eeeeee")
 
@@ -85,11 +76,4 @@ def _draw_retrieval(axes: Any, found: SweepResult) -> None:
     axes.set(xlabel="optimizer step", ylabel="nDCG@10, test queries")
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", color="#eeeeee")
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(-0.02, -0.18))
-
-
-def _responsive(svg: str) -> str:
-    """The bare element, with its size left to the page."""
-    element = svg[svg.index("<svg") :]
-    element = re.sub(r'<svg([^>]*?) width="[^"]*"', r"<svg\1", re.sub(r'<svg([^>]*?) height="[^"]*"', r"<svg\1", element, count=1), count=1)
-    return element.replace("<svg", '<svg role="img" aria-label="MLM loss and retrieval over the steps of the run"', 1)
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.18))

@@ -1,7 +1,7 @@
 """The probe of one save: the same short contrastive step on the same pairs, then exact search, for every readout asked for."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,39 +44,68 @@ class ProbeResult:
         }
 
 
-def probe_save(
-    hf_folder: str | Path, prepared: Prepared, config: ProbeConfig, problem: Callable[[EncoderConfig], str | None] = lambda encoder: None
-) -> ProbeResult:
+Problem = Callable[[EncoderConfig], str | None]
+"""Says what is wrong with the shape of an encoder, None for nothing."""
+
+
+def probe_save(hf_folder: str | Path, prepared: Prepared, config: ProbeConfig, problem: Problem = lambda encoder: None) -> ProbeResult:
     """Probe the encoder in ``hf_folder`` (the hf/ half of a save), which stays as it is.
 
-    Needs `model.megatron.startup.start`. ``problem`` says what is wrong with the shape of the encoder, if anything. Raises
-    UserError for that, for a shape that does not fit the texts, and for weights that are not finite.
+    Needs `model.megatron.startup.start`. Raises UserError for a ``problem`` with the shape of the encoder, for a shape that does not
+    fit the texts, and for weights that are not finite.
     """
-    from model.hf.modernbert import load_modernbert
-
     clock = Clock()
-    with clock("load"):
-        encoder, model = load_modernbert(hf_folder)
-        _check_fits(Path(hf_folder), encoder, prepared, config, problem(encoder))
-        _check_finite(Path(hf_folder), model)
-        model.eval().requires_grad_(config.depth == "full")
-    scores = _probe_heads(model, prepared, config, clock)
+    model = _load(Path(hf_folder), prepared, config, problem, clock)
+    beside = [name for name in readouts(config) if config.depth == "head" or name != config.readout]
+    scores: Scores = {}
+    if beside:
+        scores = _probe_heads(_encode_all(model, prepared, config, clock), prepared, config, beside, clock)
     if config.depth == "full":
         scores[config.readout] = _probe_full(model, prepared, config, clock)
     return ProbeResult({name: scores[name] for name in readouts(config)}, clock.seconds)
 
 
+def probe_budgets(
+    hf_folder: str | Path, prepared: Prepared, configs: Sequence[ProbeConfig], problem: Problem = lambda encoder: None
+) -> list[ProbeResult]:
+    """`probe_save` with settings that differ in ``steps`` and readouts alone.
+
+    At depth head the texts are encoded once for all of them, and every result tells the time it would have taken alone; at depth
+    full each is a whole probe.
+    """
+    if any(config.depth == "full" for config in configs):
+        return [probe_save(hf_folder, prepared, config, problem) for config in configs]
+    shared = Clock()
+    encoded = _encode_all(_load(Path(hf_folder), prepared, configs[0], problem, shared), prepared, configs[0], shared)
+    found = []
+    for config in configs:
+        clock = Clock(shared.seconds)
+        found.append(ProbeResult(_probe_heads(encoded, prepared, config, readouts(config), clock), clock.seconds))
+    return found
+
+
 class Clock:
     """Wall time by part. ``with clock("encode"): ...``"""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
+        """``seconds`` are those that have passed before."""
+        self.seconds: dict[str, float] = dict(seconds or {})
 
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
         started = time.monotonic()
         yield
         self.seconds[part] = self.seconds.get(part, 0.0) + time.monotonic() - started
+
+
+def _load(folder: Path, prepared: Prepared, config: ProbeConfig, problem: Problem, clock: Clock) -> "ModernBert":
+    from model.hf.modernbert import load_modernbert
+
+    with clock("load"):
+        encoder, model = load_modernbert(folder)
+        _check_fits(folder, encoder, prepared, config, problem(encoder))
+        _check_finite(folder, model)
+        return model.eval().requires_grad_(config.depth == "full")
 
 
 def _check_fits(folder: Path, encoder: EncoderConfig, prepared: Prepared, config: ProbeConfig, problem: str | None) -> None:
@@ -101,19 +130,31 @@ def _check_finite(folder: Path, model: "ModernBert") -> None:
             raise UserError(f"the encoder in {folder} has values in {name} that are not finite; its training diverged, so remove this save")
 
 
-def _probe_heads(model: "ModernBert", prepared: Prepared, config: ProbeConfig, clock: Clock) -> Scores:
-    """Depth head for every readout from one encoding; at depth full the main one is left to `_probe_full`."""
-    names = [name for name in readouts(config) if config.depth == "head" or name != config.readout]
-    if not names:
-        return {}
+Encoded = dict[str, dict[str, Tensor]]
+"""Training queries and documents, split, or "corpus of" a split -> part of a readout -> [N, H]."""
+TRAIN_QUERIES, TRAIN_DOCUMENTS = "training queries", "training documents"
+
+
+def _encode_all(model: "ModernBert", prepared: Prepared, config: ProbeConfig, clock: Clock) -> Encoded:
     with clock("encode_train"):
-        queries = encode(model, prepared.queries, config.tokens_per_batch)
-        documents = encode(model, prepared.documents, config.tokens_per_batch)
-    encoded = _encode_splits(model, prepared, config, clock)
+        texts = {TRAIN_QUERIES: prepared.queries, TRAIN_DOCUMENTS: prepared.documents}
+        found = {name: encode(model, tokens, config.tokens_per_batch) for name, tokens in texts.items()}
+    return found | _encode_splits(model, prepared, config, clock)
+
+
+def _encode_splits(model: "ModernBert", prepared: Prepared, config: ProbeConfig, clock: Clock) -> Encoded:
+    with clock("encode_eval"):
+        found = {name: encode(model, split.queries, config.tokens_per_batch) for name, split in prepared.splits.items()}
+        corpora = {f"corpus of {name}": encode(model, corpus.tokens, config.tokens_per_batch) for name, corpus in prepared.corpora.items()}
+    return found | corpora
+
+
+def _probe_heads(encoded: Encoded, prepared: Prepared, config: ProbeConfig, names: list[str], clock: Clock) -> Scores:
+    """Depth head for the readouts ``names``."""
     owners = torch.from_numpy(prepared.document_of_pair)
 
     def probe_one(name: str) -> dict[str, dict[str, np.ndarray]]:
-        asked, given = read(queries, name), read(documents, name)
+        asked, given = read(encoded[TRAIN_QUERIES], name), read(encoded[TRAIN_DOCUMENTS], name)
         whitening = Whitening.fit(asked, given, config.whiten_eps, config.whiten)
         pairs = whitening.queries(asked), whitening.documents(given)[owners.to(given.device)]
         weight = train_head(*pairs, prepared.document_of_pair, config)
@@ -136,17 +177,6 @@ def _probe_full(model: "ModernBert", prepared: Prepared, config: ProbeConfig, cl
     encoded = _encode_splits(model, prepared, config, clock)
     with clock("search"):
         return _score(encoded, prepared, config.readout, whitening, weight, config)
-
-
-Encoded = dict[str, dict[str, Tensor]]
-"""Split, or "corpus of" a split -> part of a readout -> [N, H]."""
-
-
-def _encode_splits(model: "ModernBert", prepared: Prepared, config: ProbeConfig, clock: Clock) -> Encoded:
-    with clock("encode_eval"):
-        found = {name: encode(model, split.queries, config.tokens_per_batch) for name, split in prepared.splits.items()}
-        corpora = {f"corpus of {name}": encode(model, corpus.tokens, config.tokens_per_batch) for name, corpus in prepared.corpora.items()}
-    return found | corpora
 
 
 def _score(

@@ -1,32 +1,24 @@
-"""report.html: one file without network, to be read on a phone as well."""
+"""report.html of a run: loss and retrieval over its saves, the statistics, and how it was measured."""
 
-import html
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 from common.files import atomic_file, read_json
 from model.evaluation.figure import draw
+from model.evaluation.figure_statistics import draw_budgets, draw_scatter
+from model.evaluation.groups import Group
+from model.evaluation.page import figure, page, statistics, table, text
+from model.evaluation.statements import statements
+from model.evaluation.summary import Summary, write_summary
 from model.evaluation.sweep import SweepResult
 from model.evaluation.table import READS, columns, lines, verdict
 
 CAPTION = "shows that the pipeline measures differences between saves, not that the model is good"
-STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b; background: #fff; max-width: 46rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.4rem; margin: .2rem 0; } h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem; }
-figure { margin: 1rem 0; } figure svg { width: 100%; max-width: 28rem; height: auto; display: block; margin: 0 auto; }
-figcaption, .small { font-size: .85rem; color: #444; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .85rem; }
-th, td { text-align: right; padding: .25rem .5rem; vertical-align: bottom; } th { border-bottom: 1px solid #888; max-width: 4.5rem; }
-th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; max-width: 5.5rem; }
-tr.best td, tr.best td:first-child { font-weight: 700; background: #e6f2e6; } tr.baseline td { color: #555; }
-tr.first td { border-top: 1px solid #888; }
-code { font-size: .85em; overflow-wrap: anywhere; } pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; }
-"""
+SCATTER = "Loss against retrieval, a point a save after step 0, joined in the order of training."
+BUDGETS = """Kendall's tau with the full probe's ranking of the saves, and regret: how far below the best the save lies that would be
+chosen, both by the metric that chooses."""
 FILES = {
-    "eval": "results of every save, JSON and nDCG@10 per query",
+    "eval": "results of every save, JSON and nDCG@10 per query, and the statistics",
     "metrics.jsonl": "losses of every step",
     "config.yaml": "the frozen configuration",
     "manifest.json": "inputs, versions, attempts",
@@ -36,41 +28,47 @@ FILES = {
 }
 
 
-def write_report(found: SweepResult) -> Path:
-    """Write ``report.html`` into the run folder and return its path."""
+def write_report(found: SweepResult, summary: Summary) -> Path:
+    """Write ``report.html`` and ``eval/statistics.json`` into the run folder; return the path of the report."""
+    write_summary(found.run / "eval" / "statistics.json", summary)
     path = found.run / "report.html"
     with atomic_file(path, "w", encoding="utf-8") as file:
-        file.write(page(found))
+        file.write(page(f"Retrieval over the saves of {found.name}", _body(found, summary)))
     return path
 
 
-def page(found: SweepResult) -> str:
-    """The whole page."""
-    title = f"Retrieval over the saves of {_run_name(found.run)}"
+def _body(found: SweepResult, summary: Summary) -> str:
     best = read_json(found.best.file)
     counts = f"{best['queries']['test']} test queries over {best['documents']['test']} documents; {best['pairs']} training pairs"
     reads = f"metrics of the readout {found.best.readout}, {READS[found.best.readout]}"
-    made_with = ", ".join(f"{name} {number}" for name, number in best["versions"].items())
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{_text(title)}</title><style>{STYLE}</style></head><body>
-<h1>{_text(title)}</h1>
-<p>{_text(verdict(found))}</p>
-<figure>{draw(found)}
-<figcaption>This picture {_text(CAPTION)}. {_text(_reading(found))}</figcaption></figure>
+    return f"""<p>{text(verdict(found))}</p>
+{figure(draw(found), f"This picture {CAPTION}. {_reading(found)}")}
+{statistics(statements([found], summary))}
+{figure(draw_scatter([Group(found.name, [found])]), SCATTER)}
+{figure(draw_budgets(summary), BUDGETS)}
 <h2>Numbers</h2>
-<div class="wide">{_table(found)}</div>
-<p class="small">{_text(counts)}; {_text(reads)}. The best save is chosen by {_text(found.metric)}.</p>
-<h2>How it was measured</h2>
+{_table(found)}
+<p class="small">{text(counts)}; {text(reads)}. The best save is chosen by {text(found.metric)}.</p>
+{_intervals(found, summary)}
+{how(best["settings"])}
+<h2>Files</h2>
+<ul class="small">{_links(found.run)}</ul>
+{written(best)}"""
+
+
+def how(settings: dict) -> str:
+    """The probe in words and its settings."""
+    return f"""<h2>How it was measured</h2>
 <p class="small">Every save gets the same probe: its texts are encoded, the vectors centred and whitened with statistics of training texts
 (if <code>whiten</code>), a map is trained on the same pairs in the same order, then every query meets every document. The untrained
 encoder went through it too and stands here with its best readout.</p>
-<pre>{_text(json.dumps(best["settings"]))}</pre>
-<h2>Files</h2>
-<ul class="small">{_links(found.run)}</ul>
-<p class="small">Written {_text(best["created"])} with {_text(made_with)}.</p>
-</body></html>
-"""
+<pre>{text(json.dumps(settings))}</pre>"""
+
+
+def written(result: dict) -> str:
+    """When and with what a result was made."""
+    made_with = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    return f'<p class="small">Written {text(result["created"])} with {text(made_with)}.</p>'
 
 
 def _reading(found: SweepResult) -> str:
@@ -80,26 +78,27 @@ def _reading(found: SweepResult) -> str:
 
 
 def _table(found: SweepResult) -> str:
-    rows, before = [_row("th", columns(found))], False
+    rows, before = [([text(name) for name in columns(found)], "")], False
     for line in lines(found):
         names = ["best"] if line.best else ["baseline"] * line.baseline + ["first"] * (line.baseline and not before)
-        rows.append(_row("td", line.cells, " ".join(names)))
+        rows.append(([text(cell) for cell in line.cells], " ".join(names)))
         before = line.baseline
-    return f"<table>{''.join(rows)}</table>"
+    return table(rows)
 
 
-def _row(tag: str, cells: Iterable[str], names: str = "") -> str:
-    return f'<tr class="{names}">' + "".join(f"<{tag}>{_text(cell)}</{tag}>" for cell in cells) + "</tr>"
+def _intervals(found: SweepResult, summary: Summary) -> str:
+    """Every save with the interval of its mean, and of its difference to the untrained encoder."""
+    means = summary.runs[0].means
+    if None in means.values():
+        return ""
+    rows = [(["step", "nDCG@10, 95% interval", "minus untrained"], "")]
+    for step, mean in means.items():
+        difference = f"{found.differences[step]:+.3f}" if step in found.differences else ""
+        rows.append(([str(step), f"{mean:.3f}", difference], "best" if step == found.best.step else ""))
+    note = "Intervals: bootstrap over queries; that of the difference is paired. They cover other queries, not other seeds."
+    return f'{table(rows)}\n<p class="small">{note}</p>'
 
 
 def _links(run: Path) -> str:
     present = {name: note for name, note in FILES.items() if (run / name).exists()}
-    return "".join(f'<li><a href="{name}">{name}</a>: {_text(note)}</li>' for name, note in present.items())
-
-
-def _run_name(run: Path) -> str:
-    return "/".join(run.resolve().parts[-2:])
-
-
-def _text(value: str) -> str:
-    return html.escape(value)
+    return "".join(f'<li><a href="{name}">{name}</a>: {text(note)}</li>' for name, note in present.items())

@@ -47,14 +47,18 @@ class Result:
             return arrays[f"{readout or self.readout}/{split}"]
 
 
-def result_file(run: str | Path, step: int) -> Path:
-    """Where the result of the save of ``step`` is written."""
-    return Path(run) / "eval" / f"{save_name(step)}.json"
+def results_folder(run: str | Path, budget: int | None = None) -> Path:
+    """Where results are written; those of a probe with another number of contrastive steps (``budget``) lie in a folder of their own."""
+    return Path(run) / "eval" if budget is None else Path(run) / "eval" / f"probe_steps_{budget}"
 
 
-def write_result(run: str | Path, save: Save, found: ProbeResult, prepared: Prepared, config: ProbeConfig, digests: dict[str, str]) -> None:
+def result_file(run: str | Path, step: int, budget: int | None = None) -> Path:
+    """Where the result of the save of ``step`` is written, in its `results_folder`."""
+    return results_folder(run, budget) / f"{save_name(step)}.json"
+
+
+def write_result(file: Path, save: Save, found: ProbeResult, prepared: Prepared, config: ProbeConfig, digests: dict[str, str]) -> None:
     """Write the result of one save, whole or not at all: the JSON comes last and names the bytes of the .npz."""
-    file = result_file(run, save.step)
     arrays = {f"{name}/{split}": metrics["ndcg@10"] for name, splits in found.scores.items() for split, metrics in splits.items()}
     with atomic_file(file.with_suffix(".npz")) as opened:
         np.savez_compressed(opened, allow_pickle=False, **arrays)
@@ -87,9 +91,8 @@ def read_result(file: Path) -> Result:
         raise UserError(f"{file} is not the result of a probe; remove it and run jobs.sweep again") from error
 
 
-def why_redo(run: str | Path, save: Save, digests: dict[str, str]) -> str | None:
-    """Why the save must be probed (again), None when its result stands."""
-    file = result_file(run, save.step)
+def why_redo(file: Path, digests: dict[str, str]) -> str | None:
+    """Why a save must be probed (again), None when its result in ``file`` stands."""
     if not file.exists():
         return "it has no result"
     try:

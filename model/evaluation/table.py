@@ -96,7 +96,7 @@ def verdict(found: SweepResult) -> str:
     if found.best.step not in found.differences:
         return f"{text}; untrained ({readout}) {found.untrained[0].mean('test', NDCG, readout):.3f}."
     difference = found.differences[found.best.step]
-    return f"{text}, {difference} against the best untrained readout ({readout}); 95% interval of a paired bootstrap over queries."
+    return f"{text}, {difference:+.3f} against the best untrained readout ({readout}); 95% interval of a paired bootstrap over queries."
 
 
 def count(tokens: int) -> str:

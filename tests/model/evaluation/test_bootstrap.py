@@ -37,4 +37,4 @@ def test_seeded_and_written_plainly():
     system, baseline = np.random.default_rng(2).random((2, 100))
     assert paired_bootstrap(system, baseline, 250, 7) == paired_bootstrap(system, baseline, 250, 7)
     assert paired_bootstrap(system, baseline, 250, 7) != paired_bootstrap(system, baseline, 250, 8)
-    assert str(paired_bootstrap(system, system, 10)) == "+0.000 [+0.000, +0.000]"
+    assert f"{paired_bootstrap(system, system, 10):+.3f}" == "+0.000 [+0.000, +0.000]"

@@ -1,0 +1,68 @@
+"""The report over several runs: one curve a configuration with its seeds as a band, the statistics, a line a run."""
+
+import os
+from pathlib import Path
+
+from common.files import atomic_file, read_json
+from model.evaluation.figure_runs import draw_runs
+from model.evaluation.figure_statistics import draw_budgets, draw_scatter
+from model.evaluation.groups import Group, group_runs
+from model.evaluation.page import figure, page, statistics, table, text
+from model.evaluation.report import BUDGETS, SCATTER, how, written
+from model.evaluation.statements import statements
+from model.evaluation.summary import RunSummary, Summary, write_summary
+from model.evaluation.svg import COLOURS
+from model.evaluation.sweep import NDCG, SweepResult
+from model.evaluation.table import count
+
+CAPTION = """Mean over the runs of a configuration; the band reaches from the lowest to the highest of them. Runs that are seeds of one
+configuration have one colour. Stretches that only some of them cover are left out."""
+
+
+def comparison_folder(runs: list[Path]) -> Path:
+    """Where the report lies if nobody says otherwise: comparison/ below the folder that holds all runs."""
+    return Path(os.path.commonpath([run.resolve().parent for run in runs])) / "comparison"
+
+
+def write_comparison(folder: Path, found: list[SweepResult], summary: Summary) -> Path:
+    """Write ``report.html`` and ``statistics.json`` into ``folder``; return the path of the report."""
+    write_summary(folder / "statistics.json", summary)
+    path, groups = folder / "report.html", group_runs(found)
+    with atomic_file(path, "w", encoding="utf-8") as file:
+        file.write(page(f"Retrieval over the saves of {len(found)} runs", _body(folder, found, groups, summary)))
+    return path
+
+
+def _body(folder: Path, found: list[SweepResult], groups: list[Group], summary: Summary) -> str:
+    best = read_json(found[0].best.file)
+    return f"""{figure(draw_runs(groups), CAPTION)}
+{statistics(statements(found, summary))}
+{figure(draw_scatter(groups), SCATTER)}
+{figure(draw_budgets(summary), f"{BUDGETS} Thin lines: runs; thick: their mean.")}
+<h2>Runs</h2>
+{_table(folder, groups, dict(zip((one.run for one in found), summary.runs, strict=True)))}
+<p class="small">Best save of each run by {text(found[0].metric)}, with its nDCG@10 on test queries; intervals are 95% over queries.</p>
+{how(best["settings"])}
+{written(best)}"""
+
+
+def _table(folder: Path, groups: list[Group], summaries: dict[Path, RunSummary]) -> str:
+    rows = [(["run", "best step", "tokens", "nDCG@10", "minus untrained", "Spearman", "lag, steps", "configuration"], "")]
+    runs = [one.run.resolve() for group in groups for one in group.runs]
+    unique = len({run.name for run in runs}) == len(runs)
+    for number, group in enumerate(groups):
+        for one in group.runs:
+            summary, difference = summaries[one.run], one.differences.get(one.best.step)
+            link = os.path.relpath(one.run.resolve() / "report.html", folder.resolve())
+            cells = [
+                f'<span style="color: {COLOURS[number % len(COLOURS)]}">&#9632;</span> <a href="{text(link)}">{text(one.run.resolve().name if unique else one.name)}</a>',
+                str(one.best.step),
+                count(one.best.tokens),
+                f"{one.best.mean('test', NDCG):.3f}",
+                "" if difference is None else f"{difference:+.3f}",
+                "" if summary.correlation is None else f"{summary.correlation.rho:+.2f}",
+                "" if summary.lag is None else f"{summary.lag.steps:+d}",
+                text(group.label),
+            ]
+            rows.append((cells, "first" if number and one is group.runs[0] else ""))
+    return table(rows)

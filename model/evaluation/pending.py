@@ -1,0 +1,115 @@
+"""The saves of a run that wait for a probe, and their probes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+from common.errors import UserError
+from common.progress import Bar, say
+from conf.schema import Config, ParallelConfig, ProbeConfig
+from model.evaluation.prepared import Prepared, prepare, settings_digest
+from model.evaluation.probe import ProbeResult, probe_budgets
+from model.evaluation.results import digests_of, result_file, why_redo, write_result
+from model.evaluation.retrieval_set import RetrievalSet, load_retrieval
+from model.training.saves import PROBE, Save, list_saves, verify
+
+Budgets = dict[int | None, ProbeConfig]
+"""Settings of each probe that a save gets: None is the full one, a number another count of contrastive steps."""
+
+
+class Shared:
+    """What the probes of saves with one tokenizer share, made when the first of them asks."""
+
+    def __init__(self, config: Config, tokenizer_file: Path):
+        self.config, self.tokenizer_file = config, tokenizer_file
+
+    @cached_property
+    def sets(self) -> dict[str, RetrievalSet]:
+        """The retrieval set."""
+        return load_retrieval(self.config.data.retrieval, self.config.probe.seed)
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """Its texts, tokenised."""
+        say(f"tokenise the retrieval set {self.config.data.retrieval}")
+        return prepare(self.sets, self.tokenizer_file, self.config.probe)
+
+
+def budgets(config: Config) -> Budgets:
+    """The full probe, then that of each of ``sweep.budgets``, of the main readout alone."""
+    others = sorted(set(config.sweep.budgets) - {config.probe.steps})
+    return {None: config.probe} | {steps: replace(config.probe, steps=steps, beside=[]) for steps in others}
+
+
+def probe_saves(run: Path) -> list[Save]:
+    """The probe saves of a run, by step, all with the same tokenizer. Raises UserError where there are none."""
+    if not run.is_dir():
+        raise UserError(f"the run folder {run} does not exist; train it with jobs.train, or set sweep.run to the folder of a run")
+    saves = [save for save in list_saves(run) if save.kind == PROBE]
+    if not saves:
+        raise UserError(f"{run} has no probe saves; train with train.save.probe_at_start, probe_every_steps or probe_at_tokens")
+    tokenizers = {save.step: save.manifest["files"].get("hf/tokenizer.json") for save in saves}
+    for step, found in tokenizers.items():
+        if found is None or found != tokenizers[saves[-1].step]:
+            raise UserError(
+                f"the save of step {step} in {run} has another tokenizer than that of step {saves[-1].step}; remove one of them"
+            )
+    return saves
+
+
+def probe_pending(config: Config, run: Path, saves: list[Save], retrieval: str, shared: Shared) -> None:
+    """Probe the saves without a standing result and write theirs; ``retrieval`` is the digest of the retrieval set."""
+    waiting = [(save, left) for save in saves if (left := _budgets_left(config, run, save, retrieval))]
+    if not waiting:
+        say(f"all {len(saves)} probe saves of {run} have a result")
+        return
+    from model.megatron.startup import start
+
+    start(ParallelConfig(threads=config.parallel.threads), config.probe.seed)
+    prepared, check = shared.prepared, _shape_check(run)
+    with Bar("probe", len(waiting), "saves") as bar:
+        for save, left in waiting:
+            problem = verify(save)
+            if problem:
+                raise UserError(f"the save {save.folder} is damaged ({problem}); remove it and run jobs.sweep again")
+            found = probe_budgets(save.folder / "hf", prepared, list(left.values()), check)
+            for (budget, probe), result in zip(left.items(), found, strict=True):
+                digests = digests_of(save, settings_digest(probe), retrieval)
+                write_result(result_file(run, save.step, budget), save, result, prepared, probe, digests)
+            bar.advance(1, f"step {save.step}: {_told(found[0], next(iter(left.values())))}")
+
+
+def _told(found: ProbeResult, probe: ProbeConfig) -> str:
+    value, seconds = found.metrics()[probe.readout]["test"]["ndcg@10"], sum(found.seconds.values())
+    return f"test ndcg@10 {value:.3f} after {probe.steps} probe steps in {seconds:.0f} s"
+
+
+def _budgets_left(config: Config, run: Path, save: Save, retrieval: str) -> Budgets:
+    """The probes of ``save`` that have no standing result."""
+    left = {}
+    for budget, probe in budgets(config).items():
+        file = result_file(run, save.step, budget)
+        reason = "sweep.force is set" if config.sweep.force else why_redo(file, digests_of(save, settings_digest(probe), retrieval))
+        if reason:
+            left[budget] = probe
+        if reason and file.exists():
+            say(f"probe step {save.step} again{'' if budget is None else f' with {budget} probe steps'}: {reason}")
+    return left
+
+
+def _shape_check(run: Path) -> Callable[[object], str | None]:
+    """A function that says in what an encoder differs from the run's frozen configuration, None in nothing."""
+    file = run / "config.yaml"
+    frozen = yaml.safe_load(file.read_text(encoding="utf-8"))["model"] if file.is_file() else {}
+
+    def check(encoder: object) -> str | None:
+        for key in ("vocab_size", "num_layers", "hidden_size", "num_heads", "ffn_size"):
+            wanted, found = frozen.get(key), getattr(encoder, key)
+            if wanted is not None and wanted != found:
+                return f"its {key} is {found}, that of {file} {wanted}"
+        return None
+
+    return check
