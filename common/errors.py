@@ -8,6 +8,10 @@ class UserError(Exception):
     """Bad input. The message is one sentence naming the file, line or key, and the mend; jobs print it without a traceback."""
 
 
+class ToldElsewhere(UserError):
+    """The same error on a further process of one job; the first one prints it."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """A trailing ``; did you mean 'x'?`` when a known name is near, else the empty string."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)

@@ -23,7 +23,7 @@ class Bar:
         self.progress: Progress | None = None
 
     def __enter__(self) -> "Bar":
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not console.quiet:
             self.progress = Progress(
                 TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(self.unit),
                 TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console,
@@ -43,7 +43,8 @@ class Bar:
 
     def _line(self, note: str) -> None:
         seconds = time.monotonic() - self.started
-        print(f"{self.title}: {self.done:g}/{self.total:g} {self.unit} in {seconds:.0f} s {note}".rstrip(), file=sys.stderr, flush=True)
+        if not console.quiet:
+            print(f"{self.title}: {self.done:g}/{self.total:g} {self.unit} in {seconds:.0f} s {note}".rstrip(), file=sys.stderr, flush=True)
 
     def __exit__(self, *_: object) -> None:
         if self.progress:
@@ -58,6 +59,11 @@ def track(items: Iterable[T], title: str, total: int, unit: str = "") -> Iterato
         for item in items:
             yield item
             bar.advance()
+
+
+def hush() -> None:
+    """From now on this process shows neither bars nor lines: another one of the same job does."""
+    console.quiet = True
 
 
 def say(message: str) -> None:

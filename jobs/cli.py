@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from common.errors import UserError, suggestion
+from common.errors import ToldElsewhere, UserError, suggestion
 from conf.schema import Config
 from conf.schema.check import check, keys
 from jobs.help import show
@@ -145,6 +145,8 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
 def _guard(action: Callable[[], Any]) -> Any:
     try:
         return action()
+    except ToldElsewhere:
+        sys.exit(2)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

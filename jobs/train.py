@@ -26,21 +26,17 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
 
     Raises UserError before the first step for whatever does not fit together, SystemExit(75) after a stop that was asked for.
     """
+    from model.megatron import ranks
     from model.megatron.startup import start
     from model.training.assemble import build_loop, inputs, open_data
-    from model.training.course import build_course, check_extension, find_branch
     from model.training.describe import describe
-    from model.training.plan import save_plan
-    from model.training.run import open_run
-    from model.training.saves import latest_valid
+    from model.training.outset import outset
     from model.training.signals import EXIT_CONTINUE
 
-    run = open_run(config)
+    if not config.dry_run:
+        start(config.parallel, config.seed)
+    run, branch, course, latest = ranks.on_first(lambda: outset(config))
     config = dataclasses.replace(config, parallel=dataclasses.replace(config.parallel, threads=run.config["parallel"]["threads"]))
-    branch = find_branch(config, run)
-    course = build_course(config, branch)
-    check_extension(run, config, course, branch)
-    latest = latest_valid(run.folder)
     if latest and latest.step >= course.total:
         say(f"{run.folder} is finished: {latest.step} steps; more train.steps extend it, train.branch_from starts from one of its saves")
         return _summary(config, "finished", latest.manifest)
@@ -50,15 +46,17 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
         return _summary(config, "planned", {"step": latest.step if latest else course.start})
     world = start(config.parallel, config.seed)
     loop = build_loop(config, run, world, plan, course, latest, branch, probe)
-    fields = {"branch": dataclasses.asdict(branch)} if branch else {}
-    run.begin(loop.state.step, inputs=inputs(config, plan.tokens), plan=plan.digest, **fields)
-    save_plan(plan, run.plan)
-    say(f"{run.folder}: attempt {run.attempt}, step {loop.state.step} to {course.total}, {world.device.type}")
+    if ranks.is_first():
+        fields = {"branch": dataclasses.asdict(branch)} if branch else {}
+        run.begin(loop.state.step, world.size, inputs=inputs(config, plan.tokens), plan=plan.digest, **fields)
+        say(f"{run.folder}: attempt {run.attempt}, step {loop.state.step} to {course.total}, {world.size} x {world.device.type}")
+    ranks.barrier()
     status = "failed"
     try:
         status = loop.train()
     finally:
-        run.end(status, loop.state.step)
+        if ranks.is_first():
+            run.end(status, loop.state.step)
     if status == "interrupted":
         say(f"stopped after step {loop.state.step} of {course.total}, saved; the same command continues")
         sys.exit(EXIT_CONTINUE)

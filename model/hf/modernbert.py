@@ -12,6 +12,7 @@ from model.hf import weights
 from model.hf.sentence_transformers import write_modules
 from model.hf.tensors import TensorReader, write_tensors
 from model.hf.tokenizer import copy_tokenizer
+from model.megatron import ranks
 from model.nets.encoder import ModernBert, build_encoder
 
 SHARD_BYTES = 5_000_000_000
@@ -22,19 +23,20 @@ def export_modernbert(
 ) -> None:
     """Write `model` to `folder`: weights (safetensors), config.json, the tokenizer's files, and what sentence-transformers reads.
 
-    The weights keep their precision. All tensor-parallel ranks must call this; rank 0 writes. Raises UserError for a net that Hugging
-    Face's ModernBERT cannot be, and in a pipeline of several stages.
+    The weights keep their precision. All ranks must call this; rank 0 writes. Raises UserError for a net that Hugging Face's ModernBERT
+    cannot be.
     """
-    if not (model.pre_process and model.post_process):
-        raise UserError("export needs the whole net on one pipeline stage; load the save with parallel.pipeline=1")
-    dtype = str(model.head.dense.weight.dtype).removeprefix("torch.")
+    dtype = str(model.config.params_dtype).removeprefix("torch.")
     configs.to_theirs(config, {}, dtype)  # refuse before anything is written
-    ours = dict(model.named_parameters())
-    tensors = {
-        theirs: weights.to_theirs(theirs, weights.whole(ours[name], model.tp_group), config).contiguous()
-        for theirs, name in weights.names(config).items()
-    }
-    if torch.distributed.get_rank() != 0:
+    ours = weights.by_whole_name(model)
+    tensors = ranks.gather_stages(
+        {
+            theirs: weights.to_theirs(theirs, weights.whole(ours[name], model.tp_group), config).contiguous()
+            for theirs, name in weights.names(config).items()
+            if name in ours
+        }
+    )
+    if not ranks.is_first():
         return
     folder = make_folder(folder)
     ids = copy_tokenizer(Path(tokenizer_folder), folder, config.max_positions) if tokenizer_folder else {}
@@ -51,6 +53,8 @@ def load_modernbert(folder: str | Path) -> tuple[EncoderConfig, ModernBert]:
     folder = Path(folder)
     config = configs.to_ours(folder)
     model = build_encoder(config, initialise=False)
+    if not (model.pre_process and model.post_process):
+        raise UserError(f"{folder} can only be read whole; set parallel.pipeline=1")
     ours, known = dict(model.named_parameters()), weights.names(config)
     with TensorReader(folder) as reader, torch.no_grad():
         for theirs, name in known.items():

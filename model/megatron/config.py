@@ -30,6 +30,7 @@ def transformer_kwargs(parallel: ParallelConfig | None = None) -> dict[str, Any]
     return {
         "tensor_model_parallel_size": parallel.tensor,
         "pipeline_model_parallel_size": parallel.pipeline,
+        "sequence_parallel": parallel.sequence and parallel.tensor > 1,
         "params_dtype": dtype,
         "pipeline_dtype": dtype,
         "bf16": dtype is torch.bfloat16,

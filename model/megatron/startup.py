@@ -13,6 +13,7 @@ from megatron.core import parallel_state
 from megatron.core.tensor_parallel import model_parallel_cuda_manual_seed
 
 from common.errors import UserError
+from common.progress import hush
 from conf.schema import ParallelConfig
 from model.megatron import cpu
 from model.megatron.environment import Ranks, cores, read_ranks
@@ -46,6 +47,8 @@ def start(parallel: ParallelConfig, seed: int) -> World:
     layout = _layout(parallel)
     if _started is None:
         ranks = read_ranks()
+        if ranks.rank:
+            hush()
         _check_layout(layout, ranks.size)
         cpu.install()
         device = _device(ranks)

@@ -1,7 +1,9 @@
 """ModernBERT (arXiv 2412.13663) of Megatron-Core's layers, over unpadded packs."""
 
+import copy
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 
 import torch
@@ -9,6 +11,7 @@ import torch.nn.functional as F
 from megatron.core.fusions.fused_bias_dropout import get_bias_dropout_add
 from megatron.core.models.common.embeddings.language_model_embedding import LanguageModelEmbedding
 from megatron.core.models.common.language_module.language_module import LanguageModule
+from megatron.core.tensor_parallel import gather_from_sequence_parallel_region, get_cuda_rng_tracker
 from megatron.core.tensor_parallel.layers import ColumnParallelLinear, RowParallelLinear
 from megatron.core.transformer.attention import SelfAttention, SelfAttentionSubmodules
 from megatron.core.transformer.enums import AttnMaskType, ModelType
@@ -21,7 +24,7 @@ from megatron.core.transformer.transformer_layer import TransformerLayer, Transf
 
 from common.errors import UserError
 from conf.schema import EncoderConfig, ParallelConfig
-from model.megatron import startup
+from model.megatron import ranks, startup
 from model.megatron.config import transformer_kwargs
 from model.nets.attention import Geometry, PackedAttention
 from model.nets.head import MlmHead
@@ -40,8 +43,8 @@ def build_encoder(
     transformer = transformer_config(config, parallel or startup.parallel(), initialise)
     if device is not None and torch.device(device).type == "meta":
         with torch.device("meta"):
-            return ModernBert(config, transformer)
-    return ModernBert(config, transformer).to(device or torch.cuda.current_device())
+            return ModernBert(config, transformer, *ranks.stage())
+    return ModernBert(config, transformer, *ranks.stage()).to(device or torch.cuda.current_device())
 
 
 def transformer_config(config: EncoderConfig, parallel: ParallelConfig, initialise: bool = True) -> TransformerConfig:
@@ -86,6 +89,8 @@ def _check(config: EncoderConfig, parallel: ParallelConfig) -> None:
         size, parts = getattr(config, key), getattr(parallel, axis)
         if size % parts:
             raise UserError(f"model.{key}={size} must be a multiple of parallel.{axis}={parts}; change one of them")
+    if parallel.sequence and parallel.tensor == 1:
+        raise UserError("parallel.sequence=true cuts over tensor-parallel ranks, and parallel.tensor=1 has one; raise it or leave it false")
 
 
 def _residual(dropout: float) -> Callable:
@@ -141,11 +146,13 @@ class ModernBert(LanguageModule):
         layers = [_layer(config, offset + number) for number in range(get_num_layers_to_build(transformer))]
         self.encoder = TransformerBlock(transformer, TransformerBlockSubmodules(layers, norm), True, pre_process, post_process)
         if post_process:
-            self.head = MlmHead(transformer, norm)
+            whole = copy.copy(transformer)  # the head works at chosen positions, which no cut of the sequence fits
+            whole.sequence_parallel = False
+            self.head = MlmHead(whole, norm)
             self.output_layer = ColumnParallelLinear(
                 config.hidden_size,
                 config.vocab_size,
-                config=transformer,
+                config=whole,
                 init_method=transformer.output_layer_init_method,
                 bias=True,
                 skip_weight_param_allocation=pre_process and config.tie_embeddings,
@@ -168,17 +175,23 @@ class ModernBert(LanguageModule):
     def hidden(self, pack: Pack) -> tuple[torch.Tensor | None, torch.Tensor]:
         """Hidden states `[T, H]` after the embedding norm (before its dropout), and after the last layer's norm.
 
-        In a pipeline the first is None but on the first stage. Raises UserError for a document longer than `model.max_positions`.
+        In a pipeline the first is None but on the first stage. Under sequence parallelism it is this rank's part of them, and so is the
+        second on a stage that is not the last. Raises UserError for a document longer than `model.max_positions`.
         """
         longest, limit = max(pack.lengths), self.encoder_config.max_positions
         if longest > limit:
             raise UserError(f"a document of {longest} tokens exceeds model.max_positions={limit}; cut documents or raise it")
+        cut = self.config.sequence_parallel
+        filled = pack.fill_to(self.config.tensor_model_parallel_size) if cut else pack
         embedded = states = None
         if self.pre_process:
-            embedded = self.embedding_norm(self.embedding(pack.tokens.unsqueeze(0), None))
-            states = self.embedding_dropout(embedded)
-        last = self.encoder(states, None, packed_seq_params=self.geometry.plan(pack))
-        return None if embedded is None else embedded.squeeze(1), last.squeeze(1)
+            embedded = self.embedding_norm(self.embedding(filled.tokens.unsqueeze(0), None))
+            with get_cuda_rng_tracker().fork() if cut else nullcontext():  # each rank drops in its own part
+                states = self.embedding_dropout(embedded)
+        last = self.encoder(states, None, packed_seq_params=self.geometry.plan(filled)).squeeze(1)
+        if cut and self.post_process:
+            last = gather_from_sequence_parallel_region(last, tensor_parallel_output_grad=False)[: len(pack.tokens)]
+        return None if embedded is None else embedded.squeeze(1), last
 
     def forward(self, pack: Pack, selected: torch.Tensor | None = None) -> torch.Tensor:
         """Logits `[M, V]` at the flat positions `selected` `[M]`, at all of them if None.
@@ -198,6 +211,8 @@ class ModernBert(LanguageModule):
         """Start the decoder's bias at `log_frequencies` `[V]` of the whole vocabulary, so that training need not learn the unigram."""
         if len(log_frequencies) != self.encoder_config.vocab_size:
             raise UserError(f"{len(log_frequencies)} frequencies do not fit model.vocab_size={self.encoder_config.vocab_size}; count again")
+        if not self.post_process:
+            return
         bias = self.output_layer.bias
         start = self.tp_group.rank() * len(bias)
         bias.copy_(log_frequencies[start : start + len(bias)])

@@ -1,4 +1,7 @@
-"""Norms without bias, in the form that Megatron-Core's layers build them: `norm(config, hidden_size, eps)`."""
+"""Norms without bias, in the form that Megatron-Core's layers build them: `norm(config, hidden_size, eps)`.
+
+Under sequence parallelism each rank normalises its part of the sequence; the mark on the weight has their gradients summed.
+"""
 
 import torch
 from megatron.core.transformer.transformer_config import TransformerConfig
@@ -9,6 +12,7 @@ class LayerNorm(torch.nn.LayerNorm):
 
     def __init__(self, config: TransformerConfig, hidden_size: int, eps: float):
         super().__init__(hidden_size, eps=eps, bias=False, dtype=config.params_dtype)
+        self.weight.sequence_parallel = config.sequence_parallel
 
 
 class RMSNorm(torch.nn.RMSNorm):
@@ -16,6 +20,7 @@ class RMSNorm(torch.nn.RMSNorm):
 
     def __init__(self, config: TransformerConfig, hidden_size: int, eps: float):
         super().__init__(hidden_size, eps=eps, dtype=config.params_dtype)
+        self.weight.sequence_parallel = config.sequence_parallel
 
 
 NORMS: dict[str, type[torch.nn.Module]] = {"layernorm": LayerNorm, "rmsnorm": RMSNorm}

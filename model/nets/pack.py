@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 
 @dataclass
@@ -34,6 +35,14 @@ class Pack:
     def to(self, device: torch.device | str) -> "Pack":
         """The same pack on `device`."""
         return replace(self, tokens=self.tokens.to(device, non_blocking=True), cu_seqlens=self.cu_seqlens.to(device, non_blocking=True))
+
+    def fill_to(self, multiple: int) -> "Pack":
+        """The same documents and, where their tokens are no multiple of `multiple`, one more of zeros that makes them so."""
+        missing = -len(self.tokens) % multiple
+        if not missing:
+            return self
+        end = self.cu_seqlens[-1:] + missing
+        return Pack(F.pad(self.tokens, (0, missing)), torch.cat((self.cu_seqlens, end)), [*self.lengths, missing])
 
     def positions(self) -> torch.Tensor:
         """Place of each token in its document, `[T]` int64."""

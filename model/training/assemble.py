@@ -11,7 +11,7 @@ from common.files import digest
 from common.progress import say
 from conf.schema import Config, EncoderConfig
 from model.hf.config import to_theirs
-from model.megatron import checkpoint
+from model.megatron import checkpoint, ranks
 from model.megatron.optimizer import build_optimizer
 from model.megatron.startup import World
 from model.megatron.step import distribute
@@ -29,7 +29,7 @@ from model.training.callbacks.tensorboard import TensorBoard
 from model.training.callbacks.throughput import Throughput
 from model.training.course import Branch, Course
 from model.training.loop import Loop
-from model.training.plan import Plan, checked_stamp, load_plan, make_plan
+from model.training.plan import Plan, checked_stamp, load_plan, make_plan, save_plan
 from model.training.run import Run
 from model.training.saves import Save
 from model.training.state import TrainState
@@ -37,10 +37,16 @@ from model.training.tokens import Tokens, open_tokens
 
 
 def open_data(config: Config, run: Run) -> Plan:
-    """The planned data order: the run's own where it has one, else made now (and written when the run begins).
+    """The planned data order: the run's own where it has one, else made now. Rank 0 checks, plans and (unless `dry_run`) writes.
 
     Raises UserError where tokens, tokenizer, net and run do not fit together.
     """
+    first: list[Plan] = []
+    ranks.on_first(lambda: first.append(_plan(config, run)))
+    return first[0] if first else _plan(config, run)
+
+
+def _plan(config: Config, run: Run) -> Plan:
     if config.train.seq_length > config.model.max_positions:
         raise UserError(
             f"train.seq_length={config.train.seq_length} exceeds model.max_positions={config.model.max_positions}; change one of them"
@@ -48,7 +54,12 @@ def open_data(config: Config, run: Run) -> Plan:
     tokens = open_tokens(config.data.tokens, config.data.tokenizer, config.model.vocab_size, checked_stamp(run.plan))
     run.check_inputs(inputs(config, tokens))
     arguments = (tokens, config.train.seq_length, config.train.heldout_fraction, config.seed)
-    return load_plan(run.plan, *arguments) or make_plan(*arguments)
+    plan = load_plan(run.plan, *arguments)
+    if plan is None:
+        plan = make_plan(*arguments)
+        if ranks.is_first() and not config.dry_run:
+            save_plan(plan, run.plan)
+    return plan
 
 
 def inputs(config: Config, tokens: Tokens) -> dict[str, Any]:
@@ -77,19 +88,19 @@ def exportable(model: EncoderConfig) -> bool:
 
 
 def callbacks(config: Config, run: Run, probe: Callable[[Save], None] | None = None) -> list[Callback]:
-    """What happens beside the steps, in this order: first what guards, then what measures, then what writes; ``probe``: see `Probe`."""
+    """What happens beside the steps, in this order: first what guards, then what measures, then what writes; ``probe``: see `Probe`.
+
+    What all ranks do together is on every rank, the rest on rank 0.
+    """
     every, tb = config.train.log_every_steps, run.folder / "tb"
-    return [
-        NanGuard(config.train.nan_patience),
-        Heldout(config.train.eval_packs, config.train.eval_every_steps),
-        Throughput(every, config.parallel.precision),
-        Metrics(run.folder / "metrics.jsonl", every),
-        TensorBoard(tb / "train", every),
-        Progress(),
-        Saving(config.train.save, exportable(config.model)),
-        HParams(),
-        *([Probe(probe)] if probe else []),
-    ]
+    guard = NanGuard(config.train.nan_patience)
+    heldout = Heldout(config.train.eval_packs, config.train.eval_every_steps)
+    saving = Saving(config.train.save, exportable(config.model))
+    if not ranks.is_first():
+        return [guard, heldout, saving]
+    speed, metrics = Throughput(every, config.parallel.precision), Metrics(run.folder / "metrics.jsonl", every)
+    told = [speed, metrics, TensorBoard(tb / "train", every), Progress()]
+    return [guard, heldout, *told, saving, HParams(), *([Probe(probe)] if probe else [])]
 
 
 def build_loop(
@@ -97,13 +108,11 @@ def build_loop(
     probe: Callable[[Save], None] | None = None,
 ) -> Loop:  # fmt: skip
     """Build net and optimizer and set them to where the training goes on: the run's ``latest`` save, else ``branch``, else the start."""
-    if world.size > 1:
-        raise UserError(f"{world.size} processes were started, but training on several ranks is not there yet; start one process")
     objective = Mlm(config.objective, config.data.tokenizer, config.seed)
     net = build_encoder(config.model)
     source = latest.folder if latest else Path(branch.save) if branch else None
     if source is None and config.model.decoder_bias_init == "log_unigram":
-        net.set_decoder_bias(log_unigram(plan.tokens, config.model.vocab_size))
+        net.set_decoder_bias(ranks.on_first(lambda: log_unigram(plan.tokens, config.model.vocab_size)))
     model = distribute(net, config.parallel)
     optimizer = build_optimizer(model, config.optim, config.parallel)
     state = TrainState()

@@ -61,8 +61,6 @@ class StepBatches:
 
     def __init__(self, stream: MicroBatches, count: int):
         self.stream, self.count = stream, count
-        self.lengths: list[int] = []
-        """Tokens of each document that was handed out."""
         self.seeds = [stream.dropout_seed(stream.number + i) for i in range(count)]
 
     def __len__(self) -> int:
@@ -70,6 +68,4 @@ class StepBatches:
 
     def __iter__(self) -> Iterator[Any]:
         for _ in range(self.count):
-            batch = self.stream.next()
-            self.lengths += batch.pack.lengths
-            yield batch
+            yield self.stream.next()

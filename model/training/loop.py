@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from conf.schema import Config
+from model.megatron import ranks
 from model.megatron.optimizer import MegatronOptimizer, set_lr
 from model.megatron.startup import World
 from model.megatron.step import DistributedDataParallel, train_step
@@ -51,14 +52,15 @@ class Loop:
     def train(self) -> str:
         """Train to the last step; returns ``finished``, or ``interrupted`` when a signal asked to stop."""
         batches = MicroBatches(
-            self.plan, self.objective, self.config.train.micro_batch, self.world.device, self.config.seed, self.state.samples
-        )
+            self.plan, self.objective, self.config.train.micro_batch, self.world.device, self.config.seed, self.state.samples,
+            *ranks.data_rank(),
+        )  # fmt: skip
         try:
             with StopRequest() as stop:
                 self.tell("start")
                 if not self.resumed:
                     self.tell("step", {"step": 0, "tokens": 0, "samples": 0})
-                while self.state.step < self.total and not stop:
+                while self.state.step < self.total and not ranks.any_rank(bool(stop))[0]:
                     self.tell("step", self.step(batches))
                 self.tell("end")
         finally:
@@ -92,7 +94,7 @@ class Loop:
             "grad_norm": result.grad_norm,
             "skipped": result.skipped,
             "seconds": round(seconds, 4),
-            "flops": step_flops(self.config.model, micro_batches.lengths, result.tokens),
+            "flops": step_flops(self.config.model, self.plan.lengths(first, packs), result.tokens),
         }
 
     def tell(self, event: str, *what: Record | Save) -> None:

@@ -67,6 +67,11 @@ class Plan:
         """Tokens in samples ``first`` to ``first + count - 1``."""
         return int(self.pack_tokens[self.packs(first, count)].sum())
 
+    def lengths(self, first: int, count: int) -> np.ndarray:
+        """Tokens of each document (or piece of one) in samples ``first`` to ``first + count - 1`` [pieces]."""
+        offsets = self.train.offsets
+        return np.concatenate([self.train.lengths[offsets[number] : offsets[number + 1]] for number in self.packs(first, count)])
+
     def samples(self, first: int, count: int) -> list[Sample]:
         """Samples ``first`` to ``first + count - 1`` of the run (0 is its first); after an epoch the packs come again in another order."""
         return [self._read(self.train, int(number), first + i) for i, number in enumerate(self.packs(first, count))]

@@ -21,6 +21,11 @@ SECTIONS = ("model", "objective", "optim", "parallel", "train")
 # What may differ when a run is continued: paths (the digests of what they hold may not), and what watches the training without
 # changing it.
 FREE = ("data.", "train.save.", "train.log_every_steps", "train.eval_every_steps", "train.eval_packs", "train.nan_patience")
+# What may differ too: the samples stay the same, and losses agree to rounding (to dropout, with another micro-batch), not bit for bit.
+LAYOUT = (
+    "parallel.tensor", "parallel.pipeline", "parallel.sequence", "parallel.distributed_optimizer", "parallel.recompute",
+    "parallel.threads", "parallel.attention", "train.micro_batch",
+)  # fmt: skip
 # What may differ as long as no step has been made whose learning rate depended on it: a run may be extended before its decay begins.
 EXTENDS = ("train.steps", "train.tokens", "optim.schedule.decay_steps", "optim.schedule.decay_shape", "optim.schedule.min_lr_ratio")
 CONFIG = "config.yaml"
@@ -37,6 +42,8 @@ class Run:
     """What manifest.json holds; empty before the first attempt."""
     extended: dict[str, tuple[Any, Any]]
     """Keys of `EXTENDS` that differ from the last attempt: (old, new)."""
+    relaid: dict[str, tuple[Any, Any]]
+    """Keys of `LAYOUT` that differ, likewise."""
 
     @property
     def plan(self) -> Path:
@@ -59,12 +66,12 @@ class Run:
                         f"{before['path']}); restore it, or start another run with run=<name>"
                     )
 
-    def begin(self, from_step: int, **fields: Any) -> None:
-        """Start an attempt that goes on from ``from_step``: write config.yaml and manifest.json, with ``fields`` in the latter."""
+    def begin(self, from_step: int, ranks: int = 1, **fields: Any) -> None:
+        """Start an attempt of ``ranks`` processes that goes on from ``from_step``: write config.yaml, and manifest.json with ``fields``."""
         make_folder(self.folder)
         for folder in (self.folder, make_folder(checkpoints(self.folder))):
             sweep_asides(folder)
-        attempts = [*self.manifest.get("attempts", []), _attempt(self.attempt + 1, from_step)]
+        attempts = [*self.manifest.get("attempts", []), _attempt(self.attempt + 1, from_step, ranks)]
         described = manifests.describe("run", name=self.config["name"], seed=self.config["seed"], **fields)
         described["created"] = self.manifest.get("created", described["created"])
         self.manifest = {**self.manifest, **described, "status": "running", "attempts": attempts}
@@ -87,11 +94,12 @@ def open_run(config: Config) -> Run:
     folder = Path(config.run_dir)
     wanted = freeze(config)
     if not (folder / CONFIG).is_file():
-        return Run(folder, wanted, {}, {})
+        return Run(folder, wanted, {}, {}, {})
     before = read_config(folder)
     if not config.parallel.threads:
         wanted["parallel"]["threads"] = before["parallel"]["threads"]
     changed = {key: pair for key, pair in difference(before, wanted).items() if not key.startswith(FREE)}
+    relaid = {key: changed.pop(key) for key in LAYOUT if key in changed}
     refused = {key: pair for key, pair in changed.items() if key not in EXTENDS}
     if refused:
         raise UserError(
@@ -99,7 +107,7 @@ def open_run(config: Config) -> Run:
             "or remove the folder to start over"
         )
     manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
-    return Run(folder, wanted, manifest, changed)
+    return Run(folder, wanted, manifest, changed, relaid)
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -137,9 +145,10 @@ def show(changed: dict[str, tuple[Any, Any]], limit: int = 6) -> str:
     return shown + (f"; and {len(changed) - limit} more" if len(changed) > limit else "")
 
 
-def _attempt(number: int, from_step: int) -> dict[str, Any]:
+def _attempt(number: int, from_step: int, ranks: int) -> dict[str, Any]:
     jobs = {name.lower(): os.environ[name] for name in ("SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID") if name in os.environ}
-    return {"number": number, "started": _now(), "host": socket.gethostname(), "pid": os.getpid(), **jobs, "from_step": from_step}
+    here = {"host": socket.gethostname(), "pid": os.getpid(), "ranks": ranks}
+    return {"number": number, "started": _now(), **here, **jobs, "from_step": from_step}
 
 
 def _now() -> str:

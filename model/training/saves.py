@@ -1,16 +1,16 @@
-"""Saves of a run: written aside, listed with digests, made visible by one rename; found again only when every byte is right."""
+"""Saves of a run, found again only when every byte is right. `write_save` makes them."""
 
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import ASIDE, atomic_folder, digest, make_folder, replace_link
+from common.files import ASIDE, digest, replace_link
 from common.progress import say
 
 PROBE, RESUME = "probe", "resume"
@@ -77,19 +77,6 @@ def latest_valid(run_dir: str | Path) -> Save | None:
             return save
         say(f"[yellow]warning: the save {folder} is broken ({problem}); the one before it is used[/yellow]")
     return None
-
-
-def write_save(run_dir: str | Path, step: int, kind: str, fill: Callable[[Path], None], **fields: Any) -> Save:
-    """Make the save of ``step``: ``fill(folder)`` writes its files, ``fields`` go into its manifest. It appears whole or not at all.
-
-    Points the link ``last`` at it.
-    """
-    folder = make_folder(checkpoints(run_dir)) / save_name(step)
-    with atomic_folder(folder) as aside:
-        fill(aside)
-        manifests.write(aside, manifests.describe("save", save=kind, step=step, **fields, files=manifests.digests(aside)))
-    set_link(run_dir, "last", step)
-    return read_save(folder)
 
 
 def remove_save(save: Save) -> None:

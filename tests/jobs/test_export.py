@@ -17,7 +17,8 @@ from model.megatron.optimizer import build_optimizer
 from model.megatron.startup import start
 from model.megatron.step import distribute
 from model.nets.pack import Pack
-from model.training.saves import RESUME, write_save
+from model.training.saves import RESUME
+from model.training.write_save import write_save
 
 
 def same_logits(folder, model) -> None:

@@ -8,20 +8,17 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from jobs import prepare, tokenizer, train
+from jobs import train
 from jobs.cli import compose, to_config
+from model.training.saves import list_saves
 from model.training.signals import EXIT_CONTINUE
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 140
-NET = [
-    "model.num_layers=2", "model.hidden_size=32", "model.num_heads=2", "model.ffn_size=48", "model.vocab_size=320",
-    "model.max_positions=64", "model.attention_out_dropout=0.2", "model.embedding_dropout=0.1",
-]  # fmt: skip
+SPEED = ("seconds", "tokens_per_second", "mfu")
 COURSE = [
     f"train.steps={STEPS}", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.heldout_fraction=0.05",
     "train.save.probe_at_start=false", "train.save.resume_every_steps=10", "train.save.resume_every_minutes=0",
@@ -30,18 +27,9 @@ COURSE = [
 
 
 @pytest.fixture(scope="module")
-def overrides(tmp_path_factory) -> list[str]:
-    """A command line that trains a small net on text of 60 kB; only `run` is missing."""
-    folder = tmp_path_factory.mktemp("train")
-    rng = np.random.default_rng(0)
-    words = ["court", "tenant", "owner", "lease", "judge", "house", "debt", "heir", "pays", "signs", "ends", "owes", "the", "a"]
-    with (folder / "text.jsonl").open("w") as file:
-        for _ in range(200):
-            file.write(json.dumps({"text": " ".join(rng.choice(words, size=rng.integers(5, 90)))}) + "\n")
-    data = [f"data.inputs=['{folder}/text.jsonl']", f"data.tokenizer={folder}/tokenizer", f"data.tokens={folder}/tokens"]
-    tokenizer.run(to_config(compose("tokenizer", [*data, "tokenizer.vocab_size=300"])))
-    prepare.run(to_config(compose("prepare", data)))
-    return ["name=t", f"runs_dir={folder}/runs", *data, *NET, *COURSE]
+def overrides(trainable) -> list[str]:
+    """A command line that trains a small net; only `run` is missing."""
+    return [*trainable, "name=t", *COURSE]
 
 
 def folder_of(overrides: list[str], run: str) -> Path:
@@ -96,3 +84,27 @@ def test_killed_and_stopped_it_ends_as_if_nothing_had_happened(overrides):
         told = [(event.step, event.value) for event in events.Scalars(tag)]
         assert [step for step, _ in told] == list(range(1, STEPS + 1))
         assert [value for _, value in told] == pytest.approx([line[values] for line in series[0]], rel=1e-6)
+
+
+def test_a_storm_of_kills_leaves_no_trace(trainable, python_script):
+    """Twelve kills, most of them within a save: the curve is that of an undisturbed run, bit for bit, and each step stands once."""
+    course = [item for item in COURSE if "steps" not in item] + ["train.steps=60", "train.save.resume_every_steps=4"]
+    more = ["train.save.probe_every_steps=16", "train.eval_every_steps=7", "optim.schedule.decay_steps=20", "optim.schedule.warmup_steps=5"]
+    overrides = [*trainable, "name=storm", *course, *more]
+    whole, cut = folder_of(overrides, "whole"), folder_of(overrides, "cut")
+    train.run(to_config(compose("train", [*overrides, "run=whole"])))
+    told = python_script("kill_train.py", "3", "12", *overrides, "run=cut")
+    killed = [line for line in told if line.startswith("killed")]
+    assert len(killed) >= 10 and told[-1] == "last 0", told
+    assert sum("within step" in line for line in killed) >= 3, told
+
+    told = [[{key: value for key, value in line.items() if key not in SPEED} for line in lines(run)] for run in (whole, cut)]
+    assert [line["step"] for line in told[0]] == list(range(1, 61))
+    assert told[1] == told[0]
+    for name in ("checkpoints/last/hf/model.safetensors", "checkpoints/step_0000048/hf/model.safetensors"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes()
+    assert [save.step for save in list_saves(cut)] == [save.step for save in list_saves(whole)]
+    assert not list(cut.rglob(".aside-*"))
+    events = EventAccumulator(str(cut / "tb" / "train"), size_guidance={"scalars": 0}).Reload()
+    assert [event.step for event in events.Scalars("train/loss")] == list(range(1, 61))
+    assert [event.step for event in events.Scalars("heldout/loss")] == [line["step"] for line in told[0] if "heldout_loss" in line]

@@ -2,6 +2,7 @@
 
 import math
 
+from model.megatron import ranks
 from model.megatron.step import eval_step
 from model.training.callbacks.callback import Callback, Record
 
@@ -27,8 +28,11 @@ class Heldout(Callback):
         record.update(heldout_loss=state.heldout_loss, heldout_accuracy=result.sums["correct"] / max(1, result.tokens))
 
     def _batches(self, loop, count: int) -> list:
-        """The first ``count`` held-out packs, masked at the rate of evaluation; every data-parallel rank takes them all."""
+        """This rank's share of the first ``count`` held-out packs, masked at the rate of evaluation; all of them if too few to share."""
         size = loop.config.train.micro_batch
         starts = range(0, count, size)
+        rank, size_of_group = ranks.data_rank()
+        if len(starts) >= size_of_group:
+            starts = starts[rank::size_of_group]
         samples = [[loop.plan.heldout_sample(i) for i in range(start, min(start + size, count))] for start in starts]
         return [loop.objective.batch(chunk, train=False).to(loop.world.device) for chunk in samples]

@@ -9,10 +9,11 @@ from common.errors import UserError
 from common.files import digest
 from conf.schema import SaveConfig
 from model.hf.modernbert import export_modernbert
-from model.megatron import checkpoint
+from model.megatron import checkpoint, ranks
 from model.training.callbacks.callback import Callback, Record
 from model.training.retention import apply_retention
-from model.training.saves import PROBE, RESUME, write_save
+from model.training.saves import PROBE, RESUME
+from model.training.write_save import write_save
 
 
 class Saving(Callback):
@@ -33,7 +34,7 @@ class Saving(Callback):
         step, minutes = record["step"], (time.monotonic() - self.last_time) / 60
         if loop.save_points.probe_due(step):
             self._write(loop, self.probe)
-        elif loop.save_points.resume_due(step, minutes):
+        elif ranks.any_rank(loop.save_points.resume_due(step, minutes))[0]:  # clocks differ
             self._write(loop, RESUME)
 
     def end(self, loop) -> None:
@@ -44,7 +45,8 @@ class Saving(Callback):
     def _write(self, loop, kind: str) -> None:
         """Make a save, remove what is no longer kept, tell the other callbacks. Raises UserError rather than save what is not finite."""
         state, config = loop.state, loop.config
-        broken = [name for name, parameter in loop.net.named_parameters() if not torch.isfinite(parameter).all()]
+        mine = [name for name, parameter in loop.net.named_parameters() if not torch.isfinite(parameter).all()]
+        broken = [name for names in ranks.gather(mine) for name in names]
         if broken:
             raise UserError(f"parameter {broken[0]} is not finite at step {state.step}, so no save is made; lower optim.lr and start again")
 
@@ -58,6 +60,7 @@ class Saving(Callback):
             loop.run.folder, state.step, kind, fill, name=config.name, seed=config.seed, **{name: getattr(state, name) for name in known},
             plan=loop.plan.digest, tokenizer=digest(Path(config.data.tokenizer) / "tokenizer.json"),
         )  # fmt: skip
-        apply_retention(loop.run.folder, self.config, state.step)
+        if ranks.is_first():
+            apply_retention(loop.run.folder, self.config, state.step)
         self.last_step, self.last_time = state.step, time.monotonic()
         loop.tell("saved", save)

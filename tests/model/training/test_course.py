@@ -8,7 +8,8 @@ from model.training.batch_ramp import BatchRamp
 from model.training.course import build_course, check_extension, find_branch, with_value
 from model.training.run import open_run
 from model.training.save_points import SavePoints
-from model.training.saves import RESUME, write_save
+from model.training.saves import RESUME
+from model.training.write_save import write_save
 
 
 def points(total: int = 20, **fields) -> SavePoints:

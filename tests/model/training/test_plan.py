@@ -69,6 +69,7 @@ def test_epochs_differ_and_samples_are_a_look_up(tokens):
     assert (first != second).any()
     assert plan.packs(n - 3, 6).tolist() == [*first[-3:], *second[:3]]
     assert plan.packs(5 * n + 2, 1)[0] == make_plan(tokens, 64, 0.1, seed=1).packs(5 * n, n)[2]
+    assert plan.lengths(n - 3, 6).tolist() == [len(d) for s in plan.samples(n - 3, 6) for d in s.documents]
     assert plan.count_tokens(n - 3, 6) == sum(len(d) for s in plan.samples(n - 3, 6) for d in s.documents)
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from conf.schema import SaveConfig
 from model.training.retention import apply_retention, superfluous
-from model.training.saves import PROBE, RESUME, Save, list_saves, save_name, set_link, write_save
+from model.training.saves import PROBE, RESUME, Save, list_saves, save_name, set_link
+from model.training.write_save import write_save
 
 
 def saves(*named: tuple[int, str]) -> list[Save]:

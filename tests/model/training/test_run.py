@@ -46,7 +46,7 @@ def test_first_attempt_freezes_and_the_second_continues(config):
         ("seed", 2, "seed: 1 -> 2"),
         ("model.num_layers", 4, r"model\.num_layers: 2 -> 4"),
         ("train.global_batch", 8, r"train\.global_batch: 4 -> 8"),
-        ("parallel.threads", 2, r"parallel\.threads: 1 -> 2"),
+        ("parallel.precision", "bf16", r"parallel\.precision: fp32 -> bf16"),
         ("optim.schedule.warmup_steps", 3, r"optim\.schedule\.warmup_steps: 2 -> 3"),
     ],
 )
@@ -63,6 +63,11 @@ def test_what_only_watches_may_change(config, key, value):
     run.begin(3)
     assert key.rpartition(".")[2] in (Path(config.run_dir) / "config.yaml").read_text()
     assert open_run(change(config, key, value)).extended == {}
+
+
+def test_another_layout_is_taken_and_reported(config):
+    open_run(config).begin(0)
+    assert open_run(change(config, "parallel.tensor", 2)).relaid == {"parallel.tensor": (1, 2)}
 
 
 def test_a_longer_run_is_reported(config):

@@ -18,8 +18,8 @@ from model.training.saves import (
     save_name,
     set_link,
     verify,
-    write_save,
 )
+from model.training.write_save import write_save
 
 
 def fill(folder: Path) -> None:

@@ -1,0 +1,35 @@
+"""What is known before anything is built: the run, how long it is, and where it goes on."""
+
+from typing import NamedTuple
+
+from common.progress import say
+from conf.schema import Config
+from model.megatron.environment import read_ranks
+from model.training.course import Branch, Course, build_course, check_extension, find_branch
+from model.training.run import Run, open_run, show
+from model.training.saves import Save, latest_valid
+
+
+class Outset(NamedTuple):
+    """See `outset`."""
+
+    run: Run
+    branch: Branch | None
+    course: Course
+    latest: Save | None
+    """Where it goes on; None at the start."""
+
+
+def outset(config: Config) -> Outset:
+    """Read the run folder. Raises UserError for what does not fit it; writes nothing. One rank does this for all."""
+    run = open_run(config)
+    branch = find_branch(config, run)
+    size = read_ranks().size
+    course = build_course(config, branch, max(1, size // (config.parallel.tensor * config.parallel.pipeline)))
+    check_extension(run, config, course, branch)
+    latest = latest_valid(run.folder)
+    before = run.manifest.get("attempts", [{}])[-1].get("ranks", size)
+    relaid = run.relaid | ({"ranks": (before, size)} if before != size else {})
+    if latest and relaid:
+        say(f"another layout than before ({show(relaid)}): the same samples, and losses that agree to rounding, not bit for bit")
+    return Outset(run, branch, course, latest)

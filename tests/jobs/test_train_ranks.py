@@ -1,0 +1,158 @@
+"""`python -m jobs.train` on two ranks: every layout goes on with the same samples and the same losses as one rank, and back."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from jobs import train
+from jobs.cli import compose, to_config
+from model.training.saves import list_saves, set_link
+from model.training.signals import EXIT_CONTINUE
+
+ROOT = Path(__file__).resolve().parents[2]
+COURSE = [
+    "train.steps=12", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.heldout_fraction=0.05", "optim.lr=3e-3",
+    "train.save.probe_at_start=false", "train.save.resume_every_steps=3", "train.save.resume_every_minutes=0", "train.save.keep_last=9",
+    "optim.schedule.warmup_steps=2", "optim.schedule.decay_steps=3", "parallel.threads=1", "model.num_layers=4",
+    "train.log_every_steps=1",
+]  # fmt: skip
+STILL = ["model.attention_out_dropout=0", "model.embedding_dropout=0"]  # a cut sequence or pipeline draws its dropout elsewhere
+LAYOUTS = {
+    "tensor": ["parallel.tensor=2"],
+    "sequence": ["parallel.tensor=2", "parallel.sequence=true"],
+    "pipeline": ["parallel.pipeline=2"],
+}
+EXACT = 2e-6
+"""Relative difference of losses that fp32 rounding explains; a sample more or less, or a gradient not summed, is 1e-3 and more."""
+
+
+def overrides_of(trainable: list[str], kind: str) -> list[str]:
+    """A command line with dropout or ("still") without; only `run` is missing."""
+    return [*trainable, f"name=ranks_{kind}", *COURSE, *(STILL if kind == "still" else [])]
+
+
+@pytest.fixture(scope="module")
+def still(trainable) -> Path:
+    """The undisturbed run on one rank, without dropout."""
+    return folder_after(train_alone, [*overrides_of(trainable, "still"), "run=whole"])
+
+
+def config_of(overrides: list[str]):
+    return to_config(compose("train", overrides))
+
+
+def folder_after(start, overrides: list[str]) -> Path:
+    start(overrides)
+    return Path(config_of(overrides).run_dir)
+
+
+def train_alone(overrides: list[str]) -> None:
+    train.run(config_of(overrides))
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1", **more}
+
+
+def train_on_two(overrides: list[str]) -> str:
+    """Under torchrun; what it said."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "jobs.train", *overrides]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stderr
+
+
+def metrics(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def cut_at(run: Path, step: int, to: Path) -> None:
+    """A copy of ``run`` as it stood after the save of ``step``."""
+    shutil.copytree(run, to, symlinks=True)
+    for save in list_saves(to):
+        if save.step > step:
+            shutil.rmtree(save.folder)
+    set_link(to, "last", step)
+
+
+def assert_same_course(run: Path, whole: Path) -> None:
+    found, expected = metrics(run), metrics(whole)
+    for key in ("step", "tokens", "samples", "batch", "lr"):
+        assert [line[key] for line in found] == [line[key] for line in expected]
+    for key in ("loss", "heldout_loss"):
+        told = [[line[key] for line in lines if key in line] for lines in (found, expected)]
+        assert told[0] == pytest.approx(told[1], rel=EXACT)
+    assert [line["grad_norm"] for line in found] == pytest.approx([line["grad_norm"] for line in expected], rel=1e-5)
+    ours, theirs = (load_file(folder / "checkpoints" / "last" / "hf" / "model.safetensors") for folder in (run, whole))
+    assert ours.keys() == theirs.keys()
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor, theirs[name], rtol=1e-4, atol=2e-5, msg=name)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_two_ranks_go_on_where_one_stopped_and_back(trainable, still, layout):
+    run = still.with_name(layout)
+    cut_at(still, 6, run)
+    told = train_on_two([*overrides_of(trainable, "still"), *LAYOUTS[layout], f"run={layout}"])
+    assert told.count("another layout than before") == told.count("attempt 2, step 6 to 12, 2 x cpu") == 1
+    assert_same_course(run, still)
+    back = still.with_name(f"{layout}_back")
+    cut_at(run, 9, back)
+    train_alone([*overrides_of(trainable, "still"), f"run={back.name}"])
+    assert_same_course(back, still)
+
+
+def test_data_parallel_from_the_start_and_back(trainable):
+    """Initial weights, masks and dropout do not depend on the number of data-parallel ranks."""
+    overrides = overrides_of(trainable, "dropout")
+    whole, run = folder_after(train_alone, [*overrides, "run=whole"]), folder_after(train_on_two, [*overrides, "run=data"])
+    assert_same_course(run, whole)
+    assert json.loads((run / "manifest.json").read_text())["attempts"][0]["ranks"] == 2
+    back = run.with_name("back")
+    cut_at(run, 6, back)
+    train_alone([*overrides, "run=back"])
+    assert_same_course(back, whole)
+
+
+def test_a_signal_to_one_rank_stops_all_at_one_step(trainable):
+    """Started as srun starts them, without anyone who watches over both."""
+    overrides = [*trainable, "name=ranks_stop", *COURSE, "train.steps=4000", "run=stop"]
+    run = Path(config_of(overrides).run_dir)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    slurm = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_TASKS_PER_NODE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-m", "jobs.train", *overrides], cwd=ROOT, stderr=subprocess.PIPE, text=True,
+            env=environment(**slurm, SLURM_PROCID=str(rank), SLURM_LOCALID=str(rank)),
+        )
+        for rank in (0, 1)
+    ]  # fmt: skip
+    while not (run / "metrics.jsonl").is_file() or len((run / "metrics.jsonl").read_text().splitlines()) < 5:
+        assert all(rank.poll() is None for rank in ranks), [rank.communicate()[1][-2000:] for rank in ranks]
+        time.sleep(0.05)
+    ranks[1].send_signal(signal.SIGTERM)
+    told = [rank.communicate(timeout=60)[1] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [EXIT_CONTINUE, EXIT_CONTINUE], told
+    step = json.loads((run / "manifest.json").read_text())["step"]
+    assert list_saves(run)[-1].step == step == metrics(run)[-1]["step"] < 4000
+    assert "the same command continues" in told[0] and told[1].count("\n") <= 1
+
+
+def test_what_does_not_fit_is_said_once(trainable):
+    overrides = [*trainable, "name=ranks_misfit", *COURSE, "train.micro_batch=4"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "jobs.train", *overrides]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=240)
+    assert done.returncode != 0
+    assert done.stderr.count("error: train.global_batch=4 is not a multiple of train.micro_batch x data-parallel size = 4 x 2") == 1
