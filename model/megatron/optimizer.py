@@ -141,10 +141,10 @@ def fused_adam() -> type[torch.optim.Optimizer] | None:
         return None
     try:
         from transformer_engine.pytorch.optimizers import FusedAdam
-    except ImportError:
+    except (ImportError, OSError):  # or a library of it that does not load
         try:
             from apex.optimizers import FusedAdam
-        except ImportError:
+        except (ImportError, OSError):
             return None
     return FusedAdam
 
