@@ -3,11 +3,11 @@
 Special tokens that stand in the text ("[MASK]" in a manual) are encoded as the text they are, by all three: an id of a special
 token comes from our own template and from nowhere else. (`AutoTokenizer`, made for prompts, does the opposite.)"""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 from tokenizers import Tokenizer
 from tokenizers.pre_tokenizers import ByteLevel
 
@@ -59,17 +59,17 @@ class Gigatoken:
     def __init__(self, reference: Tokenizer):
         from gigatoken import Tokenizer as Fast
 
-        settings = json.loads(reference.to_str())
+        settings = orjson.loads(reference.to_str())
         settings["added_tokens"] = [token for token in settings["added_tokens"] if not token["special"]]
         self.normalizer = None
         try:
-            self.fast = Fast.from_json(json.dumps(settings))
+            self.fast = Fast.from_json(orjson.dumps(settings).decode())
         except Exception as error:
             if settings["normalizer"] is None:
                 raise Refused(str(error).splitlines()[0]) from error
             self.normalizer = reference.normalizer
             try:
-                self.fast = Fast.from_json(json.dumps(settings | {"normalizer": None}))
+                self.fast = Fast.from_json(orjson.dumps(settings | {"normalizer": None}).decode())
             except Exception:  # the first error names what it does not know
                 raise Refused(str(error).splitlines()[0]) from error
 
@@ -90,7 +90,7 @@ class Tiktoken:
     def __init__(self, reference: Tokenizer):
         import tiktoken
 
-        settings = json.loads(reference.to_str())
+        settings = orjson.loads(reference.to_str())
         pattern, ranks, ids = _split_pattern(settings), *_ranks(settings)
         self.normalizer = reference.normalizer
         self.ids = np.array(ids, np.uint32)

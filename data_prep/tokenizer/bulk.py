@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from common.errors import UserError
 from data_prep.readers import Document
@@ -70,7 +71,7 @@ class BulkEncoder:
                 yield ids
 
     def _check(self, backend: Backend, document: Document, ids: np.ndarray) -> None:
-        right = self.reference.encode(document.text, add_special_tokens=False).ids
+        (right,) = Reference(self.reference).encode([document.text])
         if not np.array_equal(ids, right):
             raise Differs(f"{backend.name} gives other ids than tokenizers for {document.id}")
 
@@ -78,16 +79,16 @@ class BulkEncoder:
 def identity(folder: str | Path, add_special_tokens: bool) -> tuple[int, list[int], list[int]]:
     """Size of the vocabulary, ids before and ids after every document. Raises UserError when special tokens are asked of a tokenizer
     that has none to give."""
-    prefix, suffix = affixes(folder) if add_special_tokens else ([], [])
+    tokenizer = load_reference(folder)
+    prefix, suffix = _affixes(folder, tokenizer) if add_special_tokens else ([], [])
     if add_special_tokens and not prefix and not suffix:
         raise UserError(f"data.tokenizer={folder} has no template and no end-of-text token; set prepare.add_special_tokens=false")
-    return vocabulary_size(load_reference(folder)), prefix, suffix
+    return vocabulary_size(tokenizer), prefix, suffix
 
 
-def affixes(folder: str | Path) -> tuple[list[int], list[int]]:
+def _affixes(folder: str | Path, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     """Ids before and after every document: those of the tokenizer's template ([CLS] ... [SEP]); where that ends with nothing, the
     end-of-text token (``eos_token`` of tokenizer_config.json, else <|endoftext|>), if there is one."""
-    tokenizer = load_reference(folder)
     encoded = tokenizer.encode("a", add_special_tokens=True)
     inner = [index for index, special in enumerate(encoded.special_tokens_mask) if not special]
     prefix, suffix = encoded.ids[: inner[0]], encoded.ids[inner[-1] + 1 :]

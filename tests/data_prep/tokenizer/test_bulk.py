@@ -13,7 +13,7 @@ from common.errors import UserError
 from conf.schema.data import DataConfig, TokenizerConfig
 from data_prep.readers import Document, Span, read_documents
 from data_prep.tokenizer.backends import Gigatoken, Reference, Refused, Tiktoken, load_reference, vocabulary_size
-from data_prep.tokenizer.bulk import BulkEncoder, Differs, affixes, identity
+from data_prep.tokenizer.bulk import BulkEncoder, Differs, identity
 from data_prep.tokenizer.train import save, train
 
 NASTY = [
@@ -170,12 +170,12 @@ def test_truncation_and_padding_of_a_saved_tokenizer_are_dropped(small_tokenizer
 
 
 def test_ids_around_a_document(small_tokenizer, texts, tmp_path):
-    assert affixes(small_tokenizer) == ([2], [3]) and identity(small_tokenizer, False) == (500, [], [])
+    assert identity(small_tokenizer, True) == (500, [2], [3]) and identity(small_tokenizer, False) == (500, [], [])
     config = TokenizerConfig(vocab_size=400, mlm_tokens=False, chat_tokens=True)
     save(train(texts, config), config, tmp_path)
     assert identity(tmp_path, True) == (400, [], [0])
     (tmp_path / "tokenizer_config.json").write_text('{"eos_token": {"content": "<|im_end|>"}}')
-    assert affixes(tmp_path) == ([], [2])
+    assert identity(tmp_path, True)[1:] == ([], [2])
     none = TokenizerConfig(vocab_size=300, mlm_tokens=False)
     save(train(texts, none), none, tmp_path)
     with pytest.raises(UserError, match="no template and no end-of-text token; set prepare.add_special_tokens=false"):
