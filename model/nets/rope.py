@@ -14,6 +14,30 @@ def rope_table(base: float, width: int, length: int, device: torch.device) -> tu
 
 
 def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotate `heads` `[T, h, d]` by the angles of `cos` and `sin` `[T, 1, d / 2]`, in fp32; the result has the type of `heads`."""
-    first, second = heads.float().chunk(2, dim=-1)
-    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(heads.dtype)
+    """Rotate `heads` `[T, h, d]` by the angles of `cos` and `sin` `[T, 1, d / 2]`, in fp32; the result has the type of `heads`.
+
+    No gradient flows to the angles.
+    """
+    return _Rotation.apply(heads, cos, sin)
+
+
+class _Rotation(torch.autograd.Function):
+    """Plain operators would write fp32 copies of bf16 heads to memory, and as many again on the way back, which is all that counts here."""
+
+    @staticmethod
+    def forward(ctx, heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(cos, sin)
+        return _turn(heads, cos, sin, 1)
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        return _turn(gradient, *ctx.saved_tensors, -1), None, None
+
+
+def _turn(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, sign: int) -> torch.Tensor:
+    """Forwards (sign 1) or back (-1)."""
+    turned = torch.empty(heads.shape, dtype=heads.dtype, device=heads.device)
+    (first, second), (new_first, new_second) = heads.chunk(2, dim=-1), turned.chunk(2, dim=-1)
+    torch.addcmul(first * cos, second, sin, value=-sign, out=new_first)  # a bf16 half times an fp32 table is computed and kept in fp32
+    torch.addcmul(second * cos, first, sin, value=sign, out=new_second)
+    return turned

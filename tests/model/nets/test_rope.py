@@ -32,3 +32,13 @@ def test_bf16_is_rotated_in_fp32():
     found = rotate(heads, cos, sin)
     assert found.dtype == torch.bfloat16
     assert torch.equal(found, rotate(heads.float(), cos, sin).bfloat16())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_gradient_turns_back(dtype):
+    cos, sin = (table.unsqueeze(1) for table in rope_table(10_000.0, 8, 64, torch.device("cpu")))
+    heads = torch.randn(64, 2, 8).to(dtype).requires_grad_()
+    rotate(heads, cos, sin).backward(gradient := torch.randn(64, 2, 8).to(dtype))
+    first, second = gradient.float().chunk(2, dim=-1)
+    expected = torch.cat((first * cos + second * sin, second * cos - first * sin), dim=-1)
+    torch.testing.assert_close(heads.grad, expected.to(dtype), rtol=1e-2 if dtype == torch.bfloat16 else 1e-5, atol=1e-6)
