@@ -52,10 +52,11 @@ def _table(folder: Path, groups: list[Group], summaries: dict[Path, RunSummary])
     unique = len({run.name for run in runs}) == len(runs)
     for number, group in enumerate(groups):
         for one in group.runs:
+            name = one.run.resolve().name if unique else one.name
             summary, difference = summaries[one.run], one.differences.get(one.best.step)
             link = os.path.relpath(one.run.resolve() / "report.html", folder.resolve())
             cells = [
-                f'<span style="color: {COLOURS[number % len(COLOURS)]}">&#9632;</span> <a href="{text(link)}">{text(one.run.resolve().name if unique else one.name)}</a>',
+                f'<span style="color: {COLOURS[number % len(COLOURS)]}">&#9632;</span> <a href="{text(link)}">{text(name)}</a>',
                 str(one.best.step),
                 count(one.best.tokens),
                 f"{one.best.mean('test', NDCG):.3f}",

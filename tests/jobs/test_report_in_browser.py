@@ -127,7 +127,8 @@ def reports(sweep_config, run_folder) -> dict[str, Path]:
     config["optim"]["lr"] = 1e-3
     (run_folder / "config.yaml").write_text(yaml.safe_dump(config))
     sweep_config.sweep.runs = [str(run_folder.parent / "*")]
-    sweep_config.sweep.budgets, sweep_config.sweep.bootstrap = [2, 8], 200
+    sweep_config.sweep.budgets, sweep_config.sweep.bootstrap = [2, 8], 100
+    sweep_config.probe.beside = ["emb"]
     run(sweep_config)
     return {"run": run_folder / "report.html", "runs": run_folder.parent / "comparison" / "report.html"}
 
