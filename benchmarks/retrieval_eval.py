@@ -1,7 +1,7 @@
 """Retrieval at one save and at each further one of a sweep: encode, exact search, metrics; against sentence-transformers.
 
-One thread each. Both sides read the same exported folder, a randomly initialised encoder of the shape `encoder/tiny`, and the test split of a set of
-questions on Turkish law; texts are cut to 96 tokens, the mean of the last layer is compared by cosine.
+One thread each. Both sides read the same exported folder, a randomly initialised encoder of the shape `encoder/tiny`, and the test
+split of a set of questions on Turkish law; texts are cut to 96 tokens, the mean of the last layer is compared by cosine.
 - first: our side for the first save of a sweep: corpus and queries are tokenised, encoded, searched, scored;
 - further: the same for a further save: what was tokenised is kept;
 - peer: `InformationRetrievalEvaluator`, which does all of it for every save. Batches of 32 (its default; 128 was slower here).

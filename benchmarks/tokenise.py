@@ -42,7 +42,7 @@ from data_prep.tokenise import Element, Work, run_element
 from data_prep.tokenizer.backends import load_reference
 from data_prep.tokenizer.bulk import identity
 
-ROUNDS = 4
+ROUNDS = 3
 PART = 16
 BARS = {"peer": 20.0, "alone": 0.5}
 
@@ -98,7 +98,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         whole, part = turkish_legal(folder / "whole.jsonl"), turkish_legal(folder / "part.jsonl", PART)
-        tokenizer = learn_tokenizer(part, folder / "tokenizer")
+        tokenizer = learn_tokenizer(turkish_legal(folder / "sample.jsonl", 8), folder / "tokenizer")
         memory = {"ours": in_child(peak_of_ours, whole, tokenizer, folder), "peer": in_child(peak_of_peer, part, tokenizer, folder)}
         work = work_of(tokenizer, folder)
         shard = ours(part, work)
