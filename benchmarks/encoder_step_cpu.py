@@ -49,8 +49,8 @@ class Case:
 
 LENGTHS = [min(length, 1024) for length in real_lengths(VOCABULARY)]
 CASES = [
-    Case("grouped", grouped(LENGTHS, 8), 8, 1.2, 4),
-    Case("padded", LENGTHS[:32], 16, 2.0, 2),
+    Case("grouped", grouped(LENGTHS, 8), 8, 1.2, 3),
+    Case("padded", LENGTHS[:16], 16, 2.0, 3),
     Case("full_512", [512] * 8, 8, 1.0, 5),
     Case("full_1024", [1024] * 4, 4, 1.1, 5),
 ]

@@ -16,7 +16,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def circumstances() -> dict[str, Any]:
-    """Date, commit, processor, cores, threads and versions."""
+    """Date, commit, processor, cores, how busy they are, threads and versions."""
     cpuinfo = Path("/proc/cpuinfo")
     names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
     return {
@@ -24,6 +24,7 @@ def circumstances() -> dict[str, Any]:
         "commit": _commit(),
         "processor": names[0] if names else platform.processor(),
         "cores": len(os.sched_getaffinity(0)),
+        "load_average": round(os.getloadavg()[1], 1),  # of the last five minutes; above the threads of the benchmark, the machine was shared
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "versions": versions(),
