@@ -24,7 +24,7 @@ def circumstances() -> dict[str, Any]:
         "commit": _commit(),
         "processor": names[0] if names else platform.processor(),
         "cores": len(os.sched_getaffinity(0)),
-        "load_average": round(os.getloadavg()[1], 1),  # of the last five minutes; above the threads of the benchmark, the machine was shared
+        "load_average": round(os.getloadavg()[1], 1),  # of five minutes; above the threads of the benchmark: a shared machine
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "versions": versions(),
