@@ -18,6 +18,11 @@ from model.training.flops import parameter_count, step_flops
 MASK_RATE = 0.3
 NETS = Path(__file__).parents[1] / "conf" / "model" / "encoder"
 
+COLUMNS = [
+    "net", "GPUs", "recompute", "packs a micro-batch", "state, GB", "activations, GB", "FLOPs a token", "step, s", "of it traffic",
+    "GPU hours at 30 / 40 / 50% MFU",
+]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Hardware:
@@ -30,7 +35,7 @@ class Hardware:
     inside: float = 3.0e11
     """Bytes per second and GPU, one way, to GPUs of the same node."""
     between: float = 2.5e10
-    """Likewise to GPUs of other nodes (one 200 Gb/s port a GPU)."""
+    """Likewise to GPUs of other nodes: one 200 Gb/s port a GPU, and a ring over whole nodes uses all ports of a node at once."""
     node: int = 4
     """GPUs of a node."""
 
@@ -102,7 +107,7 @@ def step_seconds(net: EncoderConfig, layout: Layout, hardware: Hardware) -> dict
     reduced = 2 * (t - 1) / t * 2 * net.hidden_size * layout.micro_batch * layout.length  # bytes of one all-reduce of bf16 states
     tensor = n * net.num_layers / p * 4 * reduced / hardware.inside
     weights = parameter_count(net) / (t * p)
-    link = hardware.inside if layout.gpus <= hardware.node else hardware.between
+    link = hardware.inside if layout.gpus <= hardware.node else hardware.between * max(1, hardware.node // t)
     data = (d - 1) / d * weights * (4 + 2 if parallel.distributed_optimizer else 4 + 4) / link
     return {"arithmetic": arithmetic, "tensor": tensor, "data": data, "bubble": (p - 1) / n * (arithmetic + tensor)}
 
@@ -116,12 +121,12 @@ def paper(name: str) -> tuple[EncoderConfig, int, int]:
 def table(tokens: float = 112.7e9) -> None:
     """Memory, step time and GPU hours of both nets on some layouts."""
     print(
-        "| net | GPUs | recompute | packs | state GB | activations GB | FLOP a token | step s | traffic | H100 hours at 30 / 40 / 50% MFU |"
+        "| net | GPUs | recompute | packs a micro-batch | state, GB | activations, GB | FLOPs a token | step, s | of it traffic | GPU hours at 30 / 40 / 50% MFU |"
     )
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("|---" * len(COLUMNS) + "|")
     for name in ("base", "large"):
         net, length, batch = paper(name)
-        for gpus, recompute, packs in ((4, "none", 64), (32, "none", 48), (32, "full", 144), (64, "none", 36)):
+        for gpus, recompute, packs in ((4, "none", 64), (32, "none", 48), (32, "full", 144), (128, "none", 36)):
             micro = packs if name == "base" else packs // 4
             layout = Layout(gpus, length, micro, batch, ParallelConfig(precision="bf16", recompute=recompute))
             hours, spent = [], {}
