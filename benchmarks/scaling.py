@@ -120,9 +120,7 @@ def paper(name: str) -> tuple[EncoderConfig, int, int]:
 
 def table(tokens: float = 112.7e9) -> None:
     """Memory, step time and GPU hours of both nets on some layouts."""
-    print(
-        "| net | GPUs | recompute | packs a micro-batch | state, GB | activations, GB | FLOPs a token | step, s | of it traffic | GPU hours at 30 / 40 / 50% MFU |"
-    )
+    print("| " + " | ".join(COLUMNS) + " |")
     print("|---" * len(COLUMNS) + "|")
     for name in ("base", "large"):
         net, length, batch = paper(name)
