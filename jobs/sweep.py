@@ -25,6 +25,7 @@ def run(config: Config) -> None:
     from model.evaluation.comparison import comparison_folder, write_comparison
     from model.evaluation.pending import budgets, probe_saves
     from model.evaluation.report import write_report
+    from model.evaluation.statements import statements
     from model.evaluation.summary import summarise
     from model.evaluation.sweep import find_runs, sweep_runs
     from model.evaluation.table import render, verdict
@@ -46,6 +47,8 @@ def run(config: Config) -> None:
         console.print(verdict(one), highlight=False, soft_wrap=True)
         say(f"curves and table: {report}")
     if config.sweep.runs:
+        for name, value, sentence in statements(found, summary):
+            console.print(f"{name}: {value}. {sentence}", highlight=False, soft_wrap=True, markup=False)
         folder = Path(config.sweep.report) if config.sweep.report else comparison_folder(runs)
         say(f"all {len(found)} runs: {write_comparison(folder, found, summary)}")
 

@@ -56,7 +56,7 @@ def _table(folder: Path, groups: list[Group], summaries: dict[Path, RunSummary])
             summary, difference = summaries[one.run], one.differences.get(one.best.step)
             link = os.path.relpath(one.run.resolve() / "report.html", folder.resolve())
             cells = [
-                f'<span style="color: {COLOURS[number % len(COLOURS)]}">&#9632;</span> <a href="{text(link)}">{text(name)}</a>',
+                f'<span style="color: {COLOURS[number % len(COLOURS)]}">&#9632;</span>&nbsp;<a href="{text(link)}">{text(name)}</a>',
                 str(one.best.step),
                 count(one.best.tokens),
                 f"{one.best.mean('test', NDCG):.3f}",

@@ -14,7 +14,7 @@ figcaption, .small { font-size: .85rem; color: #444; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .85rem; }
 th, td { text-align: right; padding: .25rem .5rem; vertical-align: bottom; } th { border-bottom: 1px solid #888; max-width: 4.5rem; }
-th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; max-width: 7rem; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; max-width: 8rem; }
 td { white-space: nowrap; } td:first-child { white-space: normal; overflow-wrap: break-word; }
 tr.best td, tr.best td:first-child { font-weight: 700; background: #e6f2e6; } tr.baseline td { color: #555; }
 tr.first td { border-top: 1px solid #888; }

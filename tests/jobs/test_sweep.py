@@ -1,6 +1,7 @@
 """jobs.sweep: what a person sees at the end, and report.html."""
 
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -62,10 +63,34 @@ def test_report_does_not_change_where_nothing_did(sweep_config, run_folder):
     assert (run_folder / "report.html").read_bytes() == first
 
 
+def test_several_runs_get_a_report_in_common(sweep_config, run_folder, tmp_path, capsys):
+    shutil.copytree(run_folder, run_folder.with_name("seed_1"), symlinks=True)
+    sweep_config.sweep.runs, sweep_config.sweep.report = [str(run_folder.parent / "*")], str(tmp_path / "reports")
+    sweep_config.sweep.bootstrap = 50
+    run(sweep_config)
+    printed = capsys.readouterr()
+    assert "Best save against untrained, test nDCG@10: +0." in printed.out and "above 0 in 2 of 2 runs." in printed.out
+    page = Page((tmp_path / "reports" / "report.html").read_text())
+    assert page.tags.count("svg") == 2 and (tmp_path / "reports" / "statistics.json").is_file()
+    linked_pages = [tmp_path / "reports" / link for link in page.links if not link.startswith("#")]
+    assert [link.resolve() for link in linked_pages] == [run_folder.with_name(f"seed_{seed}") / "report.html" for seed in (0, 1)]
+    assert all(link.exists() for link in linked_pages)
+
+
 def test_dry_run_writes_nothing(sweep_config, run_folder, capsys):
     sweep_config.dry_run = True
     run(sweep_config)
     assert "would probe 4 saves" in capsys.readouterr().err
+    sweep_config.sweep.budgets, sweep_config.sweep.runs = [5, 10, 20], [str(run_folder.parent / "seed_*")]
+    run(sweep_config)
+    assert "each with 2 other numbers of steps: heads alone, from the same encoding" in capsys.readouterr().err
+    sweep_config.probe.depth = "full"
+    run(sweep_config)
+    assert "each fine-tunes the encoder anew" in capsys.readouterr().err
+    sweep_config.sweep.budgets = [5, -1]
+    with pytest.raises(UserError, match="sweep.budgets=-1 is negative"):
+        run(sweep_config)
+    sweep_config.sweep.budgets = []
     assert not (run_folder / "eval").exists() and linked(run_folder, "best") is None
     sweep_config.sweep.metric = "dev/mrr"
     with pytest.raises(UserError, match="did you mean 'dev/mrr@10'"):
