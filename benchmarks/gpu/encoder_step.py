@@ -118,14 +118,13 @@ def compare(case: Case, attention: str) -> dict:
     theirs.load(ours.net, case.net)
     probe = work.part(range(0, len(case.lengths), max(1, len(case.lengths) // 8)))
     same = differences(ours, theirs, case.net, probe, case.tokens, 4)
-    if same["gradient_difference"] > TOLERANCE:
-        raise RuntimeError(f"the two sides do not compute the same: {same}")
     step, tokens = fitting(prepare(ours, work), case.tokens)
     their_step, batch = fitting(prepare(theirs, work), case.batch)
     memory = {"ours": growth(step, ours), "theirs": growth(their_step, theirs)}
     times = measure.alternate({"ours": step, "theirs": their_step}, case.rounds, warm_up=2)
     return {
         **same,
+        "agrees": same["gradient_difference"] < TOLERANCE,
         "ratio": measure.ratio(times["theirs"], times["ours"], "wall"),
         "seconds": {name: measure.summary(spent) for name, spent in times.items()},
         "tokens_per_second": {name: round(sum(case.lengths) / min(spent["wall"])) for name, spent in times.items()},
@@ -227,7 +226,8 @@ def line(name: str, found: dict) -> str:
     """One case, for the terminal."""
     if "error" in found:
         return f"{name}: {found['error'][:150]}"
-    return f"{name}: tokens/s {found['tokens_per_second']}, MFU {found['mfu']}, GiB {found['memory_gib']}, ratio {found.get('ratio')}"
+    doubt = "" if found.get("agrees", True) else f"NOT THE SAME NET (gradients differ by {found['gradient_difference']:.2g}); "
+    return f"{name}: {doubt}tokens/s {found['tokens_per_second']}, MFU {found['mfu']}, GiB {found['memory_gib']}, ratio {found.get('ratio')}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -247,7 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         found["cases"][case.name] = {"documents": len(case.lengths), "tokens": sum(case.lengths)}
         for name, task in {"train": (train, case), **{name: (compare, case, name) for name in attentions}}.items():
             result = found["cases"][case.name][name] = attempt(*task)
-            failed |= "error" in result
+            failed |= "error" in result or not result.get("agrees", True)
             print(line(f"{case.name} {name}", result), flush=True)
             path = keep("encoder_step", found, asked.out)
     print(path)
