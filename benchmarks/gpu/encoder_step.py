@@ -227,7 +227,8 @@ def line(name: str, found: dict) -> str:
     if "error" in found:
         return f"{name}: {found['error'][:150]}"
     doubt = "" if found.get("agrees", True) else f"NOT THE SAME NET (gradients differ by {found['gradient_difference']:.2g}); "
-    return f"{name}: {doubt}tokens/s {found['tokens_per_second']}, MFU {found['mfu']}, GiB {found['memory_gib']}, ratio {found.get('ratio')}"
+    speed = found["tokens_per_second"]
+    return f"{name}: {doubt}tokens/s {speed}, MFU {found['mfu']}, GiB {found['memory_gib']}, ratio {found.get('ratio')}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
