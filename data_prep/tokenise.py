@@ -133,10 +133,10 @@ class _Reading:
     def __iter__(self) -> Iterator[Document]:
         for span in self.shard.spans:
             for document in read_documents(span, self.data, self.bad, all_fields=False, seen=self._seen):
-                if document.text.strip():
-                    yield document
-                else:
+                if not document.text or document.text.isspace():
                     self.empty += 1
+                else:
+                    yield document
 
     def _seen(self, size: int) -> None:
         self.done += size * MB
@@ -146,14 +146,14 @@ class _Reading:
 def _write(aside: Path, encoder: BulkEncoder, backend: Backend, reading: _Reading, work: Work) -> dict[str, Any]:
     """Write .bin and .idx into ``aside``; returns counts and digests."""
     dtype = token_dtype(work.vocab_size)
-    prefix, suffix = np.array(work.prefix, dtype), np.array(work.suffix, dtype)
+    prefix, suffix = np.array(work.prefix, np.uint32), np.array(work.suffix, np.uint32)
     lengths: list[int] = []
     with (aside / BIN).open("wb") as file:
         tokens = Digest(file)
-        for ids in encoder.encode(backend, reading):
-            sequence = np.concatenate([prefix, ids.astype(dtype), suffix])
-            tokens.write(sequence.tobytes())
-            lengths.append(len(sequence))
+        for batch in encoder.encode(backend, reading):
+            parts = [part for ids in batch for part in (prefix, ids, suffix)]
+            tokens.write(np.concatenate(parts, dtype=dtype, casting="unsafe").data)  # ids are below the vocabulary's size
+            lengths.extend(len(prefix) + len(ids) + len(suffix) for ids in batch)
     with (aside / IDX).open("wb") as file:
         index = Digest(file)
         write_index(index, dtype, lambda: [np.array(lengths, np.int32)])

@@ -52,8 +52,8 @@ class BulkEncoder:
             if self.loaded[kind]:
                 yield self.loaded[kind]
 
-    def encode(self, backend: Backend, documents: Iterable[Document]) -> Iterator[np.ndarray]:
-        """Ids ``[tokens]`` (uint32) of each document, without special tokens.
+    def encode(self, backend: Backend, documents: Iterable[Document]) -> Iterator[list[np.ndarray]]:
+        """Ids ``[tokens]`` (uint32) of each document, without special tokens, many documents at a time.
 
         Raises Differs where a checked document (the first, and every ``check_every``-th from there) gets other ids from the reference."""
         number = 0
@@ -64,11 +64,11 @@ class BulkEncoder:
                 if isinstance(backend, Reference) or isinstance(error, KeyboardInterrupt | SystemExit):
                     raise
                 raise Differs(f"{backend.name} fails on a document between {batch[0].id} and {batch[-1].id} ({error})") from error
-            for document, ids in zip(batch, encoded, strict=True):
-                if number % self.check_every == 0 and not isinstance(backend, Reference):
-                    self._check(backend, document, ids)
-                number += 1
-                yield ids
+            if not isinstance(backend, Reference):
+                for index in range(-number % self.check_every, len(batch), self.check_every):
+                    self._check(backend, batch[index], encoded[index])
+            number += len(batch)
+            yield encoded
 
     def _check(self, backend: Backend, document: Document, ids: np.ndarray) -> None:
         (right,) = Reference(self.reference).encode([document.text])
