@@ -81,7 +81,7 @@ def layer_bytes(net: EncoderConfig, parallel: ParallelConfig) -> float:
     if parallel.recompute == "full":
         return size * h / whole
     attention = 4 if parallel.recompute == "selective" else 6  # q, k, v as projected, output; and q, k as rotated
-    return size * (4 * h / whole + attention * h / t + 5 * f / t)
+    return size * (4 * h / whole + attention * h / t + 3 * f / t)
 
 
 def activation_bytes(net: EncoderConfig, layout: Layout) -> float:

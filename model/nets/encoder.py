@@ -27,6 +27,7 @@ from conf.schema import EncoderConfig, ParallelConfig
 from model.megatron import ranks, startup
 from model.megatron.config import transformer_kwargs
 from model.nets.attention import Geometry, PackedAttention
+from model.nets.geglu import GeGlu
 from model.nets.head import MlmHead
 from model.nets.norms import NORMS
 from model.nets.pack import Pack
@@ -59,6 +60,7 @@ def transformer_config(config: EncoderConfig, parallel: ParallelConfig, initiali
         ffn_hidden_size=config.ffn_size,
         gated_linear_unit=True,
         activation_func=F.gelu,
+        use_te_activation_func=True,  # whose it is does not matter: the layers' specification names ours
         add_bias_linear=False,
         hidden_dropout=0.0,  # each branch has its own, see `_residual`
         attention_dropout=0.0,
@@ -111,7 +113,7 @@ def _layer(config: EncoderConfig, number: int) -> ModuleSpec:
         core_attention=partial(PackedAttention, local=number % config.global_every != 0),
         linear_proj=RowParallelLinear,
     )
-    feed_forward = MLPSubmodules(linear_fc1=ColumnParallelLinear, linear_fc2=RowParallelLinear)
+    feed_forward = MLPSubmodules(linear_fc1=ColumnParallelLinear, activation_func=GeGlu, linear_fc2=RowParallelLinear)
     parts = TransformerLayerSubmodules(
         input_layernorm=norm if number else IdentityOp,  # the embedding norm stands before layer 0
         self_attention=ModuleSpec(SelfAttention, params={"attn_mask_type": AttnMaskType.no_mask}, submodules=attention),

@@ -18,6 +18,8 @@ def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.T
 
     No gradient flows to the angles.
     """
+    if not torch.is_grad_enabled():  # a third less overhead, which counts for short texts
+        return _turn(heads, cos, sin, 1)
     return _Rotation.apply(heads, cos, sin)
 
 

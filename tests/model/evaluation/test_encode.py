@@ -55,15 +55,21 @@ def test_missing_tokenizer_and_missing_specials(tmp_path):
         Tokeniser(tmp_path / "tokenizer.json")
 
 
+def test_batches_hold_every_text_once_within_their_size_and_frequent_lengths_alone():
+    lengths = [7, 200, *[40] * 20, 3, 9, 7, 80]
+    batches = Tokens([np.zeros(length, int) for length in lengths], [0] * len(lengths)).batches(100)
+    found = [[lengths[i] for i in batch] for batch in batches]
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    assert found == [*[[40, 40]] * 10, [3, 7, 7, 9], [80], [200]]
+
+
 def test_pooling_equals_one_text_at_a_time_in_any_batches():
     start(ParallelConfig(threads=1), 0)
     shape = EncoderConfig(vocab_size=90, num_layers=4, hidden_size=32, num_heads=2, ffn_size=32, max_positions=256, local_window=16)
     model = build_encoder(shape).eval()
     rng = np.random.default_rng(0)
-    lengths = [2, 3, 3, 40, 40, 200, 7, 40, 3]
+    lengths = [2, 3, 3, *[40] * 16, 200, 7, 40, 3]
     tokens = Tokens([rng.integers(0, 90, length) for length in lengths], [0] * len(lengths))
-    assert all(len({lengths[i] for i in batch}) == 1 for batch in tokens.batches(64))
-    assert max(sum(lengths[i] for i in batch) for batch in tokens.batches(80)[:-1]) <= 80
     for size in (1, 80, 4096):
         found = encode(model, tokens, size)
         for position, ids in enumerate(tokens.ids):

@@ -77,8 +77,15 @@ def global_everywhere(model):
         layer.self_attention.core_attention.local = False
 
 
+class TanhGeGlu(torch.nn.Module):
+    def forward(self, halves):
+        gate, value = halves.chunk(2, dim=-1)
+        return torch.nn.functional.gelu(gate, approximate="tanh") * value
+
+
 def tanh_gelu(model):
-    model.config.activation_func = lambda x: torch.nn.functional.gelu(x, approximate="tanh")
+    for layer in model.encoder.layers:
+        layer.mlp.activation_func = TanhGeGlu()
 
 
 MUTATIONS = {
