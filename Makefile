@@ -7,7 +7,7 @@ export PYTHONUNBUFFERED = 1
 
 .PHONY: help setup setup-dev quickstart test lint lock clean
 help:
-	@echo "make quickstart            corpus, tokenizer, encoder, retrieval at every save: about 8 minutes on 2 cores"
+	@echo "make quickstart            corpus, tokenizer, encoder, retrieval at every save: about 7 minutes on 2 cores"
 	@echo "make quickstart DATA=dir   the same on your own .txt .md .jsonl .parquet"
 	@echo "make test                  every test (at most 12 minutes on 2 cores)"
 	@echo "make setup                 only .venv, from requirements.lock"
