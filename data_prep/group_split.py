@@ -7,7 +7,7 @@ from collections.abc import Mapping
 SMALL = 0.01
 LARGEST = 1 / 3
 DRAW = "second draw"
-"""The first draw was seen while the quickstart was designed. The test groups of this one were not."""
+"""The quickstart was designed on the first draw; docs/probe.md says what of this one was seen before it was measured."""
 
 
 def share_of(name: str) -> float:

@@ -54,6 +54,7 @@ def run(config: Config) -> None:
         for stage in chain:
             say(f"{stage.name:10} {stage.title:32} -> {stage.result}")
         return
+    import_module("model.megatron.ranks").alone("jobs.pipeline")
     begun = time.monotonic()
     for number, stage in enumerate(chain, 1):
         say(f"\n[bold]{number}/{len(chain)} {stage.name}[/bold]: {stage.title} -> {stage.result}")

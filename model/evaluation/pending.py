@@ -68,8 +68,10 @@ def probe_pending(config: Config, run: Path, saves: list[Save], retrieval: str, 
     if not waiting:
         say(f"all {len(saves)} probe saves of {run} have a result")
         return
+    from model.megatron.ranks import alone
     from model.megatron.startup import start
 
+    alone("jobs.sweep")
     start(ParallelConfig(threads=config.parallel.threads), config.probe.seed)
     prepared, check = shared.prepared, _shape_check(run)
     with Bar("probe", len(waiting), "saves") as bar:

@@ -9,6 +9,7 @@ from megatron.core import parallel_state
 
 from common.errors import ToldElsewhere, UserError
 from model.megatron import startup
+from model.megatron.environment import read_ranks
 
 T = TypeVar("T")
 
@@ -31,6 +32,14 @@ def data_rank() -> tuple[int, int]:
 def stage() -> tuple[bool, bool]:
     """Whether this rank holds the first, the last stage of the pipeline. Not collective."""
     return parallel_state.is_pipeline_first_stage(), parallel_state.is_pipeline_last_stage()
+
+
+def alone(job: str) -> None:
+    """Raise UserError where several ranks were started for a job that is for one process. Not collective."""
+    ranks = read_ranks()
+    if ranks.size > 1:
+        error = ToldElsewhere if ranks.rank else UserError
+        raise error(f"{job} is for one process, and {ranks.size} were started; start it without torchrun, or with srun --ntasks=1")
 
 
 def barrier() -> None:
@@ -61,13 +70,13 @@ def on_first(function: Callable[[], T]) -> T:
     return shared[0]
 
 
-def any_rank(*flags: bool) -> list[bool]:
-    """For each of ``flags``: whether it is set on any rank."""
+def any_rank(flag: bool) -> bool:
+    """Whether ``flag`` is set on any rank."""
     if place()[1] == 1:
-        return list(flags)
-    table = torch.tensor(flags, dtype=torch.int32, device=startup.world().device)
-    dist.all_reduce(table, dist.ReduceOp.MAX)
-    return table.bool().tolist()
+        return flag
+    found = torch.tensor(int(flag), device=startup.world().device)
+    dist.all_reduce(found, dist.ReduceOp.MAX)
+    return bool(found)
 
 
 def gather(value: T) -> list[T]:

@@ -39,13 +39,17 @@ def build_encoder(
     """Build the encoder on this rank's device; call `model.megatron.startup.start` before, with what `parallel` is by default.
 
     The initial weights depend on the seed alone, not on the tensor-parallel size. `initialise=False` leaves them undefined, for a
-    checkpoint to fill. On device `meta` nothing is allocated. Raises UserError where the sizes do not fit together.
+    checkpoint to fill. On device `meta` nothing is allocated. Raises UserError where the sizes do not fit together, or where
+    `parallel.attention` names a backend that does not run here.
     """
     transformer = transformer_config(config, parallel or startup.parallel(), initialise)
     if device is not None and torch.device(device).type == "meta":
         with torch.device("meta"):
             return ModernBert(config, transformer, *ranks.stage())
-    return ModernBert(config, transformer, *ranks.stage()).to(device or torch.cuda.current_device())
+    device = torch.device(device or startup.world().device)
+    model = ModernBert(config, transformer, *ranks.stage()).to(device)
+    model.geometry.choice(device)  # refuse a backend of attention now rather than at the first pack
+    return model
 
 
 def transformer_config(config: EncoderConfig, parallel: ParallelConfig, initialise: bool = True) -> TransformerConfig:
@@ -60,7 +64,7 @@ def transformer_config(config: EncoderConfig, parallel: ParallelConfig, initiali
         ffn_hidden_size=config.ffn_size,
         gated_linear_unit=True,
         activation_func=F.gelu,
-        use_te_activation_func=True,  # whose it is does not matter: the layers' specification names ours
+        use_te_activation_func=True,  # take the activation that the layers' specification names, which is ours
         add_bias_linear=False,
         hidden_dropout=0.0,  # each branch has its own, see `_residual`
         attention_dropout=0.0,

@@ -60,7 +60,7 @@ class Loop:
                 self.tell("start")
                 if not self.resumed:
                     self.tell("step", {"step": 0, "tokens": 0, "samples": 0})
-                while self.state.step < self.total and not ranks.any_rank(bool(stop))[0]:
+                while self.state.step < self.total and not ranks.any_rank(bool(stop)):
                     self.tell("step", self.step(batches))
                 self.tell("end")
         finally:

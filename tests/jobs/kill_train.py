@@ -4,57 +4,33 @@ Each attempt is a fork of this process, which has imported everything. In turn i
 and after a random time. Prints how each attempt ended.
 """
 
-import os
 import random
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import torch.utils.tensorboard  # noqa: F401  (imported once, here, and not in every fork)
+from dying import die, die_before_step_on_disk, in_fork
 
 import model.training.assemble  # noqa: F401
 import model.training.outset  # noqa: F401
 from jobs import train
 from jobs.cli import compose, to_config
 
-EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink")
 CONFIG = to_config(compose("train", sys.argv[3:]))
 RUN = Path(CONFIG.run_dir)
 
 
-def die() -> None:
-    """As a machine that loses its power: nothing is flushed, nothing cleaned up."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def die_before_step_on_disk(number: int, where: str) -> None:
-    """Die before the ``number``-th time that a path with ``where`` in it is opened for writing, made, renamed or removed."""
-    count = 0
-
-    def look(event: str, arguments: tuple) -> None:
-        nonlocal count
-        opened = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wxa")
-        if (opened or event in EVENTS) and where in str(arguments[0]):
-            count += 1
-            if count == number:
-                die()
-
-    sys.addaudithook(look)
-
-
-def attempt(arm) -> int:
+def attempt(arm: Callable[[], None]) -> int:
     """Exit status of a fork that trains after ``arm()``."""
-    pid = os.fork()
-    if pid:
-        return os.waitpid(pid, 0)[1]
-    arm()
-    status = 1
-    try:
+
+    def job() -> None:
+        arm()
         train.run(CONFIG)
-        status = 0
-    finally:
-        os._exit(status)
+
+    return in_fork(job)
 
 
 def arm_randomly(number: int, draw: random.Random):

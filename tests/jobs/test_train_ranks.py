@@ -156,3 +156,11 @@ def test_what_does_not_fit_is_said_once(trainable):
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=240)
     assert done.returncode != 0
     assert done.stderr.count("error: train.global_batch=4 is not a multiple of train.micro_batch x data-parallel size = 4 x 2") == 1
+
+
+def test_a_job_for_one_process_refuses_to_be_several():
+    slurm = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "MASTER_ADDR": "127.0.0.1"}
+    command = [sys.executable, "-m", "jobs.pipeline", "experiment=quickstart"]
+    done = subprocess.run(command, cwd=ROOT, env=environment(**slurm), capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith("error: jobs.pipeline is for one process, and 2 were started; start it without torchrun")

@@ -6,7 +6,7 @@ import torch
 from megatron.core.packed_seq_params import PackedSeqParams
 
 from model.megatron import startup
-from model.nets.attention.choice import choose
+from model.nets.attention.choice import Choice, choose
 from model.nets.attention.window import Attend, Window
 from model.nets.pack import Pack
 from model.nets.rope import rope_table
@@ -54,12 +54,16 @@ class Geometry:
     """Backend to attend with, or auto; by default what this process was started with."""
 
     def plan(self, pack: Pack) -> Plan:
-        """Plan of `pack`. Raises UserError where `parallel.attention` names a backend that does not run here."""
-        prepare = choose(self.attention, pack.device, self.dtype, self.head_width).backend.prepare
+        """Plan of `pack`."""
+        prepare = self.choice(pack.device).backend.prepare
         positions, half = pack.positions(), self.window // 2
         everywhere = Reach(*self._rotation(self.theta_global, positions), prepare(pack, Window(), self.dtype))
         nearby = Reach(*self._rotation(self.theta_local, positions), prepare(pack, Window(half, half), self.dtype))
         return Plan(qkv_format="thd", everywhere=everywhere, nearby=nearby)
+
+    def choice(self, device: torch.device) -> Choice:
+        """The backend on `device`. Raises UserError where `parallel.attention` names one that does not run there."""
+        return choose(self.attention, device, self.dtype, self.head_width)
 
     def _rotation(self, theta: float, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         cos, sin = rope_table(theta, self.head_width, self.max_positions, positions.device)

@@ -34,7 +34,7 @@ class Saving(Callback):
         step, minutes = record["step"], (time.monotonic() - self.last_time) / 60
         if loop.save_points.probe_due(step):
             self._write(loop, self.probe)
-        elif ranks.any_rank(loop.save_points.resume_due(step, minutes))[0]:  # clocks differ
+        elif ranks.any_rank(loop.save_points.resume_due(step, minutes)):  # clocks differ
             self._write(loop, RESUME)
 
     def end(self, loop) -> None:

@@ -233,3 +233,9 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(config, key, va
     with pytest.raises(UserError, match=told):
         train.run(change(config, **{key: value}))
     assert not Path(config.runs_dir).exists()
+
+
+def test_a_backend_of_attention_that_does_not_run_here_is_refused_before_the_run_begins(config):
+    with pytest.raises(UserError, match="parallel.attention=flash does not run here"):
+        train.run(change(config, parallel__attention="flash"))
+    assert not (Path(config.run_dir) / "config.yaml").exists()
