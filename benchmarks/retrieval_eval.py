@@ -28,6 +28,7 @@ import torch
 from benchmarks.measure import alternate, in_child, peak_memory, ratio, summary
 from benchmarks.record import keep
 from benchmarks.text import data, learn_tokenizer, turkish_legal
+from common.environment import cores
 from conf.schema import EncoderConfig, ParallelConfig, ProbeConfig
 from model.evaluation.encode import Tokeniser, Tokens, encode
 from model.evaluation.metrics import DEPTH, Judgements, evaluate
@@ -35,7 +36,6 @@ from model.evaluation.readout import read
 from model.evaluation.retrieval_set import RetrievalSet, load_retrieval
 from model.evaluation.search import search, tie_order
 from model.hf.modernbert import export_modernbert, load_modernbert
-from model.megatron.environment import cores
 from model.megatron.startup import set_threads, start
 from model.nets.encoder import build_encoder
 

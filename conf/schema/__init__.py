@@ -1,5 +1,6 @@
 """Typed schema of the configuration, one file a group; the string after a field says what the key means."""
 
+from conf.schema.cluster import ClusterConfig, ContainerConfig
 from conf.schema.data import DataConfig, PrepareConfig, TokenizerConfig
 from conf.schema.model import EncoderConfig
 from conf.schema.objective import MlmConfig
@@ -7,10 +8,10 @@ from conf.schema.optim import OptimConfig, ScheduleConfig
 from conf.schema.parallel import ParallelConfig
 from conf.schema.probe import ProbeConfig, SweepConfig
 from conf.schema.quickstart import QuickstartConfig
-from conf.schema.root import ClusterConfig, Config, ExportConfig
+from conf.schema.root import Config, ExportConfig
 from conf.schema.train import SaveConfig, TrainConfig
 
 __all__ = [
-    "ClusterConfig", "Config", "DataConfig", "EncoderConfig", "ExportConfig", "MlmConfig", "OptimConfig", "ParallelConfig", "PrepareConfig",
-    "ProbeConfig", "QuickstartConfig", "SaveConfig", "ScheduleConfig", "SweepConfig", "TokenizerConfig", "TrainConfig",
+    "ClusterConfig", "Config", "ContainerConfig", "DataConfig", "EncoderConfig", "ExportConfig", "MlmConfig", "OptimConfig", "ParallelConfig",
+    "PrepareConfig", "ProbeConfig", "QuickstartConfig", "SaveConfig", "ScheduleConfig", "SweepConfig", "TokenizerConfig", "TrainConfig",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from conf.schema.choice import choice
+from conf.schema.cluster import ClusterConfig
 from conf.schema.data import DataConfig, PrepareConfig, TokenizerConfig
 from conf.schema.model import EncoderConfig
 from conf.schema.objective import MlmConfig
@@ -11,16 +11,6 @@ from conf.schema.parallel import ParallelConfig
 from conf.schema.probe import ProbeConfig, SweepConfig
 from conf.schema.quickstart import QuickstartConfig
 from conf.schema.train import TrainConfig
-
-
-@dataclass
-class ClusterConfig:
-    """Where elements run."""
-
-    kind: str = choice("local")
-    """local: in this process and its children, one element after another."""
-    workers: int = 0
-    """local: elements run at the same time; 0 takes the cores this process may use."""
 
 
 @dataclass

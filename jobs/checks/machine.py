@@ -27,9 +27,9 @@ def gpus(config: Config) -> Finding:
 
 def cores(config: Config) -> Finding:
     """Cores that this process may use, and the threads that a rank will take."""
-    from model.megatron import environment, startup
+    from common import environment
 
-    usable, threads = environment.cores(), startup.resolve_threads(config.parallel.threads)
+    usable, threads = environment.cores(), environment.resolve_threads(config.parallel.threads)
     found = f"{usable} of {os.cpu_count()} cores; threads of a rank: {threads}"
     if threads > usable:
         return Finding("cores", NOTE, found, "more threads than cores wait for each other; lower parallel.threads")

@@ -7,9 +7,9 @@ import torch
 import torch.distributed as dist
 from megatron.core import parallel_state
 
+from common.environment import read_ranks
 from common.errors import ToldElsewhere, UserError
 from model.megatron import startup
-from model.megatron.environment import read_ranks
 
 T = TypeVar("T")
 

@@ -12,11 +12,11 @@ import torch.distributed
 from megatron.core import parallel_state
 from megatron.core.tensor_parallel import model_parallel_cuda_manual_seed
 
+from common.environment import Ranks, read_ranks, resolve_threads
 from common.errors import UserError
 from common.progress import hush
 from conf.schema import ParallelConfig
 from model.megatron import cpu
-from model.megatron.environment import Ranks, cores, read_ranks
 
 
 @dataclass(frozen=True)
@@ -107,11 +107,6 @@ def seed_dropout(seed: int) -> None:
     seed += 100 * parallel_state.get_pipeline_model_parallel_rank()
     torch.manual_seed(seed)
     model_parallel_cuda_manual_seed(seed)
-
-
-def resolve_threads(threads: int) -> int:
-    """`parallel.threads` as a number: 0 means the cores this process may use, shared with the other ranks on this machine."""
-    return threads or max(1, cores() // read_ranks().local_size)
 
 
 def set_threads(threads: int) -> None:

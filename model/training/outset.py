@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
+from common.environment import read_ranks
 from common.progress import say
 from conf.schema import Config
-from model.megatron.environment import read_ranks
 from model.training.course import Branch, Course, build_course, check_extension, find_branch
 from model.training.run import Run, open_run, show
 from model.training.saves import Save, latest_valid

@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 
 from common import manifest as manifests
+from common.environment import resolve_threads
 from common.errors import UserError
 from common.files import atomic_file, make_folder, sweep_asides
 from conf.schema import Config
-from model.megatron.startup import resolve_threads
 from model.training.saves import checkpoints
 
 SECTIONS = ("model", "objective", "optim", "parallel", "train")

@@ -8,6 +8,7 @@ import torch
 from megatron.core import parallel_state
 from megatron.core.tensor_parallel import get_cuda_rng_tracker
 
+from common.environment import resolve_threads
 from common.errors import UserError
 from conf.schema import ParallelConfig
 from model.megatron import checkpoint, startup
@@ -44,7 +45,7 @@ def test_threads_and_deterministic_algorithms():
     assert torch.get_num_threads() == 2
     assert torch.are_deterministic_algorithms_enabled()
     startup.start(ParallelConfig(threads=0), 0)
-    assert torch.get_num_threads() == startup.resolve_threads(0) >= 1
+    assert torch.get_num_threads() == resolve_threads(0) >= 1
 
 
 def test_another_layout_needs_another_process():

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
+from common.environment import Ranks, cores, first_host, read_ranks
 from common.errors import UserError
-from model.megatron.environment import Ranks, cores, first_host, read_ranks
 
 SRUN = {
     "SLURM_JOB_ID": "812",

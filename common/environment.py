@@ -70,8 +70,9 @@ def _meeting_point(env: Mapping[str, str], starter: str) -> str:
     address = env.get("MASTER_ADDR") or hosts[starter]
     if not address:
         raise UserError("SLURM_STEP_NODELIST does not name the host of rank 0; set MASTER_ADDR")
-    # SLURM_JOB_ID differs between the elements of an array; the range lies below the ephemeral ports of Linux (32768).
-    identity = "/".join(env.get(name, "") for name in ("SUBMITIT_LOCAL_JOB_ID", "SLURM_JOB_ID", "SLURM_STEP_ID"))
+    # SLURM_JOB_ID differs between the elements of an array, the restart count between the attempts of one (the node of an earlier attempt
+    # may be cut off with its ranks alive); the range lies below the ephemeral ports of Linux (32768).
+    identity = "/".join(env.get(name, "") for name in ("SUBMITIT_LOCAL_JOB_ID", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT"))
     port = _number(env, "MASTER_PORT", starter) if "MASTER_PORT" in env else 20_000 + zlib.crc32(identity.encode()) % 12_000
     return f"tcp://{address}:{port}"
 
@@ -93,3 +94,8 @@ def cores() -> int:
         pass  # no control groups of version 2, no quota
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return min(allowed, int(asked)) if asked.isdigit() and int(asked) > 0 else allowed
+
+
+def resolve_threads(threads: int) -> int:
+    """`parallel.threads` as a number: 0 means the cores this process may use, shared with the other ranks on this machine."""
+    return threads or max(1, cores() // read_ranks().local_size)
