@@ -5,11 +5,13 @@ BIN := $(VENV)/bin
 DATA ?=
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help setup setup-dev quickstart test lint lock clean
+.PHONY: help setup setup-dev quickstart test test-slurm lint cluster cluster-down clean
 help:
 	@echo "make quickstart            corpus, tokenizer, encoder, retrieval at every save: about 7 minutes on 2 cores"
 	@echo "make quickstart DATA=dir   the same on your own .txt .md .jsonl .parquet"
-	@echo "make test                  every test (at most 12 minutes on 2 cores)"
+	@echo "make test                  every test that needs no SLURM (at most 12 minutes on 2 cores)"
+	@echo "make test-slurm            the others, on a SLURM cluster that they boot (at most 15 minutes)"
+	@echo "make cluster               boot a small SLURM on this machine, to try jobs on; make cluster-down stops it"
 	@echo "make setup                 only .venv, from requirements.lock"
 	@echo "make lint                  ruff"
 	@echo "make clean                 remove data/quickstart and runs/quickstart"
@@ -42,7 +44,16 @@ lint: setup-dev
 	$(BIN)/ruff format --check .
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slurm"
+
+test-slurm: setup-dev
+	$(BIN)/python -m pytest -m slurm
+
+cluster:
+	@slurm/dev_cluster/up.sh
+
+cluster-down:
+	@slurm/dev_cluster/down.sh
 
 clean:
 	rm -rf data/quickstart runs/quickstart

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.dev_cluster import cluster as cluster
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
