@@ -2,6 +2,7 @@
 
 from conf.schema.cluster import ClusterConfig, ContainerConfig
 from conf.schema.data import DataConfig, PrepareConfig, TokenizerConfig
+from conf.schema.fetch import FetchConfig
 from conf.schema.model import EncoderConfig
 from conf.schema.objective import MlmConfig
 from conf.schema.optim import OptimConfig, ScheduleConfig
@@ -12,6 +13,7 @@ from conf.schema.root import Config, ExportConfig
 from conf.schema.train import SaveConfig, TrainConfig
 
 __all__ = [
-    "ClusterConfig", "Config", "ContainerConfig", "DataConfig", "EncoderConfig", "ExportConfig", "MlmConfig", "OptimConfig", "ParallelConfig",
-    "PrepareConfig", "ProbeConfig", "QuickstartConfig", "SaveConfig", "ScheduleConfig", "SweepConfig", "TokenizerConfig", "TrainConfig",
+    "ClusterConfig", "Config", "ContainerConfig", "DataConfig", "EncoderConfig", "ExportConfig", "FetchConfig", "MlmConfig", "OptimConfig",
+    "ParallelConfig", "PrepareConfig", "ProbeConfig", "QuickstartConfig", "SaveConfig", "ScheduleConfig", "SweepConfig", "TokenizerConfig",
+    "TrainConfig",
 ]  # fmt: skip

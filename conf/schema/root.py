@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from conf.schema.cluster import ClusterConfig
 from conf.schema.data import DataConfig, PrepareConfig, TokenizerConfig
+from conf.schema.fetch import FetchConfig
 from conf.schema.model import EncoderConfig
 from conf.schema.objective import MlmConfig
 from conf.schema.optim import OptimConfig
@@ -63,5 +64,7 @@ class Config:
     """Export to Hugging Face."""
     quickstart: QuickstartConfig = field(default_factory=QuickstartConfig)
     """Corpus of the quickstart."""
+    fetch: FetchConfig = field(default_factory=FetchConfig)
+    """Mirror of the hub, and wheels."""
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     """Where elements run."""

@@ -1,0 +1,1 @@
+"""What brings models, data sets and packages to a machine without internet; `jobs.fetch` uses it."""
