@@ -10,6 +10,7 @@ from conf.schema.parallel import ParallelConfig
 from conf.schema.probe import ProbeConfig, SweepConfig
 from conf.schema.quickstart import QuickstartConfig
 from conf.schema.root import Config, ExportConfig
+from conf.schema.status import StatusConfig
 from conf.schema.train import SaveConfig, TrainConfig
 
 __all__ = [

@@ -11,6 +11,7 @@ from conf.schema.optim import OptimConfig
 from conf.schema.parallel import ParallelConfig
 from conf.schema.probe import ProbeConfig, SweepConfig
 from conf.schema.quickstart import QuickstartConfig
+from conf.schema.status import StatusConfig
 from conf.schema.train import TrainConfig
 
 
@@ -68,3 +69,5 @@ class Config:
     """Mirror of the hub, and wheels."""
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     """Where elements run."""
+    status: StatusConfig = field(default_factory=StatusConfig)
+    """What `jobs.status` shows."""

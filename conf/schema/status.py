@@ -1,0 +1,24 @@
+"""Section `status`: what `jobs.status` shows and does."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class StatusConfig:
+    """What is shown, and what is done to what is shown."""
+
+    runs: list[str] = field(default_factory=lambda: ["${runs_dir}/*/*"])
+    """Run folders to show, globs allowed, beside everything that was submitted from `runs_dir`."""
+    watch: float = 0.0
+    """Show the table again every so many seconds until Ctrl-C; 0 shows it once. `--watch` is short for status.watch=5."""
+    artefact: str | None = None
+    """Show what this folder (an export, save, run, tokens or tokenizer) was made of, down to the text, and whether it still fits."""
+    document: str | None = None
+    """Show where a document of data.tokens came from and which tokens it became: its number in tokens.bin, or its id."""
+    run: str | None = None
+    """With status.document: a run folder; shows in which samples and steps that run trains on the document."""
+    cancel: str | None = None
+    """Cancel what is queued or runs: a job id (12, 12_3), a run folder, or a submission (folder or its name)."""
+    retry: str | None = None
+    """Queue again what failed, was cancelled or never finished of a submission (folder or its name) or in a run folder, with the
+    configuration and the code that were frozen then."""
