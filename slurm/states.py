@@ -72,7 +72,7 @@ def look_up(array_ids: Iterable[str]) -> dict[str, Job]:
 def _accounting(array_ids: list[str]) -> dict[str, Job]:
     """The last incarnation of each element as sacct has it; nothing where the site keeps no accounting."""
     try:
-        rows = run(["sacct", "--allocations", "--noheader", "--parsable2", "--format=JobID,State,ExitCode", f"--jobs={','.join(array_ids)}"])
+        rows = run(["sacct", "-X", "--noheader", "--parsable2", "--format=JobID,State,ExitCode", f"--jobs={','.join(array_ids)}"])
     except SlurmError:
         return {}
     found = {}

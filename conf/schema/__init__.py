@@ -15,6 +15,6 @@ from conf.schema.train import SaveConfig, TrainConfig
 
 __all__ = [
     "ClusterConfig", "Config", "ContainerConfig", "DataConfig", "EncoderConfig", "ExportConfig", "FetchConfig", "MlmConfig", "OptimConfig",
-    "ParallelConfig", "PrepareConfig", "ProbeConfig", "QuickstartConfig", "SaveConfig", "ScheduleConfig", "SweepConfig", "TokenizerConfig",
-    "TrainConfig",
+    "ParallelConfig", "PrepareConfig", "ProbeConfig", "QuickstartConfig", "SaveConfig", "ScheduleConfig", "StatusConfig", "SweepConfig",
+    "TokenizerConfig", "TrainConfig",
 ]  # fmt: skip
