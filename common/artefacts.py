@@ -67,7 +67,7 @@ def parse(text: str) -> Reference:
     try:
         uri = parse_hf_uri(text)
     except HfUriError as error:
-        raise UserError(f"{text} is no reference to the hub ({error.msg.splitlines()[0].rstrip('.')}); {form}") from error
+        raise UserError(f"{text} is no reference to the hub ({error.msg.splitlines()[0].rstrip('. ')}); {form}") from error
     if uri.type not in ("model", "dataset") or ".." in uri.path_in_repo.split("/"):
         raise UserError(f"{text} names neither a model nor a data set, nor a path in one; {form}")
     return Reference(uri.type, uri.id, uri.revision or "main", uri.path_in_repo.strip("/"))

@@ -4,7 +4,7 @@ import difflib
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,19 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from common.artefacts import localise
 from common.errors import ToldElsewhere, UserError, suggestion
 from conf.schema import Config
 from conf.schema.check import check, keys
+from jobs import launcher
 from jobs.help import show
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
+KEEP_REFERENCES = ("doctor", "fetch", "status")
+"""Jobs that see `hf://` references as they were written; all others see the local paths of what was mirrored."""
 ConfigStore.instance().store(name="schema", node=Config)
+OPEN = ("cluster.environment.", "cluster.sbatch.")
+"""Keys below these are for the user to name."""
 
 
 def compose(job: str, overrides: list[str]) -> DictConfig:
@@ -68,6 +74,8 @@ def check_override(override: Override) -> None:
                 )
         return
     known = list(keys(Config))
+    if key.lstrip("+").startswith(OPEN):
+        return
     if key not in known:
         raise UserError(f"unknown key '{key}'{_nearest(key, known)}; `--cfg job` prints every key with its value")
 
@@ -106,6 +114,23 @@ def first_point(overrides: list[str]) -> list[str]:
     return [f"{o.key_or_group}={_values(o)[0]}" if o.is_sweep_override() else o.input_line for o in parsed]
 
 
+def start(job: str, run: Callable[[Config], Any], config: Config) -> Any:
+    """Run a job here, or queue it where cluster.kind=slurm asks for that and it is a job that can be queued."""
+    from jobs.catalogue import JOBS
+
+    return start_all(job, [config]) if config.cluster.kind == "slurm" and job in JOBS else run(config)
+
+
+def start_all(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> Any:
+    """Queue one job for several configurations."""
+    from jobs.catalogue import JOBS
+    from jobs.submitting import launch
+
+    if job not in JOBS:
+        raise UserError(f"jobs.{job} is not for multiruns with cluster=slurm; give it one configuration at a time")
+    return launch(job, configs, labels)
+
+
 def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> None:
     """Entry point of ``python -m jobs.<job>``; ``sections`` are the parts of the schema that it reads.
 
@@ -115,6 +140,7 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     # fast on a quiet machine (0.248 s a quickstart step against 0.249 s; without any spinning 0.299 s).
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    launcher.register()
     arguments = sys.argv[1:]
     if "--help" in arguments or "-h" in arguments:
         show(job, sys.modules["__main__"].__doc__ or "", sections, CONF)
@@ -123,11 +149,23 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     multirun = "-m" in arguments or "--multirun" in arguments
     swept: list[str] = []
 
-    def task(composed: DictConfig) -> Any:
+    def label(point: Sequence[str]) -> str:
+        return ",".join(o for o in point if o.partition("=")[0] in swept)
+
+    def typed(composed: DictConfig, point: Sequence[str]) -> Config:
         if swept and OmegaConf.to_container(composed)["run"] == "seed_${seed}":
-            point = HydraConfig.get().overrides.task
-            composed.run = ",".join(o for o in point if o.partition("=")[0] in swept).replace("/", "_")
-        return _guard(lambda: run(to_config(composed)))
+            composed.run = label(point).replace("/", "_")
+        config = to_config(composed)
+        return config if job in KEEP_REFERENCES else localise(config)
+
+    def task(composed: DictConfig) -> Any:
+        return _guard(lambda: start(job, run, typed(composed, HydraConfig.get().overrides.task)))
+
+    def queue(composed: Sequence[DictConfig], points: Sequence[Sequence[str]]) -> Any:
+        pairs = list(zip(composed, points, strict=True))
+        return _guard(lambda: start_all(job, [typed(*pair) for pair in pairs], [label(point) for point in points]))
+
+    task.queue = queue
 
     def checked() -> None:
         point = first_point(overrides) if multirun else overrides

@@ -9,7 +9,7 @@ settings (another tokenizer, say) are refused: choose another data.tokens.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common import manifest
 from common.errors import UserError
@@ -20,6 +20,9 @@ from data_prep.inputs import list_inputs
 from data_prep.shards import Shard, groups, plan
 from data_prep.state import begin, finished, read_manifest, refuse_others
 from jobs.cli import main
+
+if TYPE_CHECKING:
+    from data_prep.tokenise import Work
 
 
 def run(config: Config) -> dict[str, Any] | None:
@@ -37,8 +40,11 @@ def run(config: Config) -> dict[str, Any] | None:
     if config.dry_run:
         return _show(config, shards)
     for place in (make_folder(folder), make_folder(folder / "shards")):
-        sweep_asides(place)
+        if config.prepare.element is None:  # otherwise another element may be writing there
+            sweep_asides(place)
     begin(folder, settings)
+    if config.prepare.element is not None:
+        return _element(config, settings, shards, known)
     made = _adopt(config, folder, settings) if adopting else _tokenise(config, settings, shards, known, whole)
     say(f"{folder}: {made['documents']:,} documents, {made['tokens']:,} tokens, bad documents: {made['bad_documents'] or 'none'}")
     return made
@@ -60,25 +66,43 @@ def _settings(config: Config) -> dict[str, Any]:
 
 def _tokenise(config: Config, settings: dict[str, Any], shards: list[Shard], known: dict | None, whole: bool) -> dict[str, Any]:
     """Make the shards that are missing or broken, then merge, unless the merged files hold exactly these already."""
-    from data_prep.merge import Merged
     from data_prep.publish import publish
-    from data_prep.tokenise import MB, Element, Work, run_element
-    from data_prep.tokenizer.bulk import identity
-    from slurm.local import run_elements
+    from data_prep.tokenise import MB
 
-    vocab_size, prefix, suffix = identity(config.data.tokenizer, config.prepare.add_special_tokens)
-    work = Work(
-        Path(config.data.tokens), config.data, config.prepare, settings, vocab_size, prefix, suffix, Merged(Path(config.data.tokens), known)
-    )
+    work = _work(config, settings, known)
     dealt = groups(shards, config.prepare.elements)
-    size = sum(shard.bytes for shard in shards) * MB
-    results = run_elements(run_element, [Element(work, group) for group in dealt], config.cluster.workers, "tokenise", size, "MB")
+    results = _run(config, work, dealt)
     made = {shard.key: one for group, result in zip(dealt, results, strict=True) for shard, one in zip(group, result, strict=True)}
     keys = [shard.key for shard in shards]
     inside = whole and keys == list(work.merged.places) and not any((work.folder / "shards" / key / "tokens.bin").exists() for key in keys)
     tokens = sum(one["tokens"] for one in made.values())
-    with Bar("merge", 0 if inside else tokens * (2 if vocab_size < 65500 else 4) * MB, "MB") as bar:
+    with Bar("merge", 0 if inside else tokens * (2 if work.vocab_size < 65500 else 4) * MB, "MB") as bar:
         return publish(work, keys, [made[key] for key in keys], not inside, bar.advance)
+
+
+def _element(config: Config, settings: dict[str, Any], shards: list[Shard], known: dict | None) -> dict[str, Any]:
+    """Make the shards of one element; how many documents and tokens they hold."""
+    dealt = groups(shards, config.prepare.elements)[config.prepare.element :][:1]
+    made = [shard for group in _run(config, _work(config, settings, known), dealt) for shard in group]
+    return {"shards": len(made), **{name: sum(shard[name] for shard in made) for name in ("documents", "tokens")}}
+
+
+def _work(config: Config, settings: dict[str, Any], known: dict | None) -> "Work":
+    from data_prep.merge import Merged
+    from data_prep.tokenise import Work
+    from data_prep.tokenizer.bulk import identity
+
+    folder = Path(config.data.tokens)
+    vocabulary = identity(config.data.tokenizer, config.prepare.add_special_tokens)
+    return Work(folder, config.data, config.prepare, settings, *vocabulary, Merged(folder, known))
+
+
+def _run(config: Config, work: "Work", dealt: list[list[Shard]]) -> list[list[dict[str, Any]]]:
+    from data_prep.tokenise import MB, Element, run_element
+    from slurm.local import run_elements
+
+    size = sum(shard.bytes for group in dealt for shard in group) * MB
+    return run_elements(run_element, [Element(work, group) for group in dealt], config.cluster.workers, "tokenise", size, "MB")
 
 
 def _adopt(config: Config, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def run(config: Config) -> None:
     from model.evaluation.report import write_report
     from model.evaluation.statements import statements
     from model.evaluation.summary import summarise
-    from model.evaluation.sweep import find_runs, sweep_runs
+    from model.evaluation.sweep import find_runs, probe_runs, sweep_runs
     from model.evaluation.table import render, verdict
 
     runs = find_runs(config.sweep)
@@ -37,6 +37,9 @@ def run(config: Config) -> None:
             say(f"would probe {len(probe_saves(folder))} saves of {folder} on {config.data.retrieval}")
         if config.sweep.budgets:
             say(f"would probe each with {len(budgets(config)) - 1} other numbers of steps: {_cost(config)}")
+        return
+    if config.sweep.element is not None:
+        probe_runs(config)
         return
     found = sweep_runs(config)
     summary = summarise(found, config.sweep.bootstrap, config.probe.seed)

@@ -26,12 +26,12 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
 
     Raises UserError before the first step for whatever does not fit together, SystemExit(75) after a stop that was asked for.
     """
+    from common.stop import EXIT_CONTINUE
     from model.megatron import ranks
     from model.megatron.startup import start
     from model.training.assemble import build_loop, inputs, open_data
     from model.training.describe import describe
     from model.training.outset import outset
-    from model.training.signals import EXIT_CONTINUE
 
     if not config.dry_run:
         start(config.parallel, config.seed)

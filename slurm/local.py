@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from common.errors import UserError
 from common.progress import Bar, say
+from slurm.snapshot import refuse_strangers
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -167,6 +168,7 @@ def _element(function: Callable, point: Any, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its elements itself
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
+        refuse_strangers()
         answer = "result", function(point, _Sender(pipe))
     except UserError as error:
         answer = "user_error", str(error)

@@ -60,6 +60,8 @@ class PrepareConfig:
     """A shard is a run of whole input files, or a span of lines of one, of about this many bytes on disk."""
     elements: int = 1
     """Number of array elements that share the shards; the merged bytes do not depend on it."""
+    element: int | None = None
+    """Do the shards of this element alone, and merge nothing; set for the elements of an array."""
     on_bad_document: str = choice("error", "skip")
     """What to do with a document that cannot be read: error or skip."""
     max_bad_documents: int = 1000

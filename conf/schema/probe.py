@@ -64,5 +64,9 @@ class SweepConfig:
     probe.depth=head, which encodes once for all of them; at full each is a whole probe more."""
     bootstrap: int = 2000
     """Resamples in every bootstrap; 0 for no intervals."""
+    elements: int = 1
+    """Number of array elements that share the saves of each run."""
+    element: int | None = None
+    """Probe the saves of this element alone, and choose and report nothing; set for the elements of an array."""
     force: bool = False
     """Probe again the saves that have a result."""

@@ -64,9 +64,10 @@ def probe_saves(run: Path) -> list[Save]:
 
 def probe_pending(config: Config, run: Path, saves: list[Save], retrieval: str, shared: Shared) -> None:
     """Probe the saves without a standing result and write theirs; ``retrieval`` is the digest of the retrieval set."""
-    waiting = [(save, left) for save in saves if (left := _budgets_left(config, run, save, retrieval))]
+    mine = saves if config.sweep.element is None else saves[config.sweep.element :: config.sweep.elements]
+    waiting = [(save, left) for save in mine if (left := _budgets_left(config, run, save, retrieval))]
     if not waiting:
-        say(f"all {len(saves)} probe saves of {run} have a result")
+        say(f"all {len(mine)} probe saves of {run} have a result")
         return
     from model.megatron.ranks import alone
     from model.megatron.startup import start

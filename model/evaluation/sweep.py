@@ -68,6 +68,23 @@ def sweep_runs(config: Config) -> list[SweepResult]:
     return [sweep(replace(config, sweep=replace(config.sweep, run=str(run))), shared) for run in runs]
 
 
+def probe_runs(config: Config) -> None:
+    """Probe the saves of ``sweep.element`` in each run of `find_runs`, and do nothing else."""
+    shared: dict[str, Shared] = {}
+    for run in find_runs(config.sweep):
+        _probe(replace(config, sweep=replace(config.sweep, run=str(run))), shared)
+
+
+def _probe(config: Config, shared: dict[str, Shared]) -> tuple[list[Save], str, Shared]:
+    """Probe what is pending in one run: its saves, the digest of the retrieval set, and what probes share."""
+    run = Path(config.sweep.run)
+    saves = probe_saves(run)
+    texts = shared.setdefault(_tokenizer(saves[-1]), Shared(config, saves[-1].folder / "hf" / "tokenizer.json"))
+    retrieval = digest_retrieval(config.data.retrieval)
+    probe_pending(config, run, saves, retrieval, texts)
+    return saves, retrieval, texts
+
+
 def sweep(config: Config, shared: dict[str, Shared] | None = None) -> SweepResult:
     """Probe every probe save of ``config.sweep.run`` whose result is missing or was made otherwise, in this process.
 
@@ -79,10 +96,7 @@ def sweep(config: Config, shared: dict[str, Shared] | None = None) -> SweepResul
     run = Path(config.sweep.run)
     split, metric = parse_metric(config.sweep.metric)
     check_readouts(readouts(config.probe))
-    saves = probe_saves(run)
-    texts = ({} if shared is None else shared).setdefault(_tokenizer(saves[-1]), Shared(config, saves[-1].folder / "hf" / "tokenizer.json"))
-    retrieval = digest_retrieval(config.data.retrieval)
-    probe_pending(config, run, saves, retrieval, texts)
+    saves, retrieval, texts = _probe(config, {} if shared is None else shared)
     by_budget = {budget: standing_results(run, settings_digest(probe), retrieval, budget) for budget, probe in budgets(config).items()}
     results = by_budget.pop(None)
     bm25 = _bm25(config, saves[-1], retrieval, texts) if config.sweep.bm25 else {}

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from common.stop import StopRequest
 from conf.schema import Config
 from model.megatron import ranks
 from model.megatron.optimizer import MegatronOptimizer, set_lr
@@ -19,7 +20,6 @@ from model.training.run import Run
 from model.training.save_points import SavePoints
 from model.training.saves import Save
 from model.training.schedule import Schedule
-from model.training.signals import StopRequest
 from model.training.state import TrainState
 
 
@@ -98,6 +98,7 @@ class Loop:
         }
 
     def tell(self, event: str, *what: Record | Save) -> None:
-        """Tell the callbacks, in order."""
+        """Tell the callbacks, in order. Raises Superseded, on rank 0, where another process has taken the run over."""
+        self.run.fence.check()
         for callback in self.callbacks:
             getattr(callback, event)(self, *what)

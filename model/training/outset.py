@@ -21,12 +21,14 @@ class Outset(NamedTuple):
 
 
 def outset(config: Config) -> Outset:
-    """Read the run folder. Raises UserError for what does not fit it; writes nothing. One rank does this for all."""
+    """Read the run folder, and (unless `dry_run`) claim it. Raises UserError for what does not fit it. One rank does this for all."""
     run = open_run(config)
     branch = find_branch(config, run)
     size = read_ranks().size
     course = build_course(config, branch, max(1, size // (config.parallel.tensor * config.parallel.pipeline)))
     check_extension(run, config, course, branch)
+    if not config.dry_run:
+        run.claim()
     latest = latest_valid(run.folder)
     before = run.manifest.get("attempts", [{}])[-1].get("ranks", size)
     relaid = run.relaid | ({"ranks": (before, size)} if before != size else {})

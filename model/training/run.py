@@ -4,7 +4,7 @@ import dataclasses
 import os
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import yaml
 from common import manifest as manifests
 from common.environment import resolve_threads
 from common.errors import UserError
-from common.files import atomic_file, make_folder, sweep_asides
+from common.fence import Fence
+from common.files import atomic_file, make_folder, replace_link, sweep_asides
 from conf.schema import Config
 from model.training.saves import checkpoints
 
@@ -44,6 +45,11 @@ class Run:
     """Keys of `EXTENDS` that differ from the last attempt: (old, new)."""
     relaid: dict[str, tuple[Any, Any]]
     """Keys of `LAYOUT` that differ, likewise."""
+    fence: Fence = field(init=False)
+    """Keeps an earlier attempt that still lives, on a node given up for dead, from writing here."""
+
+    def __post_init__(self) -> None:
+        self.fence = Fence(self.folder)
 
     @property
     def plan(self) -> Path:
@@ -66,8 +72,13 @@ class Run:
                         f"{before['path']}); restore it, or start another run with run=<name>"
                     )
 
+    def claim(self) -> None:
+        """Take the folder over from any other process, before anything in it is read that such a process could still change."""
+        self.fence.claim(self.attempt + 1)
+
     def begin(self, from_step: int, ranks: int = 1, **fields: Any) -> None:
         """Start an attempt of ``ranks`` processes that goes on from ``from_step``: write config.yaml, and manifest.json with ``fields``."""
+        self.fence.check()
         make_folder(self.folder)
         for folder in (self.folder, make_folder(checkpoints(self.folder))):
             sweep_asides(folder)
@@ -77,10 +88,13 @@ class Run:
         self.manifest = {**self.manifest, **described, "status": "running", "attempts": attempts}
         with atomic_file(self.folder / CONFIG, "w", encoding="utf-8") as file:
             yaml.safe_dump(self.config, file, sort_keys=False, allow_unicode=True)
+        if code := os.environ.get("TERZI_SNAPSHOT"):
+            replace_link(self.folder / "code", os.path.relpath(code, self.folder.resolve()))
         manifests.write(self.folder, self.manifest)
 
     def end(self, status: str, step: int) -> None:
         """Write into the manifest how the attempt ended: finished, interrupted or failed."""
+        self.fence.check()
         self.manifest.update(status=status, step=step)
         self.manifest["attempts"][-1].update(status=status, step=step, ended=_now())
         manifests.write(self.folder, self.manifest)

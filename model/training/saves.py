@@ -12,6 +12,7 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import ASIDE, digest, replace_link
 from common.progress import say
+from conf.schema import ClusterConfig
 
 PROBE, RESUME = "probe", "resume"
 _NAME = re.compile(r"step_(\d{7,})")
@@ -67,6 +68,17 @@ def verify(save: Save) -> str | None:
         if digest(file) != value:
             return f"{name} is not what was written"
     return None
+
+
+def lead_warning(save: Save, cluster: ClusterConfig) -> str | None:
+    """A warning where SLURM's signal would come too late for a save that takes as long as this one did."""
+    seconds = save.manifest.get("seconds", 0.0)
+    if cluster.kind == "local" or seconds < cluster.signal_lead:
+        return None
+    return (
+        f"[yellow]warning: the save of step {save.step} took {seconds:.0f} s, and the signal comes cluster.signal_lead="
+        f"{cluster.signal_lead} s before the time limit; set it to {2 * seconds + 60:.0f} or more[/yellow]"
+    )
 
 
 def latest_valid(run_dir: str | Path) -> Save | None:

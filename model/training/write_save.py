@@ -1,5 +1,6 @@
 """A save: written aside by all ranks, listed with digests, made visible by one rename."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,18 +12,23 @@ from model.megatron import ranks
 from model.training.saves import Save, checkpoints, read_save, save_name, set_link
 
 
-def write_save(run_dir: str | Path, step: int, kind: str, fill: Callable[[Path], None], **fields: Any) -> Save:
-    """Make the save of ``step``: ``fill(folder)`` writes its files, ``fields`` go into its manifest. It appears whole or not at all.
+def write_save(
+    run_dir: str | Path, step: int, kind: str, fill: Callable[[Path], None], check: Callable[[], None] = lambda: None, **fields: Any
+) -> Save:
+    """Make the save of ``step``: ``fill(folder)`` writes its files, ``fields`` go into its manifest. It appears whole or not at all,
+    and not where ``check()`` raises, which is called right before.
 
     All ranks call this, fill the same folder, and share the work of computing digests; rank 0 makes it visible and points the link
     ``last`` at it.
     """
-    folder = checkpoints(run_dir) / save_name(step)
+    folder, begun = checkpoints(run_dir) / save_name(step), time.monotonic()
     with _shared_folder(folder) as aside:
         fill(aside)
         files = _digests(aside)
         if ranks.is_first():
-            manifests.write(aside, manifests.describe("save", save=kind, step=step, **fields, files=files))
+            seconds = round(time.monotonic() - begun, 2)
+            manifests.write(aside, manifests.describe("save", save=kind, step=step, **fields, seconds=seconds, files=files))
+            check()
     if ranks.is_first():
         set_link(run_dir, "last", step)
     ranks.barrier()

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from jobs import train
 from jobs.cli import compose, to_config
 from model.training.saves import list_saves
-from model.training.signals import EXIT_CONTINUE
+from common.stop import EXIT_CONTINUE
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 140

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from jobs import train
 from jobs.cli import compose, to_config
 from model.training.saves import list_saves, set_link
-from model.training.signals import EXIT_CONTINUE
+from common.stop import EXIT_CONTINUE
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = [

@@ -7,12 +7,13 @@ import torch
 
 from common.errors import UserError
 from common.files import digest
+from common.progress import say
 from conf.schema import SaveConfig
 from model.hf.modernbert import export_modernbert
 from model.megatron import checkpoint, ranks
 from model.training.callbacks.callback import Callback, Record
 from model.training.retention import apply_retention
-from model.training.saves import PROBE, RESUME
+from model.training.saves import PROBE, RESUME, lead_warning
 from model.training.write_save import write_save
 
 
@@ -57,10 +58,13 @@ class Saving(Callback):
 
         known = ("samples", "tokens", "sources", "loss", "heldout_loss", "lr", "skipped")
         save = write_save(
-            loop.run.folder, state.step, kind, fill, name=config.name, seed=config.seed, **{name: getattr(state, name) for name in known},
+            loop.run.folder, state.step, kind, fill, loop.run.fence.check, name=config.name, seed=config.seed,
+            **{name: getattr(state, name) for name in known},
             plan=loop.plan.digest, tokenizer=digest(Path(config.data.tokenizer) / "tokenizer.json"),
         )  # fmt: skip
         if ranks.is_first():
             apply_retention(loop.run.folder, self.config, state.step)
         self.last_step, self.last_time = state.step, time.monotonic()
+        if warning := lead_warning(save, config.cluster):
+            say(warning)
         loop.tell("saved", save)

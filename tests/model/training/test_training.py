@@ -48,7 +48,8 @@ def test_loss_falls_and_the_run_folder_holds_what_is_said(config, metrics):
     assert list(held) == [0, 20, 40, 60]
     assert held[60] < held[20] < held[0]
     run = Path(config.run_dir)
-    assert {path.name for path in run.iterdir()} == {"config.yaml", "manifest.json", "metrics.jsonl", "tb", "plan", "checkpoints"}
+    names = {"config.yaml", "manifest.json", "metrics.jsonl", "owner.json", "tb", "plan", "checkpoints"}
+    assert {path.name for path in run.iterdir()} == names
     assert [(save.step, save.kind) for save in list_saves(run)] == [(0, PROBE), (60, PROBE)]
     manifest = json.loads((run / "manifest.json").read_text())
     assert (manifest["status"], manifest["step"], len(manifest["attempts"])) == ("finished", 60, 1)

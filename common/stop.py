@@ -1,13 +1,25 @@
-"""Stopping at a step boundary when the scheduler, or a person, asks."""
+"""Stopping when the scheduler, or a person, asks: at once, or at the next step boundary while a `StopRequest` is entered."""
 
 import signal
+import sys
 from types import FrameType
 
 from common.progress import say
 
 EXIT_CONTINUE = 75
-"""Exit status of a job that was asked to stop, made a save and can be started again (EX_TEMPFAIL of sysexits.h)."""
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+"""Exit status of a job that was asked to stop, lost nothing and can be started again (EX_TEMPFAIL of sysexits.h)."""
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
+
+
+def leave_when_asked() -> None:
+    """From now on the signals of a scheduler end this process with `EXIT_CONTINUE`, its cleanup done, wherever it is."""
+    for number in SIGNALS[:3]:
+        signal.signal(number, _leave)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    say(f"{signal.Signals(number).name}: stopping here; what is whole on disk stays")
+    sys.exit(EXIT_CONTINUE)
 
 
 class StopRequest:
@@ -26,8 +38,9 @@ class StopRequest:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.signal and number == signal.SIGINT:
             raise KeyboardInterrupt
+        if not self.signal:
+            say(f"{signal.Signals(number).name}: stopping after this step, with a save")
         self.signal = signal.Signals(number)
-        say(f"{self.signal.name}: stopping after this step, with a save")
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.former.items():

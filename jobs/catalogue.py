@@ -1,0 +1,79 @@
+"""What each job makes, where, and of what: known without running it, so that it can be checked and queued."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from common import manifest as manifests
+from conf.schema import Config
+
+
+@dataclass(frozen=True)
+class Job:
+    """One entry point under ``jobs/``."""
+
+    name: str
+    title: str
+    """What it does, in a few words."""
+    home: Callable[[Config], str]
+    """Folder of its result."""
+    needs: Callable[[Config], dict[str, str]]
+    """Key of the configuration -> the file or folder that must be there before it starts."""
+    elements: Callable[[Config], list[Config]] | None = None
+    """Its work cut into elements that run side by side; the job itself then does the rest."""
+    distributed: bool = False
+    """It may have more than one rank."""
+
+
+def _tokens(config: Config) -> dict[str, str]:
+    return {
+        "data.tokens": str(Path(config.data.tokens) / manifests.NAME),
+        "data.tokenizer": str(Path(config.data.tokenizer) / "tokenizer.json"),
+    }
+
+
+def _train_needs(config: Config) -> dict[str, str]:
+    return _tokens(config) | ({"train.branch_from": config.train.branch_from} if config.train.branch_from else {})
+
+
+def _text(config: Config) -> dict[str, str]:
+    return {f"data.inputs[{number}]": path for number, path in enumerate(config.data.inputs) if not any(sign in path for sign in "*?[")}
+
+
+def _prepare_needs(config: Config) -> dict[str, str]:
+    inputs = {"prepare.adopt": f"{config.prepare.adopt}.bin"} if config.prepare.adopt else _text(config)
+    return inputs | {"data.tokenizer": str(Path(config.data.tokenizer) / "tokenizer.json")}
+
+
+def _prepare_elements(config: Config) -> list[Config]:
+    if config.prepare.adopt or config.prepare.elements < 2:
+        return []
+    return [
+        dataclasses.replace(config, prepare=dataclasses.replace(config.prepare, element=number))
+        for number in range(config.prepare.elements)
+    ]
+
+
+def _sweep_needs(config: Config) -> dict[str, str]:
+    runs = {"sweep.run": config.sweep.run} if not config.sweep.runs else {}
+    return runs | {"data.retrieval": config.data.retrieval}
+
+
+def _sweep_elements(config: Config) -> list[Config]:
+    if config.sweep.elements < 2:
+        return []
+    return [dataclasses.replace(config, sweep=dataclasses.replace(config.sweep, element=number)) for number in range(config.sweep.elements)]
+
+
+JOBS = {
+    job.name: job
+    for job in (
+        Job("corpus", "gather text and a retrieval set", lambda c: c.quickstart.output, lambda c: {}),
+        Job("tokenizer", "learn a tokenizer", lambda c: c.data.tokenizer, _text),
+        Job("prepare", "tokenise into shards", lambda c: c.data.tokens, _prepare_needs, _prepare_elements),
+        Job("train", "train, with saves", lambda c: c.run_dir, _train_needs, distributed=True),
+        Job("sweep", "probe retrieval at every save", lambda c: c.sweep.run, _sweep_needs, _sweep_elements),
+        Job("export", "export the best save", lambda c: c.export.output, lambda c: {"export.save": c.export.save}),
+    )
+}

@@ -1,0 +1,52 @@
+"""What can be refused before a job is queued, without the imports of the job itself."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from common.errors import UserError
+from common.progress import say
+from conf.schema import Config
+from jobs.catalogue import JOBS
+
+SECRETS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "ACCESS_KEY", "CREDENTIAL")
+
+
+def refuse(job: str, config: Config, made: Sequence[str] = ()) -> None:
+    """Raise UserError for the first thing that would fail on a node. ``made``: folders that jobs before this one will have made by then."""
+    for name in config.cluster.environment:
+        if any(word in name.upper() for word in SECRETS):
+            raise UserError(
+                f"cluster.environment.{name} would be written into the frozen configuration; export it in the shell that submits instead"
+            )
+    _refuse_container(config)
+    _refuse_missing(job, config, made)
+    if job == "train":
+        _refuse_run(config)
+
+
+def _refuse_run(config: Config) -> None:
+    """Another configuration in the same run folder; a warning where its saves take longer than SLURM's signal leaves."""
+    from model.training.run import open_run
+    from model.training.saves import lead_warning, list_saves
+
+    saves = list_saves(open_run(config).folder)
+    if saves and (warning := lead_warning(saves[-1], config.cluster)):
+        say(warning)
+
+
+def _refuse_missing(job: str, config: Config, made: Sequence[str]) -> None:
+    """Inputs by path; what lies in ``made`` is still to come."""
+    coming = [Path(folder).absolute() for folder in made]
+    for key, path in JOBS[job].needs(config).items():
+        there = Path(path).absolute()
+        if there.exists() or any(there.is_relative_to(folder) for folder in coming):
+            continue
+        raise UserError(f"{key}: {path} does not exist, so jobs.{job} would fail; make it first, or name another with {key}")
+
+
+def _refuse_container(config: Config) -> None:
+    container = config.cluster.container
+    if container.kind != "none" and not container.image:
+        raise UserError(f"cluster.container.kind={container.kind} needs cluster.container.image")
+    if container.kind == "apptainer" and not Path(container.image).exists():
+        raise UserError(f"cluster.container.image: {container.image} does not exist; build it with apptainer build")

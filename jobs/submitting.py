@@ -1,0 +1,122 @@
+"""From composed configurations to queued arrays: everything that can be refused is refused here, before anything is queued."""
+
+import dataclasses
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from common.errors import UserError
+from common.progress import console, say
+from conf.schema import Config
+from jobs.catalogue import JOBS
+from jobs.checks.submission import refuse
+from jobs.forecast import check_room, forecast
+from slurm.commands import element_id, living
+from slurm.script import batch_script
+from slurm.submission import Point, submissions
+from slurm.submit import Receipt, prepare, submit
+from slurm.wait import wait_for
+
+
+def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> Any:
+    """Queue ``python -m jobs.<job>`` for every configuration and return the receipt; with cluster.wait=true, what the jobs returned.
+
+    Raises UserError, with nothing queued, for whatever would fail on a node: a missing input, a partition that is not there, a full disk.
+    """
+    points = [_point(job, config, label) for config, label in zip(configs, [*labels] or [""] * len(configs), strict=True)]
+    refuse_equal_homes(points)
+    for point in points:
+        refuse(job, point.config)
+    check_room(job, configs)
+    if configs[0].dry_run:
+        return show(job, points)
+    points, already = _split_queued(job, points)
+    receipt = queue_job(job, points) if points else Receipt()
+    if already:
+        say("already queued, and left alone: " + ", ".join(f"{home} ({job_id})" for home, job_id in already.items()))
+    if not receipt.submissions:
+        return receipt
+    tell(receipt)
+    return wait_for(receipt)[-len(points) :] if configs[0].cluster.wait else receipt
+
+
+def queue_job(job: str, points: Sequence[Point], dependency: str = "", after: Sequence[str] = ()) -> Receipt:
+    """Queue one job for ``points``; one whose work is cut into elements as an array of those, and itself after them."""
+    cut = JOBS[job].elements
+    elements = [
+        dataclasses.replace(point, config=one, label=f"{point.label} element {number}".strip())
+        for point in points
+        for number, one in enumerate(cut(point.config) if cut else [])
+    ]
+    if not elements:
+        return submit(job, points, dependency, after)
+    first = submit(job, elements, dependency, after)
+    names = [submission.folder.name for submission in first.submissions]
+    then = submit(job, points, depends("afterok" if job == "prepare" else "afterany", first.last_jobs()), names)
+    return Receipt([*first.submissions, *then.submissions])
+
+
+def depends(kind: str, job_ids: Sequence[str]) -> str:
+    """``kind:1:2`` as sbatch takes it; empty for no jobs."""
+    return f"{kind}:{':'.join(job_ids)}" if job_ids else ""
+
+
+def _point(job: str, config: Config, label: str) -> Point:
+    if not JOBS[job].distributed:  # one process, whatever the experiment asks for its training
+        config = dataclasses.replace(config, cluster=dataclasses.replace(config.cluster, nodes=1, tasks_per_node=1))
+    home = JOBS[job].home(config)
+    return Point(config, home, label, logs=str(Path(home) / "logs") if job == "train" else "")
+
+
+def refuse_equal_homes(points: Sequence[Point]) -> None:
+    """Raise UserError where two points would write into one folder."""
+    home, times = Counter(str(Path(point.home).absolute()) for point in points).most_common(1)[0]
+    if times > 1:
+        raise UserError(f"{times} points have the result folder {home}; leave run to its default, or name what differs in it")
+
+
+def _split_queued(job: str, points: Sequence[Point]) -> tuple[list[Point], dict[str, str]]:
+    """Points to queue, and {home: job id} of those that wait or run already."""
+    here = {str(Path(point.home).absolute()) for point in points}
+    candidates = [
+        (str(Path(row["home"]).absolute()), job_id)
+        for submission in submissions(points[0].config.runs_dir)
+        if submission.manifest["job"] == job
+        for row in submission.points
+        if str(Path(row["home"]).absolute()) in here
+        for job_id in submission.jobs_of(row["index"])
+    ]
+    alive = living([job_id for _, job_id in candidates])
+    queued = {home: job_id for home, job_id in candidates if job_id in alive and job_id != element_id()}
+    waiting = {point.home: queued[home] for point in points if (home := str(Path(point.home).absolute())) in queued}
+    return [point for point in points if point.home not in waiting], waiting
+
+
+def tell(receipt: Receipt) -> None:
+    """Print job ids, result folders, and the commands to watch and to cancel."""
+    for submission in receipt.submissions:
+        arrays = ", ".join(f"{array.job_id} ({array.count} {'elements' if array.count > 1 else 'element'})" for array in submission.arrays)
+        say(f"[bold]queued {submission.manifest['job']} as job {arrays}[/bold]: {submission.folder}")
+        for point in submission.points[:10]:
+            say(f"  {point['index']:>4}  {point['home']}  {point['label']}")
+        if len(submission.points) > 10:
+            say(f"  ... and {len(submission.points) - 10} more")
+    ids = ",".join(receipt.job_ids)
+    say(f"watch:  python -m jobs.status --watch    squeue -j {ids}")
+    say(f"cancel: scancel {ids.replace(',', ' ')}")
+
+
+def show(job: str, points: Sequence[Point]) -> Receipt:
+    """Print what would be queued: the batch script of each array, the points, the disk they will take. Queues nothing, keeps nothing."""
+    receipt = prepare(job, points)
+    for submission in receipt.submissions:
+        count = len(submission.points)
+        print(batch_script(submission, 0, count))
+        console.rule(f"{count} {'points' if count > 1 else 'point'}")
+        for point in submission.points:
+            say(f"  {point['index']:>4}  {point['home']}  {point['label']}")
+        shutil.rmtree(submission.folder)
+    say(forecast(job, [point.config for point in points]).describe())
+    return Receipt()

@@ -1,0 +1,85 @@
+"""The record of one element: its attempts, written by its driver alone."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.files import digest_of, make_folder, write_json
+from slurm.commands import element_id
+from slurm.submission import RUNNING, Submission
+
+LOST = "lost"
+PROGRESS = ("checkpoints", "eval", "shards")
+
+
+@dataclass
+class Element:
+    """One element of a submission, in the batch script that runs an attempt of it."""
+
+    submission: Submission
+    index: int
+
+    def __post_init__(self) -> None:
+        self.record = self.submission.element(self.index)
+        self.job = element_id()
+        self.restart = int(os.environ.get("SLURM_RESTART_COUNT", 0))
+
+    @property
+    def number(self) -> int:
+        """Of this attempt, 1 for the first."""
+        return len(self.record["attempts"])
+
+    @property
+    def home(self) -> Path:
+        """Folder of its result."""
+        return Path(self.submission.points[self.index]["home"])
+
+    def begin(self) -> None:
+        """Record an attempt."""
+        for former in self.record["attempts"]:
+            former["status"] = former["status"] or LOST  # its node died, or SLURM took it away, before it could say more
+        attempt = {
+            "number": self.number + 1, "job_id": self.job, "restart": self.restart, "nodes": os.environ.get("SLURM_JOB_NODELIST", ""),
+            "started": _now(), "ended": None, "status": None, "exit": None, "cause": None, "first_dead_rank": None,
+            "before": self.done(),
+        }  # fmt: skip
+        self.record["attempts"].append(attempt)
+        self.write(RUNNING)
+
+    def overtaken(self) -> bool:
+        """Whether a later attempt has begun, so that this one, cut off from SLURM, has nothing to say any more."""
+        return len(self.submission.element(self.index)["attempts"]) > self.number
+
+    def end(self, state: str, **fields: Any) -> None:
+        """Record how the attempt ended."""
+        self.record["attempts"][-1].update(ended=_now(), **fields)
+        self.write(state)
+
+    def write(self, state: str) -> None:
+        """Write the record."""
+        self.record["state"] = state
+        write_json(self.submission.element_file(self.index), self.record)
+
+    def done(self) -> str:
+        """Digest of the names of saves, results and shards in its folder: it changes when an attempt gets something done."""
+        paths = [path for name in PROGRESS for path in (self.home / name).glob("*") if not path.is_symlink()]
+        return digest_of(sorted(path.name for path in paths if not path.name.startswith(".")))[:16]
+
+    def hopeless(self) -> bool:
+        """Whether more attempts in a row than `cluster.restarts` allows ended by themselves and got nothing done."""
+        done, vain = self.done(), 0
+        for attempt in reversed(self.record["attempts"]):
+            if attempt["before"] != done:
+                break
+            vain += attempt["status"] != LOST  # what SLURM took away is no fault of the job's
+        return vain > self.submission.cluster.restarts
+
+    def outcome_file(self) -> Path:
+        """Where rank 0 writes how this attempt ended, if it comes to that."""
+        return make_folder(self.submission.folder / "elements") / f"{self.index:04d}_attempt_{self.number}.json"
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

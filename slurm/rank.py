@@ -1,0 +1,67 @@
+"""``python -m slurm.rank SUBMISSION ELEMENT``: one rank of an element, under srun."""
+
+from common.stop import EXIT_CONTINUE, leave_when_asked
+
+leave_when_asked()  # before anything slow: SLURM may ask while modules are still being read
+
+import os  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+from importlib import import_module  # noqa: E402
+from typing import Any  # noqa: E402
+
+from common.environment import read_ranks  # noqa: E402
+from common.errors import ToldElsewhere, UserError  # noqa: E402
+from common.fence import EXIT_SUPERSEDED, Superseded  # noqa: E402
+from common.files import write_json  # noqa: E402
+from slurm.snapshot import refuse_strangers  # noqa: E402
+from slurm.submission import Submission  # noqa: E402
+
+USER_ERROR = 2
+PATIENCE = 20.0
+
+
+def main(folder: str, element: int) -> int:
+    """Run the job; the exit status of this rank. 0 stands for finished and for stopped with everything saved: rank 0 writes which."""
+    submission, first = Submission.read(folder), read_ranks().rank == 0
+    job = import_module(f"jobs.{submission.manifest['job']}")
+    refuse_strangers()
+    try:
+        value = job.run(submission.config(element))
+        refuse_strangers()  # what was imported late, too
+    except Superseded as error:
+        print(error, file=sys.stderr)
+        return EXIT_SUPERSEDED
+    except ToldElsewhere:
+        time.sleep(PATIENCE)  # srun ends every rank as soon as one fails; rank 0 is to speak first
+        return USER_ERROR
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR
+    except SystemExit as end:
+        if end.code != EXIT_CONTINUE:
+            raise
+        return _tell(submission, element, first, "continue")
+    if first:
+        write_json(submission.result_file(element), {"value": _plain(value)})
+    return _tell(submission, element, first, "finished")
+
+
+def _tell(submission: Submission, element: int, first: bool, status: str) -> int:
+    if first:
+        attempt = int(os.environ["TERZI_ATTEMPT"])
+        write_json(submission.folder / "elements" / f"{element:04d}_attempt_{attempt}.json", {"status": status})
+    return 0
+
+
+def _plain(value: Any) -> Any:
+    """What a job returned, as JSON can hold it."""
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2])))

@@ -1,0 +1,61 @@
+"""A copy of the code for the jobs that are submitted, so that what is edited while they wait does not reach them."""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from common.errors import UserError
+from common.files import atomic_folder
+
+PACKAGES = ("common", "conf", "data_prep", "jobs", "model", "slurm")
+SUFFIXES = (".py", ".yaml", ".sbatch")
+LARGEST = 1_000_000
+VARIABLE = "TERZI_SNAPSHOT"
+"""Environment variable that names the snapshot to the processes of a submitted job."""
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def take_snapshot(runs_dir: str | Path) -> Path:
+    """Copy our packages, and nothing else, to ``<runs_dir>/snapshots/<digest of their bytes>``; that folder (made once) is returned.
+
+    Taken are Python and YAML files, so neither data nor tokens, keys or notebooks. Raises UserError for one that is too large for code."""
+    files = {path.relative_to(ROOT): path.read_bytes() for path in _sources()}
+    whole = hashlib.sha256()
+    for name, content in files.items():
+        whole.update(f"{name}\0{len(content)}\0".encode() + content)
+    folder = Path(runs_dir).absolute() / "snapshots" / whole.hexdigest()[:16]
+    if not folder.is_dir():
+        with atomic_folder(folder) as aside:
+            for name, content in files.items():
+                (aside / name).parent.mkdir(parents=True, exist_ok=True)
+                (aside / name).write_bytes(content)
+                (aside / name).chmod(0o444)
+    return folder
+
+
+def _sources() -> list[Path]:
+    found = []
+    for package in PACKAGES:
+        for folder, folders, names in os.walk(ROOT / package):
+            folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
+            found += [Path(folder, name) for name in names if name.endswith(SUFFIXES)]
+    for path in found:
+        if path.stat().st_size > LARGEST:
+            raise UserError(f"{path} is too large to be code ({path.stat().st_size / 1e6:.0f} MB); move it out of the package")
+    return sorted(found)
+
+
+def strangers(snapshot: Path) -> list[str]:
+    """Modules of ours that this process imported from elsewhere than ``snapshot``: an editable install, or a working folder, has won."""
+    inside = str(snapshot.resolve()) + os.sep
+    ours = (module for name, module in sorted(sys.modules.items()) if name.partition(".")[0] in PACKAGES)
+    return [file for module in ours if (file := getattr(module, "__file__", None)) and not str(Path(file).resolve()).startswith(inside)]
+
+
+def refuse_strangers() -> None:
+    """In a process of a submitted job, raise UserError naming the first of `strangers`; elsewhere nothing."""
+    snapshot = os.environ.get(VARIABLE)
+    found = strangers(Path(snapshot)) if snapshot else []
+    if found:
+        raise UserError(f"{found[0]} was imported instead of the submitted code in {snapshot}; remove PYTHONPATH from cluster.setup")

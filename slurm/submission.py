@@ -1,0 +1,155 @@
+"""A submission on disk: points frozen before anything is queued, and what became of their elements.
+
+<runs_dir>/submissions/<time>-<job>-<id>/
+    submission.json     job, code snapshot, resources, points
+    points/0000.yaml    the whole configuration of a point, resolved
+    script.sbatch       the script as it was given to sbatch
+    jobs.json           the arrays that were queued
+    elements/0000.json  attempts of an element, as its driver saw them
+    results/0000.json   what the job returned
+    logs/               output of the batch scripts
+"""
+
+import dataclasses
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from common.errors import UserError
+from common.files import atomic_folder, read_json, write_json
+from conf.schema import ClusterConfig, Config
+
+FOLDER = "submissions"
+RUNNING, REQUEUED, FINISHED, FAILED, SUPERSEDED = "running", "requeued", "finished", "failed", "superseded"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One configuration of one job, composed and checked."""
+
+    config: Config
+    home: str
+    """Folder of its result."""
+    label: str = ""
+    """What distinguishes it from the other points, for people."""
+    logs: str = ""
+    """Folder for the logs of its ranks; empty for one within the submission."""
+
+
+@dataclass(frozen=True)
+class Array:
+    """Elements ``first`` to ``first + count - 1`` of a submission as one SLURM array (task 0 is element ``first``)."""
+
+    job_id: str
+    first: int
+    count: int
+
+    def job_of(self, element: int) -> str | None:
+        """``ARRAY_TASK`` of an element; None where it is not in this array."""
+        task = element - self.first
+        return f"{self.job_id}_{task}" if 0 <= task < self.count else None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A submission folder."""
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: str | Path) -> "Submission":
+        """The submission in ``folder``. Raises UserError where there is none."""
+        folder = Path(folder)
+        return cls(folder, read_json(folder / "submission.json"))
+
+    @property
+    def cluster(self) -> ClusterConfig:
+        """What its elements asked for."""
+        return _typed(ClusterConfig, self.manifest["cluster"])
+
+    @property
+    def snapshot(self) -> Path:
+        """The code that its elements run."""
+        return Path(self.manifest["snapshot"])
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """index, config, home, label, logs of each point."""
+        return self.manifest["points"]
+
+    @property
+    def arrays(self) -> list[Array]:
+        """What was queued; empty where nothing was (yet)."""
+        file = self.folder / "jobs.json"
+        return [Array(**array) for array in read_json(file)["arrays"]] if file.is_file() else []
+
+    def queued(self, arrays: Sequence[Array]) -> None:
+        """Record what was queued."""
+        write_json(self.folder / "jobs.json", {"arrays": [dataclasses.asdict(array) for array in arrays]})
+
+    def jobs_of(self, element: int) -> list[str]:
+        """SLURM ids of an element, one for each array that covers it."""
+        return [job for array in self.arrays if (job := array.job_of(element))]
+
+    def config(self, element: int) -> Config:
+        """The frozen configuration of an element."""
+        return _typed(Config, OmegaConf.load(self.folder / self.points[element]["config"]))
+
+    def element_file(self, element: int) -> Path:
+        """What its driver wrote of an element."""
+        return self.folder / "elements" / f"{element:04d}.json"
+
+    def element(self, element: int) -> dict[str, Any]:
+        """State and attempts of an element; state is empty before its first attempt."""
+        file = self.element_file(element)
+        return read_json(file) if file.is_file() else {"state": "", "attempts": []}
+
+    def result_file(self, element: int) -> Path:
+        """Where rank 0 writes what the job returned."""
+        return self.folder / "results" / f"{element:04d}.json"
+
+    def log_file(self, element: int, job: str, attempt: int, rank: str) -> Path:
+        """Output of a rank; ``rank`` may be srun's %t."""
+        return Path(self.points[element]["logs"]) / f"{job}_attempt_{attempt}_rank_{rank}.log"
+
+
+def freeze(job: str, points: Sequence[Point], snapshot: Path, python: str, after: Sequence[str] = ()) -> Submission:
+    """Write a submission folder for points with one and the same resource request."""
+    first = points[0].config
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{job}-{uuid.uuid4().hex[:6]}"
+    folder = Path(first.runs_dir).absolute() / FOLDER / name
+    with atomic_folder(folder) as aside:
+        for part in ("points", "elements", "results", "logs"):
+            (aside / part).mkdir()
+        rows = []
+        for index, point in enumerate(points):
+            row = {"index": index, "config": f"points/{index:04d}.yaml", "home": point.home, "label": point.label}
+            rows.append(row | {"logs": str(Path(point.logs).absolute()) if point.logs else str(folder / "logs")})
+            (aside / row["config"]).write_text(OmegaConf.to_yaml(OmegaConf.structured(point.config)), encoding="utf-8")
+        cluster = dataclasses.asdict(first.cluster)
+        manifest = {
+            "kind": "submission", "job": job, "name": first.name, "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "snapshot": str(snapshot), "workdir": str(Path.cwd()), "python": python, "cluster": cluster,
+            "points": rows, "after": list(after),
+        }  # fmt: skip
+        write_json(aside / "submission.json", manifest)
+    return Submission(folder, manifest)
+
+
+def submissions(runs_dir: str | Path) -> Iterator[Submission]:
+    """Every submission below ``runs_dir``, oldest first; one that cannot be read is passed over."""
+    for folder in sorted((Path(runs_dir) / FOLDER).glob("[0-9]*")):
+        try:
+            yield Submission.read(folder)
+        except UserError:
+            continue
+
+
+def _typed(schema: type, values: Any) -> Any:
+    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values))

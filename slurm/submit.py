@@ -1,0 +1,114 @@
+"""One way to submit: points frozen, code copied, one array for each distinct resource request, and the prompt is back."""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from common.errors import UserError
+from common.files import atomic_file
+from slurm.commands import SlurmError, run, sbatch
+from slurm.script import batch_script
+from slurm.snapshot import take_snapshot
+from slurm.submission import FINISHED, Array, Point, Submission, freeze
+
+DEFAULT_MAX_ARRAY = 1001
+
+
+@dataclass
+class Receipt:
+    """What was queued. It is not a result: those come with cluster.wait=true, or from the run folders later."""
+
+    submissions: list[Submission] = field(default_factory=list)
+
+    @property
+    def job_ids(self) -> list[str]:
+        """Ids of the arrays."""
+        return [array.job_id for submission in self.submissions for array in submission.arrays]
+
+    @property
+    def homes(self) -> list[str]:
+        """Folders of the results, in the order of the points."""
+        return [point["home"] for submission in self.submissions for point in submission.points]
+
+    def last_jobs(self) -> list[str]:
+        """Ids of the arrays whose end is the end of everything: of a chain the last ones."""
+        return [array.job_id for submission in self.submissions for array in _ends(submission)]
+
+
+def submit(job: str, points: Sequence[Point], dependency: str = "", after: Sequence[str] = ()) -> Receipt:
+    """Queue ``python -m jobs.<job>`` for every point. ``dependency`` as sbatch takes it, ``after``: names of submissions it waits for.
+
+    Everything is on disk before sbatch is called, so that an element finds it whatever happens to this process. Raises SlurmError with
+    SLURM's own words where it refuses; nothing is queued then, unless an array of the same call was queued before, which is cancelled."""
+    receipt = prepare(job, points, after)
+    queued: list[str] = []
+    try:
+        for submission in receipt.submissions:
+            queue(submission, dependency)
+            queued += [array.job_id for array in submission.arrays]
+    except SlurmError:
+        if queued:
+            run(["scancel", *queued])
+        raise
+    return receipt
+
+
+def prepare(job: str, points: Sequence[Point], after: Sequence[str] = ()) -> Receipt:
+    """Freeze ``points`` in one submission folder for each distinct resource request, without queueing anything."""
+    requests: dict[str, list[Point]] = {}
+    for point in points:
+        requests.setdefault(repr(dataclasses.asdict(point.config.cluster)), []).append(point)
+    snapshot = take_snapshot(points[0].config.runs_dir)
+    return Receipt([freeze(job, group, snapshot, sys.executable, after) for group in requests.values()])
+
+
+def queue(submission: Submission, dependency: str = "", elements: Sequence[int] | None = None) -> list[Array]:
+    """Submit a submission's elements (all, or those given) as arrays of at most `MaxArraySize` each; with requeue=chain several times.
+
+    Returns all its arrays, which are recorded too."""
+    cluster, arrays = submission.cluster, submission.arrays
+    if cluster.requeue == "chain" and cluster.chain < 1:
+        raise UserError(f"cluster.chain={cluster.chain} submits nothing; give 1 or more")
+    limit = max_array_size()
+    for first in range(0, len(submission.points), limit):
+        count = min(limit, len(submission.points) - first)
+        tasks = "" if elements is None else ",".join(str(element - first) for element in elements if first <= element < first + count)
+        if elements is not None and not tasks:
+            continue
+        waits = dependency
+        for _ in range(cluster.chain if cluster.requeue == "chain" else 1):
+            file = submission.folder / "script.sbatch"
+            with atomic_file(file, "w", encoding="utf-8") as stream:
+                stream.write(batch_script(submission, first, count, waits, tasks))
+            arrays.append(Array(sbatch(str(file)), first, count))
+            submission.queued(arrays)
+            waits = f"afterany:{arrays[-1].job_id}"
+    return arrays
+
+
+def resubmit(folder: Path, indices: Sequence[int]) -> Receipt:
+    """Queue some elements of a submission again, with its frozen points and its code."""
+    submission = Submission.read(folder)
+    queue(submission, elements=sorted(indices))
+    return Receipt([submission])
+
+
+def unfinished(submission: Submission) -> list[int]:
+    """Elements that have not finished."""
+    return [point["index"] for point in submission.points if submission.element(point["index"])["state"] != FINISHED]
+
+
+def max_array_size() -> int:
+    """How many elements an array may have here."""
+    for line in run(["scontrol", "show", "config"]).splitlines():
+        key, _, value = line.partition("=")
+        if key.strip() == "MaxArraySize":
+            return max(1, int(value))  # indices go to MaxArraySize - 1
+    return DEFAULT_MAX_ARRAY
+
+
+def _ends(submission: Submission) -> list[Array]:
+    """Of arrays over the same elements the last."""
+    return list({array.first: array for array in submission.arrays}.values())

@@ -1,0 +1,54 @@
+"""Waiting for what was queued, for cluster.wait=true."""
+
+import time
+from typing import Any
+
+from common.errors import UserError
+from common.files import read_json
+from common.progress import Bar, say
+from slurm.commands import Unreachable, living
+from slurm.submission import FAILED, FINISHED, Submission
+from slurm.submit import Receipt
+
+EVERY = 2.0
+LAG = 30.0
+"""Seconds for which a job may be unknown to the queue without having ended: it lags, and a requeue passes through nothing."""
+
+
+def wait_for(receipt: Receipt) -> list[Any]:
+    """What the jobs returned, in the order of the points, once every element has ended.
+
+    A requeue is no end. Raises UserError, when all have ended, naming the elements that failed and the cause of each."""
+    elements = [(submission, point["index"]) for submission in receipt.submissions for point in submission.points]
+    open_, seen, ended = list(elements), {element: time.monotonic() for element in range(len(elements))}, 0
+    with Bar("elements", len(elements)) as bar:
+        while open_:
+            alive = _alive(receipt)
+            for submission, index in list(open_):
+                number = elements.index((submission, index))
+                if alive is None or any(job in alive for job in submission.jobs_of(index)):
+                    seen[number] = time.monotonic()
+                elif submission.element(index)["state"] in (FINISHED, FAILED) or time.monotonic() - seen[number] > LAG:
+                    open_.remove((submission, index))
+                    ended += 1
+                    bar.advance(1)
+            if open_:
+                time.sleep(EVERY)
+    failed = [_failure(submission, index) for submission, index in elements if submission.element(index)["state"] != FINISHED]
+    if failed:
+        raise UserError(f"{len(failed)} of {len(elements)} elements failed: {'; '.join(failed)}; jobs.status tells more")
+    return [read_json(submission.result_file(index))["value"] for submission, index in elements]
+
+
+def _alive(receipt: Receipt) -> dict[str, str] | None:
+    try:
+        return living(receipt.job_ids)
+    except Unreachable as error:
+        say(f"[yellow]{error}; still waiting[/yellow]")
+        return None
+
+
+def _failure(submission: Submission, index: int) -> str:
+    attempts = submission.element(index)["attempts"]
+    why = attempts[-1]["cause"] if attempts else "it never started"
+    return f"element {index} ({submission.points[index]['home']}): {why or 'it was cancelled'}"
