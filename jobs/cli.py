@@ -3,6 +3,7 @@
 import difflib
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ KEEP_REFERENCES = ("doctor", "fetch", "status")
 ConfigStore.instance().store(name="schema", node=Config)
 OPEN = ("cluster.environment.", "cluster.sbatch.")
 """Keys below these are for the user to name."""
+SHORT = {"--watch": "status.watch=5"}
+"""Flags that stand for an override."""
 
 
 def compose(job: str, overrides: list[str]) -> DictConfig:
@@ -131,6 +134,12 @@ def start_all(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -
     return launch(job, configs, labels)
 
 
+def spelled_out(argument: str) -> str:
+    """An argument as Hydra takes it: a short flag written out, and 12_3, an element of job 12, kept from being read as the number 123."""
+    key, _, value = SHORT.get(argument, argument).partition("=")
+    return f'{key}="{value}"' if re.fullmatch(r"\d+_\d+", value) else SHORT.get(argument, argument)
+
+
 def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> None:
     """Entry point of ``python -m jobs.<job>``; ``sections`` are the parts of the schema that it reads.
 
@@ -141,7 +150,7 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     launcher.register()
-    arguments = sys.argv[1:]
+    arguments = sys.argv[1:] = [spelled_out(argument) for argument in sys.argv[1:]]
     if "--help" in arguments or "-h" in arguments:
         show(job, sys.modules["__main__"].__doc__ or "", sections, CONF)
         return

@@ -1,0 +1,115 @@
+"""Rows of the table: what SLURM and the submission folders know, joined with what the run folders say."""
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from conf.schema import Config
+from jobs.views.progress import Progress, is_run, read_progress
+from slurm.commands import SlurmError, available
+from slurm.states import CANCELLED, QUEUED, STOPPED, Job, State, look_up, state_of
+from slurm.submission import FAILED, FINISHED, REQUEUED, RUNNING, Submission, submissions
+
+ORDER = (RUNNING, REQUEUED, QUEUED, FAILED, CANCELLED, STOPPED, FINISHED)
+UNHAPPY = (FAILED, CANCELLED, STOPPED)
+TOGETHER = (RUNNING, FAILED, CANCELLED, STOPPED, REQUEUED, QUEUED, FINISHED)
+"""Of elements that share one result, the first of these that one is in is the state of them all."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run, or one submission of another job, as the table shows it."""
+
+    name: str
+    """Run folder below `runs_dir`; of another job its name and the folder of its result."""
+    state: State
+    progress: Progress
+    done: str = ""
+    """How many elements of how many have finished, where several share one result."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate of what is left to do; None for what does not run."""
+        return self.progress.seconds_left if self.state.name == RUNNING else None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything that the table shows."""
+
+    rows: list[Row]
+    note: str = ""
+    """Why states may be older than they should."""
+
+    @property
+    def summary(self) -> str:
+        """Counts by state."""
+        counts = Counter(row.state.name for row in self.rows)
+        return ", ".join(f"{counts[name]} {name}" for name in ORDER if counts[name])
+
+
+def overview(config: Config) -> Overview:
+    """Rows of all runs that `status.runs` names and of all that was submitted from `runs_dir`; of equal ones the latest submission."""
+    known = list(submissions(config.runs_dir))
+    arrays = {submission.folder: submission.arrays for submission in known}
+    jobs, note = _ask([array.job_id for found in arrays.values() for array in found])
+    latest: dict[tuple[str, str], tuple[Submission, list[int]]] = {}
+    for submission in known:
+        shared: dict[tuple[str, str], list[int]] = {}
+        for point in submission.points:
+            shared.setdefault((submission.manifest["job"], _absolute(point["home"])), []).append(point["index"])
+        latest |= {key: (submission, indices) for key, indices in shared.items()}
+    rows = {}
+    for (job, home), (submission, indices) in latest.items():
+        states = [state_of(submission, index, arrays[submission.folder], jobs) for index in indices]
+        rows[job, home] = _row(config, job, home, states)
+    for folder in _run_folders(config):
+        if ("train", _absolute(folder)) not in rows:
+            progress = read_progress(folder)
+            rows["train", _absolute(folder)] = Row(_name(config, folder), State(progress.status, note=progress.note), progress)
+    return Overview(sorted(rows.values(), key=lambda row: (ORDER.index(row.state.name), row.name)), note)
+
+
+def _ask(array_ids: Sequence[str]) -> tuple[dict[str, Job] | None, str]:
+    if not array_ids:
+        return {}, ""
+    if not available():
+        return None, "SLURM's commands are not here: states are as the jobs left them"
+    try:
+        return look_up(array_ids), ""
+    except SlurmError as error:
+        return None, f"{error}; states are as the jobs left them"
+
+
+def _row(config: Config, job: str, home: str, states: Sequence[State]) -> Row:
+    """The row of one result, of which each element made a part (mostly there is one)."""
+    folder, state = Path(home), min(states, key=lambda one: TOGETHER.index(one.name))
+    if job != "train" or not is_run(folder):
+        name = _name(config, folder)
+        done = f"{sum(one.name == FINISHED for one in states)}/{len(states)}" if len(states) > 1 else ""
+        return Row(name if job == "train" else f"{job} {name}", state, Progress(folder, "", 0), done)
+    progress = read_progress(folder)
+    if progress.status == FINISHED and state.name in UNHAPPY:  # somebody went on without SLURM
+        state = replace(state, name=FINISHED, note="")
+    return Row(_name(config, folder), replace(state, attempt=state.attempt or progress.attempt), progress)
+
+
+def _run_folders(config: Config) -> Iterable[Path]:
+    found = {Path(path) for pattern in config.status.runs for path in glob.glob(os.path.expanduser(pattern))}
+    return sorted(folder for folder in found if is_run(folder))
+
+
+def _absolute(folder: str | Path) -> str:
+    return os.path.abspath(folder)
+
+
+def _name(config: Config, folder: Path) -> str:
+    """``folder`` below `runs_dir`, else below the working folder, else as it is."""
+    for parent in (config.runs_dir, "."):
+        relative = os.path.relpath(folder, parent)
+        if not relative.startswith(".."):
+            return relative
+    return str(folder)
