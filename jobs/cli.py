@@ -135,9 +135,11 @@ def start_all(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -
 
 
 def spelled_out(argument: str) -> str:
-    """An argument as Hydra takes it: a short flag written out, and 12_3, an element of job 12, kept from being read as the number 123."""
-    key, _, value = SHORT.get(argument, argument).partition("=")
-    return f'{key}="{value}"' if re.fullmatch(r"\d+_\d+", value) else SHORT.get(argument, argument)
+    """An argument as Hydra takes it: a short flag written out; quoted are 12_3 (an element of job 12, and not the number 123) and a run
+    folder such as runs/mine/seed=1, which Hydra's grammar does not know unquoted."""
+    argument = SHORT.get(argument, argument)
+    key, _, value = argument.partition("=")
+    return f'{key}="{value}"' if re.fullmatch(r"""\d+_\d+|[^'"\[{(][^'"]*=[^'"]*""", value) else argument
 
 
 def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> None:

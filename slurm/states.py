@@ -1,19 +1,23 @@
 """What became of the elements of submissions: the queue, SLURM's accounting and the records of their drivers, joined."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
 from common.tail import read_tail
 from slurm.causes import cause
-from slurm.commands import ENDED, SlurmError, run
-from slurm.submission import FAILED, FINISHED, REQUEUED, RUNNING, Array, Submission
+from slurm.commands import ENDED, SlurmError, available, run
+from slurm.submission import FAILED, FINISHED, REQUEUED, RUNNING, Array, Submission, submissions
 
 QUEUED, CANCELLED, STOPPED = "queued", "cancelled", "stopped"
 OVER = ENDED | {"PREEMPTED", "REVOKED"}
 """States in which a job that squeue still shows is over. One that SLURM runs again after a preemption is shown as pending."""
+SUBMITTING = 60
+"""Seconds that a submission may take between its folder and its job."""
 _WAITING = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 
 
@@ -52,6 +56,52 @@ class State:
     """When it is expected to start, where it waits and SLURM knows."""
     log: Path | None = None
     """Of the rank that died first where one did, else of rank 0; that of the batch script where no rank has one."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One element of a submission, and where it stands."""
+
+    submission: Submission
+    index: int
+    home: str
+    """Absolute folder of its result."""
+    state: State
+    alive: list[str]
+    """Ids of its jobs that run or wait; several where requeue=chain."""
+
+
+def survey(runs_dir: str | Path) -> tuple[list[Seen], str]:
+    """Every element that was submitted from ``runs_dir``, of those with one and the same job and result the latest submission's; and why
+    the states may be older than they should, else nothing."""
+    latest: dict[tuple[str, str], dict[int, Submission]] = {}
+    arrays: dict[Path, list[Array]] = {}
+    for submission in submissions(runs_dir):
+        arrays[submission.folder] = submission.arrays
+        own: dict[tuple[str, str], dict[int, Submission]] = {}
+        for point in submission.points:
+            own.setdefault((submission.manifest["job"], os.path.abspath(point["home"])), {})[point["index"]] = submission
+        latest |= own
+    jobs, note = _ask({array.job_id for found in arrays.values() for array in found})
+    seen = []
+    for (_, home), elements in latest.items():
+        for index, submission in elements.items():
+            own = arrays[submission.folder]
+            alive = [job for array in own if (job := array.job_of(index)) in (jobs or {}) and not jobs[job].over]
+            seen.append(Seen(submission, index, home, state_of(submission, index, own, jobs), alive))
+    return seen, note
+
+
+def _ask(array_ids: set[str]) -> tuple[dict[str, Job] | None, str]:
+    """What SLURM knows, None with the reason where it cannot be asked."""
+    if not array_ids:
+        return {}, ""
+    if not available():
+        return None, "SLURM's commands are not here: states are as the jobs left them"
+    try:
+        return look_up(array_ids), ""
+    except SlurmError as error:
+        return None, f"{error}; states are as the jobs left them"
 
 
 def look_up(array_ids: Iterable[str]) -> dict[str, Job]:
@@ -104,6 +154,8 @@ def state_of(submission: Submission, index: int, arrays: Iterable[Array], jobs: 
         return State(REQUEUED if attempts else QUEUED, job, len(attempts), one.reason, one.start, log)
     if jobs is None and record["state"] != FAILED:  # nobody to ask
         return State(record["state"] or QUEUED, last, len(attempts), "as its driver left it; SLURM was not asked", log=log)
+    if not ids and _age(submission) < SUBMITTING:
+        return State(QUEUED, note="sbatch", log=log)
     name, note = _ended(record, known.get(last), log, bool(ids))
     return State(name, last, len(attempts), note, log=log)
 
@@ -113,7 +165,7 @@ def _ended(record: dict[str, Any], job: Job | None, log: Path | None, queued: bo
     last = record["attempts"][-1] if record["attempts"] else {}
     said = job.state if job else ""
     if said.startswith("CANCELLED"):
-        return CANCELLED, f"cancelled{said.removeprefix('CANCELLED')}; status.retry queues it again"
+        return CANCELLED, "status.retry queues it again, and it goes on from what it has"
     if record["state"] == FAILED and last.get("cause"):
         return FAILED, last["cause"]
     if not queued:
@@ -124,6 +176,11 @@ def _ended(record: dict[str, Any], job: Job | None, log: Path | None, queued: bo
         return STOPPED, "SLURM does not know its job any more; status.retry queues it again"
     code = last.get("exit") if last.get("exit") is not None else job.exit if job else None
     return FAILED, cause(read_tail(log) if log else "", code, said)
+
+
+def _age(submission: Submission) -> float:
+    """Seconds since a submission was written."""
+    return (datetime.now(UTC) - datetime.fromisoformat(submission.manifest["created"])).total_seconds()
 
 
 def log_of(submission: Submission, index: int, record: dict[str, Any]) -> Path | None:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from conf.schema import Config
 from jobs.views.progress import Progress, is_run, read_progress
-from slurm.commands import SlurmError, available
-from slurm.states import CANCELLED, QUEUED, STOPPED, Job, State, look_up, state_of
-from slurm.submission import FAILED, FINISHED, REQUEUED, RUNNING, Submission, submissions
+from slurm.states import CANCELLED, QUEUED, STOPPED, State, survey
+from slurm.submission import FAILED, FINISHED, REQUEUED, RUNNING
 
 ORDER = (RUNNING, REQUEUED, QUEUED, FAILED, CANCELLED, STOPPED, FINISHED)
 UNHAPPY = (FAILED, CANCELLED, STOPPED)
@@ -53,35 +52,17 @@ class Overview:
 
 def overview(config: Config) -> Overview:
     """Rows of all runs that `status.runs` names and of all that was submitted from `runs_dir`; of equal ones the latest submission."""
-    known = list(submissions(config.runs_dir))
-    arrays = {submission.folder: submission.arrays for submission in known}
-    jobs, note = _ask([array.job_id for found in arrays.values() for array in found])
-    latest: dict[tuple[str, str], tuple[Submission, list[int]]] = {}
-    for submission in known:
-        shared: dict[tuple[str, str], list[int]] = {}
-        for point in submission.points:
-            shared.setdefault((submission.manifest["job"], _absolute(point["home"])), []).append(point["index"])
-        latest |= {key: (submission, indices) for key, indices in shared.items()}
-    rows = {}
-    for (job, home), (submission, indices) in latest.items():
-        states = [state_of(submission, index, arrays[submission.folder], jobs) for index in indices]
-        rows[job, home] = _row(config, job, home, states)
+    seen, note = survey(config.runs_dir)
+    shared: dict[tuple[str, str], list[State]] = {}
+    for element in seen:
+        shared.setdefault((element.submission.manifest["job"], element.home), []).append(element.state)
+    rows = {key: _row(config, *key, states) for key, states in shared.items()}
     for folder in _run_folders(config):
-        if ("train", _absolute(folder)) not in rows:
+        key = "train", os.path.abspath(folder)
+        if key not in rows:
             progress = read_progress(folder)
-            rows["train", _absolute(folder)] = Row(_name(config, folder), State(progress.status, note=progress.note), progress)
+            rows[key] = Row(_name(config, folder), State(progress.status, note=progress.note), progress)
     return Overview(sorted(rows.values(), key=lambda row: (ORDER.index(row.state.name), row.name)), note)
-
-
-def _ask(array_ids: Sequence[str]) -> tuple[dict[str, Job] | None, str]:
-    if not array_ids:
-        return {}, ""
-    if not available():
-        return None, "SLURM's commands are not here: states are as the jobs left them"
-    try:
-        return look_up(array_ids), ""
-    except SlurmError as error:
-        return None, f"{error}; states are as the jobs left them"
 
 
 def _row(config: Config, job: str, home: str, states: Sequence[State]) -> Row:
@@ -100,10 +81,6 @@ def _row(config: Config, job: str, home: str, states: Sequence[State]) -> Row:
 def _run_folders(config: Config) -> Iterable[Path]:
     found = {Path(path) for pattern in config.status.runs for path in glob.glob(os.path.expanduser(pattern))}
     return sorted(folder for folder in found if is_run(folder))
-
-
-def _absolute(folder: str | Path) -> str:
-    return os.path.abspath(folder)
 
 
 def _name(config: Config, folder: Path) -> str:

@@ -22,6 +22,8 @@ STYLES = {
     FINISHED: "dim",
 }
 GAP = 2
+SHOWN = 10
+"""Rows that are named for one cause."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,8 @@ COLUMNS = [
 def render(shown: Overview, width: int) -> RenderableType:
     """The table and what is to be said of it, for a terminal of ``width`` columns."""
     parts: list[RenderableType] = [_table(shown.rows, width)] if shown.rows else [Text("nothing has been run or submitted here")]
-    for row in shown.rows:
-        if row.state.name in UNHAPPY and row.state.note:
-            parts += [Text(), *_cause(row)]
+    for rows in _by_cause(shown.rows):
+        parts += [Text(), *_cause(rows)]
     waiting = sorted({row.state.note for row in shown.rows if row.state.name in (QUEUED, REQUEUED) and row.state.note not in ("", "None")})
     if waiting:
         parts += [Text(), Text(f"waiting for: {', '.join(waiting)}")]
@@ -106,10 +107,23 @@ def fit(columns: dict[Column, list[str]], width: int) -> dict[Column, list[str]]
     return kept
 
 
-def _cause(row: Row) -> list[Text]:
-    attempt = f", attempt {row.state.attempt}" if row.state.attempt else ""
-    said = [Text.assemble((row.state.name, STYLES[row.state.name]), f" {row.name}{attempt}: {row.state.note}")]
-    return [*said, Text(f"  log: {row.state.log}", "dim")] if row.state.log else said
+def _by_cause(rows: list[Row]) -> list[list[Row]]:
+    """Rows that failed, were cancelled or stand still, those with the same cause together."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row.state.name in UNHAPPY and row.state.note:
+            groups.setdefault((row.state.name, row.state.note), []).append(row)
+    return list(groups.values())
+
+
+def _cause(rows: list[Row]) -> list[Text]:
+    """The cause that ``rows`` have in common, and where each says more."""
+    state = rows[0].state
+    lines = [Text.assemble((state.name, STYLES[state.name]), f": {state.note}")]
+    for row in rows[:SHOWN]:
+        log = f"  {row.state.log}" if row.state.log else ""
+        lines.append(Text.assemble(f"  {row.name}", (log, "dim")))
+    return [*lines, Text(f"  and {len(rows) - SHOWN} more")] if len(rows) > SHOWN else lines
 
 
 def clock(seconds: float) -> str:
