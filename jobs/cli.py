@@ -32,16 +32,15 @@ KEEP_REFERENCES = ("doctor", "fetch", "status")
 ConfigStore.instance().store(name="schema", node=Config)
 OPEN = ("cluster.environment.", "cluster.sbatch.")
 """Keys below these are for the user to name."""
+WITH_VALUE = ("--cfg", "-c", "--package", "-p")
+"""Flags of Hydra that take the argument after them."""
 SHORT = {"--watch": "status.watch=5"}
 """Flags that stand for an override."""
 
 
 def compose(job: str, overrides: list[str]) -> DictConfig:
     """Compose ``conf/<job>.yaml`` with command-line overrides; a mistake becomes one UserError that names the key."""
-    try:
-        parsed = OverridesParser.create().parse_overrides(overrides)
-    except HydraException as error:
-        raise UserError(f"cannot read the argument: {_first_line(error)}; write key=value") from error
+    parsed = parse(overrides)
     for override in parsed:
         check_override(override)
     GlobalHydra.instance().clear()
@@ -50,6 +49,14 @@ def compose(job: str, overrides: list[str]) -> DictConfig:
             return hydra.compose(job, [o.input_line for o in parsed])
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_explain(error)) from error
+
+
+def parse(overrides: list[str]) -> list[Override]:
+    """Command-line overrides as Hydra understands them. Raises UserError for one that is none."""
+    try:
+        return OverridesParser.create().parse_overrides(overrides)
+    except HydraException as error:
+        raise UserError(f"cannot read the argument: {_first_line(error)}; write key=value, and quote a value with = or , in it") from error
 
 
 def to_config(composed: DictConfig) -> Config:
@@ -113,7 +120,7 @@ def _explain(error: BaseException) -> str:
 
 def first_point(overrides: list[str]) -> list[str]:
     """The overrides of a multirun with each sweep narrowed to its first value, to check a grid before it starts."""
-    parsed = OverridesParser.create().parse_overrides(overrides)
+    parsed = parse(overrides)
     return [f"{o.key_or_group}={_values(o)[0]}" if o.is_sweep_override() else o.input_line for o in parsed]
 
 
@@ -156,7 +163,7 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     if "--help" in arguments or "-h" in arguments:
         show(job, sys.modules["__main__"].__doc__ or "", sections, CONF)
         return
-    overrides = [a for a in arguments if not a.startswith("-")]
+    overrides = [a for before, a in zip(["", *arguments], arguments, strict=False) if not a.startswith("-") and before not in WITH_VALUE]
     multirun = "-m" in arguments or "--multirun" in arguments
     swept: list[str] = []
 
@@ -180,7 +187,7 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
 
     def checked() -> None:
         point = first_point(overrides) if multirun else overrides
-        swept.extend(o.key_or_group for o in OverridesParser.create().parse_overrides(overrides) if o.is_sweep_override())
+        swept.extend(o.key_or_group for o in parse(overrides) if o.is_sweep_override())
         if swept and not multirun:
             raise UserError(f"{swept[0]} has several values; add -m to run one job for each")
         to_config(compose(job, point))
