@@ -57,12 +57,13 @@ def _mirror(config: Config, wanted: dict[Reference, list[str]]) -> dict[str, str
     if config.dry_run:
         return {}
     make_folder(cache)
-    places = {}
-    with Bar("fetch", round(sum(one.lacking_bytes for one in plans) / 1e6, 1), "MB") as bar:
-        for one in plans:
-            place = bring(one, cache, config.fetch, bar) if one.files else one.reference.folder(cache) / "snapshots" / one.commit
-            places[str(one.reference)] = str(place)
-    return places
+    lacking = [one for one in plans if one.files]
+    if lacking:
+        with Bar("fetch", round(sum(one.lacking_bytes for one in lacking) / 1e6, 3), "MB") as bar:
+            for one in lacking:
+                bring(one, cache, config.fetch, bar)
+    say(f"{len(plans)} mirrored in {cache}; jobs find them offline")
+    return {str(one.reference): str(one.reference.folder(cache) / "snapshots" / one.commit) for one in plans}
 
 
 def _show(plans: list, every_file: bool) -> None:

@@ -68,7 +68,7 @@ def plan(reference: Reference, patterns: Sequence[str], cache: Path, config: Fet
     files = sorted(chosen, key=lambda file: file.path)
     if not files:
         some = ", ".join(file.path for file in everything[:5]) or "no file"
-        raise UserError(f"{reference} has nothing that matches {', '.join(patterns[:5])}, ... (it holds {some}, ...); see fetch.include")
+        raise UserError(f"{reference} has no file like {', '.join(patterns[:4])}...; it holds {some}, ...; mend its path or fetch.include")
     place = reference.folder(cache) / "snapshots" / commit
     return Plan(reference, commit, patterns, files, [file for file in files if not (place / file.path).exists()])
 
@@ -84,8 +84,8 @@ def check_room(plans: Sequence[Plan], cache: Path) -> None:
         )
 
 
-def bring(plan: Plan, cache: Path, config: FetchConfig, bar: Bar) -> Path:
-    """Fetch what is lacking, compare it with the hub's digests, and record it; returns the snapshot folder.
+def bring(plan: Plan, cache: Path, config: FetchConfig, bar: Bar) -> None:
+    """Fetch what is lacking, compare it with the hub's digests, and record it.
 
     Files that have arrived stay where it is cut off; a file that was cut off begins again."""
     reference, folder = plan.reference, plan.reference.folder(cache)
@@ -105,7 +105,6 @@ def bring(plan: Plan, cache: Path, config: FetchConfig, bar: Bar) -> Path:
         files = {file.path: file.size for file in plan.files}
         made = manifest.describe("mirror", reference=str(reference), commit=plan.commit, patterns=plan.patterns, files=files)
         write_json(reference.record(cache), made)
-    return place
 
 
 def _check(path: Path, file: RepoFile) -> None:

@@ -57,12 +57,12 @@ def _of_hub(reference: Reference, error: BaseException) -> str:
     if isinstance(error, GatedRepoError):
         mend = "with the account of HF_TOKEN" if token else "and set HF_TOKEN to a token of that account"
         return f"{reference.name} is gated; ask for access at {here}/{_page(reference)} {mend}"
-    if isinstance(error, RepositoryNotFoundError):
+    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    if isinstance(error, RepositoryNotFoundError) or (status == 401 and not token):  # so it answers strangers who mistype a name
         also = "the account of HF_TOKEN may not see it" if token else "it is private and HF_TOKEN is not set"
         return f"the hub has no {kind} '{reference.name}', or {also}; mend the name in {reference}"
-    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
     if status in (401, 403):
-        return f"{here} refuses access to {reference} (status {status}); {'renew HF_TOKEN' if token else 'set HF_TOKEN'}"
+        return f"{here} refuses access to {reference} (status {status}); renew HF_TOKEN"
     return f"{here} failed on {reference} ({_first_line(error)}); run the same command again later, it goes on where it stopped"
 
 
