@@ -5,6 +5,7 @@ can run, 1 where something that it needs is missing or broken.
 
   python -m jobs.doctor
   python -m jobs.doctor experiment=mecellem/mursit_base
+  python -m jobs.doctor cluster=slurm cluster.partition=gpu cluster.gpus_per_node=4    would SLURM run this?
   srun --gpus=1 python -m jobs.doctor parallel=data_bf16 parallel.attention=flash
 """
 
@@ -14,10 +15,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from common.errors import UserError
 from conf.schema import Config
-from jobs.checks import machine, packages, training
+from jobs.checks import disk, hub, machine, packages, scheduler, training
 from jobs.checks.finding import MISSING, NOTE, OK, Check, Finding, look
 from jobs.cli import main
+from slurm.limits import refusals
+from slurm.site import read_site
 
 CHECKS: list[Check] = [
     packages.python,
@@ -35,17 +39,17 @@ CHECKS: list[Check] = [
     training.optimizer,
     machine.cores,
     machine.memory,
-    machine.disk,
-    machine.hub,
+    disk.runs,
+    hub.hub,
+    hub.mirror,
     machine.data,
-    machine.slurm,
 ]
 STYLES = {OK: "green", NOTE: "yellow", MISSING: "bold red"}
 
 
 def run(config: Config) -> list[Finding]:
     """Print what every check finds, and return it. Raises SystemExit(1), after the table, where something needed is missing or broken."""
-    findings = [look(check, config) for check in CHECKS]
+    findings = [*(look(check, config) for check in CHECKS), *scheduler.findings(config)]
     table = Table(box=None, pad_edge=False)
     for column in ("", "state", "found", "what to do"):
         table.add_column(column, overflow="fold")
@@ -60,5 +64,21 @@ def run(config: Config) -> list[Finding]:
     return findings
 
 
+def short(*configs: Config) -> None:
+    """What of this would refuse a submission, in a fraction of a second and without importing what training needs.
+
+    Raises UserError with every reason at once. Points of a multirun that ask for the same resources are looked at together."""
+    clusters = {repr(config.cluster): config.cluster for config in configs if config.cluster.kind == "slurm"}
+    site = read_site() if clusters else None
+    reasons = [reason for cluster in clusters.values() for reason in refusals(cluster, site)]
+    for config in configs:
+        for check in (disk.runs, hub.mirror):
+            finding = check(config)
+            if finding.state == MISSING:
+                reasons.append(f"{finding.found}; {finding.mend}")
+    if reasons:
+        raise UserError("; ".join(dict.fromkeys(reasons)))
+
+
 if __name__ == "__main__":
-    main("doctor", run, ("model", "optim", "parallel"))
+    main("doctor", run, ("model", "optim", "parallel", "cluster"))

@@ -1,15 +1,13 @@
-"""The machine and its surroundings: GPUs, cores, memory, disk, hub, SLURM."""
+"""The machine: GPUs, cores, memory, text for the tests."""
 
 import os
 import shutil
 from pathlib import Path
 
 from conf.schema import Config
-from jobs.checks.finding import MISSING, NOTE, OK, Finding
+from jobs.checks.finding import NOTE, OK, Finding
 
 GB = 1e9
-LITTLE_SPACE = 10 * GB
-"""Four saves of a base-size encoder, of 150M parameters with master weights, two moments and the hf/ half."""
 
 
 def gpus(config: Config) -> Finding:
@@ -61,28 +59,6 @@ def memory_limit(mine: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys
     return min((int(limit) for limit in limits if limit.isdigit()), default=None)
 
 
-def disk(config: Config) -> Finding:
-    """Room for run folders."""
-    folder = Path(config.runs_dir).absolute()
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(there).free
-    found = f"{free / GB:.0f} GB free under {folder}"
-    if not os.access(there, os.W_OK) or not there.is_dir():
-        return Finding("runs", MISSING, f"{there} cannot be written to", "set runs_dir to a folder of yours")
-    if free < LITTLE_SPACE:
-        return Finding("runs", NOTE, found, "a save of a base-size encoder takes 2.4 GB; set runs_dir to a larger disk")
-    return Finding("runs", OK, found)
-
-
-def hub(config: Config) -> Finding:
-    """Whether the Hugging Face libraries may use the network."""
-    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
-    found = ", ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ) or "no offline switch is set"
-    off = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
-    mend = "" if off else "HF_HUB_OFFLINE=1 where there is no internet, so that nothing waits for it"
-    return Finding("Hugging Face hub", OK if off else NOTE, found, mend)
-
-
 def data(config: Config) -> Finding:
     """Real text for the tests."""
     folder = os.environ.get("TERZI_DATA")
@@ -90,12 +66,3 @@ def data(config: Config) -> Finding:
         return Finding("TERZI_DATA", NOTE, "not set", "optional: tests on real text skip without")
     there = Path(folder).is_dir()
     return Finding("TERZI_DATA", OK if there else NOTE, folder, "" if there else "this is no folder; mend it or unset it")
-
-
-def slurm(config: Config) -> Finding:
-    """The scheduler's commands."""
-    found = [command for command in ("sbatch", "srun", "scontrol") if shutil.which(command)]
-    if not found:
-        return Finding("SLURM", NOTE, "sbatch and srun are not in the PATH", "jobs run in this process (cluster=local)")
-    job = os.environ.get("SLURM_JOB_ID")
-    return Finding("SLURM", OK, ", ".join(found) + (f", inside job {job}" if job else ""))

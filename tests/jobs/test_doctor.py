@@ -1,13 +1,17 @@
 """jobs.doctor: right on this machine, and plain words where something is broken."""
 
 import importlib
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
 
+from common.errors import UserError
 from jobs import doctor
-from jobs.checks import machine, packages, training
+from jobs.checks import disk, hub, machine, packages, scheduler, training
 from jobs.checks.finding import MISSING, NOTE, OK, look
 from jobs.cli import compose, to_config
 from tests.jobs.test_cli import job
@@ -46,7 +50,7 @@ def test_help_teaches():
 
 def test_training_can_run_where_the_tests_do(config, capsys):
     findings = {finding.name: finding for finding in doctor.run(config)}
-    assert len(findings) == len(doctor.CHECKS)
+    assert len(findings) > len(doctor.CHECKS)
     shown = capsys.readouterr().out
     assert all(name in shown for name in findings)
     assert shown.rstrip().endswith("Training can run here.")
@@ -130,17 +134,81 @@ def test_memory_is_what_the_control_groups_allow(tmp_path, mine, files, limit):
 
 
 def test_surroundings(config, tmp_path, monkeypatch):
-    for command in ("sbatch", "srun"):
-        (tmp_path / command).write_text("#!/bin/sh\n")
-        (tmp_path / command).chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("SLURM_JOB_ID", "17")
-    assert machine.slurm(config).found == "sbatch, srun, inside job 17"
     monkeypatch.setenv("TERZI_DATA", str(tmp_path / "none"))
     assert machine.data(config).state == NOTE
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert machine.hub(config).state == OK
-    config.runs_dir = str(tmp_path / "sbatch" / "runs")
-    assert machine.disk(config).state == MISSING
+    assert hub.hub(config).state == OK
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    assert hub.hub(config).state == NOTE
+    config.cluster.kind = "slurm"
+    assert "cluster.offline" in hub.hub(config).found
+
+
+def test_runs_may_be_written(config, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    config.runs_dir = str(tmp_path / "file" / "runs")
+    finding = disk.runs(config)
+    assert (finding.state, finding.found) == (MISSING, f"{tmp_path}/file cannot be written to")
     config.runs_dir = str(tmp_path / "new" / "runs")
-    assert machine.disk(config).state == OK
+    assert disk.runs(config).state == OK
+    assert "files free under" in disk.runs(config).found
+    monkeypatch.setattr(disk, "FEW_FILES", 10**15)
+    assert disk.runs(config).state == NOTE
+
+
+def test_what_is_not_mirrored_is_missing(config, tmp_path):
+    config.fetch.cache = str(tmp_path)
+    assert hub.mirror(config).state == OK
+    config.data.tokenizer = "hf://org/name"
+    finding = hub.mirror(config)
+    assert (finding.state, finding.found) == (MISSING, f"hf://org/name: not in {tmp_path}")
+
+
+def test_without_slurm_jobs_run_here(config, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    (finding,) = scheduler.findings(config)
+    assert (finding.state, finding.found) == (NOTE, "sbatch and srun are not in the PATH")
+    doctor.short(config)
+    config.cluster.kind = "slurm"
+    (finding,) = scheduler.findings(config)
+    assert finding.state == MISSING
+    with pytest.raises(UserError, match="not in the PATH"):
+        doctor.short(config)
+
+
+def test_the_short_form_needs_no_torch():
+    script = "import sys; from jobs import doctor; from jobs.cli import compose, to_config; doctor.short(to_config(compose('train', []))); "
+    done = subprocess.run([sys.executable, "-c", script + "print('torch' in sys.modules)"], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["False"], done.stderr
+
+
+@pytest.mark.slurm
+def test_a_real_cluster_is_described(cluster, config, capsys, monkeypatch):
+    monkeypatch.setattr(doctor, "CHECKS", [])
+    config.cluster.kind, config.cluster.partition, config.cluster.gpus_per_node = "slurm", "low", 4
+    found = {finding.name: finding for finding in doctor.run(config)}
+    assert [finding.state for finding in found.values()] == [OK] * 7
+    assert "of cluster terzi" in found["SLURM"].found
+    assert "main (default): 4 nodes of 4 GPUs and 8 CPUs, 7-00:00:00" in found["partitions"].found
+    assert "up to 1001 elements" in found["arrays"].found
+    assert "120 to 180 s before, the kill 5 s after" in found["time limits"].found
+    assert found["requeue"].found == "jobs may be requeued; preempted jobs of low: requeue after 0 s, the signal to save first"
+    assert "sacct answers; your accounts: lab" in found["accounting"].found
+    assert found["request"].found == "1 node with 4 GPUs each in low for 01:00:00 would be taken"
+    assert "Training can run here." in capsys.readouterr().out
+
+
+@pytest.mark.slurm
+def test_the_short_form_gives_every_reason(cluster, config, tmp_path):
+    config.cluster.kind = "slurm"
+    start = time.monotonic()
+    doctor.short(*[config] * 100)
+    assert time.monotonic() - start < 2  # 0.3 s on a quiet machine
+    Path(tmp_path / "file").touch()
+    config.cluster.partition, config.cluster.account, config.runs_dir = "mian", "nobody", str(tmp_path / "file")
+    with pytest.raises(UserError) as error:
+        doctor.short(config)
+    for reason in ("did you mean 'main'?", "cluster.account=nobody is no account of yours", "file cannot be written to; set runs_dir"):
+        assert reason in str(error.value)
+    with pytest.raises(SystemExit):
+        doctor.run(config)
