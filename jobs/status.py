@@ -12,8 +12,8 @@ what an artefact was made of and where a document went.
   python -m jobs.status name=mine status.document=4711 status.run=runs/mine/seed_0
 """
 
-import sys
 import time
+from contextlib import suppress
 
 from rich.console import Console
 from rich.live import Live
@@ -21,27 +21,26 @@ from rich.live import Live
 from conf.schema import Config
 from jobs.cli import main
 from jobs.views.rows import Overview, overview
-from jobs.views.table import render, width_of
+from jobs.views.table import render, tell, wide
 
 
 def run(config: Config) -> Overview | None:
-    """Show what `status` asks for; of the table returns what it showed."""
-    status, console = config.status, Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=width_of(console))
+    """Do or show what `status` asks for; of the table returns what it showed."""
+    status, console = config.status, wide()
     if status.cancel or status.retry:
         from jobs.control import cancel, retry
 
-        return cancel(config, status.cancel) if status.cancel else retry(config, status.retry)
+        cancel(config, status.cancel) if status.cancel else retry(config, status.retry)
+        return None
     if status.artefact:
         from jobs.views.lineage import render_lineage
 
-        console.print(render_lineage(status.artefact))
+        tell(console, render_lineage(status.artefact))
         return None
     if status.document:
         from jobs.views.trace import render_trace
 
-        console.print(render_trace(config))
+        tell(console, render_trace(config))
         return None
     return watch(config, console) if status.watch else show(config, console)
 
@@ -49,28 +48,26 @@ def run(config: Config) -> Overview | None:
 def show(config: Config, console: Console) -> Overview:
     """Print the table once."""
     shown = overview(config)
-    console.print(render(shown, console.width))
+    tell(console, render(shown, console.width))
     return shown
 
 
-def watch(config: Config, console: Console) -> Overview:
+def watch(config: Config, console: Console) -> None:
     """Show the table again and again until Ctrl-C: in place on a terminal, one after another elsewhere."""
-    shown = overview(config)
-    try:
-        if not console.is_terminal:
+    if not console.is_terminal:
+        with suppress(KeyboardInterrupt):
             while True:
-                print(time.strftime("%H:%M:%S"))
+                print(time.strftime("%Y-%m-%d %H:%M:%S"))
                 show(config, console)
-                sys.stdout.flush()
                 time.sleep(config.status.watch)
-        with Live(render(shown, console.width), console=console, auto_refresh=False, screen=True) as live:
-            while True:
-                shown = overview(config)
-                live.update(render(shown, console.width), refresh=True)
-                time.sleep(config.status.watch)
-    except KeyboardInterrupt:
-        console.print(render(shown, console.width))
-    return shown
+        return
+    shown = overview(config)
+    with suppress(KeyboardInterrupt), Live(render(shown, console.width), console=console, auto_refresh=False, screen=True) as live:
+        while True:
+            time.sleep(config.status.watch)
+            shown = overview(config)
+            live.update(render(shown, console.width), refresh=True)
+    tell(console, render(shown, console.width))  # what was last seen stays on the screen
 
 
 if __name__ == "__main__":

@@ -139,6 +139,17 @@ def begins(start: str) -> str:
     return hour[:5] if day == time.strftime("%Y-%m-%d") else day
 
 
-def width_of(console: Console) -> int:
-    """Columns of a terminal; for a file or a pipe as many as the lines need."""
-    return console.width if console.is_terminal else 10_000
+def tell(console: Console, shown: RenderableType) -> None:
+    """Print for whoever reads: within the width of a terminal; elsewhere as plain lines, as long as they need to be."""
+    if console.is_terminal:
+        console.print(shown)
+        return
+    with console.capture() as captured:
+        console.print(shown)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()), flush=True)
+
+
+def wide() -> Console:
+    """A console for the terminal; for a file or a pipe one that breaks no line."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=10_000)

@@ -18,11 +18,11 @@ from common.files import atomic_folder, digest_of, read_json
 from common.progress import say
 from model.objectives.sample import Sample
 from model.training.packing import Packs, pack
-from model.training.shuffle import mix, permutation
+from model.training.shuffle import epoch_order, mix, permutation
 from model.training.tokens import Tokens, stamp
 
 FORMAT = 1
-HELD_OUT, ORDER, TIES = 1, 2, 3  # salts: what a hash is for
+HELD_OUT, TIES = 1, 3  # salts: what a hash is for (2 is the order of an epoch)
 ARRAYS = [(group, name) for group in ("train", "heldout") for name in ("starts", "lengths", "offsets")]
 
 
@@ -84,7 +84,7 @@ class Plan:
         """Order of the packs in ``epoch`` [packs]. The last two are kept: a reader ahead may have begun the next epoch."""
         order = self._orders.get(epoch)
         if order is None:
-            order = permutation(len(self.train), ORDER, self.seed, epoch)
+            order = epoch_order(len(self.train), self.seed, epoch)
             self._orders = {epoch: order, **dict(list(self._orders.items())[:1])}
         return order
 

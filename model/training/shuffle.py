@@ -4,6 +4,7 @@ import numpy as np
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
+ORDER = 2  # salt: what the hash is for; those of the plan are 1 and 3
 
 
 def mix(numbers: np.ndarray, *salt: int) -> np.ndarray:
@@ -21,3 +22,8 @@ def mix(numbers: np.ndarray, *salt: int) -> np.ndarray:
 def permutation(count: int, *salt: int) -> np.ndarray:
     """The numbers below ``count`` in an order [count] that ``salt`` decides."""
     return np.argsort(mix(np.arange(count), *salt), kind="stable")
+
+
+def epoch_order(packs: int, seed: int, epoch: int) -> np.ndarray:
+    """Order of the ``packs`` of a plan in one epoch of a run [packs]."""
+    return permutation(packs, ORDER, seed, epoch)

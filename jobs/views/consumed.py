@@ -1,0 +1,82 @@
+"""When a run trains on given tokens, from the plan in its folder: the packs that hold them, their samples, the steps of those."""
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common import manifest as manifests
+from common.errors import UserError
+from conf.schema import SaveConfig, TrainConfig
+from jobs.views.progress import read_progress
+from model.training.batch_ramp import BatchRamp
+from model.training.run import read_config
+from model.training.shuffle import epoch_order
+
+
+@dataclass(frozen=True)
+class Use:
+    """One sample that holds the tokens, or some of them."""
+
+    sample: int
+    epoch: int
+    pack: int
+    step: int
+    """The step that takes the sample, from 1."""
+    done: bool
+    """Whether that step has been made."""
+
+
+@dataclass(frozen=True)
+class Uses:
+    """Where a run meets the tokens."""
+
+    run: Path
+    heldout: list[int]
+    """Packs of held-out text that hold them."""
+    samples: list[Use]
+    """In the order of training, to the end of the run."""
+
+
+def read_uses(run: Path, first: int, end: int, tokens: dict[str, Any]) -> Uses:
+    """Where ``run`` meets the tokens ``first`` to ``end`` of the tokens folder with the manifest ``tokens``.
+
+    Raises UserError where the run has no plan, or one of other tokens."""
+    plan = run / "plan"
+    if not (plan / manifests.NAME).is_file():
+        raise UserError(f"status.run={run} has no plan of its data; name a run folder that has begun to train")
+    manifest = manifests.read(run)
+    if manifest["inputs"]["tokens"]["digests"] != tokens["files"]:
+        raise UserError(
+            f"status.run={run} was trained on other tokens than those; set data.tokens to {manifest['inputs']['tokens']['path']}"
+        )
+    if heldout := _packs(plan, "heldout", first, end):
+        return Uses(run, heldout, [])
+    config, progress = read_config(run), read_progress(run)
+    train = TrainConfig(**{**config["train"], "save": SaveConfig(**config["train"]["save"])})
+    ranks = manifest["attempts"][-1].get("ranks", 1) // (config["parallel"]["tensor"] * config["parallel"]["pipeline"])
+    ramp, packs = BatchRamp(train, ranks), _packs(plan, "train", first, end)
+    count = len(np.load(plan / "train_offsets.npy", mmap_mode="r")) - 1
+    samples = ramp.samples(progress.total or 0)
+    found = []
+    for epoch in range(-(-samples // count) if packs else 0):
+        places = np.argsort(epoch_order(count, config["seed"], epoch))  # place of each pack in the epoch
+        for sample, pack in sorted((epoch * count + int(places[pack]), pack) for pack in packs):
+            if sample < samples:
+                step = _step(ramp, sample)
+                found.append(Use(sample, epoch, pack, step, step <= (progress.step or 0)))
+    return Uses(run, [], found)
+
+
+def _packs(plan: Path, group: str, first: int, end: int) -> list[int]:
+    """Packs with a piece that begins among the tokens ``first`` to ``end``."""
+    starts, offsets = (np.load(plan / f"{group}_{name}.npy", mmap_mode="r") for name in ("starts", "offsets"))
+    pieces = np.flatnonzero((starts >= first) & (starts < end))
+    return sorted({int(pack) for pack in np.searchsorted(offsets, pieces, side="right") - 1})
+
+
+def _step(ramp: BatchRamp, sample: int) -> int:
+    """The step that takes a sample."""
+    return next(step for step in itertools.count(ramp.steps(sample * ramp.train.seq_length)) if ramp.samples(step) > sample)
