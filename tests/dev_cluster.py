@@ -57,7 +57,7 @@ class Cluster:
         time.sleep(6)
         pid = int((self.folder / "run" / "slurmctld.pid").read_text())
         os.kill(pid, signal.SIGKILL)
-        self.wait_for(lambda: not Path(f"/proc/{pid}").exists(), 10, "the controller to die")
+        self.wait_for(lambda: not _alive(pid), 10, "the controller to die")
         path = os.environ["PATH"] + ":/usr/sbin:/sbin"
         subprocess.run([shutil.which("slurmctld", path=path), "-f", self.folder / "etc" / "slurm.conf"], check=True)
         self.wait_for(lambda: _ask("scontrol", "ping").count("UP") == 1, 30, "the controller to answer")
@@ -84,7 +84,7 @@ class Cluster:
         """Cancel whatever is queued and start nodes that are down, so that the next test finds a whole and empty cluster."""
         _ask("scancel", "--user", getpass.getuser())
         for file in self.folder.glob("run/slurmd-*.pid"):
-            if not Path("/proc", file.read_text().strip()).exists():
+            if not _alive(int(file.read_text())):
                 node = file.stem.removeprefix("slurmd-")
                 self.node("kill", node)  # its orphans
                 self.node("start", node)
@@ -98,6 +98,14 @@ class Cluster:
 def _ask(*command: str) -> str:
     """Standard output of a command of SLURM; empty where the controller does not answer or has forgotten the job."""
     return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process runs; a zombie, which an init that reaps nothing leaves for ever, does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 @pytest.fixture(scope="session")

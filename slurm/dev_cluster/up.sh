@@ -59,8 +59,11 @@ start_slurm() {
 }
 
 [ ! -e "$SLURM_CONF" ] || "$here/down.sh"
-[ ! -d "$F" ] || [ -e "$SLURM_CONF" ] || rmdir "$F" || die "$F holds other things; set TERZI_CLUSTER to another folder"
+[ ! -d "$F" ] || [ -e "$SLURM_CONF" ] || rmdir "$F" 2>/dev/null || die "$F holds other things; set TERZI_CLUSTER to another folder"
 rm -rf "$F"
+for port in $PORT $((PORT + 1)) $((PORT + 2)) $(seq $((PORT + 11)) $((PORT + 10 + NODES))); do
+  ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || die "port $port is taken; set TERZI_CLUSTER_PORT to another number"
+done
 umask 022
 mkdir -p "$F"/{etc,run,log,state,dev,spool}
 mkdir -m 700 "$F"/{munge,db}
