@@ -17,6 +17,8 @@ setup(
         "submitit>=1.5.4",
         "hydra-core>=1.3.2,<1.4",
         "datasets>=5.0",
+        "huggingface_hub>=2.4",
+        "httpx2",  # the errors of huggingface_hub's transport
         "numpy",
         "tensorboard>=2.20",
         "safetensors",

@@ -10,18 +10,20 @@ class DataConfig:
     """Where text, tokenizer, tokens and retrieval sets are."""
 
     inputs: list[str] = field(default_factory=list)
-    """Files, folders or globs of .txt, .md, .jsonl or .parquet (plain, .gz, .zst), read in sorted order."""
+    """Files, folders or globs of .txt, .md, .jsonl or .parquet (plain, .gz, .zst), read in sorted order; or data sets that `jobs.fetch`
+    has mirrored: hf://datasets/org/name[@revision][/path]."""
     text_field: str = "text"
     """Column or key that holds the text in .jsonl and .parquet."""
     id_field: str = "id"
     """Column or key that holds the document's id; where it is missing the id is `file:line`."""
     tokenizer: str = "data/${name}/tokenizer"
-    """Folder with tokenizer.json; `jobs.tokenizer` writes it, every other job reads it."""
+    """Folder with tokenizer.json; `jobs.tokenizer` writes it, every other job reads it. Or one that is mirrored: hf://org/name[@revision]."""
     tokens: str = "data/${name}/tokens"
     """Folder of the prepared tokens: tokens.bin, tokens.idx, manifest.json."""
     retrieval: str = "data/${name}/retrieval"
     """Retrieval set: a folder in BEIR format (corpus.jsonl, queries.jsonl, qrels/{train,dev,test}.tsv or one qrels.tsv that is
-    then split by a hash of the query id), or a folder with one such set in each of train/, dev/ and test/."""
+    then split by a hash of the query id), or a folder with one such set in each of train/, dev/ and test/; or a
+    mirrored one: hf://datasets/org/name."""
 
 
 @dataclass
@@ -49,7 +51,7 @@ class TokenizerConfig:
     morphemes: str | None = None
     """A CoNLL-U file with gold lemmas (`<language>_<name>.conllu`), to report how many tokens are whole morphemes."""
     compare: str | None = None
-    """Folder of another tokenizer, to report its figures beside ours."""
+    """Folder of another tokenizer, to report its figures beside ours; or a mirrored one: hf://org/name."""
 
 
 @dataclass

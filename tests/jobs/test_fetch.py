@@ -181,7 +181,7 @@ def test_ctrl_c_ends_a_large_download(hub):
     begun = start(hub, "fetch", "fetch.models=[org/tok]")
     assert hub.holding.wait(30)
     begun.send_signal(signal.SIGINT)
-    time.sleep(0.2)
+    time.sleep(0.5)
     hub.release.set()  # the next bytes arrive
     out, err = begun.communicate(timeout=30)
     assert begun.returncode == 130
