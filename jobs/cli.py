@@ -84,7 +84,7 @@ def check_override(override: Override) -> None:
                 )
         return
     known = list(keys(Config))
-    if key.lstrip("+").startswith(OPEN):
+    if key.startswith(OPEN):
         return
     if key not in known:
         raise UserError(f"unknown key '{key}'{_nearest(key, known)}; `--cfg job` prints every key with its value")
@@ -121,7 +121,9 @@ def _explain(error: BaseException) -> str:
 def first_point(overrides: list[str]) -> list[str]:
     """The overrides of a multirun with each sweep narrowed to its first value, to check a grid before it starts."""
     parsed = parse(overrides)
-    return [f"{o.key_or_group}={_values(o)[0]}" if o.is_sweep_override() else o.input_line for o in parsed]
+    return [
+        f"{'++' if o.is_force_add() else ''}{o.key_or_group}={_values(o)[0]}" if o.is_sweep_override() else o.input_line for o in parsed
+    ]
 
 
 def start(job: str, run: Callable[[Config], Any], config: Config) -> Any:
@@ -143,8 +145,9 @@ def start_all(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -
 
 def spelled_out(argument: str) -> str:
     """An argument as Hydra takes it: a short flag written out; quoted are 12_3 (an element of job 12, and not the number 123) and a run
-    folder such as runs/mine/seed=1, which Hydra's grammar does not know unquoted."""
+    folder such as runs/mine/seed=1, which Hydra's grammar does not know unquoted; a new key below `OPEN` with the sign that adds it."""
     argument = SHORT.get(argument, argument)
+    argument = f"++{argument}" if argument.startswith(OPEN) else argument
     key, _, value = argument.partition("=")
     return f'{key}="{value}"' if re.fullmatch(r"""\d+_\d+|[^'"\[{(][^'"]*=[^'"]*""", value) else argument
 
@@ -159,7 +162,8 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     launcher.register()
-    arguments = sys.argv[1:] = [spelled_out(argument) for argument in sys.argv[1:]]
+    given = [spelled_out(argument) for argument in sys.argv[1:]]
+    arguments = sys.argv[1:] = sorted(given, key=lambda one: one not in ("-m", "--multirun"))  # Hydra wants the flag before all overrides
     if "--help" in arguments or "-h" in arguments:
         show(job, sys.modules["__main__"].__doc__ or "", sections, CONF)
         return

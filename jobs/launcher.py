@@ -10,6 +10,7 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
 
@@ -31,6 +32,20 @@ class TerziLauncher(BasicLauncher):
     """
 
     __module__ = "hydra_plugins.terzi"  # Hydra takes plugins from that package alone, and ours is not to be a second top level
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Hydra's sweeper composes every point to check it and throws it away; what it composed is kept for `launch`."""
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        composed: dict[tuple[str, ...], DictConfig] = {}
+        compose = hydra_context.config_loader.load_sweep_config
+
+        def remember(master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+            key = tuple(sweep_overrides)
+            if key not in composed:
+                composed[key] = compose(master_config, sweep_overrides)
+            return composed[key].copy()
+
+        hydra_context.config_loader.load_sweep_config = remember
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Compose and run or queue."""

@@ -9,11 +9,14 @@ from typing import Any
 
 from common.errors import UserError
 from common.progress import console, say
-from conf.schema import Config
+from conf.schema import ClusterConfig, Config
 from jobs.catalogue import JOBS
 from jobs.checks.submission import refuse
+from jobs.doctor import short
 from jobs.forecast import check_room, forecast
-from slurm.commands import element_id, living
+from model.training.course import with_value
+from slurm import allocation
+from slurm.commands import available, element_id, living
 from slurm.script import batch_script
 from slurm.submission import Point, submissions
 from slurm.submit import Receipt, prepare, submit
@@ -26,10 +29,17 @@ def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> A
     Raises UserError, with nothing queued, for whatever would fail on a node: a missing input, a partition that is not there, a full disk.
     """
     points = [_point(job, config, label) for config, label in zip(configs, [*labels] or [""] * len(configs), strict=True)]
+    here = allocation.inside()
+    if here:
+        points = _share(job, points)
     refuse_equal_homes(points)
     for point in points:
         refuse(job, point.config)
     check_room(job, configs)
+    if not here and (available() or not configs[0].dry_run):
+        short(*(point.config for point in points))
+    if here and not configs[0].dry_run:
+        return allocation.run_here(job, points)
     if configs[0].dry_run:
         return show(job, points)
     points, already = _split_queued(job, points)
@@ -63,11 +73,32 @@ def depends(kind: str, job_ids: Sequence[str]) -> str:
     return f"{kind}:{':'.join(job_ids)}" if job_ids else ""
 
 
+def _share(job: str, points: Sequence[Point]) -> list[Point]:
+    """The points that this allocation runs. In an element of an array that a person submitted: its point of a multirun, or its element of
+    a job whose work is cut into elements."""
+    points = [_with_cluster(point, allocation.allocated(point.config.cluster), JOBS[job].distributed) for point in points]
+    number, count = allocation.task()
+    if count == 1:
+        return points
+    cut = JOBS[job].elements
+    if len(points) == 1 and cut:
+        config = with_value(points[0].config, f"{job}.elements", count)
+        return [dataclasses.replace(points[0], config=cut(config)[number])]
+    if len(points) != count:
+        raise UserError(f"the array has {count} elements and the multirun {len(points)} points; submit it with --array=0-{len(points) - 1}")
+    return [points[number]]
+
+
+def _with_cluster(point: Point, cluster: ClusterConfig, distributed: bool) -> Point:
+    one = {} if distributed else {"nodes": 1, "tasks_per_node": 1}
+    return dataclasses.replace(point, config=dataclasses.replace(point.config, cluster=dataclasses.replace(cluster, **one)))
+
+
 def _point(job: str, config: Config, label: str) -> Point:
-    if not JOBS[job].distributed:  # one process, whatever the experiment asks for its training
-        config = dataclasses.replace(config, cluster=dataclasses.replace(config.cluster, nodes=1, tasks_per_node=1))
+    """A point; the jobs that are one process ask for one, whatever the experiment asks for its training."""
     home = JOBS[job].home(config)
-    return Point(config, home, label, logs=str(Path(home) / "logs") if job == "train" else "")
+    point = Point(config, home, label, logs=str(Path(home) / "logs") if job == "train" else "")
+    return _with_cluster(point, config.cluster, JOBS[job].distributed)
 
 
 def refuse_equal_homes(points: Sequence[Point]) -> None:

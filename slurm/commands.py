@@ -54,10 +54,18 @@ def _complaint(text: str, command: str) -> str:
     return "; ".join(dict.fromkeys(own)) or (lines[-1] if lines else "failed without a word")
 
 
+_OF_JOB = ("OMP_NUM_THREADS", "TMPDIR", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "TERZI_ATTEMPT")
+"""What a job sets besides, for its own cores, folder and GPUs."""
+
+
 def outside() -> dict[str, str]:
-    """The environment without what SLURM set for the job that this process is in: a job submitted from it would inherit its shape."""
-    kept = ("SLURM_CONF",)
-    return {name: value for name, value in os.environ.items() if name in kept or not name.startswith(("SLURM_", "SBATCH_", "SRUN_"))}
+    """The environment without what was set for the job that this process is in: a job submitted from it would inherit its shape."""
+    dropped = _OF_JOB if "SLURM_JOB_ID" in os.environ else ()
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name == "SLURM_CONF" or not name.startswith(("SLURM_", "SBATCH_", "SRUN_", "PMI_", "PMIX_")) and name not in dropped
+    }
 
 
 def sbatch(script: str, *options: str, timeout: float = 60) -> str:

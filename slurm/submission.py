@@ -119,10 +119,14 @@ class Submission:
         return Path(self.points[element]["logs"]) / f"{job}_attempt_{attempt}_rank_{rank}.log"
 
 
-def freeze(job: str, points: Sequence[Point], snapshot: Path, python: str, after: Sequence[str] = ()) -> Submission:
-    """Write a submission folder for points with one and the same resource request."""
+def freeze(
+    job: str, points: Sequence[Point], snapshot: str | Path, python: str, after: Sequence[str] = (), workdir: str | Path | None = None,
+    mark: str = "",
+) -> Submission:  # fmt: skip
+    """Write a submission folder for points with one and the same resource request; ``workdir``: where they run, by default here;
+    ``mark``: end of the folder's name, by default random."""
     first = points[0].config
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{job}-{uuid.uuid4().hex[:6]}"
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{job}-{mark or uuid.uuid4().hex[:6]}"
     folder = Path(first.runs_dir).absolute() / FOLDER / name
     with atomic_folder(folder) as aside:
         for part in ("points", "elements", "results", "logs"):
@@ -135,7 +139,7 @@ def freeze(job: str, points: Sequence[Point], snapshot: Path, python: str, after
         cluster = dataclasses.asdict(first.cluster)
         manifest = {
             "kind": "submission", "job": job, "name": first.name, "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "snapshot": str(snapshot), "workdir": str(Path.cwd()), "python": python, "cluster": cluster,
+            "snapshot": str(snapshot), "workdir": str(workdir or Path.cwd()), "python": python, "cluster": cluster,
             "points": rows, "after": list(after),
         }  # fmt: skip
         write_json(aside / "submission.json", manifest)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,10 +10,9 @@ from common.errors import UserError
 from common.files import atomic_file
 from slurm.commands import SlurmError, run, sbatch
 from slurm.script import batch_script
+from slurm.site import read_site
 from slurm.snapshot import take_snapshot
 from slurm.submission import FINISHED, Array, Point, Submission, freeze
-
-DEFAULT_MAX_ARRAY = 1001
 
 
 @dataclass
@@ -55,13 +54,19 @@ def submit(job: str, points: Sequence[Point], dependency: str = "", after: Seque
     return receipt
 
 
-def prepare(job: str, points: Sequence[Point], after: Sequence[str] = ()) -> Receipt:
-    """Freeze ``points`` in one submission folder for each distinct resource request, without queueing anything."""
+def prepare(job: str, points: Sequence[Point], after: Sequence[str] = (), origin: Mapping[str, str] | None = None) -> Receipt:
+    """Freeze ``points`` in one submission folder for each distinct resource request, without queueing anything; ``origin``: the `origin_of`
+    another process, whose code and working folder they get instead of this one's."""
     requests: dict[str, list[Point]] = {}
     for point in points:
         requests.setdefault(repr(dataclasses.asdict(point.config.cluster)), []).append(point)
-    snapshot = take_snapshot(points[0].config.runs_dir)
-    return Receipt([freeze(job, group, snapshot, sys.executable, after) for group in requests.values()])
+    origin = origin or origin_of(points[0].config.runs_dir)
+    return Receipt([freeze(job, group, after=after, **origin) for group in requests.values()])
+
+
+def origin_of(runs_dir: str | Path) -> dict[str, str]:
+    """Code snapshot, interpreter and working folder that what this process submits runs with."""
+    return {"snapshot": str(take_snapshot(runs_dir)), "python": sys.executable, "workdir": str(Path.cwd())}
 
 
 def queue(submission: Submission, dependency: str = "", elements: Sequence[int] | None = None) -> list[Array]:
@@ -102,11 +107,7 @@ def unfinished(submission: Submission) -> list[int]:
 
 def max_array_size() -> int:
     """How many elements an array may have here."""
-    for line in run(["scontrol", "show", "config"]).splitlines():
-        key, _, value = line.partition("=")
-        if key.strip() == "MaxArraySize":
-            return max(1, int(value))  # indices go to MaxArraySize - 1
-    return DEFAULT_MAX_ARRAY
+    return max(1, read_site().number("MaxArraySize"))  # indices go to one less
 
 
 def _ends(submission: Submission) -> list[Array]:

@@ -1,0 +1,120 @@
+"""Jobs on the cluster, started by their command lines, and what their run folders say."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slurm.submission import Submission, submissions
+from tests.dev_cluster import Cluster
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAINING = [
+    "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.log_every_steps=1",
+    "train.save.resume_every_minutes=0", "train.save.resume_every_steps=20", "train.eval_packs=2",
+]  # fmt: skip
+FIELDS = ("step", "tokens", "samples", "loss", "accuracy", "lr", "grad_norm", "heldout_loss")
+
+
+@dataclass
+class Jobs:
+    """Starts jobs; ``overrides`` describe the data and the net of a small training."""
+
+    cluster: Cluster
+    folder: Path
+    overrides: list[str]
+
+    @property
+    def runs_dir(self) -> Path:
+        """Where run folders go."""
+        return self.folder / "runs"
+
+    def command(self, job: str, *overrides: str, multirun: bool = False) -> list[str]:
+        """The command line of a job."""
+        return [
+            sys.executable, "-m", f"jobs.{job}", *(["-m"] if multirun else []), "name=t", f"runs_dir={self.runs_dir}", *self.overrides,
+            *overrides,
+        ]  # fmt: skip
+
+    def start(self, job: str, *overrides: str, multirun: bool = False, fails: bool = False, **kwargs: Any) -> str:
+        """Run a job's command here to its end; what it said."""
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "300", **kwargs.pop("env", {})}
+        command = self.command(job, *overrides, multirun=multirun)
+        done = subprocess.run(command, cwd=kwargs.pop("cwd", ROOT), env=env, capture_output=True, text=True, timeout=280, **kwargs)
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def train(self, *overrides: str, multirun: bool = False) -> "Queued":
+        """Queue a training with cluster=slurm."""
+        return self.queue("train", *TRAINING, *overrides, multirun=multirun)
+
+    def queue(self, job: str, *overrides: str, multirun: bool = False) -> "Queued":
+        """Queue a job with cluster=slurm."""
+        said = self.start(job, "cluster=slurm", "cluster.time=10", *overrides, multirun=multirun)
+        folder = re.findall(rf"queued {job} as job .*: (\S+)", said)[-1]
+        return Queued(self, said, Submission.read(folder))
+
+    def submissions(self) -> list[Submission]:
+        """All of this test."""
+        return list(submissions(self.runs_dir))
+
+
+@dataclass
+class Queued:
+    """What a job's command has queued."""
+
+    jobs: Jobs
+    said: str
+    submission: Submission
+
+    @property
+    def job_id(self) -> str:
+        """Id of its (first) array."""
+        return self.submission.arrays[0].job_id
+
+    def home(self, element: int = 0) -> Path:
+        """Result folder of an element."""
+        return Path(self.submission.points[element]["home"])
+
+    def metrics(self, element: int = 0) -> list[dict[str, Any]]:
+        """Whole lines of metrics.jsonl so far."""
+        file = self.home(element) / "metrics.jsonl"
+        lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def step(self, element: int = 0) -> int:
+        """The last step that was logged; -1 before the first."""
+        lines = self.metrics(element)
+        return lines[-1]["step"] if lines else -1
+
+    def series(self, element: int = 0) -> list[dict[str, Any]]:
+        """What must be equal, bit for bit, whatever happened in between."""
+        return [{name: line.get(name) for name in FIELDS} for line in self.metrics(element)]
+
+    def attempts(self, element: int = 0) -> list[dict[str, Any]]:
+        """As its driver recorded them."""
+        return self.submission.element(element)["attempts"]
+
+    def state(self, element: int = 0) -> str:
+        """As its driver recorded it."""
+        return self.submission.element(element)["state"]
+
+    def wait(self, state: str = "finished", seconds: float = 120) -> "Queued":
+        """Wait until every element is in a state."""
+        numbers = [point["index"] for point in self.submission.points]
+        self.jobs.cluster.wait_for(lambda: all(self.state(number) == state for number in numbers), seconds, f"elements to be {state}")
+        return self
+
+    def log(self, element: int = 0, rank: int = 0) -> str:
+        """Logs of a rank, of all attempts."""
+        folder = Path(self.submission.points[element]["logs"])
+        job = self.submission.jobs_of(element)[0]
+        return "".join(file.read_text() for file in sorted(folder.glob(f"{job}_attempt_*_rank_{rank}.log")))
+
+    def batch_log(self, element: int = 0) -> str:
+        """Log of its driver."""
+        return (self.submission.folder / "logs" / f"{self.submission.jobs_of(element)[0]}.batch.log").read_text()
