@@ -34,7 +34,8 @@ def _tokens(config: Config) -> dict[str, str]:
 
 
 def _train_needs(config: Config) -> dict[str, str]:
-    return _tokens(config) | ({"train.branch_from": config.train.branch_from} if config.train.branch_from else {})
+    branch = {"train.branch_from": config.train.branch_from} if config.train.branch_from else {}
+    return _tokens(config) | branch | ({"data.retrieval": config.data.retrieval} if config.sweep.trigger != "manual" else {})
 
 
 def _text(config: Config) -> dict[str, str]:

@@ -22,8 +22,9 @@ from model.evaluation.metrics import parse_metric
 
 def run(config: Config) -> None:
     """Probe, choose the best save of each run, print the tables, write the reports."""
+    from jobs.probing import claims, note_failures, settle
     from model.evaluation.comparison import comparison_folder, write_comparison
-    from model.evaluation.pending import budgets, probe_saves
+    from model.evaluation.pending import budgets, probe_saves, whole
     from model.evaluation.report import write_report
     from model.evaluation.statements import statements
     from model.evaluation.summary import summarise
@@ -38,10 +39,14 @@ def run(config: Config) -> None:
         if config.sweep.budgets:
             say(f"would probe each with {len(budgets(config)) - 1} other numbers of steps: {_cost(config)}")
         return
-    if config.sweep.element is not None:
-        probe_runs(config)
+    if not whole(config):
+        probe_runs(config, claims())
         return
-    found = sweep_runs(config)
+    for folder in runs:
+        note_failures(folder)
+    found = sweep_runs(config, claims())
+    for folder in runs:
+        settle(folder)
     summary = summarise(found, config.sweep.bootstrap, config.probe.seed)
     console = Console(width=None if Console().is_terminal else 120)
     for position, one in enumerate(found):

@@ -27,6 +27,7 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     Raises UserError before the first step for whatever does not fit together, SystemExit(75) after a stop that was asked for.
     """
     from common.stop import EXIT_CONTINUE
+    from jobs.probing import Probing, probing, refuse_probing
     from model.megatron import ranks
     from model.megatron.startup import start
     from model.training.assemble import build_loop, inputs, open_data
@@ -36,20 +37,24 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     if not config.dry_run:
         start(config.parallel, config.seed)
     run, branch, course, latest = ranks.on_first(lambda: outset(config))
+    ranks.on_first(lambda: refuse_probing(config))
+    probes = probing(config) if ranks.is_first() and not config.dry_run else Probing(config)
     config = dataclasses.replace(config, parallel=dataclasses.replace(config.parallel, threads=run.config["parallel"]["threads"]))
     if latest and latest.step >= course.total:
         say(f"{run.folder} is finished: {latest.step} steps; more train.steps extend it, train.branch_from starts from one of its saves")
+        probes.end(finished=True)
         return _summary(config, "finished", latest.manifest)
     plan = open_data(config, run)
     if config.dry_run:
         print(describe(config, plan, course))
         return _summary(config, "planned", {"step": latest.step if latest else course.start})
     world = start(config.parallel, config.seed)
-    loop = build_loop(config, run, world, plan, course, latest, branch, probe)
+    loop = build_loop(config, run, world, plan, course, latest, branch, probe or probes.saved)
     if ranks.is_first():
         fields = {"branch": dataclasses.asdict(branch)} if branch else {}
         run.begin(loop.state.step, world.size, inputs=inputs(config, plan.tokens), plan=plan.digest, **fields)
         say(f"{run.folder}: attempt {run.attempt}, step {loop.state.step} to {course.total}, {world.size} x {world.device.type}")
+        probes.start()
     ranks.barrier()
     status = "failed"
     try:
@@ -57,6 +62,7 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     finally:
         if ranks.is_first():
             run.end(status, loop.state.step)
+            probes.end(status == "finished")
     if status == "interrupted":
         say(f"stopped after step {loop.state.step} of {course.total}, saved; the same command continues")
         sys.exit(EXIT_CONTINUE)

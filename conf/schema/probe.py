@@ -44,9 +44,33 @@ class ProbeConfig:
 
 
 @dataclass
+class ProbeClusterConfig:
+    """What a probe, one process on one node, asks for where that differs from the training; null takes the key of `cluster`."""
+
+    partition: str | None = None
+    """SLURM partition."""
+    qos: str | None = None
+    """Quality of service."""
+    time: str | None = None
+    """Time limit of a probe."""
+    gpus_per_node: int | None = None
+    """GPUs; null takes one where the training has any."""
+    cpus_per_task: int | None = None
+    """CPU cores."""
+    mem: str | None = None
+    """Memory."""
+
+
+@dataclass
 class SweepConfig:
     """Probes over the saves of one or several runs."""
 
+    trigger: str = choice("manual", "on_save", "after")
+    """Who starts the probes of a training's saves. manual: you, with jobs.sweep. on_save: the training, an element for each fresh probe
+    save, and the report when it has finished. after: the training when it has finished, an element for each save, then the report. With
+    cluster=local, on_save and after both run jobs.sweep in a process of its own when the training has finished."""
+    cluster: ProbeClusterConfig = field(default_factory=ProbeClusterConfig)
+    """What the probes that a training starts ask for."""
     run: str = "${run_dir}"
     """Folder of the run whose saves are probed."""
     runs: list[str] = field(default_factory=list)
@@ -68,5 +92,9 @@ class SweepConfig:
     """Number of array elements that share the saves of each run."""
     element: int | None = None
     """Probe the saves of this element alone, and choose and report nothing; set for the elements of an array."""
+    step: int | None = None
+    """Probe the save of this step alone, and choose and report nothing; set for the probes that a training starts."""
     force: bool = False
     """Probe again the saves that have a result."""
+    retry_failed: bool = True
+    """Probe again the saves whose element of its own gave up; without it they are reported as missing, with the reason."""

@@ -73,6 +73,8 @@ def _draw_retrieval(axes: Any, found: SweepResult) -> None:
     for (variant, metrics), line in zip(found.bm25.items(), ("-.", ":"), strict=False):
         axes.axhline(metrics[NDCG], color=WORDS, linestyle=line, linewidth=1.2, label=f"BM25, {variant}")
     axes.plot([found.best.step], [found.best.mean("test", NDCG)], "*", color=MAIN, markersize=12, label=f"best by {found.metric}", zorder=4)
+    if found.failed:
+        axes.plot(list(found.failed), [0] * len(found.failed), "x", color=UNTRAINED, label="probe failed", zorder=5, clip_on=False)
     axes.set(xlabel="optimizer step", ylabel="nDCG@10, test queries")
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", color="#eeeeee")

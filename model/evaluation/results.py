@@ -57,6 +57,22 @@ def result_file(run: str | Path, step: int, budget: int | None = None) -> Path:
     return results_folder(run, budget) / f"{save_name(step)}.json"
 
 
+def claim_file(run: str | Path, step: int) -> Path:
+    """Which process probes the save of ``step``; retention leaves such a save alone."""
+    return results_folder(run) / "claims" / f"{save_name(step)}.json"
+
+
+def failure_file(run: str | Path, step: int) -> Path:
+    """Why the probe of the save of ``step`` was given up; a result removes it."""
+    return results_folder(run) / f"{save_name(step)}.failed.json"
+
+
+def read_failures(run: str | Path) -> dict[int, str]:
+    """Step -> why its probe was given up."""
+    found = (read_json(file) for file in sorted(results_folder(run).glob("step_*.failed.json")))
+    return {failure["step"]: failure["cause"] for failure in found}
+
+
 def write_result(file: Path, save: Save, found: ProbeResult, prepared: Prepared, config: ProbeConfig, digests: dict[str, str]) -> None:
     """Write the result of one save, whole or not at all: the JSON comes last and names the bytes of the .npz."""
     arrays = {f"{name}/{split}": metrics["ndcg@10"] for name, splits in found.scores.items() for split, metrics in splits.items()}

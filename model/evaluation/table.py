@@ -58,7 +58,9 @@ def lines(found: SweepResult) -> list[Line]:
         numbers = [result.mean("test", name) for name in METRICS] + [result.mean("test", NDCG, name) for name in beside(found)]
         cells = [str(result.step), count(result.tokens), "" if loss is None else f"{loss:.3f}", *(f"{value:.3f}" for value in numbers)]
         saves.append(Line(cells, best=result is found.best))
-    return saves + _baselines(found)
+    blank = ["-"] * (len(METRICS) + len(beside(found)))
+    saves += [Line([str(step), "", "failed", *blank]) for step in found.failed]
+    return sorted(saves, key=lambda line: int(line.cells[0])) + _baselines(found)
 
 
 def _baselines(found: SweepResult) -> list[Line]:
@@ -88,7 +90,11 @@ def render(found: SweepResult) -> Table:
 
 
 def verdict(found: SweepResult) -> str:
-    """One sentence: the best save against the best untrained readout, with its interval."""
+    """One sentence: the best save against the best untrained readout, with its interval. And one for each probe that failed."""
+    return " ".join([_comparison(found), *(f"The probe of step {step} failed: {cause}." for step, cause in found.failed.items())])
+
+
+def _comparison(found: SweepResult) -> str:
     if not found.untrained:
         return "No probe of step 0 to compare with; set train.save.probe_at_start=true."
     readout = found.untrained[1]

@@ -9,7 +9,9 @@ from model.training.saves import PROBE, Save, linked, list_saves, remove_save, s
 def apply_retention(run_dir: str | Path, config: SaveConfig, newest: int) -> list[Save]:
     """Remove the saves of a run that ``config`` does not keep, and return them. ``newest`` is the save just made, which stays."""
     saves = [save for save in list_saves(run_dir) if save.step <= newest]
-    probed = {save.step for save in saves if (Path(run_dir) / "eval" / f"{save_name(save.step)}.json").is_file()}
+    results = Path(run_dir) / "eval"
+    probed = {save.step for save in saves if (results / f"{save_name(save.step)}.json").is_file()}
+    probed -= {save.step for save in saves if (results / "claims" / f"{save_name(save.step)}.json").is_file()}  # probed again right now
     removed = superfluous(saves, config, probed, linked(run_dir, "best"))
     for save in removed:
         remove_save(save)

@@ -1,0 +1,105 @@
+"""Who works on a thing that several processes may be asked to do: the one that holds its claim. One that died loses it to the next."""
+
+import json
+import os
+import socket
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from common.files import ASIDE, make_folder
+
+Holder = dict[str, Any]
+"""token, job, restart, host, pid, born: of the process that made a claim."""
+
+
+class Claim:
+    """A file that exists while a process works on what it stands for. It appears whole, and for one process only (by a hard link).
+
+    Two processes may both believe for a moment that a dead holder's claim is theirs; so `held` comes before what was done is written.
+    """
+
+    def __init__(self, file: str | Path, job: str = "", alive: Callable[[Holder], bool] = lambda holder: True):
+        """``job``: id of the SLURM job or array element that this process is in; ``alive(holder)``: whether a process on another host still
+        works, which is assumed where nobody can say."""
+        self.file, self.alive = Path(file), alive
+        self.aside = self.file.with_name(f"{ASIDE}{self.file.name}-{uuid.uuid4().hex}")
+        self.me: Holder = {
+            "token": uuid.uuid4().hex, "job": job, "restart": int(os.environ.get("SLURM_RESTART_COUNT", 0)),
+            "host": socket.gethostname(), "pid": os.getpid(), "born": psutil.Process().create_time(),
+        }  # fmt: skip
+
+    def take(self) -> Holder | None:
+        """Make the claim, or take it over from a holder that is gone: None. Else the holder, which still works."""
+        while not self._make():
+            holder = self.holder()
+            if holder is None:
+                continue  # released just now
+            if self._lives(holder):
+                return holder
+            self._unmake(holder["token"])
+        return None
+
+    def held(self) -> bool:
+        """Whether the claim is this process's (still)."""
+        holder = self.holder()
+        return holder is not None and holder["token"] == self.me["token"]
+
+    def release(self) -> None:
+        """Give the claim up; nothing where it is another's by now."""
+        if self.held():
+            self.file.unlink(missing_ok=True)
+
+    def holder(self) -> Holder | None:
+        """Who holds the claim; None where nobody does."""
+        try:
+            return json.loads(self.file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def stale(self) -> bool:
+        """Whether the claim is held by a process that is gone."""
+        holder = self.holder()
+        return holder is not None and not self._lives(holder)
+
+    def _make(self) -> bool:
+        make_folder(self.file.parent)
+        self.aside.write_text(json.dumps(self.me) + "\n", encoding="utf-8")
+        try:
+            os.link(self.aside, self.file)
+        except FileExistsError:
+            return False
+        finally:
+            self.aside.unlink()
+        return True
+
+    def _unmake(self, token: str) -> None:
+        """Remove the claim that ``token`` names. What turns out to be another one, made in between, is put back."""
+        try:
+            os.rename(self.file, self.aside)
+        except FileNotFoundError:
+            return
+        with suppress(FileExistsError):  # a third was quicker; whoever lost its claim by this sees that in `held`
+            if json.loads(self.aside.read_text(encoding="utf-8"))["token"] != token:
+                os.link(self.aside, self.file)
+        self.aside.unlink()
+
+    def _lives(self, holder: Holder) -> bool:
+        if holder["job"] and holder["job"] == self.me["job"] and holder["restart"] != self.me["restart"]:
+            return False  # this element's attempt before
+        if holder["host"] != self.me["host"]:
+            return self.alive(holder)
+        try:
+            return psutil.Process(holder["pid"]).create_time() == holder["born"]
+        except psutil.NoSuchProcess:
+            return False
+
+
+def told(holder: Holder) -> str:
+    """A holder in words."""
+    job = f"job {holder['job']}, " if holder["job"] else ""
+    return f"{job}process {holder['pid']} on {holder['host']}"

@@ -1,0 +1,213 @@
+"""Probes that a training starts by itself (`sweep.trigger`), and what they leave behind when they fail."""
+
+import dataclasses
+import multiprocessing
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+
+from common.claim import Claim, Holder
+from common.errors import UserError
+from common.files import write_json
+from common.progress import say
+from conf.schema import ClusterConfig, Config
+from model.evaluation.metrics import parse_metric
+from model.evaluation.results import failure_file, result_file
+from model.training.saves import PROBE, Save, list_saves, save_name
+from slurm import outbox
+from slurm.commands import SlurmError, element_id, living, outside
+from slurm.submission import FAILED, Point
+
+FINISH = "finish"
+"""Name of the order for the sweep that chooses and reports."""
+AT_STOP, AT_END = 5.0, 120.0
+"""Seconds that a training waits for SLURM when it was asked to stop, and when it has finished."""
+
+
+def refuse_probing(config: Config) -> None:
+    """Raise UserError where the probes that a training is to start could only fail."""
+    if config.sweep.trigger == "manual":
+        return
+    parse_metric(config.sweep.metric)
+    if not Path(config.data.retrieval).exists():
+        raise UserError(
+            f"sweep.trigger={config.sweep.trigger} needs data.retrieval, and {config.data.retrieval} does not exist; make it first, or "
+            "probe later with sweep.trigger=manual"
+        )
+
+
+def probing(config: Config) -> "Probing":
+    """Who starts the probes of a training; one rank asks."""
+    if config.sweep.trigger == "manual":
+        return Probing(config)
+    return (BySlurm if config.cluster.kind == "slurm" else Afterwards)(config)
+
+
+class Probing:
+    """sweep.trigger=manual: nothing by itself."""
+
+    def __init__(self, config: Config):
+        alone = {"runs": [], "report": None, "element": None, "step": None, "force": False, "retry_failed": False}
+        self.config = dataclasses.replace(config, sweep=dataclasses.replace(config.sweep, run=config.run_dir, **alone))
+        self.run = Path(config.run_dir)
+
+    def start(self) -> None:
+        """When the training begins or goes on."""
+
+    def saved(self, save: Save) -> None:
+        """After each probe save."""
+
+    def end(self, finished: bool) -> None:
+        """At last; ``finished``: the training has made its last step, now or in an earlier attempt."""
+
+    def missing(self) -> list[int]:
+        """Steps of the probe saves that have neither a result nor failed."""
+        return [step for step in self._steps() if not (result_file(self.run, step).is_file() or failure_file(self.run, step).is_file())]
+
+    def reported(self) -> bool:
+        """Whether the report is newer than every result, and none is missing."""
+        report = self.run / "report.html"
+        results = [file.stat().st_mtime for step in self._steps() if (file := result_file(self.run, step)).is_file()]
+        return not self.missing() and report.is_file() and report.stat().st_mtime >= max(results, default=0)
+
+    def _steps(self) -> list[int]:
+        return [save.step for save in list_saves(self.run) if save.kind == PROBE]
+
+
+class Afterwards(Probing):
+    """On this machine: jobs.sweep when the training has finished, in a process of its own."""
+
+    def end(self, finished: bool) -> None:
+        """Probe, choose and report, unless that has been done. What fails there is said, and does not hurt the training."""
+        if not finished or not self._steps() or self.reported():
+            return
+        process = multiprocessing.get_context("spawn").Process(target=_sweep, args=(self.config,), daemon=True)
+        process.start()
+        process.join()
+        if process.exitcode:
+            say(f"[yellow]warning: the probes failed; `python -m jobs.sweep sweep.run={self.run} ...` goes on with them[/yellow]")
+
+
+class BySlurm(Probing):
+    """Elements of their own, ordered in the run's outbox and queued from there by a thread, since sbatch may hang for a minute."""
+
+    def __init__(self, config: Config):
+        super().__init__(config)
+        self.config = dataclasses.replace(self.config, cluster=probe_cluster(config))
+        self.tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self.thread = threading.Thread(target=self._work, name="probes", daemon=True)
+        self.thread.start()
+
+    def start(self) -> None:
+        """Take up what an earlier attempt left: saves that nobody was asked to probe, or whose element is gone without a result."""
+        if self.config.sweep.trigger == "on_save":
+            self._order_missing()
+            self.tasks.put(self._order_vanished)
+            self.tasks.put(self._drain)
+
+    def saved(self, save: Save) -> None:
+        """Order a probe of a fresh save."""
+        if self.config.sweep.trigger == "on_save":
+            self._order(save.step)
+            self.tasks.put(self._drain)
+
+    def end(self, finished: bool) -> None:
+        """Order, where the training has finished, what is still to be probed and the sweep that chooses and reports. The thread is given
+        some time; what it does not come to stays in the outbox."""
+        if finished and self._steps() and not self.reported():
+            self._order_missing()
+            outbox.put(self.run, FINISH, "sweep", Point(self.config, str(self.run), "best save and report"), last=True)
+            self.tasks.put(self._order_vanished)
+            self.tasks.put(self._drain)
+        self.tasks.put(None)
+        self.thread.join(AT_END if finished else AT_STOP)
+        if self.thread.is_alive():
+            say(f"[yellow]SLURM does not answer; the probes that wait in {self.run / outbox.FOLDER} are queued later[/yellow]")
+
+    def _order(self, step: int) -> None:
+        config = dataclasses.replace(self.config, sweep=dataclasses.replace(self.config.sweep, step=step))
+        home = self.run / "checkpoints" / save_name(step)
+        outbox.put(self.run, save_name(step), "sweep", Point(config, str(home), f"probe of step {step}"))
+
+    def _order_missing(self) -> None:
+        for step in self.missing():
+            if not outbox.ordered(self.run, save_name(step)) and outbox.record(self.run, save_name(step)) is None:
+                self._order(step)
+
+    def _order_vanished(self) -> None:
+        gone = outbox.vanished(self.run)
+        for step in self.missing():
+            if save_name(step) in gone and not outbox.ordered(self.run, save_name(step)):
+                self._order(step)
+
+    def _drain(self) -> None:
+        note_failures(self.run)
+        for line in outbox.drain(self.run):
+            say(f"queued the probe {line}")
+
+    def _work(self) -> None:
+        while task := self.tasks.get():
+            try:
+                task()
+            except SlurmError as error:
+                say(f"[yellow]{error}; the probes wait in {self.run / outbox.FOLDER}, and are queued later[/yellow]")
+            except Exception:  # whatever it is, the training goes on
+                traceback.print_exc()
+
+
+def probe_cluster(config: Config) -> ClusterConfig:
+    """What a probe asks for: one process, and `sweep.cluster` where that says something."""
+    cluster, own = config.cluster, dataclasses.asdict(config.sweep.cluster)
+    values = {"gpus_per_node": min(1, cluster.gpus_per_node)} | {key: value for key, value in own.items() if value is not None}
+    return dataclasses.replace(cluster, nodes=1, tasks_per_node=1, preflight=False, wait=False, **values)
+
+
+def claims() -> Callable[[Path], Claim]:
+    """Makes claims that know the jobs of this cluster."""
+    return partial(Claim, job=element_id(), alive=_runs)
+
+
+def _runs(holder: Holder) -> bool:
+    """Whether the job of a claim's holder runs, and so the holder lives; what cannot be known is believed."""
+    if not holder["job"]:
+        return True
+    try:
+        return living([holder["job"]]).get(holder["job"]) == "RUNNING"
+    except SlurmError:
+        return True
+
+
+def note_failures(run: Path) -> None:
+    """Write down, beside the results, why probes were given up."""
+    for known in outbox.records(run).values():
+        step = known["config"]["sweep"]["step"]
+        if step is None or result_file(run, step).is_file():
+            continue
+        state, cause = outbox.state(known)
+        if state == FAILED:
+            write_json(failure_file(run, step), {"step": step, "cause": cause, "job": known["jobs"][-1], "submission": known["submission"]})
+
+
+def settle(run: Path) -> None:
+    """Withdraw the orders that a whole sweep of ``run`` has just done itself."""
+    for save in list_saves(run):
+        if result_file(run, save.step).is_file():
+            outbox.withdraw(run, save_name(save.step))
+    outbox.withdraw(run, FINISH)
+
+
+def _sweep(config: Config) -> None:
+    """In a process of its own: jobs.sweep, alone."""
+    from jobs import sweep
+
+    for name in os.environ.keys() - outside().keys() | {"RANK", "WORLD_SIZE"}:  # ranks of the training
+        os.environ.pop(name, None)
+    try:
+        sweep.run(config)
+    except UserError as error:
+        sys.exit(f"error: {error}")
