@@ -133,7 +133,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         if path in self.hub.held:
             self.hub.holding.set()
-            self.hub.release.wait(30)
+            self.hub.release.wait(90)
             self.wfile.write(data[stop:])
         else:
             self.close_connection = True
