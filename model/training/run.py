@@ -160,7 +160,10 @@ def show(changed: dict[str, tuple[Any, Any]], limit: int = 6) -> str:
 
 
 def _attempt(number: int, from_step: int, ranks: int) -> dict[str, Any]:
-    jobs = {name.lower(): os.environ[name] for name in ("SLURM_JOB_ID", "SLURM_ARRAY_TASK_ID") if name in os.environ}
+    known = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID")
+    jobs: dict[str, Any] = {name.lower(): os.environ[name] for name in known if name in os.environ}
+    if jobs:
+        jobs["slurm_restart_count"] = int(os.environ.get("SLURM_RESTART_COUNT", 0))
     here = {"host": socket.gethostname(), "pid": os.getpid(), "ranks": ranks}
     return {"number": number, "started": _now(), **here, **jobs, "from_step": from_step}
 

@@ -58,6 +58,11 @@ class Jobs:
         folder = re.findall(rf"queued {job} as job .*: (\S+)", said)[-1]
         return Queued(self, said, Submission.read(folder))
 
+    def manifest(self, run: Path) -> dict[str, Any]:
+        """The manifest of a run; empty before its first attempt has begun."""
+        file = run / "manifest.json"
+        return json.loads(file.read_text()) if file.is_file() else {}
+
     def submissions(self) -> list[Submission]:
         """All of this test."""
         return list(submissions(self.runs_dir))
@@ -118,3 +123,16 @@ class Queued:
     def batch_log(self, element: int = 0) -> str:
         """Log of its driver."""
         return (self.submission.folder / "logs" / f"{self.submission.jobs_of(element)[0]}.batch.log").read_text()
+
+
+def rank_process(submission: Path, rank: int, element: int = 0) -> int:
+    """Process id of a rank of an element that runs."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words, env = (process / "cmdline").read_bytes().split(b"\0"), (process / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        command = [b"slurm.rank", str(submission).encode(), str(element).encode()]
+        if words[-4:-1] == command and b"python" in words[0] and f"SLURM_PROCID={rank}".encode() in env:
+            return int(process.name)
+    raise AssertionError(f"rank {rank} of element {element} is not running")

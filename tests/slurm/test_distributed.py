@@ -1,14 +1,14 @@
 """Ranks on several nodes: the same losses in every arrangement, and one rank's death is the element's."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.slurm.jobs import ROOT, TRAINING
+from tests.slurm.jobs import FIELDS, ROOT, TRAINING, rank_process
 
 pytestmark = pytest.mark.slurm
 
@@ -31,7 +31,7 @@ def test_two_nodes_are_as_one_and_a_dead_rank_ends_its_element_at_once(cluster, 
     """2 x 2 ranks, of which one is killed on the way, and 1 x 4, against four ranks without SLURM: equal to the last bit."""
     two = jobs.train(*FOUR, "run=two", "cluster.nodes=2", "cluster.tasks_per_node=2")
     cluster.wait_for(lambda: 3 <= two.step() < 25, 90, "the first steps of 2 x 2 ranks")
-    victim = _rank(two.submission.folder, 3)
+    victim = rank_process(two.submission.folder, 3)
     os.kill(victim, signal.SIGKILL)
     cluster.wait_for(lambda: two.attempts()[0]["ended"], 10, "the end of the attempt that lost a rank")
     assert two.step() < 30
@@ -42,26 +42,10 @@ def test_two_nodes_are_as_one_and_a_dead_rank_ends_its_element_at_once(cluster, 
     one = jobs.train(*FOUR, "run=one", "cluster.tasks_per_node=4").wait()
     two.wait()
     assert [attempt["status"] for attempt in two.attempts()] == ["failed", "finished"]
-    local = [line for line in local_series.read_text().splitlines()]
+    local = local_series.read_text().splitlines()
     assert one.series() == two.series() == _series(local)
     assert len(local) == 31
 
 
-def _rank(submission: Path, number: int) -> int:
-    """Process id of a rank of the only element of a submission."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words, env = (process / "cmdline").read_bytes().split(b"\0"), (process / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"slurm.rank" in words and str(submission).encode() in words and b"python" in words[0] and f"SLURM_PROCID={number}".encode() in env:
-            return int(process.name)
-    raise AssertionError(f"rank {number} is not running")
-
-
 def _series(lines: list[str]) -> list[dict]:
-    import json
-
-    from tests.slurm.jobs import FIELDS
-
     return [{name: json.loads(line).get(name) for name in FIELDS} for line in lines]

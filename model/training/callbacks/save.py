@@ -52,7 +52,8 @@ class Saving(Callback):
             raise UserError(f"parameter {broken[0]} is not finite at step {state.step}, so no save is made; lower optim.lr and start again")
 
         def fill(folder: Path) -> None:
-            checkpoint.save(folder / "megatron", loop.model, loop.optimizer, {**state.to_dict(), "plan": loop.plan.digest})
+            values = ranks.on_first(lambda: {**state.to_dict(), "plan": loop.plan.digest})  # times differ between ranks
+            checkpoint.save(folder / "megatron", loop.model, loop.optimizer, values)
             if kind == PROBE:
                 export_modernbert(loop.net, config.model, folder / "hf", config.data.tokenizer)
 

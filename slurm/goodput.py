@@ -1,0 +1,43 @@
+"""Goodput: how much of the time that SLURM charged went into steps that count."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from slurm.commands import run
+from slurm.submission import Submission
+
+COLUMNS = "JobID,State,ElapsedRaw"
+
+
+@dataclass(frozen=True)
+class Goodput:
+    """Of one element, over all its attempts; seconds of wall time."""
+
+    useful: float
+    """In steps, each counted once, as metrics.jsonl has them."""
+    allocated: float
+    """From the start to the end of every attempt, by SLURM's accounting."""
+    attempts: list[tuple[str, float]]
+    """How each ended, by SLURM's word, and how long it was."""
+
+    @property
+    def share(self) -> float:
+        """Useful over allocated."""
+        return self.useful / self.allocated if self.allocated else 0.0
+
+    def describe(self) -> str:
+        """For people."""
+        each = ", ".join(f"{state.lower()} {seconds:.0f} s" for state, seconds in self.attempts)
+        return f"goodput {self.share:.0%} ({self.useful:.0f} of {self.allocated:.0f} s); {len(self.attempts) - 1} restarts: {each}"
+
+
+def goodput(submission: Submission, element: int) -> Goodput:
+    """Goodput of an element of a training. Raises SlurmError where the accounting does not answer."""
+    jobs = submission.jobs_of(element)
+    rows = run(["sacct", "--duplicates", "--allocations", "--noheader", "--parsable2", f"--jobs={','.join(jobs)}", f"--format={COLUMNS}"])
+    attempts = [(row[1].partition(" ")[0], float(row[2])) for line in rows.splitlines() if (row := line.split("|"))[0] in jobs]
+    file = Path(submission.points[element]["home"]) / "metrics.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    useful = sum(json.loads(line).get("seconds", 0.0) for line in lines)
+    return Goodput(useful, sum(seconds for _, seconds in attempts), attempts)

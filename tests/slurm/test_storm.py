@@ -1,0 +1,113 @@
+"""A bad night: every fault that SLURM knows hits an array of trainings in the middle, and the loss curves are those of a quiet one."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from model.training.run import read_config
+from slurm.goodput import goodput
+from tests.slurm.jobs import Queued, rank_process
+
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
+
+STEPS = 2000
+COURSE = [f"train.steps={STEPS}", "seed=1,2,3,4", "train.save.probe_at_start=false", "train.save.resume_every_steps=100"]
+REQUEUED, KILLED, NODE_LOST, PREEMPTED = range(4)
+
+
+def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
+    """Four elements, a node each. The time limit of a minute strikes besides wherever an attempt lives that long."""
+    quiet = jobs.train("name=quiet", *COURSE, "cluster.time=10", multirun=True)
+    quiet.wait(seconds=240)
+    storm = jobs.train(
+        "name=storm", *COURSE, "cluster.partition=low", "cluster.time=1", "cluster.signal_lead=30", "cluster.cpus_per_task=8", multirun=True
+    )
+    assert len(storm.submission.arrays) == 1
+    struck: dict[int, list[int]] = {element: [] for element in range(4)}
+
+    def strike(element: int, attempt: int) -> str:
+        """Wait until an attempt of an element is under way; note its step and return its node."""
+        at_work = lambda: len(storm.attempts(element)) >= attempt and _fresh(storm, element)  # noqa: E731
+        cluster.wait_for(at_work, 120, f"attempt {attempt} of element {element} to be at work")
+        struck[element].append(storm.step(element))
+        return storm.attempts(element)[-1]["nodes"]
+
+    def preempt(node: str) -> None:
+        subprocess.run(
+            ["sbatch", "--partition=main", "--exclusive", f"--nodelist={node}", "--wrap=sleep 3", "--output=/dev/null"], check=True
+        )
+
+    preempt(strike(PREEMPTED, 1))
+    strike(KILLED, 1)
+    os.kill(rank_process(storm.submission.folder, 0, KILLED), signal.SIGKILL)
+    strike(REQUEUED, 1)
+    subprocess.run(["scontrol", "requeue", storm.submission.jobs_of(REQUEUED)[0]], check=True)
+    lost = strike(NODE_LOST, 1)
+    cluster.node("kill", lost)
+    job = storm.submission.jobs_of(PREEMPTED)[0]
+    cluster.wait_for(lambda: cluster.states(job).get(job) == "PENDING", 30, "the preempted element to be queued again")
+    subprocess.run(["scontrol", "update", f"JobId={job}", "Partition=lowgrace"], check=True)
+    cluster.restart_controller()
+    cluster.node("start", lost)
+    preempt(strike(PREEMPTED, 2))
+    storm.wait(seconds=300)
+
+    accounting = {element: _states(storm, element) for element in range(4)}
+    print(accounting, struck, *(goodput(storm.submission, element).describe() for element in range(4)), sep="\n")
+    assert all(0 < step < STEPS for steps in struck.values() for step in steps)
+    assert "NODE_FAIL" in accounting[NODE_LOST]
+    assert accounting[PREEMPTED].count("PREEMPTED") == 2
+    assert {row["Partition"] for row in _rows(storm, PREEMPTED)} == {"low", "lowgrace"}
+    assert "REQUEUED" in accounting[REQUEUED]
+    assert "SIGKILL" in storm.attempts(KILLED)[0]["cause"] and storm.attempts(KILLED)[0]["status"] == "failed"
+    assert any(_stopped_by_limit(storm, element) for element in range(4)), "no attempt met its time limit"
+    for element in range(4):
+        assert accounting[element][-1] == "COMPLETED" and len(accounting[element]) > len(struck[element])
+        assert [line["step"] for line in storm.metrics(element)] == list(range(1, STEPS + 1))
+        assert storm.series(element) == quiet.series(element)
+        assert read_config(storm.home(element))["seed"] == read_config(quiet.home(element))["seed"]
+        assert _curve(storm.home(element)) == _curve(quiet.home(element))
+        assert not list(storm.home(element).rglob(".aside-*"))
+
+
+def _fresh(queued: Queued, element: int) -> bool:
+    """Whether the attempt that runs has logged a step of its own."""
+    attempts = queued.jobs.manifest(queued.home(element)).get("attempts", [])
+    return (
+        bool(attempts)
+        and len(attempts) <= len(queued.attempts(element))
+        and attempts[-1]["from_step"] + 3 < queued.step(element)
+        and (attempts[-1]["slurm_restart_count"] == queued.attempts(element)[-1]["restart"])
+    )
+
+
+def _rows(queued: Queued, element: int) -> list[dict[str, str]]:
+    job = queued.submission.jobs_of(element)[0]
+    return [row for row in queued.jobs.cluster.accounting(job) if row["JobID"] == job]
+
+
+def _states(queued: Queued, element: int) -> list[str]:
+    """How each incarnation ended, by sacct."""
+    queued.jobs.cluster.wait_for(lambda: _rows(queued, element)[-1]["State"] == "COMPLETED", 30, "the accounting to catch up")
+    return [row["State"].split()[0] for row in _rows(queued, element)]
+
+
+def _stopped_by_limit(queued: Queued, element: int) -> bool:
+    """Whether an attempt was told of its time limit in the middle, saved, and asked for its requeue itself."""
+    job = queued.submission.jobs_of(element)[0]
+    for attempt in queued.attempts(element):
+        log = (Path(queued.submission.points[element]["logs"]) / f"{job}_attempt_{attempt['number']}_rank_0.log").read_text()
+        if attempt["status"] == "continue" and "SIGUSR1" in log and "SIGTERM" not in log and "saved; the same command" in log:
+            return True
+    return False
+
+
+def _curve(run: Path) -> list[tuple[int, float]]:
+    """Steps and losses that TensorBoard shows."""
+    events = EventAccumulator(str(run / "tb" / "train"), size_guidance={"scalars": 0})
+    events.Reload()
+    return [(event.step, event.value) for event in events.Scalars("train/loss")]
