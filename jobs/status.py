@@ -62,11 +62,17 @@ def watch(config: Config, console: Console) -> None:
                 time.sleep(config.status.watch)
         return
     shown = overview(config)
-    with suppress(KeyboardInterrupt), Live(render(shown, console.width), console=console, auto_refresh=False, screen=True) as live:
+    live = Live(render(shown, console.width), console=console, auto_refresh=False, screen=True)
+    try:
+        live.start(refresh=True)
         while True:
             time.sleep(config.status.watch)
             shown = overview(config)
             live.update(render(shown, console.width), refresh=True)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        live.stop()  # Ctrl-C may come while it starts, which Live's own context does not survive
     tell(console, render(shown, console.width))  # what was last seen stays on the screen
 
 

@@ -157,6 +157,8 @@ def state_of(submission: Submission, index: int, arrays: Iterable[Array], jobs: 
     if not ids and _age(submission) < SUBMITTING:
         return State(QUEUED, note="sbatch", log=log)
     name, note = _ended(record, known.get(last), log, bool(ids))
+    if name == CANCELLED and not attempts and (before := _unfinished(submission)):
+        note = f"it waited for {before}, which did not finish; {note}"
     return State(name, last, len(attempts), note, log=log)
 
 
@@ -176,6 +178,18 @@ def _ended(record: dict[str, Any], job: Job | None, log: Path | None, queued: bo
         return STOPPED, "SLURM does not know its job any more; status.retry queues it again"
     code = last.get("exit") if last.get("exit") is not None else job.exit if job else None
     return FAILED, cause(read_tail(log) if log else "", code, said)
+
+
+def _unfinished(submission: Submission) -> str:
+    """The first submission that this one waits for and that has not finished; empty where there is none."""
+    for name in submission.manifest["after"]:
+        try:
+            former = Submission.read(submission.folder.parent / name)
+            if any(former.element(point["index"])["state"] != FINISHED for point in former.points):
+                return name
+        except UserError:
+            continue
+    return ""
 
 
 def _age(submission: Submission) -> float:

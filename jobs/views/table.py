@@ -1,8 +1,10 @@
 """The table of runs, as wide as the terminal allows: what matters least goes first; below it one line of cause for each failure."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -47,6 +49,14 @@ def _step(row: Row) -> str:
     return "" if total is None else f"{'-' if step is None else f'{step:,}'} / {total:,}"
 
 
+def _path(file: Path | None) -> str:
+    """A path as short as it can be copied from here."""
+    if file is None:
+        return ""
+    relative = os.path.relpath(file)
+    return str(file) if relative.startswith("..") else relative
+
+
 def _time(row: Row) -> str:
     """What is left of a run that runs; when a waiting one is expected to start."""
     if row.seconds_left is not None:
@@ -58,14 +68,14 @@ COLUMNS = [
     Column("name", lambda row: row.name, 100, False),
     Column("state", lambda row: row.state.name, 99, False),
     Column("job", lambda row: row.state.job_id, 92),
-    Column("attempt", lambda row: str(row.state.attempt or row.progress.attempt or ""), 91),
+    Column("attempt", lambda row: str(row.state.attempt or ""), 91),
     Column("step", _step, 98),
     Column("loss", lambda row: _number(row.progress.loss, ".4f"), 96),
     Column("nDCG@10", lambda row: _number(row.progress.best, ".4f"), 95),
     Column("tokens/s", lambda row: _number(row.progress.tokens_per_second, ",.0f"), 94),
     Column("MFU", lambda row: _number(row.progress.mfu, ".1%"), 93),
     Column("ETA", _time, 97),
-    Column("log", lambda row: str(row.state.log or ""), 90, False),
+    Column("log", lambda row: _path(row.state.log), 90, False),
 ]
 
 
@@ -96,8 +106,12 @@ def _table(rows: list[Row], width: int) -> Table:
 
 
 def fit(columns: dict[Column, list[str]], width: int) -> dict[Column, list[str]]:
-    """The columns that have something to say and fit side by side into ``width``; name and state always stay."""
+    """The columns that have something to say and fit side by side into ``width``.
+
+    Long names lose their beginning first, since the points of a grid differ at the end; then columns go. Name and state always stay."""
     kept = {column: texts for column, texts in columns.items() if any(texts)}
+    name = next(iter(kept))
+    kept[name] = [_end_of(text, max(24, width * 2 // 5)) for text in kept[name]]
 
     def size(column: Column) -> int:
         return max(len(text) for text in (column.title, *kept[column])) + GAP
@@ -105,6 +119,10 @@ def fit(columns: dict[Column, list[str]], width: int) -> dict[Column, list[str]]
     while sum(map(size, kept)) - GAP > width and len(kept) > 2:
         del kept[min(kept, key=lambda column: column.weight)]
     return kept
+
+
+def _end_of(text: str, length: int) -> str:
+    return text if len(text) <= length else f"...{text[3 - length :]}"
 
 
 def _by_cause(rows: list[Row]) -> list[list[Row]]:
@@ -121,8 +139,7 @@ def _cause(rows: list[Row]) -> list[Text]:
     state = rows[0].state
     lines = [Text.assemble((state.name, STYLES[state.name]), f": {state.note}")]
     for row in rows[:SHOWN]:
-        log = f"  {row.state.log}" if row.state.log else ""
-        lines.append(Text.assemble(f"  {row.name}", (log, "dim")))
+        lines.append(Text.assemble(f"  {row.name}  ", (_path(row.state.log), "dim")))
     return [*lines, Text(f"  and {len(rows) - SHOWN} more")] if len(rows) > SHOWN else lines
 
 

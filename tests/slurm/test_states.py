@@ -1,0 +1,158 @@
+"""Where an element stands: what its driver wrote, what squeue and sacct say, and both after a cancellation and a retry on a real SLURM."""
+
+import re
+import shutil
+
+import pytest
+
+from common.errors import UserError
+from common.files import write_json
+from conf.schema import Config
+from jobs import control
+from slurm.states import Job, state_of, survey
+from slurm.submission import Array, Point, Submission, freeze
+
+RUNNING, PENDING = Job("RUNNING"), Job("PENDING", "Priority", "2026-11-22T14:20:00")
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory) -> Submission:
+    """Two points."""
+    folder = tmp_path_factory.mktemp("submission")
+    config = Config(name="s", runs_dir=str(folder / "runs"))
+    points = [Point(config, str(folder / "runs" / "s" / f"seed={n}"), f"seed={n}", str(folder / "logs" / str(n))) for n in (0, 1)]
+    return freeze("train", points, folder, "python")
+
+
+@pytest.fixture
+def submission(frozen, tmp_path) -> Submission:
+    """The two points, queued as task 0 and 1 of array 12; no driver has written yet."""
+    shutil.copytree(frozen.folder, tmp_path / "runs" / "submissions" / frozen.folder.name)
+    found = Submission(tmp_path / "runs" / "submissions" / frozen.folder.name, frozen.manifest)
+    found.queued([Array("12", 0, 2)])
+    shutil.rmtree(frozen.points[0]["logs"], ignore_errors=True)
+    return found
+
+
+def attempt(number: int = 1, **fields) -> dict:
+    """An attempt as a driver records it."""
+    known = {"number": number, "job_id": "12_0", "restart": 0, "nodes": "n1", "started": "2026-11-22T04:00:00Z", "ended": None}
+    return known | {"status": None, "exit": None, "cause": None, "first_dead_rank": None} | fields
+
+
+def record(submission: Submission, state: str, *attempts: dict) -> None:
+    write_json(submission.element_file(0), {"state": state, "attempts": list(attempts)})
+
+
+CASES = [  # record of the driver; what SLURM says; name, attempt and note that follow
+    (None, PENDING, ("queued", 0, "Priority")),
+    (None, RUNNING, ("running", 0, "")),
+    (("running", attempt()), RUNNING, ("running", 1, "")),
+    (("running", attempt()), PENDING, ("requeued", 1, "Priority")),  # preempted, or its node died
+    (("failed", attempt(status="failed", cause="disk full")), PENDING, ("requeued", 1, "Priority")),
+    (("failed", attempt(status="failed", cause="disk full")), Job("FAILED"), ("failed", 1, "disk full")),
+    (("failed", attempt(status="failed", cause="disk full")), None, ("failed", 1, "disk full")),
+    (("finished", attempt(status="finished")), Job("COMPLETED"), ("finished", 1, "")),
+    (("finished", attempt(status="finished")), PENDING, ("finished", 1, "")),  # the rest of a chain
+    (("running", attempt()), Job("TIMEOUT"), ("failed", 1, "time limit: the same command continues")),
+    (("running", attempt()), Job("NODE_FAIL"), ("failed", 1, "the node failed")),
+    (("running", attempt()), Job("OUT_OF_MEMORY", exit=137), ("failed", 1, "out of memory, and killed by SLURM")),
+    (("running", attempt()), Job("CANCELLED by 1000"), ("cancelled", 1, "status.retry queues it again")),
+    (None, Job("CANCELLED by 1000"), ("cancelled", 0, "status.retry queues it again")),
+    (("running", attempt()), None, ("stopped", 1, "SLURM does not know its job any more; status.retry")),
+    (None, None, ("stopped", 0, "SLURM does not know its job any more and it never started; status.retry")),
+    (("running", attempt(1, status="lost"), attempt(2)), RUNNING, ("running", 2, "")),
+]
+
+
+@pytest.mark.parametrize(("written", "job", "expected"), CASES)
+def test_record_and_queue_joined(submission, written, job, expected):
+    if written:
+        record(submission, *written)
+    found = state_of(submission, 0, submission.arrays, {"12_0": job} if job else {})
+    assert (found.name, found.attempt) == expected[:2] and found.note.startswith(expected[2])
+    assert found.job_id == "12_0" and found.start == (job.start if found.name in ("queued", "requeued") else "")
+
+
+def test_first_the_log_of_the_rank_that_died_first(submission):
+    last = attempt(status="failed", exit=1, first_dead_rank=3)
+    record(submission, "failed", last)
+    batch = submission.folder / "logs" / "12_0.batch.log"
+    batch.write_text("sbatch said this\n")
+    assert state_of(submission, 0, submission.arrays, {}).log == batch
+    dead = submission.log_file(0, "12_0", 1, "3")
+    dead.parent.mkdir(parents=True)
+    dead.write_text("Traceback (most recent call last):\nMemoryError\n")
+    submission.log_file(0, "12_0", 1, "0").write_text("RuntimeError: [pair.cc:537] Read error: Connection reset by peer\n")
+    found = state_of(submission, 0, submission.arrays, {})
+    assert found.log == dead and found.note.startswith("out of memory: raise cluster.mem")
+
+
+def test_an_array_of_a_retry_covers_only_what_it_was_given(submission):
+    """Array 14 was queued for element 0 alone: that element 1 has no job there does not hide the job that it had."""
+    submission.queued([Array("12", 0, 2), Array("14", 0, 2)])
+    jobs = {"12_0": Job("FAILED"), "12_1": RUNNING, "14_0": PENDING}
+    assert [state_of(submission, index, submission.arrays, jobs).job_id for index in (0, 1)] == ["14_0", "12_1"]
+
+
+def test_never_queued(submission, tmp_path):
+    (submission.folder / "jobs.json").unlink()
+    assert (state_of(submission, 0, [], {}).name, state_of(submission, 0, [], {}).note) == ("queued", "sbatch")
+    old = Submission(submission.folder, submission.manifest | {"created": "2026-01-01T00:00:00Z"})
+    assert state_of(old, 0, [], {}).note.startswith("never queued: sbatch was refused")
+
+
+def test_a_broken_record_is_named(submission):
+    submission.element_file(0).write_text("{")
+    found = state_of(submission, 0, submission.arrays, {})
+    assert found.name == "failed" and str(submission.element_file(0)) in found.note
+
+
+def test_without_slurm_states_are_as_the_jobs_left_them(submission, tmp_path, monkeypatch):
+    record(submission, "running", attempt())
+    monkeypatch.setenv("PATH", str(tmp_path))
+    seen, note = survey(tmp_path / "runs")
+    assert [element.state.name for element in seen] == ["running", "queued"] and "SLURM's commands are not here" in note
+
+
+def test_what_waited_for_something_that_failed_says_so(submission, tmp_path):
+    config = Config(name="s", runs_dir=str(tmp_path / "runs"))
+    then = freeze("export", [Point(config, "export")], tmp_path, "python", after=[submission.folder.name])
+    then.queued([Array("15", 0, 1)])
+    found = state_of(then, 0, then.arrays, {"15_0": Job("CANCELLED")})
+    assert found.note.startswith(f"it waited for {submission.folder.name}, which did not finish")
+
+
+def test_the_latest_submission_of_a_result_counts(submission, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    config = Config(name="s", runs_dir=str(tmp_path / "runs"))
+    later = freeze("train", [Point(config, submission.points[1]["home"])], tmp_path, "python")
+    later = later.folder.rename(later.folder.with_name("99991231-000000-train-abcdef"))
+    seen, _ = survey(tmp_path / "runs")
+    assert [(element.submission.folder, element.index) for element in seen] == [(submission.folder, 0), (later, 0)]
+
+
+@pytest.mark.slurm
+def test_cancelled_and_queued_again_on_a_real_cluster(jobs, cluster):
+    queued = jobs.train("train.steps=100000", "optim.lr=1e-3,1e30", "train.nan_patience=1", multirun=True)
+    array, name = queued.job_id, queued.submission.folder.name
+    cluster.wait_for(lambda: queued.step(0) > 0 and queued.state(1) == "failed", 90, "a step, and a failure")
+    said = jobs.start("status")
+    assert re.search(rf"^t/optim.lr=0.001 +running +{array}_0 +1 +[\d,]+ / 100,000 ", said, re.MULTILINE)
+    assert re.search(r"^failed: loss or gradient was not finite .*\n  t/optim.lr=1e\+30  .*_attempt_1_rank_0.log$", said, re.MULTILINE)
+    assert said.endswith("\n1 running, 1 failed\n")
+
+    config = Config(runs_dir=str(jobs.runs_dir))
+    with pytest.raises(UserError, match="nothing of it is queued or runs"):
+        control.cancel(config, str(queued.home(1)))
+    assert control.cancel(config, f"{array}_0") == [f"{array}_0"]
+    cluster.wait_for(lambda: cluster.states(array).get(f"{array}_0") == "CANCELLED", 30, "the cancellation")
+    assert [element.state.name for element in survey(jobs.runs_dir)[0]] == ["cancelled", "failed"]
+
+    control.retry(config, str(queued.home(0)))
+    again = Submission.read(queued.submission.folder).arrays[-1].job_id
+    assert list(cluster.states(again)) == [f"{again}_0"]
+    assert {element.state.name for element in survey(jobs.runs_dir)[0]} <= {"requeued", "running", "failed"}
+    with pytest.raises(UserError, match="all of it has finished, is queued or runs"):
+        control.retry(config, str(queued.home(0)))
+    assert control.cancel(config, name) == [f"{again}_0"]
