@@ -24,6 +24,8 @@ class Job:
     """Its work cut into elements that run side by side; the job itself then does the rest."""
     distributed: bool = False
     """It may have more than one rank."""
+    gpu: bool = False
+    """It computes on a GPU where there is one."""
 
 
 def _tokens(config: Config) -> dict[str, str]:
@@ -61,8 +63,14 @@ def _sweep_needs(config: Config) -> dict[str, str]:
     return runs | {"data.retrieval": config.data.retrieval}
 
 
+def _sweep_home(config: Config) -> str:
+    """The run; for the probe of one save that save, so that what other elements get done is not taken for its own progress."""
+    run, step = config.sweep.run, config.sweep.step
+    return run if step is None else str(Path(run) / "checkpoints" / f"step_{step:07d}")
+
+
 def _sweep_elements(config: Config) -> list[Config]:
-    if config.sweep.elements < 2:
+    if config.sweep.elements < 2 or config.sweep.step is not None:
         return []
     return [dataclasses.replace(config, sweep=dataclasses.replace(config.sweep, element=number)) for number in range(config.sweep.elements)]
 
@@ -73,8 +81,8 @@ JOBS = {
         Job("corpus", "gather text and a retrieval set", lambda c: c.quickstart.output, lambda c: {}),
         Job("tokenizer", "learn a tokenizer", lambda c: c.data.tokenizer, _text),
         Job("prepare", "tokenise into shards", lambda c: c.data.tokens, _prepare_needs, _prepare_elements),
-        Job("train", "train, with saves", lambda c: c.run_dir, _train_needs, distributed=True),
-        Job("sweep", "probe retrieval at every save", lambda c: c.sweep.run, _sweep_needs, _sweep_elements),
+        Job("train", "train, with saves", lambda c: c.run_dir, _train_needs, distributed=True, gpu=True),
+        Job("sweep", "probe retrieval at every save", _sweep_home, _sweep_needs, _sweep_elements, gpu=True),
         Job("export", "export the best save", lambda c: c.export.output, lambda c: {"export.save": c.export.save}),
     )
 }

@@ -136,8 +136,11 @@ def start(job: str, run: Callable[[Config], Any], config: Config) -> Any:
 def start_all(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> Any:
     """Queue one job for several configurations."""
     from jobs.catalogue import JOBS
+    from jobs.graph import launch_graph
     from jobs.submitting import launch
 
+    if job == "pipeline":
+        return launch_graph(configs, labels)
     if job not in JOBS:
         raise UserError(f"jobs.{job} is not for multiruns with cluster=slurm; give it one configuration at a time")
     return launch(job, configs, labels)

@@ -6,61 +6,38 @@ the same command continues a chain that was cut off.
   python -m jobs.pipeline experiment=quickstart                 the docstrings of the installed packages
   python -m jobs.pipeline experiment=quickstart dry_run=true    only show the chain
   python -m jobs.pipeline experiment=mecellem/demo              Turkish law; TERZI_DATA names the folder with the text
+  python -m jobs.pipeline experiment=mecellem/demo cluster=slurm prepare.elements=8 sweep.elements=4    as a graph of SLURM jobs
+  python -m jobs.pipeline -m experiment=mecellem/demo cluster=slurm seed=1,2,3                          three chains, each stage an array
 """
 
 import time
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
 
 from common.progress import say
 from conf.schema import Config
+from jobs import graph
+from jobs.catalogue import JOBS
 from jobs.cli import main
 
 
-class Stage(NamedTuple):
-    """One job of the chain and where its result will be."""
-
-    name: str
-    title: str
-    result: str
-
-
-def stages(config: Config) -> list[Stage]:
-    """The chain for ``config``, in order."""
-    corpus = [Stage("corpus", "gather text and a retrieval set", config.quickstart.output)] if config.quickstart.enabled else []
-    return [
-        *corpus,
-        Stage("tokenizer", "learn a tokenizer", config.data.tokenizer),
-        Stage("prepare", "tokenise into shards", config.data.tokens),
-        Stage("train", "train, with saves", config.run_dir),
-        Stage("sweep", "probe retrieval at every save", config.sweep.run),
-        Stage("export", "export the best save", config.export.output),
-    ]
-
-
-def runner(stage: str) -> Callable[[Config], object]:
-    """The function behind a stage, imported when its turn comes (each job's imports take seconds)."""
-    if stage == "corpus":
-        return import_module("data_prep.quickstart").build_quickstart
-    return import_module(f"jobs.{stage}").run
-
-
 def run(config: Config) -> None:
-    """Run the chain in this process, one stage after another."""
-    chain = stages(config)
+    """Run the chain in this process, one stage after another; with cluster=slurm queue it as a graph of jobs."""
+    stages = [JOBS[name] for name in graph.chain(config)]
+    if config.cluster.kind == "slurm":
+        graph.launch_graph([config])
+        return
     if config.dry_run:
-        for stage in chain:
-            say(f"{stage.name:10} {stage.title:32} -> {stage.result}")
+        for job in stages:
+            say(f"{job.name:10} {job.title:32} -> {job.home(config)}")
         return
     import_module("model.megatron.ranks").alone("jobs.pipeline")
     begun = time.monotonic()
-    for number, stage in enumerate(chain, 1):
-        say(f"\n[bold]{number}/{len(chain)} {stage.name}[/bold]: {stage.title} -> {stage.result}")
+    for number, job in enumerate(stages, 1):
+        say(f"\n[bold]{number}/{len(stages)} {job.name}[/bold]: {job.title} -> {job.home(config)}")
         started = time.monotonic()
-        runner(stage.name)(config)
-        say(f"{stage.name} took {time.monotonic() - started:.0f} s")
+        import_module(f"jobs.{job.name}").run(config)  # imported when its turn comes: each job's imports take seconds
+        say(f"{job.name} took {time.monotonic() - started:.0f} s")
     print(_next_steps(config, time.monotonic() - begun))
 
 
@@ -76,5 +53,7 @@ Done in {seconds / 60:.1f} minutes. Open next:
 
 if __name__ == "__main__":
     main(
-        "pipeline", run, ("quickstart", "data", "tokenizer", "prepare", "model", "objective", "optim", "train", "probe", "sweep", "export")
+        "pipeline",
+        run,
+        ("quickstart", "data", "tokenizer", "prepare", "model", "objective", "optim", "train", "probe", "sweep", "export", "cluster"),
     )

@@ -28,7 +28,7 @@ def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> A
 
     Raises UserError, with nothing queued, for whatever would fail on a node: a missing input, a partition that is not there, a full disk.
     """
-    points = [_point(job, config, label) for config, label in zip(configs, [*labels] or [""] * len(configs), strict=True)]
+    points = [make_point(job, config, label) for config, label in zip(configs, [*labels] or [""] * len(configs), strict=True)]
     here = allocation.inside()
     if here:
         points = _share(job, points)
@@ -42,7 +42,8 @@ def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> A
         return allocation.run_here(job, points)
     if configs[0].dry_run:
         return show(job, points)
-    points, already = _split_queued(job, points)
+    already = is_queued(job, points)
+    points = [point for point in points if point.home not in already]
     receipt = queue_job(job, points) if points else Receipt()
     if already:
         say("already queued, and left alone: " + ", ".join(f"{home} ({job_id})" for home, job_id in already.items()))
@@ -76,7 +77,7 @@ def depends(kind: str, job_ids: Sequence[str]) -> str:
 def _share(job: str, points: Sequence[Point]) -> list[Point]:
     """The points that this allocation runs. In an element of an array that a person submitted: its point of a multirun, or its element of
     a job whose work is cut into elements."""
-    points = [_with_cluster(point, allocation.allocated(point.config.cluster), JOBS[job].distributed) for point in points]
+    points = [_with_cluster(point, job, allocation.allocated(point.config.cluster)) for point in points]
     number, count = allocation.task()
     if count == 1:
         return points
@@ -89,16 +90,20 @@ def _share(job: str, points: Sequence[Point]) -> list[Point]:
     return [points[number]]
 
 
-def _with_cluster(point: Point, cluster: ClusterConfig, distributed: bool) -> Point:
-    one = {} if distributed else {"nodes": 1, "tasks_per_node": 1}
-    return dataclasses.replace(point, config=dataclasses.replace(point.config, cluster=dataclasses.replace(cluster, **one)))
+def _with_cluster(point: Point, job: str, cluster: ClusterConfig) -> Point:
+    """A point that asks for what its job can use: one process and one GPU, or none, whatever the experiment asks for its training."""
+    if not JOBS[job].distributed:
+        cluster = dataclasses.replace(cluster, nodes=1, tasks_per_node=1, gpus_per_node=min(cluster.gpus_per_node, int(JOBS[job].gpu)))
+    if not JOBS[job].gpu:
+        cluster = dataclasses.replace(cluster, partition=cluster.cpu_partition or cluster.partition, qos=cluster.cpu_qos or cluster.qos)
+    return dataclasses.replace(point, config=dataclasses.replace(point.config, cluster=cluster))
 
 
-def _point(job: str, config: Config, label: str) -> Point:
-    """A point; the jobs that are one process ask for one, whatever the experiment asks for its training."""
+def make_point(job: str, config: Config, label: str) -> Point:
+    """A point of a job."""
     home = JOBS[job].home(config)
     point = Point(config, home, label, logs=str(Path(home) / "logs") if job == "train" else "")
-    return _with_cluster(point, config.cluster, JOBS[job].distributed)
+    return _with_cluster(point, job, config.cluster)
 
 
 def refuse_equal_homes(points: Sequence[Point]) -> None:
@@ -108,21 +113,19 @@ def refuse_equal_homes(points: Sequence[Point]) -> None:
         raise UserError(f"{times} points have the result folder {home}; leave run to its default, or name what differs in it")
 
 
-def _split_queued(job: str, points: Sequence[Point]) -> tuple[list[Point], dict[str, str]]:
-    """Points to queue, and {home: job id} of those that wait or run already."""
-    here = {str(Path(point.home).absolute()) for point in points}
+def is_queued(job: str, points: Sequence[Point]) -> dict[str, str]:
+    """{home: job id} of those points that wait or run already."""
+    here = {str(Path(point.home).absolute()): point.home for point in points}
     candidates = [
-        (str(Path(row["home"]).absolute()), job_id)
+        (here[home], job_id)
         for submission in submissions(points[0].config.runs_dir)
         if submission.manifest["job"] == job
         for row in submission.points
-        if str(Path(row["home"]).absolute()) in here
+        if (home := str(Path(row["home"]).absolute())) in here
         for job_id in submission.jobs_of(row["index"])
     ]
     alive = living([job_id for _, job_id in candidates])
-    queued = {home: job_id for home, job_id in candidates if job_id in alive and job_id != element_id()}
-    waiting = {point.home: queued[home] for point in points if (home := str(Path(point.home).absolute())) in queued}
-    return [point for point in points if point.home not in waiting], waiting
+    return {home: job_id for home, job_id in candidates if job_id in alive and job_id != element_id()}
 
 
 def tell(receipt: Receipt) -> None:

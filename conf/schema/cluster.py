@@ -34,6 +34,10 @@ class ClusterConfig:
     """Account that is charged; null takes yours."""
     qos: str | None = None
     """Quality of service."""
+    cpu_partition: str | None = None
+    """Partition of the jobs that use no GPU (tokenizer, prepare, export); null for `partition`."""
+    cpu_qos: str | None = None
+    """Quality of service of those jobs; null for `qos`."""
     time: str = "01:00:00"
     """Time limit of one attempt of one element, as SLURM writes it: minutes, hh:mm:ss or d-hh:mm:ss."""
     nodes: int = 1

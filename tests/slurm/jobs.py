@@ -17,6 +17,8 @@ TRAINING = [
     "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.log_every_steps=1",
     "train.save.resume_every_minutes=0", "train.save.resume_every_steps=20", "train.eval_packs=2",
 ]  # fmt: skip
+COURSE = ["train.steps=400"]
+"""The training of tests that disturb one run; the fixture `quiet` holds its series."""
 FIELDS = ("step", "tokens", "samples", "loss", "accuracy", "lr", "grad_norm", "heldout_loss")
 
 
@@ -87,9 +89,7 @@ class Queued:
 
     def metrics(self, element: int = 0) -> list[dict[str, Any]]:
         """Whole lines of metrics.jsonl so far."""
-        file = self.home(element) / "metrics.jsonl"
-        lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        return read_metrics(self.home(element) / "metrics.jsonl")
 
     def step(self, element: int = 0) -> int:
         """The last step that was logged; -1 before the first."""
@@ -98,7 +98,7 @@ class Queued:
 
     def series(self, element: int = 0) -> list[dict[str, Any]]:
         """What must be equal, bit for bit, whatever happened in between."""
-        return [{name: line.get(name) for name in FIELDS} for line in self.metrics(element)]
+        return read_series(self.home(element) / "metrics.jsonl")
 
     def attempts(self, element: int = 0) -> list[dict[str, Any]]:
         """As its driver recorded them."""
@@ -114,6 +114,19 @@ class Queued:
         self.jobs.cluster.wait_for(lambda: all(self.state(number) == state for number in numbers), seconds, f"elements to be {state}")
         return self
 
+    def under_way(self, element: int = 0, attempt: int = 1) -> bool:
+        """Whether an attempt has logged steps of its own."""
+        known = self.jobs.manifest(self.home(element)).get("attempts", [])
+        mine = self.attempts(element)
+        if len(mine) < attempt or not known or known[-1].get("slurm_restart_count") != mine[-1]["restart"]:
+            return False
+        return known[-1]["from_step"] + 3 < self.step(element)
+
+    def strike(self, element: int = 0, attempt: int = 1) -> int:
+        """Wait until an attempt is under way; the step that it is at."""
+        self.jobs.cluster.wait_for(lambda: self.under_way(element, attempt), 120, f"attempt {attempt} of element {element} to be at work")
+        return self.step(element)
+
     def log(self, element: int = 0, rank: int = 0) -> str:
         """Logs of a rank, of all attempts."""
         folder = Path(self.submission.points[element]["logs"])
@@ -123,6 +136,17 @@ class Queued:
     def batch_log(self, element: int = 0) -> str:
         """Log of its driver."""
         return (self.submission.folder / "logs" / f"{self.submission.jobs_of(element)[0]}.batch.log").read_text()
+
+
+def read_metrics(file: Path) -> list[dict[str, Any]]:
+    """Whole lines of a metrics.jsonl."""
+    lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def read_series(file: Path) -> list[dict[str, Any]]:
+    """What of a metrics.jsonl must be equal, bit for bit, whatever happened in between."""
+    return [{name: line.get(name) for name in FIELDS} for line in read_metrics(file)]
 
 
 def rank_process(submission: Path, rank: int, element: int = 0) -> int:

@@ -31,9 +31,7 @@ def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
 
     def strike(element: int, attempt: int) -> str:
         """Wait until an attempt of an element is under way; note its step and return its node."""
-        at_work = lambda: len(storm.attempts(element)) >= attempt and _fresh(storm, element)  # noqa: E731
-        cluster.wait_for(at_work, 120, f"attempt {attempt} of element {element} to be at work")
-        struck[element].append(storm.step(element))
+        struck[element].append(storm.strike(element, attempt))
         return storm.attempts(element)[-1]["nodes"]
 
     def preempt(node: str) -> None:
@@ -72,17 +70,6 @@ def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
         assert read_config(storm.home(element))["seed"] == read_config(quiet.home(element))["seed"]
         assert _curve(storm.home(element)) == _curve(quiet.home(element))
         assert not list(storm.home(element).rglob(".aside-*"))
-
-
-def _fresh(queued: Queued, element: int) -> bool:
-    """Whether the attempt that runs has logged a step of its own."""
-    attempts = queued.jobs.manifest(queued.home(element)).get("attempts", [])
-    return (
-        bool(attempts)
-        and len(attempts) <= len(queued.attempts(element))
-        and attempts[-1]["from_step"] + 3 < queued.step(element)
-        and (attempts[-1]["slurm_restart_count"] == queued.attempts(element)[-1]["restart"])
-    )
 
 
 def _rows(queued: Queued, element: int) -> list[dict[str, str]]:

@@ -1,0 +1,56 @@
+"""A pipeline as a graph of jobs: stages wait for each other, a failed one cancels what follows, and is taken up from there."""
+
+import shutil
+
+import pytest
+
+from model.training.saves import linked
+from tests.slurm.jobs import TRAINING
+
+pytestmark = pytest.mark.slurm
+
+CHAIN = ["train.steps=20", "train.save.probe_every_steps=10", "prepare.elements=2", "prepare.shard_bytes=20000", "sweep.elements=2"]
+PROBE = ["probe.pairs=40", "probe.steps=5", "probe.batch=8", "sweep.bm25=false", "sweep.bootstrap=0"]
+
+
+def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainable, retrieval_folder):
+    """The retrieval set is broken: training ends, the sweep fails, the export is cancelled. Mended, the same command does the rest."""
+    retrieval = jobs.folder / "retrieval"
+    shutil.copytree(retrieval_folder, retrieval)
+    hidden = next(retrieval.rglob("corpus.jsonl"))
+    hidden.rename(jobs.folder / "hidden")
+    overrides = [one for one in jobs.overrides if not one.startswith(("data.tokenizer=", "data.tokens="))]
+    jobs.overrides = [
+        *overrides,
+        "tokenizer.vocab_size=300",
+        f"data.tokenizer={jobs.folder}/tokenizer",
+        f"data.tokens={jobs.folder}/tokens",
+    ]
+    arguments = [*TRAINING, *CHAIN, *PROBE, f"data.retrieval={retrieval}", "cluster=slurm", "cluster.time=10", "seed=1,2"]
+
+    drawn = jobs.start("pipeline", *arguments, "dry_run=true", multirun=True)
+    assert "tokenizer -> prepare x 2 -> merge -> train x 2 -> sweep x 4 -> select -> export x 2" in drawn
+    assert not jobs.submissions()
+
+    said = jobs.start("pipeline", *arguments, multirun=True)
+    assert "aftercorr" not in said.split("train")[0]
+    by_job = {}
+    for submission in jobs.submissions():
+        by_job.setdefault(submission.manifest["job"], []).append(submission)
+    (train,), (export,) = by_job["train"], by_job["export"]
+    cluster.wait_for(lambda: train.element(1)["state"] == train.element(0)["state"] == "finished", 120, "the training")
+    exports = export.arrays[0].job_id
+    ended = lambda: {row["State"].split()[0] for row in cluster.accounting(exports) if "." not in row["JobID"]}  # noqa: E731
+    cluster.wait_for(lambda: ended() == {"CANCELLED"}, 90, "the export to be cancelled")
+    told = jobs.start("status")
+    assert "corpus.jsonl" in told
+
+    (jobs.folder / "hidden").rename(hidden)
+    before = len(jobs.submissions())
+    said = jobs.start("pipeline", *arguments, multirun=True)
+    assert "train x" not in said.splitlines()[0].replace("train (done)", "")
+    again = [submission.manifest["job"] for submission in jobs.submissions()[before:]]
+    assert set(again) == {"sweep", "export"}
+    homes = [jobs.runs_dir / "t" / f"seed={seed}" for seed in (1, 2)]
+    cluster.wait_for(lambda: all((home / "export" / "manifest.json").is_file() for home in homes), 120, "the exports")
+    assert all(linked(home, "best") is not None and (home / "report.html").is_file() for home in homes)
