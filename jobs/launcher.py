@@ -13,6 +13,8 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
+from common.errors import UserError
+
 
 @dataclass
 class LauncherConfig:
@@ -52,6 +54,9 @@ class TerziLauncher(BasicLauncher):
         composed = [self._compose(overrides) for overrides in job_overrides]
         if not any(point.cluster.kind == "slurm" for point in composed):
             return super().launch(job_overrides, initial_job_idx)
+        sweeper = self.config.hydra.sweeper._target_
+        if not sweeper.endswith(".BasicSweeper") and not all(point.cluster.wait for point in composed):
+            raise UserError(f"the sweeper {sweeper} needs results, and a queued job has none yet; set cluster.wait=true")
         values = self.task_function.queue(composed, [list(overrides) for overrides in job_overrides])
         returns = []
         for number, (point, overrides) in enumerate(zip(composed, job_overrides, strict=True)):

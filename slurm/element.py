@@ -71,7 +71,7 @@ class Element:
         """Whether more attempts in a row than `cluster.restarts` allows ended by themselves and got nothing done."""
         done, vain = self.done(), 0
         for attempt in reversed(self.record["attempts"]):
-            if attempt["before"] != done:
+            if attempt["before"] != done or attempt["job_id"] != self.job:
                 break
             vain += attempt["status"] != LOST  # what SLURM took away is no fault of the job's
         return vain > self.submission.cluster.restarts

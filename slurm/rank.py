@@ -13,7 +13,7 @@ from typing import Any  # noqa: E402
 from common.environment import read_ranks  # noqa: E402
 from common.errors import ToldElsewhere, UserError  # noqa: E402
 from common.fence import EXIT_SUPERSEDED, Superseded  # noqa: E402
-from common.files import write_json  # noqa: E402
+from common.files import make_folder, write_json  # noqa: E402
 from slurm.snapshot import refuse_strangers  # noqa: E402
 from slurm.submission import Submission  # noqa: E402
 
@@ -24,6 +24,8 @@ PATIENCE = 20.0
 def main(folder: str, element: int) -> int:
     """Run the job; the exit status of this rank. 0 stands for finished and for stopped with everything saved: rank 0 writes which."""
     submission, first = Submission.read(folder), read_ranks().rank == 0
+    if submission.cluster.scratch:
+        make_folder(os.environ["TMPDIR"])
     job = import_module(f"jobs.{submission.manifest['job']}")
     refuse_strangers()
     try:

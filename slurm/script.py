@@ -29,7 +29,7 @@ def batch_script(submission: Submission, first: int, count: int, dependency: str
         "chdir": submission.manifest["workdir"],
         "output": str(folder / "logs" / "%A_%a.batch.log"),
         "signal": f"{SIGNAL}@{cluster.signal_lead}",
-        "array": array or f"0-{count - 1}" + (f"%{limit}" if limit < count else ""),
+        "array": (array or f"0-{count - 1}") + (f"%{limit}" if limit < count else ""),
         "no-requeue" if cluster.requeue == "never" else "requeue": True,
     }
     if dependency:

@@ -52,6 +52,7 @@ UnkillableStepTimeout=30
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2,sched_min_interval=0
 MinJobAge=600
+MaxArraySize=16
 
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory

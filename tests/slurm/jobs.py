@@ -14,7 +14,7 @@ from tests.dev_cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINING = [
-    "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.log_every_steps=1",
+    "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=4", "train.log_every_steps=1",
     "train.save.resume_every_minutes=0", "train.save.resume_every_steps=20", "train.eval_packs=2",
 ]  # fmt: skip
 COURSE = ["train.steps=400"]
@@ -108,7 +108,7 @@ class Queued:
         """As its driver recorded it."""
         return self.submission.element(element)["state"]
 
-    def wait(self, state: str = "finished", seconds: float = 120) -> "Queued":
+    def wait(self, state: str = "finished", seconds: float = 240) -> "Queued":
         """Wait until every element is in a state."""
         numbers = [point["index"] for point in self.submission.points]
         self.jobs.cluster.wait_for(lambda: all(self.state(number) == state for number in numbers), seconds, f"elements to be {state}")
@@ -124,7 +124,7 @@ class Queued:
 
     def strike(self, element: int = 0, attempt: int = 1) -> int:
         """Wait until an attempt is under way; the step that it is at."""
-        self.jobs.cluster.wait_for(lambda: self.under_way(element, attempt), 120, f"attempt {attempt} of element {element} to be at work")
+        self.jobs.cluster.wait_for(lambda: self.under_way(element, attempt), 240, f"attempt {attempt} of element {element} to be at work")
         return self.step(element)
 
     def log(self, element: int = 0, rank: int = 0) -> str:

@@ -100,13 +100,13 @@ def test_by_hand_and_in_salloc(cluster, jobs, quiet):
     script = [*options, "slurm/train.sbatch", "name=t", "run=hand", *arguments]
     job = subprocess.run(["sbatch", *script], cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout.strip()
     home = jobs.runs_dir / "t" / "hand"
-    cluster.wait_for(lambda: len(read_series(home / "metrics.jsonl")) > 5, 90, "the first steps")
+    cluster.wait_for(lambda: len(read_series(home / "metrics.jsonl")) > 5, 240, "the first steps")
     subprocess.run(["scancel", "--signal=USR1", f"{job}_0"], check=True)
     inside = ["salloc", "--quiet", "--ntasks-per-node=2", sys.executable, "-m", "jobs.train", "cluster=slurm", "name=t", "run=salloc"]
     done = subprocess.run([*inside, *arguments, "train.steps=5"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert jobs.manifest(jobs.runs_dir / "t" / "salloc")["attempts"][0]["ranks"] == 2
-    cluster.wait_for(lambda: len(read_series(home / "metrics.jsonl")) == len(quiet), 90, "the end")
+    cluster.wait_for(lambda: len(read_series(home / "metrics.jsonl")) == len(quiet), 240, "the end")
     (folder,) = jobs.runs_dir.glob(f"submissions/*job_{job}_0")
     submission = Submission.read(folder)
     cluster.wait_for(lambda: submission.element(0)["state"] == "finished", 20, "the driver to end")

@@ -41,3 +41,13 @@ def test_a_dry_run_shows_everything_and_does_nothing(cluster, jobs):
     assert "#SBATCH --array=0-1" in said and "#SBATCH --signal=USR1@120" in said and "slurm.driver" in said
     assert "seed=1" in said and "seed=2" in said and "disk: up to" in said
     assert not jobs.submissions() and not cluster.states("1-999999")
+
+
+def test_more_points_than_an_array_may_have_are_several_arrays(cluster, jobs):
+    """The cluster of these tests allows sixteen elements."""
+    seeds = ",".join(str(seed) for seed in range(17))
+    queued = jobs.train("cluster.sbatch.hold=true", "train.steps=2", f"seed={seeds}", multirun=True)
+    first, second = queued.submission.arrays
+    assert (first.first, first.count, second.first, second.count) == (0, 16, 16, 1)
+    assert queued.submission.jobs_of(16) == [f"{second.job_id}_0"]
+    assert set(cluster.states(first.job_id)) == {f"{first.job_id}_{task}" for task in range(16)}

@@ -134,25 +134,27 @@ def test_the_latest_submission_of_a_result_counts(submission, tmp_path, monkeypa
 
 @pytest.mark.slurm
 def test_cancelled_and_queued_again_on_a_real_cluster(jobs, cluster):
-    queued = jobs.train("train.steps=100000", "optim.lr=1e-3,1e30", "train.nan_patience=1", multirun=True)
-    array, name = queued.job_id, queued.submission.folder.name
-    cluster.wait_for(lambda: queued.step(0) > 0 and queued.state(1) == "failed", 90, "a step, and a failure")
+    folder = f"data.tokenizer={jobs.folder}/tokenizer_${{tokenizer.vocab_size}}"
+    queued = jobs.queue("tokenizer", folder, "tokenizer.vocab_size=300,90000", multirun=True)
+    later = jobs.queue("tokenizer", folder, "tokenizer.vocab_size=310", "cluster.sbatch.begin=now+1hour")
+    cluster.wait_for(lambda: (queued.state(0), queued.state(1)) == ("finished", "failed"), 60, "a result and a failure")
     said = jobs.start("status")
-    assert re.search(rf"^t/optim.lr=0.001 +running +{array}_0 +1 +[\d,]+ / 100,000 ", said, re.MULTILINE)
-    assert re.search(r"^failed: loss or gradient was not finite .*\n  t/optim.lr=1e\+30  .*_attempt_1_rank_0.log$", said, re.MULTILINE)
-    assert said.endswith("\n1 running, 1 failed\n")
+    assert re.search(rf"^tokenizer \S+tokenizer_310 +queued +{later.job_id}_0 .* from \d\d:\d\d", said, re.MULTILINE)
+    assert re.search(rf"^tokenizer \S+tokenizer_300 +finished +{queued.job_id}_0 +1 ", said, re.MULTILINE)
+    assert re.search(r"^failed: the text gives only \d+ tokens of tokenizer.vocab_size=90000; .*\n.*_rank_0.log$", said, re.MULTILINE)
+    assert "\nwaiting for: BeginTime\n" in said and said.endswith("\n1 queued, 1 failed, 1 finished\n")
 
     config = Config(runs_dir=str(jobs.runs_dir))
     with pytest.raises(UserError, match="nothing of it is queued or runs"):
-        control.cancel(config, str(queued.home(1)))
-    assert control.cancel(config, f"{array}_0") == [f"{array}_0"]
-    cluster.wait_for(lambda: cluster.states(array).get(f"{array}_0") == "CANCELLED", 30, "the cancellation")
-    assert [element.state.name for element in survey(jobs.runs_dir)[0]] == ["cancelled", "failed"]
-
-    control.retry(config, str(queued.home(0)))
-    again = Submission.read(queued.submission.folder).arrays[-1].job_id
-    assert list(cluster.states(again)) == [f"{again}_0"]
-    assert {element.state.name for element in survey(jobs.runs_dir)[0]} <= {"requeued", "running", "failed"}
+        control.cancel(config, str(queued.submission.folder))
+    assert control.cancel(config, f"{later.job_id}_0") == [f"{later.job_id}_0"]
     with pytest.raises(UserError, match="all of it has finished, is queued or runs"):
         control.retry(config, str(queued.home(0)))
-    assert control.cancel(config, name) == [f"{again}_0"]
+    cluster.wait_for(lambda: cluster.states(later.job_id).get(f"{later.job_id}_0") == "CANCELLED", 30, "the cancellation")
+    assert [element.state.name for element in survey(jobs.runs_dir)[0]] == ["finished", "failed", "cancelled"]
+
+    control.retry(config, queued.submission.folder.name)
+    again = Submission.read(queued.submission.folder).arrays[-1].job_id
+    assert list(cluster.states(again)) == [f"{again}_1"]
+    cluster.wait_for(lambda: len(queued.attempts(1)) == 2 and queued.state(1) == "failed", 60, "the second attempt")
+    assert len(queued.attempts(0)) == 1

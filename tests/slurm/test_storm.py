@@ -14,7 +14,7 @@ from tests.slurm.jobs import Queued, rank_process
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
 
-STEPS = 2000
+STEPS = 800
 COURSE = [f"train.steps={STEPS}", "seed=1,2,3,4", "train.save.probe_at_start=false", "train.save.resume_every_steps=100"]
 REQUEUED, KILLED, NODE_LOST, PREEMPTED = range(4)
 
@@ -52,7 +52,7 @@ def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
     cluster.restart_controller()
     cluster.node("start", lost)
     preempt(strike(PREEMPTED, 2))
-    storm.wait(seconds=300)
+    storm.wait(seconds=400)
 
     accounting = {element: _states(storm, element) for element in range(4)}
     print(accounting, struck, *(goodput(storm.submission, element).describe() for element in range(4)), sep="\n")

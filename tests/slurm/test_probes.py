@@ -1,0 +1,116 @@
+"""Probes that a training starts: whatever is refused, lost or submitted twice, one result a save, and the training does not notice."""
+
+import os
+import re
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from model.evaluation.pending import budgets
+from model.evaluation.prepared import settings_digest
+from model.evaluation.results import digests_of, result_file, why_redo
+from model.evaluation.retrieval_set import digest_retrieval
+from model.training.saves import list_saves, save_name
+from slurm.submission import Point, Submission
+from slurm.submit import submit
+from tests.jobs.conftest import encoders as encoders
+from tests.jobs.conftest import make_save as make_save
+from tests.jobs.conftest import retrieval_folder as retrieval_folder
+from tests.jobs.conftest import run_folder as run_folder
+from tests.jobs.conftest import sweep_config as sweep_config
+from tests.jobs.conftest import tokenizer_folder as tokenizer_folder
+
+pytestmark = pytest.mark.slurm
+
+STEPS, EVERY = 160, 80
+PROBE = ["probe.steps=20", "probe.pairs=250", "probe.batch=64", "sweep.bootstrap=50"]
+DONE = re.compile(r"step (\d+): test ndcg@10 .* after \d+ probe steps")
+SBATCH = """#!/bin/sh
+# The first call is refused. The second is obeyed, and the training that made it dies before it can write that down.
+echo call >> {folder}/calls
+calls=$(wc -l < {folder}/calls)
+if [ "$calls" = 1 ]; then echo "sbatch: error: Batch job submission failed: Access/permission denied" >&2; exit 1; fi
+if [ "$calls" = 2 ]; then {sbatch} "$@" > {folder}/lost && kill -9 $PPID; fi
+exec {sbatch} "$@"
+"""
+
+
+@pytest.fixture
+def troubled_sbatch(tmp_path) -> Path:
+    """A folder for the PATH, with an sbatch as a bad day has it."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    file = folder / "sbatch"
+    file.write_text(SBATCH.format(folder=folder, sbatch=shutil.which("sbatch")))
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    return folder
+
+
+def logs(submission: Submission) -> str:
+    """Output of all ranks and batch scripts."""
+    return "".join(file.read_text() for file in sorted((submission.folder / "logs").iterdir()) if file.is_file())
+
+
+def test_one_result_a_save_whatever_happens_to_sbatch(cluster, jobs, retrieval_folder, troubled_sbatch):
+    course = [f"train.steps={STEPS}", f"train.save.probe_every_steps={EVERY}", "train.eval_every_steps=40"]
+    training = jobs.train(
+        *course, *PROBE, "sweep.trigger=on_save", f"data.retrieval={retrieval_folder}", "sweep.cluster.time=5",
+        f"cluster.environment.PATH='{troubled_sbatch}:{os.environ['PATH']}'",
+    )  # fmt: skip
+    jobs.start("train", *jobs_training(course), "run=quiet")
+    training.wait()
+    home = training.home()
+
+    def probes() -> list[Submission]:
+        return [one for one in jobs.submissions() if one.manifest["job"] == "sweep"]
+
+    def over() -> bool:
+        return all(one.element(point["index"])["state"] == "finished" for one in probes() for point in one.points)
+
+    cluster.wait_for(lambda: (home / "report.html").is_file() and over(), 120, "the report")
+    assert [attempt["status"] for attempt in training.attempts()] == ["failed", "finished"]
+    assert (troubled_sbatch / "lost").is_file()
+    quiet = type(training)(jobs, "", training.submission)
+    quiet.home = lambda element=0: jobs.runs_dir / "t" / "quiet"
+    assert training.series() == quiet.series() and training.step() == STEPS
+
+    config, saves = training.submission.config(0), [save for save in list_saves(home) if save.kind == "probe"]
+    assert [save.step for save in saves] == [0, EVERY, STEPS]
+    retrieval, (probe,) = digest_retrieval(config.data.retrieval), budgets(config).values()
+    for save in saves:
+        assert why_redo(result_file(home, save.step), digests_of(save, settings_digest(probe), retrieval)) is None
+    said = "".join(logs(one) for one in probes())
+    assert sorted(int(step) for step in DONE.findall(said)) == [0, EVERY, STEPS]
+    homes = [Path(point["home"]).name for one in probes() for point in one.points]
+    assert homes.count(save_name(0)) == 2 and homes.count(home.name) == 1  # submitted twice; one report
+    assert {one.snapshot for one in probes()} == {training.submission.snapshot}
+    assert {one.cluster.time for one in probes()} == {"5"}
+    assert not list((home / "outbox").glob("*.json")) and not list((home / "eval" / "claims").iterdir())
+    assert (home / "checkpoints" / "best").is_symlink()
+
+
+def jobs_training(course: list[str]) -> list[str]:
+    """The same training, undisturbed and on this machine."""
+    from tests.slurm.jobs import TRAINING
+
+    return [*TRAINING, *course]
+
+
+def test_the_same_probe_twice(cluster, jobs, sweep_config, run_folder, tmp_path):
+    """The second element finds the claim of the first and says whose it is."""
+    sweep_config.runs_dir, sweep_config.sweep.step = str(tmp_path / "submitted"), 20
+    sweep_config.probe.depth, sweep_config.probe.steps = "full", 600
+    sweep_config.cluster.kind, sweep_config.cluster.time = "slurm", "10"
+    home = run_folder / "checkpoints" / save_name(20)
+    (first,) = submit("sweep", [Point(sweep_config, str(home))]).submissions
+    claim = run_folder / "eval" / "claims" / f"{save_name(20)}.json"
+    cluster.wait_for(claim.is_file, 60, "the claim")
+    (second,) = submit("sweep", [Point(sweep_config, str(home))]).submissions
+    cluster.wait_for(lambda: second.element(0)["state"] == "finished", 60, "the second")
+    assert claim.is_file() and first.element(0)["state"] == "running"
+    assert f"step 20 is being probed by job {first.jobs_of(0)[0]}, process" in logs(second).replace("\n", "")
+    cluster.wait_for(lambda: first.element(0)["state"] == "finished", 120, "the first")
+    assert sorted(path.name for path in (run_folder / "eval").iterdir()) == ["claims", f"{save_name(20)}.json", f"{save_name(20)}.npz"]
+    assert not claim.exists() and not DONE.search(logs(second)) and DONE.search(logs(first))
