@@ -16,6 +16,7 @@ from common.errors import UserError
 from common.files import write_json
 from common.progress import say
 from conf.schema import ClusterConfig, Config
+from jobs.catalogue import JOBS
 from model.evaluation.metrics import parse_metric
 from model.evaluation.results import failure_file, result_file
 from model.training.saves import PROBE, Save, list_saves, save_name
@@ -34,6 +35,10 @@ def refuse_probing(config: Config) -> None:
     if config.sweep.trigger == "manual":
         return
     parse_metric(config.sweep.metric)
+    probe, longest = config.probe, config.model.max_positions
+    for key in ("query_tokens", "train_document_tokens", "document_tokens"):
+        if getattr(probe, key) > longest:
+            raise UserError(f"probe.{key}={getattr(probe, key)} exceeds model.max_positions={longest}, so every probe would fail; lower it")
     if not Path(config.data.retrieval).exists():
         raise UserError(
             f"sweep.trigger={config.sweep.trigger} needs data.retrieval, and {config.data.retrieval} does not exist; make it first, or "
@@ -131,8 +136,7 @@ class BySlurm(Probing):
 
     def _order(self, step: int) -> None:
         config = dataclasses.replace(self.config, sweep=dataclasses.replace(self.config.sweep, step=step))
-        home = self.run / "checkpoints" / save_name(step)
-        outbox.put(self.run, save_name(step), "sweep", Point(config, str(home), f"probe of step {step}"))
+        outbox.put(self.run, save_name(step), "sweep", Point(config, JOBS["sweep"].home(config), f"probe of step {step}"))
 
     def _order_missing(self) -> None:
         for step in self.missing():

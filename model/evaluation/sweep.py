@@ -93,8 +93,8 @@ def sweep(config: Config, shared: dict[str, Shared] | None = None, claims: Claim
 
     ``shared`` keeps what runs with one tokenizer share, by the tokenizer's digest; ``claims`` makes the claim in a file. Writes
     eval/step_*.json after each probe, so that an interrupted sweep goes on where it was; then the scalars of tb/probe, the run's row of
-    the HParams tab, and the link ``checkpoints/best``. Raises UserError where the run, its probe saves, the retrieval set, the metric or a readout does not exist,
-    and for a save that is damaged or of another shape.
+    the HParams tab, and the link ``checkpoints/best``. Raises UserError where the run, its probe saves, the retrieval set, the metric or
+    a readout does not exist, and for a save that is damaged or of another shape.
     """
     run = Path(config.sweep.run)
     split, metric = parse_metric(config.sweep.metric)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from common.claim import Claim
+from common.files import write_json
 from conf.schema import SaveConfig
 from model.training.retention import apply_retention, superfluous
 from model.training.saves import PROBE, RESUME, Save, list_saves, save_name, set_link
@@ -53,3 +55,14 @@ def test_applied_to_a_run_folder(tmp_path):
     assert [save.step for save in removed] == [10]
     assert [save.step for save in list_saves(tmp_path)] == [0, 20, 30, 40]
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["best", "last", *map(save_name, (0, 20, 30, 40))]
+
+
+def test_a_save_that_is_being_probed_again_stays(tmp_path):
+    for step in (0, 10, 20, 30):
+        write_save(tmp_path, step, PROBE, lambda folder: (folder / "weights").write_text("w"))
+        write_json(tmp_path / "eval" / f"{save_name(step)}.json", {})
+    claim = Claim(tmp_path / "eval" / "claims" / f"{save_name(10)}.json")
+    assert claim.take() is None
+    assert [save.step for save in apply_retention(tmp_path, SaveConfig(keep_probes=1), newest=30)] == [0, 20]
+    claim.release()
+    assert [save.step for save in apply_retention(tmp_path, SaveConfig(keep_probes=1), newest=30)] == [10]

@@ -1,0 +1,90 @@
+"""Probes that a training starts by itself, without SLURM; with it: tests/slurm/test_probes.py."""
+
+import json
+
+import pytest
+
+from common.errors import UserError
+from conf.schema import Config
+from jobs import train
+from jobs.cli import compose, to_config
+from jobs.probing import note_failures, probe_cluster, refuse_probing
+from jobs.sweep import run
+from model.evaluation.results import failure_file, result_file
+from model.training.saves import linked
+from slurm import outbox
+from slurm.submission import Array, Point
+from slurm.submit import prepare
+
+COURSE = [
+    "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.steps=6", "train.eval_packs=0",
+    "train.save.probe_every_steps=3", "probe.document_tokens=60", "probe.train_document_tokens=60", "probe.steps=5", "probe.pairs=100",
+    "probe.batch=32", "sweep.bootstrap=0",
+]  # fmt: skip
+
+
+def test_on_this_machine_when_the_training_has_finished(trainable, retrieval_folder, tmp_path, capfd):
+    overrides = [*trainable, *COURSE, f"runs_dir={tmp_path}", f"data.retrieval={retrieval_folder}", "sweep.trigger=on_save", "name=t"]
+    config = to_config(compose("train", overrides))
+    assert train.run(config)["status"] == "finished"
+    folder = tmp_path / "t" / "seed_0"
+    results = {step: result_file(folder, step).stat().st_mtime_ns for step in (0, 3, 6)}
+    assert linked(folder, "best") in results and (folder / "report.html").is_file()
+    assert "Best save: step" in capfd.readouterr().out
+    # The same command again does what is left of the probes, and where nothing is left nothing.
+    result_file(folder, 3).unlink()
+    train.run(config)
+    train.run(config)
+    out = capfd.readouterr().out
+    assert out.count("Best save: step") == 1 and result_file(folder, 3).is_file()
+    assert result_file(folder, 6).stat().st_mtime_ns == results[6]
+
+
+def test_what_could_only_fail_is_refused_before_the_first_step(retrieval_folder):
+    config = Config()
+    refuse_probing(config)
+    config.sweep.trigger, config.data.retrieval = "after", "nowhere"
+    with pytest.raises(UserError, match="sweep.trigger=after needs data.retrieval, and nowhere does not exist"):
+        refuse_probing(config)
+    config.data.retrieval, config.probe.document_tokens = str(retrieval_folder), config.model.max_positions + 1
+    with pytest.raises(UserError, match=r"probe.document_tokens=\d+ exceeds model.max_positions"):
+        refuse_probing(config)
+
+
+def test_a_probe_asks_for_one_process():
+    config = Config()
+    config.cluster.nodes, config.cluster.gpus_per_node, config.cluster.time, config.cluster.partition = 4, 4, "1-0", "large"
+    config.cluster.tasks_per_node, config.cluster.account, config.cluster.preflight = 4, "mine", True
+    config.sweep.cluster.time = "00:20:00"
+    probe = probe_cluster(config)
+    assert (probe.nodes, probe.tasks_per_node, probe.gpus_per_node, probe.preflight) == (1, 1, 1, False)
+    assert (probe.time, probe.partition, probe.account) == ("00:20:00", "large", "mine")
+    config.sweep.cluster.gpus_per_node = 0
+    assert probe_cluster(config).gpus_per_node == 0
+
+
+def test_a_probe_that_failed_is_a_missing_point_with_its_reason(sweep_config, run_folder, capsys, tmp_path):
+    """What a sweep that a training submitted makes of an element that gave up; then a person mends the cause."""
+    sweep_config.runs_dir, sweep_config.sweep.step = str(tmp_path / "runs"), 10
+    outbox.put(run_folder, "step_0000010", "sweep", Point(sweep_config, str(run_folder / "checkpoints" / "step_0000010")))
+    order = json.loads((run_folder / "outbox" / "step_0000010.json").read_text())
+    (submission,) = prepare("sweep", [Point(sweep_config, order["home"])]).submissions
+    submission.queued([Array("17", 0, 1)])
+    outbox.write_json(submission.element_file(0), {"state": "failed", "attempts": [{"cause": "out of memory: raise it"}]})
+    record = run_folder / "outbox" / "submitted" / "step_0000010.json"
+    outbox.write_json(record, order | {"submission": str(submission.folder), "element": 0, "jobs": ["17_0"]})
+
+    sweep_config.sweep.step, sweep_config.sweep.retry_failed = None, False
+    run(sweep_config)
+    out, report = capsys.readouterr().out, (run_folder / "report.html").read_text()
+    assert not result_file(run_folder, 10).exists() and result_file(run_folder, 20).is_file()
+    assert failure_file(run_folder, 10).is_file() and not outbox.ordered(run_folder, "step_0000020")
+    for text in (out, report):
+        assert "The probe of step 10 failed: out of memory: raise it." in text
+    assert "probe failed" in report and "failed" in next(line for line in out.splitlines() if line.startswith("10 "))
+
+    sweep_config.sweep.retry_failed = True
+    run(sweep_config)
+    note_failures(run_folder)
+    assert result_file(run_folder, 10).is_file() and not failure_file(run_folder, 10).exists()
+    assert "failed" not in (run_folder / "report.html").read_text()
