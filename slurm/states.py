@@ -10,34 +10,13 @@ from typing import Any
 from common.errors import UserError
 from common.tail import read_tail
 from slurm.causes import cause
-from slurm.commands import ENDED, SlurmError, available, run
+from slurm.commands import SlurmError, available
+from slurm.queue import WAITING, Job, look_up
 from slurm.submission import FAILED, FINISHED, REQUEUED, RUNNING, Array, Submission, submissions
 
 QUEUED, CANCELLED, STOPPED = "queued", "cancelled", "stopped"
-OVER = ENDED | {"PREEMPTED", "REVOKED"}
-"""States in which a job that squeue still shows is over. One that SLURM runs again after a preemption is shown as pending."""
 SUBMITTING = 60
 """Seconds that a submission may take between its folder and its job."""
-_WAITING = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
-
-
-@dataclass(frozen=True)
-class Job:
-    """What SLURM says of one element of an array."""
-
-    state: str
-    """As squeue and sacct name it: RUNNING, TIMEOUT, CANCELLED by 1000."""
-    reason: str = ""
-    """Why it waits."""
-    start: str = ""
-    """When a waiting job is expected to start, as ISO time; empty where SLURM does not know."""
-    exit: int | None = None
-    """Exit status, 128 + n for signal n; None where it is not known."""
-
-    @property
-    def over(self) -> bool:
-        """Whether it neither runs nor waits."""
-        return self.state.partition(" ")[0] in OVER
 
 
 @dataclass(frozen=True)
@@ -82,74 +61,60 @@ def survey(runs_dir: str | Path) -> tuple[list[Seen], str]:
         for point in submission.points:
             own.setdefault((submission.manifest["job"], os.path.abspath(point["home"])), {})[point["index"]] = submission
         latest |= own
-    jobs, note = _ask({array.job_id for found in arrays.values() for array in found})
+    found = [(home, index, submission) for (_, home), elements in latest.items() for index, submission in elements.items()]
+    records = [read_record(submission, index) for _, index, submission in found]
+    jobs, note = _ask(
+        job
+        for (_, index, submission), record in zip(found, records, strict=True)
+        if record["state"] != FINISHED
+        for array in arrays[submission.folder]
+        if (job := array.job_of(index))
+    )
     seen = []
-    for (_, home), elements in latest.items():
-        for index, submission in elements.items():
-            own = arrays[submission.folder]
-            alive = [job for array in own if (job := array.job_of(index)) in (jobs or {}) and not jobs[job].over]
-            seen.append(Seen(submission, index, home, state_of(submission, index, own, jobs), alive))
+    for (home, index, submission), record in zip(found, records, strict=True):
+        mine = arrays[submission.folder]
+        alive = [job for array in mine if (job := array.job_of(index)) in (jobs or {}) and not jobs[job].over]
+        seen.append(Seen(submission, index, home, state_of(submission, index, record, mine, jobs), alive))
     return seen, note
 
 
-def _ask(array_ids: set[str]) -> tuple[dict[str, Job] | None, str]:
+def read_record(submission: Submission, index: int) -> dict[str, Any]:
+    """State and attempts of an element as its driver left them; a file that cannot be read is told of in `broken`."""
+    try:
+        return submission.element(index)
+    except UserError as error:
+        return {"state": FAILED, "attempts": [], "broken": str(error)}
+
+
+def _ask(element_ids: Iterable[str]) -> tuple[dict[str, Job] | None, str]:
     """What SLURM knows, None with the reason where it cannot be asked."""
-    if not array_ids:
+    wanted = set(element_ids)
+    if not wanted:
         return {}, ""
     if not available():
         return None, "SLURM's commands are not here: states are as the jobs left them"
     try:
-        return look_up(array_ids), ""
+        return look_up(wanted), ""
     except SlurmError as error:
         return None, f"{error}; states are as the jobs left them"
 
 
-def look_up(array_ids: Iterable[str]) -> dict[str, Job]:
-    """What SLURM knows of the elements of arrays, by id (``12_3``): from squeue, else from the accounting where the site keeps one.
-
-    Raises SlurmError where the controller does not answer."""
-    wanted = set(array_ids)
-    if not wanted:
-        return {}
-    rows = run(["squeue", "--me", "--array", "--noheader", "--states=all", "--format=%i|%T|%r|%S"]).splitlines()
-    found = {job: Job(state, reason, "" if start == "N/A" else start) for job, state, reason, start in (row.split("|") for row in rows)}
-    forgotten = wanted - {job.partition("_")[0] for job in found}
-    if forgotten:
-        found |= _accounting(sorted(forgotten, key=int))
-    return {job: known for job, known in found.items() if job.partition("_")[0] in wanted}
-
-
-def _accounting(array_ids: list[str]) -> dict[str, Job]:
-    """The last incarnation of each element as sacct has it; nothing where the site keeps no accounting."""
-    try:
-        rows = run(["sacct", "-X", "--noheader", "--parsable2", "--format=JobID,State,ExitCode", f"--jobs={','.join(array_ids)}"])
-    except SlurmError:
-        return {}
-    found = {}
-    for row in rows.splitlines():
-        job, state, ended = row.split("|")
-        code, _, number = ended.partition(":")
-        found[job] = Job(state, exit=128 + int(number) if int(number or 0) else int(code or 0))
-    return found
-
-
-def state_of(submission: Submission, index: int, arrays: Iterable[Array], jobs: dict[str, Job] | None) -> State:
-    """Where an element stands. ``arrays``: those of its submission; ``jobs``: what `look_up` found, None where SLURM was not asked."""
-    try:
-        record = submission.element(index)
-    except UserError as error:
-        return State(FAILED, note=str(error))
+def state_of(submission: Submission, index: int, record: dict[str, Any], arrays: Iterable[Array], jobs: dict[str, Job] | None) -> State:
+    """Where an element stands. ``record``: what its driver left; ``arrays``: those of its submission; ``jobs``: what `look_up` found, None
+    where SLURM was not asked."""
+    if "broken" in record:
+        return State(FAILED, note=record["broken"])
     attempts = record["attempts"]
     ids = [job for array in arrays if (job := array.job_of(index))]
     known = {job: jobs[job] for job in ids if job in (jobs or {})}
     last = attempts[-1]["job_id"] if attempts else next(reversed(known), ids[-1] if ids else "")
     log = log_of(submission, index, record)
-    alive = sorted(((job, one) for job, one in known.items() if not one.over), key=lambda pair: pair[1].state in _WAITING)
+    alive = sorted(((job, one) for job, one in known.items() if not one.over), key=lambda pair: pair[1].state in WAITING)
     if record["state"] == FINISHED:
         return State(FINISHED, last, len(attempts), log=log)
     if alive:
         job, one = alive[0]
-        if one.state not in _WAITING:
+        if one.state not in WAITING:
             return State(RUNNING, job, len(attempts), log=log)
         return State(REQUEUED if attempts else QUEUED, job, len(attempts), one.reason, one.start, log)
     if jobs is None and record["state"] != FAILED:  # nobody to ask

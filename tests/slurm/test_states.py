@@ -9,7 +9,9 @@ from common.errors import UserError
 from common.files import write_json
 from conf.schema import Config
 from jobs import control
-from slurm.states import Job, state_of, survey
+from slurm.queue import Job, elements_of
+from slurm.states import read_record, survey
+from slurm.states import state_of as state_with
 from slurm.submission import Array, Point, Submission, freeze
 
 RUNNING, PENDING = Job("RUNNING"), Job("PENDING", "Priority", "2026-11-22T14:20:00")
@@ -32,6 +34,10 @@ def submission(frozen, tmp_path) -> Submission:
     found.queued([Array("12", 0, 2)])
     shutil.rmtree(frozen.points[0]["logs"], ignore_errors=True)
     return found
+
+
+def state_of(submission: Submission, index: int, arrays: list[Array], jobs: dict[str, Job]):
+    return state_with(submission, index, read_record(submission, index), arrays, jobs)
 
 
 def attempt(number: int = 1, **fields) -> dict:
@@ -95,6 +101,11 @@ def test_an_array_of_a_retry_covers_only_what_it_was_given(submission):
     assert [state_of(submission, index, submission.arrays, jobs).job_id for index in (0, 1)] == ["14_0", "12_1"]
 
 
+def test_ids_as_slurm_shortens_them():
+    assert elements_of("12_[0-2,5%4]") == ["12_0", "12_1", "12_2", "12_5"]
+    assert [elements_of(job) for job in ("12_[3]", "12_3", "12")] == [["12_3"], ["12_3"], ["12"]]
+
+
 def test_never_queued(submission, tmp_path):
     (submission.folder / "jobs.json").unlink()
     assert (state_of(submission, 0, [], {}).name, state_of(submission, 0, [], {}).note) == ("queued", "sbatch")
@@ -150,8 +161,8 @@ def test_cancelled_and_queued_again_on_a_real_cluster(jobs, cluster):
     assert control.cancel(config, f"{later.job_id}_0") == [f"{later.job_id}_0"]
     with pytest.raises(UserError, match="all of it has finished, is queued or runs"):
         control.retry(config, str(queued.home(0)))
-    cluster.wait_for(lambda: cluster.states(later.job_id).get(f"{later.job_id}_0") == "CANCELLED", 30, "the cancellation")
-    assert [element.state.name for element in survey(jobs.runs_dir)[0]] == ["finished", "failed", "cancelled"]
+    states = lambda: [element.state.name for element in survey(jobs.runs_dir)[0]]  # noqa: E731
+    cluster.wait_for(lambda: states() == ["finished", "failed", "cancelled"], 20, "the cancellation")
 
     control.retry(config, queued.submission.folder.name)
     again = Submission.read(queued.submission.folder).arrays[-1].job_id
