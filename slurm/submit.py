@@ -1,6 +1,7 @@
 """One way to submit: points frozen, code copied, one array for each distinct resource request, and the prompt is back."""
 
 import dataclasses
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.files import atomic_file
-from slurm.commands import SlurmError, run, sbatch
+from slurm.commands import SlurmError, Unreachable, run, sbatch
 from slurm.script import batch_script
 from slurm.site import read_site
 from slurm.snapshot import take_snapshot
@@ -42,14 +43,15 @@ def submit(job: str, points: Sequence[Point], dependency: str = "", after: Seque
     Everything is on disk before sbatch is called, so that an element finds it whatever happens to this process. Raises SlurmError with
     SLURM's own words where it refuses; nothing is queued then, unless an array of the same call was queued before, which is cancelled."""
     receipt = prepare(job, points, after)
-    queued: list[str] = []
     try:
         for submission in receipt.submissions:
             queue(submission, dependency)
-            queued += [array.job_id for array in submission.arrays]
-    except SlurmError:
-        if queued:
-            run(["scancel", *queued])
+    except SlurmError as error:
+        if receipt.job_ids:
+            run(["scancel", *receipt.job_ids])
+        if not isinstance(error, Unreachable):  # else it may have been queued all the same
+            for submission in receipt.submissions:
+                shutil.rmtree(submission.folder)
         raise
     return receipt
 

@@ -55,7 +55,7 @@ class ClusterConfig:
     exclude: str | None = None
     """Nodes not to run on."""
     sbatch: dict[str, str] = field(default_factory=dict)
-    """Further options of sbatch by their long names: cluster.sbatch.reservation=winter."""
+    """Further options of sbatch by their long names: cluster.sbatch.reservation=winter; those without a value are `true`."""
     srun: list[str] = field(default_factory=list)
     """Further arguments of the srun that starts the ranks, such as --cpu-bind=cores."""
     setup: list[str] = field(default_factory=list)
