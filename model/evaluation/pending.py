@@ -96,6 +96,8 @@ def probe_pending(config: Config, run: Path, saves: list[Save], retrieval: str, 
             finally:
                 claim.release()
             bar.advance(1, done)
+            if not patient:
+                say(done)
 
 
 def chosen(config: Config, run: Path, saves: list[Save]) -> list[Save]:
