@@ -42,8 +42,9 @@ def look_up(element_ids: Iterable[str]) -> dict[str, Job]:
         for job, state, reason, start in (row.split("|") for row in rows)
         for element in elements_of(job)
     }
-    forgotten = {element.partition("_")[0] for element in wanted - set(found)}
-    found = (_accounting(sorted(forgotten, key=int)) if forgotten else {}) | found
+    ended = {element for element in wanted if element not in found or found[element].over}  # of these sacct knows the exit status
+    told = _accounting(sorted({element.partition("_")[0] for element in ended}, key=int)) if ended else {}
+    found |= {job: known for job, known in told.items() if known.over and (job not in found or found[job].over)}  # sacct lags
     whole = {element: found.get(element) or found.get(element.partition("_")[0]) for element in wanted}
     return {element: job for element, job in whole.items() if job}
 
