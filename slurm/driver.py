@@ -16,15 +16,15 @@ from common.errors import UserError
 from common.fence import EXIT_SUPERSEDED
 from common.files import make_folder, read_json
 from common.stop import EXIT_CONTINUE
+from common.tail import read_tail
 from slurm.causes import cause
 from slurm.commands import SlurmError, details, run
-from slurm.element import Element
+from slurm.element import LOST, Element
 from slurm.preflight import preflight
 from slurm.script import rank_command
 from slurm.submission import FAILED, FINISHED, REQUEUED, SUPERSEDED, Submission
 
 USER_ERROR = 2
-TAIL = 64_000
 _FIRST_DEATH = re.compile(r"srun: error: \S+: tasks? (\d+)\S*: (.+)")
 
 
@@ -93,6 +93,9 @@ def conclude(element: Element, code: int, death: tuple[int, str] | None) -> int:
         element.end(SUPERSEDED, status="superseded", exit=code)
         return 0
     why = None
+    if status == "failed" and _taken_away(element):
+        element.end(REQUEUED, status=LOST, exit=code)
+        return code or 1
     if status == "failed":
         code = code or 1  # ranks that say nothing have not finished
         log, first = _first_log(element, death)
@@ -116,11 +119,9 @@ def requeue(element: Element, code: int) -> int:
     if how != "requeue":
         element.write(REQUEUED if how == "chain" else FAILED)
         return code or EXIT_CONTINUE  # a chain's next array takes over
+    if _taken_away(element):
+        return code or EXIT_CONTINUE
     try:
-        known = details(element.job)
-        if known.get("JobState") != "RUNNING" or int(known.get("Restarts", element.restart)) != element.restart:
-            print(f"not requeued: SLURM has {known.get('JobState', 'forgotten')} for it by now", flush=True)
-            return code or EXIT_CONTINUE
         element.write(REQUEUED)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # SLURM now ends this job's processes; scontrol inherits this and can finish
         run(["scontrol", "requeue", element.job])
@@ -130,16 +131,24 @@ def requeue(element: Element, code: int) -> int:
     return code or EXIT_CONTINUE
 
 
+def _taken_away(element: Element) -> bool:
+    """Whether SLURM has ended this attempt, by a cancellation, a preemption or for a lost node: then what follows is SLURM's to decide."""
+    try:
+        known = details(element.job)
+    except SlurmError as error:
+        print(f"{error}; taken for running", flush=True)
+        return False
+    if known.get("JobState", "RUNNING") == "RUNNING" and int(known.get("Restarts", element.restart)) == element.restart:
+        return False
+    print(f"SLURM has {known['JobState']} for this job by now; what comes next is up to it", flush=True)
+    return True
+
+
 def _first_log(element: Element, death: tuple[int, str] | None) -> tuple[str, int]:
     """End of the log of the rank that died first, and its number (rank 0 where nothing is known)."""
     rank = death[0] if death else 0
     file = element.submission.log_file(element.index, element.job, element.number, str(rank))
-    try:
-        with file.open("rb") as stream:
-            stream.seek(max(0, file.stat().st_size - TAIL))
-            text = stream.read().decode(errors="replace")
-    except OSError:
-        text = ""
+    text = read_tail(file)
     return text + (f"\n{death[1]}" if death else ""), rank
 
 

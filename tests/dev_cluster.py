@@ -33,6 +33,8 @@ class Cluster:
     folder: Path
     env: dict[str, str]
     """Settings of the scripts; `SLURM_CONF` is in os.environ, so SLURM's commands find it by themselves."""
+    small_disk: Path | None
+    """A file system of 24 MB that every node sees; None without the right to mount one."""
 
     @property
     def own_host_names(self) -> bool:
@@ -117,8 +119,8 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip(f"needs SLURM ({', '.join(missing)} not installed): {INSTALL}")
     folder = Path(tempfile.mkdtemp(prefix="terzi-", dir="/tmp"))  # paths of unix sockets are short, TMPDIR may be long
     folder.rmdir()  # up.sh makes it
-    made = Cluster(folder, {"TERZI_CLUSTER": str(folder), "TERZI_CLUSTER_PORT": str(_free_ports())})
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, _small_disk() as disk:
+        made = Cluster(folder, {"TERZI_CLUSTER": str(folder), "TERZI_CLUSTER_PORT": str(_free_ports())}, disk)
         for name in [name for name in os.environ if name.startswith(("SLURM_", "SBATCH_"))]:
             patch.delenv(name)  # these tests may run inside a job
         patch.setenv("SLURM_CONF", str(folder / "etc" / "slurm.conf"))
@@ -127,6 +129,19 @@ def cluster() -> Iterator[Cluster]:
             yield made
         finally:
             made.script("down.sh", "--remove")
+
+
+@contextlib.contextmanager
+def _small_disk() -> Iterator[Path | None]:
+    """A small tmpfs, mounted before the nodes boot: they have mount tables of their own from then on."""
+    folder = Path(tempfile.mkdtemp(prefix="terzi-disk-", dir="/tmp"))
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True).returncode == 0
+    try:
+        yield folder if mounted else None
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+        folder.rmdir()
 
 
 def _free_ports() -> int:

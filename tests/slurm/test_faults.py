@@ -36,14 +36,13 @@ def test_a_split_brain_leaves_one_writer(cluster, jobs, quiet):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 24 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True).returncode:
+def small_disk(cluster):
+    """A file system of 24 MB, empty before and after."""
+    if cluster.small_disk is None:
         pytest.skip("needs the right to mount a small tmpfs")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+    yield cluster.small_disk
+    for path in cluster.small_disk.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def test_a_full_disk_costs_an_attempt_and_no_save(cluster, jobs, quiet, small_disk):
