@@ -26,7 +26,7 @@ from slurm.submission import FAILED, Point
 
 FINISH = "finish"
 """Name of the order for the sweep that chooses and reports."""
-AT_STOP, AT_END = 5.0, 120.0
+AT_STOP, AT_END = 5.0, 60.0
 """Seconds that a training waits for SLURM when it was asked to stop, and when it has finished."""
 
 

@@ -20,7 +20,7 @@ from conf.schema import Config
 from slurm.commands import SlurmError, Unreachable, living
 from slurm.commands import run as ask
 from slurm.site import SETTINGS
-from slurm.submission import FAILED, FINISHED, Point, Submission
+from slurm.submission import FAILED, FINISHED, Point, Submission, submissions
 from slurm.submit import origin_of, prepare, queue
 
 FOLDER = "outbox"
@@ -68,6 +68,18 @@ def drain(run: str | Path) -> list[str]:
             alive = living([job for other in records(run).values() for job in other["jobs"]])
             arrays = sorted({job.partition("_")[0] for job in alive}, key=int)
             told += _submit(run, {name: order}, f"afterany:{':'.join(arrays)}" if arrays else "")
+    return told
+
+
+def drain_all(runs_dir: str | Path) -> list[str]:
+    """`drain` for every run that was submitted from ``runs_dir``; what SLURM does not take stays, and its reason is among the lines."""
+    homes = {str(Path(point["home"]).absolute()) for one in submissions(runs_dir) if one.manifest["job"] == "train" for point in one.points}
+    told = []
+    for home in sorted(homes):
+        try:
+            told += [f"{home}: {line}" for line in drain(home)]
+        except SlurmError as error:
+            told.append(f"{home}: {error}; its probes wait in {Path(home) / FOLDER}")
     return told
 
 

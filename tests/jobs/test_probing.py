@@ -1,6 +1,10 @@
 """Probes that a training starts by itself, without SLURM; with it: tests/slurm/test_probes.py."""
 
 import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -10,12 +14,15 @@ from jobs import train
 from jobs.cli import compose, to_config
 from jobs.probing import note_failures, probe_cluster, refuse_probing
 from jobs.sweep import run
-from model.evaluation.results import failure_file, result_file
+from model.evaluation import pending
+from model.evaluation.results import claim_file, failure_file, result_file
 from model.training.saves import linked
 from slurm import outbox
 from slurm.submission import Array, Point
 from slurm.submit import prepare
 
+ROOT = Path(__file__).resolve().parents[2]
+HOLDER = "import sys, time; from common.claim import Claim; claim = Claim(sys.argv[1]); print(claim.take(), flush=True); time.sleep(600)"
 COURSE = [
     "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.steps=6", "train.eval_packs=0",
     "train.save.probe_every_steps=3", "probe.document_tokens=60", "probe.train_document_tokens=60", "probe.steps=5", "probe.pairs=100",
@@ -49,6 +56,42 @@ def test_what_could_only_fail_is_refused_before_the_first_step(retrieval_folder)
     config.data.retrieval, config.probe.document_tokens = str(retrieval_folder), config.model.max_positions + 1
     with pytest.raises(UserError, match=r"probe.document_tokens=\d+ exceeds model.max_positions"):
         refuse_probing(config)
+
+
+def test_an_element_leaves_a_claimed_save_and_a_sweep_waits(sweep_config, run_folder, capsys, monkeypatch):
+    """Until the process that holds it is killed."""
+    monkeypatch.setattr(pending, "PATIENCE", 0.1)
+    monkeypatch.setenv("COLUMNS", "300")
+    with subprocess.Popen([sys.executable, "-c", HOLDER, claim_file(run_folder, 20)], cwd=ROOT, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        holder = f"step 20 is being probed by process {other.pid} on "
+        sweep_config.sweep.step = 20
+        run(sweep_config)
+        assert not result_file(run_folder, 20).exists() and "left to it" in (said := capsys.readouterr().err) and holder in said
+        sweep_config.sweep.step = None
+        killer = threading.Timer(4, other.kill)
+        killer.start()
+        run(sweep_config)
+        killer.join()
+    said = capsys.readouterr().err
+    assert said.count(holder) == 1 and "waiting for it" in said
+    assert all(result_file(run_folder, step).is_file() for step in (0, 10, 20, 30))
+    assert list((run_folder / "eval" / "claims").iterdir()) == []
+
+
+def test_a_result_whose_claim_was_lost_is_thrown_away(sweep_config, run_folder, capsys, monkeypatch):
+    """Another process took the save over, as one does whose controller gave this node up for dead."""
+    probe_budgets, file = pending.probe_budgets, claim_file(run_folder, 20)
+
+    def overtaken(*arguments):
+        outbox.write_json(file, json.loads(file.read_text()) | {"token": "another's", "host": "elsewhere"})
+        return probe_budgets(*arguments)
+
+    monkeypatch.setattr(pending, "probe_budgets", overtaken)
+    sweep_config.sweep.step = 20
+    run(sweep_config)
+    assert "has taken it over; this result is thrown away" in capsys.readouterr().err.replace("\n", " ")
+    assert not result_file(run_folder, 20).exists() and file.is_file()
 
 
 def test_a_probe_asks_for_one_process():

@@ -64,6 +64,14 @@ def test_an_order_outlives_its_process_and_a_missing_slurm(run, no_slurm):
     assert (order["config"]["seed"], order["config"]["sweep"]["step"]) == (7, 10)
 
 
+def test_runs_are_found_by_what_was_submitted(run, no_slurm):
+    runs_dir = run.parents[1]
+    assert outbox.drain_all(runs_dir) == []
+    prepare("train", [Point(Config(runs_dir=str(runs_dir)), str(run)), Point(Config(runs_dir=str(runs_dir)), str(run) + "_other")])
+    (told,) = outbox.drain_all(runs_dir)
+    assert told.startswith(f"{run}: scontrol is not here") and told.endswith(str(run / "outbox"))
+
+
 def test_an_order_that_was_submitted_is_not_submitted_again(run, no_slurm):
     """Who submitted it died before it could remove it."""
     submitted(run)

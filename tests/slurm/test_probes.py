@@ -1,5 +1,6 @@
 """Probes that a training starts: whatever is refused, lost or submitted twice, one result a save, and the training does not notice."""
 
+import dataclasses
 import json
 import os
 import re
@@ -9,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from jobs.probing import BySlurm
 from model.evaluation.pending import budgets
 from model.evaluation.prepared import settings_digest
 from model.evaluation.results import digests_of, result_file, why_redo
 from model.evaluation.retrieval_set import digest_retrieval
 from model.training.saves import list_saves, save_name
+from slurm import outbox
 from slurm.submission import Point, Submission
 from slurm.submit import submit
 from tests.jobs.conftest import encoders as encoders
@@ -104,19 +107,24 @@ def test_one_result_a_save_whatever_happens_to_sbatch(cluster, jobs, retrieval_f
     assert (home / "checkpoints" / "best").is_symlink()
 
 
-def test_the_same_probe_twice(cluster, jobs, sweep_config, run_folder, tmp_path):
-    """The second element finds the claim of the first and says whose it is."""
-    sweep_config.runs_dir, sweep_config.sweep.step = str(tmp_path / "submitted"), 20
-    sweep_config.probe.depth, sweep_config.probe.steps = "full", 600
+def test_a_probe_that_runs_already(cluster, jobs, sweep_config, run_folder, tmp_path):
+    """Of a job that nobody remembers: the element that a training submits says who holds the save, and the report waits for it."""
+    for step in (0, 10, 30):
+        shutil.rmtree(run_folder / "checkpoints" / save_name(step))
+    sweep_config.runs_dir, sweep_config.run_dir, sweep_config.sweep.trigger = str(tmp_path / "submitted"), str(run_folder), "after"
+    sweep_config.probe.depth, sweep_config.probe.steps, sweep_config.sweep.bootstrap = "full", 500, 0
     sweep_config.cluster.kind, sweep_config.cluster.time = "slurm", "10"
-    home = run_folder / "checkpoints" / save_name(20)
-    (first,) = submit("sweep", [Point(sweep_config, str(home))]).submissions
+    one = dataclasses.replace(sweep_config, sweep=dataclasses.replace(sweep_config.sweep, step=20))
+    (first,) = submit("sweep", [Point(one, str(run_folder / "checkpoints" / save_name(20)))]).submissions
     claim = run_folder / "eval" / "claims" / f"{save_name(20)}.json"
     cluster.wait_for(claim.is_file, 60, "the claim")
-    (second,) = submit("sweep", [Point(sweep_config, str(home))]).submissions
+    BySlurm(sweep_config).end(finished=True)
+    second, report = (Submission.read(outbox.record(run_folder, name)["submission"]) for name in (save_name(20), "finish"))
     cluster.wait_for(lambda: second.element(0)["state"] == "finished", 60, "the second")
     assert claim.is_file() and first.element(0)["state"] == "running"
-    assert f"step 20 is being probed by job {first.jobs_of(0)[0]}, process" in logs(second).replace("\n", "")
-    cluster.wait_for(lambda: first.element(0)["state"] == "finished", 120, "the first")
-    assert sorted(path.name for path in (run_folder / "eval").iterdir()) == ["claims", f"{save_name(20)}.json", f"{save_name(20)}.npz"]
-    assert not claim.exists() and not DONE.search(logs(second)) and DONE.search(logs(first))
+    holder = f"step 20 is being probed by job {first.jobs_of(0)[0]}, process"
+    assert holder in logs(second) and "left to it" in logs(second)
+    cluster.wait_for(lambda: report.element(0)["state"] == "finished", 120, "the report")
+    assert holder in logs(report) and "waiting for it" in logs(report) and (run_folder / "report.html").is_file()
+    assert [len(DONE.findall(logs(one))) for one in (first, second, report)] == [1, 0, 0]
+    assert result_file(run_folder, 20).is_file() and not claim.exists()
