@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 DATA ?=
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help setup setup-dev quickstart test test-slurm lint cluster cluster-down clean
+.PHONY: help setup setup-dev quickstart test test-slurm lint cluster cluster-down wheelhouse clean
 help:
 	@echo "make quickstart            corpus, tokenizer, encoder, retrieval at every save: about 7 minutes on 2 cores"
 	@echo "make quickstart DATA=dir   the same on your own .txt .md .jsonl .parquet"
 	@echo "make test                  every test that needs no SLURM (at most 12 minutes on 2 cores)"
 	@echo "make test-slurm            the others, on a SLURM cluster that they boot (at most 15 minutes)"
 	@echo "make cluster               boot a small SLURM on this machine, to try jobs on; make cluster-down stops it"
+	@echo "make wheelhouse            the packages of requirements.lock as files in wheels/, for nodes that cannot install"
 	@echo "make setup                 only .venv, from requirements.lock"
 	@echo "make lint                  ruff"
 	@echo "make clean                 remove data/quickstart and runs/quickstart"
@@ -57,3 +58,6 @@ cluster-down:
 
 clean:
 	rm -rf data/quickstart runs/quickstart
+
+wheelhouse: setup
+	$(BIN)/python -m jobs.fetch "fetch.wheelhouse='$(abspath $(or $(WHEELS),wheels))'"

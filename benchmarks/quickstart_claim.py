@@ -10,10 +10,11 @@ same probe), with a paired-bootstrap 95% interval above 0, for each of three see
 
 import sys
 import time
+from importlib import import_module
 
 from benchmarks.record import keep
 from conf.schema import Config
-from jobs import pipeline
+from jobs import graph
 from jobs.cli import compose, to_config
 from model.evaluation.sweep import NDCG, SweepResult, sweep
 
@@ -23,12 +24,12 @@ def measure(seed: int) -> dict:
     overrides = ["experiment=quickstart", f"seed={seed}", "run=claim_seed_${seed}"]
     config: Config = to_config(compose("pipeline", overrides))
     seconds = {}
-    for stage in pipeline.stages(config):
-        if stage.name in ("sweep", "export"):
+    for name in graph.chain(config):
+        if name in ("sweep", "export"):
             continue
         started = time.monotonic()
-        pipeline.runner(stage.name)(config)
-        seconds[stage.name] = round(time.monotonic() - started, 1)
+        import_module(f"jobs.{name}").run(config)
+        seconds[name] = round(time.monotonic() - started, 1)
     started = time.monotonic()
     found = sweep(config)
     seconds["sweep"] = round(time.monotonic() - started, 1)
