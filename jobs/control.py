@@ -10,6 +10,7 @@ from common.errors import UserError
 from conf.schema import Config
 from jobs.views.rows import UNHAPPY
 from slurm.commands import run
+from slurm.goodput import goodput
 from slurm.states import Seen, survey
 from slurm.submission import FOLDER
 from slurm.submit import Receipt, resubmit
@@ -48,6 +49,15 @@ def retry(config: Config, target: str) -> list[Receipt]:
     receipts = [resubmit(folder, indices) for folder, indices in folders.items()]
     console.print(f"as job {', '.join(receipt.job_ids[-1] for receipt in receipts)}")
     return receipts
+
+
+def show_goodput(config: Config, target: str) -> None:
+    """Print the goodput of every training that ``target`` names. Raises UserError where there is none or the accounting is away."""
+    chosen = [element for element in find(config, target) if element.submission.manifest["job"] == "train"]
+    if not chosen:
+        raise UserError(f"status.goodput={target}: no training that was submitted has that name")
+    for element in chosen:
+        console.print(f"{element.home}: {goodput(element.submission, element.index).describe()}")
 
 
 def find(config: Config, target: str) -> list[Seen]:

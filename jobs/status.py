@@ -8,6 +8,7 @@ what an artefact was made of and where a document went.
   python -m jobs.status 'status.runs=[/scratch/me/runs/*/*]'      other run folders
   python -m jobs.status status.cancel=1234_5                      a job id, a run folder or a submission
   python -m jobs.status status.retry=runs/mine/seed_1             what failed or never finished, with the code of then
+  python -m jobs.status status.goodput=runs/mine/seed_1           useful step time / allocated time, restarts listed apart
   python -m jobs.status status.artefact=runs/mine/seed_0/export   back to tokenizer and text, with digests checked
   python -m jobs.status name=mine status.document=4711 status.run=runs/mine/seed_0
 """
@@ -18,10 +19,13 @@ from contextlib import suppress
 from rich.console import Console
 from rich.live import Live
 
+from common.progress import say
 from conf.schema import Config
 from jobs.cli import main
 from jobs.views.rows import Overview, overview
 from jobs.views.table import render, tell, wide
+from slurm.commands import available
+from slurm.outbox import drain_all
 
 
 def run(config: Config) -> Overview | None:
@@ -31,6 +35,11 @@ def run(config: Config) -> Overview | None:
         from jobs.control import cancel, retry
 
         cancel(config, status.cancel) if status.cancel else retry(config, status.retry)
+        return None
+    if status.goodput:
+        from jobs.control import show_goodput
+
+        show_goodput(config, status.goodput)
         return None
     if status.artefact:
         from jobs.views.lineage import render_lineage
@@ -42,6 +51,9 @@ def run(config: Config) -> Overview | None:
 
         tell(console, render_trace(config))
         return None
+    if available() and not config.dry_run:
+        for line in drain_all(config.runs_dir):
+            say(line)
     return watch(config, console) if status.watch else show(config, console)
 
 

@@ -14,17 +14,17 @@ from tests.slurm.jobs import Queued, rank_process
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
 
-STEPS = 800
+STEPS = 1200
 COURSE = [f"train.steps={STEPS}", "seed=1,2,3,4", "train.save.probe_at_start=false", "train.save.resume_every_steps=100"]
 REQUEUED, KILLED, NODE_LOST, PREEMPTED = range(4)
 
 
 def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
-    """Four elements, a node each. The time limit of a minute strikes besides wherever an attempt lives that long."""
+    """Four elements, a node each. The time limit of two minutes strikes besides wherever an attempt lives that long."""
     quiet = jobs.train("name=quiet", *COURSE, "cluster.time=10", multirun=True)
     quiet.wait(seconds=240)
     storm = jobs.train(
-        "name=storm", *COURSE, "cluster.partition=low", "cluster.time=1", "cluster.signal_lead=30", "cluster.cpus_per_task=8", multirun=True
+        "name=storm", *COURSE, "cluster.partition=low", "cluster.time=2", "cluster.signal_lead=60", "cluster.cpus_per_task=8", multirun=True
     )
     assert len(storm.submission.arrays) == 1
     struck: dict[int, list[int]] = {element: [] for element in range(4)}
@@ -39,6 +39,9 @@ def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
             ["sbatch", "--partition=main", "--exclusive", f"--nodelist={node}", "--wrap=sleep 3", "--output=/dev/null"], check=True
         )
 
+    for element in range(4):
+        strike(element, 1)
+    cluster.restart_controller()
     preempt(strike(PREEMPTED, 1))
     strike(KILLED, 1)
     os.kill(rank_process(storm.submission.folder, 0, KILLED), signal.SIGKILL)
@@ -47,9 +50,8 @@ def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
     lost = strike(NODE_LOST, 1)
     cluster.node("kill", lost)
     job = storm.submission.jobs_of(PREEMPTED)[0]
-    cluster.wait_for(lambda: cluster.states(job).get(job) == "PENDING", 30, "the preempted element to be queued again")
+    cluster.wait_for(lambda: cluster.states(job).get(job) == "PENDING", 60, "the preempted element to be queued again")
     subprocess.run(["scontrol", "update", f"JobId={job}", "Partition=lowgrace"], check=True)
-    cluster.restart_controller()
     cluster.node("start", lost)
     preempt(strike(PREEMPTED, 2))
     storm.wait(seconds=400)
