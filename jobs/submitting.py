@@ -50,23 +50,31 @@ def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> A
     if not receipt.submissions:
         return receipt
     tell(receipt)
-    return wait_for(receipt)[-len(points) :] if configs[0].cluster.wait else receipt
+    if not configs[0].cluster.wait:
+        return receipt
+    values = dict(zip(receipt.homes, wait_for(receipt), strict=True))
+    return [values[point.home] for point in points]
 
 
 def queue_job(job: str, points: Sequence[Point], dependency: str = "", after: Sequence[str] = ()) -> Receipt:
-    """Queue one job for ``points``; one whose work is cut into elements as an array of those, and itself after them."""
-    cut = JOBS[job].elements
-    elements = [
-        dataclasses.replace(point, config=one, label=f"{point.label} element {number}".strip())
-        for point in points
-        for number, one in enumerate(cut(point.config) if cut else [])
-    ]
+    """Queue one job for ``points``: its elements as one array, if its work is cut into some, and itself after them."""
+    elements = cut(job, points)
     if not elements:
         return submit(job, points, dependency, after)
     first = submit(job, elements, dependency, after)
     names = [submission.folder.name for submission in first.submissions]
     then = submit(job, points, depends("afterok" if job == "prepare" else "afterany", first.last_jobs()), names)
     return Receipt([*first.submissions, *then.submissions])
+
+
+def cut(job: str, points: Sequence[Point]) -> list[Point]:
+    """The elements that share the work of ``points``; none where the job does it by itself."""
+    elements = JOBS[job].elements
+    return [
+        dataclasses.replace(point, config=one, label=f"{point.label} element {number}".strip())
+        for point in points
+        for number, one in enumerate(elements(point.config) if elements else [])
+    ]
 
 
 def depends(kind: str, job_ids: Sequence[str]) -> str:
@@ -81,10 +89,8 @@ def _share(job: str, points: Sequence[Point]) -> list[Point]:
     number, count = allocation.task()
     if count == 1:
         return points
-    cut = JOBS[job].elements
-    if len(points) == 1 and cut:
-        config = with_value(points[0].config, f"{job}.elements", count)
-        return [dataclasses.replace(points[0], config=cut(config)[number])]
+    if len(points) == 1 and JOBS[job].elements:
+        return [cut(job, [dataclasses.replace(points[0], config=with_value(points[0].config, f"{job}.elements", count))])[number]]
     if len(points) != count:
         raise UserError(f"the array has {count} elements and the multirun {len(points)} points; submit it with --array=0-{len(points) - 1}")
     return [points[number]]
@@ -144,7 +150,9 @@ def tell(receipt: Receipt) -> None:
 
 def show(job: str, points: Sequence[Point]) -> Receipt:
     """Print what would be queued: the batch script of each array, the points, the disk they will take. Queues nothing, keeps nothing."""
-    receipt = prepare(job, points)
+    elements = cut(job, points)
+    receipt = prepare(job, elements) if elements else Receipt()
+    receipt.submissions += prepare(job, points).submissions
     for submission in receipt.submissions:
         count = len(submission.points)
         print(batch_script(submission, 0, count))

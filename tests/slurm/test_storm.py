@@ -66,7 +66,7 @@ def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
     assert "SIGKILL" in storm.attempts(KILLED)[0]["cause"] and storm.attempts(KILLED)[0]["status"] == "failed"
     assert any(_stopped_by_limit(storm, element) for element in range(4)), "no attempt met its time limit"
     for element in range(4):
-        assert accounting[element][-1] == "COMPLETED" and len(accounting[element]) > len(struck[element])
+        assert accounting[element][-1] == "COMPLETED" and len(accounting[element]) > 1
         assert [line["step"] for line in storm.metrics(element)] == list(range(1, STEPS + 1))
         assert storm.series(element) == quiet.series(element)
         assert read_config(storm.home(element))["seed"] == read_config(quiet.home(element))["seed"]
