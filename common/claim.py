@@ -94,7 +94,8 @@ class Claim:
         if holder["host"] != self.me["host"]:
             return self.alive(holder)
         try:
-            return psutil.Process(holder["pid"]).create_time() == holder["born"]
+            process = psutil.Process(holder["pid"])
+            return process.create_time() == holder["born"] and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
 
