@@ -8,6 +8,7 @@ makes a save at the next step and ends with exit status 75: start it again.
   python -m jobs.train name=mine model=encoder/modernbert_base train.steps=20000 optim.lr=8e-4 dry_run=true
   python -m jobs.train name=mine run=longer train.steps=40000      a longer run of its own; before its decay begins, a run
                                                                    is extended by the same command with more train.steps
+  python -m jobs.train experiment=quickstart cluster=slurm sweep.trigger=on_save       every fresh probe save is probed at once
   python -m jobs.train name=mine run=decay train.branch_from=runs/mine/seed_0/checkpoints/step_0010000 train.decay_only=true
 """
 
