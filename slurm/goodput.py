@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from slurm.commands import run
 from slurm.submission import Submission
@@ -36,8 +38,19 @@ def goodput(submission: Submission, element: int) -> Goodput:
     """Goodput of an element of a training. Raises SlurmError where the accounting does not answer."""
     jobs = submission.jobs_of(element)
     rows = run(["sacct", "--duplicates", "--allocations", "--noheader", "--parsable2", f"--jobs={','.join(jobs)}", f"--format={COLUMNS}"])
-    attempts = [(row[1].partition(" ")[0], float(row[2])) for line in rows.splitlines() if (row := line.split("|"))[0] in jobs]
+    charged = [(row[1].partition(" ")[0], float(row[2])) for line in rows.splitlines() if (row := line.split("|"))[0] in jobs]
+    recorded = [_seconds(attempt) for attempt in submission.element(element)["attempts"]]
+    # of what ran while the controller fell, SLURM may know less than the element's own record
+    attempts = [(state, max(seconds, own)) for (state, seconds), own in zip(charged, [*recorded, *[0.0] * len(charged)], strict=False)]
     file = Path(submission.points[element]["home"]) / "metrics.jsonl"
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     useful = sum(json.loads(line).get("seconds", 0.0) for line in lines)
     return Goodput(useful, sum(seconds for _, seconds in attempts), attempts)
+
+
+def _seconds(attempt: dict[str, Any]) -> float:
+    """Length of an attempt by its driver's record; 0 where it was lost."""
+    if not attempt["ended"]:
+        return 0.0
+    begun, ended = (datetime.fromisoformat(attempt[name]) for name in ("started", "ended"))
+    return (ended - begun).total_seconds()
