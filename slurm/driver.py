@@ -182,3 +182,6 @@ if __name__ == "__main__":
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)
+    except OSError as error:  # an attempt that cannot be recorded is not repeated: nobody would count
+        print(f"error: cannot record this attempt ({error}); make room or mend the disk, then give the same command again", file=sys.stderr)
+        sys.exit(1)

@@ -53,7 +53,7 @@ def test_a_full_disk_costs_an_attempt_and_no_save(cluster, jobs, quiet, small_di
     assert not (small_disk / "runs" / "submissions").exists()
     run = jobs.train(*COURSE, *place, "cluster.restarts=0")
     run.strike()
-    (small_disk / "ballast").write_bytes(bytes(shutil.disk_usage(small_disk).free - 4096))
+    (small_disk / "ballast").write_bytes(bytes(shutil.disk_usage(small_disk).free - 200_000))
     run.wait("failed")
     assert "disk" in run.attempts()[0]["cause"]
     assert all(verify(save) is None for save in list_saves(run.home()))
