@@ -14,8 +14,8 @@ from importlib import import_module
 
 from benchmarks.record import keep
 from conf.schema import Config
-from jobs import graph
 from jobs.cli import compose, to_config
+from jobs.launch import graph
 from model.evaluation.sweep import NDCG, SweepResult, sweep
 
 

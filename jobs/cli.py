@@ -23,8 +23,8 @@ from common.artefacts import localise
 from common.errors import ToldElsewhere, UserError, suggestion
 from conf.schema import Config
 from conf.schema.check import check, keys
-from jobs import launcher
 from jobs.help import show
+from jobs.launch.multirun import register
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 KEEP_REFERENCES = ("doctor", "fetch", "status")
@@ -128,16 +128,16 @@ def first_point(overrides: list[str]) -> list[str]:
 
 def start(job: str, run: Callable[[Config], Any], config: Config) -> Any:
     """Run a job here, or queue it where cluster.kind=slurm asks for that and it is a job that can be queued."""
-    from jobs.catalogue import JOBS
+    from jobs.launch.catalogue import JOBS
 
     return start_all(job, [config]) if config.cluster.kind == "slurm" and job in JOBS else run(config)
 
 
 def start_all(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> Any:
     """Queue one job for several configurations."""
-    from jobs.catalogue import JOBS
-    from jobs.graph import launch_graph
-    from jobs.submitting import launch
+    from jobs.launch.catalogue import JOBS
+    from jobs.launch.graph import launch_graph
+    from jobs.launch.points import launch
 
     if job == "pipeline":
         return launch_graph(configs, labels)
@@ -164,7 +164,7 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     # fast on a quiet machine (0.248 s a quickstart step against 0.249 s; without any spinning 0.299 s).
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    launcher.register()
+    register()
     given = [spelled_out(argument) for argument in sys.argv[1:]]
     arguments = sys.argv[1:] = sorted(given, key=lambda one: one not in ("-m", "--multirun"))  # Hydra wants the flag before all overrides
     if "--help" in arguments or "-h" in arguments:

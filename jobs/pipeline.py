@@ -16,9 +16,9 @@ from pathlib import Path
 
 from common.progress import say
 from conf.schema import Config
-from jobs import graph
-from jobs.catalogue import JOBS
 from jobs.cli import main
+from jobs.launch import graph
+from jobs.launch.catalogue import JOBS
 
 
 def run(config: Config) -> None:

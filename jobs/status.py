@@ -32,12 +32,12 @@ def run(config: Config) -> Overview | None:
     """Do or show what `status` asks for; of the table returns what it showed."""
     status, console = config.status, wide()
     if status.cancel or status.retry:
-        from jobs.control import cancel, retry
+        from jobs.launch.control import cancel, retry
 
         cancel(config, status.cancel) if status.cancel else retry(config, status.retry)
         return None
     if status.goodput:
-        from jobs.control import show_goodput
+        from jobs.launch.control import show_goodput
 
         show_goodput(config, status.goodput)
         return None

@@ -22,7 +22,7 @@ from model.evaluation.metrics import parse_metric
 
 def run(config: Config) -> None:
     """Probe, choose the best save of each run, print the tables, write the reports."""
-    from jobs.probing import claims, note_failures, settle
+    from jobs.launch.probing import claims, note_failures, settle
     from model.evaluation.comparison import comparison_folder, write_comparison
     from model.evaluation.pending import budgets, probe_saves, whole
     from model.evaluation.report import write_report

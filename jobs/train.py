@@ -28,7 +28,7 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     Raises UserError before the first step for whatever does not fit together, SystemExit(75) after a stop that was asked for.
     """
     from common.stop import EXIT_CONTINUE
-    from jobs.probing import Probing, probing, refuse_probing
+    from jobs.launch.probing import Probing, probing, refuse_probing
     from model.megatron import ranks
     from model.megatron.startup import start
     from model.training.assemble import build_loop, inputs, open_data

@@ -20,8 +20,9 @@ from rich.console import Console
 from common import manifest as manifests
 from common.errors import UserError
 from conf.schema import Config
-from jobs import control, export, prepare, status, tokenizer, train
+from jobs import export, prepare, status, tokenizer, train
 from jobs.cli import compose, spelled_out, to_config
+from jobs.launch import control
 from jobs.views.consumed import read_uses
 from jobs.views.lineage import lineage, render_lineage
 from jobs.views.progress import best_ndcg, read_progress

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from common.stop import EXIT_CONTINUE
 from jobs import train
 from jobs.cli import compose, to_config
 from model.training.saves import list_saves
-from common.stop import EXIT_CONTINUE
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 140

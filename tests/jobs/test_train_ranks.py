@@ -14,10 +14,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from common.stop import EXIT_CONTINUE
 from jobs import train
 from jobs.cli import compose, to_config
 from model.training.saves import list_saves, set_link
-from common.stop import EXIT_CONTINUE
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.probing import BySlurm
+from jobs.launch.probing import BySlurm
 from model.evaluation.pending import budgets
 from model.evaluation.prepared import settings_digest
 from model.evaluation.results import digests_of, result_file, why_redo

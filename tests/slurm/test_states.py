@@ -8,7 +8,7 @@ import pytest
 from common.errors import UserError
 from common.files import write_json
 from conf.schema import Config
-from jobs import control
+from jobs.launch import control
 from slurm.queue import Job, elements_of
 from slurm.states import read_record, survey
 from slurm.states import state_of as state_with

@@ -10,10 +10,10 @@ from typing import Any
 from common.errors import UserError
 from common.progress import console, say
 from conf.schema import ClusterConfig, Config
-from jobs.catalogue import JOBS
-from jobs.checks.submission import refuse
 from jobs.doctor import short
-from jobs.forecast import check_room, forecast
+from jobs.launch.catalogue import JOBS
+from jobs.launch.forecast import check_room, forecast
+from jobs.launch.refuse import refuse
 from model.training.course import with_value
 from slurm import allocation
 from slurm.commands import available, element_id, living

@@ -6,7 +6,7 @@ from pathlib import Path
 from common.errors import UserError
 from common.progress import say
 from conf.schema import Config
-from jobs.catalogue import JOBS
+from jobs.launch.catalogue import JOBS
 
 SECRETS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "ACCESS_KEY", "CREDENTIAL")
 

@@ -16,7 +16,7 @@ from common.errors import UserError
 from common.files import write_json
 from common.progress import say
 from conf.schema import ClusterConfig, Config
-from jobs.catalogue import JOBS
+from jobs.launch.catalogue import JOBS
 from model.evaluation.metrics import parse_metric
 from model.evaluation.results import failure_file, result_file
 from model.training.saves import PROBE, Save, list_saves, save_name

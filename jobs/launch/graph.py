@@ -11,11 +11,11 @@ from rich.table import Table
 from common import manifest as manifests
 from common.progress import say
 from conf.schema import Config
-from jobs.catalogue import JOBS
-from jobs.checks.submission import refuse
 from jobs.doctor import short
-from jobs.forecast import check_room, forecast
-from jobs.submitting import depends, is_queued, make_point, queue_job, tell
+from jobs.launch.catalogue import JOBS
+from jobs.launch.forecast import check_room, forecast
+from jobs.launch.points import depends, is_queued, make_point, queue_job, tell
+from jobs.launch.refuse import refuse
 from model.training.run import read_config
 from model.training.saves import PROBE, linked, list_saves
 from slurm.commands import available

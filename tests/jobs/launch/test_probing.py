@@ -12,7 +12,7 @@ from common.errors import UserError
 from conf.schema import Config
 from jobs import train
 from jobs.cli import compose, to_config
-from jobs.probing import note_failures, probe_cluster, refuse_probing
+from jobs.launch.probing import note_failures, probe_cluster, refuse_probing
 from jobs.sweep import run
 from model.evaluation import pending
 from model.evaluation.results import claim_file, failure_file, result_file
