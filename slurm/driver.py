@@ -47,7 +47,9 @@ def main(arguments: list[str]) -> int:
 
 
 def start_ranks(element: Element) -> tuple[int, tuple[int, str] | None]:
-    """Exit status of the ranks together, and which of them died first and how, as srun told."""
+    """Exit status of the rank that failed first, and which one that was and how it died, as srun told; 0 where none failed.
+
+    srun itself ends with the highest status of all ranks, also of those that it has taken down."""
     submission = element.submission
     log = (
         make_folder(Path(submission.points[element.index]["logs"]))
@@ -65,7 +67,14 @@ def start_ranks(element: Element) -> tuple[int, tuple[int, str] | None]:
             found = _FIRST_DEATH.match(line)
             if found and death is None:
                 death = int(found[1]), found[2]
-    return srun.returncode, death
+    return _status(death[1], srun.returncode) if death else srun.returncode, death
+
+
+def _status(told: str, otherwise: int) -> int:
+    """Exit status behind srun's words: "Exited with exit code 2", "Killed"."""
+    if code := re.search(r"exit code (\d+)", told):
+        return int(code[1])
+    return next((128 + number for number in signal.valid_signals() if (signal.strsignal(number) or "?") in told), otherwise)
 
 
 def rank_environment(submission: Submission) -> dict[str, str]:

@@ -54,7 +54,7 @@ def batch_script(submission: Submission, first: int, count: int, dependency: str
         stderr_to_stdout=True,
         use_srun=False,
         setup=[*cluster.setup, *environment(submission.snapshot)],
-        additional_parameters=options | {name: True if value == "true" else value for name, value in cluster.sbatch.items()},
+        additional_parameters=options | {name: True if value.lower() == "true" else value for name, value in cluster.sbatch.items()},
     )
 
 

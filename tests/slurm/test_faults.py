@@ -79,7 +79,7 @@ def test_a_site_without_requeue_chains_arrays(cluster, jobs, quiet):
 
 def test_the_preflight_names_a_silent_node_and_goes_elsewhere(cluster, jobs):
     """The preflight's process on the second node is frozen."""
-    run = jobs.train("train.steps=3", "cluster.nodes=2", "cluster.preflight=true", "cluster.preflight_seconds=25")
+    run = jobs.train("train.steps=3", "train.micro_batch=2", "cluster.nodes=2", "cluster.preflight=true", "cluster.preflight_seconds=25")
     frozen = lambda: _preflight_on("n2")  # noqa: E731
     cluster.wait_for(frozen, 30, "the preflight on n2")
     for process in _preflight_on("n2"):
@@ -102,7 +102,8 @@ def test_by_hand_and_in_salloc(cluster, jobs, quiet):
     cluster.wait_for(lambda: len(read_series(home / "metrics.jsonl")) > 5, 240, "the first steps")
     subprocess.run(["scancel", "--signal=USR1", f"{job}_0"], check=True)
     inside = ["salloc", "--quiet", "--ntasks-per-node=2", sys.executable, "-m", "jobs.train", "cluster=slurm", "name=t", "run=salloc"]
-    done = subprocess.run([*inside, *arguments, "train.steps=5"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    inside += [*arguments, "train.steps=5", "train.micro_batch=2"]
+    done = subprocess.run(inside, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert jobs.manifest(jobs.runs_dir / "t" / "salloc")["attempts"][0]["ranks"] == 2
     cluster.wait_for(lambda: len(read_series(home / "metrics.jsonl")) == len(quiet), 240, "the end")

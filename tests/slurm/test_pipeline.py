@@ -42,7 +42,9 @@ def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainabl
     exports = export.arrays[0].job_id
     ended = lambda: {row["State"].split()[0] for row in cluster.accounting(exports) if "." not in row["JobID"]}  # noqa: E731
     cluster.wait_for(lambda: ended() == {"CANCELLED"}, 90, "the export to be cancelled")
+    cluster.wait_for(lambda: all(one.element(0)["state"] == "failed" for one in by_job["sweep"]), 90, "the sweeps to fail")
     told = jobs.start("status")
+    print(told)
     assert "corpus.jsonl" in told
 
     (jobs.folder / "hidden").rename(hidden)
