@@ -15,7 +15,7 @@ from jobs.doctor import short
 from jobs.launch.catalogue import JOBS
 from jobs.launch.forecast import check_room, forecast
 from jobs.launch.points import depends, is_queued, make_point, queue_job, tell
-from jobs.launch.refuse import refuse
+from jobs.launch.refuse import refuse, refuse_long_texts
 from model.training.run import read_config
 from model.training.saves import PROBE, linked, list_saves
 from slurm.commands import available
@@ -82,6 +82,8 @@ def launch_graph(configs: Sequence[Config], labels: Sequence[str] = ()) -> Any:
     for stage in stages:
         for point in stage.points:
             refuse(stage.job, point.config, made)
+            if stage.job == "sweep":
+                refuse_long_texts(point.config)
         made += [place for config in configs for place in _makes(stage.job, config)] if stage.open else []
     if training := [point.config for stage in stages for point in stage.points if stage.job == "train"]:
         check_room("train", training)

@@ -17,6 +17,7 @@ from common.files import write_json
 from common.progress import say
 from conf.schema import ClusterConfig, Config
 from jobs.launch.catalogue import JOBS
+from jobs.launch.refuse import refuse_long_texts
 from model.evaluation.metrics import parse_metric
 from model.evaluation.results import failure_file, result_file
 from model.training.saves import PROBE, Save, list_saves, save_name
@@ -35,10 +36,7 @@ def refuse_probing(config: Config) -> None:
     if config.sweep.trigger == "manual":
         return
     parse_metric(config.sweep.metric)
-    probe, longest = config.probe, config.model.max_positions
-    for key in ("query_tokens", "train_document_tokens", "document_tokens"):
-        if getattr(probe, key) > longest:
-            raise UserError(f"probe.{key}={getattr(probe, key)} exceeds model.max_positions={longest}, so every probe would fail; lower it")
+    refuse_long_texts(config)
     if not Path(config.data.retrieval).exists():
         raise UserError(
             f"sweep.trigger={config.sweep.trigger} needs data.retrieval, and {config.data.retrieval} does not exist; make it first, or "

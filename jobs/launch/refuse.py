@@ -34,6 +34,15 @@ def _refuse_run(config: Config) -> None:
         say(warning)
 
 
+def refuse_long_texts(config: Config) -> None:
+    """Raise UserError where the probe reads longer texts than the net of the same configuration can."""
+    longest = config.model.max_positions
+    for key in ("query_tokens", "train_document_tokens", "document_tokens"):
+        length = getattr(config.probe, key)
+        if length > longest:
+            raise UserError(f"probe.{key}={length} exceeds model.max_positions={longest}, so every probe would fail; lower it")
+
+
 def _refuse_missing(job: str, config: Config, made: Sequence[str]) -> None:
     """Inputs by path; what lies in ``made`` is still to come."""
     coming = [Path(folder).absolute() for folder in made]

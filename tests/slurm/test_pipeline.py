@@ -10,7 +10,8 @@ from tests.slurm.jobs import TRAINING
 pytestmark = pytest.mark.slurm
 
 CHAIN = ["train.steps=20", "train.save.probe_every_steps=10", "prepare.elements=2", "prepare.shard_bytes=20000", "sweep.elements=2"]
-PROBE = ["probe.pairs=40", "probe.steps=5", "probe.batch=8", "sweep.bm25=false", "sweep.bootstrap=0"]
+LONG = ["probe.query_tokens=16", "probe.train_document_tokens=32", "probe.document_tokens=48"]
+PROBE = [*LONG, "probe.pairs=40", "probe.steps=5", "probe.batch=8", "sweep.bm25=false", "sweep.bootstrap=0"]
 
 
 def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainable, retrieval_folder):
@@ -32,6 +33,8 @@ def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainabl
     assert "tokenizer -> prepare x 2 -> merge -> train x 2 -> sweep x 4 -> select -> export x 2" in drawn
     assert not jobs.submissions()
 
+    long = jobs.start("pipeline", *arguments, "probe.document_tokens=96", multirun=True, fails=True)
+    assert "error: probe.document_tokens=96 exceeds model.max_positions=64" in long
     said = jobs.start("pipeline", *arguments, multirun=True)
     assert "aftercorr" not in said.split("train")[0]
     by_job = {}
