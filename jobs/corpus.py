@@ -15,4 +15,4 @@ def run(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main("corpus", run, ("quickstart", "data"))
+    main("corpus", run, ("quickstart", "data", "cluster"))

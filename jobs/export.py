@@ -147,4 +147,4 @@ def _card(config: Config, save: Save, folder: Path, parameters: int) -> str:
 
 
 if __name__ == "__main__":
-    main("export", run, ("export", "sweep"))
+    main("export", run, ("export", "sweep", "cluster"))

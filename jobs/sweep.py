@@ -68,4 +68,4 @@ def _cost(config: Config) -> str:
 
 
 if __name__ == "__main__":
-    main("sweep", run, ("sweep", "probe", "data"))
+    main("sweep", run, ("sweep", "probe", "data", "cluster"))

@@ -75,4 +75,4 @@ def _summary(config: Config, status: str, known: dict[str, Any]) -> dict[str, An
 
 
 if __name__ == "__main__":
-    main("train", run, ("data", "model", "objective", "optim", "parallel", "train"))
+    main("train", run, ("data", "model", "objective", "optim", "parallel", "train", "cluster"))

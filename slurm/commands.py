@@ -91,22 +91,3 @@ def details(job_id: str) -> dict[str, str]:
     except SlurmError:
         return {}
     return dict(word.split("=", 1) for word in answer.split() if "=" in word)
-
-
-def living(job_ids: Sequence[str]) -> dict[str, str]:
-    """State by id (``12_3``; of an array also ``12``) of those jobs that are queued or running. Raises SlurmError."""
-    if not job_ids:
-        return {}
-    rows = run(["squeue", "--noheader", "--array", "--me", "--states=all", "--format=%i|%T"]).splitlines()
-    wanted, found = set(job_ids), {}
-    for row in rows:
-        job, _, state = row.strip().partition("|")
-        if state in ENDED or not ({job, job.partition("_")[0]} & wanted):
-            continue
-        found[job] = state
-        found.setdefault(job.partition("_")[0], state)
-    return found
-
-
-ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "REVOKED"}
-"""States after which SLURM does nothing more with a job by itself."""

@@ -17,8 +17,9 @@ from omegaconf import OmegaConf
 from common.errors import UserError
 from common.files import digest_of, read_json, write_json
 from conf.schema import Config
-from slurm.commands import SlurmError, Unreachable, living
+from slurm.commands import SlurmError, Unreachable
 from slurm.commands import run as ask
+from slurm.queue import living
 from slurm.site import SETTINGS
 from slurm.submission import FAILED, FINISHED, Point, Submission, submissions
 from slurm.submit import origin_of, prepare, queue

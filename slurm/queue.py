@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from slurm.commands import ENDED, SlurmError, run
+from slurm.commands import SlurmError, run
 
-OVER = ENDED | {"PREEMPTED", "REVOKED"}
+ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "REVOKED"}
+OVER = ENDED | {"PREEMPTED"}
 """States in which a job that squeue still shows is over. One that SLURM runs again after a preemption is shown as pending."""
 WAITING = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 """States in which a job has not started, or not again."""
@@ -35,18 +36,29 @@ def look_up(element_ids: Iterable[str]) -> dict[str, Job]:
     """What SLURM knows of elements (``12_3``): from squeue, else from the accounting where the site keeps one.
 
     Raises SlurmError where the controller does not answer."""
-    wanted = set(element_ids)
-    rows = run(["squeue", "--me", "--array", "--noheader", "--states=all", "--format=%i|%T|%r|%S"], env=_whole()).splitlines()
-    found = {
-        element: Job(state, reason, "" if start == "N/A" else start)
-        for job, state, reason, start in (row.split("|") for row in rows)
-        for element in elements_of(job)
-    }
+    wanted, found = set(element_ids), _queue()
     ended = {element for element in wanted if element not in found or found[element].over}  # of these sacct knows the exit status
     told = _accounting(sorted({element.partition("_")[0] for element in ended}, key=int)) if ended else {}
     found |= {job: known for job, known in told.items() if known.over and (job not in found or found[job].over)}  # sacct lags
     whole = {element: found.get(element) or found.get(element.partition("_")[0]) for element in wanted}
     return {element: job for element, job in whole.items() if job}
+
+
+def living(job_ids: Iterable[str]) -> dict[str, str]:
+    """State by id of those elements that wait or run; ``job_ids`` are elements or whole arrays. Raises SlurmError."""
+    wanted = set(job_ids)
+    known = _queue().items() if wanted else ()
+    return {element: job.state for element, job in known if not job.over and {element, element.partition("_")[0]} & wanted}
+
+
+def _queue() -> dict[str, Job]:
+    """What squeue knows of your jobs, by element."""
+    rows = run(["squeue", "--me", "--array", "--noheader", "--states=all", "--format=%i|%T|%r|%S"], env=_whole()).splitlines()
+    return {
+        element: Job(state, reason, "" if start == "N/A" else start)
+        for job, state, reason, start in (row.split("|") for row in rows)
+        for element in elements_of(job)
+    }
 
 
 def elements_of(job: str) -> list[str]:

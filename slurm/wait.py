@@ -6,7 +6,8 @@ from typing import Any
 from common.errors import UserError
 from common.files import read_json
 from common.progress import Bar, say
-from slurm.commands import Unreachable, living
+from slurm.commands import Unreachable
+from slurm.queue import living
 from slurm.submission import FAILED, FINISHED, Submission
 from slurm.submit import Receipt
 

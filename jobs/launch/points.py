@@ -16,7 +16,8 @@ from jobs.launch.forecast import check_room, forecast
 from jobs.launch.refuse import refuse
 from model.training.course import with_value
 from slurm import allocation
-from slurm.commands import available, element_id, living
+from slurm.commands import available, element_id
+from slurm.queue import living
 from slurm.script import batch_script
 from slurm.submission import Point, submissions
 from slurm.submit import Receipt, prepare, submit

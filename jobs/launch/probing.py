@@ -22,7 +22,8 @@ from model.evaluation.metrics import parse_metric
 from model.evaluation.results import failure_file, result_file
 from model.training.saves import PROBE, Save, list_saves, save_name
 from slurm import outbox
-from slurm.commands import SlurmError, element_id, living, outside
+from slurm.commands import SlurmError, element_id, outside
+from slurm.queue import living
 from slurm.submission import FAILED, Point
 
 FINISH = "finish"
