@@ -76,5 +76,6 @@ def register() -> None:
     """Make the launcher known to Hydra, which imports it by the name that it has there."""
     if importlib.util.find_spec("hydra_plugins") is None:
         sys.modules["hydra_plugins"] = ModuleType("hydra_plugins")
+        sys.modules["hydra_plugins"].__path__ = []  # a package, with nothing on disk for Hydra to scan
     sys.modules["hydra_plugins.terzi"] = sys.modules[__name__]
     Plugins.instance().register(TerziLauncher)
