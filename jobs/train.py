@@ -33,7 +33,7 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     from model.megatron.startup import start
     from model.training.assemble import build_loop, inputs, open_data
     from model.training.describe import describe
-    from model.training.outset import outset
+    from model.training.outset import outset, take_over
 
     if not config.dry_run:
         start(config.parallel, config.seed)
@@ -50,6 +50,7 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
         print(describe(config, plan, course))
         return _summary(config, "planned", {"step": latest.step if latest else course.start})
     world = start(config.parallel, config.seed)
+    run, latest = ranks.on_first(lambda: take_over(run, latest))
     loop = build_loop(config, run, world, plan, course, latest, branch, probe or probes.saved)
     if ranks.is_first():
         fields = {"branch": dataclasses.asdict(branch)} if branch else {}

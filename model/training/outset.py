@@ -7,7 +7,7 @@ from common.progress import say
 from conf.schema import Config
 from model.training.course import Branch, Course, build_course, check_extension, find_branch
 from model.training.run import Run, open_run, show
-from model.training.saves import Save, latest_valid
+from model.training.saves import Save, latest_valid, list_saves
 
 
 class Outset(NamedTuple):
@@ -21,17 +21,23 @@ class Outset(NamedTuple):
 
 
 def outset(config: Config) -> Outset:
-    """Read the run folder, and (unless `dry_run`) claim it. Raises UserError for what does not fit it. One rank does this for all."""
+    """Read the run folder. Raises UserError for what does not fit it; writes nothing. One rank does this for all."""
     run = open_run(config)
     branch = find_branch(config, run)
     size = read_ranks().size
     course = build_course(config, branch, max(1, size // (config.parallel.tensor * config.parallel.pipeline)))
     check_extension(run, config, course, branch)
-    if not config.dry_run:
-        run.claim()
     latest = latest_valid(run.folder)
     before = run.manifest.get("attempts", [{}])[-1].get("ranks", size)
     relaid = run.relaid | ({"ranks": (before, size)} if before != size else {})
     if latest and relaid:
         say(f"another layout than before ({show(relaid)}): the same samples, and losses that agree to rounding, not bit for bit")
     return Outset(run, branch, course, latest)
+
+
+def take_over(run: Run, latest: Save | None) -> tuple[Run, Save | None]:
+    """Claim the run folder, once everything fits, and look again where it goes on: an attempt that still lived may have saved meanwhile."""
+    run.claim()
+    saves = list_saves(run.folder)
+    unchanged = latest and saves and saves[-1].step == latest.step
+    return run, latest if unchanged else latest_valid(run.folder)
