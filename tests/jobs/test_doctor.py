@@ -190,7 +190,7 @@ def test_a_real_cluster_is_described(cluster, config, capsys, monkeypatch):
     assert [finding.state for finding in found.values()] == [OK] * 7
     assert "of cluster terzi" in found["SLURM"].found
     assert "main (default): 4 nodes of 4 GPUs and 8 CPUs, 7-00:00:00" in found["partitions"].found
-    assert "up to 1001 elements" in found["arrays"].found
+    assert "up to 16 elements" in found["arrays"].found
     assert "120 to 180 s before, the kill 5 s after" in found["time limits"].found
     assert found["requeue"].found == "jobs may be requeued; preempted jobs of low: requeue after 0 s, the signal to save first"
     assert "sacct answers; your accounts: lab" in found["accounting"].found
