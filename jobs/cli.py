@@ -155,6 +155,14 @@ def spelled_out(argument: str) -> str:
     return f'{key}="{value}"' if re.fullmatch(r"""\d+_\d+|[^'"\[{(][^'"]*=[^'"]*""", value) else argument
 
 
+def refuse_grid(configs: Sequence[Config], sweeper: str) -> None:
+    """Raise UserError for points that cannot be queued together, and for a sweeper that wants results where there are none yet."""
+    if any(config.cluster.kind == "local" for config in configs):
+        raise UserError("some points of this multirun have cluster=local and others cluster=slurm; start them by two commands")
+    if not sweeper.endswith(".BasicSweeper") and not all(config.cluster.wait for config in configs):
+        raise UserError(f"the sweeper {sweeper} needs results, and a queued job has none yet; set cluster.wait=true")
+
+
 def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> None:
     """Entry point of ``python -m jobs.<job>``; ``sections`` are the parts of the schema that it reads.
 
@@ -186,9 +194,15 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     def task(composed: DictConfig) -> Any:
         return _guard(lambda: start(job, run, typed(composed, HydraConfig.get().overrides.task)))
 
-    def queue(composed: Sequence[DictConfig], points: Sequence[Sequence[str]]) -> Any:
+    def queue(composed: Sequence[DictConfig], points: Sequence[Sequence[str]], sweeper: str) -> Any:
         pairs = list(zip(composed, points, strict=True))
-        return _guard(lambda: start_all(job, [typed(*pair) for pair in pairs], [label(point) for point in points]))
+
+        def all_at_once() -> Any:
+            configs = [typed(*pair) for pair in pairs]
+            refuse_grid(configs, sweeper)
+            return start_all(job, configs, [label(point) for point in points])
+
+        return _guard(all_at_once)
 
     task.queue = queue
 

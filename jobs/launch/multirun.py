@@ -13,8 +13,6 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
-from common.errors import UserError
-
 
 @dataclass
 class LauncherConfig:
@@ -54,10 +52,7 @@ class TerziLauncher(BasicLauncher):
         composed = [self._compose(overrides) for overrides in job_overrides]
         if not any(point.cluster.kind == "slurm" for point in composed):
             return super().launch(job_overrides, initial_job_idx)
-        sweeper = self.config.hydra.sweeper._target_
-        if not sweeper.endswith(".BasicSweeper") and not all(point.cluster.wait for point in composed):
-            raise UserError(f"the sweeper {sweeper} needs results, and a queued job has none yet; set cluster.wait=true")
-        values = self.task_function.queue(composed, [list(overrides) for overrides in job_overrides])
+        values = self.task_function.queue(composed, [list(overrides) for overrides in job_overrides], self.config.hydra.sweeper._target_)
         returns = []
         for number, (point, overrides) in enumerate(zip(composed, job_overrides, strict=True)):
             found = JobReturn(overrides=list(overrides), cfg=point, status=JobStatus.COMPLETED)
@@ -74,7 +69,7 @@ class TerziLauncher(BasicLauncher):
 
 def register() -> None:
     """Make the launcher known to Hydra, which imports it by the name that it has there."""
-    if importlib.util.find_spec("hydra_plugins") is None:
+    if "hydra_plugins" not in sys.modules and importlib.util.find_spec("hydra_plugins") is None:
         sys.modules["hydra_plugins"] = ModuleType("hydra_plugins")
         sys.modules["hydra_plugins"].__path__ = []  # a package, with nothing on disk for Hydra to scan
     sys.modules["hydra_plugins.terzi"] = sys.modules[__name__]

@@ -37,6 +37,12 @@ def test_several_values_want_multirun():
     assert "add -m" in ended.stderr
 
 
+def test_a_grid_is_queued_whole_or_not_at_all(tmp_path):
+    ended = job("train", "-m", "cluster=local,slurm", f"runs_dir={tmp_path}", "train.steps=1")
+    assert ended.returncode == 2
+    assert ended.stderr.strip().startswith("error: some points of this multirun have cluster=local and others cluster=slurm")
+
+
 def test_the_chain_can_be_seen_before_it_runs(tmp_path):
     shown = job("pipeline", "experiment=quickstart", "dry_run=true")
     assert shown.returncode == 0, shown.stderr
