@@ -25,6 +25,7 @@ from conf.schema import Config
 from conf.schema.check import check, keys
 from jobs.help import show
 from jobs.launch.multirun import register
+from slurm.allocation import take_up
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 KEEP_REFERENCES = ("doctor", "fetch", "status")
@@ -178,6 +179,7 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     if "--help" in arguments or "-h" in arguments:
         show(job, sys.modules["__main__"].__doc__ or "", sections, CONF)
         return
+    take_up(job, arguments)
     overrides = [a for before, a in zip(["", *arguments], arguments, strict=False) if not a.startswith("-") and before not in WITH_VALUE]
     multirun = "-m" in arguments or "--multirun" in arguments
     swept: list[str] = []

@@ -10,7 +10,7 @@ from typing import Any
 
 from common.errors import UserError
 from common.files import read_json
-from conf.schema import ClusterConfig
+from conf.schema import ClusterConfig, Config
 from slurm.commands import element_id
 from slurm.snapshot import VARIABLE, take_snapshot
 from slurm.submission import FINISHED, FOLDER, Array, Point, Submission, freeze
@@ -46,17 +46,37 @@ def run_here(job: str, points: Sequence[Point]) -> list[Any]:
     Raises UserError where a point fails."""
     batch = "SLURM_ARRAY_JOB_ID" in os.environ
     submission = (batch and frozen(job, points[0].config.runs_dir)) or _freeze(job, points, batch)
-    environment = os.environ | {"PYTHONPATH": str(submission.snapshot), VARIABLE: str(submission.snapshot), "PYTHONSAFEPATH": "1"}
-    command = [submission.manifest["python"], "-u", "-m", "slurm.driver", str(submission.folder)]
     if batch:
-        array_task = int(os.environ["SLURM_ARRAY_TASK_ID"])
-        sys.stdout.flush()
-        os.execve(command[0], [*command, str(-array_task)], environment)
+        become(submission)
+    command, environment = _driver(submission)
     for index in range(len(points)):
         code = subprocess.run([*command, str(index)], env=environment, check=False).returncode
         if submission.element(index)["state"] != FINISHED:
             raise UserError(f"{submission.points[index]['home']}: ended with status {code}; the logs are in {submission.folder}")
     return [read_json(submission.result_file(index))["value"] for index in range(len(points))]
+
+
+def become(submission: Submission) -> None:
+    """Turn this process, the batch script of an element, into its driver."""
+    command, environment = _driver(submission)
+    sys.stdout.flush()
+    os.execve(command[0], [*command, str(-int(os.environ["SLURM_ARRAY_TASK_ID"]))], environment)
+
+
+def take_up(job: str, arguments: Sequence[str]) -> None:
+    """In a requeued batch script, go on with what its first attempt froze, before the configuration, which may have been edited since, is
+    read. Finds it where ``runs_dir`` is the default or among the arguments; elsewhere `run_here` does, after composing."""
+    if inside() and "SLURM_ARRAY_JOB_ID" in os.environ:
+        given = [argument.partition("=")[2] for argument in arguments if argument.startswith("runs_dir=")]
+        if submission := frozen(job, given[-1] if given else Config.runs_dir):
+            become(submission)
+
+
+def _driver(submission: Submission) -> tuple[list[str], dict[str, str]]:
+    """Its command, the element's number left out, and its environment."""
+    snapshot = str(submission.snapshot)
+    environment = os.environ | {"PYTHONPATH": snapshot, VARIABLE: snapshot, "PYTHONSAFEPATH": "1"}
+    return [submission.manifest["python"], "-u", "-m", "slurm.driver", str(submission.folder)], environment
 
 
 def frozen(job: str, runs_dir: str) -> Submission | None:

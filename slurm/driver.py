@@ -10,7 +10,6 @@ import shlex
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 from common.errors import UserError
 from common.fence import EXIT_SUPERSEDED
@@ -51,10 +50,8 @@ def start_ranks(element: Element) -> tuple[int, tuple[int, str] | None]:
 
     srun itself ends with the highest status of all ranks, also of those that it has taken down."""
     submission = element.submission
-    log = (
-        make_folder(Path(submission.points[element.index]["logs"]))
-        / submission.log_file(element.index, element.job, element.number, "%t").name
-    )
+    log = submission.log_file(element.index, element.job, element.number, "%t")
+    make_folder(log.parent)
     environment = os.environ | rank_environment(submission) | {"TERZI_ATTEMPT": str(element.number)}
     command = rank_command(submission, "slurm.rank", [str(submission.folder), str(element.index)], log)
     print(
@@ -125,9 +122,13 @@ def conclude(element: Element, code: int, death: tuple[int, str] | None) -> int:
 def requeue(element: Element, code: int) -> int:
     """Have SLURM run this element again, unless it is about to anyway or somebody cancelled it; the exit status of the batch script."""
     how = element.submission.cluster.requeue
-    if how != "requeue":
-        element.write(REQUEUED if how == "chain" else FAILED)
-        return code or EXIT_CONTINUE  # a chain's next array takes over
+    if how == "chain":
+        element.write(REQUEUED)
+        return code or EXIT_CONTINUE  # the next array takes over
+    if how == "never":
+        why = element.record["attempts"][-1]["cause"]
+        element.end(FAILED, cause=why or "stopped, with everything saved, and cluster.requeue=never; the same command goes on")
+        return code or EXIT_CONTINUE
     if _taken_away(element):
         return code or EXIT_CONTINUE
     try:

@@ -13,7 +13,7 @@ from slurm.commands import SlurmError, Unreachable, run, sbatch
 from slurm.script import batch_script
 from slurm.site import read_site
 from slurm.snapshot import take_snapshot
-from slurm.submission import FINISHED, Array, Point, Submission, freeze
+from slurm.submission import Array, Point, Submission, freeze
 
 
 @dataclass
@@ -100,11 +100,6 @@ def resubmit(folder: Path, indices: Sequence[int]) -> Receipt:
     submission = Submission.read(folder)
     queue(submission, elements=sorted(indices))
     return Receipt([submission])
-
-
-def unfinished(submission: Submission) -> list[int]:
-    """Elements that have not finished."""
-    return [point["index"] for point in submission.points if submission.element(point["index"])["state"] != FINISHED]
 
 
 def max_array_size() -> int:

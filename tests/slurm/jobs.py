@@ -127,12 +127,6 @@ class Queued:
         self.jobs.cluster.wait_for(lambda: self.under_way(element, attempt), 240, f"attempt {attempt} of element {element} to be at work")
         return self.step(element)
 
-    def log(self, element: int = 0, rank: int = 0) -> str:
-        """Logs of a rank, of all attempts."""
-        folder = Path(self.submission.points[element]["logs"])
-        job = self.submission.jobs_of(element)[0]
-        return "".join(file.read_text() for file in sorted(folder.glob(f"{job}_attempt_*_rank_{rank}.log")))
-
     def batch_log(self, element: int = 0) -> str:
         """Log of its driver."""
         return (self.submission.folder / "logs" / f"{self.submission.jobs_of(element)[0]}.batch.log").read_text()

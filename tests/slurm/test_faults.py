@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from model.training.saves import list_saves, verify
+from slurm.snapshot import PACKAGES
 from slurm.submission import Submission
 from tests.slurm.jobs import COURSE, ROOT, TRAINING, rank_process, read_series
 
@@ -95,11 +96,15 @@ def test_by_hand_and_in_salloc(cluster, jobs, quiet):
     """sbatch of slurm/train.sbatch is the same driver: signal, save, requeue, from what its first attempt froze; salloc runs in place."""
     env = {**os.environ, "TERZI_PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
     arguments = [f"runs_dir={jobs.runs_dir}", *jobs.overrides, *TRAINING, *COURSE]
+    checkout = jobs.folder / "code"
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
     options = ["--parsable", "--time=10", f"--output={jobs.folder}/%A_%a.out"]
     script = [*options, "slurm/train.sbatch", "name=t", "run=hand", *arguments]
-    job = subprocess.run(["sbatch", *script], cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout.strip()
+    job = subprocess.run(["sbatch", *script], cwd=checkout, env=env, check=True, capture_output=True, text=True).stdout.strip()
     home = jobs.runs_dir / "t" / "hand"
     cluster.wait_for(lambda: len(read_series(home / "metrics.jsonl")) > 5, 240, "the first steps")
+    (checkout / "conf" / "optim" / "stable_adamw.yaml").write_text("lr: broken\n")  # its requeue does not read it
     subprocess.run(["scancel", "--signal=USR1", f"{job}_0"], check=True)
     inside = ["salloc", "--quiet", "--ntasks-per-node=2", sys.executable, "-m", "jobs.train", "cluster=slurm", "name=t", "run=salloc"]
     inside += [*arguments, "train.steps=5", "train.micro_batch=2"]
