@@ -43,7 +43,7 @@ def documents(lengths: Sequence[int], vocab_size: int, seed: int = 0) -> list[np
 def main() -> None:
     """Count and keep the lengths."""
     from conf.schema.data import DataConfig, TokenizerConfig
-    from data_prep.readers import read_documents
+    from data_prep.sources.readers import read_documents
     from data_prep.tokenizer.train import train
 
     source = Path(os.environ["TERZI_DATA"]) / "tr_legal" / "train.jsonl.zst"

@@ -35,12 +35,12 @@ from benchmarks.record import keep
 from benchmarks.text import learn_tokenizer, turkish_legal
 from common.files import digest
 from conf.schema import DataConfig, PrepareConfig
-from data_prep.indexed import BIN, IDX
-from data_prep.merge import Merged
-from data_prep.shards import plan
-from data_prep.tokenise import Element, Work, run_element
+from data_prep.sources.shards import plan
 from data_prep.tokenizer.backends import load_reference
 from data_prep.tokenizer.bulk import identity
+from data_prep.tokens.indexed import BIN, IDX
+from data_prep.tokens.merge import Merged
+from data_prep.tokens.tokenise import Element, Work, run_element
 
 ROUNDS = 3
 PART = 16

@@ -16,13 +16,13 @@ from common.errors import UserError
 from common.files import digest, make_folder, sweep_asides
 from common.progress import Bar, say
 from conf.schema import Config
-from data_prep.inputs import list_inputs
-from data_prep.shards import Shard, groups, plan
-from data_prep.state import begin, finished, read_manifest, refuse_others
+from data_prep.sources.inputs import list_inputs
+from data_prep.sources.shards import Shard, groups, plan
+from data_prep.tokens.state import begin, finished, read_manifest, refuse_others
 from jobs.cli import main
 
 if TYPE_CHECKING:
-    from data_prep.tokenise import Work
+    from data_prep.tokens.tokenise import Work
 
 
 def run(config: Config) -> dict[str, Any] | None:
@@ -66,8 +66,8 @@ def _settings(config: Config) -> dict[str, Any]:
 
 def _tokenise(config: Config, settings: dict[str, Any], shards: list[Shard], known: dict | None, whole: bool) -> dict[str, Any]:
     """Make the shards that are missing or broken, then merge, unless the merged files hold exactly these already."""
-    from data_prep.publish import publish
-    from data_prep.tokenise import MB
+    from data_prep.tokens.publish import publish
+    from data_prep.tokens.tokenise import MB
 
     work = _work(config, settings, known)
     dealt = groups(shards, config.prepare.elements)
@@ -88,9 +88,9 @@ def _element(config: Config, settings: dict[str, Any], shards: list[Shard], know
 
 
 def _work(config: Config, settings: dict[str, Any], known: dict | None) -> "Work":
-    from data_prep.merge import Merged
-    from data_prep.tokenise import Work
     from data_prep.tokenizer.bulk import identity
+    from data_prep.tokens.merge import Merged
+    from data_prep.tokens.tokenise import Work
 
     folder = Path(config.data.tokens)
     vocabulary = identity(config.data.tokenizer, config.prepare.add_special_tokens)
@@ -98,7 +98,7 @@ def _work(config: Config, settings: dict[str, Any], known: dict | None) -> "Work
 
 
 def _run(config: Config, work: "Work", dealt: list[list[Shard]]) -> list[list[dict[str, Any]]]:
-    from data_prep.tokenise import MB, Element, run_element
+    from data_prep.tokens.tokenise import MB, Element, run_element
     from slurm.local import run_elements
 
     size = sum(shard.bytes for group in dealt for shard in group) * MB
@@ -106,9 +106,9 @@ def _run(config: Config, work: "Work", dealt: list[list[Shard]]) -> list[list[di
 
 
 def _adopt(config: Config, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    from data_prep.adopt import MB, adopt, pair
-    from data_prep.publish import adopted_manifest
     from data_prep.tokenizer.backends import load_reference, vocabulary_size
+    from data_prep.tokens.adopt import MB, adopt, pair
+    from data_prep.tokens.publish import adopted_manifest
 
     vocab_size = vocabulary_size(load_reference(config.data.tokenizer))
     with Bar("check", pair(config.prepare.adopt)[0].stat().st_size * MB, "MB") as bar:
@@ -122,7 +122,7 @@ def _show(config: Config, shards: list[Shard]) -> None:
     from rich.table import Table
 
     if config.prepare.adopt:
-        from data_prep.adopt import pair
+        from data_prep.tokens.adopt import pair
 
         print(f"adopt {' and '.join(map(str, pair(config.prepare.adopt)))} as {config.data.tokens}")
         return

@@ -16,8 +16,8 @@ from common.errors import UserError
 from common.files import atomic_folder, read_json, sweep_asides, write_json
 from common.progress import Bar, say
 from conf.schema import Config
-from data_prep.bad import BadDocuments
-from data_prep.inputs import list_inputs, span_digest, stamp
+from data_prep.sources.bad import BadDocuments
+from data_prep.sources.inputs import list_inputs, span_digest, stamp
 from jobs.cli import main
 
 REPORT_ONLY = ("report_bytes", "language_field", "morphemes", "compare")
@@ -95,7 +95,7 @@ def _others(config: Config) -> dict[str, Any]:
 
 def _read(config: Config, paths: list[Path]) -> tuple[list[str], dict[str, list[str]], dict[str, Any]]:
     """The sample to learn from, the samples to report on by language, and counts, in one pass over the text."""
-    from data_prep.readers import read_documents
+    from data_prep.sources.readers import read_documents
     from data_prep.tokenizer.sample import Sample
 
     bad = BadDocuments(config.prepare.on_bad_document, config.prepare.max_bad_documents)

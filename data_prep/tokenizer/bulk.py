@@ -9,7 +9,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from common.errors import UserError
-from data_prep.readers import Document
+from data_prep.sources.readers import Document
 from data_prep.tokenizer.backends import Gigatoken, Reference, Refused, Tiktoken, load_reference, vocabulary_size
 from data_prep.tokenizer.patterns import END_OF_TEXT
 

@@ -78,7 +78,7 @@ def _sweep_elements(config: Config) -> list[Config]:
 JOBS = {
     job.name: job
     for job in (
-        Job("corpus", "gather text and a retrieval set", lambda c: c.quickstart.output, lambda c: {}),
+        Job("quickstart", "gather text and a retrieval set", lambda c: c.quickstart.output, lambda c: {}),
         Job("tokenizer", "learn a tokenizer", lambda c: c.data.tokenizer, _text),
         Job("prepare", "tokenise into shards", lambda c: c.data.tokens, _prepare_needs, _prepare_elements),
         Job("train", "train, with saves", lambda c: c.run_dir, _train_needs, distributed=True, gpu=True),

@@ -87,6 +87,6 @@ def _training(config: Config) -> tuple[float, int, int]:
 
 
 def _inputs(config: Config) -> list[Path]:
-    from data_prep.inputs import list_inputs
+    from data_prep.sources.inputs import list_inputs
 
     return list_inputs(config.data.inputs)

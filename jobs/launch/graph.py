@@ -52,7 +52,7 @@ class Stage:
 
 def chain(config: Config) -> list[str]:
     """Names of the stages of a pipeline, in order."""
-    return [*(["corpus"] if config.quickstart.enabled else []), "tokenizer", "prepare", "train", "sweep", "export"]
+    return [*(["quickstart"] if config.quickstart.enabled else []), "tokenizer", "prepare", "train", "sweep", "export"]
 
 
 def plan(configs: Sequence[Config], labels: Sequence[str] = ()) -> list[Stage]:
@@ -127,7 +127,7 @@ def _is_cut(stage: Stage) -> bool:
 
 def _makes(job: str, config: Config) -> list[str]:
     """Folders that a stage leaves behind."""
-    return [JOBS[job].home(config), *([config.data.retrieval] if job == "corpus" else [])]
+    return [JOBS[job].home(config), *([config.data.retrieval] if job == "quickstart" else [])]
 
 
 def draw(stages: Sequence[Stage]) -> None:
@@ -179,7 +179,7 @@ def _swept(config: Config) -> bool:
 
 
 DONE: dict[str, Callable[[Config], bool]] = {
-    "corpus": lambda config: (Path(config.quickstart.output) / manifests.NAME).is_file(),
+    "quickstart": lambda config: (Path(config.quickstart.output) / manifests.NAME).is_file(),
     "tokenizer": lambda config: (Path(config.data.tokenizer) / "tokenizer.json").is_file(),
     "prepare": lambda config: (Path(config.data.tokens) / manifests.NAME).is_file(),
     "train": _trained,

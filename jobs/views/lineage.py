@@ -16,7 +16,7 @@ from rich.tree import Tree
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest, digest_of, read_json
-from data_prep.inputs import span_digest, stamp
+from data_prep.sources.inputs import span_digest, stamp
 from model.training.saves import read_save, verify
 
 TEXTS = 10

@@ -17,10 +17,10 @@ from common.errors import UserError
 from common.files import digest
 from common.progress import track
 from conf.schema import Config, DataConfig
-from data_prep.bad import BadDocuments
-from data_prep.indexed import BIN, IDX, Index, read_index
-from data_prep.inputs import kind_of, span_digest, stamp
-from data_prep.readers import Document, Span, read_documents
+from data_prep.sources.bad import BadDocuments
+from data_prep.sources.inputs import kind_of, span_digest, stamp
+from data_prep.sources.readers import Document, Span, read_documents
+from data_prep.tokens.indexed import BIN, IDX, Index, read_index
 from jobs.views.consumed import Uses, read_uses
 from model.training.run import read_config
 

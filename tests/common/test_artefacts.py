@@ -10,7 +10,7 @@ from common.errors import UserError
 from common.files import write_json
 from conf.schema import Config
 from conf.schema.check import keys
-from data_prep.inputs import kind_of, list_inputs
+from data_prep.sources.inputs import kind_of, list_inputs
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -13,8 +13,8 @@ import gigatoken  # noqa: F401
 from dying import die_before_step_on_disk, in_fork
 from run_prepare import configured
 
-import data_prep.publish  # noqa: F401
-import data_prep.tokenise  # noqa: F401
+import data_prep.tokens.publish  # noqa: F401
+import data_prep.tokens.tokenise  # noqa: F401
 from jobs import prepare
 
 TOKENS = sys.argv[3]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-JOBS = ["corpus", "doctor", "export", "fetch", "pipeline", "prepare", "status", "sweep", "tokenizer", "train"]
+JOBS = ["quickstart", "doctor", "export", "fetch", "pipeline", "prepare", "status", "sweep", "tokenizer", "train"]
 
 
 def job(name: str, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
@@ -47,4 +47,4 @@ def test_the_chain_can_be_seen_before_it_runs(tmp_path):
     shown = job("pipeline", "experiment=quickstart", "dry_run=true")
     assert shown.returncode == 0, shown.stderr
     order = [line.split()[0] for line in shown.stderr.splitlines() if "->" in line]
-    assert order == ["corpus", "tokenizer", "prepare", "train", "sweep", "export"]
+    assert order == ["quickstart", "tokenizer", "prepare", "train", "sweep", "export"]

@@ -147,10 +147,10 @@ def test_spawned_elements_give_the_same_bytes(config, tmp_path):
 
 def test_the_order_in_which_elements_end_does_not_matter(config, tmp_path):
     """Each element alone and in reversed order, as an array on a cluster may end; then the job finds them all there."""
-    from data_prep.inputs import list_inputs
-    from data_prep.merge import Merged
-    from data_prep.shards import groups, plan
-    from data_prep.tokenise import Element, Work, run_element
+    from data_prep.sources.inputs import list_inputs
+    from data_prep.sources.shards import groups, plan
+    from data_prep.tokens.merge import Merged
+    from data_prep.tokens.tokenise import Element, Work, run_element
 
     settings = prepare._settings(config)
     work = Work(Path(config.data.tokens), config.data, config.prepare, settings, 310, [2], [3], Merged(Path(config.data.tokens), None))
@@ -207,11 +207,11 @@ def test_a_changed_input_is_done_again_and_nothing_else(config, tmp_path, finish
 
 def interrupted(config):
     """All shards are made, and the merge is not."""
-    from data_prep.inputs import list_inputs
-    from data_prep.merge import Merged
-    from data_prep.shards import plan
-    from data_prep.state import begin
-    from data_prep.tokenise import Element, Work, run_element
+    from data_prep.sources.inputs import list_inputs
+    from data_prep.sources.shards import plan
+    from data_prep.tokens.merge import Merged
+    from data_prep.tokens.state import begin
+    from data_prep.tokens.tokenise import Element, Work, run_element
 
     settings = prepare._settings(config)
     folder = Path(config.data.tokens)

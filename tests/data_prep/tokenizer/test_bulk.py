@@ -11,7 +11,7 @@ from tokenizers import AddedToken, Regex, pre_tokenizers
 
 from common.errors import UserError
 from conf.schema.data import DataConfig, TokenizerConfig
-from data_prep.readers import Document, Span, read_documents
+from data_prep.sources.readers import Document, Span, read_documents
 from data_prep.tokenizer.backends import Gigatoken, Reference, Refused, Tiktoken, load_reference, vocabulary_size
 from data_prep.tokenizer.bulk import BulkEncoder, Differs, identity
 from data_prep.tokenizer.train import save, train

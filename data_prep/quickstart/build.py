@@ -1,0 +1,189 @@
+"""The quickstart's data: training text and a retrieval set out of installed docstrings or a folder of one's own."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from common import manifest as manifests
+from common.errors import UserError
+from common.files import atomic_folder, digest, digest_of
+from common.progress import say
+from conf.schema import Config
+from data_prep.quickstart.beir import copy_set, find_set, set_files, write_set
+from data_prep.quickstart.docstrings import environment, installed_roots
+from data_prep.quickstart.gather import Gathered, from_docstrings, from_files
+from data_prep.quickstart.report import show
+from data_prep.quickstart.sieve import SPLITS, Selection, by_hash, select
+from data_prep.sources.readers import BadDocuments, list_inputs
+
+RECIPE = 2
+"""Raise it when equal settings would give other files."""
+READ_PER_TRAINED = 2.0
+"""Bytes gathered for each byte of training text: about a third goes to dev and test, a quarter of the rest is near-duplicates."""
+MIN_TRAIN_BYTES = 200_000
+MIN_PAIRS = 200
+MIN_QUERIES = 20
+
+
+@dataclass
+class Sources:
+    """Where the text comes from: packages below ``roots``, or ``files`` (with a retrieval set at ``given``, if the folder holds one)."""
+
+    name: str
+    roots: list[Path] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+    given: Path | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What must be equal for equal text: versions of the packages, or digests of the files."""
+        if self.roots:
+            return {"environment": environment(self.roots)}
+        files = sorted({*self.files, *(set_files(self.given) if self.given else [])})
+        return {"inputs": {str(path): digest(path) for path in files}}
+
+
+def build_quickstart(config: Config, roots: Sequence[Path] | None = None) -> dict[str, Any]:
+    """Write `quickstart.output` (train.jsonl, report.txt, manifest.json) and `data.retrieval` (train/, dev/, test/); return the manifest.
+
+    ``roots`` are the folders whose packages are read when `quickstart.folder` is null (default: those of this environment). Does nothing
+    where the result of equal settings and equal sources is there; packages installed since are no other source, or the tests' own would
+    undo the quickstart. Raises UserError for an empty folder, too little text, or an output
+    folder that holds something else.
+    """
+    output, retrieval = Path(config.quickstart.output), Path(config.data.retrieval)
+    sources = _sources(config, roots)
+    _check_places(output, retrieval, sources)
+    identity = sources.identity()
+    key = digest_of({"recipe": RECIPE, "settings": _settings(config), **({} if sources.roots else identity)})
+    former = _former(output, retrieval, key)
+    if former:
+        say(f"{output} and {retrieval} are there, made with the same settings from {sources.name}")
+        if sources.roots and former["environment"] != identity["environment"]:
+            say("packages have come or gone since; to gather their text, begin again under another name=<name>")
+        return former
+    gathered = _gather(config, sources)
+    settings = config.quickstart
+    shares = {} if sources.given else {"test": settings.test_share, "dev": settings.dev_share}
+    selection = select(gathered.texts, shares, settings.max_train_bytes, settings.max_queries)
+    _check_enough(selection, sources)
+    manifest = _describe(config, gathered, selection, sources, {"key": key, **identity})
+    _write(selection, sources, manifest, output, retrieval)
+    return manifest
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """The part of the configuration that decides what is written."""
+    own = {name: value for name, value in dataclasses.asdict(config.quickstart).items() if name not in ("enabled", "output")}
+    return {**own, "text_field": config.data.text_field, "id_field": config.data.id_field, "on_bad": config.prepare.on_bad_document}
+
+
+def _sources(config: Config, roots: Sequence[Path] | None) -> Sources:
+    if config.quickstart.folder is None:
+        return Sources("the installed packages", roots=list(installed_roots() if roots is None else roots))
+    folder = Path(config.quickstart.folder).expanduser()
+    if not folder.is_dir():
+        raise UserError(f"quickstart.folder={folder} is not a folder; name one with .txt, .md, .jsonl or .parquet files")
+    try:
+        files = list_inputs([str(folder)])
+    except UserError as error:
+        raise UserError(str(error).replace("data.inputs:", "quickstart.folder:")) from error
+    given = find_set(folder)
+    if given:
+        of_set = set_files(given)
+        files = [path for path in files if path not in of_set] or [path for path in of_set if path.name == "corpus.jsonl"]
+    return Sources(str(folder), files=files, given=given)
+
+
+def _check_places(output: Path, retrieval: Path, sources: Sources) -> None:
+    """Refuse to replace what this job did not write."""
+    one, other = output.resolve(), retrieval.resolve()
+    if one == other or one in other.parents or other in one.parents:
+        raise UserError(f"quickstart.output={output} and data.retrieval={retrieval} must not lie in each other; name two folders")
+    for key, folder, kind in (("quickstart.output", output, "quickstart"), ("data.retrieval", retrieval, "retrieval")):
+        if any(folder.resolve() in path.resolve().parents for path in sources.files):
+            raise UserError(f"{key}={folder} holds the text to be read; name another folder")
+        if folder.is_dir() and any(folder.iterdir()) and _kind(folder) != kind:
+            raise UserError(f"{key}={folder} holds files that this job did not write; name another folder or empty it")
+
+
+def _kind(folder: Path) -> str | None:
+    try:
+        return manifests.read(folder).get("kind")
+    except UserError:
+        return None
+
+
+def _former(output: Path, retrieval: Path, key: str) -> dict[str, Any] | None:
+    """The manifest of an earlier result with this key, if all its files are as they were written."""
+    if _kind(output) != "quickstart" or _kind(retrieval) != "retrieval":
+        return None
+    manifest = manifests.read(output)
+    whole = manifests.digests(output) == manifest["files"] and manifests.digests(retrieval) == manifest["retrieval_files"]
+    return manifest if whole and manifest["key"] == key else None
+
+
+def _gather(config: Config, sources: Sources) -> Gathered:
+    limit = config.quickstart.max_train_bytes * READ_PER_TRAINED
+    if sources.roots:
+        return from_docstrings(sources.roots, config.cluster.workers or len(os.sched_getaffinity(0)), limit)
+    data = config.data
+    if sources.given and all(path.is_relative_to(sources.given) and path.name == "corpus.jsonl" for path in sources.files):
+        data = dataclasses.replace(data, text_field="text", id_field="_id")
+    bad = BadDocuments(config.prepare.on_bad_document, config.prepare.max_bad_documents)
+    return from_files(Path(sources.name), sources.files, data, bad, limit)
+
+
+def _check_enough(selection: Selection, sources: Sources) -> None:
+    size = sum(text.size for text in selection.texts["train"].items)
+    pairs = {split: len(selection.pairs[split].items) for split in SPLITS}
+    enough = sources.given or (sum(pairs.values()) >= MIN_PAIRS and min(pairs["dev"], pairs["test"]) >= MIN_QUERIES)
+    if size < MIN_TRAIN_BYTES or not enough:
+        read = sum(sieve.counts["read"] for sieve in selection.texts.values())
+        raise UserError(
+            f"too little text in {sources.name}: {read} texts gave {size / 1e6:.2f} MB for training and {pairs['train']} train, "
+            f"{pairs['dev']} dev, {pairs['test']} test pairs; add text until there are {MIN_TRAIN_BYTES / 1e6:.1f} MB, {MIN_PAIRS} pairs, "
+            f"and {MIN_QUERIES} each for dev and test"
+        )
+
+
+def _describe(config: Config, gathered: Gathered, selection: Selection, sources: Sources, known: dict[str, Any]) -> dict[str, Any]:
+    groups: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for group, split in sorted(selection.splits.items()):
+        groups[split].append(group)
+    named = {"packages": groups} if gathered.grouped_by == "package" else {}
+    return manifests.describe(
+        "quickstart",
+        settings=_settings(config),
+        grouped_by=gathered.grouped_by,
+        groups={split: len(groups[split]) for split in SPLITS},
+        bytes={split: sum(text.size for text in selection.texts[split].items) for split in SPLITS},
+        texts={split: dict(selection.texts[split].counts) for split in SPLITS},
+        pairs={} if sources.given else {split: dict(selection.pairs[split].counts) for split in SPLITS},
+        passed_over=dict(gathered.passed_over),
+        given_set=str(sources.given) if sources.given else None,
+        **known, **gathered.facts, **named,
+    )  # fmt: skip
+
+
+def _write(selection: Selection, sources: Sources, manifest: dict[str, Any], output: Path, retrieval: Path) -> None:
+    """Write both folders, each whole or not at all; the one with the manifest that `_former` asks for comes last."""
+    with atomic_folder(retrieval) as folder:
+        if sources.given:
+            copy_set(sources.given, folder)
+        else:
+            for split in SPLITS:
+                write_set(folder / split, ((entry.id, entry.pair) for entry in selection.pairs[split].items))
+        manifest["retrieval_files"] = manifests.digests(folder)
+        manifests.write(folder, manifests.describe("retrieval", key=manifest["key"], files=manifest["retrieval_files"]))
+    with atomic_folder(output) as folder:
+        with (folder / "train.jsonl").open("w", encoding="utf-8") as file:
+            for text in selection.texts["train"].items:
+                file.write(json.dumps({"id": text.id, "text": text.text, "group": text.group}, ensure_ascii=False) + "\n")
+        examples = [] if sources.given else sorted(selection.pairs["train"].items, key=by_hash)[:3]
+        show(manifest, examples, folder / "report.txt")
+        manifest["files"] = manifests.digests(folder)
+        manifests.write(folder, manifest)

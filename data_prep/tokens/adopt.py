@@ -1,0 +1,89 @@
+"""Take over a .bin/.idx pair that somebody else wrote with the same tokenizer."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.errors import UserError
+from common.files import ASIDE, fsync_folder
+from data_prep.tokens.indexed import BIN, IDX, Digest, Index, read_index
+
+BLOCK = 1 << 20
+MB = 1e-6
+
+
+def pair(prefix: str) -> tuple[Path, Path]:
+    """The .bin and .idx of a prefix (with or without one of the suffixes). Raises UserError where one is missing."""
+    stem = prefix.removesuffix(".bin").removesuffix(".idx")
+    paths = Path(f"{stem}.bin"), Path(f"{stem}.idx")
+    for path in paths:
+        if not path.is_file():
+            raise UserError(f"prepare.adopt: there is no {path}; name the prefix of a .bin/.idx pair")
+    return paths
+
+
+def check_index(path: Path, index: Index, bin_size: int) -> None:
+    """Raise UserError unless ``index`` is of one non-empty sequence a document, laid end to end over ``bin_size`` bytes."""
+    sequences = len(index.lengths)
+    if len(index.documents) != sequences + 1 or not np.array_equal(index.documents, np.arange(sequences + 1)):
+        raise UserError(f"{path} holds several sequences a document; write it again without splitting documents")
+    if sequences == 0 or int(index.lengths.min()) < 1:
+        raise UserError(f"{path} holds {'an empty document' if sequences else 'no document'}; write it again without those")
+    ends = np.cumsum(index.lengths, dtype=np.int64) * index.dtype.itemsize
+    if index.offsets[0] != 0 or not np.array_equal(index.offsets[1:], ends[:-1]) or ends[-1] != bin_size:
+        raise UserError(f"{path} does not fit its .bin of {bin_size} bytes (it describes {ends[-1]}); write the pair again")
+
+
+def check_tokens(path: Path, dtype: np.dtype, vocab_size: int, done: Callable[[float], Any]) -> str:
+    """Digest of a .bin. Raises UserError for an id outside the vocabulary."""
+    seen = Digest()
+    with path.open("rb") as file:
+        while data := file.read(BLOCK * dtype.itemsize):
+            ids = np.frombuffer(data, dtype)
+            low, high = int(ids.min()), int(ids.max())
+            if low < 0 or high >= vocab_size:
+                raise UserError(
+                    f"{path} holds token {low if low < 0 else high}, and data.tokenizer has ids 0 to {vocab_size - 1}; "
+                    "name the tokenizer it was written with"
+                )
+            seen.write(data)
+            done(len(data) * MB)
+    return seen.hex()
+
+
+def adopt(prefix: str, folder: Path, vocab_size: int, done: Callable[[float], Any]) -> dict[str, Any]:
+    """Check the pair ``prefix`` and put it into ``folder`` as tokens.bin and tokens.idx; returns counts, dtype and digests.
+
+    Where the file system allows, the files are hard links: nothing is copied, and the old names may be removed (but not written to).
+    Documents, tokens and bounds are checked; that the ids mean the same words cannot be."""
+    source_bin, source_idx = pair(prefix)
+    index = read_index(source_idx)
+    check_index(source_idx, index, source_bin.stat().st_size)
+    tokens = check_tokens(source_bin, index.dtype, vocab_size, done)
+    for source, name in ((source_bin, BIN), (source_idx, IDX)):
+        _link(source, folder / name)
+    lengths = Digest()
+    lengths.write(source_idx.read_bytes())
+    return {
+        "documents": len(index.lengths),
+        "tokens": index.tokens,
+        "dtype": index.dtype.name,
+        "files": {BIN: tokens, IDX: lengths.hex()},
+    }
+
+
+def _link(source: Path, target: Path) -> None:
+    aside = target.with_name(f"{ASIDE}{target.name}-adopt-{os.getpid()}")
+    try:
+        os.link(source.resolve(), aside)
+    except OSError:  # another file system
+        shutil.copyfile(source, aside)
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+    os.replace(aside, target)
+    aside.unlink(missing_ok=True)  # renaming over another name of the same file does nothing
+    fsync_folder(target.parent)

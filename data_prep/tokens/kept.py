@@ -1,0 +1,59 @@
+"""Is a shard already there and whole? By size and time first, by digest where those have changed."""
+
+from pathlib import Path
+from typing import Any
+
+from common import manifest
+from common.errors import UserError
+from common.files import digest
+from data_prep.sources.inputs import span_digest, stamp
+from data_prep.sources.shards import Shard
+from data_prep.tokens.merge import Merged
+
+
+def find(shard: Shard, settings: dict[str, Any], on_bad_document: str, merged: Merged) -> tuple[dict[str, Any] | None, str]:
+    """The shard's manifest when its tokens can be kept; else None, and why not where somebody would wonder.
+
+    A manifest whose input has a new time but the same bytes is written again with that time."""
+    home = merged.folder / "shards" / shard.key
+    if not (home / manifest.NAME).exists():
+        return None, ""
+    try:
+        known = manifest.read(home)
+    except UserError:
+        return None, "its manifest is damaged"
+    if known["settings"] != settings:
+        return None, "it was made with other settings"
+    if known["bad_documents"] and on_bad_document == "error":
+        return None, "bad documents were passed over"
+    changed, moved = _compare(shard, known)
+    if changed:
+        return None, f"{changed} has changed"
+    damaged = _damage(home, known, merged)
+    if damaged:
+        return None, damaged
+    if moved:
+        manifest.write(home, known)
+    return known, ""
+
+
+def _compare(shard: Shard, known: dict[str, Any]) -> tuple[str, bool]:
+    """The first input whose bytes differ, and whether some time was brought up to date in ``known``."""
+    moved = False
+    for span, seen in zip(shard.spans, known["inputs"], strict=True):
+        now = stamp(span.path)
+        if now != seen["stamp"]:
+            if span_digest(span.path, span.start, span.end) != seen["sha256"]:
+                return str(span.path), moved
+            seen["stamp"], moved = now, True
+    return "", moved
+
+
+def _damage(home: Path, known: dict[str, Any], merged: Merged) -> str:
+    """What is wrong with the tokens, in the shard's own folder or, once merged, in their place there; "" when they are whole."""
+    if all((home / name).exists() for name in known["files"]):
+        broken = [name for name, right in known["files"].items() if digest(home / name) != right]
+        return f"its {broken[0]} is damaged" if broken else ""
+    if home.name not in merged.places:
+        return "its tokens are gone"
+    return "" if merged.holds(home.name, known["files"]) else "its tokens in the merged files are damaged"

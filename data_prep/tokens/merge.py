@@ -1,0 +1,118 @@
+"""Shards in order -> one tokens.bin and tokens.idx, streaming; and back again for shards that need not be made anew."""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common import manifest
+from common.errors import UserError
+from common.files import atomic_file, atomic_folder, digest, fsync_folder
+from data_prep.tokens.indexed import BIN, HEADER, IDX, Digest, Writable, mapped, read_index, write_index
+
+BLOCK = 1 << 22
+MB = 1e-6
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the merged files hold a shard: tokens and documents before it, tokens and documents of it."""
+
+    token: int
+    tokens: int
+    document: int
+    documents: int
+
+
+class Merged:
+    """The merged files of a folder, as their manifest describes them; the files themselves may be damaged or gone."""
+
+    def __init__(self, folder: Path, known: dict[str, Any] | None):
+        self.folder = folder
+        self.places: dict[str, Place] = {}
+        self.dtype = np.dtype((known or {}).get("dtype", "uint16"))
+        self.token = self.document = 0
+        for shard in (known or {}).get("shards", []):
+            self.places[shard["key"]] = Place(self.token, shard["tokens"], self.document, shard["documents"])
+            self.token, self.document = self.token + shard["tokens"], self.document + shard["documents"]
+
+    def holds(self, key: str, files: dict[str, str]) -> bool:
+        """Whether a shard's tokens and lengths are there as its digests say."""
+        tokens, lengths = Digest(), Digest()
+        try:
+            self._cut(key, tokens, lengths)
+        except (OSError, ValueError):  # gone, or too short to be mapped
+            return False
+        return {BIN: tokens.hex(), IDX: lengths.hex()} == files
+
+    def restore(self, key: str) -> None:
+        """Cut a shard's tokens out, back into its own folder, before the merged files are replaced."""
+        home = self.folder / "shards" / key
+        with atomic_folder(home) as aside:
+            shutil.copy2(home / manifest.NAME, aside)
+            with (aside / BIN).open("wb") as tokens, (aside / IDX).open("wb") as lengths:
+                self._cut(key, tokens, lengths)
+
+    def _cut(self, key: str, tokens: Writable, lengths: Writable) -> None:
+        """Write a shard's .bin and .idx. Only the lengths are taken from tokens.idx, so damage elsewhere in it costs nothing."""
+        place = self.places[key]
+        size = self.dtype.itemsize
+        _copy(self.folder / BIN, tokens, place.token * size, place.tokens * size)
+        all_lengths = mapped(self.folder / IDX, np.int32, self.document, HEADER.size)
+        part = all_lengths[place.document : place.document + place.documents]
+        write_index(lengths, self.dtype, lambda: [part])
+
+
+def merge(folder: Path, keys: list[str], shards: list[dict[str, Any]], dtype: np.dtype, done: Callable[[float], Any]) -> dict[str, str]:
+    """Write tokens.bin and tokens.idx from the shard folders ``keys`` (with manifests ``shards``), in that order; returns the digests.
+
+    The old manifest goes first: while there is none, the folder is not prepared. The shards stay until the caller has written the new
+    one. ``done`` is told the MB written. Raises UserError where a shard on disk is not what its manifest says."""
+    (folder / manifest.NAME).unlink(missing_ok=True)
+    fsync_folder(folder)
+    homes = [folder / "shards" / key for key in keys]
+    with atomic_file(folder / BIN) as file:
+        whole = Digest(file)
+        for home, shard in zip(homes, shards, strict=True):
+            part = Digest(whole)
+            _copy(home / BIN, part, done=done)
+            if {BIN: part.hex(), IDX: digest(home / IDX)} != shard["files"]:
+                raise UserError(f"{home} changed on disk; run the job again and it is made anew")
+    with atomic_file(folder / IDX) as file:
+        index = Digest(file)
+        write_index(index, dtype, lambda: (read_index(home / IDX).lengths for home in homes))
+    files = {BIN: whole.hex(), IDX: index.hex()}
+    broken = [name for name, right in files.items() if digest(folder / name) != right]
+    if broken:
+        raise UserError(f"{folder / broken[0]} does not read back as it was written; check the disk and run the job again")
+    return files
+
+
+def _copy(source: Path, target: Any, start: int = 0, size: int | None = None, done: Callable[[float], Any] = lambda _: None) -> None:
+    """Copy ``size`` bytes (all when None) from ``start`` on."""
+    with source.open("rb") as file:
+        file.seek(start)
+        left = source.stat().st_size - start if size is None else size
+        while left > 0 and (block := file.read(min(BLOCK, left))):
+            target.write(block)
+            left -= len(block)
+            done(len(block) * MB)
+
+
+def drop_shards(folder: Path, keys: Iterable[str]) -> None:
+    """Remove the tokens of merged shards, whose manifests stay, and shards that are no longer in the plan."""
+    keep = set(keys)
+    for home in _homes(folder):
+        if home.name not in keep:
+            shutil.rmtree(home)
+            continue
+        for name in (BIN, IDX):
+            (home / name).unlink(missing_ok=True)
+
+
+def _homes(folder: Path) -> Iterator[Path]:
+    shards = folder / "shards"
+    return (home for home in sorted(shards.iterdir()) if home.is_dir()) if shards.is_dir() else iter(())

@@ -1,0 +1,80 @@
+"""What a `data.tokens` folder is: begun with which settings, finished or not."""
+
+from pathlib import Path
+from typing import Any
+
+from common import manifest
+from common.errors import UserError
+from common.files import digest, read_json, write_json
+from common.progress import say
+from conf.schema.data import PrepareConfig
+from data_prep.sources.inputs import stamp
+from data_prep.tokens.indexed import BIN, IDX
+from data_prep.tokens.merge import drop_shards
+
+SETTINGS = "settings.json"
+
+
+def begin(folder: Path, settings: dict[str, Any]) -> None:
+    """Write down what the tokens depend on, before the first of them."""
+    if not (folder / SETTINGS).exists():
+        write_json(folder / SETTINGS, settings)
+
+
+def refuse_others(folder: Path, settings: dict[str, Any]) -> None:
+    """Raise UserError when ``folder`` was begun with other settings, or holds tokens that are not ours.
+
+    Tokens cost hours and a run may be reading them, so they are never replaced by others unasked."""
+    if not (folder / SETTINGS).exists():
+        if (folder / BIN).exists() and "adopt" not in settings:
+            raise UserError(
+                f"{folder} holds tokens that jobs.prepare did not write; adopt them with prepare.adopt or choose another data.tokens"
+            )
+        return
+    begun = read_json(folder / SETTINGS)
+    for key in dict.fromkeys([*begun, *settings]):
+        before, now = begun.get(key), settings.get(key)
+        if before != now:
+            what = "another tokenizer" if key == "tokenizer" else f"{key}={before}, now {key}={now}"
+            raise UserError(f"{folder} was begun with {what}; choose another data.tokens or remove that folder")
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a finished folder; None where there is none or it is damaged."""
+    try:
+        return manifest.read(folder)
+    except UserError:
+        return None
+
+
+def finished(folder: Path, known: dict[str, Any] | None, paths: list[Path], prepare: PrepareConfig) -> tuple[bool, bool]:
+    """Whether nothing is left to do, and whether the merged files are whole. Reads no token unless a file has a new time.
+
+    What a kill after the last step left lying about is removed."""
+    whole = known is not None and _outputs_whole(folder, known)
+    done = whole and not (known["bad_documents"] and prepare.on_bad_document == "error")
+    done = done and known["stamps"] == {str(path): stamp(path) for path in paths}
+    if done:
+        drop_shards(folder, [shard["key"] for shard in known["shards"]])
+    return done, whole
+
+
+def _outputs_whole(folder: Path, known: dict[str, Any]) -> bool:
+    """Whether tokens.bin and tokens.idx are those of the manifest: by size and time, else by digest (the manifest then learns the time)."""
+    for name in (BIN, IDX):
+        if not (folder / name).exists():
+            say(f"{folder / name} is gone; making it again")
+            return False
+        now = stamp(folder / name)
+        if now != known["output_stamps"][name]:
+            if digest(folder / name) != known["files"][name]:
+                say(f"{folder / name} is damaged; making it again")
+                return False
+            known["output_stamps"][name] = now
+            manifest.write(folder, known)
+    return True
+
+
+def output_stamps(folder: Path) -> dict[str, list[int]]:
+    """Size and time of the merged files."""
+    return {name: stamp(folder / name) for name in (BIN, IDX)}

@@ -1,0 +1,160 @@
+"""One element of the work: its shards, each made whole or found whole."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from common import manifest
+from common.errors import UserError
+from common.files import atomic_folder
+from conf.schema.data import DataConfig, PrepareConfig
+from data_prep.sources.inputs import span_digest, stamp
+from data_prep.sources.readers import BadDocuments, Document, read_documents
+from data_prep.sources.shards import Shard
+from data_prep.tokenizer.bulk import Backend, BulkEncoder, Differs
+from data_prep.tokens.indexed import BIN, IDX, Digest, token_dtype, write_index
+from data_prep.tokens.kept import find
+from data_prep.tokens.merge import Merged
+
+MB = 1e-6
+
+
+class Report(Protocol):
+    """Whom an element tells of its progress (see `slurm.local`)."""
+
+    def advance(self, amount: float) -> None:
+        """So many more MB of input are done."""
+
+    def say(self, message: str) -> None:
+        """A line for the person who watches."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all shards of one `jobs.prepare` share."""
+
+    folder: Path
+    """`data.tokens`."""
+    data: DataConfig
+    prepare: PrepareConfig
+    settings: dict[str, Any]
+    """What the tokens depend on beside the text; another value means other tokens."""
+    vocab_size: int
+    prefix: list[int]
+    suffix: list[int]
+    merged: Merged
+    """What an earlier merge left, which holds the tokens of shards that need not be made again."""
+
+
+@dataclass(frozen=True)
+class Element:
+    """Some of the shards; one array element does them."""
+
+    work: Work
+    shards: list[Shard]
+
+
+def run_element(element: Element, report: Report) -> list[dict[str, Any]]:
+    """Manifests of the element's shards, in their order; a shard that is there and whole is left as it is."""
+    work, encoder, bad = element.work, None, 0
+    manifests = []
+    for shard in element.shards:
+        found, why = find(shard, work.settings, work.prepare.on_bad_document, work.merged)
+        if found:
+            report.advance(shard.bytes * MB)
+        else:
+            if why:
+                report.say(f"{shard.title}: {why}; tokenising it again")
+            encoder = encoder or BulkEncoder(work.data.tokenizer, work.prepare.check_every, report.say)
+            found = tokenise(shard, work, encoder, report, bad)
+        bad += sum(found["bad_documents"].values())
+        manifests.append(found)
+    return manifests
+
+
+def tokenise(shard: Shard, work: Work, encoder: BulkEncoder, report: Report, bad_before: int) -> dict[str, Any]:
+    """Write a shard's folder: tokens.bin, tokens.idx and manifest.json appear together. Returns the manifest.
+
+    The documents come one sequence each, in the order of the input; those without a visible character are counted and left out.
+    Raises UserError for a bad document (as `prepare.on_bad_document` says) and for an input that changes while it is read."""
+    inputs = [_fingerprint(shard, index) for index in range(len(shard.spans))]
+    passed_over: list[str] = []
+    for backend in encoder.backends():
+        reading = _Reading(shard, work, report, bad_before)
+        try:
+            with atomic_folder(work.folder / "shards" / shard.key) as aside:
+                written = _write(aside, encoder, backend, reading, work)
+                if any(stamp(known["path"]) != known["stamp"] for known in inputs):
+                    raise UserError(f"{shard.title} changed while it was read; run the job again when nothing writes to it")
+                made = manifest.describe(
+                    "shard",
+                    settings=work.settings,
+                    inputs=inputs,
+                    **written,
+                    empty_documents=reading.empty,
+                    bad_documents=dict(reading.bad.counts),
+                    bad_examples=reading.bad.examples,
+                    backend=backend.name,
+                    passed_over=passed_over,
+                )
+                manifest.write(aside, made)
+            return made
+        except Differs as error:
+            report.say(f"warning: {error}; doing this shard again with the next, slower library")
+            report.advance(-reading.done)
+            passed_over.append(str(error))
+    raise AssertionError("the reference never differs from itself")
+
+
+def _fingerprint(shard: Shard, index: int) -> dict[str, Any]:
+    span = shard.spans[index]
+    known = stamp(span.path)
+    return {
+        "path": str(span.path),
+        "start": span.start,
+        "end": span.end,
+        "stamp": known,
+        "sha256": span_digest(span.path, span.start, span.end),
+    }
+
+
+class _Reading:
+    """The documents of a shard, with counts of what was passed over."""
+
+    def __init__(self, shard: Shard, work: Work, report: Report, bad_before: int):
+        self.shard, self.data, self.report = shard, work.data, report
+        self.bad = BadDocuments(work.prepare.on_bad_document, work.prepare.max_bad_documents, bad_before)
+        self.empty = 0
+        self.done = 0.0
+
+    def __iter__(self) -> Iterator[Document]:
+        for span in self.shard.spans:
+            for document in read_documents(span, self.data, self.bad, all_fields=False, seen=self._seen):
+                if not document.text or document.text.isspace():
+                    self.empty += 1
+                else:
+                    yield document
+
+    def _seen(self, size: int) -> None:
+        self.done += size * MB
+        self.report.advance(size * MB)
+
+
+def _write(aside: Path, encoder: BulkEncoder, backend: Backend, reading: _Reading, work: Work) -> dict[str, Any]:
+    """Write .bin and .idx into ``aside``; returns counts and digests."""
+    dtype = token_dtype(work.vocab_size)
+    prefix, suffix = np.array(work.prefix, np.uint32), np.array(work.suffix, np.uint32)
+    lengths: list[int] = []
+    with (aside / BIN).open("wb") as file:
+        tokens = Digest(file)
+        for batch in encoder.encode(backend, reading):
+            parts = [part for ids in batch for part in (prefix, ids, suffix)]
+            tokens.write(np.concatenate(parts, dtype=dtype, casting="unsafe").data)  # ids are below the vocabulary's size
+            lengths.extend(len(prefix) + len(ids) + len(suffix) for ids in batch)
+    with (aside / IDX).open("wb") as file:
+        index = Digest(file)
+        write_index(index, dtype, lambda: [np.array(lengths, np.int32)])
+    return {"documents": len(lengths), "tokens": sum(lengths), "files": {BIN: tokens.hex(), IDX: index.hex()}}

@@ -1,0 +1,87 @@
+import os
+
+import pytest
+
+from common.errors import UserError
+from data_prep.sources.inputs import kind_of, list_inputs, span_digest, stamp
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ("b.txt", "a.jsonl", "sub/c.md.gz", "sub/deep/d.PARQUET", "e.jsonl.zst", "f.csv", ".hidden.txt", ".git/g.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return tmp_path
+
+
+def names(tree, found):
+    return [str(path.relative_to(tree)) for path in found]
+
+
+def test_a_folder_is_searched_to_the_bottom_in_sorted_order(tree):
+    assert names(tree, list_inputs([str(tree)])) == ["a.jsonl", "b.txt", "e.jsonl.zst", "sub/c.md.gz", "sub/deep/d.PARQUET"]
+
+
+def test_the_order_and_the_overlap_of_patterns_do_not_matter(tree):
+    once = list_inputs([str(tree)])
+    assert list_inputs([f"{tree}/sub", f"{tree}/*", f"{tree}/b.txt", f"{tree}/./b.txt", f"{tree}/**"]) == once
+
+
+def test_a_glob_takes_known_suffixes_only(tree):
+    assert names(tree, list_inputs([f"{tree}/*.txt", f"{tree}/*.csv*", f"{tree}/f*", f"{tree}/b*"][:1])) == ["b.txt"]
+    with pytest.raises(UserError, match=r"f\*.*no input file"):
+        list_inputs([f"{tree}/f*"])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("nowhere", "nowhere does not exist"),
+        ("f.csv", "f.csv has an unknown suffix"),
+        ("empty", "empty holds no input file"),
+        ("*.nothing", "does not exist|holds no input file"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tree, pattern, message):
+    (tree / "empty").mkdir()
+    with pytest.raises(UserError, match=message):
+        list_inputs([f"{tree}/{pattern}"])
+
+
+def test_an_empty_list_is_named():
+    with pytest.raises(UserError, match="data.inputs is empty"):
+        list_inputs([])
+
+
+def test_a_dead_link_is_named(tree):
+    (tree / "dead.txt").symlink_to(tree / "gone.txt")
+    with pytest.raises(UserError, match="dead.txt is a dead link"):
+        list_inputs([str(tree)])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("name", ["b.txt", "sub"])
+def test_missing_permission_is_named(tree, name):
+    (tree / name).chmod(0)
+    try:
+        with pytest.raises(UserError, match=f"{name}.*may not be read"):
+            list_inputs([str(tree)])
+    finally:
+        (tree / name).chmod(0o700)
+
+
+def test_kinds():
+    assert kind_of("x.jsonl") == ("jsonl", "")
+    assert kind_of("x.tar.jsonl.gz") == ("jsonl", "gz")
+    assert kind_of("x.md.ZST") == ("text", "zst")
+    assert kind_of("x.gz") is None and kind_of("x") is None and kind_of("x.json") is None
+
+
+def test_a_span_digest_is_that_of_its_bytes(tmp_path):
+    import hashlib
+
+    (tmp_path / "x").write_bytes(data := bytes(range(256)) * 10_000)
+    assert span_digest(tmp_path / "x") == hashlib.sha256(data).hexdigest()
+    assert span_digest(tmp_path / "x", 1000, 1_500_000) == hashlib.sha256(data[1000:1_500_000]).hexdigest()
+    assert stamp(tmp_path / "x")[0] == len(data)
