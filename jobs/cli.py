@@ -31,7 +31,15 @@ CONF = Path(__file__).resolve().parent.parent / "conf"
 KEEP_REFERENCES = ("doctor", "fetch", "status")
 """Jobs that see `hf://` references as they were written; all others see the local paths of what was mirrored."""
 ConfigStore.instance().store(name="schema", node=Config)
-OPEN = ("cluster.environment.", "cluster.sbatch.")
+OPEN = (
+    "cluster.environment.",
+    "cluster.sbatch.",
+    "corpus.sources.",
+    "corpus.languages.",
+    "mixture.sources.",
+    "mixture.phases.",
+    "mixture.topic_caps.",
+)
 """Keys below these are for the user to name."""
 WITH_VALUE = ("--cfg", "-c", "--package", "-p")
 """Flags of Hydra that take the argument after them."""

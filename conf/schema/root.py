@@ -3,13 +3,17 @@
 from dataclasses import dataclass, field
 
 from conf.schema.cluster import ClusterConfig
+from conf.schema.corpus import CorpusConfig
 from conf.schema.data import DataConfig, PrepareConfig, TokenizerConfig
+from conf.schema.endpoint import OcrConfig, RecycleConfig
 from conf.schema.fetch import FetchConfig
+from conf.schema.mixture import MixtureConfig
 from conf.schema.model import EncoderConfig
 from conf.schema.objective import MlmConfig
 from conf.schema.optim import OptimConfig
 from conf.schema.parallel import ParallelConfig
 from conf.schema.probe import ProbeConfig, SweepConfig
+from conf.schema.quality import QualityConfig, TopicsConfig
 from conf.schema.quickstart import QuickstartConfig
 from conf.schema.status import StatusConfig
 from conf.schema.train import TrainConfig
@@ -43,6 +47,18 @@ class Config:
     """Print what would be done, and check what can be checked, without doing it."""
     data: DataConfig = field(default_factory=DataConfig)
     """Inputs, tokenizer, tokens, retrieval set."""
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    """From raw text to kept documents."""
+    quality: QualityConfig = field(default_factory=QualityConfig)
+    """The quality classifier."""
+    topics: TopicsConfig = field(default_factory=TopicsConfig)
+    """The topic classifier."""
+    ocr: OcrConfig = field(default_factory=OcrConfig)
+    """Scanned pages."""
+    recycle: RecycleConfig = field(default_factory=RecycleConfig)
+    """Rewriting by an LLM."""
+    mixture: MixtureConfig = field(default_factory=MixtureConfig)
+    """What a model reads."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     """Tokenizer training."""
     prepare: PrepareConfig = field(default_factory=PrepareConfig)

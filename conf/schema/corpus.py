@@ -1,0 +1,80 @@
+"""Section `corpus`: from sources of raw text to kept documents (`jobs.corpus`)."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from conf.schema.choice import choice
+from conf.schema.duplicates import ContaminationConfig, DuplicatesConfig, ParagraphsConfig, SemanticConfig
+
+
+@dataclass
+class SourceConfig:
+    """One source of documents."""
+
+    inputs: list[str] = field(default_factory=list)
+    """Files, folders or globs: .txt .md .html .jsonl .parquet (plain, .gz, .zst), .pdf with a text layer, .pages.json of an OCR model;
+    mirrored data sets (hf://datasets/org/name); or, streamed from the hub or a folder by `datasets`, hub:name[,config[,split]]."""
+    language: str = "tr"
+    """Its language: a profile under conf/data/language."""
+    licence: str = "unknown"
+    """Licence of its documents, carried with each."""
+    text_field: str = "text"
+    """Key or column with the text."""
+    id_field: str = "id"
+    """Key or column with the id; where it is missing the id is `file:line`."""
+    url_field: str = "url"
+    """Key or column with the address."""
+    encoding: str = "utf-8"
+    """Encoding of text files and of .jsonl."""
+    rules: list[str] | None = None
+    """Its own rules instead of `corpus.rules`."""
+    cleaning: list[str] | None = None
+    """Its own steps instead of `corpus.cleaning`."""
+
+
+@dataclass
+class CorpusConfig:
+    """What `jobs.corpus` does with the sources."""
+
+    output: str = "data/${name}/documents"
+    """Folder of the kept documents (documents/<source>/*.jsonl.zst), of what the stages left, and of the funnel report."""
+    sources: dict[str, SourceConfig] = field(default_factory=dict)
+    """Sources in their order; of duplicates the first stays."""
+    languages: dict[str, Any] = field(default_factory=dict)
+    """Changes to language profiles: corpus.languages.tr.gopher_quality.min_words=20."""
+    cleaning: list[str] = field(default_factory=lambda: ["repair", "nfc", "whitespace"])
+    """Steps that mend texts, in order: repair (mojibake, control characters), nfc, whitespace, boilerplate, repeated_lines, c4_lines."""
+    rules: list[str] = field(default_factory=lambda: ["gopher_quality", "gopher_repetition", "fineweb"])
+    """Rules that reject documents, in order: url, identification, fineweb, gopher_quality, gopher_repetition, c4, morphology, quality."""
+    url_lists: list[str] = field(default_factory=list)
+    """Files with domains or addresses, one a line, whose documents the rule url rejects."""
+    identifier: str = "lite"
+    """Model of the rule identification: lite (lid.176.ftz, inside its package), or the path of a fastText model such as GlotLID."""
+    pii: bool = False
+    """Replace personal data by typed placeholders."""
+    duplicates: DuplicatesConfig = field(default_factory=DuplicatesConfig)
+    """Exact and near duplicates."""
+    semantic: SemanticConfig = field(default_factory=SemanticConfig)
+    """Semantic duplicates."""
+    paragraphs: ParagraphsConfig = field(default_factory=ParagraphsConfig)
+    """Paragraphs that occur again."""
+    contamination: ContaminationConfig = field(default_factory=ContaminationConfig)
+    """Evaluation text."""
+    tokenizer: str | None = None
+    """Folder of a tokenizer: the funnel then counts tokens too."""
+    shard_bytes: int = 64_000_000
+    """Inputs are worked on in shards of about this many bytes on disk."""
+    elements: int = 1
+    """Array elements that share the shards of each stage; the bytes do not depend on it."""
+    stage: str | None = None
+    """Do this stage alone; set for the elements of an array."""
+    element: int | None = None
+    """Do the share of this element alone; set for the elements of an array."""
+    on_bad_document: str = choice("skip", "error")
+    """What to do with a document that cannot be read: count it, or stop."""
+    max_bad_documents: int = 1_000_000
+    """With `skip`: stop with an error after this many."""
+    max_document_bytes: int = 50_000_000
+    """A longer line or document is bad."""
+    samples: int = 5
+    """Rejected documents shown for each rule and source."""

@@ -1,0 +1,69 @@
+"""Section `corpus.duplicates`, and what else compares documents with each other."""
+
+from dataclasses import dataclass, field
+
+from conf.schema.choice import choice
+
+
+@dataclass
+class DuplicatesConfig:
+    """Duplicates over all sources; the first in the order of the sources stays."""
+
+    exact: bool = True
+    """Drop texts that are equal but for white space and case."""
+    near: bool = True
+    """Drop near-duplicates: MinHash with locality-sensitive hashing."""
+    shingle: int = 5
+    """Words of a shingle."""
+    bands: int = 14
+    """Bands of the signature: two texts are compared equal if one band is."""
+    rows: int = 8
+    """Hashes a band; a text of Jaccard similarity s is found with probability 1 - (1 - s**rows)**bands."""
+    seed: int = 1
+    """Seed of the hash functions."""
+    parts: int = 1
+    """Ranges of keys that a band is cut into: elements can share a band, each with a part of the memory."""
+
+
+@dataclass
+class SemanticConfig:
+    """Semantic duplicates (SemHash): neighbours in the space of a static embedding; the first stays."""
+
+    enabled: bool = False
+    """Look for them."""
+    model: str = "data/${name}/embedder"
+    """Folder of a model2vec StaticModel; `jobs.embedder` makes one offline. Or one that is mirrored: hf://org/name."""
+    threshold: float = 0.9
+    """Cosine from which a text is dropped. The paper's sources name 0.75 and 0.95; the library's default is 0.9. Tune it per model."""
+    cells: int = 0
+    """Cells of vectors that are compared among themselves (0: one for about 20,000 documents). Pairs across cells are not seen."""
+    sample: int = 20_000
+    """Documents that the cells are learnt from."""
+
+
+@dataclass
+class ParagraphsConfig:
+    """Paragraphs that other documents have too."""
+
+    enabled: bool = False
+    """Remove them; the first occurrence stays."""
+    min_characters: int = 200
+    """Shorter paragraphs are left alone."""
+    min_words_left: int = 20
+    """A document with fewer words left is dropped."""
+
+
+@dataclass
+class ContaminationConfig:
+    """Evaluation text in training data (decontamination)."""
+
+    inputs: list[str] = field(default_factory=list)
+    """Files with evaluation text (.jsonl; or whatever data.inputs takes)."""
+    fields: list[str] = field(default_factory=lambda: ["text", "question", "answer", "choices"])
+    """Keys of their records that are looked for; lists are taken apart."""
+    words: int = 13
+    """A run of so many words in common is a leak (GPT-3, arXiv 2005.14165, appendix C); shorter evaluation texts must occur whole."""
+    min_words: int = 8
+    """Evaluation texts of fewer words are not looked for: they occur by chance. They are counted."""
+    action: str = choice("passage", "document")
+    """passage: remove the sentences that hold it, document: drop the document."""

@@ -1,0 +1,70 @@
+"""Section `ocr` and `recycle`: jobs that ask a model server."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class EndpointConfig:
+    """A server with an OpenAI-compatible interface (vLLM, SGLang, llama.cpp ...)."""
+
+    url: str = "http://127.0.0.1:8000/v1"
+    """Its base address."""
+    model: str = ""
+    """Name of the model there; empty: the first it lists."""
+    key_variable: str = "OPENAI_API_KEY"
+    """Environment variable with the key, which is never written anywhere."""
+    concurrency: int = 8
+    """Requests at a time."""
+    timeout: float = 300
+    """Seconds to wait for an answer."""
+    retries: int = 5
+    """Tries more after a refusal or a silence, each after twice the time."""
+    temperature: float = 0.0
+    """Sampling temperature."""
+    max_tokens: int = 4096
+    """Longest answer."""
+
+
+@dataclass
+class OcrConfig:
+    """Read scanned pages by a vision model."""
+
+    inputs: list[str] = field(default_factory=list)
+    """PDF files or folders of them."""
+    output: str = "data/${name}/ocr"
+    """Folder for the pages read (one JSON a document, which `jobs.corpus` reads), the cache and the list of pages without text."""
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    """The server."""
+    prompt: str = "Extract the text of this page in reading order."
+    """What the model is asked."""
+    dpi: int = 200
+    """Resolution at which pages are drawn."""
+    only_without_text: bool = True
+    """Leave pages with a text layer to the reader of PDF."""
+
+
+@dataclass
+class RecycleConfig:
+    """Rewrite the middle band by an LLM, score it again, keep it only if better (Bielik v3)."""
+
+    inputs: list[str] = field(default_factory=list)
+    """Documents with their scores: what `jobs.corpus` kept (or dropped) with the rule quality."""
+    output: str = "data/${name}/recycled"
+    """Folder for the rewritten documents, the cache and the report."""
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    """The server."""
+    prompt: str = (
+        "Rewrite the following text so that it is clear, complete and well written. Keep its language, its facts and its terms. "
+        "Answer with the text alone."
+    )
+    """What the model is asked; the text follows."""
+    high_from: float = 0.5
+    """Take HIGH documents from this probability on ..."""
+    high_to: float = 0.7
+    """... to this one (Bielik v3: 50 to 70%)."""
+    medium_from: float = 0.5
+    """Take MEDIUM documents from this probability on."""
+    max_characters: int = 12_000
+    """Longer documents are left alone."""
+    min_gain: float = 0.0
+    """Keep a rewritten text only if its probability of HIGH rose by more."""

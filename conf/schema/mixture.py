@@ -1,0 +1,32 @@
+"""Section `mixture`: which documents a model reads, how often, in which phase."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class PhaseMixture:
+    """One phase of training."""
+
+    tokens: int = 0
+    """Budget in tokens; 0 takes everything once."""
+    weights: dict[str, float] = field(default_factory=dict)
+    """Source -> share of the tokens of this phase; empty: in proportion to their size."""
+
+
+@dataclass
+class MixtureConfig:
+    """What `jobs.mix` draws from prepared sources."""
+
+    sources: dict[str, str] = field(default_factory=dict)
+    """Source -> its tokens folder (`jobs.prepare`)."""
+    output: str = "data/${name}/mixture"
+    """Folder; each phase becomes a tokens folder below it, which `jobs.train` reads."""
+    phases: dict[str, PhaseMixture] = field(default_factory=dict)
+    """Phases in their order."""
+    max_repeats: float = 4.0
+    """A source is read at most so many times over all phases (Muennighoff et al. 2023, arXiv 2305.16264: up to 4 times is nearly as good
+    as new text)."""
+    topic_caps: dict[str, float] = field(default_factory=dict)
+    """Topic -> largest share of the documents it may have."""
+    preview: int = 20
+    """Places of the stream whose text is shown in the report."""

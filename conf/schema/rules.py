@@ -1,0 +1,111 @@
+"""Thresholds of the filter rules; they belong to a language (conf/data/language)."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class FineWebRules:
+    """FineWeb's quality rules (Penedo et al. 2024, arXiv 2406.17557, section 3.6)."""
+
+    min_terminal_lines: float = 0.12
+    """Reject where a smaller share of the lines ends with a sign of `terminal_punctuation`."""
+    max_short_lines: float = 0.67
+    """Reject where a larger share of the lines has at most `short_line` characters."""
+    short_line: int = 30
+    """Characters of a line that counts as short."""
+    max_duplicate_characters: float = 0.01
+    """Reject where a larger share of the characters lies in lines that came before."""
+    max_newlines_per_word: float = 0.3
+    """Reject lists: more newlines a word than this."""
+
+
+@dataclass
+class GopherQualityRules:
+    """Gopher's quality rules (Rae et al. 2021, arXiv 2112.11446, appendix A.1)."""
+
+    min_words: int = 50
+    """Fewer words are rejected."""
+    max_words: int = 100_000
+    """More words are rejected."""
+    min_mean_word: float = 3
+    """Mean characters a word, at least."""
+    max_mean_word: float = 10
+    """Mean characters a word, at most."""
+    max_symbols_per_word: float = 0.1
+    """Signs # or ellipses a word, at most."""
+    max_bullet_lines: float = 0.9
+    """Share of lines that begin with a bullet, at most."""
+    max_ellipsis_lines: float = 0.3
+    """Share of lines that end with an ellipsis, at most."""
+    min_alphabetic_words: float = 0.8
+    """Share of words with a letter, at least."""
+    min_stop_words: int = 2
+    """Different stop words of the language, at least."""
+
+
+@dataclass
+class GopherRepetitionRules:
+    """Gopher's repetition rules (Rae et al. 2021, table A1). A threshold of 1 switches a measure off."""
+
+    max_duplicate_lines: float = 0.3
+    """Share of lines that came before."""
+    max_duplicate_paragraphs: float = 0.3
+    """Share of paragraphs that came before."""
+    max_duplicate_line_characters: float = 0.2
+    """Share of characters in such lines."""
+    max_duplicate_paragraph_characters: float = 0.2
+    """Share of characters in such paragraphs."""
+    max_top_ngrams: list[float] = field(default_factory=lambda: [0.2, 0.18, 0.16])
+    """Share of characters in the most frequent run of 2, 3, 4 words."""
+    max_duplicate_ngrams: list[float] = field(default_factory=lambda: [0.15, 0.14, 0.13, 0.12, 0.11, 0.10])
+    """Share of characters in repeated runs of 5, 6, ... 10 words."""
+
+
+@dataclass
+class C4Rules:
+    """C4's rules (Raffel et al. 2020, arXiv 1910.10683, section 2.2), on documents; its rules on lines are the cleaning step c4_lines."""
+
+    min_sentences: int = 5
+    """Fewer sentences are rejected."""
+    reject: list[str] = field(default_factory=lambda: ["lorem ipsum", "{"])
+    """Documents that hold one of these are rejected."""
+
+
+@dataclass
+class LineRules:
+    """Which lines the cleaning steps remove."""
+
+    boilerplate: list[str] = field(default_factory=list)
+    """c4_lines and boilerplate: lines that hold one of these phrases (lower case) go."""
+    terminal_only: bool = True
+    """c4_lines: lines without terminal punctuation go."""
+    min_words: int = 3
+    """c4_lines: lines with fewer words go."""
+    max_word: int = 1000
+    """c4_lines: lines with a longer word go."""
+    repeated_min_characters: int = 20
+    """repeated_lines: a line of at least so many characters that came before in the document goes."""
+
+
+@dataclass
+class PageRules:
+    """Pages of scanned theses: which are front matter, lists, noise of the scanner."""
+
+    min_words: int = 40
+    """Pages with fewer words go."""
+    min_alphabetic_words: float = 0.6
+    """Share of words with a letter, at least."""
+    max_short_lines: float = 0.8
+    """Share of short lines, at most."""
+    headings: list[str] = field(default_factory=list)
+    """Pages that begin with one of these headings (lower case: table of contents, bibliography) go."""
+
+
+@dataclass
+class IdentificationRules:
+    """Language identification."""
+
+    min_probability: float = 0.65
+    """Reject where the probability of the source's language is smaller."""
+    characters: int = 1000
+    """Look at about so many characters, from the middle of the text."""

@@ -1,0 +1,1 @@
+"""The corpus factory: sources of raw text to kept documents, stage by stage, each a sharded array."""

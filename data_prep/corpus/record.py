@@ -1,0 +1,42 @@
+"""A document on its way from a source to the corpus."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+
+@dataclass(slots=True)
+class Record:
+    """One text with where it came from; one line of the corpus files."""
+
+    id: str
+    """Its own id at the source, else ``file:line``."""
+    text: str
+    source: str
+    licence: str
+    url: str
+    language: str
+    file: str
+    """File it was read from."""
+    line: int
+    """Line (row, page) there, from 1."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What rules found out about it, such as the quality and its probability."""
+
+
+def to_line(record: Record) -> bytes:
+    """A record as a line of JSON, newline included. Lone surrogates, which UTF-8 has not, become ?."""
+    fields = {name: getattr(record, name) for name in Record.__slots__ if name != "notes"} | record.notes
+    try:
+        return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:
+        fields = {name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value for name, value in fields.items()}
+        return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def from_line(line: bytes) -> Record:
+    """The record of a line that `to_line` wrote."""
+    fields = orjson.loads(line)
+    known = {name: fields.pop(name) for name in Record.__slots__ if name != "notes"}
+    return Record(**known, notes=fields)

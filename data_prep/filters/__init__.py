@@ -1,0 +1,1 @@
+"""Rules that reject documents, each measured over a batch at once."""

@@ -1,0 +1,30 @@
+"""The profile of a language, from conf/data/language."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import conf
+from common.errors import UserError, suggestion
+from conf.schema.check import check
+from conf.schema.language import LanguageConfig
+
+FOLDER = Path(conf.__file__).parent / "data" / "language"
+
+
+def load_language(code: str, changes: Mapping[str, Any] | None = None) -> LanguageConfig:
+    """The profile ``code`` with ``changes`` (`corpus.languages`). Raises UserError for an unknown language, key or value."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    known = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    if code not in known:
+        raise UserError(f"there is no profile conf/data/language/{code}.yaml{suggestion(code, known)}; there are: {', '.join(known)}")
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(LanguageConfig), OmegaConf.load(FOLDER / f"{code}.yaml"), dict(changes or {}))
+        profile = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"the profile of language {code} (conf/data/language/{code}.yaml, corpus.languages.{code}): {reason}") from error
+    check(profile, f"corpus.languages.{code}.")
+    return profile
