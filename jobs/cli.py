@@ -85,7 +85,9 @@ def check_override(override: Override) -> None:
         return
     folder = CONF / key
     if folder.is_dir() and key != "schema":
-        options = [str(path.relative_to(folder).with_suffix("")) for path in sorted(folder.rglob("*.yaml"))]
+        options = [
+            str(path.relative_to(folder).with_suffix("")) for path in sorted(folder.rglob("*.yaml")) if path.parent.name != "language"
+        ]
         for value in _values(override):
             if value not in (*options, "null", "None"):
                 raise UserError(

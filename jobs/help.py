@@ -25,7 +25,9 @@ def show(job: str, description: str, sections: tuple[str, ...], conf: Path) -> N
     console.print(Text(description.strip()))
     console.print("\n[bold]Groups[/bold] (files under conf/)")
     for group in sorted({*sections, "experiment", "cluster"}):
-        names = sorted(str(p.relative_to(conf / group).with_suffix("")) for p in (conf / group).rglob("*.yaml"))
+        names = sorted(
+            str(p.relative_to(conf / group).with_suffix("")) for p in (conf / group).rglob("*.yaml") if p.parent.name != "language"
+        )
         if names:
             console.print(Text(f"  {group}={' | '.join(names)}"))
     types = {field.name: field.type for field in dataclasses.fields(Config)}

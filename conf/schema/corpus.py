@@ -38,8 +38,12 @@ class CorpusConfig:
 
     output: str = "data/${name}/documents"
     """Folder of the kept documents (documents/<source>/*.jsonl.zst), of what the stages left, and of the funnel report."""
+    inputs: list[str] = field(default_factory=list)
+    """Short for one source without a YAML: its files, folders or globs."""
+    language: str = "tr"
+    """Language of `corpus.inputs`."""
     sources: dict[str, SourceConfig] = field(default_factory=dict)
-    """Sources in their order; of duplicates the first stays."""
+    """Sources by name, in their order (of duplicates the first stays); write them into a YAML under conf/experiment."""
     languages: dict[str, Any] = field(default_factory=dict)
     """Changes to language profiles: corpus.languages.tr.gopher_quality.min_words=20."""
     cleaning: list[str] = field(default_factory=lambda: ["repair", "nfc", "whitespace"])

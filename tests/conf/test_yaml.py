@@ -9,9 +9,11 @@ import pytest
 from common.errors import UserError
 from conf.schema import Config
 from conf.schema.documentation import documented, field_docstrings
+from data_prep.text.language import load_language
 from jobs.cli import CONF, compose, to_config
 
-YAMLS = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
+LANGUAGES = CONF / "data" / "language"
+YAMLS = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml") if path.parent != LANGUAGES)
 JOBS = [str(path.with_suffix("")) for path in YAMLS if len(path.parts) == 1 and path.name != "base.yaml"]
 
 
@@ -30,6 +32,13 @@ def test_every_yaml_composes(path):
         choice = str(Path(*path.parts[1:]).with_suffix(""))
         config = to_config(compose("train", [f"{path.parts[0]}={choice}"]))
     assert isinstance(config, Config)
+
+
+@pytest.mark.parametrize("path", sorted(LANGUAGES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_language_is_a_profile(path):
+    profile = load_language(path.stem)
+    assert profile.code == path.stem
+    assert profile.name
 
 
 def test_every_job_has_a_primary_yaml_and_every_primary_yaml_a_job():
