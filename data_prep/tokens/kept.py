@@ -9,6 +9,7 @@ from common.files import digest
 from data_prep.sources.inputs import span_digest, stamp
 from data_prep.sources.shards import Shard
 from data_prep.tokens.merge import Merged
+from data_prep.tokens.origins import ORIGINS
 
 
 def find(shard: Shard, settings: dict[str, Any], on_bad_document: str, merged: Merged) -> tuple[dict[str, Any] | None, str]:
@@ -26,6 +27,8 @@ def find(shard: Shard, settings: dict[str, Any], on_bad_document: str, merged: M
         return None, "it was made with other settings"
     if known["bad_documents"] and on_bad_document == "error":
         return None, "bad documents were passed over"
+    if ORIGINS not in known["files"]:
+        return None, "it does not say where its documents came from"
     changed, moved = _compare(shard, known)
     if changed:
         return None, f"{changed} has changed"

@@ -1,5 +1,6 @@
-"""Shards in order -> one tokens.bin and tokens.idx, streaming; and back again for shards that need not be made anew."""
+"""Shards in order -> one tokens.bin, tokens.idx and origins.npy, streaming; and back again for shards that need not be made anew."""
 
+import itertools
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from common import manifest
 from common.errors import UserError
 from common.files import atomic_file, atomic_folder, digest, fsync_folder
 from data_prep.tokens.indexed import BIN, HEADER, IDX, Digest, Writable, mapped, read_index, write_index
+from data_prep.tokens.origins import ORIGINS, read_origins, write_origins
 
 BLOCK = 1 << 22
 MB = 1e-6
@@ -19,12 +21,13 @@ MB = 1e-6
 
 @dataclass(frozen=True)
 class Place:
-    """Where the merged files hold a shard: tokens and documents before it, tokens and documents of it."""
+    """Where the merged files hold a shard: tokens, documents and spans before it, tokens and documents of it."""
 
     token: int
     tokens: int
     document: int
     documents: int
+    span: int
 
 
 class Merged:
@@ -34,40 +37,43 @@ class Merged:
         self.folder = folder
         self.places: dict[str, Place] = {}
         self.dtype = np.dtype((known or {}).get("dtype", "uint16"))
-        self.token = self.document = 0
+        self.token = self.document = span = 0
         for shard in (known or {}).get("shards", []):
-            self.places[shard["key"]] = Place(self.token, shard["tokens"], self.document, shard["documents"])
+            self.places[shard["key"]] = Place(self.token, shard["tokens"], self.document, shard["documents"], span)
+            span += shard.get("spans", 0)  # none in folders made before origins were kept
             self.token, self.document = self.token + shard["tokens"], self.document + shard["documents"]
 
     def holds(self, key: str, files: dict[str, str]) -> bool:
-        """Whether a shard's tokens and lengths are there as its digests say."""
-        tokens, lengths = Digest(), Digest()
+        """Whether a shard's tokens, lengths and origins are there as its digests say."""
+        found = {name: Digest() for name in (BIN, IDX, ORIGINS)}
         try:
-            self._cut(key, tokens, lengths)
+            self._cut(key, *found.values())
         except (OSError, ValueError):  # gone, or too short to be mapped
             return False
-        return {BIN: tokens.hex(), IDX: lengths.hex()} == files
+        return {name: seen.hex() for name, seen in found.items()} == files
 
     def restore(self, key: str) -> None:
         """Cut a shard's tokens out, back into its own folder, before the merged files are replaced."""
         home = self.folder / "shards" / key
         with atomic_folder(home) as aside:
             shutil.copy2(home / manifest.NAME, aside)
-            with (aside / BIN).open("wb") as tokens, (aside / IDX).open("wb") as lengths:
-                self._cut(key, tokens, lengths)
+            with (aside / BIN).open("wb") as tokens, (aside / IDX).open("wb") as lengths, (aside / ORIGINS).open("wb") as origins:
+                self._cut(key, tokens, lengths, origins)
 
-    def _cut(self, key: str, tokens: Writable, lengths: Writable) -> None:
-        """Write a shard's .bin and .idx. Only the lengths are taken from tokens.idx, so damage elsewhere in it costs nothing."""
+    def _cut(self, key: str, tokens: Writable, lengths: Writable, origins: Writable) -> None:
+        """Write a shard's .bin, .idx and origins. Only the lengths are taken from tokens.idx, so damage elsewhere in it costs nothing."""
         place = self.places[key]
         size = self.dtype.itemsize
         _copy(self.folder / BIN, tokens, place.token * size, place.tokens * size)
         all_lengths = mapped(self.folder / IDX, np.int32, self.document, HEADER.size)
         part = all_lengths[place.document : place.document + place.documents]
         write_index(lengths, self.dtype, lambda: [part])
+        rows = read_origins(self.folder / ORIGINS)[place.document : place.document + place.documents]
+        write_origins(origins, place.documents, lambda: [rows - np.array([place.span, 0], np.uint32)])
 
 
 def merge(folder: Path, keys: list[str], shards: list[dict[str, Any]], dtype: np.dtype, done: Callable[[float], Any]) -> dict[str, str]:
-    """Write tokens.bin and tokens.idx from the shard folders ``keys`` (with manifests ``shards``), in that order; returns the digests.
+    """Write tokens.bin, tokens.idx and origins.npy from the shard folders ``keys`` (with manifests ``shards``), in that order; returns the digests.
 
     The old manifest goes first: while there is none, the folder is not prepared. The shards stay until the caller has written the new
     one. ``done`` is told the MB written. Raises UserError where a shard on disk is not what its manifest says."""
@@ -79,12 +85,17 @@ def merge(folder: Path, keys: list[str], shards: list[dict[str, Any]], dtype: np
         for home, shard in zip(homes, shards, strict=True):
             part = Digest(whole)
             _copy(home / BIN, part, done=done)
-            if {BIN: part.hex(), IDX: digest(home / IDX)} != shard["files"]:
+            if {BIN: part.hex(), IDX: digest(home / IDX), ORIGINS: digest(home / ORIGINS)} != shard["files"]:
                 raise UserError(f"{home} changed on disk; run the job again and it is made anew")
     with atomic_file(folder / IDX) as file:
         index = Digest(file)
         write_index(index, dtype, lambda: (read_index(home / IDX).lengths for home in homes))
-    files = {BIN: whole.hex(), IDX: index.hex()}
+    before = list(itertools.accumulate((len(shard["inputs"]) for shard in shards), initial=0))
+    with atomic_file(folder / ORIGINS) as file:
+        origins = Digest(file)
+        shifted = (read_origins(home / ORIGINS) + np.array([span, 0], np.uint32) for home, span in zip(homes, before, strict=False))
+        write_origins(origins, sum(shard["documents"] for shard in shards), lambda: shifted)
+    files = {BIN: whole.hex(), IDX: index.hex(), ORIGINS: origins.hex()}
     broken = [name for name, right in files.items() if digest(folder / name) != right]
     if broken:
         raise UserError(f"{folder / broken[0]} does not read back as it was written; check the disk and run the job again")
@@ -109,7 +120,7 @@ def drop_shards(folder: Path, keys: Iterable[str]) -> None:
         if home.name not in keep:
             shutil.rmtree(home)
             continue
-        for name in (BIN, IDX):
+        for name in (BIN, IDX, ORIGINS):
             (home / name).unlink(missing_ok=True)
 
 

@@ -11,6 +11,7 @@ from common.files import digest_of
 from data_prep.sources.bad import EXAMPLES, too_many
 from data_prep.tokens.indexed import BIN, token_dtype
 from data_prep.tokens.merge import drop_shards, merge
+from data_prep.tokens.origins import ORIGINS
 from data_prep.tokens.state import output_stamps
 from data_prep.tokens.tokenise import Work
 
@@ -33,8 +34,10 @@ def publish(work: Work, keys: list[str], shards: list[dict[str, Any]], unmerged:
             if not (folder / "shards" / key / BIN).exists():
                 work.merged.restore(key)
         files = merge(folder, keys, shards, dtype, done)
+        origins = files.pop(ORIGINS)
     else:
-        files = manifest.read(folder)["files"]
+        known = manifest.read(folder)
+        files, origins = known["files"], known["origins"]["sha256"]
     made = manifest.describe(
         "tokens",
         tokenizer=work.settings["tokenizer"],
@@ -49,10 +52,14 @@ def publish(work: Work, keys: list[str], shards: list[dict[str, Any]], unmerged:
         passed_over=[reason for shard in shards for reason in shard["passed_over"]],
         settings=work.settings,
         files=files,
+        origins={"sha256": origins, "spans": [[one["path"], one["start"], one["end"]] for shard in shards for one in shard["inputs"]]},
         output_stamps=output_stamps(folder),
         inputs=_digests(shards),
         stamps=_stamps(shards),
-        shards=[{"key": key, "documents": shard["documents"], "tokens": shard["tokens"]} for key, shard in zip(keys, shards, strict=True)],
+        shards=[
+            {"key": key, "documents": shard["documents"], "tokens": shard["tokens"], "spans": len(shard["inputs"])}
+            for key, shard in zip(keys, shards, strict=True)
+        ],
     )
     manifest.write(folder, made)
     drop_shards(folder, keys)

@@ -11,6 +11,7 @@ from conf.schema.data import PrepareConfig
 from data_prep.sources.inputs import stamp
 from data_prep.tokens.indexed import BIN, IDX
 from data_prep.tokens.merge import drop_shards
+from data_prep.tokens.origins import ORIGINS
 
 SETTINGS = "settings.json"
 
@@ -60,14 +61,15 @@ def finished(folder: Path, known: dict[str, Any] | None, paths: list[Path], prep
 
 
 def _outputs_whole(folder: Path, known: dict[str, Any]) -> bool:
-    """Whether tokens.bin and tokens.idx are those of the manifest: by size and time, else by digest (the manifest then learns the time)."""
-    for name in (BIN, IDX):
+    """Whether the merged files are those of the manifest: by size and time, else by digest (the manifest then learns the time)."""
+    origins = {ORIGINS: known["origins"]["sha256"]} if "origins" in known else {}
+    for name, right in (known["files"] | origins).items():
         if not (folder / name).exists():
             say(f"{folder / name} is gone; making it again")
             return False
         now = stamp(folder / name)
         if now != known["output_stamps"][name]:
-            if digest(folder / name) != known["files"][name]:
+            if digest(folder / name) != right:
                 say(f"{folder / name} is damaged; making it again")
                 return False
             known["output_stamps"][name] = now
@@ -76,5 +78,5 @@ def _outputs_whole(folder: Path, known: dict[str, Any]) -> bool:
 
 
 def output_stamps(folder: Path) -> dict[str, list[int]]:
-    """Size and time of the merged files."""
-    return {name: stamp(folder / name) for name in (BIN, IDX)}
+    """Size and time of the merged files; adopted tokens have no origins."""
+    return {name: stamp(folder / name) for name in (BIN, IDX, ORIGINS) if (folder / name).exists()}

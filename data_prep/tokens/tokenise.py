@@ -1,5 +1,6 @@
 """One element of the work: its shards, each made whole or found whole."""
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from data_prep.tokenizer.bulk import Backend, BulkEncoder, Differs
 from data_prep.tokens.indexed import BIN, IDX, Digest, token_dtype, write_index
 from data_prep.tokens.kept import find
 from data_prep.tokens.merge import Merged
+from data_prep.tokens.origins import ORIGINS, write_origins
 
 MB = 1e-6
 
@@ -76,7 +78,7 @@ def run_element(element: Element, report: Report) -> list[dict[str, Any]]:
 
 
 def tokenise(shard: Shard, work: Work, encoder: BulkEncoder, report: Report, bad_before: int) -> dict[str, Any]:
-    """Write a shard's folder: tokens.bin, tokens.idx and manifest.json appear together. Returns the manifest.
+    """Write a shard's folder: tokens.bin, tokens.idx, origins.npy and manifest.json appear together. Returns the manifest.
 
     The documents come one sequence each, in the order of the input; those without a visible character are counted and left out.
     Raises UserError for a bad document (as `prepare.on_bad_document` says) and for an input that changes while it is read."""
@@ -122,20 +124,23 @@ def _fingerprint(shard: Shard, index: int) -> dict[str, Any]:
 
 
 class _Reading:
-    """The documents of a shard, with counts of what was passed over."""
+    """The documents of a shard, with their origins and counts of what was passed over."""
 
     def __init__(self, shard: Shard, work: Work, report: Report, bad_before: int):
         self.shard, self.data, self.report = shard, work.data, report
         self.bad = BadDocuments(work.prepare.on_bad_document, work.prepare.max_bad_documents, bad_before)
         self.empty = 0
+        self.origins = array("I")
+        """Number of the span and row, of one document after another."""
         self.done = 0.0
 
     def __iter__(self) -> Iterator[Document]:
-        for span in self.shard.spans:
+        for number, span in enumerate(self.shard.spans):
             for document in read_documents(span, self.data, self.bad, all_fields=False, seen=self._seen):
                 if not document.text or document.text.isspace():
                     self.empty += 1
                 else:
+                    self.origins.extend((number, document.row))
                     yield document
 
     def _seen(self, size: int) -> None:
@@ -144,7 +149,7 @@ class _Reading:
 
 
 def _write(aside: Path, encoder: BulkEncoder, backend: Backend, reading: _Reading, work: Work) -> dict[str, Any]:
-    """Write .bin and .idx into ``aside``; returns counts and digests."""
+    """Write .bin, .idx and origins into ``aside``; returns counts and digests."""
     dtype = token_dtype(work.vocab_size)
     prefix, suffix = np.array(work.prefix, np.uint32), np.array(work.suffix, np.uint32)
     lengths: list[int] = []
@@ -157,4 +162,8 @@ def _write(aside: Path, encoder: BulkEncoder, backend: Backend, reading: _Readin
     with (aside / IDX).open("wb") as file:
         index = Digest(file)
         write_index(index, dtype, lambda: [np.array(lengths, np.int32)])
-    return {"documents": len(lengths), "tokens": sum(lengths), "files": {BIN: tokens.hex(), IDX: index.hex()}}
+    with (aside / ORIGINS).open("wb") as file:
+        origins = Digest(file)
+        write_origins(origins, len(lengths), lambda: [np.array(reading.origins, np.uint32).reshape(-1, 2)])
+    files = {BIN: tokens.hex(), IDX: index.hex(), ORIGINS: origins.hex()}
+    return {"documents": len(lengths), "tokens": sum(lengths), "files": files}

@@ -20,7 +20,10 @@ from common.errors import UserError
 from common.files import digest
 from conf.schema import Config
 from conf.schema.data import TokenizerConfig
+from data_prep.sources.readers import read_documents
 from data_prep.tokenizer.train import save, train
+from data_prep.tokens.indexed import read_index
+from data_prep.tokens.origins import ORIGINS, open_origins
 from jobs import prepare
 
 OUTPUTS = ("tokens.bin", "tokens.idx")
@@ -127,8 +130,65 @@ def test_the_bytes_are_those_of_megatrons_builder(config, tmp_path, elements, sh
     assert made["tokenizer"] == digest(f"{config.data.tokenizer}/tokenizer.json") and made["vocab_size"] == 310
     whole = {path: sha for path, sha in made["inputs"].items() if not sha.startswith("spans-")}
     assert whole == {path: digest(path) for path in whole} and len(made["inputs"]) == 7
-    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "settings.json", "shards", *OUTPUTS]
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "origins.npy", "settings.json", "shards", *OUTPUTS]
     assert {path.name for path in folder.glob("shards/*/*")} == {"manifest.json"}
+
+
+@pytest.mark.parametrize("elements", [1, 3])
+def test_every_document_is_traced_to_its_row_and_back(config, elements):
+    """Shards that are cut out of the merged files again (all but the changed one) keep their origins too."""
+    config.prepare.elements = elements
+    prepare.run(config)
+    with (Path(config.data.inputs[0]) / "a.jsonl").open("ab") as file:
+        file.write(b'{"text": "appended"}\n')
+    made = prepare.run(config)
+    folder = Path(config.data.tokens)
+    assert made["origins"]["sha256"] == digest(folder / ORIGINS)
+    origins, index = open_origins(folder, made), read_index(folder / "tokens.idx")
+    assert len(origins.rows) == made["documents"] == 142
+    reader = Tokenizer.from_file(f"{config.data.tokenizer}/tokenizer.json")
+    reader.encode_special_tokens = True
+    texts = {(str(d.file), d.line): d.text for path in Path(config.data.inputs[0]).iterdir() for d in read_documents(path, config.data)}
+    ids = np.fromfile(folder / "tokens.bin", index.dtype)
+    for document, (offset, length) in enumerate(zip(index.offsets // 2, index.lengths, strict=True)):
+        span, row = origins.of(document)
+        place = str(span.path), span.lines_before + row
+        assert reader.encode(texts[place]).ids == ids[offset : offset + length].tolist()
+        assert origins.find(*place) == document
+    assert origins.find(str(Path(config.data.inputs[0]) / "c.md"), 1) is None
+
+
+def test_damaged_origins_are_made_again(config, capsys):
+    prepare.run(config)
+    path = Path(config.data.tokens, ORIGINS)
+    right = path.read_bytes()
+    mark(config)
+    path.write_bytes(right[:-1] + b"x")
+    prepare.run(config)
+    assert path.read_bytes() == right and len(remade(config)) == 1
+    path.unlink()
+    prepare.run(config)
+    assert path.read_bytes() == right and "origins.npy is gone" in capsys.readouterr().err
+
+
+def test_a_folder_made_before_origins_were_kept_is_read_and_mended_once_it_changes(config, tmp_path):
+    prepare.run(config)
+    folder = Path(config.data.tokens)
+    (folder / ORIGINS).unlink()
+    for path in folder.rglob("manifest.json"):
+        known = json.loads(path.read_text())
+        known.pop("origins", None)
+        known["files"].pop(ORIGINS, None)
+        known.get("output_stamps", {}).pop(ORIGINS, None)
+        known["shards"] = [{name: shard[name] for name in ("key", "documents", "tokens")} for shard in known.get("shards", [])]
+        path.write_text(json.dumps(known))
+    mark(config)
+    old = prepare.run(config)
+    assert not remade(config) and open_origins(folder, old) is None
+    with (Path(config.data.inputs[0]) / "a.jsonl").open("ab") as file:
+        file.write(b'{"text": "appended"}\n')
+    made = prepare.run(config)
+    assert tokens(config) == peer(config, tmp_path) and len(open_origins(folder, made).rows) == made["documents"]
 
 
 def test_megatron_reads_the_documents(config):
@@ -396,7 +456,9 @@ def test_killed_before_any_step_on_disk_the_same_command_ends_with_the_same_byte
         (Path(config.data.inputs[0]) / "e.jsonl.zst").unlink()
     folder.rename(f"{folder}.before")
     out, _ = start("kill_prepare.py", config, 1 + finished, 7).communicate(timeout=280)
-    right = " ".join(digest_of_bytes(part) for part in peer(config, tmp_path))
+    config.data.tokens = str(tmp_path / "whole")
+    prepare.run(config)
+    right = " ".join(digest_of_bytes(part) for part in (*peer(config, tmp_path), Path(config.data.tokens, ORIGINS).read_bytes()))
     lines = out.splitlines()
     assert len(lines) > 8 and lines[-1].startswith("ran through") and lines[-1].endswith(right)
     assert [line for line in lines[:-1] if line != f"killed, then {right}"] == []
@@ -419,4 +481,4 @@ def test_killed_at_random_moments_with_elements_in_processes(config, tmp_path):
     assert process.wait(240) == 0
     assert tokens(config) == peer(config, tmp_path)
     folder = Path(config.data.tokens)
-    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "settings.json", "shards", *OUTPUTS]
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "origins.npy", "settings.json", "shards", *OUTPUTS]
