@@ -23,6 +23,8 @@ class FineWebRules:
 class GopherQualityRules:
     """Gopher's quality rules (Rae et al. 2021, arXiv 2112.11446, appendix A.1)."""
 
+    signs: str = ""
+    """Characters that make no word by themselves; empty: all but letters and digits."""
     min_words: int = 50
     """Fewer words are rejected."""
     max_words: int = 100_000
@@ -77,6 +79,8 @@ class LineRules:
 
     boilerplate: list[str] = field(default_factory=list)
     """c4_lines and boilerplate: lines that hold one of these phrases (lower case) go."""
+    citations: list[str] = field(default_factory=list)
+    """c4_lines: marks in square brackets that go, beside numbers: [3], [citation needed]."""
     terminal_only: bool = True
     """c4_lines: lines without terminal punctuation go."""
     min_words: int = 3
@@ -96,7 +100,9 @@ class PageRules:
     min_alphabetic_words: float = 0.6
     """Share of words with a letter, at least."""
     max_short_lines: float = 0.8
-    """Share of short lines, at most."""
+    """Share of lines with at most `fineweb.short_line` characters, at most."""
+    max_listed_lines: float = 0.3
+    """Share of lines that end with a number after dots or a wide gap (tables of contents), at most."""
     headings: list[str] = field(default_factory=list)
     """Pages that begin with one of these headings (lower case: table of contents, bibliography) go."""
 
@@ -105,6 +111,8 @@ class PageRules:
 class IdentificationRules:
     """Language identification."""
 
+    labels: list[str] = field(default_factory=list)
+    """What models call the language: ISO 639-1 (lid.176), ISO 639-3 and script (GlotLID); their probabilities are added."""
     min_probability: float = 0.65
     """Reject where the probability of the source's language is smaller."""
     characters: int = 1000
