@@ -11,7 +11,7 @@ from slurm.commands import element_id
 from slurm.submission import RUNNING, Submission
 
 LOST = "lost"
-PROGRESS = ("checkpoints", "eval", "shards")
+PROGRESS = ("checkpoints/*", "eval/*", "shards/*", "stages/*/*")
 
 
 @dataclass
@@ -63,8 +63,8 @@ class Element:
         write_json(self.submission.element_file(self.index), self.record)
 
     def done(self) -> str:
-        """Digest of the names of saves, results and shards in its folder: it changes when an attempt gets something done."""
-        paths = [path for name in PROGRESS for path in (self.home / name).glob("*") if not path.is_symlink()]
+        """Digest of the names of saves, results, shards and units of work in its folder: it changes when an attempt gets something done."""
+        paths = [path for pattern in PROGRESS for path in self.home.glob(pattern) if not path.is_symlink()]
         return digest_of(sorted(path.name for path in paths if not path.name.startswith(".")))[:16]
 
     def hopeless(self) -> bool:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from common import manifest as manifests
 from conf.schema import Config
@@ -20,8 +21,10 @@ class Job:
     """Folder of its result."""
     needs: Callable[[Config], dict[str, str]]
     """Key of the configuration -> the file or folder that must be there before it starts."""
-    elements: Callable[[Config], list[Config]] | None = None
-    """Its work cut into elements that run side by side; the job itself then does the rest."""
+    stages: Callable[[Config], list[list[Config]]] | None = None
+    """Its work cut into stages, one after the other, each of elements that run side by side; the job itself then does the rest."""
+    lenient: bool = False
+    """It comes to its turn even where an element failed."""
     distributed: bool = False
     """It may have more than one rank."""
     gpu: bool = False
@@ -49,13 +52,34 @@ def _prepare_needs(config: Config) -> dict[str, str]:
     return inputs | {"data.tokenizer": str(Path(config.data.tokenizer) / "tokenizer.json")}
 
 
-def _prepare_elements(config: Config) -> list[Config]:
-    if config.prepare.adopt or config.prepare.elements < 2:
-        return []
+def _elements(config: Config, section: str, **keys: Any) -> list[Config]:
+    """The configuration of each element; ``keys`` are set in its section too."""
+    own = getattr(config, section)
     return [
-        dataclasses.replace(config, prepare=dataclasses.replace(config.prepare, element=number))
-        for number in range(config.prepare.elements)
+        dataclasses.replace(config, **{section: dataclasses.replace(own, element=number, **keys)})
+        for number in range(keys.get("elements", own.elements))
     ]
+
+
+def _prepare_stages(config: Config) -> list[list[Config]]:
+    return [] if config.prepare.adopt or config.prepare.elements < 2 else [_elements(config, "prepare")]
+
+
+def _corpus_needs(config: Config) -> dict[str, str]:
+    sources = {f"sources.{name}.inputs": source.inputs for name, source in config.corpus.sources.items()} or {
+        "inputs": config.corpus.inputs
+    }
+    named = {f"corpus.{key}[{number}]": path for key, paths in sources.items() for number, path in enumerate(paths)}
+    return {key: path for key, path in named.items() if not any(sign in path for sign in "*?[") and not path.startswith("hub:")}
+
+
+def _corpus_stages(config: Config) -> list[list[Config]]:
+    from data_prep.corpus.factory import SHARED, stage_names
+
+    if config.corpus.element is not None or config.corpus.elements < 2:
+        return []
+    wanted = [config.corpus.stage] if config.corpus.stage else stage_names(config)
+    return [_elements(config, "corpus", stage=name, **({} if name in SHARED else {"elements": 1})) for name in wanted]
 
 
 def _sweep_needs(config: Config) -> dict[str, str]:
@@ -69,20 +93,19 @@ def _sweep_home(config: Config) -> str:
     return run if step is None else str(Path(run) / "checkpoints" / f"step_{step:07d}")
 
 
-def _sweep_elements(config: Config) -> list[Config]:
-    if config.sweep.elements < 2 or config.sweep.step is not None:
-        return []
-    return [dataclasses.replace(config, sweep=dataclasses.replace(config.sweep, element=number)) for number in range(config.sweep.elements)]
+def _sweep_stages(config: Config) -> list[list[Config]]:
+    return [] if config.sweep.elements < 2 or config.sweep.step is not None else [_elements(config, "sweep")]
 
 
 JOBS = {
     job.name: job
     for job in (
         Job("quickstart", "gather text and a retrieval set", lambda c: c.quickstart.output, lambda c: {}),
+        Job("corpus", "clean, filter, deduplicate text", lambda c: c.corpus.output, _corpus_needs, _corpus_stages),
         Job("tokenizer", "learn a tokenizer", lambda c: c.data.tokenizer, _text),
-        Job("prepare", "tokenise into shards", lambda c: c.data.tokens, _prepare_needs, _prepare_elements),
+        Job("prepare", "tokenise into shards", lambda c: c.data.tokens, _prepare_needs, _prepare_stages),
         Job("train", "train, with saves", lambda c: c.run_dir, _train_needs, distributed=True, gpu=True),
-        Job("sweep", "probe retrieval at every save", _sweep_home, _sweep_needs, _sweep_elements, gpu=True),
+        Job("sweep", "probe retrieval at every save", _sweep_home, _sweep_needs, _sweep_stages, lenient=True, gpu=True),
         Job("export", "export the best save", lambda c: c.export.output, lambda c: {"export.save": c.export.save}),
     )
 }

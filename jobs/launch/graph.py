@@ -14,7 +14,7 @@ from conf.schema import Config
 from jobs.doctor import short
 from jobs.launch.catalogue import JOBS
 from jobs.launch.forecast import check_room, forecast
-from jobs.launch.points import depends, is_queued, make_point, queue_job, tell
+from jobs.launch.points import cut, depends, is_queued, make_point, queue_job, tell
 from jobs.launch.refuse import refuse, refuse_long_texts
 from model.training.run import read_config
 from model.training.saves import PROBE, linked, list_saves
@@ -52,7 +52,8 @@ class Stage:
 
 def chain(config: Config) -> list[str]:
     """Names of the stages of a pipeline, in order."""
-    return [*(["quickstart"] if config.quickstart.enabled else []), "tokenizer", "prepare", "train", "sweep", "export"]
+    made = [*(["quickstart"] if config.quickstart.enabled else []), *(["corpus"] if config.corpus.sources else [])]
+    return [*made, "tokenizer", "prepare", "train", "sweep", "export"]
 
 
 def plan(configs: Sequence[Config], labels: Sequence[str] = ()) -> list[Stage]:
@@ -121,8 +122,7 @@ def _waits(before: Stage | None, stage: Stage) -> str:
 
 
 def _is_cut(stage: Stage) -> bool:
-    cut = JOBS[stage.job].elements
-    return bool(cut and stage.points and cut(stage.points[0].config))
+    return bool(stage.points and cut(stage.job, stage.points[:1]))
 
 
 def _makes(job: str, config: Config) -> list[str]:
@@ -149,8 +149,10 @@ def _steps(stage: Stage) -> list[str]:
     """Its jobs, as they follow each other."""
     if not _is_cut(stage):
         return [f"{stage.job}{f' x {len(stage.points)}' if len(stage.points) > 1 else ''}{'' if stage.open else ' (done)'}"]
-    elements = sum(len(JOBS[stage.job].elements(point.config)) for point in stage.points)
-    return [f"{stage.job} x {elements}", "merge" if stage.job == "prepare" else "select"]
+    parts = cut(stage.job, stage.points)
+    names = [stage.points[0].config.corpus.stage or stage.job] if len(parts) == 1 else [part[0].config.corpus.stage for part in parts]
+    last = {"prepare": "merge", "sweep": "select"}.get(stage.job, "report")
+    return [*(f"{name} x {len(part)}" for name, part in zip(names, parts, strict=True)), last]
 
 
 def _asks(stage: Stage) -> str:
@@ -180,6 +182,7 @@ def _swept(config: Config) -> bool:
 
 DONE: dict[str, Callable[[Config], bool]] = {
     "quickstart": lambda config: (Path(config.quickstart.output) / manifests.NAME).is_file(),
+    "corpus": lambda config: (Path(config.corpus.output) / manifests.NAME).is_file(),
     "tokenizer": lambda config: (Path(config.data.tokenizer) / "tokenizer.json").is_file(),
     "prepare": lambda config: (Path(config.data.tokens) / manifests.NAME).is_file(),
     "train": _trained,

@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from slurm import allocation
 from slurm.commands import available, element_id
 from slurm.queue import living
 from slurm.script import batch_script
-from slurm.submission import Point, submissions
+from slurm.submission import Point, Submission, submissions
 from slurm.submit import Receipt, prepare, submit
 from slurm.wait import wait_for
 
@@ -58,24 +59,28 @@ def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> A
 
 
 def queue_job(job: str, points: Sequence[Point], dependency: str = "", after: Sequence[str] = ()) -> Receipt:
-    """Queue one job for ``points``: its elements as one array, if its work is cut into some, and itself after them."""
-    elements = cut(job, points)
-    if not elements:
-        return submit(job, points, dependency, after)
-    first = submit(job, elements, dependency, after)
-    names = [submission.folder.name for submission in first.submissions]
-    then = submit(job, points, depends("afterok" if job == "prepare" else "afterany", first.last_jobs()), names)
-    return Receipt([*first.submissions, *then.submissions])
+    """Queue one job for ``points``: each stage of its work as an array of elements, if it is cut into some, and itself after them."""
+    queued: list[Submission] = []
+    for elements in [*cut(job, points), points]:
+        receipt = submit(job, elements, dependency, after)
+        dependency = depends("afterany" if JOBS[job].lenient else "afterok", receipt.last_jobs())
+        after = [submission.folder.name for submission in receipt.submissions]
+        queued += receipt.submissions
+    return Receipt(queued)
 
 
-def cut(job: str, points: Sequence[Point]) -> list[Point]:
-    """The elements that share the work of ``points``; none where the job does it by itself."""
-    elements = JOBS[job].elements
-    return [
-        dataclasses.replace(point, config=one, label=f"{point.label} element {number}".strip())
-        for point in points
-        for number, one in enumerate(elements(point.config) if elements else [])
-    ]
+def cut(job: str, points: Sequence[Point]) -> list[list[Point]]:
+    """The stages of the work of ``points``, each cut into elements; none where the job does it by itself."""
+    stages = JOBS[job].stages
+    if not stages:
+        return []
+    work = [[[_element(point, one, number) for number, one in enumerate(part)] for part in stages(point.config)] for point in points]
+    return [[element for part in parts for element in part] for parts in zip_longest(*work, fillvalue=[])]
+
+
+def _element(point: Point, config: Config, number: int) -> Point:
+    label = " ".join(filter(None, (point.label, config.corpus.stage, f"element {number}")))
+    return dataclasses.replace(point, config=config, label=label)
 
 
 def depends(kind: str, job_ids: Sequence[str]) -> str:
@@ -90,8 +95,13 @@ def _share(job: str, points: Sequence[Point]) -> list[Point]:
     number, count = allocation.task()
     if count == 1:
         return points
-    if len(points) == 1 and JOBS[job].elements:
-        return [cut(job, [dataclasses.replace(points[0], config=with_value(points[0].config, f"{job}.elements", count))])[number]]
+    if len(points) == 1 and JOBS[job].stages:
+        stages = cut(job, [dataclasses.replace(points[0], config=with_value(points[0].config, f"{job}.elements", count))])
+        if len(stages) > 1:
+            raise UserError(
+                f"jobs.{job} is {len(stages)} stages one after the other; submit with cluster=slurm, or name one with {job}.stage"
+            )
+        return [stages[0][number]]
     if len(points) != count:
         raise UserError(f"the array has {count} elements and the multirun {len(points)} points; submit it with --array=0-{len(points) - 1}")
     return [points[number]]

@@ -1,0 +1,140 @@
+"""What happens to the documents of one source: cleaned, measured, judged."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from data_prep.corpus.record import Record
+from data_prep.corpus.stage import Work
+from data_prep.corpus.tally import Sizes, Tally
+from data_prep.text.batch import Batch
+
+Dropped = Callable[[Record, str, float | None], None]
+"""Told of each document that is dropped: the document, the reason, the value that decided."""
+
+
+@dataclass
+class Survivors:
+    """Documents of a batch that passed every rule."""
+
+    records: list[Record]
+    batch: Batch
+
+
+class Chain:
+    """Cleaning steps, rules and decontamination of one source, in this order."""
+
+    def __init__(self, work: Work, source: str, say: Callable[[str], Any]):
+        from data_prep.cleaning.steps import build as build_cleaner
+        from data_prep.filters.chain import build as build_rules
+
+        self.profile = work.plan.profile(source)
+        self.cleaner = build_cleaner(work.plan.cleaning(source), self.profile)
+        self.rules = build_rules(work.plan.rules(source), self.profile, work.root)
+        self.contamination = _contamination(work, self.profile.casing)
+        self.tokens = TokenCounter(work.config.tokenizer, say) if work.config.tokenizer else None
+
+    def declare(self, tally: Tally) -> None:
+        """Put all steps into a tally, in order."""
+        names = ["read", "cleaning", *(rule.name for rule in self.rules), *(["contamination"] if self.contamination else [])]
+        for name in names:
+            tally.step(name)
+
+    def pass_through(self, records: list[Record], tally: Tally, dropped: Dropped) -> Survivors:
+        """Take ``records`` through all steps; their texts and notes change in place."""
+        records = self._clean(records, tally, dropped)
+        batch = Batch([record.text for record in records], self.profile.casing)
+        sizes = self._sizes(batch)
+        alive = np.ones(len(records), bool)
+        for rule in self.rules:
+            step = tally.step(rule.name)
+            step.flow("in", sizes.sums(alive))
+            for test in rule.judge(batch, alive, records):
+                tally.measure(test, alive)
+                out = alive & test.rejected
+                for index in np.flatnonzero(out):
+                    value = float(test.values[index])
+                    dropped(records[index], test.name, value)
+                    tally.sample(test.name, records[index], value, test.limit)
+                step.dropped[test.name] += int(out.sum())
+                alive &= ~out
+            step.flow("out", sizes.sums(alive))
+        if not alive.all():
+            records = [record for record, stays in zip(records, alive, strict=True) if stays]
+            batch = Batch([record.text for record in records], self.profile.casing)
+        if self.contamination:
+            return self._decontaminate(records, batch, tally, dropped)
+        return Survivors(records, batch)
+
+    def _clean(self, records: list[Record], tally: Tally, dropped: Dropped) -> list[Record]:
+        step, kept = tally.step("cleaning"), []
+        for record in records:
+            size = len(record.text.encode("utf-8", "replace"))
+            step.flow("in", {"documents": 1, "characters": len(record.text), "bytes": size, "words": None, "tokens": None})
+            text, changed = self.cleaner.clean(record.text)
+            step.changed.update(changed)
+            if not text or text.isspace():
+                step.dropped["cleaning/empty"] += 1
+                dropped(record, "cleaning/empty", None)
+                tally.sample("cleaning/empty", record)
+                continue
+            if text is not record.text:
+                record.text, size = text, len(text.encode("utf-8", "replace"))
+            step.flow("out", {"documents": 1, "characters": len(text), "bytes": size, "words": None, "tokens": None})
+            kept.append(record)
+        return kept
+
+    def _decontaminate(self, records: list[Record], batch: Batch, tally: Tally, dropped: Dropped) -> Survivors:
+        step, sizes = tally.step("contamination"), self._sizes(batch)
+        step.flow("in", sizes.sums(np.ones(len(records), bool)))
+        texts = self.contamination.clean(batch)
+        kept = []
+        for record, text in zip(records, texts, strict=True):
+            if text is None or not text.strip():
+                step.dropped["contamination/leak"] += 1
+                dropped(record, "contamination/leak", None)
+                tally.sample("contamination/leak", record)
+                continue
+            if text != record.text:
+                step.changed["contamination"] += 1
+                tally.sample("contamination/passage", record)
+                record.text = text
+            kept.append(record)
+        if len(kept) < len(records) or step.changed:
+            batch = Batch([record.text for record in kept], self.profile.casing)
+            sizes = self._sizes(batch)
+        step.flow("out", sizes.sums(np.ones(len(kept), bool)))
+        return Survivors(kept, batch)
+
+    def _sizes(self, batch: Batch) -> Sizes:
+        tokens = self.tokens.count(batch.texts) if self.tokens else None
+        return Sizes(batch.sizes, utf8_sizes(batch), batch.words.counts, tokens)
+
+
+def utf8_sizes(batch: Batch) -> np.ndarray:
+    """[n] bytes of each text in UTF-8."""
+    codes = batch.codes
+    return batch.sizes + batch.count(codes > 0x7F) + batch.count(codes > 0x7FF) + batch.count(codes > 0xFFFF)
+
+
+class TokenCounter:
+    """Counts tokens with the fastest library that serves the tokenizer."""
+
+    def __init__(self, folder: str, say: Callable[[str], Any]):
+        from data_prep.tokenizer.bulk import BulkEncoder
+
+        self.backend = next(BulkEncoder(folder, 1, say).backends())
+
+    def count(self, texts: Sequence[str]) -> np.ndarray:
+        """[n] tokens of each text, special tokens left out."""
+        return np.array([len(ids) for ids in self.backend.encode(list(texts))], np.int64)
+
+
+def _contamination(work: Work, casing: dict[str, str]) -> Any:
+    if not work.config.contamination.inputs:
+        return None
+    from data_prep.filters.contamination import Contamination
+
+    return Contamination(work.config.contamination, casing)

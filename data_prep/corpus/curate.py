@@ -1,0 +1,168 @@
+"""Stage 1, shard by shard: read, clean, judge, and take the marks by which documents are compared later."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from common.files import make_folder
+from data_prep.corpus.chain import Chain, Survivors
+from data_prep.corpus.identity import curate_settings
+from data_prep.corpus.plan import Unit
+from data_prep.corpus.record import Record, to_line
+from data_prep.corpus.stage import MB, Report, Stage, Task, Work
+from data_prep.corpus.tally import Tally
+from data_prep.corpus.zst import Writer
+from data_prep.duplicates import buckets, paragraphs
+from data_prep.sources.bad import BadDocuments
+from data_prep.sources.inputs import stamp
+from data_prep.sources.readers import read_documents
+
+KEPT, DROPPED, EMBEDDINGS, PARAGRAPHS, PLACES = "kept.jsonl.zst", "dropped.jsonl.zst", "embeddings.npy", "paragraphs", "places.npy"
+BATCH_CHARACTERS = 250_000
+"""The arrays of a batch then stay in the cache of a core."""
+
+
+class Curate(Stage):
+    """Reads the sources."""
+
+    name = "curate"
+
+    def __init__(self, work: Work):
+        super().__init__(work)
+        self.units = {unit.key: unit for unit in work.plan.units}
+        self.chains: dict[str, Chain] = {}
+        self.source_settings: dict[str, str] = {}
+
+    def tasks(self) -> list[Task]:
+        """A task a unit of the plan."""
+        return [Task(key, unit.shard.bytes * MB) for key, unit in self.units.items()]
+
+    def inputs(self, task: Task) -> Any:
+        """The files as they are now, and what decides about the documents of this source."""
+        unit = self.units[task.name]
+        if unit.source not in self.source_settings:
+            self.source_settings[unit.source] = curate_settings(self.work, unit.source)
+        spans = [[str(span.path), span.start, span.end, stamp(span.path)] for span in unit.shard.spans]
+        return [spans, self.source_settings[unit.source]]
+
+    def firsts(self) -> np.ndarray:
+        """[units + 1] int64: number of the first kept document of each unit, all units counted through; the last is their total."""
+        return np.cumsum([0, *(one["kept"] for one in self.manifests)])
+
+    def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
+        """Curate one shard."""
+        unit, config = self.units[task.name], self.work.config
+        if unit.source not in self.chains:
+            self.chains[unit.source] = Chain(self.work, unit.source, report.say)
+        chain, tally = self.chains[unit.source], Tally(config.samples)
+        chain.declare(tally)
+        bad = BadDocuments(config.on_bad_document, config.max_bad_documents)
+        marks = Marks(self.work)
+        with Writer(folder / KEPT) as kept, Writer(folder / DROPPED) as dropped:
+
+            def drop(record: Record, reason: str, value: float | None) -> None:
+                line = {"id": record.id, "file": record.file, "line": record.line, "reason": reason, "value": value}
+                dropped.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+            read = 0
+            for records in _batches(self._records(unit, bad, report)):
+                read += len(records)
+                survivors = chain.pass_through(records, tally, drop)
+                marks.take(survivors)
+                for record in survivors.records:
+                    kept.write(to_line(record))
+        marks.save(folder)
+        _count_reading(tally, read, bad)
+        return {
+            "source": unit.source, "language": self.work.plan.sources[unit.source].language, "unit": unit.key,
+            "inputs": [[str(span.path), span.start, span.end] for span in unit.shard.spans],
+            "read": read + bad.counts.total(), "kept": marks.documents, "bad": dict(bad.counts), "bad_examples": bad.examples,
+            **tally.fields(),
+        }  # fmt: skip
+
+    def _records(self, unit: Unit, bad: BadDocuments, report: Report) -> Iterator[Record]:
+        """The documents of a shard as records."""
+        source = self.work.plan.sources[unit.source]
+        for span in unit.shard.spans:
+            for document in read_documents(span, source, bad, seen=lambda size: report.advance(size * MB)):
+                url = document.fields.get(source.url_field)
+                licence = document.fields.get("licence") or document.fields.get("license") or source.licence
+                yield Record(
+                    document.id, document.text, unit.source, str(licence), url if isinstance(url, str) else "",
+                    source.language, str(document.file), document.line,
+                )  # fmt: skip
+
+
+class Marks:
+    """The arrays by which the kept documents of a shard are compared with others."""
+
+    def __init__(self, work: Work):
+        from data_prep.duplicates.signature import Signer
+
+        config = work.config
+        self.signer = Signer(config.duplicates) if config.duplicates.exact or config.duplicates.near else None
+        self.embedder = None
+        if config.semantic.enabled:
+            from data_prep.duplicates.embedding import Embedder
+
+            self.embedder = Embedder(config.semantic.model)
+        self.paragraphs = config.paragraphs if config.paragraphs.enabled else None
+        self.documents = 0
+        self.keys: list[np.ndarray] = []
+        self.embeddings: list[np.ndarray] = []
+        self.places: list[tuple[np.ndarray, ...]] = []
+
+    def take(self, survivors: Survivors) -> None:
+        """Mark some more documents."""
+        if self.signer:
+            self.keys.append(self.signer.keys(survivors.batch))
+        if self.embedder:
+            self.embeddings.append(self.embedder.embed(survivors.batch.texts))
+        if self.paragraphs:
+            keys, documents, numbers = paragraphs.keys(survivors.batch, self.paragraphs.min_characters)
+            self.places.append((keys, documents + self.documents, numbers))
+        self.documents += len(survivors.records)
+
+    def save(self, folder: Path) -> None:
+        """Write the arrays."""
+        if self.signer:
+            empty = np.empty((0, self.signer.columns), np.uint64)
+            buckets.write_sorted(folder, np.concatenate([empty, *self.keys]))
+        if self.embedder:
+            empty = np.empty((0, self.embedder.dimensions), np.float16)
+            np.save(folder / EMBEDDINGS, np.concatenate([empty, *self.embeddings]))
+        if self.paragraphs:
+            self._save_paragraphs(make_folder(folder / PARAGRAPHS))
+
+    def _save_paragraphs(self, folder: Path) -> None:
+        """Keys as `buckets` wants them, and of each paragraph its document in the shard and its number there."""
+        keys, documents, numbers = (np.concatenate([np.empty(0, np.int64), *column]) for column in zip(*self.places, strict=True))
+        buckets.write_sorted(folder, keys.astype(np.uint64)[:, None])
+        np.save(folder / PLACES, np.stack([documents, numbers], axis=1).astype(np.uint32))
+
+
+def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Runs of records of about BATCH_CHARACTERS."""
+    batch: list[Record] = []
+    size = 0
+    for record in records:
+        batch.append(record)
+        size += len(record.text)
+        if size >= BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _count_reading(tally: Tally, read: int, bad: BadDocuments) -> None:
+    """The step before all others: what it lets out is what cleaning takes in."""
+    step, cleaning = tally.step("read"), tally.step("cleaning")
+    for side in ("in", "out"):
+        step.flow(side, {measure: cleaning.sums[f"{measure}_in"] for measure in ("characters", "bytes")})
+        step.flow(side, {"documents": read, "words": None, "tokens": None})
+    step.sums["documents_in"] += bad.counts.total()
+    step.dropped.update({f"read/{kind}": count for kind, count in bad.counts.items()})

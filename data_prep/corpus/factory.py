@@ -1,0 +1,60 @@
+"""All stages of a corpus in their order, and the share of one element."""
+
+from dataclasses import dataclass
+
+from conf.schema import Config
+from data_prep.corpus.compare import Buckets, Cells, Clusters, Paragraphs, Semantic
+from data_prep.corpus.curate import Curate
+from data_prep.corpus.stage import Report, Stage, Task, Work
+from data_prep.corpus.write import Write
+
+SHARED = ("curate", "buckets", "cells", "semantic", "paragraphs", "write")
+"""Stages whose units elements share; the others are one unit of work."""
+
+
+def stage_names(config: Config) -> list[str]:
+    """Names of the stages that a configuration has, in order; known without reading anything."""
+    corpus = config.corpus
+    middle = ["cells", "semantic"] if corpus.semantic.enabled else []
+    return ["curate", "buckets", "clusters", *middle, *(["paragraphs"] if corpus.paragraphs.enabled else []), "write"]
+
+
+def stages(config: Config) -> list[Stage]:
+    """The stages. Raises UserError for sources or profiles that cannot be meant."""
+    work = Work(config)
+    curate = Curate(work)
+    buckets = Buckets(work, curate)
+    clusters = Clusters(work, buckets)
+    found: list[Stage] = [curate, buckets, clusters]
+    semantic = None
+    if config.corpus.semantic.enabled:
+        cells = Cells(work, clusters)
+        semantic = Semantic(work, cells)
+        found += [cells, semantic]
+    paragraphs = None
+    if config.corpus.paragraphs.enabled:
+        paragraphs = Paragraphs(work, found[-1], clusters, semantic)
+        found.append(paragraphs)
+    return [*found, Write(work, found[-1], clusters, semantic, paragraphs)]
+
+
+def share(stage: Stage, elements: int, element: int) -> list[Task]:
+    """The units of work of one of ``elements`` elements."""
+    return stage.tasks()[element::elements]
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one element does of one stage; it can be sent to another process."""
+
+    config: Config
+    stage: str
+    elements: int
+    element: int
+
+
+def run_share(point: Share, report: Report) -> None:
+    """Do the units of work of an element that are not done."""
+    stage = next(stage for stage in stages(point.config) if stage.name == point.stage)
+    for task in share(stage, point.elements, point.element):
+        stage.run(task, report)

@@ -1,0 +1,83 @@
+"""The sources and their shards, in the order that decides which of two duplicates stays."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from common.errors import UserError
+from conf.schema.corpus import CorpusConfig, SourceConfig
+from conf.schema.language import LanguageConfig
+from data_prep.sources.inputs import list_inputs
+from data_prep.sources.shards import Shard, plan
+from data_prep.text.language import load_language
+
+PLAIN = "text"
+"""Name of the source that `corpus.inputs` is."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A shard of a source."""
+
+    source: str
+    number: int
+    """Among the units of its source, from 0."""
+    shard: Shard
+
+    @property
+    def key(self) -> str:
+        """Name of its folders."""
+        return f"{self.source}-{self.shard.key}"
+
+
+class Plan:
+    """What is to be read. Raises UserError for no source, or one without an input."""
+
+    def __init__(self, config: CorpusConfig):
+        self.config = config
+        self.sources: Mapping[str, SourceConfig] = config.sources or _plain(config)
+        if not self.sources:
+            raise UserError("corpus.sources is empty; name a recipe (experiment=mecellem/corpus), or your own text with corpus.inputs")
+        for name in self.sources:
+            if not name.replace("_", "").isalnum():
+                raise UserError(f"corpus.sources: '{name}' becomes a folder; use letters, digits and _ for the name of a source")
+
+    @cached_property
+    def units(self) -> list[Unit]:
+        """All units, source by source."""
+        return [unit for name in self.sources for unit in self._units_of(name)]
+
+    def _units_of(self, name: str) -> list[Unit]:
+        source = self.sources[name]
+        if not source.inputs:
+            raise UserError(f"corpus.sources.{name}.inputs is empty; name files, folders or globs, or take the source out")
+        shards = plan(list_inputs(source.inputs, f"corpus.sources.{name}.inputs"), self.config.shard_bytes)
+        return [Unit(name, number, shard) for number, shard in enumerate(shards)]
+
+    @cached_property
+    def languages(self) -> dict[str, LanguageConfig]:
+        """Profiles of the languages of the sources."""
+        codes = dict.fromkeys(source.language for source in self.sources.values())
+        if unknown := set(self.config.languages) - set(codes):
+            raise UserError(f"corpus.languages.{min(unknown)}: no source has this language; the sources have {', '.join(codes)}")
+        return {code: load_language(code, self.config.languages.get(code)) for code in codes}
+
+    def profile(self, source: str) -> LanguageConfig:
+        """Profile of a source's language."""
+        return self.languages[self.sources[source].language]
+
+    def rules(self, source: str) -> list[str]:
+        """Names of the rules for a source."""
+        return _or(self.sources[source].rules, self.config.rules)
+
+    def cleaning(self, source: str) -> list[str]:
+        """Names of the cleaning steps for a source."""
+        return _or(self.sources[source].cleaning, self.config.cleaning)
+
+
+def _plain(config: CorpusConfig) -> dict[str, SourceConfig]:
+    return {PLAIN: SourceConfig(inputs=config.inputs, language=config.language)} if config.inputs else {}
+
+
+def _or(own: list[str] | None, common: list[str]) -> list[str]:
+    return common if own is None else own

@@ -1,0 +1,92 @@
+"""From raw text to kept documents: clean, filter, decontaminate, deduplicate, anonymise; with a funnel report that says what went and why.
+
+  python -m jobs.corpus name=mine 'corpus.inputs=[my/folder]' corpus.language=tr       one source, without a YAML
+  python -m jobs.corpus experiment=mecellem/corpus dry_run=true                         sources, shards and stages; what is done already
+  python -m jobs.corpus experiment=mecellem/corpus                                      here, on all cores
+  python -m jobs.corpus experiment=mecellem/corpus cluster=slurm corpus.elements=64     each stage an array, one after the other
+  python -m jobs.corpus experiment=mecellem/corpus corpus.languages.tr.fineweb.short_line=20      another threshold of a profile
+
+Killed at any moment, the same command does what is left; the documents are the same for any number of elements. Other rules or thresholds do
+again what they touch. The documents are in <corpus.output>/documents, the report in <corpus.output>/funnel.html.
+"""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from common.environment import cores
+from common.errors import UserError
+from common.files import make_folder, sweep_asides
+from common.progress import say
+from conf.schema import Config
+from data_prep.corpus.factory import SHARED, Share, run_share, share, stages
+from data_prep.corpus.stage import Stage
+from jobs.cli import main
+from slurm.local import run_elements
+
+
+def run(config: Config) -> dict[str, Any] | None:
+    """Fill `corpus.output`; returns counts by source (None for a dry run)."""
+    from data_prep.corpus.finish import finish
+
+    line = stages(config)
+    if config.dry_run:
+        return _show(config, line)
+    make_folder(config.corpus.output)
+    if config.corpus.stage:
+        return _one(config, next(stage for stage in line if stage.name == config.corpus.stage))
+    for stage in line:
+        if stage.folder.exists():  # nobody else is at work: elements name their stage
+            sweep_asides(stage.folder)
+        _all(config, stage)
+    made = finish(line)
+    say(f"{config.corpus.output}: {made['kept']:,} of {made['read']:,} documents kept; see {config.corpus.output}/funnel.html")
+    return made
+
+
+def _all(config: Config, stage: Stage) -> None:
+    """Every unit of a stage, shared by the elements that run side by side here."""
+    tasks = stage.tasks()
+    left = [task for task in tasks if not stage.find(task)]
+    if not left:
+        return
+    elements = min(len(tasks), max(config.corpus.elements, config.cluster.workers or cores()) if stage.name in SHARED else 1)
+    points = [Share(config, stage.name, elements, element) for element in range(elements)]
+    run_elements(run_share, points, config.cluster.workers, stage.name, round(sum(task.size for task in tasks), 1), "MB")
+
+
+def _one(config: Config, stage: Stage) -> dict[str, Any]:
+    """One stage: the share of one element of an array, or all of it."""
+    if config.corpus.element is None:
+        _all(config, stage)
+        return {"stage": stage.name, "units": len(stage.tasks())}
+    point = Share(config, stage.name, config.corpus.elements if stage.name in SHARED else 1, config.corpus.element)
+    tasks = share(stage, point.elements, point.element)
+    run_elements(run_share, [point], 1, stage.name, round(sum(task.size for task in tasks), 1), "MB")
+    return {"stage": stage.name, "units": len(tasks)}
+
+
+def _show(config: Config, line: list[Stage]) -> None:
+    """Print sources and stages."""
+    console = Console(width=None if Console().is_terminal else 140, highlight=False)
+    plan = line[0].work.plan
+    table = Table("source", "language", "shards", "MB", "cleaning", "rules", title=f"sources of {config.corpus.output}")
+    for name, source in plan.sources.items():
+        units = [unit for unit in plan.units if unit.source == name]
+        size = sum(unit.shard.bytes for unit in units) / 1e6
+        table.add_row(name, source.language, str(len(units)), f"{size:.1f}", ", ".join(plan.cleaning(name)), ", ".join(plan.rules(name)))
+    console.print(table)
+    table = Table("stage", "units", "there", "elements", title="stages")
+    for stage in line:
+        tasks = stage.tasks()
+        try:
+            there = str(sum(stage.find(task) is not None for task in tasks))
+        except UserError:  # a stage before is not done, so this one is not
+            there = "0"
+        table.add_row(stage.name, str(len(tasks)), there, str(min(len(tasks), config.corpus.elements) if stage.name in SHARED else 1))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main("corpus", run, ("corpus", "quality", "topics", "cluster"))
