@@ -1,0 +1,77 @@
+"""Embeddings of documents by a model2vec StaticModel: the mean of the vectors of their tokens, encoded in bulk."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.errors import UserError
+from data_prep.tokenizer.backends import Reference
+from data_prep.tokenizer.bulk import BulkEncoder
+
+CHECKED = 4
+"""Texts of the first call whose ids are compared with those of `tokenizers`."""
+
+
+class Embedder:
+    """A StaticModel folder, ready to embed: what ``StaticModel.encode`` gives, up to rounding, many times faster.
+
+    Special tokens that stand in the text are taken for text. ``warn`` is told when a slower library must encode."""
+
+    def __init__(self, folder: str | Path, warn: Callable[[str], Any] = lambda _: None):
+        """Raises UserError where ``folder`` holds no StaticModel."""
+        model = _load(Path(folder))
+        self.dimensions = model.dim
+        self.vectors = np.ascontiguousarray(model.embedding, np.float32)
+        self.weights, self.mapping, self.unknown = model.weights, model.token_mapping, model.unk_token_id
+        self.tokens = model.max_length
+        self.characters = model.max_length and model.max_length * model.median_token_length
+        bulk = BulkEncoder(folder, 1, warn)
+        self.warn, self.reference, self.backends = warn, Reference(bulk.reference), bulk.backends()
+        self.backend, self.checked = next(self.backends), False
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """[n, dimensions] float16 of length 1; zeros for a text without tokens."""
+        from scipy.sparse import csr_array
+
+        ids = [self._known(found) for found in self._encode([text[: self.characters] for text in texts])]
+        bounds = np.concatenate([[0], np.cumsum([len(found) for found in ids])]).astype(np.int64)
+        flat = np.concatenate([np.empty(0, np.uint32), *ids]).astype(np.int64)
+        weights = np.ones(len(flat), np.float32) if self.weights is None else self.weights[flat].astype(np.float32)
+        rows = flat if self.mapping is None else self.mapping[flat]
+        sums = csr_array((weights, rows, bounds), (len(ids), len(self.vectors))) @ self.vectors
+        return (sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-32)).astype(np.float16)
+
+    def _known(self, ids: np.ndarray) -> np.ndarray:
+        ids = ids[: self.tokens]
+        return ids if self.unknown is None else ids[ids != self.unknown]
+
+    def _encode(self, texts: list[str]) -> list[np.ndarray]:
+        """Ids of each text, by the fastest library that does not fail and that agrees with the reference on the first texts."""
+        while True:
+            try:
+                encoded = self.backend.encode(texts)
+                self.checked = self.checked or self._right(texts, encoded)
+                if self.checked:
+                    return encoded
+                reason = "gives other ids than tokenizers"
+            except BaseException as error:  # a panic in Rust is no Exception
+                if isinstance(self.backend, Reference) or isinstance(error, KeyboardInterrupt | SystemExit):
+                    raise
+                reason = f"fails ({error})"
+            self.warn(f"warning: {self.backend.name} {reason}; the next library is slower")
+            self.backend = next(self.backends)
+
+    def _right(self, texts: list[str], encoded: list[np.ndarray]) -> bool:
+        return all(map(np.array_equal, encoded, self.reference.encode(texts[:CHECKED])))
+
+
+def _load(folder: Path) -> Any:
+    from model2vec import StaticModel
+
+    missing = [name for name in ("config.json", "model.safetensors", "tokenizer.json") if not (folder / name).is_file()]
+    if missing:
+        mend = "make one with jobs.embedder, or name another folder in corpus.semantic.model"
+        raise UserError(f"{folder} is not a model2vec StaticModel: {missing[0]} is missing; {mend}")
+    return StaticModel.from_pretrained(folder)
