@@ -4,10 +4,10 @@
   python -m jobs.corpus experiment=mecellem/corpus dry_run=true                         sources, shards and stages; what is done already
   python -m jobs.corpus experiment=mecellem/corpus                                      here, on all cores
   python -m jobs.corpus experiment=mecellem/corpus cluster=slurm corpus.elements=64     each stage an array, one after the other
-  python -m jobs.corpus experiment=mecellem/corpus corpus.languages.tr.fineweb.short_line=20      another threshold of a profile
+  python -m jobs.corpus experiment=mecellem/corpus corpus.languages.tr.fineweb.short_line=20     another threshold of a profile
 
-Killed at any moment, the same command does what is left; the documents are the same for any number of elements. Other rules or thresholds do
-again what they touch. The documents are in <corpus.output>/documents, the report in <corpus.output>/funnel.html.
+Killed at any moment, the same command does what is left; the documents are the same for any number of elements. Other rules or
+thresholds do again what they touch. The documents are in <corpus.output>/documents, the report in <corpus.output>/funnel.html.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ from slurm.local import run_elements
 
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `corpus.output`; returns counts by source (None for a dry run)."""
-    from data_prep.corpus.finish import finish
+    from data_prep.corpus.publish import publish
 
     line = stages(config)
     if config.dry_run:
@@ -40,7 +40,7 @@ def run(config: Config) -> dict[str, Any] | None:
         if stage.folder.exists():  # nobody else is at work: elements name their stage
             sweep_asides(stage.folder)
         _all(config, stage)
-    made = finish(line)
+    made = publish(line)
     say(f"{config.corpus.output}: {made['kept']:,} of {made['read']:,} documents kept; see {config.corpus.output}/funnel.html")
     return made
 

@@ -26,6 +26,8 @@ class SourceConfig:
     """Key or column with the address."""
     encoding: str = "utf-8"
     """Encoding of text files and of .jsonl."""
+    nul_bytes: str = choice("bad", "remove", "keep")
+    """What a NUL character in a text means: the document is bad, or it goes, or it stays."""
     rules: list[str] | None = None
     """Its own rules instead of `corpus.rules`."""
     cleaning: list[str] | None = None
@@ -36,8 +38,8 @@ class SourceConfig:
 class CorpusConfig:
     """What `jobs.corpus` does with the sources."""
 
-    output: str = "data/${name}/documents"
-    """Folder of the kept documents (documents/<source>/*.jsonl.zst), of what the stages left, and of the funnel report."""
+    output: str = "data/${name}/corpus"
+    """Folder: documents/<source>/*.jsonl.zst, what the stages left, and the funnel report."""
     inputs: list[str] = field(default_factory=list)
     """Short for one source without a YAML: its files, folders or globs."""
     language: str = "tr"

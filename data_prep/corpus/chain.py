@@ -9,6 +9,8 @@ import numpy as np
 from data_prep.corpus.record import Record
 from data_prep.corpus.stage import Work
 from data_prep.corpus.tally import Sizes, Tally
+from data_prep.filters.contamination import Index
+from data_prep.filters.passages import cut
 from data_prep.text.batch import Batch
 
 Dropped = Callable[[Record, str, float | None], None]
@@ -33,12 +35,16 @@ class Chain:
         self.profile = work.plan.profile(source)
         self.cleaner = build_cleaner(work.plan.cleaning(source), self.profile)
         self.rules = build_rules(work.plan.rules(source), self.profile, work.root)
-        self.contamination = _contamination(work, self.profile.casing)
+        contamination = work.config.contamination
+        self.index = Index.build(contamination, [self.profile.casing]) if contamination.inputs else None
+        self.passages = contamination.action == "passage"
+        self.leaked: set[int] = set()
+        """Numbers of the evaluation texts that were found."""
         self.tokens = TokenCounter(work.config.tokenizer, say) if work.config.tokenizer else None
 
     def declare(self, tally: Tally) -> None:
         """Put all steps into a tally, in order."""
-        names = ["read", "cleaning", *(rule.name for rule in self.rules), *(["contamination"] if self.contamination else [])]
+        names = ["read", "cleaning", *(rule.name for rule in self.rules), *(["contamination"] if self.index else [])]
         for name in names:
             tally.step(name)
 
@@ -64,7 +70,7 @@ class Chain:
         if not alive.all():
             records = [record for record, stays in zip(records, alive, strict=True) if stays]
             batch = Batch([record.text for record in records], self.profile.casing)
-        if self.contamination:
+        if self.index:
             return self._decontaminate(records, batch, tally, dropped)
         return Survivors(records, batch)
 
@@ -87,26 +93,32 @@ class Chain:
         return kept
 
     def _decontaminate(self, records: list[Record], batch: Batch, tally: Tally, dropped: Dropped) -> Survivors:
-        step, sizes = tally.step("contamination"), self._sizes(batch)
-        step.flow("in", sizes.sums(np.ones(len(records), bool)))
-        texts = self.contamination.clean(batch)
-        kept = []
-        for record, text in zip(records, texts, strict=True):
-            if text is None or not text.strip():
-                step.dropped["contamination/leak"] += 1
-                dropped(record, "contamination/leak", None)
-                tally.sample("contamination/leak", record)
-                continue
-            if text != record.text:
+        """Drop the documents with evaluation text, or cut it out of them (`corpus.contamination.action`)."""
+        step, everything = tally.step("contamination"), np.ones(len(records), bool)
+        step.flow("in", self._sizes(batch).sums(everything))
+        hits = self.index.find(batch)
+        self.leaked.update(hits.pairs[:, 1].tolist())
+        kept = dict(enumerate(records))
+        for owner in np.unique(hits.owners).tolist():
+            record, own = records[owner], hits.owners == owner
+            text = ""
+            if self.passages:
+                places = zip(hits.starts[own] - batch.starts[owner], hits.ends[own] - batch.starts[owner], strict=True)
+                text = cut(record.text, places, self.profile)
+            if text:
+                tally.sample("contamination/passage", record, float(own.sum()), "runs of words shared with evaluation text")
                 step.changed["contamination"] += 1
-                tally.sample("contamination/passage", record)
                 record.text = text
-            kept.append(record)
-        if len(kept) < len(records) or step.changed:
-            batch = Batch([record.text for record in kept], self.profile.casing)
-            sizes = self._sizes(batch)
-        step.flow("out", sizes.sums(np.ones(len(kept), bool)))
-        return Survivors(kept, batch)
+            else:
+                tally.sample("contamination/document", record, float(own.sum()), "runs of words shared with evaluation text")
+                step.dropped["contamination/document"] += 1
+                dropped(record, "contamination/document", float(own.sum()))
+                del kept[owner]
+        if len(hits.owners):
+            records = list(kept.values())
+            batch = Batch([record.text for record in records], self.profile.casing)
+        step.flow("out", self._sizes(batch).sums(np.ones(len(records), bool)))
+        return Survivors(records, batch)
 
     def _sizes(self, batch: Batch) -> Sizes:
         tokens = self.tokens.count(batch.texts) if self.tokens else None
@@ -130,11 +142,3 @@ class TokenCounter:
     def count(self, texts: Sequence[str]) -> np.ndarray:
         """[n] tokens of each text, special tokens left out."""
         return np.array([len(ids) for ids in self.backend.encode(list(texts))], np.int64)
-
-
-def _contamination(work: Work, casing: dict[str, str]) -> Any:
-    if not work.config.contamination.inputs:
-        return None
-    from data_prep.filters.contamination import Contamination
-
-    return Contamination(work.config.contamination, casing)

@@ -17,6 +17,7 @@ from data_prep.corpus.tally import Tally
 from data_prep.corpus.zst import Writer
 from data_prep.duplicates import buckets, paragraphs
 from data_prep.sources.bad import BadDocuments
+from data_prep.sources.form import Form
 from data_prep.sources.inputs import stamp
 from data_prep.sources.readers import read_documents
 
@@ -75,19 +76,22 @@ class Curate(Stage):
                 for record in survivors.records:
                     kept.write(to_line(record))
         marks.save(folder)
+        leaked = sorted(chain.leaked)
+        chain.leaked.clear()
         _count_reading(tally, read, bad)
         return {
             "source": unit.source, "language": self.work.plan.sources[unit.source].language, "unit": unit.key,
             "inputs": [[str(span.path), span.start, span.end] for span in unit.shard.spans],
             "read": read + bad.counts.total(), "kept": marks.documents, "bad": dict(bad.counts), "bad_examples": bad.examples,
-            **tally.fields(),
+            "leaked": leaked, **tally.fields(),
         }  # fmt: skip
 
     def _records(self, unit: Unit, bad: BadDocuments, report: Report) -> Iterator[Record]:
         """The documents of a shard as records."""
         source = self.work.plan.sources[unit.source]
+        form = Form.of_source(unit.source, source, self.work.config)
         for span in unit.shard.spans:
-            for document in read_documents(span, source, bad, seen=lambda size: report.advance(size * MB)):
+            for document in read_documents(span, form, bad, seen=lambda size: report.advance(size * MB)):
                 url = document.fields.get(source.url_field)
                 licence = document.fields.get("licence") or document.fields.get("license") or source.licence
                 yield Record(

@@ -11,7 +11,7 @@ from data_prep.corpus.stage import Stage
 from data_prep.corpus.write import DOCUMENTS, Write
 
 
-def finish(line: list[Stage]) -> dict[str, Any]:
+def publish(line: list[Stage]) -> dict[str, Any]:
     """Write funnel.json, funnel.html and manifest.json of a corpus whose stages are all done; returns the counts.
 
     Raises UserError for a corpus without a document, AssertionError where documents are not accounted for."""

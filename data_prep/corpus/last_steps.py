@@ -1,0 +1,92 @@
+"""The last steps of the documents of one shard: duplicates out, repeated paragraphs out, personal data replaced."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from data_prep.corpus.chain import TokenCounter, utf8_sizes
+from data_prep.corpus.record import Record
+from data_prep.corpus.stage import Work
+from data_prep.corpus.tally import Sizes, Step, Tally
+from data_prep.corpus.verdicts import Verdicts
+from data_prep.duplicates import paragraphs
+from data_prep.text.batch import Batch
+
+Drop = Callable[[int, Record, str, int | None], None]
+"""Told of each document that is dropped: its row, itself, the reason, the document that it repeats."""
+
+
+class LastSteps:
+    """Takes batches of documents through ``steps``."""
+
+    def __init__(self, work: Work, source: str, steps: Sequence[str], verdicts: Verdicts, tally: Tally):
+        config, profile = work.config, work.plan.profile(source)
+        self.verdicts, self.tally, self.casing = verdicts, tally, profile.casing
+        self.steps = steps
+        self.min_words_left = config.paragraphs.min_words_left
+        self.anonymiser = None
+        if config.pii:
+            from data_prep.pii.anonymise import Anonymiser
+
+            self.anonymiser = Anonymiser(profile)
+        self.tokens = TokenCounter(config.tokenizer, print) if config.tokenizer else None
+        self.found: Counter[str] = Counter()
+        self.kept = 0
+        for step in steps:
+            tally.step(step)
+
+    def pass_through(self, rows: list[tuple[int, Record]], drop: Drop) -> list[Record]:
+        """The documents of a batch that stay, as they stay."""
+        numbers, records = np.array([row for row, _ in rows]), [record for _, record in rows]
+        sizes, alive = self._sizes(records), np.ones(len(rows), bool)
+        for name in self.steps:
+            step = self.tally.step(name)
+            step.flow("in", sizes.sums(alive))
+            if name == "pii":
+                sizes = self._anonymise(records, alive, step, sizes)
+            elif name == "paragraphs":
+                sizes = self._cut(numbers, records, alive, step, sizes, drop)
+            else:
+                out = alive & self.verdicts.out(name, numbers)
+                for index in np.flatnonzero(out):
+                    drop(int(numbers[index]), records[index], name, int(self.verdicts.repeats[name][numbers[index]]))
+                    self.tally.sample(name, records[index])
+                step.dropped[name] += int(out.sum())
+                alive &= ~out
+            step.flow("out", sizes.sums(alive))
+        self.kept += int(alive.sum())
+        return [record for record, stays in zip(records, alive, strict=True) if stays]
+
+    def _sizes(self, records: list[Record]) -> Sizes:
+        batch = Batch([record.text for record in records], self.casing)
+        tokens = self.tokens.count(batch.texts) if self.tokens else None
+        return Sizes(batch.sizes, utf8_sizes(batch), batch.words.counts, tokens)
+
+    def _cut(self, numbers: np.ndarray, records: list[Record], alive: np.ndarray, step: Step, sizes: Sizes, drop: Drop) -> Sizes:
+        """Remove repeated paragraphs; a document with too little left is dropped as it was."""
+        changed = False
+        for index in np.flatnonzero(alive):
+            gone = self.verdicts.gone.get(int(numbers[index]))
+            if not gone:
+                continue
+            text = paragraphs.remove(records[index].text, gone)
+            if Batch([text]).words.counts[0] < self.min_words_left:
+                drop(int(numbers[index]), records[index], "paragraphs", None)
+                self.tally.sample("paragraphs", records[index])
+                step.dropped["paragraphs"] += 1
+                alive[index] = False
+                continue
+            records[index].text, changed = text, True
+            step.changed["paragraphs"] += 1
+        return self._sizes(records) if changed else sizes
+
+    def _anonymise(self, records: list[Record], alive: np.ndarray, step: Step, sizes: Sizes) -> Sizes:
+        changed = False
+        for index in np.flatnonzero(alive):
+            text, found = self.anonymiser.replace(records[index].text)
+            if found:
+                records[index].text, changed = text, True
+                self.found.update(found)
+                step.changed["pii"] += 1
+        return self._sizes(records) if changed else sizes
