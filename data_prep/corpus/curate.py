@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from common.files import make_folder
+from common.files import make_folder, write_json
 from data_prep.corpus.chain import Chain, Survivors
 from data_prep.corpus.identity import curate_settings
 from data_prep.corpus.plan import Unit
@@ -22,6 +22,8 @@ from data_prep.sources.inputs import stamp
 from data_prep.sources.readers import read_documents
 
 KEPT, DROPPED, EMBEDDINGS, PARAGRAPHS, PLACES = "kept.jsonl.zst", "dropped.jsonl.zst", "embeddings.npy", "paragraphs", "places.npy"
+COUNTS = "counts.json"
+"""What a shard's documents met with, for the funnel; apart from the manifest, which every element of later stages reads."""
 BATCH_CHARACTERS = 250_000
 """The arrays of a batch then stay in the cache of a core."""
 
@@ -79,12 +81,14 @@ class Curate(Stage):
         leaked = sorted(chain.leaked)
         chain.leaked.clear()
         _count_reading(tally, read, bad)
-        return {
+        counts = {
             "source": unit.source, "language": self.work.plan.sources[unit.source].language, "unit": unit.key,
             "inputs": [[str(span.path), span.start, span.end] for span in unit.shard.spans],
             "read": read + bad.counts.total(), "kept": marks.documents, "bad": dict(bad.counts), "bad_examples": bad.examples,
             "leaked": leaked, **tally.fields(),
         }  # fmt: skip
+        write_json(folder / COUNTS, counts)
+        return {"kept": marks.documents}
 
     def _records(self, unit: Unit, bad: BadDocuments, report: Report) -> Iterator[Record]:
         """The documents of a shard as records."""

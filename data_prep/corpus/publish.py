@@ -4,8 +4,8 @@ from typing import Any
 
 from common import manifest
 from common.errors import UserError
-from common.files import fsync_folder
-from data_prep.corpus.curate import Curate
+from common.files import fsync_folder, read_json
+from data_prep.corpus.curate import COUNTS, Curate
 from data_prep.corpus.funnel import build
 from data_prep.corpus.stage import Stage
 from data_prep.corpus.write import DOCUMENTS, Write
@@ -17,17 +17,18 @@ def publish(line: list[Stage]) -> dict[str, Any]:
     Raises UserError for a corpus without a document, AssertionError where documents are not accounted for."""
     curate, write = line[0], line[-1]
     assert isinstance(curate, Curate) and isinstance(write, Write)
-    balance(curate.manifests, write.manifests)
-    counts = {"read": sum(one["read"] for one in curate.manifests), "kept": sum(one["kept"] for one in write.manifests)}
+    curated, written = [[read_json(path) for path in stage.files(COUNTS)] for stage in (curate, write)]
+    balance(curated, written)
+    counts = {"read": sum(one["read"] for one in curated), "kept": sum(one["kept"] for one in written)}
     if not counts["kept"]:
         raise UserError(f"no document is left in {write.work.output}; look at funnel.html there for the rule that took them")
     _drop_former(write)
-    build(line)
+    build(line, curated, written)
     sources = {
         name: {
             "licence": source.licence, "language": source.language,
-            "read": sum(one["read"] for one in curate.manifests if one["source"] == name),
-            "kept": sum(one["kept"] for one in write.manifests if one["source"] == name),
+            "read": sum(one["read"] for one in curated if one["source"] == name),
+            "kept": sum(one["kept"] for one in written if one["source"] == name),
         }
         for name, source in write.work.plan.sources.items()
     }  # fmt: skip

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from common.files import digest, fsync_folder, make_folder
+from common.files import digest, fsync_folder, make_folder, write_json
 from data_prep.corpus.compare import Clusters, Paragraphs, Semantic
-from data_prep.corpus.curate import BATCH_CHARACTERS, DROPPED, KEPT
+from data_prep.corpus.curate import BATCH_CHARACTERS, COUNTS, DROPPED, KEPT
 from data_prep.corpus.last_steps import LastSteps
 from data_prep.corpus.record import Record, from_line, to_line
 from data_prep.corpus.stage import Report, Stage, Task, Work
@@ -73,12 +73,11 @@ class Write(Stage):
                 for record in steps.pass_through(rows, drop):
                     kept.write(to_line(record))
                 report.advance(task.size * len(rows) / max(1, last - first))
-        sha256, size = digest(folder / DOCUMENTS), (folder / DOCUMENTS).stat().st_size
+        counts = {"source": source, "unit": task.name, "read": last - first, "kept": steps.kept}
+        write_json(folder / COUNTS, counts | {"found": {"pii": dict(sorted(steps.found.items()))}, **steps.tally.fields()})
+        made = {"documents_sha256": digest(folder / DOCUMENTS), "documents_size": (folder / DOCUMENTS).stat().st_size}
         _publish(folder / DOCUMENTS, self.target(task))
-        return {
-            "source": source, "unit": task.name, "read": last - first, "kept": steps.kept, "documents_sha256": sha256,
-            "documents_size": size, "found": {"pii": dict(sorted(steps.found.items()))}, **steps.tally.fields(),
-        }  # fmt: skip
+        return made | {"kept": steps.kept}
 
 
 def _publish(made: Path, target: Path) -> None:
