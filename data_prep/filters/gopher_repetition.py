@@ -1,0 +1,184 @@
+"""Gopher's repetition rules (Rae et al. 2021, arXiv 2112.11446, table A1).
+
+The measures of repeated runs of words walk through a text one word after another. Here hashes of the runs of all texts at once give an
+upper bound of each; only texts whose bound is above the threshold are walked through, so that the verdict is exact.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from conf.schema.language import LanguageConfig
+from data_prep.corpus.record import Record
+from data_prep.filters.measures import duplicates, share
+from data_prep.filters.rule import Test
+from data_prep.text.batch import Batch, Spans
+from data_prep.text.characters import SPACE
+from data_prep.text.hashing import BASE, mix
+
+TOP, DUPLICATE = (2, 3, 4), (5, 6, 7, 8, 9, 10)
+"""Lengths of the runs of words that are measured."""
+
+
+class GopherRepetition:
+    """Rejects texts that repeat their lines, paragraphs or runs of words."""
+
+    name = "gopher_repetition"
+
+    def __init__(self, profile: LanguageConfig):
+        self.rules = profile.gopher_repetition
+
+    def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
+        """Fourteen tests."""
+        rules, sizes = self.rules, batch.sizes
+        yield Test(f"{self.name}/empty", sizes, sizes == 0, "characters = 0", high=1000)
+        for kind, spans, most, most_characters in (
+            ("paragraphs", paragraphs(batch), rules.max_duplicate_paragraphs, rules.max_duplicate_paragraph_characters),
+            ("lines", separated_lines(batch), rules.max_duplicate_lines, rules.max_duplicate_line_characters),
+        ):
+            count, characters = duplicates(batch, spans)
+            yield self._test(f"duplicate_{kind}", share(count, spans.counts), most)
+            yield self._test(f"duplicate_{kind[:-1]}_characters", share(characters, sizes), most_characters)
+
+        runs = Runs(batch, alive)
+        for length, most in zip(TOP, rules.max_top_ngrams, strict=True):
+            runs.extend(length)
+            yield self._test(f"top_{length}_gram", runs.top(most), most)
+        runs.extend(DUPLICATE[0])
+        bound = runs.covered()
+        for length, most in zip(DUPLICATE, rules.max_duplicate_ngrams, strict=True):
+            yield self._test(f"duplicate_{length}_grams", runs.repeated(length, most, bound), most)
+
+    def _test(self, reason: str, values: np.ndarray, most: float) -> Test:
+        return Test(f"{self.name}/{reason}", values, (values > most) & (most < 1), f"{reason.replace('_', ' ')} > {most}")
+
+
+def separated_lines(batch: Batch) -> Spans:
+    """What stands between runs of newlines: lines that are not empty, and an empty one where a text begins or ends with a newline."""
+    lines = batch.lines
+    wanted = lines.lengths > 0
+    wanted[lines.bounds[:-1]] = True
+    wanted[lines.bounds[1:] - 1] = True
+    return lines.take(wanted)
+
+
+def paragraphs(batch: Batch) -> Spans:
+    """What stands between runs of two or more newlines in a text without the white space at its ends."""
+    inked = np.flatnonzero((batch.flags & SPACE) == 0)
+    lines = batch.lines.take(batch.lines.lengths > 0)
+    if not len(inked) or not len(lines):
+        return Spans(*(np.empty(0, np.int64) for _ in range(3)), np.zeros(len(batch) + 1, np.int64))
+    begin = inked[np.minimum(np.searchsorted(inked, batch.starts[:-1]), len(inked) - 1)]
+    end = inked[np.searchsorted(inked, batch.starts[1:]) - 1] + 1
+    starts, ends = np.maximum(lines.starts, begin[lines.owners]), np.minimum(lines.ends, end[lines.owners])
+    inside = np.flatnonzero(ends > starts)
+    starts, ends, owners = starts[inside], ends[inside], lines.owners[inside]
+    first = np.ones(len(inside), bool)
+    first[1:] = (starts[1:] > ends[:-1] + 1) | (owners[1:] > owners[:-1])
+    heads = np.flatnonzero(first)
+    return batch.spans(starts[heads], np.append(ends[heads[1:] - 1], ends[-1:]))
+
+
+class Runs:
+    """Runs of neighbouring tokens that may occur more than once in their document; ``extend`` makes them longer."""
+
+    def __init__(self, batch: Batch, alive: np.ndarray):
+        self.batch, self.alive, self.tokens, self.length = batch, alive, batch.tokens, 1
+        self.characters = np.zeros(len(self.tokens) + 1, np.int64)
+        """[tokens + 1] characters of all tokens before each."""
+        np.cumsum(self.tokens.lengths, out=self.characters[1:])
+        self.bits = max(10, len(self.tokens).bit_length() + 2)
+        self._keep(np.arange(len(self.tokens)), batch.token_hashes ^ mix(self.tokens.owners))
+        self.counts[:] = 2  # to begin with, all
+
+    def _keep(self, places: np.ndarray, hashes: np.ndarray) -> None:
+        self.places, self.hashes = places, hashes
+        """[k] first token of each run, ascending, and [k] hash of the run and its document."""
+        buckets = (hashes >> np.uint64(64 - self.bits)).astype(np.int64)
+        self.counts = np.bincount(buckets, minlength=1 << self.bits)[buckets]
+        """[k] how often each occurs, or more."""
+        self.owners = self.tokens.owners[places]
+
+    def extend(self, length: int) -> None:
+        """To runs of ``length`` tokens, without those of which a part does not occur twice."""
+        while self.length < length:
+            again = np.flatnonzero((self.counts > 1) & (self.places + self.length < self.tokens.bounds[self.owners + 1]))
+            places = self.places[again]
+            hashes = self.hashes[again] * BASE + self.batch.token_hashes[places + self.length]
+            self.length += 1
+            self._keep(places, hashes)
+
+    def top(self, most: float) -> np.ndarray:
+        """[n] share of the characters in the most frequent run, with a space between its words; exact where its bound is above ``most``."""
+        lengths = self._characters(self.places) + self.length - 1
+        bound = greatest(self.counts * lengths, self.owners, len(self.batch))
+        first = np.arange(len(self.tokens) - self.length + 1)  # where none occurs twice the first counts: no longer than the longest
+        longest = greatest(self._characters(first) + self.length - 1, self.tokens.owners[first], len(self.batch))
+        shares = share(np.maximum(bound, longest), self.batch.sizes)
+        for index in np.flatnonzero(self.alive & (shares > most)):
+            shares[index] = self._most_frequent(index) / self.batch.sizes[index]
+        return shares
+
+    def _characters(self, places: np.ndarray) -> np.ndarray:
+        return self.characters[places + self.length] - self.characters[places]
+
+    def _most_frequent(self, index: int) -> int:
+        """Characters times count of the run that occurs most often in a document, of several the first."""
+        begin, end = np.searchsorted(self.owners, [index, index + 1])
+        places, hashes = self.places[begin:end], self.hashes[begin:end]
+        _, first, counts = np.unique(hashes, return_index=True, return_counts=True)
+        place, count = self.tokens.bounds[index], 1
+        if counts.max(initial=1) > 1:
+            count = counts.max()
+            place = places[first[counts == count].min()]
+        elif place + self.length > self.tokens.bounds[index + 1]:
+            return 0
+        return int((self._characters(place) + self.length - 1) * count)
+
+    def covered(self) -> np.ndarray:
+        """[n] share of the characters in runs that came before: no less than what `repeated` finds for runs as long or longer."""
+        candidates = np.flatnonzero(self.counts > 1)
+        _, first = np.unique(self.hashes[candidates], return_index=True)
+        again = np.ones(len(candidates), bool)
+        again[first] = False
+        begin = self.places[candidates[again]]
+        edges = np.zeros(len(self.tokens) + 1, np.int64)
+        edges[begin] += 1
+        np.subtract.at(edges, begin + self.length, 1)
+        inside = np.cumsum(edges[:-1]) > 0
+        return share(self.tokens.total(np.where(inside, self.tokens.lengths, 0)), self.batch.sizes)
+
+    def repeated(self, length: int, most: float, bound: np.ndarray) -> np.ndarray:
+        """[n] share of the characters in runs of ``length`` tokens that came before, none counted twice; exact where ``bound`` is above
+        ``most``."""
+        shares = bound.copy()
+        suspects = self.alive & (bound > most)
+        if suspects.any():
+            self.counts[~(self.alive & (bound > 0))[self.owners]] = 0
+            self.extend(length)
+            for index in np.flatnonzero(suspects):
+                shares[index] = self._walk(index) / self.batch.sizes[index]
+        return shares
+
+    def _walk(self, index: int) -> int:
+        begin, end = np.searchsorted(self.owners, [index, index + 1])
+        places = self.places[begin:end]
+        seen, free, total = set(), 0, 0
+        for place, run, size in zip(places.tolist(), self.hashes[begin:end].tolist(), self._characters(places).tolist(), strict=True):
+            if place < free:
+                continue
+            if run in seen:
+                total += size
+                free = place + self.length
+            else:
+                seen.add(run)
+        return total
+
+
+def greatest(values: np.ndarray, owners: np.ndarray, count: int) -> np.ndarray:
+    """[count] the greatest of ``values`` [k] of each owner (ascending), 0 for one without."""
+    found = np.zeros(count, values.dtype)
+    if len(values):
+        heads = np.flatnonzero(np.diff(owners, prepend=-1))
+        found[owners[heads]] = np.maximum.reduceat(values, heads)
+    return found
