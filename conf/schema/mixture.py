@@ -10,7 +10,7 @@ class PhaseMixture:
     tokens: int = 0
     """Budget in tokens; 0 takes everything once."""
     weights: dict[str, float] = field(default_factory=dict)
-    """Source -> share of the tokens of this phase; empty: in proportion to their size."""
+    """Source -> share of the tokens of this phase (their sum counts as 1); empty: in proportion to their size."""
 
 
 @dataclass
@@ -27,6 +27,10 @@ class MixtureConfig:
     """A source is read at most so many times over all phases (Muennighoff et al. 2023, arXiv 2305.16264: up to 4 times is nearly as good
     as new text)."""
     topic_caps: dict[str, float] = field(default_factory=dict)
-    """Topic -> largest share of the documents it may have."""
+    """Topic -> largest share of a phase's documents it may have; what is above it is left out."""
+    topic_field: str = "topic"
+    """Key of the prepared documents that names their topic; where it is missing the topic is `Other`."""
     preview: int = 20
     """Places of the stream whose text is shown in the report."""
+    preview_tokens: int = 256
+    """Tokens shown of each."""

@@ -13,7 +13,7 @@ from common import manifest
 from common.errors import UserError
 from common.files import atomic_file, atomic_folder, digest, fsync_folder
 from data_prep.tokens.indexed import BIN, HEADER, IDX, Digest, Writable, mapped, read_index, write_index
-from data_prep.tokens.origins import ORIGINS, read_origins, write_origins
+from data_prep.tokens.origins import ORIGINS, read_rows, write_rows
 
 BLOCK = 1 << 22
 MB = 1e-6
@@ -68,12 +68,12 @@ class Merged:
         all_lengths = mapped(self.folder / IDX, np.int32, self.document, HEADER.size)
         part = all_lengths[place.document : place.document + place.documents]
         write_index(lengths, self.dtype, lambda: [part])
-        rows = read_origins(self.folder / ORIGINS)[place.document : place.document + place.documents]
-        write_origins(origins, place.documents, lambda: [rows - np.array([place.span, 0], np.uint32)])
+        rows = read_rows(self.folder / ORIGINS, 2)[place.document : place.document + place.documents]
+        write_rows(origins, rows.shape, [rows - np.array([place.span, 0], np.uint32)])
 
 
 def merge(folder: Path, keys: list[str], shards: list[dict[str, Any]], dtype: np.dtype, done: Callable[[float], Any]) -> dict[str, str]:
-    """Write tokens.bin, tokens.idx and origins.npy from the shard folders ``keys`` (with manifests ``shards``), in that order; returns the digests.
+    """Write tokens.bin, tokens.idx and origins.npy from the shard folders ``keys`` (manifests: ``shards``), in order; returns the digests.
 
     The old manifest goes first: while there is none, the folder is not prepared. The shards stay until the caller has written the new
     one. ``done`` is told the MB written. Raises UserError where a shard on disk is not what its manifest says."""
@@ -93,8 +93,8 @@ def merge(folder: Path, keys: list[str], shards: list[dict[str, Any]], dtype: np
     before = list(itertools.accumulate((len(shard["inputs"]) for shard in shards), initial=0))
     with atomic_file(folder / ORIGINS) as file:
         origins = Digest(file)
-        shifted = (read_origins(home / ORIGINS) + np.array([span, 0], np.uint32) for home, span in zip(homes, before, strict=False))
-        write_origins(origins, sum(shard["documents"] for shard in shards), lambda: shifted)
+        shifted = (read_rows(home / ORIGINS, 2) + np.array([span, 0], np.uint32) for home, span in zip(homes, before, strict=False))
+        write_rows(origins, (sum(shard["documents"] for shard in shards), 2), shifted)
     files = {BIN: whole.hex(), IDX: index.hex(), ORIGINS: origins.hex()}
     broken = [name for name, right in files.items() if digest(folder / name) != right]
     if broken:

@@ -3,7 +3,7 @@
 The spans are listed in the manifest, in order: path, first byte, end (null: the whole file). A row of a span that begins inside a file
 becomes a line of the file by counting the lines before it, which only a trace does."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,21 @@ ORIGINS = "origins.npy"
 BLOCK = 1 << 20
 
 
-def write_origins(file: Writable, documents: int, parts: Callable[[], Iterable[np.ndarray]]) -> None:
-    """Write the .npy of ``documents`` rows that ``parts()`` gives in order, [n, 2] each."""
-    header = {"descr": "<u4", "fortran_order": False, "shape": (documents, 2)}
-    np.lib.format.write_array_header_1_0(file, header)
-    for part in parts():
+def write_rows(file: Writable, shape: tuple[int, int], parts: Iterable[np.ndarray]) -> None:
+    """Write a .npy of ``shape`` in uint32 whose rows ``parts`` give in order."""
+    np.lib.format.write_array_header_1_0(file, {"descr": "<u4", "fortran_order": False, "shape": shape})
+    for part in parts:
         file.write(np.ascontiguousarray(part, "<u4").tobytes())
 
 
-def read_origins(path: Path) -> np.ndarray:
-    """The rows of such a file [documents, 2], mapped. Raises ValueError where it is none."""
-    rows = np.load(path, mmap_mode="r", allow_pickle=False) if path.stat().st_size > 128 else np.load(path, allow_pickle=False)
-    if rows.ndim != 2 or rows.shape[1] != 2 or rows.dtype != np.dtype("<u4"):
-        raise ValueError(f"{path} holds no origins")
+def read_rows(path: Path, columns: int) -> np.ndarray:
+    """The rows of such a file [n, columns], mapped. Raises ValueError where it is none."""
+    try:
+        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError:  # no rows: nothing to map
+        rows = np.load(path, allow_pickle=False)
+    if rows.shape != (len(rows), columns) or rows.dtype != np.dtype("<u4"):
+        raise ValueError(f"{path} does not hold {columns} columns of uint32")
     return rows
 
 
@@ -64,7 +66,7 @@ def open_origins(folder: Path, known: dict[str, Any]) -> Origins | None:
     if "origins" not in known:
         return None
     try:
-        rows = read_origins(folder / ORIGINS)
+        rows = read_rows(folder / ORIGINS, 2)
     except (OSError, ValueError) as error:
         raise UserError(f"{folder / ORIGINS} cannot be read ({error}); run jobs.prepare again") from error
     return Origins(rows, [Span(Path(path), start, end) for path, start, end in known["origins"]["spans"]])

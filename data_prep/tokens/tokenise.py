@@ -19,7 +19,7 @@ from data_prep.tokenizer.bulk import Backend, BulkEncoder, Differs
 from data_prep.tokens.indexed import BIN, IDX, Digest, token_dtype, write_index
 from data_prep.tokens.kept import find
 from data_prep.tokens.merge import Merged
-from data_prep.tokens.origins import ORIGINS, write_origins
+from data_prep.tokens.origins import ORIGINS, write_rows
 
 MB = 1e-6
 
@@ -164,6 +164,6 @@ def _write(aside: Path, encoder: BulkEncoder, backend: Backend, reading: _Readin
         write_index(index, dtype, lambda: [np.array(lengths, np.int32)])
     with (aside / ORIGINS).open("wb") as file:
         origins = Digest(file)
-        write_origins(origins, len(lengths), lambda: [np.array(reading.origins, np.uint32).reshape(-1, 2)])
+        write_rows(origins, (len(lengths), 2), [np.array(reading.origins, np.uint32)])
     files = {BIN: tokens.hex(), IDX: index.hex(), ORIGINS: origins.hex()}
     return {"documents": len(lengths), "tokens": sum(lengths), "files": files}

@@ -141,6 +141,8 @@ def _texts(folder: Path, manifest: dict[str, Any]) -> list[Node]:
     """The text of tokens or of a tokenizer: files that changed, and the first ones of the others."""
     if "adopt" in manifest["settings"]:
         return [Node(f"pair {manifest['settings']['adopt']}", "adopted: nothing is known of its text")]
+    if "mixture" in manifest:
+        return [lineage(source["folder"], source["files"]) for source in manifest["mixture"]["sources"]]
     files: dict[str, list[dict[str, Any]]] = {}
     for span in _spans(folder, manifest):
         files.setdefault(span["path"], []).append(span)

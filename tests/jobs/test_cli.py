@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-JOBS = ["quickstart", "doctor", "export", "fetch", "pipeline", "prepare", "status", "sweep", "tokenizer", "train"]
+JOBS = ["quickstart", "doctor", "export", "fetch", "mix", "pipeline", "prepare", "status", "sweep", "tokenizer", "train"]
 
 
 def job(name: str, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:

@@ -1,0 +1,68 @@
+"""How many tokens each phase asks of each source, and whether they are there."""
+
+import math
+from collections.abc import Mapping
+
+from common.errors import UserError, suggestion
+from conf.schema.mixture import MixtureConfig, PhaseMixture
+
+Asked = dict[str, dict[str, int]]
+"""Phase -> source -> tokens."""
+
+
+def check_phases(config: MixtureConfig) -> None:
+    """Raise UserError for what makes no sense whatever the sources hold."""
+    if not config.phases:
+        raise UserError("mixture.phases is empty; give a phase and its budget, such as mixture.phases.main.tokens=1000000000")
+    if not 0 < config.max_repeats < math.inf:
+        raise UserError(f"mixture.max_repeats={config.max_repeats} makes no sense; give a number above 0, such as 4")
+    for name, phase in config.phases.items():
+        if not name.replace("-", "_").isidentifier():
+            raise UserError(f"mixture.phases.{name}: the name becomes a folder; use letters, digits, - and _")
+        _check_phase(f"mixture.phases.{name}", phase, list(config.sources))
+
+
+def _check_phase(key: str, phase: PhaseMixture, sources: list[str]) -> None:
+    if phase.tokens < 0:
+        raise UserError(f"{key}.tokens={phase.tokens} makes no sense; give a budget, or 0 for everything once")
+    if phase.weights and not phase.tokens:
+        raise UserError(f"{key} has weights and no budget; set {key}.tokens, or leave the weights out to take everything once")
+    for name, weight in phase.weights.items():
+        if name not in sources:
+            raise UserError(
+                f"{key}.weights names the source '{name}', which mixture.sources has not{suggestion(name, sources)}; "
+                f"it has: {', '.join(sources)}"
+            )
+        if not 0 <= weight < math.inf:
+            raise UserError(f"{key}.weights.{name}={weight} makes no sense; give a share of 0 or more")
+    if phase.weights and not any(phase.weights.values()):
+        raise UserError(f"{key}.weights are all 0; give at least one source a share")
+
+
+def ask(phases: Mapping[str, PhaseMixture], sizes: Mapping[str, int]) -> Asked:
+    """Tokens that each phase asks of each source; ``sizes`` are the tokens that the sources hold."""
+    asked: Asked = {}
+    for name, phase in phases.items():
+        weights = phase.weights or sizes
+        whole = sum(weights.values())
+        asked[name] = {
+            source: sizes[source] if not phase.tokens else round(phase.tokens * weights[source] / whole)
+            for source in sizes
+            if weights.get(source)
+        }
+    return asked
+
+
+def check_supply(asked: Asked, sizes: Mapping[str, int], max_repeats: float) -> None:
+    """Raise UserError where a source would have to be read more often than allowed: what it holds, what is asked, what would fit."""
+    for source, size in sizes.items():
+        wanted = {phase: tokens[source] for phase, tokens in asked.items() if tokens.get(source)}
+        whole, limit = sum(wanted.values()), math.floor(size * max_repeats)
+        if whole > limit:
+            fits = ", ".join(f"{phase} {math.floor(tokens * limit / whole):,} of {tokens:,}" for phase, tokens in wanted.items())
+            cap = f"mixture.max_repeats={max_repeats:g}"
+            raise UserError(
+                f"mixture.sources.{source} holds {size:,} tokens, {limit:,} with {cap}, and the phases ask for "
+                f"{whole:,}; what would fit is {limit / whole:.3f} of that ({fits}): lower mixture.phases.*.tokens or its weight, "
+                f"or set mixture.max_repeats={math.ceil(100 * whole / max(1, size)) / 100:g}"
+            )
