@@ -25,7 +25,9 @@ class SourceConfig:
     url_field: str = "url"
     """Key or column with the address."""
     encoding: str = "utf-8"
-    """Encoding of text files and of .jsonl."""
+    """Encoding of .txt, .md, .html and .jsonl."""
+    nul_bytes: str = choice("bad", "remove", "keep")
+    """What a NUL character makes of a document: a bad one, one without it, or none of our business."""
     nul_bytes: str = choice("bad", "remove", "keep")
     """What a NUL character in a text means: the document is bad, or it goes, or it stays."""
     rules: list[str] | None = None

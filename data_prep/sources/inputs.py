@@ -7,63 +7,73 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from common.errors import UserError
+from data_prep.sources.hub import hub_shards, hub_stamp, is_hub
 
-FORMATS = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".parquet": "parquet"}
+FORMATS = {
+    ".txt": "text", ".md": "text", ".html": "html", ".htm": "html", ".jsonl": "jsonl", ".parquet": "parquet", ".pdf": "pdf",
+    ".pages.json": "pages", ".pages.jsonl": "page_lines",
+}  # fmt: skip
 COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
-KNOWN = ".txt, .md, .jsonl or .parquet (plain, .gz, .zst)"
+KNOWN = ".txt, .md, .html, .jsonl, .parquet, .pdf or .pages.json (plain, .gz, .zst), or hub:name[,config[,split]]"
 BLOCK = 1 << 20
 
 
 def kind_of(path: str | Path) -> tuple[str, str] | None:
-    """Format (text, jsonl, parquet) and compression ("", gz, zst) by the suffixes; None for a file that is not read."""
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes[-2:]]
+    """Format (a value of FORMATS, or hub) and compression ("", gz, zst) by the suffixes; None for a file that is not read."""
+    if is_hub(path):
+        return "hub", ""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     compression = COMPRESSIONS.get(suffixes[-1], "") if suffixes else ""
     if compression:
         suffixes.pop()
-    name = FORMATS.get(suffixes[-1]) if suffixes else None
+    name = FORMATS.get("".join(suffixes[-2:])) or FORMATS.get("".join(suffixes[-1:]))
     return (name, compression) if name else None
 
 
-def list_inputs(patterns: Iterable[str]) -> list[Path]:
-    """Every input file, once, sorted by path. Folders are searched to the bottom; hidden files and other suffixes are passed over.
+def list_inputs(patterns: Iterable[str], key: str = "data.inputs") -> list[Path]:
+    """Every input file, once, sorted by path. Folders are searched to the bottom; hidden files and other suffixes are passed over. Of a
+    data set (``hub:...``) each shard is an input.
 
-    Raises UserError for an empty list, a missing path, a pattern or folder without an input file, an unknown suffix of a file named
-    outright, a dead link, a file or folder that may not be read."""
+    ``key`` is the key of the configuration that names them, for messages. Raises UserError for an empty list, a missing path, a pattern
+    or folder without an input file, an unknown suffix of a file named outright, a dead link, a file or folder that may not be read, files
+    that are all empty."""
     patterns = list(patterns)
     if not patterns:
-        raise UserError(f"data.inputs is empty; name files, folders or globs of {KNOWN}")
+        raise UserError(f"{key} is empty; name files, folders or globs of {KNOWN}")
     found: dict[str, Path] = {}
     for pattern in patterns:
-        for path in _expand(pattern):
-            if not os.access(path, os.R_OK):
+        for path in hub_shards(pattern) if is_hub(pattern) else _expand(pattern, key):
+            if not is_hub(path) and not os.access(path, os.R_OK):
                 raise UserError(f"{path} {'may not be read; change its permissions' if path.exists() else 'is a dead link; remove it'}")
-            found.setdefault(os.path.abspath(path), path)
+            found.setdefault(str(path) if is_hub(path) else os.path.abspath(path), path)
+    if not any(is_hub(path) or path.stat().st_size for path in found.values()):
+        raise UserError(f"{key}: {', '.join(patterns)} holds empty files alone; was something cut off before it wrote them?")
     return sorted(found.values(), key=str)
 
 
-def _expand(pattern: str) -> list[Path]:
-    """Input files that one entry of `data.inputs` stands for."""
+def _expand(pattern: str, key: str) -> list[Path]:
+    """Input files that one entry stands for."""
     path = Path(os.path.normpath(os.path.expanduser(pattern)))
     if path.is_dir():
-        files = list(_walk(path))
+        files = list(_walk(path, key))
     elif path.exists():
         if not kind_of(path):
-            raise UserError(f"data.inputs: {path} has an unknown suffix; known are {KNOWN}")
+            raise UserError(f"{key}: {path} has an unknown suffix; known are {KNOWN}")
         return [path]
     elif glob.has_magic(pattern):
         matches = [Path(os.path.normpath(match)) for match in glob.glob(os.path.expanduser(pattern), recursive=True)]
         files = [match for match in matches if not match.is_dir() and kind_of(match)]
-        files += [file for match in matches if match.is_dir() for file in _walk(match)]
+        files += [file for match in matches if match.is_dir() for file in _walk(match, key)]
     else:
-        raise UserError(f"data.inputs: {pattern} does not exist; name files, folders or globs of {KNOWN}")
+        raise UserError(f"{key}: {pattern} does not exist; name files, folders or globs of {KNOWN}")
     if not files:
-        raise UserError(f"data.inputs: {pattern} holds no input file; known are {KNOWN}")
+        raise UserError(f"{key}: {pattern} holds no input file; known are {KNOWN}")
     return files
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, key: str) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
-        raise UserError(f"data.inputs: the folder {error.filename} may not be read; change its permissions") from error
+        raise UserError(f"{key}: the folder {error.filename} may not be read; change its permissions") from error
 
     for place, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -72,16 +82,21 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def stamp(path: str | Path) -> list[int]:
     """Size in bytes and time of the last change in ns: while both stand, a file counts as unchanged."""
+    if is_hub(path):
+        return hub_stamp(path)
     try:
         status = os.stat(path)
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); put it back or take it out of data.inputs") from error
+        raise UserError(f"{path} cannot be read ({error.strerror}); put it back or take it out of the inputs") from error
     return [status.st_size, status.st_mtime_ns]
 
 
 def span_digest(path: str | Path, start: int = 0, end: int | None = None) -> str:
-    """SHA-256 of the bytes ``start`` to ``end`` (to the end of the file when None)."""
+    """SHA-256 of the bytes ``start`` to ``end`` (to the end of the file when None); of a data set that of its stamp."""
     seen = hashlib.sha256()
+    if is_hub(path):
+        seen.update(str(hub_stamp(path)).encode())
+        return seen.hexdigest()
     with Path(path).open("rb") as file:
         file.seek(start)
         left = (os.fstat(file.fileno()).st_size if end is None else end) - start

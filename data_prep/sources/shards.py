@@ -1,13 +1,16 @@
 """The shard plan: inputs cut into units of work, the same for any number of elements."""
 
-from collections.abc import Iterator
+import bisect
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from common.files import digest_of
+from data_prep.sources.document import Span
+from data_prep.sources.hub import is_hub
 from data_prep.sources.inputs import kind_of, stamp
-from data_prep.sources.readers import Span
+from data_prep.sources.row_groups import row_group_starts
 
 KEY_LENGTH = 16
 
@@ -37,41 +40,57 @@ class Shard:
         return str(first.path) if first is last else f"{first.path} .. {last.path.name} ({len(self.spans)} files)"
 
 
-def plan(paths: list[Path], shard_bytes: int) -> list[Shard]:
+def plan(paths: list[Path], shard_bytes: int, keeps_newlines: bool = True) -> list[Shard]:
     """Shards in the order of ``paths``: a run of whole files of together at most ``shard_bytes`` on disk (one file may have more), or,
-    of a plain .jsonl with more, spans of lines that begin within each stretch of ``shard_bytes``."""
+    of a plain .jsonl or .parquet with more, spans of what begins within each stretch of ``shard_bytes``: lines, row groups. A shard of a
+    data set is one by itself. ``keeps_newlines``: lines can be found in the bytes (`Form.keeps_newlines`; not so in UTF-16)."""
     shards: list[Shard] = []
     run: list[Span] = []
     size = 0
     for path in paths:
         bytes_of_file = stamp(path)[0]
-        large = bytes_of_file > shard_bytes
-        if run and (large or size + bytes_of_file > shard_bytes):
+        alone = bytes_of_file > shard_bytes or is_hub(path)
+        if run and (alone or size + bytes_of_file > shard_bytes):
             shards.append(Shard(tuple(run)))
             run, size = [], 0
-        if large and kind_of(path) == ("jsonl", ""):
-            shards.extend(Shard((span,)) for span in _cut(path, bytes_of_file, shard_bytes))
+        if alone:
+            shards.extend(Shard((span,)) for span in _cut(path, bytes_of_file, shard_bytes, keeps_newlines))
         else:
             run.append(Span(path))
             size += bytes_of_file
     return [*shards, Shard(tuple(run))] if run else shards
 
 
-def _cut(path: Path, size: int, shard_bytes: int) -> Iterator[Span]:
-    """Spans of lines; the boundaries lie at multiples of ``shard_bytes``, so that appended text leaves all but the last as they are."""
+def _cut(path: Path, size: int, shard_bytes: int, keeps_newlines: bool) -> Iterator[Span]:
+    """Spans of a large file; the boundaries lie by multiples of ``shard_bytes``: appended text leaves all but the last as they are."""
+    kind = kind_of(path)
+    if kind == ("parquet", "") and len(firsts := row_group_starts(path)) > 1:
+        return _spans(path, size, shard_bytes, lambda byte: next(iter(firsts[bisect.bisect_left(firsts, byte) :]), size))
+    if kind in (("jsonl", ""), ("page_lines", "")) and keeps_newlines:
+        return _spans(path, size, shard_bytes, lambda byte: _line_from(path, byte))
+    return iter([Span(path)])
+
+
+def _spans(path: Path, size: int, shard_bytes: int, first_from: Callable[[int], int]) -> Iterator[Span]:
+    """``first_from``: the first byte from another one on at which something begins."""
     start = 0
-    with path.open("rb") as file:
-        for target in range(shard_bytes, size, shard_bytes):
-            if target <= start:
-                continue
-            file.seek(target - 1)
-            while (block := file.readline(1 << 20)) and not block.endswith(b"\n"):
-                pass
-            if file.tell() >= size:
-                break
-            yield Span(path, start, file.tell())
-            start = file.tell()
+    for target in range(shard_bytes, size, shard_bytes):
+        if target <= start:
+            continue
+        end = first_from(target)
+        if end >= size:
+            break
+        yield Span(path, start, end)
+        start = end
     yield Span(path, start, size)
+
+
+def _line_from(path: Path, byte: int) -> int:
+    with path.open("rb") as file:
+        file.seek(byte - 1)
+        while (block := file.readline(1 << 20)) and not block.endswith(b"\n"):
+            pass
+        return file.tell()
 
 
 def groups(shards: list[Shard], elements: int) -> list[list[Shard]]:

@@ -1,5 +1,6 @@
-"""Bytes out of plain, gzip and zstandard files, in blocks and in lines."""
+"""Bytes out of plain, gzip and zstandard files, in blocks and in lines, never more of them at a time than asked for."""
 
+import codecs
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -10,11 +11,25 @@ import zstandard
 from common.errors import UserError
 
 BLOCK = 1 << 18
+SLICE = 1 << 10
+"""Packed bytes that are unpacked at once: zstandard makes at most 256 blocks of 128 KiB of them, gzip 1 MB (as fast as larger slices)."""
 LARGEST_WINDOW = 1 << 31  # what `zstd --long=31` writes
 
 
 class Broken(Exception):
     """A stream that ends too early or does not unpack; the message goes on after the file's name."""
+
+    kind = "broken_file"
+
+
+class Undecodable(Broken):
+    """A stream that is not in the encoding it was said to have."""
+
+    kind = "wrong_encoding"
+
+
+class TooLong(Exception):
+    """A stream with more bytes than a document may have."""
 
 
 def blocks(
@@ -26,9 +41,10 @@ def blocks(
     raw = _raw(path, start, end, seen or (lambda _: None))
     if not compression:
         return raw
+    slices = (block[at : at + SLICE] for block in raw for at in range(0, len(block), SLICE))
     if compression == "gz":
-        return _unpack(raw, lambda: zlib.decompressobj(wbits=zlib.MAX_WBITS | 16))
-    return _unpack(raw, lambda: zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW).decompressobj())
+        return _unpack(slices, lambda: zlib.decompressobj(wbits=zlib.MAX_WBITS | 16))
+    return _unpack(slices, lambda: zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW).decompressobj())
 
 
 def _raw(path: Path, start: int, end: int | None, seen: Callable[[int], Any]) -> Iterator[bytes]:
@@ -41,7 +57,7 @@ def _raw(path: Path, start: int, end: int | None, seen: Callable[[int], Any]) ->
                 yield block
                 seen(len(block))
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); mend it or take it out of data.inputs") from error
+        raise UserError(f"{path} cannot be read ({error.strerror}); mend it or take it out of the inputs") from error
 
 
 def _unpack(raw: Iterable[bytes], new: Callable[[], Any]) -> Iterator[bytes]:
@@ -51,9 +67,11 @@ def _unpack(raw: Iterable[bytes], new: Callable[[], Any]) -> Iterator[bytes]:
         while block := block if stream else block.lstrip(b"\0"):
             stream = stream or new()
             try:
-                yield stream.decompress(block)
+                out = stream.decompress(block)
             except (zlib.error, zstandard.ZstdError) as error:
                 raise Broken(f"does not unpack ({error})") from error
+            if out:
+                yield out
             if stream.eof:
                 block, stream = stream.unused_data, None
             else:
@@ -62,19 +80,52 @@ def _unpack(raw: Iterable[bytes], new: Callable[[], Any]) -> Iterator[bytes]:
         raise Broken("is truncated: it ends inside a compressed frame")
 
 
-def lines(source: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines without their newline; only ``\\n`` ends one, so that a separator inside a JSON string does not."""
+def whole(source: Iterable[bytes], limit: int | None = None) -> bytes:
+    """All bytes of a stream. Raises TooLong as soon as there are more than ``limit``."""
+    parts: list[bytes] = []
+    size = 0
+    for block in source:
+        size += len(block)
+        if limit and size > limit:
+            raise TooLong
+        parts.append(block)
+    return b"".join(parts)
+
+
+def lines(source: Iterable[bytes], limit: int | None = None) -> Iterator[bytes | None]:
+    """Lines without their newline; only ``\\n`` ends one, so that a separator inside a JSON string does not.
+
+    A line of more than ``limit`` bytes comes as None, and no more of it than that and a block is ever held."""
+    most = limit or float("inf")
     rest: list[bytes] = []
+    size = 0
     for block in source:
         first, newline, more = block.partition(b"\n")
-        rest.append(first)
+        size += len(first)
+        if size <= most:
+            rest.append(first)
+        else:
+            rest = []
         if newline:
-            yield b"".join(rest)
-            *whole, last = more.split(b"\n")
-            yield from whole
-            rest = [last]
-    if any(rest):
-        yield b"".join(rest)
+            yield b"".join(rest) if size <= most else None
+            *complete, last = more.split(b"\n")
+            if len(block) > most:
+                complete = [line if len(line) <= most else None for line in complete]
+            yield from complete
+            rest, size = [last], len(last)
+    if size:
+        yield b"".join(rest) if size <= most else None
+
+
+def transcode(source: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """A stream of ``encoding`` as one of UTF-8. Raises Undecodable where it is none."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        for block in source:
+            yield decoder.decode(block).encode()
+        yield decoder.decode(b"", final=True).encode()
+    except UnicodeError as error:
+        raise Undecodable(f"is not {encoding}") from error
 
 
 def count_newlines(path: Path, end: int) -> int:
