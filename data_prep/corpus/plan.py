@@ -51,7 +51,7 @@ class Plan:
         source = self.sources[name]
         if not source.inputs:
             raise UserError(f"corpus.sources.{name}.inputs is empty; name files, folders or globs, or take the source out")
-        shards = plan(list_inputs(source.inputs, f"corpus.sources.{name}.inputs"), self.config.shard_bytes)
+        shards = plan(list_inputs(source.inputs), self.config.shard_bytes)
         return [Unit(name, number, shard) for number, shard in enumerate(shards)]
 
     @cached_property

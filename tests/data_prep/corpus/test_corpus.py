@@ -1,0 +1,168 @@
+"""`jobs.corpus` from files to documents: what was planted is found, everything is accounted for, and elements change nothing."""
+
+import copy
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from common.errors import UserError
+from common.files import digest
+from conf.schema.corpus import SourceConfig
+from data_prep.corpus.publish import balance
+from data_prep.corpus.record import from_line
+from data_prep.corpus.zst import read
+from jobs import corpus
+from tests.data_prep.corpus.conftest import FILES, LEAK, MAIL
+
+
+def documents(output: Path) -> dict:
+    """Kept records by id."""
+    return {record.id: record for path in sorted(output.glob("documents/*/*.zst")) for record in map(from_line, read(path))}
+
+
+def dropped(output: Path) -> dict[str, str]:
+    """Reason by id."""
+    lines = [json.loads(line) for path in output.glob("stages/*/*/dropped.jsonl.zst") for line in read(path)]
+    return {line["id"]: line["reason"] for line in lines}
+
+
+def fingerprint(output: Path) -> dict[str, str]:
+    """Digests of what people and later jobs read."""
+    paths = [*output.glob("documents/*/*"), output / "funnel.json"]
+    return {str(path.relative_to(output)): digest(path) for path in paths}
+
+
+def test_what_was_planted_is_found_and_the_rest_is_left_as_it_was(config, planted):
+    made = corpus.run(config)
+    kept, out = documents(Path(config.corpus.output)), dropped(Path(config.corpus.output))
+    ids = {record["id"]: record for record in planted}
+    assert made["read"] == len(planted) + 1 and made["kept"] == len(kept)
+    assert set(kept) | set(out) == set(ids) and not set(kept) & set(out)
+    for name, reason in out.items():
+        assert (name.startswith("copy") and reason == "duplicates/exact") or reason != "duplicates/exact", (name, reason)
+        assert not name.startswith("junk") or reason.startswith("gopher_quality/")
+    assert all(name in out for name in ids if name.startswith(("copy", "junk")))
+    near = [name for name in ids if name.startswith("near") and name.replace("near", "doc") in kept]
+    assert sum(out.get(name) == "duplicates/near" for name in near) >= 0.8 * len(near) > 0
+    for name, record in kept.items():
+        text = ids[name]["text"]
+        if MAIL in text:
+            assert "<EMAIL>" in record.text and "example.org" not in record.text
+        elif LEAK in text:
+            assert LEAK not in record.text and record.text[:100] == text.strip()[:100]
+        assert (record.source, record.licence, record.language) == ("docs", "PSF", "en")
+        assert record.url == ids[name].get("url", "") and Path(record.file).read_text().splitlines()[record.line - 1].count(f'"{name}"')
+    untouched = [name for name, record in kept.items() if record.text == ids[name]["text"]]
+    plain = [name for name in kept if MAIL not in ids[name]["text"] and LEAK not in ids[name]["text"]]
+    assert len(untouched) >= 0.9 * len(plain)
+
+
+def test_every_document_is_accounted_for_by_rule_and_source(config, planted):
+    corpus.run(config)
+    funnel = json.loads((Path(config.corpus.output) / "funnel.json").read_text())
+    text = json.dumps(funnel)
+    assert '"read/invalid_json": 1' in text
+    reasons = Counter(reason for reason in dropped(Path(config.corpus.output)).values())
+    for reason, count in reasons.items():
+        assert f'"{reason}": {count}' in text, reason
+    assert (Path(config.corpus.output) / "funnel.html").stat().st_size > 10_000
+
+
+def test_a_step_that_loses_a_document_is_noticed(config):
+    corpus.run(config)
+    output = Path(config.corpus.output)
+    units = sorted(path.parent.name for path in output.glob("stages/curate/*/counts.json"))
+    curated, written = [
+        [json.loads((output / "stages" / stage / unit / "counts.json").read_text()) for unit in units] for stage in ("curate", "write")
+    ]
+    balance(curated, written)
+    wrong = copy.deepcopy(curated)
+    wrong[0]["steps"][2]["documents_out"] -= 1
+    with pytest.raises(AssertionError, match="gopher_quality let out"):
+        balance(wrong, written)
+    wrong = copy.deepcopy(written)
+    wrong[-1]["kept"] += 1
+    with pytest.raises(AssertionError, match="wrote"):
+        balance(curated, wrong)
+
+
+@pytest.mark.parametrize(("elements", "workers"), [(3, 1), (7, 2)])
+def test_elements_and_parts_change_no_byte(config, folder, elements, workers):
+    corpus.run(config)
+    other = copy.deepcopy(config)
+    other.corpus.output, other.corpus.elements, other.cluster.workers = str(folder / "other"), elements, workers
+    other.corpus.duplicates.parts = elements
+    for element in range(elements):  # as an array would, the last element first
+        other.corpus.stage, other.corpus.element = "curate", elements - 1 - element
+        corpus.run(other)
+    other.corpus.stage = other.corpus.element = None
+    corpus.run(other)
+    assert fingerprint(folder / "other") == fingerprint(Path(config.corpus.output))
+
+
+def test_a_second_run_does_nothing_and_a_changed_input_only_its_own(config, folder):
+    corpus.run(config)
+    output = Path(config.corpus.output)
+    before = {path.name: path.stat().st_mtime_ns for path in (output / "stages" / "curate").iterdir()}
+    assert len(before) == FILES
+    corpus.run(config)
+    assert {path.name: path.stat().st_mtime_ns for path in (output / "stages" / "curate").iterdir()} == before
+    first = documents(output)
+    path = folder / "texts" / "part_7.jsonl"
+    path.write_text("".join(path.read_text().splitlines(True)[1:]))
+    os.utime(path)
+    corpus.run(config)
+    after = {path.name: path.stat().st_mtime_ns for path in (output / "stages" / "curate").iterdir()}
+    assert sum(after[name] != before[name] for name in before) == 1
+    assert len(documents(output)) == len(first) - 1
+    path.unlink()
+    corpus.run(config)
+    assert not any(record.file == str(path) for record in documents(output).values())
+
+
+def test_another_threshold_judges_again(config):
+    corpus.run(config)
+    kept = len(documents(Path(config.corpus.output)))
+    config.corpus.languages = {"en": {"gopher_quality": {"min_words": 100}}}
+    corpus.run(config)
+    assert 0 < len(documents(Path(config.corpus.output))) < kept
+
+
+def test_a_damaged_result_is_made_again(config):
+    corpus.run(config)
+    output = Path(config.corpus.output)
+    before = fingerprint(output)
+    victim = sorted(output.glob("documents/docs/*"))[0]
+    victim.write_bytes(victim.read_bytes()[:-7])
+    next(output.glob("stages/curate/*/kept.jsonl.zst")).unlink()
+    corpus.run(config)
+    assert fingerprint(output) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.corpus.sources.clear(), "corpus.sources is empty"),
+        (lambda c: c.corpus.sources.update(none=SourceConfig(inputs=[])), "corpus.sources.none.inputs is empty"),
+        (lambda c: c.corpus.sources.update({"a/b": SourceConfig(inputs=["x"])}), "letters, digits and _"),
+        (lambda c: c.corpus.sources.update(far=SourceConfig(inputs=["/no/such/place"])), "/no/such/place does not exist"),
+        (lambda c: setattr(c.corpus.sources["docs"], "language", "tt"), "conf/data/language/tt.yaml"),
+        (lambda c: setattr(c.corpus, "rules", ["gopher_qality"]), "gopher_quality"),
+        (lambda c: setattr(c.corpus, "cleaning", ["nfd"]), "nfd"),
+        (lambda c: setattr(c.corpus, "languages", {"tr": {}}), "no source has this language"),
+        (lambda c: setattr(c.corpus, "languages", {"en": {"gopher_quality": {"min_wrds": 1}}}), "min_wrds"),
+        (lambda c: setattr(c.corpus, "rules", ["quality"]), "jobs.quality"),
+        (lambda c: setattr(c.corpus.semantic, "enabled", True), "jobs.embedder"),
+        (lambda c: setattr(c.corpus, "tokenizer", "no/tokenizer"), "corpus.tokenizer"),
+        (lambda c: setattr(c.corpus.contamination, "inputs", ["no/evaluation.jsonl"]), "no/evaluation.jsonl"),
+        (lambda c: setattr(c.corpus, "languages", {"en": {"gopher_quality": {"min_words": 10**6}}}), "no document is left"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(config, change, message):
+    change(config)
+    with pytest.raises(UserError, match=message) as error:
+        corpus.run(config)
+    assert "\n" not in str(error.value)
