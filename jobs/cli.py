@@ -41,6 +41,8 @@ OPEN = (
     "mixture.topic_caps.",
 )
 """Keys below these are for the user to name."""
+OPEN_SECTIONS = ("corpus.sources.", "mixture.phases.")
+"""Those of them whose values are sections, which OmegaConf adds only whole."""
 WITH_VALUE = ("--cfg", "-c", "--package", "-p")
 """Flags of Hydra that take the argument after them."""
 SHORT = {"--watch": "status.watch=5"}
@@ -161,6 +163,11 @@ def spelled_out(argument: str) -> str:
     """An argument as Hydra takes it: a short flag written out; quoted are 12_3 (an element of job 12, and not the number 123) and a run
     folder such as runs/mine/seed=1, which Hydra's grammar does not know unquoted; a new key below `OPEN` with the sign that adds it."""
     argument = SHORT.get(argument, argument)
+    if section := next((one for one in OPEN_SECTIONS if argument.startswith(one)), ""):
+        names, _, value = argument.removeprefix(section).partition("=")
+        for name in reversed(names.split(".")):
+            value = f"{{{name}: {value}}}"
+        return f"++{section[:-1]}={value}"
     argument = f"++{argument}" if argument.startswith(OPEN) else argument
     key, _, value = argument.partition("=")
     return f'{key}="{value}"' if re.fullmatch(r"""\d+_\d+|[^'"\[{(][^'"]*=[^'"]*""", value) else argument

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from jobs.cli import compose, spelled_out, to_config
+
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = ["quickstart", "doctor", "export", "fetch", "mix", "pipeline", "prepare", "status", "sweep", "tokenizer", "train"]
 
@@ -48,3 +50,10 @@ def test_the_chain_can_be_seen_before_it_runs(tmp_path):
     assert shown.returncode == 0, shown.stderr
     order = [line.split()[0] for line in shown.stderr.splitlines() if "->" in line]
     assert order == ["quickstart", "tokenizer", "prepare", "train", "sweep", "export"]
+
+
+def test_a_section_of_a_new_name_can_be_given_key_by_key():
+    given = ["mixture.phases.main.tokens=5", "mixture.phases.main.weights={a: 0.5}", "corpus.sources.web.inputs=[a/b.txt,c]"]
+    config = to_config(compose("mix", [spelled_out(one) for one in given]))
+    assert (config.mixture.phases["main"].tokens, config.mixture.phases["main"].weights) == (5, {"a": 0.5})
+    assert config.corpus.sources["web"].inputs == ["a/b.txt", "c"]
