@@ -1,5 +1,6 @@
 """A stage: units of work, each an atomic folder that is found whole or made again."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -96,13 +97,14 @@ class Stage:
         if self.find(task):
             report.advance(task.size)
             return
-        depends = self.depends(task)
+        depends, started = self.depends(task), time.perf_counter()
         with atomic_folder(self.folder / task.name) as aside:
             fields = self.make(task, aside, report)
             files = {str(path.relative_to(aside)): path for path in sorted(aside.rglob("*")) if path.is_file()}
             sums = {name: digest(path) for name, path in files.items()}
             sizes = {name: path.stat().st_size for name, path in files.items()}
-            manifest.write(aside, manifest.describe(self.name, depends=depends, files=sums, sizes=sizes, **fields))
+            seconds = round(time.perf_counter() - started, 4)
+            manifest.write(aside, manifest.describe(self.name, depends=depends, files=sums, sizes=sizes, seconds=seconds, **fields))
 
     @cached_property
     def manifests(self) -> list[dict[str, Any]]:

@@ -1,0 +1,146 @@
+"""The funnel as a page."""
+
+from typing import Any
+
+from data_prep.corpus.funnel.rejected import histograms, samples
+from data_prep.corpus.funnel.similar import duplicates
+from data_prep.pages.html import bar, number, page, percent, table, text, tiles
+from data_prep.pages.svg import funnel
+
+OPEN_SOURCES = 3
+"""With more sources than this, their funnels are folded up."""
+
+
+def render(found: dict[str, Any]) -> str:
+    """The page of what funnel.json holds."""
+    return page(
+        f"Corpus funnel: {found['name']}",
+        _tiles(found["total"]),
+        "<h2>All sources</h2>",
+        _funnel(found["total"], "all sources"),
+        _sources(found["sources"]),
+        "<h2>Why documents were dropped</h2>",
+        _reasons(found),
+        "<h2>Step by step</h2>",
+        '<p class="soft">What came into each step and left it. A step that mends texts changes characters without dropping documents; '
+        "– stands for what was not counted there.</p>",
+        *(_source(name, source, len(found["sources"]) <= OPEN_SOURCES) for name, source in found["sources"].items()),
+        histograms(found["histograms"]),
+        samples(found["samples"]),
+        duplicates(found["duplicates"]),
+        _contamination(found),
+        _pii(found["sources"]),
+        _bad(found["bad_examples"]),
+    )
+
+
+def _tiles(total: dict[str, Any]) -> str:
+    first, last = total["steps"][0], total["steps"][-1]
+    facts = [
+        ("documents read", number(total["read"])),
+        ("documents kept", number(total["kept"])),
+        ("of the documents", percent(total["kept"], total["read"])),
+        ("of the bytes", percent(last["bytes_out"], first["bytes_in"])),
+        ("MB kept (UTF-8)", f"{last['bytes_out'] / 1e6:,.2f}"),
+        ("words kept", number(last["words_out"])),
+    ]
+    return tiles([*facts, ("tokens kept", number(last["tokens_out"]))] if last["tokens_out"] is not None else facts)
+
+
+def _funnel(source: dict[str, Any], name: str) -> str:
+    steps = [(step["step"], step["documents_in"], step["documents_out"]) for step in source["steps"]]
+    return (
+        f'<figure class="wide">{funnel(steps, f"Documents of {name} from step to step")}'
+        "<figcaption>Documents that stay (blue) and go (orange) at each step.</figcaption></figure>"
+    )
+
+
+def _sources(sources: dict[str, Any]) -> str:
+    rows = []
+    for name, source in sources.items():
+        first, last = source["steps"][0], source["steps"][-1]
+        cells = [
+            text(name),
+            text(source["language"]),
+            number(source["read"]),
+            number(source["kept"]),
+            percent(source["kept"], source["read"]),
+        ]
+        cells += [bar(source["kept"], source["read"], "kept"), f"{first['bytes_in'] / 1e6:,.2f}", f"{last['bytes_out'] / 1e6:,.2f}"]
+        rows.append([*cells, number(last["words_out"]), number(last["tokens_out"])])
+    return table(["source", "language", "read", "kept", "share", "", "MB in", "MB out", "words out", "tokens out"], rows, left=2)
+
+
+def _reasons(found: dict[str, Any]) -> str:
+    reasons, sources = found["reasons"], found["sources"]
+    whole = found["total"]["read"]
+    most = max((sum(counts.values()) for counts in reasons.values()), default=0)
+    several = list(sources) if 1 < len(sources) <= 8 else []
+    rows = []
+    for reason, counts in reasons.items():
+        count = sum(counts.values())
+        if count:
+            own = [f"{number(counts.get(name, 0))} ({percent(counts.get(name, 0), sources[name]['read'])})" for name in several]
+            rows.append([text(reason), number(count), percent(count, whole), bar(count, most), *own])
+    dropped = sum(sum(counts.values()) for counts in reasons.values())
+    rows.append(
+        ["all", number(dropped), percent(dropped, whole), "", *(number(sources[name]["read"] - sources[name]["kept"]) for name in several)]
+    )
+    kept = number(found["total"]["kept"])
+    return (
+        table(["step / reason", "documents", "of all read", "", *several], rows, last_is_sum=True)
+        + f'<p class="soft">{number(dropped)} dropped + {kept} kept = {number(whole)} read.</p>'
+    )
+
+
+def _source(name: str, source: dict[str, Any], opened: bool) -> str:
+    kept, read = source["kept"], source["read"]
+    head = f"{text(name)} <span>{number(kept)} of {number(read)} documents, {percent(kept, read)}</span>"
+    rows = []
+    for step in source["steps"]:
+        gone = step["documents_in"] - step["documents_out"]
+        cells = [text(step["step"]), number(step["documents_in"]), number(step["documents_out"]), percent(gone, step["documents_in"])]
+        cells.append(number(step["changed"]))
+        for measure in ("characters", "bytes", "words", "tokens"):
+            cells += [number(step[f"{measure}_in"]), number(step[f"{measure}_out"])]
+        rows.append(cells)
+    pairs = [f"{measure} {side}" for measure in ("characters", "bytes", "words", "tokens") for side in ("in", "out")]
+    body = _funnel(source, name) + table(["step", "documents in", "out", "dropped", "changed", *pairs], rows) + _changed(source["steps"])
+    return f"<details{' open' if opened else ''}><summary>{head}</summary>{body}</details>"
+
+
+def _changed(steps: list[dict[str, Any]]) -> str:
+    """Which parts of the steps changed documents."""
+    parts = [f"{text(name)} {number(count)}" for step in steps for name, count in step["changed_by"].items()]
+    return f'<p class="soft">Documents changed: {", ".join(parts)}.</p>' if parts else ""
+
+
+def _contamination(found: dict[str, Any]) -> str:
+    steps = {name: step for name, one in found["sources"].items() for step in one["steps"] if step["step"] == "contamination"}
+    if not steps:
+        return ""
+    rows = [
+        [text(name), number(step["documents_in"]), number(sum(step["dropped"].values())), number(step["changed"])]
+        for name, step in steps.items()
+    ]
+    met = f"<p>{number(found['evaluation_texts_met'])} different evaluation texts were met.</p>"
+    return "<h2>Contamination</h2>" + met + table(["source", "documents looked at", "dropped", "passages cut out of"], rows)
+
+
+def _pii(sources: dict[str, Any]) -> str:
+    kinds = sorted({kind for source in sources.values() for kind in source["pii"]})
+    if not any(step["step"] == "pii" for source in sources.values() for step in source["steps"]):
+        return ""
+    rows = []
+    for name, source in sources.items():
+        step = next((step for step in source["steps"] if step["step"] == "pii"), None)
+        if step:
+            rows.append(
+                [text(name), number(step["documents_in"]), number(step["changed"]), *(number(source["pii"].get(kind, 0)) for kind in kinds)]
+            )
+    return "<h2>Personal data replaced</h2>" + table(["source", "documents", "changed", *kinds], rows)
+
+
+def _bad(examples: dict[str, list[str]]) -> str:
+    parts = [f"<li>{text(name)}: {text(one)}</li>" for name, own in examples.items() for one in own]
+    return f"<h2>Documents that could not be read</h2><ul>{''.join(parts)}</ul>" if parts else ""

@@ -1,0 +1,49 @@
+"""Sections of the page on what rules measured and rejected."""
+
+import re
+from typing import Any
+
+from data_prep.pages.html import number, text
+from data_prep.pages.svg import histogram
+
+_LIMIT = re.compile(r"[<>=]\s*(-?[\d.]*\d)")
+
+
+def histograms(found: list[dict[str, Any]]) -> str:
+    """Every measure over the documents that came to its test, with its limit."""
+    figures = []
+    for one in found:
+        low, high = one["low"], one["high"]
+        limit = _LIMIT.search(one["limit"])
+        place = (float(limit[1]) - low) / (high - low) if limit and high > low else None
+        ends = number(float(low)), f"{number(float(high))}{' or more' if one['counts'][-1] else ''}"
+        picture = histogram(one["counts"], *ends, f"Histogram of {one['test']}", place)
+        sources = f" ({text(', '.join(one['sources']))})" if len(found) > len({other["test"] for other in found}) else ""
+        caption = f"<b>{text(one['test'])}</b>{sources}<br>rejects {text(one['limit'])}"
+        figures.append(f'<figure class="card">{picture}<figcaption>{caption}</figcaption></figure>')
+    if not figures:
+        return ""
+    note = "Documents that came to the test, by its measure; the line is the limit. Heights are square roots of the counts."
+    return f'<h2>Measures and limits</h2><p class="soft">{note}</p><div class="grid">{"".join(figures)}</div>'
+
+
+def samples(found: dict[str, dict[str, list[dict[str, Any]]]]) -> str:
+    """Rejected documents by reason and source."""
+    reasons = sorted({reason for own in found.values() for reason in own})
+    parts = [_reason(reason, {source: own[reason] for source, own in found.items() if own.get(reason)}) for reason in reasons]
+    note = "The beginning of documents as they were when they were rejected (or changed), chosen by a hash of their ids."
+    return f'<h2>Samples</h2><p class="soft">{note}</p>{"".join(parts)}' if parts else ""
+
+
+def _reason(reason: str, by_source: dict[str, list[dict[str, Any]]]) -> str:
+    quotes = []
+    for source, samples_ in by_source.items():
+        for one in samples_:
+            value = "" if one["value"] is None else f": {number(_short(one['value']))}, rejects {text(one['limit'])}"
+            cite = f"{text(source)}{value}<br>{text(one['file'])} line {number(one['line'])}, id {text(one['id'])}"
+            quotes.append(f"<blockquote><cite>{cite}</cite>{text(one['text'])}</blockquote>")
+    return f"<details><summary>{text(reason)} <span>{len(quotes)} shown</span></summary>{''.join(quotes)}</details>"
+
+
+def _short(value: float) -> float | int:
+    return int(value) if float(value).is_integer() else float(value)

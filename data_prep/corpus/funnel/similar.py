@@ -1,0 +1,37 @@
+"""Section of the page on documents that repeat others."""
+
+from typing import Any
+
+from data_prep.pages.html import bar, number, table, text
+
+TITLES = {"exact": "Exact copies", "near": "Near duplicates", "semantic": "Duplicates in meaning"}
+
+
+def duplicates(found: dict[str, Any]) -> str:
+    """Cluster sizes and the largest clusters of each kind."""
+    parts = [_kind(kind, one) for kind, one in found.items() if one["clusters"]]
+    return "<h2>Duplicates</h2>" + "".join(parts) if parts else ""
+
+
+def _kind(kind: str, found: dict[str, Any]) -> str:
+    most = max(found["histogram"].values())
+    rows = [[text(size), number(count), bar(count, most, "kept")] for size, count in found["histogram"].items()]
+    line = f"<p>{number(found['clusters'])} clusters; {number(found['repeats'])} documents repeat the first of theirs.</p>"
+    samples = "".join(_cluster(one) for one in found["samples"])
+    return f"<h3>{TITLES[kind]}</h3>{line}{table(['documents in the cluster', 'clusters', ''], rows)}{samples}"
+
+
+def _cluster(one: dict[str, Any]) -> str:
+    first = f"<blockquote><cite>stays: {_place(one['from'])}</cite>{text(one['text'])}</blockquote>"
+    others = []
+    for other in one["others"]:
+        differs = "".join(f"<br>− {text(place['first'])}<br>+ {text(place['second'])}" for place in other["differences"])
+        others.append(
+            f"<blockquote><cite>goes: {_place(other['from'])}</cite>{differs.removeprefix('<br>') or 'the same words'}</blockquote>"
+        )
+    head = f"A cluster of {number(one['size'])} <span>{_place(one['from'])}</span>"
+    return f"<details><summary>{head}</summary>{first}{''.join(others)}</details>"
+
+
+def _place(place: dict[str, Any]) -> str:
+    return f"{text(place['source'])}, {text(place['file'])} line {number(place['line'])}, id {text(place['id'])}"

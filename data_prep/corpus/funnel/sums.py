@@ -1,0 +1,120 @@
+"""Counts of many units of work -> counts by source, and of all sources; exact, whatever the order and number of the units."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from data_prep.corpus.tally import MEASURES
+
+FLOWS = tuple(f"{measure}_{side}" for measure in MEASURES for side in ("in", "out"))
+
+
+def sums(curated: list[dict[str, Any]], written: list[dict[str, Any]], samples: int) -> dict[str, Any]:
+    """Figures of each source and of all, reasons with samples, histograms. ``curated`` and ``written`` are the counts of the units of the
+    first and the last stage, in the same order; of each reason the ``samples`` with the smallest keys stay."""
+    sources: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
+    for pair in zip(curated, written, strict=True):
+        sources.setdefault(pair[0]["source"], []).append(pair)
+    by_source = {name: _source(pairs) for name, pairs in sources.items()}
+    units = [*curated, *written]
+    return {
+        "total": total(by_source),
+        "sources": by_source,
+        "reasons": _reasons(by_source),
+        "samples": {name: _samples([unit for unit in units if unit["source"] == name], samples) for name in by_source},
+        "histograms": _histograms(units),
+        "bad_examples": {name: [one for before, _ in pairs for one in before["bad_examples"]][:samples] for name, pairs in sources.items()},
+        "evaluation_texts_met": len({number for unit in curated for number in unit["leaked"]}),
+    }
+
+
+def _source(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
+    pii: Counter[str] = Counter()
+    for _, after in pairs:
+        pii.update(after["found"]["pii"])
+    return {
+        "language": pairs[0][0]["language"],
+        "read": sum(before["read"] for before, _ in pairs),
+        "kept": sum(after["kept"] for _, after in pairs),
+        "steps": _steps([*before["steps"], *after["steps"]] for before, after in pairs),
+        "pii": dict(sorted(pii.items())),
+    }
+
+
+def _steps(units: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The steps of units that have the same ones, added up."""
+    added: dict[str, dict[str, Any]] = {}
+    for steps in units:
+        for step in steps:
+            into = added.setdefault(
+                step["step"], {"step": step["step"], **dict.fromkeys(FLOWS, 0), "dropped": {}, "changed": 0, "changed_by": {}}
+            )
+            for name in (*FLOWS, "changed"):
+                into[name] = None if None in (into[name], step[name]) else into[name] + step[name]
+            for name in ("dropped", "changed_by"):
+                into[name] = dict(sorted((Counter(into[name]) + Counter(step[name])).items()))
+    return list(added.values())
+
+
+def total(sources: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """All sources as one; documents of a source that has not a step pass by it."""
+    order: list[str] = []
+    for source in sources.values():
+        place = 0
+        for step in source["steps"]:
+            if step["step"] in order:
+                place = order.index(step["step"]) + 1
+            else:
+                order.insert(place, step["step"])
+                place += 1
+    passed = [_with_gaps(source["steps"], order) for source in sources.values()]
+    return {
+        "read": sum(source["read"] for source in sources.values()),
+        "kept": sum(source["kept"] for source in sources.values()),
+        "steps": _steps(passed),
+    }
+
+
+def _with_gaps(steps: list[dict[str, Any]], order: list[str]) -> list[dict[str, Any]]:
+    """The steps of a source in the common order, with an idle one wherever it has none."""
+    own = {step["step"]: step for step in steps}
+    found, last = [], steps[0]
+    for name in order:
+        if name in own:
+            found.append(last := own[name])
+        else:
+            flows = {f"{measure}_{side}": last[f"{measure}_out"] for measure in MEASURES for side in ("in", "out")}
+            found.append({"step": name, **flows, "dropped": {}, "changed": 0, "changed_by": {}})
+    return found
+
+
+def _reasons(sources: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """Reason -> source -> documents dropped, in the order of the steps."""
+    found: dict[str, dict[str, int]] = {}
+    for name, source in sources.items():
+        for step in source["steps"]:
+            for reason, count in step["dropped"].items():
+                found.setdefault(reason, {})[name] = count
+    return found
+
+
+def _samples(units: list[dict[str, Any]], count: int) -> dict[str, list[dict[str, Any]]]:
+    """Reason -> the ``count`` samples with the smallest keys."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for unit in units:
+        for reason, samples in unit["samples"].items():
+            found.setdefault(reason, []).extend(samples)
+    return {reason: sorted(samples, key=lambda one: (one["key"], one["id"]))[:count] for reason, samples in sorted(found.items())}
+
+
+def _histograms(units: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Histograms of each measure, those with the same range and limit as one, with the sources they are of."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for unit in units:
+        for name, one in unit["histograms"].items():
+            key = name, one["limit"], one["low"], one["high"]
+            into = found.setdefault(key, {"test": name, **one, "counts": [0] * len(one["counts"]), "sources": []})
+            into["counts"] = [a + b for a, b in zip(into["counts"], one["counts"], strict=True)]
+            if unit["source"] not in into["sources"]:
+                into["sources"].append(unit["source"])
+    return list(found.values())
