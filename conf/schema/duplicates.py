@@ -39,6 +39,10 @@ class SemanticConfig:
     """Cells of vectors that are compared among themselves (0: one for about 20,000 documents). Pairs across cells are not seen."""
     sample: int = 20_000
     """Documents that the cells are learnt from."""
+    dimensions: int = 256
+    """`jobs.embedder`: dimensions of the vectors."""
+    learn_bytes: int = 50_000_000
+    """`jobs.embedder`: learn from about so many bytes of data.inputs, an even sample of their documents."""
 
 
 @dataclass

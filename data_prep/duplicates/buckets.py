@@ -9,18 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from common.files import atomic_file
-
 KEYS, DOCUMENTS = "keys.npy", "documents.npy"
 
 
 def write_sorted(folder: Path, keys: np.ndarray) -> None:
     """Write the keys [n, columns] (uint64) of a shard into ``folder``: keys.npy [columns, n], each row ascending, and documents.npy
-    [columns, n] (uint32), the document of each."""
+    [columns, n] (uint32), the document of each. It is for the caller to make ``folder`` whole or absent."""
     order = np.argsort(keys, axis=0, kind="stable")
     for name, values in ((KEYS, np.take_along_axis(keys, order, 0)), (DOCUMENTS, order.astype(np.uint32))):
-        with atomic_file(folder / name) as file:
-            np.save(file, np.ascontiguousarray(values.T), allow_pickle=False)
+        np.save(folder / name, np.ascontiguousarray(values.T), allow_pickle=False)
 
 
 def edges(

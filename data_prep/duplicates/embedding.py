@@ -7,11 +7,7 @@ from typing import Any
 import numpy as np
 
 from common.errors import UserError
-from data_prep.tokenizer.backends import Reference
-from data_prep.tokenizer.bulk import BulkEncoder
-
-CHECKED = 4
-"""Texts of the first call whose ids are compared with those of `tokenizers`."""
+from data_prep.duplicates.encoder import Encoder
 
 
 class Embedder:
@@ -27,15 +23,13 @@ class Embedder:
         self.weights, self.mapping, self.unknown = model.weights, model.token_mapping, model.unk_token_id
         self.tokens = model.max_length
         self.characters = model.max_length and model.max_length * model.median_token_length
-        bulk = BulkEncoder(folder, 1, warn)
-        self.warn, self.reference, self.backends = warn, Reference(bulk.reference), bulk.backends()
-        self.backend, self.checked = next(self.backends), False
+        self.encoder = Encoder(folder, warn)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """[n, dimensions] float16 of length 1; zeros for a text without tokens."""
         from scipy.sparse import csr_array
 
-        ids = [self._known(found) for found in self._encode([text[: self.characters] for text in texts])]
+        ids = [self._known(found) for found in self.encoder.encode([text[: self.characters] for text in texts])]
         bounds = np.concatenate([[0], np.cumsum([len(found) for found in ids])]).astype(np.int64)
         flat = np.concatenate([np.empty(0, np.uint32), *ids]).astype(np.int64)
         weights = np.ones(len(flat), np.float32) if self.weights is None else self.weights[flat].astype(np.float32)
@@ -46,25 +40,6 @@ class Embedder:
     def _known(self, ids: np.ndarray) -> np.ndarray:
         ids = ids[: self.tokens]
         return ids if self.unknown is None else ids[ids != self.unknown]
-
-    def _encode(self, texts: list[str]) -> list[np.ndarray]:
-        """Ids of each text, by the fastest library that does not fail and that agrees with the reference on the first texts."""
-        while True:
-            try:
-                encoded = self.backend.encode(texts)
-                self.checked = self.checked or self._right(texts, encoded)
-                if self.checked:
-                    return encoded
-                reason = "gives other ids than tokenizers"
-            except BaseException as error:  # a panic in Rust is no Exception
-                if isinstance(self.backend, Reference) or isinstance(error, KeyboardInterrupt | SystemExit):
-                    raise
-                reason = f"fails ({error})"
-            self.warn(f"warning: {self.backend.name} {reason}; the next library is slower")
-            self.backend = next(self.backends)
-
-    def _right(self, texts: list[str], encoded: list[np.ndarray]) -> bool:
-        return all(map(np.array_equal, encoded, self.reference.encode(texts[:CHECKED])))
 
 
 def _load(folder: Path) -> Any:

@@ -4,41 +4,44 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from common.errors import UserError
 from conf.schema.duplicates import ContaminationConfig
+from data_prep.sources.bad import BadDocuments
+from data_prep.sources.document import Span
+from data_prep.sources.form import Form
 from data_prep.sources.inputs import kind_of, list_inputs
-from data_prep.sources.streams import Broken, blocks, lines
+from data_prep.sources.jsonl import records
+from data_prep.sources.readers import read_documents
+from data_prep.sources.reading import Reading
+
+SECTION = "corpus.contamination"
+FORM = Form(section=SECTION)
 
 
 def read_texts(config: ContaminationConfig) -> Iterator[tuple[str, str]]:
     """Each text in `fields` of each record of `inputs`, with its place (file, line or row, field), in order.
 
-    A text file is one text. Raises UserError for a file that cannot be read, a line that is no JSON object, and a file without any of the
-    fields."""
-    for path in list_inputs(config.inputs):
+    A file that is one document is one text. Raises UserError for what cannot be read, and for a file without any of the fields."""
+    for path in list_inputs(config.inputs, f"{SECTION}.inputs"):
         name, compression = kind_of(path)
-        try:
-            if name == "text":
-                yield str(path), b"".join(blocks(path, compression)).decode("utf-8")
-            else:
-                yield from _fields(path, _jsonl(path, compression) if name == "jsonl" else _parquet(path, compression), config.fields)
-        except Broken as error:
-            raise UserError(f"{path} {error}; mend it or take it out of corpus.contamination.inputs") from error
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path} is not UTF-8; mend it or take it out of corpus.contamination.inputs") from error
+        bad = BadDocuments(section=SECTION)
+        if name == "jsonl":
+            yield from _fields(path, records(Reading(Span(path), FORM, bad, compression, True, lambda _: None)), config.fields)
+        elif name == "parquet" and not compression:
+            yield from _fields(path, _rows(path), config.fields)
+        else:
+            yield from ((document.id, document.text) for document in read_documents(path, FORM, bad))
 
 
-def _fields(path: Path, records: Iterator[dict[str, Any]], fields: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _fields(path: Path, found: Iterator[tuple[int, dict[str, Any]]], fields: Sequence[str]) -> Iterator[tuple[str, str]]:
     seen = False
-    for row, record in enumerate(records, 1):
+    for row, record in found:
         for field in fields:
             for text in _strings(record.get(field)):
                 seen = True
                 yield f"{path}:{row} {field}", text
     if not seen:
-        raise UserError(f"{path} has no text in any of corpus.contamination.fields ({', '.join(fields)}); name its fields there")
+        raise UserError(f"{path} has no text in any of {SECTION}.fields ({', '.join(fields)}); name its fields there")
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -50,26 +53,13 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(one)
 
 
-def _jsonl(path: Path, compression: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(lines(blocks(path, compression)), 1):
-        try:
-            record = orjson.loads(line) if line.strip() else {}
-        except orjson.JSONDecodeError as error:
-            raise UserError(f"{path} line {number} is not valid JSON ({error}); mend it") from error
-        if not isinstance(record, dict):
-            raise UserError(f"{path} line {number} is not a JSON object; mend it")
-        yield record
-
-
-def _parquet(path: Path, compression: str) -> Iterator[dict[str, Any]]:
-    import io
-
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a .parquet, whatever its columns."""
     import pyarrow
     import pyarrow.parquet
 
     try:
-        with pyarrow.parquet.ParquetFile(io.BytesIO(b"".join(blocks(path, compression))) if compression else path) as file:
-            for batch in file.iter_batches():
-                yield from batch.to_pylist()
-    except pyarrow.ArrowException as error:
-        raise Broken(f"is not readable as parquet ({str(error).splitlines()[0]})") from error
+        with pyarrow.parquet.ParquetFile(path) as file:
+            yield from enumerate((record for batch in file.iter_batches() for record in batch.to_pylist()), 1)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(f"{path} is not readable as parquet ({str(error).splitlines()[0]}); mend it") from error

@@ -1,0 +1,86 @@
+"""Learn a static embedding from text, offline, for semantic duplicates.
+
+  python -m jobs.embedder name=mine 'data.inputs=[my/folder]' data.tokenizer=my/tokenizer     a StaticModel in data/mine/embedder
+
+The folder is one of model2vec's: `StaticModel.from_pretrained` and SemHash load it. It is a weak model, made from counts of tokens alone;
+where a better one is mirrored, name that in corpus.semantic.model. Given again with the same settings and text, the command does nothing.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from common import manifest
+from common.errors import UserError
+from common.files import atomic_folder, digest, sweep_asides
+from common.progress import Bar, say
+from conf.schema import Config
+from data_prep.sources.bad import BadDocuments
+from data_prep.sources.inputs import list_inputs, span_digest, stamp
+from jobs.cli import main
+
+KIND = "embedder"
+
+
+def run(config: Config) -> dict[str, Any] | None:
+    """Fill `corpus.semantic.model`; returns its manifest (None for a dry run)."""
+    from data_prep.duplicates import static_model
+    from data_prep.tokenizer.backends import load_reference
+
+    folder, semantic = Path(config.corpus.semantic.model), config.corpus.semantic
+    paths = list_inputs(config.data.inputs)
+    load_reference(config.data.tokenizer)
+    tokenizer = digest(Path(config.data.tokenizer) / "tokenizer.json")
+    settings = {"dimensions": semantic.dimensions, "learn_bytes": semantic.learn_bytes, "text_field": config.data.text_field}
+    made_from = {"settings": settings, "tokenizer": tokenizer, "inputs": {str(path): span_digest(path) for path in paths}}
+    known = _already(folder, made_from)
+    if known:
+        say(f"{folder} is there: {known['dimensions']} dimensions")
+        return known
+    if config.dry_run:
+        print(f"learn {semantic.dimensions} dimensions from {len(paths)} files into {folder}")
+        return None
+    if folder.parent.is_dir():
+        sweep_asides(folder.parent)
+    ids, counts = _read(config, paths)
+    model = static_model.learn(ids, config.data.tokenizer, semantic.dimensions)
+    with atomic_folder(folder) as aside:
+        model.save_pretrained(aside)
+        made = manifest.describe(KIND, dimensions=semantic.dimensions, **made_from, **counts, files=manifest.digests(aside))
+        manifest.write(aside, made)
+    say(f"{folder}: {semantic.dimensions} dimensions from {counts['sampled']:,} documents")
+    return made
+
+
+def _already(folder: Path, made_from: dict[str, Any]) -> dict[str, Any] | None:
+    """The manifest when the folder holds just this model, None when it is free. Raises UserError naming what differs."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return None
+    mend = f"choose another corpus.semantic.model or remove {folder}"
+    if not (folder / manifest.NAME).exists():
+        raise UserError(f"{folder} holds files that jobs.embedder did not write; {mend}")
+    known = manifest.read(folder)
+    for key, value in made_from.items():
+        if known[key] != value:
+            raise UserError(f"{folder} was learnt with other {key}; {mend}")
+    return known
+
+
+def _read(config: Config, paths: list[Path]) -> tuple[list[Any], dict[str, Any]]:
+    """Token ids of a sample of the documents, and counts."""
+    from data_prep.duplicates.encoder import Encoder
+    from data_prep.sources.readers import read_documents
+    from data_prep.tokenizer.sample import Sample
+
+    bad = BadDocuments(config.prepare.on_bad_document, config.prepare.max_bad_documents)
+    sample = Sample(config.corpus.semantic.learn_bytes)
+    with Bar("read", sum(stamp(path)[0] for path in paths) / 1e6, "MB") as bar:
+        for path in paths:
+            for document in read_documents(path, config.data, bad, all_fields=False, seen=lambda size: bar.advance(size / 1e6)):
+                sample.add(document.text)
+    texts = sample.texts()
+    counts = {"documents": sample.seen, "sampled": len(texts), "sampled_bytes": sample.size, "bad_documents": dict(bad.counts)}
+    return Encoder(config.data.tokenizer, say).encode(texts), counts
+
+
+if __name__ == "__main__":
+    main("embedder", run, ("data", "corpus", "prepare", "cluster"))

@@ -1,0 +1,143 @@
+"""Buckets and clusters: from keys to who repeats whom, however the documents are cut into shards."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conf.schema.duplicates import DuplicatesConfig
+from data_prep.duplicates import buckets
+from data_prep.duplicates.clusters import components
+from data_prep.duplicates.signature import Signer, digests, shingles, token_prefix
+from data_prep.text.batch import Batch
+from tests.data_prep.duplicates.conftest import TURKISH, altered
+
+
+def clusters_of(keys: np.ndarray, cuts: list[int], parts: int, folder, alive: np.ndarray | None = None) -> np.ndarray:
+    """All stages over shards that end at ``cuts``, the edges in an order of their own."""
+    firsts = [0, *sorted(cuts)]
+    folders = [folder / f"{number}" for number in range(len(firsts))]
+    for home, start, end in zip(folders, firsts, [*firsts[1:], len(keys)], strict=True):
+        home.mkdir(exist_ok=True)
+        buckets.write_sorted(home, keys[start:end])
+    work = [(column, part) for column in range(keys.shape[1]) for part in range(parts)]
+    random.Random(len(cuts)).shuffle(work)
+    return components((buckets.edges(folders, firsts, column, part, parts, alive) for column, part in work), len(keys))
+
+
+def by_hand(keys: np.ndarray) -> np.ndarray:
+    """The same with sets alone."""
+    groups = [{number} for number in range(len(keys))]
+    for column in keys.T:
+        for number, key in enumerate(column):
+            first = column.tolist().index(key)
+            if groups[first] is not groups[number]:
+                groups[first] |= groups[number]
+                for member in groups[number]:
+                    groups[member] = groups[first]
+    return np.array([min(group) for group in groups])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_shards_and_parts_do_not_matter(tmp_path, data):
+    values = data.draw(st.sampled_from([[0, 1, 2, 3, 1 << 63, (1 << 64) - 1], list(range(0, 1 << 64, 1 << 59))]))
+    rows = data.draw(st.lists(st.lists(st.sampled_from(values), min_size=3, max_size=3), min_size=1, max_size=30))
+    keys = np.array(rows, np.uint64)
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=6))
+    found = clusters_of(keys, cuts, data.draw(st.integers(1, 5)), tmp_path)
+    assert found.tolist() == by_hand(keys).tolist()
+    assert (found <= np.arange(len(keys))).all() and np.array_equal(found[found], found)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 40), st.lists(st.lists(st.tuples(st.integers(0, 39), st.integers(0, 39)), max_size=15), max_size=6))
+def test_components_are_those_of_scipy(documents, pieces):
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    pieces = [np.array(piece, np.int64).reshape(-1, 2) % documents for piece in pieces]
+    found = components(pieces, documents)
+    edges = np.concatenate([np.empty((0, 2), np.int64), *pieces])
+    count, labels = connected_components(coo_array((np.ones(len(edges)), edges.T), (documents, documents)), directed=False)
+    assert len(set(found)) == count and len(set(zip(found, labels, strict=True))) == count
+    assert all(found[number] == np.flatnonzero(labels == labels[number])[0] for number in range(documents))
+
+
+def test_documents_that_are_gone_tie_nobody(tmp_path):
+    keys = np.array([[5], [5], [7], [5], [7]], np.uint64)
+    alive = np.array([False, True, True, True, False])
+    assert clusters_of(keys, [2], 2, tmp_path, alive).tolist() == [0, 1, 2, 1, 4]
+
+
+def test_no_documents(tmp_path):
+    (tmp_path / "a").mkdir()
+    buckets.write_sorted(tmp_path / "a", np.empty((0, 2), np.uint64))
+    assert buckets.edges([tmp_path / "a"], [0], 1, 0, 1).shape == (0, 2) and buckets.edges([], [], 0, 0, 1).shape == (0, 2)
+    assert components([], 0).shape == (0,)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 120), max_size=6), st.integers(1, 3))
+def test_keep_first_on_real_text_whatever_the_shards(legal, tmp_path, cuts, parts):
+    """Decisions with planted copies: who is dropped for whom does not depend on how the documents are cut."""
+    keys = planted(legal)
+    whole = clusters_of(keys, [], 1, tmp_path)
+    assert (whole[60:] < 60).sum() >= 40
+    assert np.array_equal(clusters_of(keys, cuts, parts, tmp_path), whole)
+
+
+KEYS: dict[int, np.ndarray] = {}
+
+
+def planted(legal: list[str]) -> np.ndarray:
+    """Keys of 60 documents and a near copy of each."""
+    if id(legal) not in KEYS:
+        draw, words = random.Random(0), " ".join(legal[100:120]).split()
+        texts = [text[:4000] for text in legal[:60]]
+        KEYS[id(legal)] = Signer(DuplicatesConfig()).keys(Batch(texts + [altered(text, 0.02, words, draw) for text in texts], TURKISH))
+    return KEYS[id(legal)]
+
+
+def test_pairs_and_clusters_are_those_of_datasketch_but_for_chance(legal, tmp_path):
+    """datasketch on the same shingles, with hash functions of its own, and both against the exact similarity of all pairs."""
+    datasketch = pytest.importorskip("datasketch")
+    texts = [text[:3000] for text in legal[:300]]
+    draw, words = random.Random(3), " ".join(texts[:20]).split()
+    texts += [altered(text, draw.choice([0.01, 0.02, 0.04]), words, draw) for text in texts]
+    batch, config = Batch(texts, TURKISH), DuplicatesConfig()
+    flat, offsets = shingles(batch.words, batch.word_hashes, config.shingle, digests(batch, token_prefix(batch)))
+    chance = 1 - (1 - similarities(flat, offsets) ** config.rows) ** config.bands
+    keys = Signer(config).keys(batch)
+    found = {"ours": (keys[:, None, 1:] == keys[None, :, 1:]).any(axis=2), "theirs": np.zeros((len(texts), len(texts)), bool)}
+    lsh = datasketch.MinHashLSH(params=(config.bands, config.rows), num_perm=config.bands * config.rows)
+    for number, (start, end) in enumerate(zip(offsets, offsets[1:], strict=False)):
+        minhash = datasketch.MinHash(num_perm=config.bands * config.rows, seed=1, hashfunc=lambda value: int(value) >> 32)
+        minhash.update_batch(flat[int(start) : int(end)])
+        found["theirs"][number, lsh.query(minhash)] = True
+        lsh.insert(number, minhash)
+    below = np.tril(np.ones_like(chance, bool), -1)
+    for side in found.values():
+        pairs, expected = side & below, chance[below].sum()
+        assert expected > 150 and abs(pairs.sum() - expected) < 0.1 * expected
+        assert pairs[below & (chance > 0.9999)].all() and not pairs[below & (chance < 1e-6)].any()
+    ours = clusters_of(keys, [100, 333], 2, tmp_path)
+    theirs = components([np.argwhere(found["theirs"] & below)], len(texts))
+    sure = np.argwhere(below & (chance > 0.9999))
+    for side in (ours, theirs):
+        assert (side[sure[:, 0]] == side[sure[:, 1]]).all()
+
+
+def similarities(flat: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """[n, n] exact Jaccard similarity of sets of shingles."""
+    from scipy.sparse import csr_array
+
+    _, columns = np.unique(flat, return_inverse=True)
+    holds = csr_array((np.ones(len(flat)), columns, offsets.astype(np.int64)))
+    holds.sum_duplicates()
+    holds.data[:] = 1
+    both = (holds @ holds.T).toarray()
+    sizes = both.diagonal()
+    return both / (sizes[:, None] + sizes[None, :] - both)

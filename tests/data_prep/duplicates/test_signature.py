@@ -1,0 +1,106 @@
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.errors import UserError
+from conf.schema.duplicates import DuplicatesConfig
+from data_prep.duplicates.signature import Signer, shingles
+from data_prep.text.batch import Batch
+from data_prep.text.hashing import runs
+from tests.data_prep.duplicates.conftest import TURKISH, altered
+
+SIGNER = Signer(DuplicatesConfig())
+
+
+def signed(*texts: str) -> np.ndarray:
+    return SIGNER.keys(Batch(texts, TURKISH))
+
+
+def shingle_sets(texts: list[str], length: int = 5) -> list[set[tuple[str, ...]]]:
+    """Shingles by strings and sets, without any hash of ours."""
+    import re
+
+    found = []
+    for text in texts:
+        words = re.findall(r"\w+", text.replace("I", "ı").replace("İ", "i").lower())
+        found.append({tuple(words[at : at + length]) for at in range(len(words) - length + 1)})
+    return found
+
+
+def jaccard(a: set, b: set) -> float:
+    return len(a & b) / len(a | b)
+
+
+def test_the_digest_is_blind_to_case_and_white_space_alone():
+    keys = signed("Işık  söndü.\n", "ışık söndü .", "IŞIK\tSÖNDÜ.", "ışıksöndü.", "ışık söndü", "işik söndü.", "", " \n")
+    assert len(set(keys[:3, 0])) == 1 and len(set(keys[:, 0])) == 5 and keys[6, 0] == keys[7, 0]
+    assert np.array_equal(keys[0], keys[2])
+
+
+@given(st.lists(st.text(alphabet="ab cI\n.", max_size=40), min_size=1, max_size=8), st.integers(0, 8))
+def test_keys_do_not_depend_on_the_batch(texts, cut):
+    apart = np.concatenate([signed(*part) for part in (texts[:cut], texts[cut:]) if part])
+    assert np.array_equal(signed(*texts), apart)
+
+
+def test_short_texts_are_alike_only_where_they_are_equal():
+    keys = signed("Evet.", "Hayır.", "...", "", "bir iki üç dört", "bir iki üç beş", "EVET.")
+    assert len(np.unique(keys[:6], axis=0)) == 6 and all(len(set(keys[:6, column])) == 6 for column in range(SIGNER.columns))
+    assert np.array_equal(keys[0], keys[6])
+
+
+@pytest.mark.parametrize("length", [1, 3, 5])
+def test_shingles_are_the_runs_of_each_document(length):
+    texts = ["a b c d e f", "", "x y", "a b c d e f a b c", "q"]
+    batch = Batch(texts)
+    digest = np.arange(5, dtype=np.uint64)
+    flat, offsets = shingles(batch.words, batch.word_hashes, length, digest)
+    for text, start, end, own in zip(texts, offsets, offsets[1:], digest, strict=False):
+        alone = runs(Batch([text]).word_hashes, length)
+        assert flat[start:end].tolist() == (alone.tolist() or [own])
+
+
+def test_near_copies_share_a_band_as_often_as_theory_says(legal):
+    """Real text with replaced words: the share found in each range of the exact Jaccard similarity, against 1 - (1 - s**8)**14."""
+    draw, words = random.Random(1), " ".join(legal[:40]).split()
+    texts = [text for text in legal if 200 < len(text.split()) < 1500] * 3
+    copies = [altered(text, draw.choice([0.01, 0.02, 0.03, 0.05, 0.07]), words, draw) for text in texts]
+    exact = [jaccard(a, b) for a, b in zip(shingle_sets(texts), shingle_sets(copies), strict=True)]
+    met = (signed(*texts)[:, 1:] == signed(*copies)[:, 1:]).any(axis=1)
+    theory = 1 - (1 - np.array(exact) ** 8) ** 14
+    for low in np.arange(0.4, 1.0, 0.1):
+        inside = (np.array(exact) >= low) & (np.array(exact) < low + 0.1)
+        deviation = np.sqrt((theory * (1 - theory))[inside].sum())
+        assert inside.sum() > 30 and abs((met - theory)[inside].sum()) < 4 * deviation + 1
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 60), st.integers(0, 10**6))
+def test_rows_agree_as_often_as_the_sets_do(only_a, only_b, both, seed):
+    """Each row of a signature is the same with probability J: rensa's hashes of ours are unbiased."""
+    values = np.random.default_rng(seed).integers(0, 2**63, only_a + only_b + both).astype(np.uint64)
+    a, b = values[: only_a + both], values[only_a:]
+    config = DuplicatesConfig(bands=2000, rows=1, seed=seed)
+    one, two = Signer(config)._bands(np.concatenate([a, b]), np.array([0, len(a), len(a) + len(b)], np.uint64))
+    expected = both / len(values)
+    assert abs((one == two).mean() - expected) < 5 * np.sqrt(expected * (1 - expected) / 2000) + 0.005
+
+
+def test_another_seed_gives_other_bands_and_near_can_be_off():
+    other = Signer(DuplicatesConfig(seed=2)).keys(Batch(["bir iki üç dört beş altı yedi"]))
+    own = signed("bir iki üç dört beş altı yedi")
+    assert other[0, 0] == own[0, 0] and not (other[0, 1:] == own[0, 1:]).any()
+    assert Signer(DuplicatesConfig(near=False)).keys(Batch(["bir"])).shape == (1, 1)
+    assert SIGNER.keys(Batch([])).shape == (0, 15)
+    with pytest.raises(UserError, match="at least 1"):
+        Signer(DuplicatesConfig(bands=0))
+
+
+def test_the_hash_functions_are_the_ones_they_were():
+    """Keys of one run may come from several machines and days; a library that changes its hashes must be noticed here."""
+    signer = Signer(DuplicatesConfig(bands=3))
+    keys = signer.keys(Batch(["Işık söndü ve herkes evine döndü."], TURKISH))
+    assert keys.tolist() == [[1023651736310772688, 12166568806834932952, 6506707009865335087, 944829867295553301]]
