@@ -30,9 +30,8 @@ class Anonymiser:
                 _check(pattern, prefix + key)
         self.kinds, self.template = rules.kinds, rules.template
         self.numbers = Numbers(rules.kinds, rules.phone, rules.not_before)
-        self.online = [
-            (kind, find) for kind, find in (("email", emails), ("url", urls), ("ip", Ip(rules.not_before))) if kind in rules.kinds
-        ]
+        online = {"email": emails, "url": urls, "ip": Ip(rules.not_before)}
+        self.online = [(kind, find) for kind, find in online.items() if kind in rules.kinds]
         self.near = [re.compile(pattern) for pattern in rules.address_near]
         self.addresses = [re.compile(pattern) for pattern in rules.address] if "address" in rules.kinds else []
 

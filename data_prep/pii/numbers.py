@@ -35,7 +35,7 @@ class Number:
 
 def clued(clue: str, number: str) -> str:
     """The number only where a clue stands before it, on the same line, with at most 25 characters without a digit between."""
-    return rf"\b(?:{clue})[^\d\n]{{0,25}}{_BEFORE}(?P<value>{number})"
+    return rf"\b(?:{clue})[^\d\n<;]{{0,25}}{_BEFORE}(?P<value>{number})"
 
 
 def _is_card(number: str) -> bool:
@@ -50,11 +50,16 @@ def _digits(valid: Callable[[str], bool]) -> Callable[[str], bool]:
 
 
 # First digits by the registries of the networks: Visa, Mastercard, Discover, Troy, JCB, UnionPay; American Express; Diners Club.
-_CARD16 = r"(?:4\d{3}|5[1-5]\d\d|2(?:2[2-9]|[3-6]\d|7[01])\d|6011|6[45]\d\d|9792|35(?:2[89]|[3-8]\d)|62\d\d)"
+_ALONE = r"(?<![0-9][ -])"  # no part of a row of numbers, nor of an IBAN with a slip
+_CARD16 = r"(?:4\d{3}|5[1-5]\d\d|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)|6011|6[45]\d\d|9792|35(?:2[89]|[3-8]\d)|62\d\d)"
 NUMBERS = {
     "iban": Number((r"(?i:[A-Z]{2})\d{2}(?:[ -]?[A-Za-z0-9]){11,30}",), iban.is_valid),
     "card": Number(
-        (rf"{_CARD16}([ -]?)\d{{4}}\1\d{{4}}\1\d{{4}}", r"3[47]\d\d([ -]?)\d{6}\1\d{5}", r"3(?:0[0-5]|[68]\d)\d([ -]?)\d{6}\1\d{4}"),
+        (
+            rf"{_CARD16}\d{{12}}|3[47]\d{{13}}|3(?:0[0-5]|[68]\d)\d{{11}}",
+            rf"{_ALONE}{_CARD16}([ -])\d{{4}}\1\d{{4}}\1\d{{4}}(?![ -]\d{{4}})",
+            rf"{_ALONE}3(?:[47]\d\d([ -])\d{{6}}\1\d{{5}}|(?:0[0-5]|[68]\d)\d([ -])\d{{6}}\2\d{{4}})",
+        ),
         _is_card,
     ),
     "tckn": Number((r"[1-9]\d{10}", r"[1-9]\d\d \d{3} \d{3} \d\d"), _digits(tckimlik.is_valid)),
@@ -67,19 +72,19 @@ NUMBERS = {
     "ssn": Number((r"\d{3}-\d\d-\d{4}", clued("SSN|[Ss]ocial [Ss]ecurity", r"\d{9}|\d{3} \d\d \d{4}")), _digits(ssn.is_valid)),
 }
 """VKN, NIP, REGON and undashed SSN have weak checks (one wrong number of ten passes, or all): they need their name before them."""
-_INTERNATIONAL = r"\+[1-9]\d{0,2}(?:[ .\u00a0\u2011–-]{0,2}(?:\(0?\d{1,4}\)|\d{1,10})){1,6}"
+_INTERNATIONAL = r"\+[1-9]\d{0,2}(?:(?:[ .\u00a0\u2011–-]| - )?(?:\(0?\d{1,4}\)|\d{1,10})){1,6}"
+
+
+_NATIONAL_DIGITS = {"1": 10, "48": 9, "90": 10}
+"""Digits after the country code, where the number of them is fixed: a number that follows is no part of the phone."""
 
 
 class Numbers:
     """Finds the numbers of ``kinds``. ``phones``: expressions of the country's phones; ``not_before``: of what makes an amount of them."""
 
     def __init__(self, kinds: Sequence[str], phones: Sequence[str], not_before: str):
-        self.rules = [
-            (kind, re.compile(_bounded(pattern)), NUMBERS[kind].valid)
-            for kind in NUMBERS
-            if kind in kinds
-            for pattern in NUMBERS[kind].patterns
-        ]
+        chosen = [(kind, number) for kind, number in NUMBERS.items() if kind in kinds]
+        self.rules = [(kind, re.compile(_bounded(pattern)), number.valid) for kind, number in chosen for pattern in number.patterns]
         if "phone" in kinds:
             unit = rf"(?![ \u00a0]?(?:{not_before}))" if not_before else ""
             self.rules += [("phone", re.compile(_bounded(pattern) + unit), _has_phone_digits) for pattern in (_INTERNATIONAL, *phones)]
@@ -88,7 +93,8 @@ class Numbers:
         for start, end in windows(_runs(text), _LEFT, _RIGHT):
             for kind, pattern, valid in self.rules:
                 for hit in pattern.finditer(text, start, end):
-                    place = _shrunk(text, _value(hit), valid) if kind == "iban" else _value(hit)
+                    value = _value(hit)
+                    place = _shrunk(text, value, valid) if kind in ("iban", "phone") else value
                     if place and valid(text[slice(*place)]):
                         yield *place, kind
 
@@ -110,13 +116,17 @@ def _value(hit: re.Match[str]) -> Place:
 
 
 def _has_phone_digits(number: str) -> bool:
-    return 8 <= sum(map(str.isdigit, number)) <= 15
+    digits = re.sub(r"\D", "", number.replace("(0)", ""))
+    for country, size in _NATIONAL_DIGITS.items():
+        if number.startswith(f"+{country}") or number.startswith(f"+ {country}"):
+            return len(digits) == len(country) + size
+    return 8 <= len(digits) <= 15
 
 
 def _shrunk(text: str, place: Place, valid: Callable[[str], bool]) -> Place | None:
-    """The longest beginning of a place that ends with a word and is valid: the words after an IBAN look like its next groups."""
+    """The longest valid beginning of a place that ends with a group: what follows an IBAN or a phone may look like its next group."""
     start, end = place
-    while end - start >= 15:
+    while end - start >= 9:
         if valid(text[start:end]):
             return start, end
         end = max(text.rfind(" ", start, end), text.rfind("-", start, end))
