@@ -34,8 +34,8 @@ class Number:
 
 
 def clued(clue: str, number: str) -> str:
-    """The number only where a clue stands before it, on the same line, with at most 25 characters without a digit between."""
-    return rf"\b(?:{clue})[^\d\n<;]{{0,25}}{_BEFORE}(?P<value>{number})"
+    """The number only where a clue stands before it, on the same line, with at most 25 characters between that are no digit, semicolon or placeholder."""
+    return rf"\b(?:{clue})[^\d\n<>;]{{0,25}}{_BEFORE}(?P<value>{number})"
 
 
 def _is_card(number: str) -> bool:
