@@ -19,6 +19,8 @@ class EndpointConfig:
     """Seconds to wait for an answer."""
     retries: int = 5
     """Tries more after a refusal or a silence, each after twice the time."""
+    wait: float = 1.0
+    """Seconds before the first of them; a server that asks for more gets it."""
     temperature: float = 0.0
     """Sampling temperature."""
     max_tokens: int = 4096
@@ -32,7 +34,8 @@ class OcrConfig:
     inputs: list[str] = field(default_factory=list)
     """PDF files or folders of them."""
     output: str = "data/${name}/ocr"
-    """Folder for the pages read (one JSON a document, which `jobs.corpus` reads), the cache and the list of pages without text."""
+    """Folder for the documents (a .pages.json each, with all of its pages, which `jobs.corpus` reads in place of the PDF), the cache, and
+    the list of pages that are still without text."""
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     """The server."""
     prompt: str = "Extract the text of this page in reading order."
@@ -40,7 +43,7 @@ class OcrConfig:
     dpi: int = 200
     """Resolution at which pages are drawn."""
     only_without_text: bool = True
-    """Leave pages with a text layer to the reader of PDF."""
+    """Take the text of pages that have a text layer from there, and ask only for the others; false: ask for all."""
 
 
 @dataclass
@@ -48,7 +51,7 @@ class RecycleConfig:
     """Rewrite the middle band by an LLM, score it again, keep it only if better (Bielik v3)."""
 
     inputs: list[str] = field(default_factory=list)
-    """Documents with their scores: what `jobs.corpus` kept (or dropped) with the rule quality."""
+    """Documents with their scores: what `jobs.corpus` kept with the rule quality."""
     output: str = "data/${name}/recycled"
     """Folder for the rewritten documents, the cache and the report."""
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)

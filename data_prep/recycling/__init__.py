@@ -1,1 +1,1 @@
-"""Recycling."""
+"""The middle band of a corpus, rewritten."""

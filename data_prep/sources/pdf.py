@@ -61,14 +61,17 @@ def open_pdf(source: Path | bytes) -> Iterator[Any]:
 
 
 def page_text(document: Any, number: int) -> str:
-    """Text layer of page ``number`` (from 0), divided words joined, line ends as ``\\n``; "" where it has none."""
-    page = document[number]
-    layer = page.get_textpage()
+    """Text layer of page ``number`` (from 0), divided words joined, line ends as ``\n``; "" where it has none, or is damaged."""
+    import pypdfium2
+
     try:
+        page = document[number]
+        layer = page.get_textpage()
         text = layer.get_text_bounded()
-    finally:
         layer.close()
         page.close()
+    except pypdfium2.PdfiumError:
+        return ""
     for hyphen in SOFT_HYPHENS:
         text = text.replace(hyphen, "")
     return "\n".join(line.rstrip() for line in text.splitlines()).strip()

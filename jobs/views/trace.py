@@ -114,9 +114,9 @@ def _changed(spans: list[dict[str, Any]]) -> str:
 def byte_span(document: Document) -> tuple[int, int] | None:
     """First byte and end of a document in its file; None where the file is packed or no text."""
     name, compression = kind_of(document.file) or ("text", "")
-    if compression or name == "parquet":
+    if compression or name not in ("text", "html", "jsonl", "page_lines"):
         return None
-    if name == "text":
+    if name in ("text", "html"):
         return 0, stamp(document.file)[0]
     with document.file.open("rb") as file:
         file.seek(document.span.start)

@@ -1,0 +1,1 @@
+"""Scanned pages: drawn, read by a vision model, written page by page."""
