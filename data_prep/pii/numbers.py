@@ -34,7 +34,7 @@ class Number:
 
 
 def clued(clue: str, number: str) -> str:
-    """The number only where a clue stands before it, on the same line, with at most 25 characters between that are no digit, semicolon or placeholder."""
+    """The number only where a clue stands before it on the line; the at most 25 characters between are no digit, semicolon, placeholder."""
     return rf"\b(?:{clue})[^\d\n<>;]{{0,25}}{_BEFORE}(?P<value>{number})"
 
 
