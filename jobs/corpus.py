@@ -51,9 +51,10 @@ def _all(config: Config, stage: Stage) -> None:
     left = [task for task in tasks if not stage.find(task)]
     if not left:
         return
-    elements = min(len(tasks), max(config.corpus.elements, config.cluster.workers or cores()) if stage.name in SHARED else 1)
-    points = [Share(config, stage.name, elements, element) for element in range(elements)]
-    run_elements(run_share, points, config.cluster.workers, stage.name, round(sum(task.size for task in tasks), 1), "MB")
+    size = sum(task.size for task in tasks)
+    workers = min(len(tasks), config.cluster.workers or cores()) if stage.name in SHARED and size > stage.small else 1
+    points = [Share(config, stage.name, workers, element) for element in range(workers)]
+    run_elements(run_share, points, workers, stage.name, round(size, 1), "MB")
 
 
 def _one(config: Config, stage: Stage) -> dict[str, Any]:

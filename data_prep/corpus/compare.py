@@ -38,7 +38,7 @@ class Buckets(Stage):
     def tasks(self) -> list[Task]:
         """A task a column and part."""
         parts = self.work.config.duplicates.parts
-        return [Task(f"column_{column:02d}_part_{part:03d}") for column in self.columns() for part in range(parts)]
+        return self.even([f"column_{column:02d}_part_{part:03d}" for column in self.columns() for part in range(parts)])
 
     def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
         """Find the pairs of one part of one column."""
@@ -54,7 +54,6 @@ class Clusters(Stage):
     """Who repeats whom: of documents with an equal digest, and of those connected by equal bands, the first stays."""
 
     name = "clusters"
-    single = True
 
     def __init__(self, work: Work, buckets_: Buckets):
         super().__init__(work, buckets_)
@@ -66,7 +65,7 @@ class Clusters(Stage):
 
     def tasks(self) -> list[Task]:
         """One task."""
-        return [Task("all")]
+        return self.even(["all"])
 
     def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
         """Write for each document the first of its exact group and of its cluster; and, for the semantic stage, centroids."""
@@ -151,7 +150,7 @@ class Semantic(Stage):
         """A task a cell."""
         centroids = self.clusters.folder / "all" / CENTROIDS
         count = len(np.load(centroids, mmap_mode="r")) if centroids.exists() else self.work.config.semantic.cells or 1
-        return [Task(f"cell_{number:05d}") for number in range(count)]
+        return self.even([f"cell_{number:05d}" for number in range(count)])
 
     def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
         """Compare the documents of one cell."""
@@ -180,7 +179,7 @@ class Paragraphs(Stage):
 
     def tasks(self) -> list[Task]:
         """A task a part of the range of keys."""
-        return [Task(f"part_{part:03d}") for part in range(self.work.config.duplicates.parts)]
+        return self.even([f"part_{part:03d}" for part in range(self.work.config.duplicates.parts)])
 
     def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
         """Find the repeated paragraphs of one part, among documents that are still there."""

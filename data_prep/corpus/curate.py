@@ -32,6 +32,7 @@ class Curate(Stage):
     """Reads the sources."""
 
     name = "curate"
+    small = 2.0
 
     def __init__(self, work: Work):
         super().__init__(work)

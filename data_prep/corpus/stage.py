@@ -1,7 +1,7 @@
 """A stage: units of work, each an atomic folder that is found whole or made again."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,8 +32,8 @@ class Task:
 
     name: str
     """Its folder below stages/<stage>/."""
-    size: float = 1.0
-    """MB that it reads, for the progress bar; estimates are as good."""
+    size: float
+    """MB of input that it stands for."""
 
 
 class Work:
@@ -49,8 +49,8 @@ class Stage:
     """Base of the stages. A result is whole when its manifest stands and says that it was made of what is there now."""
 
     name = ""
-    single = False
-    """One unit of work, that must see everything."""
+    small = 200.0
+    """MB of input below which a process of its own costs more than it saves."""
 
     def __init__(self, work: Work, before: "Stage | None" = None):
         self.work, self.before = work, before
@@ -58,6 +58,11 @@ class Stage:
     def tasks(self) -> list[Task]:
         """Its units of work, the same for any number of elements."""
         raise NotImplementedError
+
+    def even(self, names: Sequence[str]) -> list[Task]:
+        """Tasks that have an equal part in all the input."""
+        whole = sum(unit.shard.bytes for unit in self.work.plan.units) * MB
+        return [Task(name, whole / len(names)) for name in names]
 
     def settings(self) -> dict[str, Any]:
         """What its results depend on beside the stage before."""

@@ -25,7 +25,7 @@ def configured() -> Config:
     config.corpus.output, config.corpus.rules, config.corpus.pii = OUTPUT, ["gopher_quality"], True
     config.corpus.contamination.inputs = [EVALUATION]
     config.corpus.paragraphs.enabled = True
-    config.corpus.shard_bytes, config.cluster.workers = 20_000, 1
+    config.corpus.shard_bytes, config.cluster.workers = 30_000, 1
     return config
 
 

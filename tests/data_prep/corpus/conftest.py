@@ -69,6 +69,6 @@ def config(folder) -> Config:
     made.corpus.pii = True
     made.corpus.contamination.inputs = [str(folder / "evaluation.jsonl")]
     made.corpus.paragraphs.enabled = True
-    made.corpus.shard_bytes = 20_000
+    made.corpus.shard_bytes = 30_000
     made.cluster.workers = 1
     return made
