@@ -51,12 +51,12 @@ def _phases(phases: dict[str, Any], colours: dict[str, str]) -> str:
             rows.append([*cells, percent(row["tokens"], phase["tokens"]), number(row["documents"]), text(_readings(row["readings"]))])
         budget = number(phase["budget"]) if phase["budget"] else "all"
         rows.append([f"<b>{text(name)}</b>", "all", budget, number(phase["tokens"]), "", "100.00 %", number(phase["documents"]), ""])
-    headings = ["phase", "source", "tokens asked", "tokens", "off by", "share", "documents", "of these read for the time"]
+    headings = ["phase", "source", "tokens asked", "tokens", "off by", "share", "documents", "readings of documents"]
     return table(headings, rows, left=2)
 
 
 def _readings(counts: list[int]) -> str:
-    return ", ".join(f"{place}.: {number(count)}" for place, count in enumerate(counts, 1) if count)
+    return ", ".join(f"{number(count)} for the {place}. time" for place, count in enumerate(counts, 1) if count)
 
 
 def _sources(found: dict[str, Any], colours: dict[str, str]) -> str:

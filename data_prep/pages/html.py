@@ -17,21 +17,26 @@ h1 { font-size: 1.5rem; margin: .2rem 0 .6rem; overflow-wrap: anywhere; } h2 { f
 h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; } p { margin: .4rem 0; max-width: 46rem; }
 .soft, figcaption { color: var(--soft); font-size: .85rem; }
 .wide { overflow-x: auto; } .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(19rem, 100%), 1fr)); gap: .8rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .6rem; margin: .8rem 0; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .6rem; margin: .8rem 0; }
 .tile, .card, details { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; }
-.tile b { display: block; font-size: 1.3rem; font-variant-numeric: tabular-nums; } .tile span { color: var(--soft); font-size: .85rem; }
+.tile b { display: block; font-size: 1.2rem; font-variant-numeric: tabular-nums; } .tile span { color: var(--soft); font-size: .85rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .85rem; margin: .3rem 0; }
 th, td { text-align: right; padding: .25rem .55rem; vertical-align: top; white-space: nowrap; }
 th { border-bottom: 1px solid var(--soft); color: var(--soft); font-weight: 600; }
 td { border-bottom: 1px solid var(--line); } tr.sum td { font-weight: 700; }
 th.left, td.left { text-align: left; }
+th:first-child, td:first-child { position: sticky; left: 0; background: var(--page); }
+details th:first-child, details td:first-child { background: var(--card); }
+td:has(.bar) { text-align: left; }
 td .bar { display: inline-block; height: .7rem; border-radius: .15rem; background: var(--dropped); vertical-align: middle; }
-figure { margin: 0; } svg { width: 100%; height: auto; display: block; } svg text { fill: var(--ink); font: 11px system-ui, sans-serif; }
-svg .soft { fill: var(--soft); }
+figure { margin: 0; } figcaption { overflow-wrap: anywhere; }
+svg { width: 100%; height: auto; display: block; } svg text { fill: var(--ink); font: 11px system-ui, sans-serif; }
+svg .soft { fill: var(--soft); font-size: 11px; }
 details { margin: .5rem 0; } summary span { font-weight: 400; color: var(--soft); }
 summary { cursor: pointer; font-weight: 600; overflow-wrap: anywhere; }
 blockquote { margin: .5rem 0; padding: .4rem .7rem; border-left: 3px solid var(--line); white-space: pre-wrap; overflow-wrap: anywhere;
-  font-size: .85rem; } blockquote cite { display: block; color: var(--soft); font-style: normal; white-space: normal; }
+  font-size: .85rem; max-height: 15rem; overflow-y: auto; }
+blockquote cite { display: block; color: var(--soft); font-style: normal; white-space: normal; }
 .key { display: inline-block; width: .75rem; height: .75rem; border-radius: .2rem; margin-right: .35rem; vertical-align: -.05rem; }
 .stack { display: flex; height: 1.5rem; border-radius: .3rem; overflow: hidden; margin: .3rem 0; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; font-size: .85rem; }
@@ -60,7 +65,9 @@ def number(value: float | None) -> str:
     """A count with thousands apart, a fraction with four digits; a dash for what was not counted."""
     if value is None:
         return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+    if isinstance(value, int) or abs(value) >= 10_000:
+        return f"{value:,.0f}"
+    return f"{value:,.4g}"
 
 
 def percent(part: float, whole: float) -> str:

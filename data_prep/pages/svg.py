@@ -8,9 +8,9 @@ WIDTH, HEIGHT = 360, 150
 LEFT, RIGHT, TOP, BOTTOM = 8, 8, 18, 22
 
 
-def histogram(counts: Sequence[int], low: str, high: str, label: str, limit: float | None = None, colour: str = "kept") -> str:
+def histogram(counts: Sequence[int], low: str, high: str, label: str, limit: tuple[str, float] | None = None, colour: str = "kept") -> str:
     """Bars of ``counts`` from ``low`` to ``high`` (names of the ends); heights are square roots, so that rare values are seen too.
-    ``limit``: where, from 0 to 1, the threshold lies."""
+    ``limit``: the sign (< or >) and the place, from 0 to 1, of a threshold; bars beyond it are those of rejected documents."""
     wide, tall = (WIDTH - LEFT - RIGHT) / max(1, len(counts)), HEIGHT - TOP - BOTTOM
     most = max(counts, default=0) or 1
     floor = HEIGHT - BOTTOM
@@ -18,14 +18,16 @@ def histogram(counts: Sequence[int], low: str, high: str, label: str, limit: flo
     for place, count in enumerate(counts):
         if count:
             size = max(1.0, tall * (count / most) ** 0.5)
-            x = LEFT + place * wide
+            x, middle = LEFT + place * wide, (place + 0.5) / len(counts)
+            out = limit and (middle < limit[1] if limit[0] == "<" else middle > limit[1])
             shapes.append(
-                f'<rect x="{x:.1f}" y="{floor - size:.1f}" width="{max(0.8, wide - 0.8):.1f}" height="{size:.1f}" fill="var(--{colour})">'
+                f'<rect x="{x:.1f}" y="{floor - size:.1f}" width="{max(0.8, wide - 0.8):.1f}" height="{size:.1f}" '
+                f'fill="var(--{"dropped" if out else colour})">'
                 f"<title>{count:,}</title></rect>"
             )
     shapes.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{floor}" y2="{floor}" stroke="var(--soft)"/>')
     if limit is not None:
-        x = LEFT + min(1.0, max(0.0, limit)) * (WIDTH - LEFT - RIGHT)
+        x = LEFT + min(1.0, max(0.0, limit[1])) * (WIDTH - LEFT - RIGHT)
         shapes.append(
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{floor}" stroke="var(--limit)" stroke-width="2" stroke-dasharray="5 3"/>'
         )
@@ -35,7 +37,7 @@ def histogram(counts: Sequence[int], low: str, high: str, label: str, limit: flo
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(label)}">{"".join(shapes)}</svg>'
 
 
-ROW, NAME, PLOT, SPAN = 34, 190, 420, 760
+ROW, BAND, NAME, PLOT, SPAN = 27, 18, 160, 590, 960
 
 
 def funnel(steps: Sequence[tuple[str, int, int]], label: str) -> str:
@@ -46,17 +48,16 @@ def funnel(steps: Sequence[tuple[str, int, int]], label: str) -> str:
     shapes = []
     for place, (name, into, out) in enumerate(steps):
         y, kept, came = place * ROW + 4, PLOT * out / whole, PLOT * into / whole
-        following = PLOT * out / whole
-        shapes.append(f'<text x="0" y="{y + 15}">{text(name)}</text>')
-        shapes.append(f'<rect x="{NAME}" y="{y}" width="{kept:.2f}" height="20" fill="var(--kept)"/>')
+        shapes.append(f'<text x="0" y="{y + 13}">{text(name)}</text>')
+        shapes.append(f'<rect x="{NAME}" y="{y}" width="{kept:.2f}" height="{BAND}" fill="var(--kept)"/>')
         if came > kept:
             wide = max(came - kept, 1.0)
-            shapes.append(f'<rect x="{NAME + kept:.2f}" y="{y}" width="{wide:.2f}" height="20" fill="var(--dropped)"/>')
+            shapes.append(f'<rect x="{NAME + kept:.2f}" y="{y}" width="{wide:.2f}" height="{BAND}" fill="var(--dropped)"/>')
         if place + 1 < len(steps):
             after = PLOT * steps[place + 1][1] / whole
-            corners = f"{NAME},{y + 20} {NAME + following:.2f},{y + 20} {NAME + after:.2f},{y + ROW} {NAME},{y + ROW}"
+            corners = f"{NAME},{y + BAND} {NAME + kept:.2f},{y + BAND} {NAME + after:.2f},{y + ROW} {NAME},{y + ROW}"
             shapes.append(f'<polygon points="{corners}" fill="var(--kept)" opacity=".25"/>')
         lost = f"−{into - out:,} ({100 * (into - out) / into:.1f} %)" if into > out else ("" if into == out else f"+{out - into:,}")
-        shapes.append(f'<text class="soft" x="{SPAN}" y="{y + 15}" text-anchor="end">{lost}</text>')
-        shapes.append(f'<text x="{NAME + came + 6:.2f}" y="{y + 15}">{out:,}</text>')
-    return f'<svg viewBox="0 0 {SPAN} {tall}" role="img" aria-label="{text(label)}" style="min-width:34rem">{"".join(shapes)}</svg>'
+        shapes.append(f'<text class="soft" x="{SPAN}" y="{y + 13}" text-anchor="end">{lost}</text>')
+        shapes.append(f'<text x="{NAME + came + 6:.2f}" y="{y + 13}">{out:,}</text>')
+    return f'<svg viewBox="0 0 {SPAN} {tall}" role="img" aria-label="{text(label)}" style="min-width:46rem">{"".join(shapes)}</svg>'

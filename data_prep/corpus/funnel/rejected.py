@@ -6,7 +6,7 @@ from typing import Any
 from data_prep.pages.html import number, text
 from data_prep.pages.svg import histogram
 
-_LIMIT = re.compile(r"[<>=]\s*(-?[\d.]*\d)")
+_LIMIT = re.compile(r"([<>])=?\s*(-?[\d.]*\d)")
 
 
 def histograms(found: list[dict[str, Any]]) -> str:
@@ -15,8 +15,8 @@ def histograms(found: list[dict[str, Any]]) -> str:
     for one in found:
         low, high = one["low"], one["high"]
         limit = _LIMIT.search(one["limit"])
-        place = (float(limit[1]) - low) / (high - low) if limit and high > low else None
-        ends = number(float(low)), f"{number(float(high))}{' or more' if one['counts'][-1] else ''}"
+        place = (limit[1], (float(limit[2]) - low) / (high - low)) if limit else None
+        ends = number(float(low)), f"{number(float(high))}{' or more' if one['counts'][-1] and high > 1 else ''}"
         picture = histogram(one["counts"], *ends, f"Histogram of {one['test']}", place)
         sources = f" ({text(', '.join(one['sources']))})" if len(found) > len({other["test"] for other in found}) else ""
         caption = f"<b>{text(one['test'])}</b>{sources}<br>rejects {text(one['limit'])}"

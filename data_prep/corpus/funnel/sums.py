@@ -16,11 +16,12 @@ def sums(curated: list[dict[str, Any]], written: list[dict[str, Any]], samples: 
     for pair in zip(curated, written, strict=True):
         sources.setdefault(pair[0]["source"], []).append(pair)
     by_source = {name: _source(pairs) for name, pairs in sources.items()}
+    whole = total(by_source)
     units = [*curated, *written]
     return {
-        "total": total(by_source),
+        "total": whole,
         "sources": by_source,
-        "reasons": _reasons(by_source),
+        "reasons": _reasons(by_source, whole),
         "samples": {name: _samples([unit for unit in units if unit["source"] == name], samples) for name in by_source},
         "histograms": _histograms(units),
         "bad_examples": {name: [one for before, _ in pairs for one in before["bad_examples"]][:samples] for name, pairs in sources.items()},
@@ -88,13 +89,13 @@ def _with_gaps(steps: list[dict[str, Any]], order: list[str]) -> list[dict[str, 
     return found
 
 
-def _reasons(sources: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
+def _reasons(sources: Mapping[str, dict[str, Any]], whole: dict[str, Any]) -> dict[str, dict[str, int]]:
     """Reason -> source -> documents dropped, in the order of the steps."""
-    found: dict[str, dict[str, int]] = {}
+    found: dict[str, dict[str, int]] = {reason: {} for step in whole["steps"] for reason in step["dropped"]}
     for name, source in sources.items():
         for step in source["steps"]:
             for reason, count in step["dropped"].items():
-                found.setdefault(reason, {})[name] = count
+                found[reason][name] = count
     return found
 
 
