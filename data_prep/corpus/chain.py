@@ -1,5 +1,7 @@
 """What happens to the documents of one source: cleaned, measured, judged."""
 
+import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +27,19 @@ class Survivors:
     batch: Batch
 
 
+class Clock:
+    """CPU seconds from lap to lap."""
+
+    def __init__(self, took: Counter[str]):
+        self.took, self.last = took, time.process_time()
+
+    def lap(self, name: str) -> None:
+        """What went by since the last lap is ``name``'s."""
+        now = time.process_time()
+        self.took[name] += now - self.last
+        self.last = now
+
+
 class Chain:
     """Cleaning steps, rules and decontamination of one source, in this order."""
 
@@ -40,6 +55,8 @@ class Chain:
         self.passages = contamination.action == "passage"
         self.leaked: set[int] = set()
         """Numbers of the evaluation texts that were found."""
+        self.took: Counter[str] = Counter()
+        """CPU seconds of each step."""
         self.tokens = TokenCounter(work.config.tokenizer, say) if work.config.tokenizer else None
 
     def declare(self, tally: Tally) -> None:
@@ -50,9 +67,12 @@ class Chain:
 
     def pass_through(self, records: list[Record], tally: Tally, dropped: Dropped) -> Survivors:
         """Take ``records`` through all steps; their texts and notes change in place."""
+        clock = Clock(self.took)
         records = self._clean(records, tally, dropped)
+        clock.lap("cleaning")
         batch = Batch([record.text for record in records], self.profile.casing)
         sizes = self._sizes(batch)
+        clock.lap("measuring")
         alive = np.ones(len(records), bool)
         for rule in self.rules:
             step = tally.step(rule.name)
@@ -67,12 +87,13 @@ class Chain:
                 step.dropped[test.name] += int(out.sum())
                 alive &= ~out
             step.flow("out", sizes.sums(alive))
+            clock.lap(rule.name)
         if not alive.all():
             records = [record for record, stays in zip(records, alive, strict=True) if stays]
             batch = Batch([record.text for record in records], self.profile.casing)
-        if self.index:
-            return self._decontaminate(records, batch, tally, dropped)
-        return Survivors(records, batch)
+        survivors = self._decontaminate(records, batch, tally, dropped) if self.index else Survivors(records, batch)
+        clock.lap("contamination")
+        return survivors
 
     def _clean(self, records: list[Record], tally: Tally, dropped: Dropped) -> list[Record]:
         step, kept = tally.step("cleaning"), []

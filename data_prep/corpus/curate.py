@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 
 from common.files import make_folder, write_json
-from data_prep.corpus.chain import Chain, Survivors
+from data_prep.corpus.chain import Chain, Clock, Survivors
 from data_prep.corpus.identity import curate_settings
 from data_prep.corpus.plan import Unit
 from data_prep.corpus.record import Record, to_line
@@ -75,21 +75,27 @@ class Curate(Stage):
             for records in _batches(self._records(unit, bad, report)):
                 read += len(records)
                 survivors = chain.pass_through(records, tally, drop)
+                clock = Clock(chain.took)
                 marks.take(survivors)
+                clock.lap("marks")
                 for record in survivors.records:
                     kept.write(to_line(record))
+                clock.lap("writing")
         marks.save(folder)
-        leaked = sorted(chain.leaked)
+        removed = dict(chain.cleaner.removed)
+        chain.cleaner.removed.clear()
+        leaked, steps = sorted(chain.leaked), dict(chain.took)
         chain.leaked.clear()
+        chain.took.clear()
         _count_reading(tally, read, bad)
         counts = {
             "source": unit.source, "language": self.work.plan.sources[unit.source].language, "unit": unit.key,
             "inputs": [[str(span.path), span.start, span.end] for span in unit.shard.spans],
             "read": read + bad.counts.total(), "kept": marks.documents, "bad": dict(bad.counts), "bad_examples": bad.examples,
-            "leaked": leaked, **tally.fields(),
+            "leaked": leaked, "removed_by": removed, **tally.fields(),
         }  # fmt: skip
         write_json(folder / COUNTS, counts)
-        return {"kept": marks.documents}
+        return {"kept": marks.documents, "cpu_seconds_of": steps}
 
     def _records(self, unit: Unit, bad: BadDocuments, report: Report) -> Iterator[Record]:
         """The documents of a shard as records."""

@@ -108,8 +108,8 @@ class Stage:
             files = {str(path.relative_to(aside)): path for path in sorted(aside.rglob("*")) if path.is_file()}
             sums = {name: digest(path) for name, path in files.items()}
             sizes = {name: path.stat().st_size for name, path in files.items()}
-            seconds = round(time.perf_counter() - started, 4)
-            manifest.write(aside, manifest.describe(self.name, depends=depends, files=sums, sizes=sizes, seconds=seconds, **fields))
+            took = {"seconds": round(time.perf_counter() - started, 4), "cpu_seconds": round(time.process_time() - cpu, 4), "mb": task.size}
+            manifest.write(aside, manifest.describe(self.name, depends=depends, files=sums, sizes=sizes, **took, **fields))
 
     @cached_property
     def manifests(self) -> list[dict[str, Any]]:

@@ -11,7 +11,8 @@ FLOWS = tuple(f"{measure}_{side}" for measure in MEASURES for side in ("in", "ou
 
 def sums(curated: list[dict[str, Any]], written: list[dict[str, Any]], samples: int) -> dict[str, Any]:
     """Figures of each source and of all, reasons with samples, histograms. ``curated`` and ``written`` are the counts of the units of the
-    first and the last stage, in the same order; of each reason the ``samples`` with the smallest keys stay."""
+    first and the last stage, in the same order; of each reason the ``samples`` with the smallest keys stay. ``units`` are the units with
+    the documents that the first stage kept of each: documents are numbered through in their order."""
     sources: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
     for pair in zip(curated, written, strict=True):
         sources.setdefault(pair[0]["source"], []).append(pair)
@@ -25,6 +26,7 @@ def sums(curated: list[dict[str, Any]], written: list[dict[str, Any]], samples: 
         "samples": {name: _samples([unit for unit in units if unit["source"] == name], samples) for name in by_source},
         "histograms": _histograms(units),
         "bad_examples": {name: [one for before, _ in pairs for one in before["bad_examples"]][:samples] for name, pairs in sources.items()},
+        "units": {unit["unit"]: unit["kept"] for unit in curated},
         "evaluation_texts_met": len({number for unit in curated for number in unit["leaked"]}),
     }
 
