@@ -69,4 +69,5 @@ def open_split(name: str, config: str, split: str) -> tuple[Any, int]:
         return builder.as_streaming_dataset(split=split), int(state[:15], 16)
     except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
         why = str(error).strip().splitlines()[0].rstrip(".")
-        raise UserError(f"{SCHEME}{name},{config},{split} cannot be opened ({why}); mind the name, or mirror it with jobs.fetch") from error
+        what = f"{SCHEME}{name} (configuration {config or 'default'}, split {split})"
+        raise UserError(f"{what} cannot be opened ({why}); mind its name, or mirror it with jobs.fetch") from error

@@ -25,9 +25,11 @@ def read_jsonl(reading: Reading) -> Iterator[Document]:
 
 def records(reading: Reading) -> Iterator[tuple[int, dict[str, Any]]]:
     """The line's number within the span, and its JSON object; what is none, is counted."""
-    row = 0
+    row, removes_nul = 0, reading.form.nul_bytes == "remove"
     try:
         for row, line in enumerate(_lines(reading), 1):
+            if removes_nul and line and b"\0" in line:
+                line = line.replace(b"\0", b"")
             if line is None:
                 reading.add_too_long(row, "line")
             elif line and not line.isspace():
@@ -51,8 +53,6 @@ def _lines(reading: Reading) -> Iterator[bytes | None]:
 
 def _parse(line: bytes, row: int, reading: Reading) -> dict[str, Any] | None:
     form = reading.form
-    if b"\0" in line and form.nul_bytes == "remove":
-        line = line.replace(b"\0", b"")
     try:
         record = orjson.loads(line if form.is_utf8 or not form.keeps_newlines else form.decode(line))
     except WrongEncoding as error:

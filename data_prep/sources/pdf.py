@@ -9,8 +9,8 @@ from data_prep.sources.document import Document
 from data_prep.sources.pages import PAGE_BREAK
 from data_prep.sources.reading import Reading
 
-SOFT_HYPHENS = ("\ufffe\r\n", "\ufffe\n", "\ufffe", "\x02\r\n", "\x02\n", "\x02")
-"""How PDFium writes a hyphen that only divides a word at the end of a line."""
+SOFT_HYPHEN = "\x02"
+"""What PDFium writes for a hyphen that only divides a word at the end of a line, and for the end of that line."""
 
 
 class UnreadablePdf(Exception):
@@ -72,6 +72,4 @@ def page_text(document: Any, number: int) -> str:
         page.close()
     except pypdfium2.PdfiumError:
         return ""
-    for hyphen in SOFT_HYPHENS:
-        text = text.replace(hyphen, "")
-    return "\n".join(line.rstrip() for line in text.splitlines()).strip()
+    return "\n".join(line.rstrip() for line in text.replace(SOFT_HYPHEN, "").splitlines()).strip()

@@ -1,0 +1,67 @@
+import pytest
+
+from conf.schema.corpus import SourceConfig
+from data_prep.sources.bad import BadDocuments
+from data_prep.sources.html import extract
+from data_prep.sources.readers import read_documents
+
+PAGE = """<!doctype html><html lang=tr><head><title>Karar
+ özeti</title><link rel=canonical href="https://a.tr/karar"><style>p {color: red}</style></head>
+<body><header><h1>Site adı</h1></header><nav><a href=/>Ana sayfa</a></nav>
+<div class=menu><ul><li><a href=1>Kararlar</a></li><li><a href=2>Yasalar</a></li></ul></div>
+<div id=text><h2>Daire: <b>3. Ceza</b></h2><p>Davacı vekili,&nbsp;kararı
+temyiz <a href=3>etmiştir</a>, dosya incelendi.<br>Gereği düşünüldü.</p>
+<script>var x = 1;</script><table><tr><td>Esas</td><td>2019/12</td></tr></table>
+<pre>birinci satır
+ikinci satır</pre><p>Bağlantı: <a href=4>başka bir kararın çok uzun adı</a></p>
+<form><input value=x><button>Ara</button></form></div>
+<aside>Reklam</aside><footer>Telif hakkı</footer></body></html>"""
+
+
+def test_the_main_text_a_line_a_paragraph():
+    page = extract(PAGE)
+    assert page.text.split("\n") == [
+        "Daire: 3. Ceza",
+        "Davacı vekili, kararı temyiz etmiştir, dosya incelendi.",
+        "Gereği düşünüldü.",
+        "Esas 2019/12",
+        "birinci satır",
+        "ikinci satır",
+    ]
+    assert (page.title, page.url) == ("Karar özeti", "https://a.tr/karar")
+
+
+def test_main_and_the_longest_article_come_before_the_body():
+    assert extract("<p>dışarı</p><main><header><h1>Başlık</h1></header><p>içeri</p></main>").text == "Başlık\niçeri"
+    assert extract(f"<p>dışarı</p><article>{'içeri ' * 9}</article><article>başka</article>").text == ("içeri " * 9).strip()
+    assert extract("<p>uzun bir metin burada</p><article>kısa</article>").text == "uzun bir metin burada\nkısa"
+
+
+def test_pages_may_nest_as_deep_as_they_like():
+    assert extract("<div>" * 5_000 + "derin" + "</div>" * 5_000).text == "derin"
+
+
+def test_broken_html_is_read_as_browsers_do():
+    assert extract("<p>bir<p>iki<div>üç</p>dört").text == "bir\niki\nüç\ndört"
+    assert extract("").text == extract("<nav>x</nav>").text == ""
+
+
+def test_files(tmp_path):
+    (tmp_path / "a.html").write_text(PAGE)
+    (document,) = read_documents(tmp_path / "a.html", SourceConfig())
+    assert document.text.startswith("Daire") and document.fields == {"title": "Karar özeti", "url": "https://a.tr/karar"}
+    (tmp_path / "b.htm").write_bytes('<meta charset="windows-1254"><p>ığşİ'.encode("cp1254"))
+    assert [d.text for d in read_documents(tmp_path / "b.htm", SourceConfig())] == ["ığşİ"], "a page names its encoding itself"
+    bad = BadDocuments("skip")
+    (tmp_path / "c.html").write_bytes("<p>ığşİ".encode("cp1254"))
+    (tmp_path / "d.html").write_text("<nav><a>x</a></nav>")
+    for name in "cd":
+        assert not list(read_documents(tmp_path / f"{name}.html", SourceConfig(), bad))
+    assert bad.counts == {"not_utf8": 1, "no_text": 1}
+
+
+@pytest.mark.parametrize("share", [0.2, 0.6])
+def test_a_block_goes_where_links_are_more_than_a_third(share):
+    linked = "a" * int(100 * share)
+    text = extract(f"<p>{'b' * (100 - len(linked))}<a>{linked}</a></p><p>kalan</p>").text
+    assert ("b" in text) == (share < 1 / 3)

@@ -1,0 +1,49 @@
+import pytest
+import zstandard
+
+from common.errors import UserError
+from conf.schema.corpus import SourceConfig
+from data_prep.sources.bad import BadDocuments
+from data_prep.sources.pages import PAGE_BREAK
+from data_prep.sources.readers import Form, read_documents
+from tests.data_prep.sources.papers import bound, scanned_pdf, text_pdf
+
+SOURCE = SourceConfig()
+
+
+def test_pages_with_text_are_joined_and_the_others_listed(tmp_path):
+    parts = [text_pdf(["Yargıtay İçtihadı\nikinci satır", "öğüşç ĞÜŞİÖÇ"]), scanned_pdf(["x"]), text_pdf(["son sayfa"])]
+    path = bound(parts, tmp_path / "a.pdf")
+    (document,) = read_documents(path, SOURCE)
+    assert document.text.split(PAGE_BREAK) == ["Yargıtay İçtihadı\nikinci satır", "öğüşç ĞÜŞİÖÇ", "son sayfa"]
+    assert document.fields == {"pages": 4, "pages_without_text": [3]}
+    assert document.id == f"{path}:1"
+    (tmp_path / "b.pdf.zst").write_bytes(zstandard.compress(path.read_bytes()))
+    assert [d.text for d in read_documents(tmp_path / "b.pdf.zst", SOURCE)] == [document.text]
+
+
+def test_a_pdf_without_any_text_is_counted_and_not_lost(tmp_path):
+    (tmp_path / "a.pdf").write_bytes(scanned_pdf(["bir", "iki"]))
+    with pytest.raises(UserError, match=r"a\.pdf has no text layer on any of its 2 pages; read it with jobs.ocr"):
+        list(read_documents(tmp_path / "a.pdf", SOURCE))
+    bad = BadDocuments("skip")
+    assert not list(read_documents(tmp_path / "a.pdf", SOURCE, bad)) and bad.counts == {"no_text_layer": 1}
+
+
+@pytest.mark.parametrize("content", [b"no pdf at all", b"", text_pdf(["x"])[:200]])
+def test_a_broken_pdf_is_counted(tmp_path, content):
+    (tmp_path / "a.pdf").write_bytes(content)
+    bad = BadDocuments("skip")
+    assert not list(read_documents(tmp_path / "a.pdf", SOURCE, bad)) and bad.counts == {"broken_file": 1}
+    assert "is not readable as PDF" in bad.examples[0]
+
+
+def test_words_divided_at_the_end_of_a_line_are_joined(tmp_path):
+    (tmp_path / "a.pdf").write_bytes(text_pdf(["Yargıtay kara-\nrını temyiz edil-\nmiştir. Ceza-i şart\nson"]))
+    assert [d.text for d in read_documents(tmp_path / "a.pdf", SOURCE)] == ["Yargıtay kararını temyiz edilmiştir. Ceza-i şart\nson"]
+
+
+def test_a_pdf_with_too_much_text(tmp_path):
+    (tmp_path / "a.pdf").write_bytes(text_pdf(["x" * 60]))
+    bad = BadDocuments("skip")
+    assert not list(read_documents(tmp_path / "a.pdf", Form(max_bytes=20), bad)) and bad.counts == {"too_long": 1}
