@@ -60,9 +60,10 @@ def diacritics(text: str, draw: random.Random, share: float) -> str:
 
 
 def casing(text: str, draw: random.Random, share: float) -> str:
-    """Words are shouted, or capitals are lost, or both by turns."""
-    shout = draw.random()
-    return of_words(text, draw, share, lambda word: word.upper() if draw.random() < shout else word.lower().swapcase().lower())
+    """Words are shouted, or capitals are lost."""
+    if draw.random() < 0.5:
+        return of_words(text, draw, share, str.upper, str.islower)
+    return of_words(text, draw, share, str.lower, str.isupper)
 
 
 def punctuation(text: str, draw: random.Random, share: float) -> str:

@@ -6,7 +6,6 @@ import re
 from data_prep.quality.degrade_characters import drawn, pieces
 from data_prep.quality.degrade_words import of_sentences
 
-_BROKEN = 60
 _SOCIAL = ["Facebook", "Twitter", "Instagram", "YouTube", "WhatsApp", "RSS", "E-mail", "©", "»", "«", "1 2 3 4 5 »", "...", "+", "×"]
 
 
@@ -74,15 +73,15 @@ def tables(text: str, draw: random.Random, share: float) -> str:
 
 def hyphenated(text: str, draw: random.Random, share: float) -> str:
     """Lines are broken at a width, words within them, as in the columns of a page; headers and numbers of pages come in between."""
-    width, found, page = draw.randint(25, _BROKEN), [], draw.randint(2, 300)
+    width, found, page = draw.randint(25, 60), [], draw.randint(2, 300)
     header = " ".join(text.split()[:4]).upper()
-    for line in text.split("\n"):
-        broken = draw.random() < share
-        while broken and len(line) > width:
-            cut = width
-            hyphen = "-" if line[cut - 1].isalpha() and line[cut].isalpha() else ""
-            found.append(line[:cut].rstrip() + hyphen)
-            line = line[cut:].lstrip()
+    lines = text.split("\n")
+    broken = set(drawn(draw, [number for number, line in enumerate(lines) if len(line) > width], share))
+    for number, line in enumerate(lines):
+        while number in broken and len(line) > width:
+            hyphen = "-" if line[width - 1].isalpha() and line[width].isalpha() else ""
+            found.append(line[:width].rstrip() + hyphen)
+            line = line[width:].lstrip()
             if draw.random() < 0.04:
                 page += 1
                 found += [str(page), header]
@@ -92,7 +91,7 @@ def hyphenated(text: str, draw: random.Random, share: float) -> str:
 
 def markup(text: str, draw: random.Random, share: float) -> str:
     """Tags, entities, links and braces of the page's source are left in."""
-    tags = ["<p>", "</p>", "<br/>", '<a href="/index.php?id=%d">', "</a>", '<div class="c%d">', "</div>", "&nbsp;", "&amp;", "&#39;", "{{%d}}",
+    tags = ["<p>", "</p>", "<br/>", '<a href="/index.php?id=%d">', "</a>", '<div class="c%d">', "</div>", "&nbsp;", "&amp;", "{{%d}}",
             "[[link|%d]]", "</span>", "<li>", "http://www.example.com/%d.html", 'style="width:%dpx"', "function(){return %d;}"]  # fmt: skip
     parts = pieces(text)
     for place in drawn(draw, list(range(0, len(parts), 2)), share / 2):

@@ -35,7 +35,7 @@ def measure(view: View) -> np.ndarray:
 
 
 def _in_windows(words: Spans, hashes: np.ndarray, size: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of runs of ``length`` words in windows of ``size`` (a power of two; 0: the whole text): share that came before, share of the top one [n].
+    """Of runs in windows of ``size`` words (a power of two; 0: the text): share that came before, that of the most frequent one, [n] each.
 
     The window stands in the upper half of a key and the hash in the lower, so one sort brings equals together and leaves the windows, and
     with them the texts, where they are."""
