@@ -102,7 +102,7 @@ class Stage:
         if self.find(task):
             report.advance(task.size)
             return
-        depends, started = self.depends(task), time.perf_counter()
+        depends, started, cpu = self.depends(task), time.perf_counter(), time.process_time()
         with atomic_folder(self.folder / task.name) as aside:
             fields = self.make(task, aside, report)
             files = {str(path.relative_to(aside)): path for path in sorted(aside.rglob("*")) if path.is_file()}
