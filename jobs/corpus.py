@@ -20,7 +20,7 @@ from common.errors import UserError
 from common.files import make_folder, sweep_asides
 from common.progress import say
 from conf.schema import Config
-from data_prep.corpus.factory import SHARED, Share, run_share, share, stages
+from data_prep.corpus.factory import SHARED, Share, freeze, run_share, share, stages
 from data_prep.corpus.stage import Stage
 from jobs.cli import main
 from slurm.local import run_elements
@@ -30,6 +30,7 @@ def run(config: Config) -> dict[str, Any] | None:
     """Fill `corpus.output`; returns counts by source (None for a dry run)."""
     from data_prep.corpus.publish import publish
 
+    config = freeze(config)
     line = stages(config)
     if config.dry_run:
         return _show(config, line)

@@ -1,10 +1,12 @@
 """All stages of a corpus in their order, and the share of one element."""
 
+import dataclasses
 from dataclasses import dataclass
 
 from conf.schema import Config
 from data_prep.corpus.compare import Buckets, Cells, Clusters, Paragraphs, Semantic
 from data_prep.corpus.curate import Curate
+from data_prep.corpus.plan import Plan
 from data_prep.corpus.stage import Report, Stage, Task, Work
 from data_prep.corpus.write import Write
 
@@ -36,6 +38,12 @@ def stages(config: Config) -> list[Stage]:
         paragraphs = Paragraphs(work, found[-1], clusters, semantic)
         found.append(paragraphs)
     return [*found, Write(work, found[-1], clusters, semantic, paragraphs)]
+
+
+def freeze(config: Config) -> Config:
+    """The configuration with the profiles of its languages written out, so that a YAML edited meanwhile changes nothing."""
+    profiles = {code: dataclasses.asdict(profile) for code, profile in Plan(config.corpus).languages.items()}
+    return dataclasses.replace(config, corpus=dataclasses.replace(config.corpus, languages=profiles))
 
 
 def share(stage: Stage, elements: int, element: int) -> list[Task]:
