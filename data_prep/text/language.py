@@ -13,7 +13,8 @@ FOLDER = Path(conf.__file__).parent / "data" / "language"
 
 
 def load_language(code: str, changes: Mapping[str, Any] | None = None) -> LanguageConfig:
-    """The profile ``code`` with ``changes`` (`corpus.languages`). Raises UserError for an unknown language, key or value."""
+    """The profile ``code`` with ``changes`` (`corpus.languages`); changes that hold a whole profile, as a frozen configuration has it, stand
+    for themselves. Raises UserError for an unknown language, key or value."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -21,7 +22,8 @@ def load_language(code: str, changes: Mapping[str, Any] | None = None) -> Langua
     if code not in known:
         raise UserError(f"there is no profile conf/data/language/{code}.yaml{suggestion(code, known)}; there are: {', '.join(known)}")
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(LanguageConfig), OmegaConf.load(FOLDER / f"{code}.yaml"), dict(changes or {}))
+        base = {} if changes and "code" in changes else OmegaConf.load(FOLDER / f"{code}.yaml")
+        merged = OmegaConf.merge(OmegaConf.structured(LanguageConfig), base, dict(changes or {}))
         profile = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
