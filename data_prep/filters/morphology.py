@@ -1,0 +1,79 @@
+"""Rule morphology: is the text inflected as running text of its language is, with enough different words?
+
+Both measures are taken over windows of a fixed number of words (they depend on length) and averaged over the windows of a document:
+- suffix entropy: H / log n, with H the Shannon entropy of the suffix classes of the n words of a window. No suffix is a class, and so is
+  not being known: foreign text, lists of names and keyword spam, which have few suffixes, come out low. log n is the largest H possible.
+- lemma diversity: distinct lemmas for an analysed word (1 where no word is known; such a window has no entropy).
+The names and the thresholds .75 and .5 are Mecellem's (arXiv 2601.16018), whose formulas are not public; these are ours."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from conf.schema.language import LanguageConfig
+from data_prep.corpus.record import Record
+from data_prep.filters.rule import Test
+from data_prep.morphology.analysers import make_analyser
+from data_prep.morphology.words import Words, WordTable
+from data_prep.text.batch import Batch
+
+_HASH_BITS = np.uint64(40)
+
+
+class Morphology:
+    """Tests morphology/suffix_entropy and morphology/lemma_diversity; none where the profile has no analyser."""
+
+    name = "morphology"
+
+    def __init__(self, profile: LanguageConfig):
+        self.rules = profile.morphology
+        self.table = None if self.rules.analyser == "none" else WordTable(make_analyser(profile), self.rules.cache)
+
+    def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
+        """See `data_prep.filters.rule.Rule`."""
+        if self.table is None:
+            return
+        words = self.table.words(batch, alive)
+        judged = np.bincount(words.owners, minlength=len(batch)) >= self.rules.min_words
+        entropy, diversity = measure(words, len(batch), self.rules.window, self.rules.min_words)
+        for reason, values, least in (
+            ("suffix_entropy", entropy, self.rules.min_suffix_entropy),
+            ("lemma_diversity", diversity, self.rules.min_lemma_diversity),
+        ):
+            yield Test(f"{self.name}/{reason}", values, judged & (values < least), f"{reason} < {least}")
+
+
+def measure(words: Words, documents: int, window: int, min_words: int) -> tuple[np.ndarray, np.ndarray]:
+    """[documents] float64 suffix entropy and lemma diversity, means over windows of ``window`` words; a last window of fewer than
+    ``min_words`` words is left out where it is not the only one. 1 for a document without words."""
+    counts = np.bincount(words.owners, minlength=documents)
+    rank = np.arange(len(words.owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+    rest = counts % window
+    windows = counts // window + ((rest >= np.minimum(min_words, window)) | (counts < window)) * (rest > 0)
+    first = np.cumsum(windows) - windows
+    inside = rank < np.repeat(windows, counts) * window
+    owner = np.repeat(first, counts)[inside] + rank[inside] // window
+    total = int(windows.sum())
+    size = np.bincount(owner, minlength=total)
+
+    group, times = _tally(owner, words.suffixes[inside])
+    share = times / size[group]
+    entropy = np.bincount(group, -share * np.log(share), total) / np.log(np.maximum(size, 2))
+
+    known = words.lemmas[inside] != 0
+    analysed = np.bincount(owner[known], minlength=total)
+    distinct = np.bincount(_tally(owner[known], words.lemmas[inside][known])[0], minlength=total)
+    diversity = np.where(analysed > 0, distinct / np.maximum(analysed, 1), 1.0)
+
+    document = np.repeat(np.arange(documents), windows)
+    return tuple(
+        np.where(windows > 0, np.bincount(document, values, documents) / np.maximum(windows, 1), 1.0) for values in (entropy, diversity)
+    )
+
+
+def _tally(owner: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[u] int64 owner of each distinct pair of owner and hash, and how often the pair occurs."""
+    keys, times = np.unique(
+        (owner.astype(np.uint64) << _HASH_BITS) | (hashes & ((np.uint64(1) << _HASH_BITS) - np.uint64(1))), return_counts=True
+    )
+    return (keys >> _HASH_BITS).astype(np.int64), times
