@@ -1,11 +1,10 @@
 """The end of a corpus: every count checked, the funnel written, files of former inputs removed, the manifest."""
 
-from collections import Counter
 from typing import Any
 
 from common import manifest
 from common.errors import UserError
-from common.files import fsync_folder, read_json, write_json
+from common.files import fsync_folder, read_json
 from data_prep.corpus.curate import COUNTS, Curate
 from data_prep.corpus.funnel import build
 from data_prep.corpus.stage import Stage
@@ -25,7 +24,6 @@ def publish(line: list[Stage]) -> dict[str, Any]:
         raise UserError(f"no document is left in {write.work.output}; look at funnel.html there for the rule that took them")
     _drop_former(write)
     build(line, curated, written)
-    write_json(write.work.output / "timing.json", timing(line))
     sources = {
         name: {
             "licence": source.licence, "language": source.language,
@@ -37,18 +35,6 @@ def publish(line: list[Stage]) -> dict[str, Any]:
     files = {str(write.target(task).relative_to(write.work.output)): one["documents_sha256"] for task, one in _pairs(write)}
     manifest.write(write.work.output, manifest.describe("corpus", **counts, sources=sources, files=files, identity=write.identity))
     return {**counts, "sources": sources}
-
-
-def timing(line: list[Stage]) -> dict[str, Any]:
-    """Seconds, CPU seconds and MB of input of each stage, all its units together; of the first also by step."""
-    found: dict[str, Any] = {
-        stage.name: {key: round(sum(one[key] for one in stage.manifests), 3) for key in ("seconds", "cpu_seconds", "mb")} for stage in line
-    }
-    steps: Counter[str] = Counter()
-    for one in line[0].manifests:
-        steps.update(one["cpu_seconds_of"])
-    found["curate"]["cpu_seconds_of"] = {name: round(value, 3) for name, value in steps.most_common()}
-    return found
 
 
 def balance(curated: list[dict[str, Any]], written: list[dict[str, Any]]) -> None:

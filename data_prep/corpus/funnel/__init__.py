@@ -6,23 +6,26 @@ from typing import Any
 from common.files import atomic_file, write_json
 from data_prep.corpus.stage import Stage
 
-JSON, HTML, SPEED = "funnel.json", "funnel.html", "throughput.html"
+JSON, HTML = "funnel.json", "funnel.html"
+TIMING, SPEED = "timing.json", "throughput.html"
 
 
 def build(line: Sequence[Stage], curated: list[dict[str, Any]], written: list[dict[str, Any]]) -> dict[str, Any]:
     """Write the funnel of the stages ``line`` with the counts of their units; returns what funnel.json holds.
 
-    funnel.json and funnel.html depend on the documents alone; throughput.html beside them is about the machine."""
+    funnel.json and funnel.html depend on the documents alone; timing.json and throughput.html are about the machine."""
     from data_prep.corpus.funnel.compared import compared
     from data_prep.corpus.funnel.page import render
     from data_prep.corpus.funnel.sums import sums
-    from data_prep.corpus.funnel.throughput import render_speed, speed
+    from data_prep.corpus.funnel.throughput import render_timing, timing
 
     work = line[0].work
     found = {"name": work.root.name, **sums(curated, written, work.config.samples), "duplicates": compared(line, work.config.samples)}
     write_json(work.output / JSON, found)
+    took = timing(line)
+    write_json(work.output / TIMING, took)
     size = found["total"]["steps"][0]["bytes_in"]
-    for name, page in ((HTML, render(found)), (SPEED, render_speed(work.root.name, speed(line), size))):
+    for name, page in ((HTML, render(found)), (SPEED, render_timing(work.root.name, took, size))):
         with atomic_file(work.output / name, "w", encoding="utf-8") as file:
             file.write(page)
     return found

@@ -1,40 +1,56 @@
-"""How long each stage took, from the manifests of its units; a page of its own, since it differs from run to run."""
+"""How long each stage took, from the manifests of its units; files of their own, since they differ from run to run."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from data_prep.corpus.stage import Stage
 from data_prep.pages.html import bar, number, page, table, text
 
+CLOCKS = ("seconds", "cpu_seconds")
 
-def speed(line: Sequence[Stage]) -> list[dict[str, Any]]:
-    """Units and seconds of each stage; seconds are those of its units together, so those of one core."""
-    found = []
+
+def timing(line: Sequence[Stage]) -> dict[str, Any]:
+    """Units, MB of input, seconds by the clock and of CPU of each stage, all its units together; CPU seconds of the steps of the first."""
+    found: dict[str, Any] = {}
     for stage in line:
-        seconds = [one["seconds"] for one in stage.manifests]
-        found.append({"stage": stage.name, "units": len(seconds), "seconds": round(sum(seconds), 3), "longest": round(max(seconds), 3)})
+        sums = {key: round(sum(one[key] for one in stage.manifests), 3) for key in (*CLOCKS, "mb")}
+        found[stage.name] = {"units": len(stage.manifests), **sums}
+    steps: Counter[str] = Counter()
+    for one in line[0].manifests:
+        steps.update(one["cpu_seconds_of"])
+    found[line[0].name]["cpu_seconds_of"] = {name: round(value, 3) for name, value in steps.most_common()}
     return found
 
 
-def render_speed(name: str, stages: list[dict[str, Any]], size: int) -> str:
+def render_timing(name: str, stages: dict[str, Any], size: int) -> str:
     """The page. ``size`` is the text that was read, in bytes of UTF-8."""
-    whole = sum(one["seconds"] for one in stages) or 1e-9
-    slowest = max(stages, key=lambda one: one["seconds"])
-    rows = []
-    for one in stages:
-        cells = [
-            text(one["stage"]),
-            number(one["units"]),
-            f"{one['seconds']:,.2f}",
-            bar(one["seconds"], whole),
-            f"{100 * one['seconds'] / whole:.1f} %",
-        ]
-        rows.append([*cells, f"{one['longest']:,.2f}", f"{size / 1e6 / max(one['seconds'], 1e-9):,.2f}"])
-    rows.append(["all", "", f"{whole:,.2f}", "", "100.0 %", "", f"{size / 1e6 / whole:,.2f}"])
+    whole = sum(one["cpu_seconds"] for one in stages.values()) or 1e-9
+    slowest = max(stages, key=lambda stage: stages[stage]["cpu_seconds"])
+    share = stages[slowest]["cpu_seconds"] / whole
+    steps = next(iter(stages.values()))["cpu_seconds_of"]
+    line = f"slowest is the stage <b>{text(slowest)}</b> with {100 * share:.0f} % of that"
+    if steps:
+        line += f"; of the steps of the first stage, <b>{text(max(steps, key=steps.get))}</b>"
     return page(
         f"Throughput of the corpus {name}",
-        f"<p>{size / 1e6:,.1f} MB of text (UTF-8) took {whole:,.1f} seconds of one core, {size / 1e6 / whole:,.2f} MB/s a core; "
-        f"the slowest stage is <b>{text(slowest['stage'])}</b> with {100 * slowest['seconds'] / whole:.0f} % of the time.</p>",
-        table(["stage", "units", "seconds", "", "share", "longest unit", "MB/s a core"], rows, last_is_sum=True),
-        "<p class=soft>Seconds by the clock, summed over units: with more elements than cores they count waiting too.</p>",
+        f"<p>{size / 1e6:,.1f} MB of text (UTF-8) took {whole:,.1f} CPU seconds, {_speed(size, whole)} MB/s a core; {line}.</p>",
+        "<h2>Stages</h2>",
+        _table([(stage, one["units"], one["seconds"], one["cpu_seconds"]) for stage, one in stages.items()], whole, size),
+        "<h2>Steps of the first stage</h2>",
+        _table([(step, None, None, seconds) for step, seconds in steps.items()], whole, size),
+        "<p class=soft>Sums over all units. MB/s: the text that was read, over the CPU seconds of that stage or step alone.</p>",
     )
+
+
+def _table(rows: list[tuple[str, int | None, float | None, float]], whole: float, size: int) -> str:
+    cells = []
+    for name, units, seconds, cpu in rows:
+        clock = "–" if seconds is None else f"{seconds:,.2f}"
+        first = [text(name), number(units), clock, f"{cpu:,.2f}", bar(cpu, whole), f"{100 * cpu / whole:.1f} %"]
+        cells.append([*first, _speed(size, cpu)])
+    return table(["", "units", "seconds", "CPU seconds", "", "share", "MB/s a core"], cells)
+
+
+def _speed(size: int, seconds: float) -> str:
+    return f"{size / 1e6 / max(seconds, 1e-9):,.2f}"
