@@ -70,6 +70,11 @@ def _corpus_needs(config: Config) -> dict[str, str]:
         "inputs": config.corpus.inputs
     }
     named = {f"corpus.{key}[{number}]": path for key, paths in sources.items() for number, path in enumerate(paths)}
+    rules = {rule for source in config.corpus.sources.values() for rule in source.rules or config.corpus.rules} or set(config.corpus.rules)
+    named |= {"corpus.semantic.model": config.corpus.semantic.model} if config.corpus.semantic.enabled else {}
+    named |= {"quality.model": config.quality.model} if "quality" in rules else {}
+    named |= {"topics.model": config.topics.model} if "topics" in rules else {}
+    named |= {"corpus.tokenizer": config.corpus.tokenizer} if config.corpus.tokenizer else {}
     return {key: path for key, path in named.items() if not any(sign in path for sign in "*?[") and not path.startswith("hub:")}
 
 

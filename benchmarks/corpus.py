@@ -1,0 +1,94 @@
+"""The corpus factory from raw text to tokens: every stage of `jobs.corpus` and then `jobs.prepare`, on Turkish legal text, with one and
+with two processes, in turns. Required: 2 MB/s of UTF-8 a core, two processes at least 1.8 times as fast as one.
+
+    python -m benchmarks.corpus
+"""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from benchmarks.record import keep
+from benchmarks.text import data, learn_tokenizer, turkish_legal
+
+FILES = 24
+MB_A_SECOND, SCALING = 2.0, 1.8
+RULES = "[url,fineweb,gopher_quality,gopher_repetition,c4,identification,morphology,quality]"
+CLEANING = "[repair,nfc,whitespace,boilerplate,repeated_lines]"
+
+
+def job(name: str, *overrides: str) -> tuple[float, float]:
+    """Seconds and CPU seconds of a job's command."""
+    env = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run([sys.executable, "-m", f"jobs.{name}", *overrides], env=env, check=True, stdout=subprocess.DEVNULL)
+    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def prepare(folder: Path) -> tuple[list[str], int]:
+    """Text in FILES files, tokenizer, embedding and quality classifier; the overrides of all jobs, and the bytes of text."""
+    whole = turkish_legal(folder / "all.jsonl")
+    lines = whole.read_bytes().splitlines(keepends=True)
+    (folder / "texts").mkdir()
+    for number in range(FILES):
+        (folder / "texts" / f"{number:02d}.jsonl").write_bytes(b"".join(lines[number::FILES]))
+    tokenizer = learn_tokenizer(whole, folder / "tokenizer")
+    models = [f"corpus.semantic.model={folder}/embedder", f"quality.model={folder}/quality", f"data.tokenizer={tokenizer}"]
+    job("embedder", f"data.inputs=[{folder}/texts]", *models)
+    job("quality", f"quality.good=[{folder}/texts]", "quality.language=tr", "quality.documents=1500", *models)
+    (folder / "addresses.txt").write_text("example.org\n")
+    overrides = [
+        f"corpus.inputs=[{folder}/texts]", "corpus.language=tr", f"corpus.rules={RULES}", f"corpus.cleaning={CLEANING}", "corpus.pii=true",
+        f"corpus.url_lists=[{folder}/addresses.txt]", "corpus.semantic.enabled=true", "corpus.semantic.threshold=0.99",
+        "corpus.paragraphs.enabled=true", f"corpus.tokenizer={tokenizer}",
+        f"corpus.contamination.inputs=[{data()}/retrieval/tr_legal_qa_chunks/queries.jsonl]", *models,
+    ]  # fmt: skip
+    return overrides, sum(len(orjson.loads(line)["text"].encode()) for line in lines)
+
+
+def run(folder: Path, overrides: list[str], workers: int) -> dict[str, Any]:
+    """Seconds of both jobs with so many processes, and the corpus's own account of its stages."""
+    output = folder / "out"
+    shutil.rmtree(output, ignore_errors=True)
+    common = [*overrides, f"corpus.output={output}/corpus", f"cluster.workers={workers}"]
+    corpus = job("corpus", *common)
+    tokens = job(
+        "prepare", *common, f"data.inputs=[{output}/corpus/documents]", f"data.tokens={output}/tokens", "prepare.shard_bytes=1000000"
+    )
+    manifest = json.loads((output / "corpus" / "manifest.json").read_text())
+    return {
+        "wall": round(corpus[0] + tokens[0], 2), "cpu": round(corpus[1] + tokens[1], 2), "prepare": [round(value, 2) for value in tokens],
+        "read": manifest["read"], "kept": manifest["kept"], "stages": json.loads((output / "corpus" / "timing.json").read_text()),
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        overrides, size = prepare(folder)
+        runs: dict[int, list[dict[str, Any]]] = {1: [], 2: []}
+        for workers in (1, 2, 2, 1):
+            runs[workers].append(run(folder, overrides, workers))
+    one, two = (min(runs[workers], key=lambda found: found["wall"]) for workers in (1, 2))
+    figures = {
+        "mb_of_text": round(size / 1e6, 1), "mb_a_second_one_process": round(size / 1e6 / one["wall"], 2), "required": MB_A_SECOND,
+        "scaling": round(one["wall"] / two["wall"], 2), "required_scaling": SCALING, "rounds": {"1": runs[1], "2": runs[2]},
+    }  # fmt: skip
+    print(f"one process: {figures['mb_a_second_one_process']} MB/s (required {MB_A_SECOND})")
+    print(f"two: {figures['scaling']} times as fast (required {SCALING})")
+    print(f"kept in {keep('corpus', figures)}")
+
+
+if __name__ == "__main__":
+    main()
