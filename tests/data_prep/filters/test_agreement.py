@@ -98,7 +98,7 @@ def peers(profile: LanguageConfig, lowered: bool = True) -> dict:
 def real(shared_data) -> dict[str, list[str]]:
     """Some thousand texts, and as many of them damaged as makes a fifth."""
     found = {}
-    for name, step, longest in (("tr_legal", 12, 5000), ("tr_general", 2, 8000), ("en_legal", 3, 8000), ("en_general", 4, 8000)):
+    for name, step, longest in (("tr_legal", 20, 5000), ("tr_general", 2, 6000), ("en_legal", 3, 6000), ("en_general", 8, 6000)):
         with zstandard.open(shared_data / name / "train.jsonl.zst", "rt", encoding="utf-8") as file:
             texts = [orjson.loads(line)["text"] for line in itertools.islice(file, 0, None, step)]
         found.setdefault(name[:2], []).extend(text for text in texts if len(text) <= longest)
