@@ -12,6 +12,8 @@ Asked = dict[str, dict[str, int]]
 
 def check_phases(config: MixtureConfig) -> None:
     """Raise UserError for what makes no sense whatever the sources hold."""
+    if not config.sources:
+        raise UserError("mixture.sources is empty; name tokens folders of jobs.prepare, such as mixture.sources.web=data/web/tokens")
     if not config.phases:
         raise UserError("mixture.phases is empty; give a phase and its budget, such as mixture.phases.main.tokens=1000000000")
     if not 0 < config.max_repeats < math.inf:

@@ -75,9 +75,7 @@ class Stratum:
 def open_sources(folders: dict[str, str], tokenizer: str) -> list[Source]:
     """The sources in their order. ``tokenizer`` is the digest of data.tokenizer's tokenizer.json.
 
-    Raises UserError for no source, a folder without prepared tokens, one that is empty or was made with another tokenizer."""
-    if not folders:
-        raise UserError("mixture.sources is empty; name tokens folders of jobs.prepare, such as mixture.sources.web=data/web/tokens")
+    Raises UserError for a folder without prepared tokens, one that is empty or was made with another tokenizer."""
     return [_open(name, Path(folder), tokenizer) for name, folder in folders.items()]
 
 
