@@ -70,8 +70,8 @@ def _labelled(config: QualityConfig, data: DataConfig) -> Examples:
     others = [example for example in sample if example.source not in config.held_out_sources]
     train = [example for example in others if not _is_held_out(example.group, config)]
     held_out = {"other documents": [example for example in others if _is_held_out(example.group, config)]}
-    if sources:
-        held_out["other sources"] = sources
+    for example in sources:
+        held_out.setdefault(f"source {example.source}", []).append(example)
     return Examples(train, held_out, {example.group: example.text for example in train if example.label == HIGH})
 
 
@@ -94,7 +94,7 @@ def _degraded(config: QualityConfig, data: DataConfig, seed: int) -> Examples:
             train += _versions(example, kinds, seed)
             full[example.group] = example.text
             continue
-        where = "other sources" if other_source else "other documents"
+        where = f"source {example.source}" if other_source else "other documents"
         held_out.setdefault(where, []).extend(_versions(example, kinds, seed))
         if config.held_out_kinds:
             held_out.setdefault(f"{where}, other kinds", []).extend(_versions(example, config.held_out_kinds, seed))

@@ -1,0 +1,45 @@
+"""The rule quality: what the classifier of `jobs.quality` calls too bad."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from common.errors import UserError
+from conf.schema.language import LanguageConfig
+from conf.schema.quality import QualityConfig
+from data_prep.corpus.record import Record
+from data_prep.filters.rule import Test
+from data_prep.quality.classifier import load
+from data_prep.quality.examples import LABELS
+from data_prep.text.batch import Batch
+
+
+class Quality:
+    """Rejects texts whose most probable label is below `quality.min_label`, and those of which it is too improbable that they reach it."""
+
+    name = "quality"
+
+    def __init__(self, config: QualityConfig, profile: LanguageConfig):
+        self.classifier = load(config.model)
+        language = self.classifier.profile.code
+        if language != profile.code:
+            raise UserError(
+                f"{config.model} was learnt from {language} text, the source is {profile.code}; leave the rule quality out of its rules"
+            )
+        self.least, self.probability = LABELS.index(config.min_label), config.min_probability
+
+    def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
+        """One test, or two where `quality.min_probability` is set. Notes of the living: `quality` and `quality_probabilities`, of LOW,
+        MEDIUM, HIGH."""
+        places = np.flatnonzero(alive)
+        found = np.zeros((len(batch), len(LABELS)), np.float32)
+        part = batch if len(places) == len(batch) else Batch([batch.texts[place] for place in places], batch.casing)
+        found[places] = self.classifier.probabilities_of(part)
+        label = found.argmax(1)
+        for place in places if records else ():
+            records[place].notes |= {"quality": LABELS[label[place]], "quality_probabilities": [round(float(x), 4) for x in found[place]]}
+        least = LABELS[self.least]
+        enough = found[:, self.least :].sum(1)
+        yield Test("quality/below_label", enough, alive & (label < self.least), f"the most probable label is below {least}")
+        if self.probability:
+            yield Test("quality/improbable", enough, enough < self.probability, f"P({least} or better) < {self.probability}")

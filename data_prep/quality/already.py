@@ -1,0 +1,34 @@
+"""Whether a folder holds just what is asked for, or something else."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from common import manifest
+from common.errors import UserError
+from data_prep.sources.inputs import list_inputs, span_digest
+
+
+def digests_of(inputs: list[str]) -> dict[str, str]:
+    """Digest of every input file."""
+    return {str(path): span_digest(path) for path in list_inputs(inputs)} if inputs else {}
+
+
+def already(folder: str | Path, kind: str, known: Mapping[str, Any], key: str) -> dict[str, Any] | None:
+    """The manifest when ``folder`` was made by the same settings of the same files (``known``), None when it is free.
+
+    Raises UserError naming what differs: corpora were made with what is there, so it is not replaced."""
+    folder = Path(folder)
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return None
+    mend = f"choose another {key} or remove {folder}"
+    if not (folder / manifest.NAME).exists():
+        raise UserError(f"{folder} holds files that jobs.{kind} did not write; {mend}")
+    found = manifest.read(folder)
+    for part, wanted in known.items():
+        there = found.get(part, {})
+        for name in dict.fromkeys([*wanted, *there]):
+            if wanted.get(name) != there.get(name):
+                what = f"{name}={there.get(name)}, now {wanted.get(name)}" if part == "settings" else f"other text in {name}"
+                raise UserError(f"{folder} was learnt with {what}; {mend}")
+    return found

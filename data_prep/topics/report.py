@@ -1,0 +1,42 @@
+"""report.html of the topic classifier: figures, per topic, calibration, the words that tell."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from data_prep.pages.html import number, page, table, text, tiles
+from data_prep.quality.figures import reliability
+
+PAPER = 0.9463
+"""Accuracy of Bielik v3's on 120 topics (arXiv 2505.02550)."""
+
+
+def render(found: Mapping[str, Any]) -> str:
+    """The page of what report.json holds."""
+    held_out, other = found["held_out"], found["other"]
+    rows = []
+    for place, (topic, row) in enumerate(held_out["classes"].items()):
+        line = held_out["confusion"][place]
+        mixed = max((count, name) for name, count in zip(held_out["classes"], line, strict=True) if name != topic)
+        with_what = f"{text(mixed[1])} ({mixed[0]})" if mixed[0] else ""
+        figures = [number(row[key]) for key in ("examples", "precision", "recall", "f1")]
+        rows.append([text(topic), *figures, with_what, text(", ".join(found["telling"][topic]))])
+    shown = reliability(held_out["calibration"]["bins"], "reliability diagram")
+    return page(
+        f"Topic classifier: {found['name']}",
+        tiles(
+            [
+                (number(held_out["accuracy"]), f"accuracy, {held_out['examples']:,} held-out documents"),
+                (number(held_out["macro_f1"]), "macro-F1"),
+                (str(len(held_out["classes"])), "topics"),
+                (f"{found['train']:,}", "training documents"),
+                (f"{found['words']:,}", "words"),
+            ]
+        ),
+        f'<p>Below a probability of {other["min_probability"]} a document is "Other": {other["count"]:,} of the held-out ones, and '
+        f"{number(other['accuracy_of_rest'])} of the rest are right. Bielik v3 reports {PAPER} on 120 topics of its own.</p>",
+        "<h2>Topics</h2>",
+        table(["topic", "held out", "precision", "recall", "F1", "most mixed up with", "telling words"], rows),
+        "<h2>Calibration</h2>",
+        f'<figure class="card" style="max-width:22rem">{shown}<figcaption>expected calibration error {held_out["calibration"]["error"]}'
+        "</figcaption></figure>",
+    )
