@@ -10,6 +10,7 @@ import numpy as np
 from common.errors import UserError
 from conf.schema.duplicates import DuplicatesConfig
 from data_prep.text.batch import Batch, Spans
+from data_prep.text.characters import DIGIT
 from data_prep.text.hashing import Prefix, mix, runs
 
 
@@ -39,8 +40,17 @@ class Signer:
         keys = np.empty((len(batch), self.columns), np.uint64)
         keys[:, 0] = digests(batch, token_prefix(batch))
         if self.config.near and len(batch):
-            keys[:, 1:] = self._bands(*shingles(batch.words, batch.word_hashes, self.config.shingle, keys[:, 0]))
+            keys[:, 1:] = self._bands(*shingles(batch.words, self._words(batch), self.config.shingle, keys[:, 0]))
         return keys
+
+    def _words(self, batch: Batch) -> np.ndarray:
+        """[words] uint64: hashes of the words."""
+        if not self.config.fold_numbers:
+            return batch.word_hashes
+        digits = np.zeros(len(batch.flags) + 1, np.int32)
+        np.cumsum((batch.flags & DIGIT) != 0, out=digits[1:])
+        numeric = digits[batch.words.ends] - digits[batch.words.starts] == batch.words.lengths
+        return np.where(numeric, np.uint64(0), batch.word_hashes)
 
     def _bands(self, flat: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """[n, bands] uint64 from the shingles of n documents."""

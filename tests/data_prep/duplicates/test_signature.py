@@ -99,6 +99,13 @@ def test_another_seed_gives_other_bands_and_near_can_be_off():
         Signer(DuplicatesConfig(bands=0))
 
 
+def test_numbers_can_count_as_one():
+    texts = ["madde 5 uyarınca 250 lira ödenir", "madde 17 uyarınca 9 lira ödenir", "madde 5a uyarınca 250 lira ödenir"]
+    folded = Signer(DuplicatesConfig(fold_numbers=True)).keys(Batch(texts))
+    assert np.array_equal(folded[0, 1:], folded[1, 1:]) and folded[0, 0] != folded[1, 0]
+    assert not np.array_equal(folded[0, 1:], folded[2, 1:]) and not np.array_equal(*signed(*texts[:2])[:, 1:])
+
+
 def test_the_hash_functions_are_the_ones_they_were():
     """Keys of one run may come from several machines and days; a library that changes its hashes must be noticed here."""
     signer = Signer(DuplicatesConfig(bands=3))
