@@ -70,5 +70,6 @@ def ink(batch: Batch, spans: Spans) -> tuple[np.ndarray, np.ndarray]:
     if len(left) + len(right):
         inked = np.concatenate([np.flatnonzero(~space), [len(space)]])
         starts[left] = np.minimum(inked[np.searchsorted(inked, starts[left])], ends[left])
-        ends[right] = np.maximum(inked[np.searchsorted(inked, ends[right]) - 1] + 1, starts[right])
+        last = np.searchsorted(inked, ends[right]) - 1
+        ends[right] = np.where(last >= 0, np.maximum(inked[last] + 1, starts[right]), starts[right])
     return starts, ends

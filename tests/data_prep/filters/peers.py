@@ -60,7 +60,9 @@ class RegexTokenizer(WordTokenizer):
 
     def word_tokenize(self, text: str) -> list[str]:
         """Words and signs."""
-        return self.word.findall(text if self.casing is None else lower(text, self.casing))
+        if self.casing is not None:  # one character for one: Python makes two of a dotted I
+            text = "İ".join(lower(part, self.casing) for part in text.translate(str.maketrans(self.casing)).split("İ"))
+        return self.word.findall(text)
 
     def span_tokenize(self, text: str) -> list[tuple[int, int]]:
         """Sentences that end."""

@@ -98,7 +98,7 @@ def peers(profile: LanguageConfig, lowered: bool = True) -> dict:
 def real(shared_data) -> dict[str, list[str]]:
     """Some thousand texts, and as many of them damaged as makes a fifth."""
     found = {}
-    for name, step, longest in (("tr_legal", 20, 5000), ("tr_general", 2, 6000), ("en_legal", 3, 6000), ("en_general", 8, 6000)):
+    for name, step, longest in (("tr_legal", 20, 4000), ("tr_general", 3, 4000), ("en_legal", 4, 4000), ("en_general", 10, 4000)):
         with zstandard.open(shared_data / name / "train.jsonl.zst", "rt", encoding="utf-8") as file:
             texts = [orjson.loads(line)["text"] for line in itertools.islice(file, 0, None, step)]
         found.setdefault(name[:2], []).extend(text for text in texts if len(text) <= longest)
@@ -140,7 +140,8 @@ def c4_profile(code: str) -> LanguageConfig:
 
 def c4_differences(texts: list[str], profile: LanguageConfig) -> tuple[list, set]:
     """Texts whose verdict, reason or kept lines differ, with both; and the reasons that occurred."""
-    clean, peer = C4Lines(profile), c4_filters.C4QualityFilter(language=RegexTokenizer(profile))
+    clean, least = C4Lines(profile), profile.c4.min_sentences
+    peer = c4_filters.C4QualityFilter(min_num_sentences=least, language=RegexTokenizer(profile))
     cleaned = [clean(text) for text in texts]
     ours = our_verdicts(C4(profile), cleaned, profile)
     found = []
