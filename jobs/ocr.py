@@ -60,17 +60,17 @@ def _show(config: Config) -> None:
     from data_prep.ocr.read import scans
     from data_prep.sources.pdf import UnreadablePdf, open_pdf, page_text
 
-    table = Table("PDF", "pages", "with text", "to read", "becomes")
+    table = Table("document", "pages", "with text", "to read", "", title=f"becomes .pages.json in {config.ocr.output}")
     for scan in scans(config.ocr, config.ocr.endpoint.model):
         try:
             with open_pdf(scan.path) as document:
                 pages = len(document)
                 text = sum(bool(page_text(document, number)) for number in range(pages))
         except UnreadablePdf as error:
-            table.add_row(str(scan.path), "", "", "", f"nothing: it {error}")
+            table.add_row(scan.id, "", "", "", str(error))
             continue
         asked = pages - text if config.ocr.only_without_text else pages
-        table.add_row(str(scan.path), str(pages), str(text), str(asked), str(scan.target))
+        table.add_row(scan.id, str(pages), str(text), str(asked), "")
     Console(width=None if Console().is_terminal else 140).print(table)
 
 
