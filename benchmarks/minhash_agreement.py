@@ -66,7 +66,7 @@ def band_keys(texts: list[str]) -> dict[str, np.ndarray]:
     """[documents, bands] numbers of each side, equal where the side sees an equal band."""
     flat, offsets = shingles_of(texts)
     pieces = [flat[start:end] for start, end in zip(offsets, offsets[1:], strict=False)]
-    stage = MinhashDedupSignature("/tmp", settings(CONFIG), Regex())
+    stage = MinhashDedupSignature(".", settings(CONFIG), Regex())
     rows = {"datatrove": [stage.get_signature((piece >> np.uint64(32)).reshape(-1, 1)) for piece in pieces], "datasketch": []}
     for piece in pieces:
         minhash = MinHash(num_perm=CONFIG.bands * CONFIG.rows, hashfunc=lambda value: int(value) >> 32)
