@@ -52,8 +52,7 @@ def split_lines(batch: Batch) -> Spans:
     starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)
     whole = np.ones(len(ends), bool)
     if len(ends) > len(batch.lines):
-        pairs = (codes[ends] == NEWLINE) & (ends > 0) & (codes[ends - 1] == RETURN) & ~last[ends - 2]
-        halves = np.flatnonzero(pairs)
+        halves = np.flatnonzero((codes[ends] == NEWLINE) & (codes[ends - 1] == RETURN))
         starts[halves] = starts[halves - 1]
         ends[halves] -= 1
         whole[halves - 1] = False

@@ -12,7 +12,7 @@ import re
 import orjson
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conf.schema.language import LanguageConfig
@@ -178,6 +178,8 @@ TEXT = st.lists(st.sampled_from(PIECES + SEPARATORS), max_size=30).map("".join) 
 
 
 @given(st.lists(TEXT, min_size=1, max_size=5))
+@example(["", "\r\n• ", "a\r", "\n- \r\n"])
+@example([" "])
 @settings(max_examples=80, deadline=None)
 @pytest.mark.parametrize("rule", [FineWeb, GopherQuality, GopherRepetition])
 def test_random_texts(rule, texts):
