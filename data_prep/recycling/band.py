@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from conf.schema.endpoint import RecycleConfig
+from data_prep.quality.examples import LABELS
 
-LABELS = ("LOW", "MEDIUM", "HIGH")
 LABEL, PROBABILITIES = "quality", "quality_probabilities"
-"""Notes that the rule quality leaves on a document."""
+"""Notes that the rule quality leaves on a document: its label, and the list of the probabilities of `LABELS`."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Verdict:
 def judge(text: str, notes: dict[str, Any], config: RecycleConfig) -> Verdict:
     """HIGH with a probability of ``high_from`` to ``high_to``, and MEDIUM from ``medium_from`` on, are chosen; long texts are not."""
     label, probabilities = notes.get(LABEL), notes.get(PROBABILITIES)
-    if label not in LABELS or not isinstance(probabilities, dict) or label not in probabilities:
+    if label not in LABELS or not isinstance(probabilities, list) or len(probabilities) != len(LABELS):
         return Verdict(False, "unscored")
-    probability = probabilities[label]
+    probability = probabilities[LABELS.index(label)]
     if label == "HIGH" and config.high_from <= probability <= config.high_to:
         why = "high"
     elif label == "MEDIUM" and probability >= config.medium_from:

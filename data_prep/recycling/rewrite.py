@@ -8,7 +8,8 @@ import numpy as np
 
 from conf.schema.endpoint import RecycleConfig
 from data_prep.endpoint.client import Answer, Endpoint, Failure
-from data_prep.recycling.band import LABEL, LABELS, PROBABILITIES, judge
+from data_prep.quality.examples import LABELS
+from data_prep.recycling.band import LABEL, PROBABILITIES, judge
 from data_prep.sources.readers import Document
 
 AT_ONCE = 64
@@ -86,12 +87,13 @@ class Recycler:
             "id": f"{document.id}#recycled",
             "text": text,
             LABEL: LABELS[int(np.argmax(after))],
-            PROBABILITIES: _named(after),
+            PROBABILITIES: _rounded(after),
             "recycled_from": document.id,
             "recycled_by": self.model,
-            f"{PROBABILITIES}_before": _named(before),
+            f"{PROBABILITIES}_before": _rounded(before),
         }
 
 
-def _named(probabilities: np.ndarray) -> dict[str, float]:
-    return {label: float(value) for label, value in zip(LABELS, probabilities, strict=True)}
+def _rounded(probabilities: np.ndarray) -> list[float]:
+    """As the rule quality writes them."""
+    return [round(float(value), 4) for value in probabilities]
