@@ -101,7 +101,7 @@ class Chain:
             size = len(record.text.encode("utf-8", "replace"))
             step.flow("in", {"documents": 1, "characters": len(record.text), "bytes": size, "words": None, "tokens": None})
             text, changed = self.cleaner.clean(record.text)
-            step.changed.update(changed)
+            step.change(changed)
             if not text or text.isspace():
                 step.dropped["cleaning/empty"] += 1
                 dropped(record, "cleaning/empty", None)
@@ -128,7 +128,7 @@ class Chain:
                 text = cut(record.text, places, self.profile)
             if text:
                 tally.sample("contamination/passage", record, float(own.sum()), "runs of words shared with evaluation text")
-                step.changed["contamination"] += 1
+                step.change(["contamination"])
                 record.text = text
             else:
                 tally.sample("contamination/document", record, float(own.sum()), "runs of words shared with evaluation text")

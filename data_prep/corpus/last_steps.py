@@ -78,7 +78,7 @@ class LastSteps:
                 alive[index] = False
                 continue
             records[index].text, changed = text, True
-            step.changed["paragraphs"] += 1
+            step.change(["paragraphs"])
         return self._sizes(records) if changed else sizes
 
     def _anonymise(self, records: list[Record], alive: np.ndarray, step: Step, sizes: Sizes) -> Sizes:
@@ -88,5 +88,5 @@ class LastSteps:
             if found:
                 records[index].text, changed = text, True
                 self.found.update(found)
-                step.changed["pii"] += 1
+                step.change(["pii"])
         return self._sizes(records) if changed else sizes

@@ -1,6 +1,7 @@
 """Exact counts of what every step took in, let out and dropped, with samples and histograms."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,8 +40,16 @@ class Step:
     """Measures that somebody could not give."""
     dropped: Counter[str] = field(default_factory=Counter)
     """Documents dropped, by reason."""
-    changed: Counter[str] = field(default_factory=Counter)
-    """Documents changed, by what changed them (the step itself, or a part of it)."""
+    changed: int = 0
+    """Documents changed."""
+    changed_by: Counter[str] = field(default_factory=Counter)
+    """The same by the part of the step that changed them; one may be changed by several."""
+
+    def change(self, parts: Iterable[str]) -> None:
+        """Count a document that ``parts`` of the step changed, none of them where it is as it was."""
+        parts = list(parts)
+        self.changed += bool(parts)
+        self.changed_by.update(parts)
 
     def flow(self, side: str, sums: dict[str, int | None]) -> None:
         """Add what came ``in`` or went ``out``."""
@@ -54,10 +63,7 @@ class Step:
         """As JSON; a measure that was not counted is null."""
         keys = [f"{name}_{side}" for name in MEASURES for side in ("in", "out")]
         counted = {key: None if key.rpartition("_")[0] in self.uncounted else self.sums[key] for key in keys}
-        changed = {
-            "changed": self.changed.total() if len(self.changed) < 2 else max(self.changed.values()),
-            "changed_by": dict(self.changed),
-        }
+        changed = {"changed": self.changed, "changed_by": dict(self.changed_by)}
         return {"step": self.name, **counted, "dropped": dict(sorted(self.dropped.items())), **changed}
 
 

@@ -1,8 +1,8 @@
 """A pseudo-random order that can be entered anywhere and costs no memory: a Feistel network with cycle walking.
 
 A Feistel network of four rounds (here six) whose round function is a good hash is a permutation of [0, 4^h) that cannot be told from a
-random one (Luby and Rackoff, SIAM J. Comput. 17(2), 1988); applied again to what falls outside of [0, n) it permutes [0, n) (Black and Rogaway,
-CT-RSA 2002). No library's generator takes part, so the order is the same on every platform and in every version."""
+random one (Luby and Rackoff, SIAM J. Comput. 17(2), 1988); applied again to what falls outside of [0, n) it permutes [0, n) (Black and
+Rogaway, CT-RSA 2002). No library's generator takes part, so the order is the same on every platform and in every version."""
 
 import hashlib
 

@@ -12,8 +12,9 @@ STYLE = """
   --limit: #ff7a5c; --kept: #5aa2c8; --dropped: #e0a05c; --c0: #5aa2c8; --c1: #e0a05c; --c2: #6cba89; --c3: #cf7fb0; --c4: #a99be0;
   --c5: #c4b35c; --c6: #78c2d0; --c7: #d9827a; } }
 * { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 68rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; margin: .2rem 0 .6rem; overflow-wrap: anywhere; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 68rem; margin: 0 auto; padding: 1rem;
+  overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; margin: .2rem 0 .6rem; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; } p { margin: .4rem 0; max-width: 46rem; }
 .soft, figcaption { color: var(--soft); font-size: .85rem; }
 .wide { overflow-x: auto; } .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(19rem, 100%), 1fr)); gap: .8rem; }
@@ -29,7 +30,7 @@ th:first-child, td:first-child { position: sticky; left: 0; background: var(--pa
 details th:first-child, details td:first-child { background: var(--card); }
 td:has(.bar) { text-align: left; }
 td .bar { display: inline-block; height: .7rem; border-radius: .15rem; background: var(--dropped); vertical-align: middle; }
-figure { margin: 0; } figcaption { overflow-wrap: anywhere; }
+figure { margin: 0; }
 svg { width: 100%; height: auto; display: block; } svg text { fill: var(--ink); font: 11px system-ui, sans-serif; }
 svg .soft { fill: var(--soft); font-size: 11px; }
 details { margin: .5rem 0; } summary span { font-weight: 400; color: var(--soft); }

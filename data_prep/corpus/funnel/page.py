@@ -105,14 +105,16 @@ def _source(name: str, source: dict[str, Any], opened: bool) -> str:
             cells += [number(step[f"{measure}_in"]), number(step[f"{measure}_out"])]
         rows.append(cells)
     pairs = [f"{measure} {side}" for measure in ("characters", "bytes", "words", "tokens") for side in ("in", "out")]
-    body = _funnel(source, name) + table(["step", "documents in", "out", "dropped", "changed", *pairs], rows) + _changed(source["steps"])
+    body = _funnel(source, name) + table(["step", "documents in", "out", "dropped", "changed", *pairs], rows) + _changed(source)
     return f"<details{' open' if opened else ''}><summary>{head}</summary>{body}</details>"
 
 
-def _changed(steps: list[dict[str, Any]]) -> str:
-    """Which parts of the steps changed documents."""
-    parts = [f"{text(name)} {number(count)}" for step in steps for name, count in step["changed_by"].items()]
-    return f'<p class="soft">Documents changed: {", ".join(parts)}.</p>' if parts else ""
+def _changed(source: dict[str, Any]) -> str:
+    """Which parts of the steps changed documents, and the characters that cleaning took out."""
+    changed = [f"{text(name)} {number(count)}" for step in source["steps"] for name, count in step["changed_by"].items()]
+    removed = [f"{text(name)} {number(count)}" for name, count in source["characters_removed_by"].items()]
+    parts = ((title, own) for title, own in (("Documents changed", changed), ("Characters fewer by cleaning", removed)) if own)
+    return "".join(f'<p class="soft">{title}: {", ".join(own)}.</p>' for title, own in parts)
 
 
 def _contamination(found: dict[str, Any]) -> str:

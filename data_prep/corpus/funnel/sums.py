@@ -32,15 +32,17 @@ def sums(curated: list[dict[str, Any]], written: list[dict[str, Any]], samples: 
 
 
 def _source(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
-    pii: Counter[str] = Counter()
-    for _, after in pairs:
+    pii, removed = Counter(), Counter()
+    for before, after in pairs:
         pii.update(after["found"]["pii"])
+        removed.update(before["removed_by"])
     return {
         "language": pairs[0][0]["language"],
         "read": sum(before["read"] for before, _ in pairs),
         "kept": sum(after["kept"] for _, after in pairs),
         "steps": _steps([*before["steps"], *after["steps"]] for before, after in pairs),
         "pii": dict(sorted(pii.items())),
+        "characters_removed_by": dict(sorted(removed.items())),
     }
 
 

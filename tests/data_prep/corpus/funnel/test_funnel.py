@@ -1,0 +1,167 @@
+"""The funnel: sums equal to a recount from the documents themselves, whatever the units; pages that are drawn whole."""
+
+import copy
+import html
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conf.schema import Config
+from conf.schema.corpus import SourceConfig
+from data_prep.corpus.funnel.page import render
+from data_prep.corpus.funnel.sums import sums, total
+from data_prep.corpus.record import from_line
+from data_prep.corpus.zst import read
+from jobs import corpus
+from tests.jobs.test_report_in_browser import CHROMIUM, DESKTOP, PHONE, Browser
+
+LEAK = "Which of the seven courts may hear an appeal against the decision of a notary about the inheritance of a ship?"
+EVIL = '<script>alert("x")</script> & <img src=https://terzi.invalid/x.png> \x1b[31m'
+
+
+@pytest.fixture(scope="module")
+def two(planted, tmp_path_factory):
+    """A finished corpus of two sources with different rules; the second has a document that would do harm if it were not escaped."""
+    folder = tmp_path_factory.mktemp("funnel")
+    for number in range(3):
+        (folder / f"part_{number}.jsonl").write_text(
+            "".join(json.dumps(record) + "\n" for record in planted[number::6]) + "{broken\n" * number
+        )
+    others = [{"id": f"o{number}", "text": record["text"] + " It is another one."} for number, record in enumerate(planted[1::6])]
+    (folder / "other.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*others, {"id": "<b>evil", "text": EVIL}]))
+    (folder / "evaluation.jsonl").write_text(json.dumps({"question": LEAK}) + "\n")
+    made = Config()
+    made.corpus.sources = {
+        "docs": SourceConfig(inputs=[str(folder / "part_*.jsonl")], language="en", rules=["gopher_quality"]),
+        "other": SourceConfig(inputs=[str(folder / "other.jsonl")], language="en", rules=["fineweb", "gopher_quality"]),
+    }
+    made.corpus.output, made.corpus.shard_bytes, made.cluster.workers = str(folder / "corpus"), 20_000, 1
+    made.corpus.pii = made.corpus.paragraphs.enabled = True
+    made.corpus.contamination.inputs = [str(folder / "evaluation.jsonl")]
+    corpus.run(made)
+    return made
+
+
+def output(config) -> Path:
+    return Path(config.corpus.output)
+
+
+def counts(config, stage: str) -> list[dict]:
+    return [json.loads(path.read_text()) for path in sorted(output(config).glob(f"stages/{stage}/*/counts.json"))]
+
+
+def test_the_sums_are_those_of_a_recount(two):
+    found = json.loads((output(two) / "funnel.json").read_text())
+    notes = [
+        (path.parent.name.partition("-")[0], json.loads(line))
+        for path in output(two).glob("stages/*/*/dropped.jsonl.zst")
+        for line in read(path)
+    ]
+    kept = {
+        name: [from_line(line) for path in output(two).glob(f"documents/{name}/*") for line in read(path)] for name in ("docs", "other")
+    }
+    for name, source in found["sources"].items():
+        reasons = Counter(note["reason"] for owner, note in notes if owner == name)
+        stated = {reason: own[name] for reason, own in found["reasons"].items() if own.get(name) and not reason.startswith("read/")}
+        assert stated == dict(reasons)
+        last = source["steps"][-1]
+        assert source["kept"] == len(kept[name]) == last["documents_out"]
+        assert last["characters_out"] == sum(len(record.text) for record in kept[name])
+        assert last["bytes_out"] == sum(len(record.text.encode()) for record in kept[name])
+        assert source["read"] == source["kept"] + sum(own.get(name, 0) for own in found["reasons"].values())
+        for before, after in zip(source["steps"], source["steps"][1:], strict=False):
+            assert before["documents_out"] == after["documents_in"] and before["characters_out"] == after["characters_in"]
+            assert before["bytes_out"] == after["bytes_in"]
+    assert found["units"] == {one["unit"]: one["kept"] for one in counts(two, "curate")}
+    assert found["duplicates"]["exact"]["repeats"] == sum(found["reasons"]["duplicates/exact"].values())
+    assert found["sources"]["docs"]["pii"]["email"] > 0 and found["evaluation_texts_met"] == 1
+
+
+def test_a_step_that_a_source_has_not_lets_all_its_documents_pass(two):
+    found = json.loads((output(two) / "funnel.json").read_text())
+    steps = {step["step"]: step for step in found["total"]["steps"]}
+    assert list(steps)[:5] == ["read", "cleaning", "fineweb", "gopher_quality", "contamination"]
+    docs = {step["step"]: step for step in found["sources"]["docs"]["steps"]}
+    assert "fineweb" not in docs and steps["fineweb"]["documents_in"] == steps["cleaning"]["documents_out"]
+    flow = found["total"]["read"]
+    for step in found["total"]["steps"]:
+        assert step["documents_in"] == flow
+        flow -= sum(step["dropped"].values())
+        assert step["documents_out"] == flow
+    assert flow == found["total"]["kept"] == sum(source["kept"] for source in found["sources"].values())
+    assert total({"docs": found["sources"]["docs"]})["steps"] == found["sources"]["docs"]["steps"]
+
+
+def test_units_in_another_cut_give_the_same_figures(two, tmp_path):
+    """Samples and histograms too."""
+    other = copy.deepcopy(two)
+    other.corpus.output, other.corpus.shard_bytes = str(tmp_path / "one"), 10**9
+    corpus.run(other)
+    first, second = [json.loads((output(one) / "funnel.json").read_text()) for one in (two, other)]
+    assert len(first.pop("units")) > len(second.pop("units")) == 2
+    assert first == second
+    assert first["samples"]["docs"]["gopher_quality/hashes" if "gopher_quality/hashes" in first["samples"]["docs"] else "duplicates/exact"]
+    for samples in first["samples"].values():
+        assert all(0 < len(own) <= two.corpus.samples for own in samples.values())
+    histogram = next(one for one in first["histograms"] if one["test"] == "gopher_quality/too_few_words")
+    assert sum(histogram["counts"]) == next(step for step in first["total"]["steps"] if step["step"] == "gopher_quality")["documents_in"]
+
+
+def test_other_limits_have_histograms_of_their_own():
+    unit = {"unit": "u", "language": "en", "read": 0, "kept": 0, "bad_examples": [], "leaked": [], "samples": {}, "removed_by": {}}
+    unit["steps"] = [{"step": "read", **dict.fromkeys(FLOWS, 0), "dropped": {}, "changed": 0, "changed_by": {}}]
+    drawn = {"low": 0, "high": 9, "limit": "words < 5", "counts": [1, 2]}
+    units = [
+        unit | {"source": name, "histograms": {"rule/words": drawn | {"limit": limit}}}
+        for name, limit in (("a", "words < 5"), ("b", "words < 5"), ("c", "words < 7"))
+    ]
+    after = [one | {"found": {"pii": {}}, "histograms": {}} for one in units]
+    found = sums(units, after, 5)["histograms"]
+    assert [(one["sources"], one["counts"], one["limit"]) for one in found] == [
+        (["a", "b"], [2, 4], "words < 5"),
+        (["c"], [1, 2], "words < 7"),
+    ]
+
+
+FLOWS = [f"{measure}_{side}" for measure in ("documents", "characters", "bytes", "words", "tokens") for side in ("in", "out")]
+
+
+def test_pages_do_not_depend_on_elements_and_let_no_text_out(two, tmp_path):
+    other = copy.deepcopy(two)
+    other.corpus.output, other.corpus.elements = str(tmp_path / "elements"), 3
+    corpus.run(other)
+    for name in ("funnel.html", "funnel.json"):
+        assert (output(two) / name).read_bytes() == (output(other) / name).read_bytes()
+    page = (output(two) / "funnel.html").read_text()
+    assert html.escape("<script>alert(") in page and "<script" not in page and "<img" not in page and "\x1b" not in page
+    assert html.escape("<b>evil") in page and "<b>evil" not in page
+    speed = (output(two) / "throughput.html").read_text()
+    assert "slowest is the stage <b>" in speed and "MB/s a core" in speed
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        opened = Browser(Path(profile))
+        yield opened
+        opened.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+def test_the_page_is_drawn_whole_without_error_or_request(browser, two, tmp_path):
+    found = json.loads((output(two) / "funnel.json").read_text())
+    opened = render(found).replace("<details>", "<details open>")
+    (tmp_path / "open.html").write_text(opened)
+    shutil.copy(output(two) / "throughput.html", tmp_path)
+    for name in ("open.html", "throughput.html"):
+        for width in (PHONE, DESKTOP):
+            seen = browser.open(tmp_path / name, width)
+            assert not seen["errors"] and not seen["asked"] and seen["overflow"] <= 0 and seen["width"] == width, (name, width)
+            assert [(plot["label"], plot["cut"]) for plot in seen["plots"] if plot["cut"] or plot["width"] < 250] == []
+        plots = [plot["label"] for plot in seen["plots"]]
+        assert name != "open.html" or len(plots) == 1 + len(found["sources"]) + len(found["histograms"])

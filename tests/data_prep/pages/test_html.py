@@ -1,0 +1,44 @@
+"""The parts of pages: nothing that came from data gets through as markup."""
+
+import re
+
+import pytest
+
+from data_prep.pages.html import number, percent, stack, table, text
+from data_prep.pages.svg import funnel, histogram
+
+
+def test_text_is_only_text():
+    assert text("<b>&\"'") == "&lt;b&gt;&amp;&quot;&#x27;"
+    assert text("a\x00b\x1b[31m\x85c\nd\te") == "a�b�[31m�c\nd\te"
+    text("\ud800").encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "0"), (1234567, "1,234,567"), (None, "–"), (0.123456, "0.1235"), (1e6, "1,000,000"), (12.0, "12"), (12345.6, "12,346")],
+)
+def test_numbers(value, shown):
+    assert number(value) == shown
+
+
+def test_shares():
+    assert percent(1, 3) == "33.33 %" and percent(1, 0) == "–"
+    assert re.findall(r"width:([\d.]+)%", stack([("c0", 3), ("c1", 1)])) == ["75.000", "25.000"]
+    assert table(["a", "b"], [["1", "2"], ["x", "3"]], last_is_sum=True).count("<tr") == 3
+
+
+def test_a_histogram_has_its_bars_and_rejected_ones_in_another_colour():
+    drawn = histogram([4, 0, 1, 9], "0", "8", "x", ("<", 0.5))
+    heights = [float(value) for value in re.findall(r'height="([\d.]+)" fill', drawn)]
+    assert [round(value / heights[-1], 2) for value in heights] == [0.67, 0.33, 1.0]  # square roots
+    assert re.findall(r"--(kept|dropped)", drawn) == ["dropped", "kept", "kept"]
+    assert re.findall(r"--(kept|dropped)", histogram([4, 0, 1, 9], "0", "8", "x", (">", 0.7))) == ["kept", "kept", "dropped"]
+    assert 'x1="180.0" x2="180.0"' in drawn and "<rect" not in histogram([], "0", "1", "x") + histogram([0, 0], "0", "1", "x")
+
+
+def test_a_funnel_is_as_wide_as_what_stays_and_goes():
+    drawn = funnel([("read", 100, 100), ("rule", 100, 40), ("<last>", 40, 40)], "x")
+    widths = [float(value) for value in re.findall(r'width="([\d.]+)" height', drawn)]
+    assert [round(value / widths[0], 2) for value in widths] == [1.0, 0.4, 0.6, 0.4]
+    assert "−60 (60.0 %)" in drawn and "&lt;last&gt;" in drawn and "<svg" in funnel([], "empty")
