@@ -46,6 +46,7 @@ class GopherRepetition:
             yield self._test(f"top_{length}_gram", runs.top(most), most)
         runs.extend(DUPLICATE[0])
         bound = runs.covered()
+        runs.drop(bound <= min(rules.max_duplicate_ngrams))
         for length, most in zip(DUPLICATE, rules.max_duplicate_ngrams, strict=True):
             yield self._test(f"duplicate_{length}_grams", runs.repeated(length, most, bound), most)
 
@@ -84,12 +85,13 @@ class Runs:
 
     def __init__(self, batch: Batch, alive: np.ndarray):
         self.batch, self.alive, self.tokens, self.length = batch, alive, batch.tokens, 1
+        self.watched = np.ones(len(batch), bool)
+        """[n] documents that are still looked at."""
         self.characters = np.zeros(len(self.tokens) + 1, np.int64)
         """[tokens + 1] characters of all tokens before each."""
         np.cumsum(self.tokens.lengths, out=self.characters[1:])
         self.bits = max(10, len(self.tokens).bit_length() + 2)
         self._keep(np.arange(len(self.tokens)), batch.token_hashes ^ mix(self.tokens.owners))
-        self.counts[:] = 2  # to begin with, all
 
     def _keep(self, places: np.ndarray, hashes: np.ndarray) -> None:
         self.places, self.hashes = places, hashes
@@ -102,19 +104,21 @@ class Runs:
     def extend(self, length: int) -> None:
         """To runs of ``length`` tokens, without those of which a part does not occur twice."""
         while self.length < length:
-            again = np.flatnonzero((self.counts > 1) & (self.places + self.length < self.tokens.bounds[self.owners + 1]))
-            places = self.places[again]
-            hashes = self.hashes[again] * BASE + self.batch.token_hashes[places + self.length]
+            often = np.flatnonzero(self.counts > 1)
+            places, owners = self.places[often], self.owners[often]
+            both = (places[1:] == places[:-1] + 1) & (owners[1:] == owners[:-1])  # what begins here and what begins one later
+            places = places[:-1][both]
+            hashes = self.hashes[often[:-1][both]] * BASE + self.batch.token_hashes[places + self.length]
             self.length += 1
             self._keep(places, hashes)
 
     def top(self, most: float) -> np.ndarray:
         """[n] share of the characters in the most frequent run, with a space between its words; exact where its bound is above ``most``."""
         lengths = self._characters(self.places) + self.length - 1
-        bound = greatest(self.counts * lengths, self.owners, len(self.batch))
-        first = np.arange(len(self.tokens) - self.length + 1)  # where none occurs twice the first counts: no longer than the longest
-        longest = greatest(self._characters(first) + self.length - 1, self.tokens.owners[first], len(self.batch))
-        shares = share(np.maximum(bound, longest), self.batch.sizes)
+        found = greatest(self.counts * lengths, self.owners, len(self.batch))
+        first = np.flatnonzero(self.tokens.counts >= self.length)  # where no run occurs twice the first is taken
+        found[first] = np.maximum(found[first], self._characters(self.tokens.bounds[first]) + self.length - 1)
+        shares = share(found, self.batch.sizes)
         for index in np.flatnonzero(self.alive & (shares > most)):
             shares[index] = self._most_frequent(index) / self.batch.sizes[index]
         return shares
@@ -141,23 +145,28 @@ class Runs:
         _, first = np.unique(self.hashes[candidates], return_index=True)
         again = np.ones(len(candidates), bool)
         again[first] = False
-        begin = self.places[candidates[again]]
-        edges = np.zeros(len(self.tokens) + 1, np.int64)
-        edges[begin] += 1
-        np.subtract.at(edges, begin + self.length, 1)
-        inside = np.cumsum(edges[:-1]) > 0
-        return share(self.tokens.total(np.where(inside, self.tokens.lengths, 0)), self.batch.sizes)
+        begin, owners = self.places[candidates[again]], self.owners[candidates[again]]
+        before = np.maximum(begin, np.concatenate([[0], begin[:-1] + self.length]))  # what the run before has covered counts once
+        found = self.characters[begin + self.length] - self.characters[before]
+        return share(np.bincount(owners, found, len(self.batch)), self.batch.sizes)
+
+    def drop(self, documents: np.ndarray) -> None:
+        """Look no more at documents of a mask [n]."""
+        self.watched &= ~documents
+        self.counts[~self.watched[self.owners]] = 0
 
     def repeated(self, length: int, most: float, bound: np.ndarray) -> np.ndarray:
-        """[n] share of the characters in runs of ``length`` tokens that came before, none counted twice; exact where ``bound`` is above
-        ``most``."""
-        shares = bound.copy()
+        """[n] share of the characters in runs of ``length`` tokens that came before, none counted twice; exact where ``bound`` [n] is above
+        ``most``. The bound is lowered in place to that of this length."""
         suspects = self.alive & (bound > most)
         if suspects.any():
-            self.counts[~(self.alive & (bound > 0))[self.owners]] = 0
+            self.drop(~self.alive)
             self.extend(length)
-            for index in np.flatnonzero(suspects):
-                shares[index] = self._walk(index) / self.batch.sizes[index]
+            np.minimum(bound, self.covered(), out=bound, where=self.watched)
+            suspects &= bound > most
+        shares = bound.copy()
+        for index in np.flatnonzero(suspects):
+            shares[index] = self._walk(index) / self.batch.sizes[index]
         return shares
 
     def _walk(self, index: int) -> int:
