@@ -39,7 +39,7 @@ def menus(text: str, draw: random.Random, share: float) -> str:
 
 def repeated_lines(text: str, draw: random.Random, share: float) -> str:
     """Lines come again, at once or later."""
-    lines = [line for line in text.split("\n") if line.strip()]
+    lines = [line for line in text.split("\n") if line.strip()] or [text]
     few = draw.sample(lines, min(len(lines), draw.randint(1, 4)))
     return _with_blocks(text, draw, share, lambda: draw.choice(few))
 

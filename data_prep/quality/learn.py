@@ -1,6 +1,6 @@
 """Learn the classifier: vocabulary, features of the examples, boosted trees, and the models it is compared with."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,17 +23,18 @@ PARAMETERS = {
 BATCH = 250_000
 
 
-def batches(texts: Sequence[str], profile: LanguageConfig) -> list[Batch]:
+def batches(texts: Iterable[str], profile: LanguageConfig) -> Iterator[Batch]:
     """Texts in batches of about 250,000 characters, in their order."""
-    found: list[list[str]] = [[]]
+    part: list[str] = []
     size = 0
     for text in texts:
-        if size >= BATCH:
-            found.append([])
-            size = 0
-        found[-1].append(text)
+        part.append(text)
         size += len(text)
-    return [Batch(part, profile.casing) for part in found if part]
+        if size >= BATCH:
+            yield Batch(part, profile.casing)
+            part, size = [], 0
+    if part:
+        yield Batch(part, profile.casing)
 
 
 def features_of(texts: Sequence[str], profile: LanguageConfig, vocabulary: Vocabulary) -> np.ndarray:

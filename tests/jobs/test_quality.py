@@ -1,0 +1,67 @@
+import json
+
+import pytest
+
+from common.errors import UserError
+from conf.schema import Config
+from data_prep.quality.degrade import degrade
+from data_prep.quality.examples import LABELS
+from jobs import quality, topics
+from tests.data_prep.quality.small import articles, write
+
+
+@pytest.fixture
+def config(tmp_path):
+    """40 articles with their degradations, labelled by what they are and by their first word."""
+    config, rows = Config(), []
+    for name, text in articles(40).items():
+        for label in LABELS:
+            bad = text if label == "HIGH" else degrade(text, "gibberish", label, name)
+            rows.append({"id": f"{name}/{label}", "text": bad, "label": label, "topic": "abc"[len(rows) % 3]})
+    config.quality.labelled = config.topics.labelled = [write(tmp_path / "in.jsonl", rows)]
+    config.quality.language = config.topics.language = "en"
+    config.quality.model, config.topics.model = str(tmp_path / "quality"), str(tmp_path / "topics")
+    return config
+
+
+@pytest.mark.parametrize("job, section, changes", [(quality, "quality", {"documents": 50}), (topics, "topics", {"vocabulary": 100})])
+def test_a_folder_that_is_made_once(job, section, changes, config, tmp_path, capsys):
+    made = job.run(config)
+    names = {"quality": ["booster.ubj", "profile.json", "vocabulary.npy"], "topics": ["weights.npz", "words.json"]}[section]
+    folder = tmp_path / section
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*names, "manifest.json", "report.html", "report.json"])
+    assert "accuracy" in capsys.readouterr().out
+    report = json.loads((folder / "report.json").read_text())
+    if section == "quality":
+        assert report["sets"]["other documents"]["boosted trees"]["accuracy"] > 0.8
+    else:
+        assert set(report["held_out"]["classes"]) == {"a", "b", "c"}
+    stamps = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert job.run(config) == made and {path: path.stat().st_mtime_ns for path in folder.iterdir()} == stamps
+    for key, value in changes.items():
+        setattr(getattr(config, section), key, value)
+        with pytest.raises(UserError, match=f"was learnt with {key}=.* choose another {section}.model or remove"):
+            job.run(config)
+
+
+@pytest.mark.parametrize("job, section", [(quality, "quality"), (topics, "topics")])
+def test_a_dry_run_writes_nothing(job, section, config, tmp_path, capsys):
+    config.dry_run = True
+    assert job.run(config) is None and not (tmp_path / section).exists() and "learn the" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("job, section", [(quality, "quality"), (topics, "topics")])
+def test_a_strange_folder_is_left_alone(job, section, config, tmp_path):
+    (tmp_path / section).mkdir()
+    (tmp_path / section / "mine.txt").write_text("x")
+    with pytest.raises(UserError, match=f"holds files that jobs.{section} did not write"):
+        job.run(config)
+
+
+def test_nothing_to_learn_from(tmp_path):
+    config = Config()
+    config.quality.model, config.topics.model = str(tmp_path / "q"), str(tmp_path / "t")
+    with pytest.raises(UserError, match="quality.good"):
+        quality.run(config)
+    with pytest.raises(UserError, match="topics.labelled is empty"):
+        topics.run(config)
