@@ -16,6 +16,7 @@ from data_prep.morphology.words import Words
 from data_prep.text.batch import Batch
 from data_prep.text.language import load_language
 
+CASING = load_language("tr").casing
 DICE = random.Random(5)
 
 
@@ -31,7 +32,7 @@ def turkish(shared_data: Path) -> list[str]:
 
 
 def judge(rule: Morphology, texts: list[str]) -> dict[str, np.ndarray]:
-    batch = Batch(texts, load_language("tr").casing)
+    batch = Batch(texts, CASING)
     return {test.name: test.rejected for test in rule.judge(batch, np.ones(len(texts), bool), [])}
 
 
@@ -92,7 +93,7 @@ def test_short_texts_are_not_judged_and_the_dead_not_analysed(rule: Morphology) 
 
 def test_verdicts_do_not_depend_on_the_batch(rule: Morphology, turkish: list[str]) -> None:
     def values(texts: list[str]) -> list[list[float]]:
-        batch = Batch(texts, load_language("tr").casing)
+        batch = Batch(texts, CASING)
         return [test.values.tolist() for test in rule.judge(batch, np.ones(len(texts), bool), [])]
 
     together = values(turkish[:60])

@@ -8,6 +8,7 @@ from data_prep.morphology.words import WordTable
 from data_prep.text.batch import Batch, hash_words
 from data_prep.text.language import load_language
 
+CASING = load_language("tr").casing
 TEXT = "Kanunun 5'inci maddesi, Ankara'nın mahkemelerinde İLGİLİLERE ve xqzzt'de uygulanır. 2019/12 ISPARTA’DA"
 
 
@@ -17,7 +18,7 @@ def turkish() -> Simplemma:
 
 
 def words_of(table: WordTable, texts: list[str]):
-    batch = Batch(texts, load_language("tr").casing)
+    batch = Batch(texts, CASING)
     return table.words(batch, np.ones(len(texts), bool))
 
 
@@ -45,7 +46,7 @@ def test_table_size_history_and_batches_do_not_matter(turkish: Simplemma, first_
 
 
 def test_only_chosen_documents(turkish: Simplemma) -> None:
-    batch = Batch(["bir kitap", "iki ev", "", "üç okul"], load_language("tr").casing)
+    batch = Batch(["bir kitap", "iki ev", "", "üç okul"], CASING)
     words = WordTable(turkish, 100).words(batch, np.array([True, False, True, True]))
     assert words.owners.tolist() == [0, 0, 3, 3]
     none = WordTable(turkish, 100).words(Batch([]), np.ones(0, bool))
