@@ -78,4 +78,4 @@ def _report(
 
 
 if __name__ == "__main__":
-    main("mix", run, ("data", "mixture"))
+    main("mix", run, ("data", "mixture", "cluster"))

@@ -65,6 +65,11 @@ def _prepare_stages(config: Config) -> list[list[Config]]:
     return [] if config.prepare.adopt or config.prepare.elements < 2 else [_elements(config, "prepare")]
 
 
+def _mix_needs(config: Config) -> dict[str, str]:
+    sources = {f"mixture.sources.{name}": str(Path(folder) / manifests.NAME) for name, folder in config.mixture.sources.items()}
+    return sources | {"data.tokenizer": str(Path(config.data.tokenizer) / "tokenizer.json")}
+
+
 def _corpus_needs(config: Config) -> dict[str, str]:
     sources = {f"sources.{name}.inputs": source.inputs for name, source in config.corpus.sources.items()} or {
         "inputs": config.corpus.inputs
@@ -109,6 +114,7 @@ JOBS = {
         Job("corpus", "clean, filter, deduplicate text", lambda c: c.corpus.output, _corpus_needs, _corpus_stages),
         Job("tokenizer", "learn a tokenizer", lambda c: c.data.tokenizer, _text),
         Job("prepare", "tokenise into shards", lambda c: c.data.tokens, _prepare_needs, _prepare_stages),
+        Job("mix", "mix sources into phases", lambda c: c.mixture.output, _mix_needs),
         Job("train", "train, with saves", lambda c: c.run_dir, _train_needs, distributed=True, gpu=True),
         Job("sweep", "probe retrieval at every save", _sweep_home, _sweep_needs, _sweep_stages, lenient=True, gpu=True),
         Job("export", "export the best save", lambda c: c.export.output, lambda c: {"export.save": c.export.save}),
