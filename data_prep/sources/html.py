@@ -24,6 +24,7 @@ BLOCKS = frozenset((
     "table", "tbody", "tfoot", "thead", "tr", "ul",
 ))  # fmt: skip
 CELLS = ("td", "th")
+HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 END = None
 """On the stack: here a block ends."""
 
@@ -99,13 +100,25 @@ def _lines(root: Any) -> Iterator[tuple[str, int]]:
                 pieces.append((line, linked))
         else:
             tag = node.tag
+            if tag == "a" and _is_own_address(node) and not any(map(str.isalnum, node.text())):
+                continue  # the sign by a heading
             if tag in BLOCKS or tag == "br":
                 yield from _flush(pieces)
                 stack.append((END, False, False))
             elif tag in CELLS:
                 pieces.append((" ", False))
-            stack.extend((child, linked or tag == "a", kept or tag == "pre") for child in reversed(list(node.iter(include_text=True))))
+            linked, kept = linked or (tag == "a" and _leads_away(node)), kept or tag == "pre"
+            stack.extend((child, linked, kept) for child in reversed(list(node.iter(include_text=True))))
     yield from _flush(pieces)
+
+
+def _leads_away(link: Any) -> bool:
+    """Whether an ``<a>`` is a link: an anchor is none, nor is a heading that is its own address."""
+    return bool(link.attributes.get("href")) and not _is_own_address(link)
+
+
+def _is_own_address(link: Any) -> bool:
+    return link.parent.tag in HEADINGS and (link.attributes.get("href") or "").startswith("#")
 
 
 def _flush(pieces: list[tuple[str, bool]]) -> Iterator[tuple[str, int]]:

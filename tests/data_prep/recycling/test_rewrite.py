@@ -14,35 +14,33 @@ from data_prep.sources.readers import Form, read_documents
 from data_prep.text.batch import Batch
 from data_prep.text.language import load_language
 from tests.data_prep.quality.small import articles
-from tests.data_prep.quality.small import config as config
-from tests.data_prep.quality.small import report as report
 from tests.model_server import model_server, text_of
 
 
 @pytest.fixture
-def scored(config, report, tmp_path):
+def scored(classifier, tmp_path):
     """Bad texts with the notes of the rule quality, and the good text that each came from."""
     good = list(articles(180).values())[160:]
     origin = {degrade(text, "joined_words", "LOW", "1"): text for text in good}
     records = [Record(str(number), text, "s", "", "", "en", "f", number) for number, text in enumerate(origin)]
     profile = load_language("en")
-    list(Quality(config, profile).judge(Batch(list(origin), profile.casing), np.ones(len(origin), bool), records))
+    list(Quality(classifier, profile).judge(Batch(list(origin), profile.casing), np.ones(len(origin), bool), records))
     for record in records:
         record.notes["quality"] = "MEDIUM"  # the classifier is sure that they are LOW, which nobody would rewrite
     (tmp_path / "kept.jsonl").write_bytes(b"".join(map(to_line, records)))
     return tmp_path / "kept.jsonl", origin
 
 
-def test_text_that_is_mended_scores_better(config, scored, tmp_path, monkeypatch):
+def test_text_that_is_mended_scores_better(classifier, scored, tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     file, origin = scored
     with model_server(lambda body, _: origin[text_of(body).split("\n\n", 1)[1]]) as server:
         settings = RecycleConfig(medium_from=0.0, min_gain=0.1)
         with Endpoint(EndpointConfig(url=server.url), tmp_path / "answers", "recycle") as endpoint:
-            recycler = Recycler(settings, endpoint, "reader", load(config.model), lambda _: None)
+            recycler = Recycler(settings, endpoint, "reader", load(classifier.model), lambda _: None)
             kept = list(recycler.run(read_documents(file, Form())))
     assert recycler.counts["chosen"] == len(origin) == 20 and recycler.counts["failed"] == 0
-    before, after = (load(config.model).probabilities(texts)[:, 2] for texts in (list(origin), list(origin.values())))
+    before, after = (load(classifier.model).probabilities(texts)[:, 2] for texts in (list(origin), list(origin.values())))
     assert [int(record["recycled_from"]) for record in kept] == np.flatnonzero(after - before > 0.1).tolist()
     assert len(kept) == recycler.counts["better"] > len(origin) / 2
     for record in kept:
@@ -51,13 +49,13 @@ def test_text_that_is_mended_scores_better(config, scored, tmp_path, monkeypatch
     assert recycler.report()["gain_of_high"]["mean"] > 0.1
 
 
-def test_text_that_is_made_worse_is_not_kept(config, report, scored, tmp_path, monkeypatch):
+def test_text_that_is_made_worse_is_not_kept(classifier, scored, tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     file, origin = scored
     with (
         model_server(lambda *_: "1 | 2 | 3 | 4 |\n" * 100) as server,
         Endpoint(EndpointConfig(url=server.url), tmp_path / "answers", "recycle") as endpoint,
     ):
-        recycler = Recycler(RecycleConfig(medium_from=0.0, min_gain=0.1), endpoint, "reader", load(config.model), lambda _: None)
+        recycler = Recycler(RecycleConfig(medium_from=0.0, min_gain=0.1), endpoint, "reader", load(classifier.model), lambda _: None)
         assert not list(recycler.run(read_documents(file, Form())))
     assert recycler.counts["not_better"] == len(origin)

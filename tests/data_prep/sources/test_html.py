@@ -37,6 +37,12 @@ def test_main_and_the_longest_article_come_before_the_body():
     assert extract("<p>uzun bir metin burada</p><article>kısa</article>").text == "uzun bir metin burada\nkısa"
 
 
+def test_a_heading_that_is_its_own_address_is_no_link():
+    own = '<h2><a id=x href="#x">Gerekçe</a> <a href="#x">¶</a></h2><p><a name=y>Çapa</a></p>'
+    other = '<h2><a href="/baska">Başka haber</a></h2><li><a href="#x">1</a></li>'
+    assert extract(own + other).text == "Gerekçe\nÇapa"
+
+
 def test_pages_may_nest_as_deep_as_they_like():
     assert extract("<div>" * 5_000 + "derin" + "</div>" * 5_000).text == "derin"
 
@@ -54,7 +60,7 @@ def test_files(tmp_path):
     assert [d.text for d in read_documents(tmp_path / "b.htm", SourceConfig())] == ["ığşİ"], "a page names its encoding itself"
     bad = BadDocuments("skip")
     (tmp_path / "c.html").write_bytes("<p>ığşİ".encode("cp1254"))
-    (tmp_path / "d.html").write_text("<nav><a>x</a></nav>")
+    (tmp_path / "d.html").write_text("<nav><a href=x>x</a></nav>")
     for name in "cd":
         assert not list(read_documents(tmp_path / f"{name}.html", SourceConfig(), bad))
     assert bad.counts == {"not_utf8": 1, "no_text": 1}
@@ -63,5 +69,5 @@ def test_files(tmp_path):
 @pytest.mark.parametrize("share", [0.2, 0.6])
 def test_a_block_goes_where_links_are_more_than_a_third(share):
     linked = "a" * int(100 * share)
-    text = extract(f"<p>{'b' * (100 - len(linked))}<a>{linked}</a></p><p>kalan</p>").text
+    text = extract(f"<p>{'b' * (100 - len(linked))}<a href=x>{linked}</a></p><p>kalan</p>").text
     assert ("b" in text) == (share < 1 / 3)
