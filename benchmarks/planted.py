@@ -12,7 +12,8 @@ from stdnum import iban, luhn
 from stdnum.pl import nip, pesel, regon
 from stdnum.tr import tckimlik, vkn
 
-Find = tuple[int, int, str]
+from data_prep.pii.find import Find
+
 CHECKED = ("iban", "card", "tckn", "vkn", "pesel", "nip", "regon")
 CARDS = ["4", "51", "55", "2720", "6011", "9792", "37"]
 URLS = [

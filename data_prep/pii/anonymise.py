@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from common.errors import UserError, suggestion
 from conf.schema.language import LanguageConfig
-from data_prep.pii.find import longest, windows
+from data_prep.pii.find import Find, longest, windows
 from data_prep.pii.numbers import NUMBERS, Numbers
 from data_prep.pii.online import Ip, emails, urls
 
@@ -35,7 +35,7 @@ class Anonymiser:
         self.near = [re.compile(pattern) for pattern in rules.address_near]
         self.addresses = [re.compile(pattern) for pattern in rules.address] if "address" in rules.kinds else []
 
-    def find(self, text: str) -> list[tuple[int, int, str]]:
+    def find(self, text: str) -> list[Find]:
         """Places (start, end, kind), in order and without overlap: of two that overlap the longer stays, then the first of `kinds`."""
         finds = list(self.numbers(text))
         for kind, places in self.online:
@@ -54,7 +54,7 @@ class Anonymiser:
             last = end
         return "".join([*pieces, text[last:]]), Counter(kind for *_, kind in finds)
 
-    def _addresses(self, text: str) -> Iterator[tuple[int, int, str]]:
+    def _addresses(self, text: str) -> Iterator[Find]:
         hits = [hit for near in self.near for hit in near.finditer(text)] if self.addresses else []
         for start, end in windows(sorted(hits, key=re.Match.start), 120, 120):
             for pattern in self.addresses:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 
 Place = tuple[int, int]
 """First character and one past the last."""
+Find = tuple[int, int, str]
+"""A place and its kind."""
 
 
 def windows(hits: Iterable[re.Match[str]], left: int, right: int) -> Iterator[Place]:
@@ -21,11 +23,27 @@ def windows(hits: Iterable[re.Match[str]], left: int, right: int) -> Iterator[Pl
         yield start, end
 
 
-def longest(finds: Iterable[tuple[int, int, str]], kinds: list[str]) -> list[tuple[int, int, str]]:
-    """Finds (start, end, kind) that do not overlap, in order: of two that do, the longer one stays, then the one whose kind comes first
-    in ``kinds``, then the earlier one."""
-    taken: list[tuple[int, int, str]] = []
-    for find in sorted(finds, key=lambda find: (find[0] - find[1], kinds.index(find[2]), find[0])):
+def longest(finds: Iterable[Find], kinds: list[str]) -> list[Find]:
+    """Finds that do not overlap, in order: of two that do, the longer one stays, then the one whose kind comes first in ``kinds``, then the
+    earlier one."""
+    kept: list[Find] = []
+    tangle: list[Find] = []
+    end = 0
+    for find in sorted(finds):
+        if find[0] >= end:
+            kept += _untangled(tangle, kinds)
+            tangle = []
+        tangle.append(find)
+        end = max(end, find[1])
+    return kept + _untangled(tangle, kinds)
+
+
+def _untangled(tangle: list[Find], kinds: list[str]) -> list[Find]:
+    """Of finds each of which overlaps another; there are few, so comparing all pairs is cheap."""
+    if len(tangle) < 2:
+        return tangle
+    taken: list[Find] = []
+    for find in sorted(tangle, key=lambda find: (find[0] - find[1], kinds.index(find[2]), find[0])):
         if all(find[1] <= other[0] or other[1] <= find[0] for other in taken):
             taken.append(find)
     return sorted(taken)

@@ -10,7 +10,7 @@ from stdnum.pl import nip, pesel, regon
 from stdnum.tr import tckimlik, vkn
 from stdnum.us import ssn
 
-from data_prep.pii.find import Place, windows
+from data_prep.pii.find import Find, Place, windows
 
 _GAP = r"[ .()\u00a0\u2011–-]"
 _RUN = re.compile(rf"[0-9](?:{_GAP}{{0,3}}+[0-9]){{8}}(?:{_GAP}{{0,3}}+[0-9])*+")
@@ -89,7 +89,7 @@ class Numbers:
             unit = rf"(?![ \u00a0]?(?:{not_before}))" if not_before else ""
             self.rules += [("phone", re.compile(_bounded(pattern) + unit), _has_phone_digits) for pattern in (_INTERNATIONAL, *phones)]
 
-    def __call__(self, text: str) -> Iterator[tuple[int, int, str]]:
+    def __call__(self, text: str) -> Iterator[Find]:
         for start, end in windows(_runs(text), _LEFT, _RIGHT):
             for kind, pattern, valid in self.rules:
                 for hit in pattern.finditer(text, start, end):
