@@ -10,8 +10,9 @@ from data_prep.filters.c4 import C4
 from data_prep.filters.chain import RULES, build
 from data_prep.filters.fineweb import FineWeb
 from data_prep.filters.gopher_quality import GopherQuality
-from data_prep.filters.gopher_repetition import GopherRepetition, Runs
+from data_prep.filters.gopher_repetition import GopherRepetition
 from data_prep.filters.identification import Identification, load_identifier, middle
+from data_prep.filters.runs import Runs
 from data_prep.filters.url import Url
 from data_prep.text.batch import Batch
 from data_prep.text.language import load_language
