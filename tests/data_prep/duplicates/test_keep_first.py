@@ -1,5 +1,6 @@
 """Buckets and clusters: from keys to who repeats whom, however the documents are cut into shards."""
 
+import json
 import random
 
 import numpy as np
@@ -40,7 +41,7 @@ def by_hand(keys: np.ndarray) -> np.ndarray:
     return np.array([min(group) for group in groups])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_shards_and_parts_do_not_matter(tmp_path, data):
     values = data.draw(st.sampled_from([[0, 1, 2, 3, 1 << 63, (1 << 64) - 1], list(range(0, 1 << 64, 1 << 59))]))
@@ -79,7 +80,7 @@ def test_no_documents(tmp_path):
     assert components([], 0).shape == (0,)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 120), max_size=6), st.integers(1, 3))
 def test_keep_first_on_real_text_whatever_the_shards(legal, tmp_path, cuts, parts):
     """Decisions with planted copies: who is dropped for whom does not depend on how the documents are cut."""
@@ -89,6 +90,7 @@ def test_keep_first_on_real_text_whatever_the_shards(legal, tmp_path, cuts, part
     assert np.array_equal(clusters_of(keys, cuts, parts, tmp_path), whole)
 
 
+CONFIG = DuplicatesConfig()
 KEYS: dict[int, np.ndarray] = {}
 
 
@@ -101,33 +103,63 @@ def planted(legal: list[str]) -> np.ndarray:
     return KEYS[id(legal)]
 
 
-def test_pairs_and_clusters_are_those_of_datasketch_but_for_chance(legal, tmp_path):
-    """datasketch on the same shingles, with hash functions of its own, and both against the exact similarity of all pairs."""
-    datasketch = pytest.importorskip("datasketch")
-    texts = [text[:3000] for text in legal[:300]]
+@pytest.fixture(scope="module")
+def copies(legal):
+    """Real documents and altered copies; the chance of each pair to meet in a band; our keys."""
+    texts = [text[:3000] for text in legal[:240]]
     draw, words = random.Random(3), " ".join(texts[:20]).split()
     texts += [altered(text, draw.choice([0.01, 0.02, 0.04]), words, draw) for text in texts]
-    batch, config = Batch(texts, TURKISH), DuplicatesConfig()
-    flat, offsets = shingles(batch.words, batch.word_hashes, config.shingle, digests(batch, token_prefix(batch)))
-    chance = 1 - (1 - similarities(flat, offsets) ** config.rows) ** config.bands
-    keys = Signer(config).keys(batch)
-    found = {"ours": (keys[:, None, 1:] == keys[None, :, 1:]).any(axis=2), "theirs": np.zeros((len(texts), len(texts)), bool)}
-    lsh = datasketch.MinHashLSH(params=(config.bands, config.rows), num_perm=config.bands * config.rows)
+    batch = Batch(texts, TURKISH)
+    flat, offsets = shingled(batch)
+    chance = 1 - (1 - similarities(flat, offsets) ** CONFIG.rows) ** CONFIG.bands
+    return texts, flat, offsets, np.tril(chance, -1), Signer(CONFIG).keys(batch)
+
+
+def shingled(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+    return shingles(batch.words, batch.word_hashes, CONFIG.shingle, digests(batch, token_prefix(batch)))
+
+
+def test_pairs_are_those_of_datasketch_but_for_chance(copies):
+    """datasketch on the same shingles, with hash functions of its own, and both against the exact similarity of all pairs."""
+    datasketch = pytest.importorskip("datasketch")
+    texts, flat, offsets, chance, keys = copies
+    theirs = np.zeros(chance.shape, bool)
+    lsh = datasketch.MinHashLSH(params=(CONFIG.bands, CONFIG.rows), num_perm=CONFIG.bands * CONFIG.rows)
     for number, (start, end) in enumerate(zip(offsets, offsets[1:], strict=False)):
-        minhash = datasketch.MinHash(num_perm=config.bands * config.rows, seed=1, hashfunc=lambda value: int(value) >> 32)
+        minhash = datasketch.MinHash(num_perm=CONFIG.bands * CONFIG.rows, seed=1, hashfunc=lambda value: int(value) >> 32)
         minhash.update_batch(flat[int(start) : int(end)])
-        found["theirs"][number, lsh.query(minhash)] = True
+        theirs[number, lsh.query(minhash)] = True
         lsh.insert(number, minhash)
-    below = np.tril(np.ones_like(chance, bool), -1)
-    for side in found.values():
-        pairs, expected = side & below, chance[below].sum()
-        assert expected > 150 and abs(pairs.sum() - expected) < 0.1 * expected
-        assert pairs[below & (chance > 0.9999)].all() and not pairs[below & (chance < 1e-6)].any()
+    for met in (np.tril((keys[:, None, 1:] == keys[None, :, 1:]).any(axis=2), -1), theirs):
+        assert chance.sum() > 100 and abs(met.sum() - chance.sum()) < 0.1 * chance.sum()
+        assert met[chance > 0.9999].all() and not met[chance < 1e-6].any()
+
+
+def test_clusters_are_those_of_datatrove_but_for_chance(copies, tmp_path):
+    """datatrove's stages from disk on the same shingles: what surely belongs together does so on both sides, and of the others
+    as many are alike as with other seeds of ours."""
+    pytest.importorskip("datatrove")
+    from benchmarks.minhash_peers import Regex, SameShingles, firsts, settings, stages
+
+    texts, _, _, chance, keys = copies
+    jsonl = tmp_path / "texts.jsonl"
+    jsonl.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    stage = SameShingles(str(tmp_path / "signatures"), settings(CONFIG), Regex())
+    stage.shingles_of = lambda text: shingled(Batch([text], TURKISH))[0]
+    theirs = firsts(stages(jsonl, tmp_path, stage), len(texts))
     ours = clusters_of(keys, [100, 333], 2, tmp_path)
-    theirs = components([np.argwhere(found["theirs"] & below)], len(texts))
-    sure = np.argwhere(below & (chance > 0.9999))
+    sure = np.argwhere(chance > 0.9999)
     for side in (ours, theirs):
         assert (side[sure[:, 0]] == side[sure[:, 1]]).all()
+    others = [Signer(DuplicatesConfig(seed=seed)).keys(Batch(texts, TURKISH)) for seed in range(2, 8)]
+    by_chance = [both_drop(ours, clusters_of(other, [], 1, tmp_path)) for other in others]
+    assert both_drop(ours, theirs) > min(by_chance) - 0.05 and min(by_chance) > 0.6
+
+
+def both_drop(one: np.ndarray, other: np.ndarray) -> float:
+    """Of the documents that one or the other drops, the share that both drop."""
+    first, second = (side != np.arange(len(side)) for side in (one, other))
+    return (first & second).sum() / (first | second).sum()
 
 
 def similarities(flat: np.ndarray, offsets: np.ndarray) -> np.ndarray:
