@@ -13,6 +13,8 @@ from data_prep.quality.classifier import load
 from data_prep.quality.examples import LABELS
 from data_prep.text.batch import Batch
 
+MANY = 0.7
+
 
 class Quality:
     """Rejects texts whose most probable label is below `quality.min_label`, and those of which it is too improbable that they reach it."""
@@ -33,8 +35,10 @@ class Quality:
         MEDIUM, HIGH."""
         places = np.flatnonzero(alive)
         found = np.zeros((len(batch), len(LABELS)), np.float32)
-        part = batch if len(places) == len(batch) else Batch([batch.texts[place] for place in places], batch.casing)
-        found[places] = self.classifier.probabilities_of(part)
+        if len(places) >= MANY * len(batch):  # what other rules computed of the whole batch is worth more than a few dead texts
+            found[places] = self.classifier.probabilities_of(batch)[places]
+        else:
+            found[places] = self.classifier.probabilities_of(Batch([batch.texts[place] for place in places], batch.casing))
         label = found.argmax(1)
         for place in places if records else ():
             records[place].notes |= {"quality": LABELS[label[place]], "quality_probabilities": [round(float(x), 4) for x in found[place]]}

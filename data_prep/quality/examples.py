@@ -86,7 +86,7 @@ def _degraded(config: QualityConfig, data: DataConfig, seed: int) -> Examples:
         raise UserError(f"quality.held_out_sources: no document of quality.good has the source {min(missing)} (key {config.source_field})")
     kinds = [kind for kind in KINDS if kind not in config.held_out_kinds]
     train: list[Example] = []
-    held_out: dict[str, list[Example]] = {}
+    held_out: dict[str, list[Example]] = {"other documents": []}
     full = {}
     for example in good:
         other_source = example.source in config.held_out_sources

@@ -5,7 +5,7 @@ from typing import Any
 
 from data_prep.pages.html import number, text
 
-SIDE, LEFT, BOTTOM = 240, 34, 30
+SIDE, LEFT, TOP, BOTTOM = 240, 34, 14, 30
 ROW, NAME, WIDE = 18, 190, 460
 
 
@@ -14,7 +14,7 @@ def reliability(bins: Sequence[Mapping[str, Any]], label: str) -> str:
     most = max((one["count"] for one in bins), default=0) or 1
 
     def at(x: float, y: float) -> tuple[float, float]:
-        return LEFT + x * SIDE, 8 + (1 - y) * SIDE
+        return LEFT + x * SIDE, TOP + (1 - y) * SIDE
 
     shapes = [_line(at(0, 0), at(1, 0), "soft"), _line(at(0, 0), at(0, 1), "soft"), _line(at(0, 0), at(1, 1), "limit", "5 3")]
     for tick in (0, 0.5, 1):
@@ -31,7 +31,7 @@ def reliability(bins: Sequence[Mapping[str, Any]], label: str) -> str:
             )
     foot = at(0.5, 0)
     shapes.append(f'<text class="soft" x="{foot[0]:.0f}" y="{foot[1] + 28:.0f}" text-anchor="middle">probability</text>')
-    box = f"0 0 {LEFT + SIDE + 14} {SIDE + 8 + BOTTOM}"
+    box = f"0 0 {LEFT + SIDE + 14} {SIDE + TOP + BOTTOM}"
     return f'<svg viewBox="{box}" role="img" aria-label="{text(label)}">{"".join(shapes)}</svg>'
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from data_prep.quality.arrays import columns, share, tally
 from data_prep.quality.view import View
-from data_prep.quality.vocabulary import Vocabulary, keys
+from data_prep.quality.vocabulary import Vocabulary, beginnings, keys
 from data_prep.text.characters import UPPER
 
 MEANINGS = {
@@ -34,8 +34,11 @@ def measure(view: View, vocabulary: Vocabulary) -> np.ndarray:
     found, plain, length = keys(view), view.in_words["digits"] == 0, words.lengths
     band = np.where(plain, vocabulary.look_up(found.words), 0)
     unknown = plain & (band == 0)
-    no_beginning = plain & (vocabulary.look_up(found.beginnings) == 0)
-    no_ending = plain & (vocabulary.look_up(found.endings) == 0)
+    # What is known as a word is known by its beginning and ending.
+    strange = np.flatnonzero(unknown)
+    no_beginning, no_ending = np.zeros(len(words), bool), np.zeros(len(words), bool)
+    no_beginning[strange] = vocabulary.look_up(beginnings(view, strange)) == 0
+    no_ending[strange] = vocabulary.look_up(found.endings[strange]) == 0
     no_pair = found.paired & (vocabulary.look_up(found.pairs) == 0)
     small = (batch.flags[words.starts] & UPPER) == 0
     after, both = np.zeros(len(words), bool), np.zeros(len(words), bool)

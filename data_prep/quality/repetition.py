@@ -10,15 +10,15 @@ from data_prep.text.hashing import runs
 MEANINGS = {
     "window_128_repeated": "share of the words that came before in their window of 128 words",
     "window_128_top": "share of the most frequent word of such a window, mean",
-    "fives_repeated": "share of the runs of five words that came before in the text",
-    "fives_top": "share of the most frequent run of five words",
+    "fives_repeated": "share of the runs of five words that came before in the text, of one in four, chosen by their hashes",
+    "fives_top": "share of the most frequent of these runs",
     "words_twice_in_a_row": "share of the words that equal the one before",
     "words_alternating": "share of the words that equal the one before the one before",
     "lines_repeated": "share of the lines that came before",
     "characters_in_repeated_lines": "share of the characters in such lines",
     "lines_twice_in_a_row": "share of the lines that equal the one before",
 }
-_HALF = np.uint64(32)
+_HALF, _SAMPLE = np.uint64(32), np.uint64(3)
 
 
 def measure(view: View) -> np.ndarray:
@@ -35,12 +35,14 @@ def measure(view: View) -> np.ndarray:
 
 
 def _in_windows(words: Spans, hashes: np.ndarray, size: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of runs in windows of ``size`` words (a power of two; 0: the text): share that came before, that of the most frequent one, [n] each.
+    """Of runs in windows of ``size`` words (a power of two; 0: the text, a sample of its runs): share that came before, that of the most frequent one, [n] each.
 
     The window stands in the upper half of a key and the hash in the lower, so one sort brings equals together and leaves the windows, and
     with them the texts, where they are."""
     keys = runs(hashes, length)
     inside = words.owners[: len(keys)] == words.owners[length - 1 :]
+    if not size:
+        inside &= (keys & _SAMPLE) == 0
     owners = words.owners[: len(keys)][inside]
     if not len(owners):
         return np.zeros(len(words.bounds) - 1), np.zeros(len(words.bounds) - 1)

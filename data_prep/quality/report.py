@@ -21,10 +21,10 @@ def render(found: Mapping[str, Any]) -> str:
         f"Quality classifier: {found['name']}",
         tiles(
             [
-                (f"{found['train']:,}", "training examples"),
-                (str(len(MEANINGS)), "features"),
-                (number(first["accuracy"]), f"accuracy, {next(iter(sets))}"),
-                (number(first["macro_f1"]), f"macro-F1, {next(iter(sets))}"),
+                ("training examples", f"{found['train']:,}"),
+                ("features", str(len(MEANINGS))),
+                (f"accuracy, {next(iter(sets))}", number(first["accuracy"])),
+                (f"macro-F1, {next(iter(sets))}", number(first["macro_f1"])),
             ]
         ),
         "<p>LOW, MEDIUM and HIGH here are what the training data calls so: labels by people, or good text degraded heavily, lightly "
@@ -61,7 +61,7 @@ def _classes(sets: Mapping[str, Mapping[str, Any]]) -> str:
         for (label, row), line in zip(classes.items(), models[OURS]["confusion"], strict=True):
             cells = [number(row[key]) for key in ("examples", "precision", "recall", "f1")]
             rows.append([text(name), label, *cells, *map(number, line)])
-    return table(["held out", "class", "examples", "precision", "recall", "F1", "found LOW", "found MEDIUM", "found HIGH"], rows, left=2)
+    return table(["held out", "class", "examples", "precision", "recall", "F1", "as LOW", "MEDIUM", "HIGH"], rows, left=2)
 
 
 def _calibration(name: str, figures: Mapping[str, Any]) -> str:
@@ -72,7 +72,7 @@ def _calibration(name: str, figures: Mapping[str, Any]) -> str:
 
 def _kinds(name: str, rows: Mapping[str, Mapping[str, Any]]) -> str:
     body = [[text(kind), *(number(row[key]) for key in ("examples", "LOW", "MEDIUM", "HIGH"))] for kind, row in rows.items()]
-    inner = table(["kind, true class", "examples", "found LOW", "found MEDIUM", "found HIGH"], body)
+    inner = table(["kind, true class", "examples", "as LOW", "as MEDIUM", "as HIGH"], body)
     return f"<details><summary>{text(name)}</summary>{inner}</details>"
 
 

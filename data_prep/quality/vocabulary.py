@@ -29,8 +29,6 @@ class Keys:
 
     words: np.ndarray
     """[k] uint64: of each word in lower case."""
-    beginnings: np.ndarray
-    """[k] of its first letters."""
     endings: np.ndarray
     """[k] of its last letters."""
     pairs: np.ndarray
@@ -43,19 +41,29 @@ def keys(view: View) -> Keys:
     """The hashes of all words; each kind has hashes of its own."""
     batch, words, prefix = view.batch, view.batch.words, view.batch.lower_prefix
     ends = prefix.spans(np.maximum(words.starts, words.ends - ENDING), words.ends)
-    begins = prefix.spans(words.starts, np.minimum(words.ends, words.starts + BEGINNING))
     tails = np.where(view.in_words["digits"] == 0, ends, np.uint64(1))
     pairs, paired = np.zeros_like(tails), np.zeros(len(words), bool)
     pairs[1:] = tails[:-1] * BASE + tails[1:]
     paired[1:] = words.owners[1:] == words.owners[:-1]
-    return Keys(batch.word_hashes, begins ^ BASE, ~ends, pairs, paired)
+    return Keys(batch.word_hashes, ~ends, pairs, paired)
+
+
+def beginnings(view: View, chosen: np.ndarray) -> np.ndarray:
+    """[c] uint64: hashes of the first letters of the chosen words."""
+    starts, ends = view.batch.words.starts[chosen], view.batch.words.ends[chosen]
+    return view.batch.lower_prefix.spans(starts, np.minimum(ends, starts + BEGINNING)) ^ BASE
 
 
 def count(view: View) -> Counts:
     """How often everything occurs in a batch."""
     found, plain = keys(view), view.in_words["digits"] == 0
-    chosen = {name: found.paired if name == "pairs" else plain for name in KINDS}
-    return {name: np.unique(getattr(found, name)[chosen[name]], return_counts=True) for name in KINDS}
+    hashes = {
+        "words": found.words[plain],
+        "beginnings": beginnings(view, plain),
+        "endings": found.endings[plain],
+        "pairs": found.pairs[found.paired],
+    }
+    return {name: np.unique(some, return_counts=True) for name, some in hashes.items()}
 
 
 def add(parts: Iterable[Counts]) -> Counts:

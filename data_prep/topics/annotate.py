@@ -29,8 +29,7 @@ class Topics:
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
         """No test. The topic of each document that is alive stands in its notes."""
-        places = np.flatnonzero(alive)
-        part = batch if len(places) == len(batch) else Batch([batch.texts[place] for place in places], batch.casing)
-        for place, topic in zip(places, self.model.topics_of(part, self.least), strict=True):
-            records[place].notes[NOTE] = topic
+        topics = self.model.topics_of(batch, self.least)
+        for place in np.flatnonzero(alive) if records else ():
+            records[place].notes[NOTE] = topics[place]
         yield from ()

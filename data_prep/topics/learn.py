@@ -25,7 +25,7 @@ from data_prep.topics.classifier import OTHER, Topics, stacked
 from data_prep.topics.words import most_frequent
 
 FOLDS = 3
-TELLING = 10
+TELLING = 6
 Labelled = tuple[str, str, str]
 """Id, topic, text."""
 

@@ -19,23 +19,23 @@ def render(found: Mapping[str, Any]) -> str:
         mixed = max((count, name) for name, count in zip(held_out["classes"], line, strict=True) if name != topic)
         with_what = f"{text(mixed[1])} ({mixed[0]})" if mixed[0] else ""
         figures = [number(row[key]) for key in ("examples", "precision", "recall", "f1")]
-        rows.append([text(topic), *figures, with_what, text(", ".join(found["telling"][topic]))])
+        rows.append([text(topic), text(", ".join(found["telling"][topic])), *figures, with_what])
     shown = reliability(held_out["calibration"]["bins"], "reliability diagram")
     return page(
         f"Topic classifier: {found['name']}",
         tiles(
             [
-                (number(held_out["accuracy"]), f"accuracy, {held_out['examples']:,} held-out documents"),
-                (number(held_out["macro_f1"]), "macro-F1"),
-                (str(len(held_out["classes"])), "topics"),
-                (f"{found['train']:,}", "training documents"),
-                (f"{found['words']:,}", "words"),
+                (f"accuracy, {held_out['examples']:,} held-out documents", number(held_out["accuracy"])),
+                ("macro-F1", number(held_out["macro_f1"])),
+                ("topics", str(len(held_out["classes"]))),
+                ("training documents", f"{found['train']:,}"),
+                ("words", f"{found['words']:,}"),
             ]
         ),
         f'<p>Below a probability of {other["min_probability"]} a document is "Other": {other["count"]:,} of the held-out ones, and '
         f"{number(other['accuracy_of_rest'])} of the rest are right. Bielik v3 reports {PAPER} on 120 topics of its own.</p>",
         "<h2>Topics</h2>",
-        table(["topic", "held out", "precision", "recall", "F1", "most mixed up with", "telling words"], rows),
+        table(["topic", "telling words", "held out", "precision", "recall", "F1", "most taken for"], rows, left=2),
         "<h2>Calibration</h2>",
         f'<figure class="card" style="max-width:22rem">{shown}<figcaption>expected calibration error {held_out["calibration"]["error"]}'
         "</figcaption></figure>",
