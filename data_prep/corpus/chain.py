@@ -2,15 +2,16 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from data_prep.corpus.record import Record
+from data_prep.corpus.sizes import Sizer, Sizes
 from data_prep.corpus.stage import Work
-from data_prep.corpus.tally import Sizes, Tally
+from data_prep.corpus.tally import Tally
 from data_prep.filters.contamination import Index
 from data_prep.filters.passages import cut
 from data_prep.text.batch import Batch
@@ -21,10 +22,15 @@ Dropped = Callable[[Record, str, float | None], None]
 
 @dataclass
 class Survivors:
-    """Documents of a batch that passed every rule."""
+    """Documents that passed every rule."""
 
     records: list[Record]
     batch: Batch
+    """They and others."""
+    alive: np.ndarray
+    """[batch] bool: which of the batch they are."""
+    sizes: np.ndarray
+    """[records, 4] as in `Sizes`."""
 
 
 class Clock:
@@ -57,7 +63,7 @@ class Chain:
         """Numbers of the evaluation texts that were found."""
         self.took: Counter[str] = Counter()
         """CPU seconds of each step."""
-        self.tokens = TokenCounter(work.config.tokenizer, say) if work.config.tokenizer else None
+        self.sizer = Sizer(self.profile.casing, work.config.tokenizer, say)
 
     def declare(self, tally: Tally) -> None:
         """Put all steps into a tally, in order."""
@@ -71,7 +77,7 @@ class Chain:
         records = self._clean(records, tally, dropped)
         clock.lap("cleaning")
         batch = Batch([record.text for record in records], self.profile.casing)
-        sizes = self._sizes(batch)
+        sizes = self.sizer.measure(batch)
         clock.lap("measuring")
         alive = np.ones(len(records), bool)
         for rule in self.rules:
@@ -88,10 +94,9 @@ class Chain:
                 alive &= ~out
             step.flow("out", sizes.sums(alive))
             clock.lap(rule.name)
-        if not alive.all():
-            records = [record for record, stays in zip(records, alive, strict=True) if stays]
-            batch = Batch([record.text for record in records], self.profile.casing)
-        survivors = self._decontaminate(records, batch, tally, dropped) if self.index else Survivors(records, batch)
+        survivors = Survivors([record for record, stays in zip(records, alive, strict=True) if stays], batch, alive, sizes.values[alive])
+        if self.index:
+            survivors = self._decontaminate(records, batch, alive, sizes, tally, dropped)
         clock.lap("contamination")
         return survivors
 
@@ -113,53 +118,34 @@ class Chain:
             kept.append(record)
         return kept
 
-    def _decontaminate(self, records: list[Record], batch: Batch, tally: Tally, dropped: Dropped) -> Survivors:
+    def _decontaminate(
+        self, records: list[Record], batch: Batch, alive: np.ndarray, sizes: Sizes, tally: Tally, dropped: Dropped
+    ) -> Survivors:
         """Drop the documents with evaluation text, or cut it out of them (`corpus.contamination.action`)."""
-        step, everything = tally.step("contamination"), np.ones(len(records), bool)
-        step.flow("in", self._sizes(batch).sums(everything))
-        hits = self.index.find(batch)
-        self.leaked.update(hits.pairs[:, 1].tolist())
-        kept = dict(enumerate(records))
-        for owner in np.unique(hits.owners).tolist():
+        step, hits, limit = tally.step("contamination"), self.index.find(batch), "runs of words shared with evaluation text"
+        step.flow("in", sizes.sums(alive))
+        self.leaked.update(hits.pairs[alive[hits.pairs[:, 0]], 1].tolist())
+        alive, texts = alive.copy(), {}
+        for owner in np.unique(hits.owners[alive[hits.owners]]).tolist():
             record, own = records[owner], hits.owners == owner
             text = ""
             if self.passages:
                 places = zip(hits.starts[own] - batch.starts[owner], hits.ends[own] - batch.starts[owner], strict=True)
                 text = cut(record.text, places, self.profile)
+            reason = "contamination/passage" if text else "contamination/document"
+            tally.sample(reason, record, float(own.sum()), limit)
             if text:
-                tally.sample("contamination/passage", record, float(own.sum()), "runs of words shared with evaluation text")
                 step.change(["contamination"])
-                record.text = text
+                record.text = texts[owner] = text
             else:
-                tally.sample("contamination/document", record, float(own.sum()), "runs of words shared with evaluation text")
-                step.dropped["contamination/document"] += 1
-                dropped(record, "contamination/document", float(own.sum()))
-                del kept[owner]
-        if len(hits.owners):
-            records = list(kept.values())
-            batch = Batch([record.text for record in records], self.profile.casing)
-        step.flow("out", self._sizes(batch).sums(np.ones(len(records), bool)))
-        return Survivors(records, batch)
-
-    def _sizes(self, batch: Batch) -> Sizes:
-        tokens = self.tokens.count(batch.texts) if self.tokens else None
-        return Sizes(batch.sizes, utf8_sizes(batch), batch.words.counts, tokens)
-
-
-def utf8_sizes(batch: Batch) -> np.ndarray:
-    """[n] bytes of each text in UTF-8."""
-    codes = batch.codes
-    return batch.sizes + batch.count(codes > 0x7F) + batch.count(codes > 0x7FF) + batch.count(codes > 0xFFFF)
-
-
-class TokenCounter:
-    """Counts tokens with the fastest library that serves the tokenizer."""
-
-    def __init__(self, folder: str, say: Callable[[str], Any]):
-        from data_prep.tokenizer.bulk import BulkEncoder
-
-        self.backend = next(BulkEncoder(folder, 1, say).backends())
-
-    def count(self, texts: Sequence[str]) -> np.ndarray:
-        """[n] tokens of each text, special tokens left out."""
-        return np.array([len(ids) for ids in self.backend.encode(list(texts))], np.int64)
+                step.dropped[reason] += 1
+                dropped(record, reason, float(own.sum()))
+                alive[owner] = False
+        sizes = self.sizer.again(sizes, texts)
+        step.flow("out", sizes.sums(alive))
+        kept = [record for record, stays in zip(records, alive, strict=True) if stays]
+        if texts:  # the arrays of the batch are of texts that are no more
+            return Survivors(
+                kept, Batch([record.text for record in kept], self.profile.casing), np.ones(len(kept), bool), sizes.values[alive]
+            )
+        return Survivors(kept, batch, alive, sizes.values[alive])

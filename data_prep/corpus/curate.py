@@ -12,6 +12,7 @@ from data_prep.corpus.chain import Chain, Clock, Survivors
 from data_prep.corpus.identity import curate_settings
 from data_prep.corpus.plan import Unit
 from data_prep.corpus.record import Record, to_line
+from data_prep.corpus.sizes import joined
 from data_prep.corpus.stage import MB, Report, Stage, Task, Work
 from data_prep.corpus.tally import Tally
 from data_prep.corpus.zst import Writer
@@ -22,7 +23,7 @@ from data_prep.sources.inputs import stamp
 from data_prep.sources.readers import read_documents
 
 KEPT, DROPPED, EMBEDDINGS, PARAGRAPHS, PLACES = "kept.jsonl.zst", "dropped.jsonl.zst", "embeddings.npy", "paragraphs", "places.npy"
-COUNTS = "counts.json"
+COUNTS, SIZES = "counts.json", "sizes.npy"
 """What a shard's documents met with, for the funnel; apart from the manifest, which every element of later stages reads."""
 BATCH_CHARACTERS = 250_000
 """The arrays of a batch then stay in the cache of a core."""
@@ -128,21 +129,26 @@ class Marks:
         self.documents = 0
         self.keys: list[np.ndarray] = []
         self.embeddings: list[np.ndarray] = []
+        self.sizes: list[np.ndarray] = []
         self.places: list[tuple[np.ndarray, ...]] = []
 
     def take(self, survivors: Survivors) -> None:
         """Mark some more documents."""
+        batch, alive = survivors.batch, survivors.alive
         if self.signer:
-            self.keys.append(self.signer.keys(survivors.batch))
+            self.keys.append(self.signer.keys(batch)[alive])
         if self.embedder:
-            self.embeddings.append(self.embedder.embed(survivors.batch.texts))
+            self.embeddings.append(self.embedder.embed([record.text for record in survivors.records]))
         if self.paragraphs:
-            keys, documents, numbers = paragraphs.keys(survivors.batch, self.paragraphs.min_characters)
-            self.places.append((keys, documents + self.documents, numbers))
+            keys, documents, numbers = paragraphs.keys(batch, self.paragraphs.min_characters)
+            own, ranks = alive[documents], np.cumsum(alive) - 1
+            self.places.append((keys[own], ranks[documents[own]] + self.documents, numbers[own]))
+        self.sizes.append(survivors.sizes)
         self.documents += len(survivors.records)
 
     def save(self, folder: Path) -> None:
         """Write the arrays."""
+        np.save(folder / SIZES, joined(self.sizes))
         if self.signer:
             empty = np.empty((0, self.signer.columns), np.uint64)
             buckets.write_sorted(folder, np.concatenate([empty, *self.keys]))

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from data_prep.corpus.chain import TokenCounter, utf8_sizes
 from data_prep.corpus.record import Record
+from data_prep.corpus.sizes import Sizer, Sizes
 from data_prep.corpus.stage import Work
-from data_prep.corpus.tally import Sizes, Step, Tally
+from data_prep.corpus.tally import Step, Tally
 from data_prep.corpus.verdicts import Verdicts
 from data_prep.duplicates import paragraphs
 from data_prep.text.batch import Batch
@@ -18,11 +19,11 @@ Drop = Callable[[int, Record, str, int | None], None]
 
 
 class LastSteps:
-    """Takes batches of documents through ``steps``."""
+    """Takes batches of documents through ``steps``. ``sizes`` [documents, 4] are those of all documents of the shard."""
 
-    def __init__(self, work: Work, source: str, steps: Sequence[str], verdicts: Verdicts, tally: Tally):
+    def __init__(self, work: Work, source: str, steps: Sequence[str], verdicts: Verdicts, sizes: np.ndarray, say: Callable[[str], Any]):
         config, profile = work.config, work.plan.profile(source)
-        self.verdicts, self.tally, self.casing = verdicts, tally, profile.casing
+        self.verdicts, self.tally, self.sizes = verdicts, Tally(config.samples), sizes
         self.steps = steps
         self.min_words_left = config.paragraphs.min_words_left
         self.anonymiser = None
@@ -30,16 +31,16 @@ class LastSteps:
             from data_prep.pii.anonymise import Anonymiser
 
             self.anonymiser = Anonymiser(profile)
-        self.tokens = TokenCounter(config.tokenizer, print) if config.tokenizer else None
+        self.sizer = Sizer(profile.casing, config.tokenizer, say)
         self.found: Counter[str] = Counter()
         self.kept = 0
         for step in steps:
-            tally.step(step)
+            self.tally.step(step)
 
     def pass_through(self, rows: list[tuple[int, Record]], drop: Drop) -> list[Record]:
         """The documents of a batch that stay, as they stay."""
         numbers, records = np.array([row for row, _ in rows]), [record for _, record in rows]
-        sizes, alive = self._sizes(records), np.ones(len(rows), bool)
+        sizes, alive = Sizes(self.sizes[numbers]), np.ones(len(rows), bool)
         for name in self.steps:
             step = self.tally.step(name)
             step.flow("in", sizes.sums(alive))
@@ -58,14 +59,9 @@ class LastSteps:
         self.kept += int(alive.sum())
         return [record for record, stays in zip(records, alive, strict=True) if stays]
 
-    def _sizes(self, records: list[Record]) -> Sizes:
-        batch = Batch([record.text for record in records], self.casing)
-        tokens = self.tokens.count(batch.texts) if self.tokens else None
-        return Sizes(batch.sizes, utf8_sizes(batch), batch.words.counts, tokens)
-
     def _cut(self, numbers: np.ndarray, records: list[Record], alive: np.ndarray, step: Step, sizes: Sizes, drop: Drop) -> Sizes:
         """Remove repeated paragraphs; a document with too little left is dropped as it was."""
-        changed = False
+        texts: dict[int, str] = {}
         for index in np.flatnonzero(alive):
             gone = self.verdicts.gone.get(int(numbers[index]))
             if not gone:
@@ -77,16 +73,16 @@ class LastSteps:
                 step.dropped["paragraphs"] += 1
                 alive[index] = False
                 continue
-            records[index].text, changed = text, True
+            records[index].text = texts[int(index)] = text
             step.change(["paragraphs"])
-        return self._sizes(records) if changed else sizes
+        return self.sizer.again(sizes, texts)
 
     def _anonymise(self, records: list[Record], alive: np.ndarray, step: Step, sizes: Sizes) -> Sizes:
-        changed = False
+        texts: dict[int, str] = {}
         for index in np.flatnonzero(alive):
             text, found = self.anonymiser.replace(records[index].text)
             if found:
-                records[index].text, changed = text, True
+                records[index].text = texts[int(index)] = text
                 self.found.update(found)
                 step.change(["pii"])
-        return self._sizes(records) if changed else sizes
+        return self.sizer.again(sizes, texts)

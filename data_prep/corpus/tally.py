@@ -17,18 +17,6 @@ SHOWN = 400
 MEASURES = ("documents", "characters", "bytes", "words", "tokens")
 
 
-class Sizes:
-    """Measures [n] of the documents of a batch; ``tokens`` is None where they are not counted."""
-
-    def __init__(self, characters: np.ndarray, bytes_: np.ndarray, words: np.ndarray | None, tokens: np.ndarray | None = None):
-        self.values = {"documents": np.ones(len(characters), np.int64), "characters": characters, "bytes": bytes_}
-        self.values |= {"words": words, "tokens": tokens}
-
-    def sums(self, mask: np.ndarray) -> dict[str, int | None]:
-        """Sum of each measure over a mask [n]."""
-        return {name: None if values is None else int(values[mask].sum()) for name, values in self.values.items()}
-
-
 @dataclass
 class Step:
     """Counts of one step."""

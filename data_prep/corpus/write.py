@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 
 from common.files import digest, fsync_folder, make_folder, write_json
 from data_prep.corpus.compare import Clusters, Paragraphs, Semantic
-from data_prep.corpus.curate import BATCH_CHARACTERS, COUNTS, DROPPED, KEPT
+from data_prep.corpus.curate import BATCH_CHARACTERS, COUNTS, DROPPED, KEPT, SIZES
 from data_prep.corpus.last_steps import LastSteps
 from data_prep.corpus.record import Record, from_line, to_line
 from data_prep.corpus.stage import Report, Stage, Task, Work
-from data_prep.corpus.tally import Tally
 from data_prep.corpus.verdicts import Verdicts
 from data_prep.corpus.zst import Writer, read
 
@@ -63,7 +63,7 @@ class Write(Stage):
         first, last = map(int, self.curate.firsts()[number : number + 2])
         source, home = self.curate.units[task.name].source, self.curate.folder / task.name
         verdicts = Verdicts(self.clusters, self.semantic, self.paragraphs, first, last)
-        steps = LastSteps(self.work, source, self.steps(), verdicts, Tally(self.work.config.samples))
+        steps = LastSteps(self.work, source, self.steps(), verdicts, np.load(home / SIZES), report.say)
         with Writer(folder / DOCUMENTS) as kept, Writer(folder / DROPPED) as dropped:
 
             def drop(row: int, record: Record, reason: str, other: int | None) -> None:
