@@ -76,9 +76,9 @@ def measure(view: View) -> np.ndarray:
 def _in_parentheses(view: View) -> np.ndarray:
     """[n]: share of the words that have more parentheses opened than closed before them in their text."""
     words = view.batch.words
-    steps = np.zeros(len(words) + 1, np.int32)
+    steps, before = np.zeros(len(words) + 1, np.int32), np.zeros(len(view.batch), np.int64)
     for sign, step in (("(", 1), (")", -1)):
-        np.add.at(steps, np.searchsorted(words.starts, view.places(sign)), np.int32(step))
-    depth = np.cumsum(steps)
-    before = np.concatenate([[0], depth])[words.bounds[:-1]]
-    return share(words.total(depth[:-1] > before[words.owners]), words.counts)
+        places = view.places(sign)
+        np.add.at(steps, np.searchsorted(words.starts, places), np.int32(step))
+        before += step * np.searchsorted(places, view.batch.starts[:-1])
+    return share(words.total(np.cumsum(steps)[:-1] > before[words.owners]), words.counts)
