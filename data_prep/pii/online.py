@@ -16,10 +16,10 @@ _EMAIL = re.compile(
 _URL_SIGNS = ("://", "www.", "WWW.")
 _REST = r"[^\s<>\"“”«»'’`|\\^{}]"
 _URL = re.compile(rf"(?<![\w@])(?:(?:https?|ftp)://{_REST}|www\.[\w-]+\.\w){_REST}*", re.IGNORECASE)
-# A bare host counts only with a path: Onet.pl and Women.com are names of companies.
+# A bare host counts only with a path: Onet.pl and Women.com are names of companies. `host/path:tag` names an image of a container.
 _DOMAINS = ("com", "org", "net", "gov", "edu", "io", "eu", "tr", "pl", "uk")
 _PATH_SIGN = re.compile(r"/(?:(?<=\.[a-z]{3}/)|(?<=\.[a-z]{2}/))")
-_PATH = re.compile(rf"(?<![\w@./:-])(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+(?:{'|'.join(_DOMAINS)})/{_REST}+")
+_PATH = re.compile(rf"(?<![\w@./:-])(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+(?:{'|'.join(_DOMAINS)})/(?!\S*\w:\w){_REST}+")
 _TRAILING, _BRACKETS = ".,;:!?…*_~)]", {")": "(", "]": "["}
 _IP4_SIGN = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")  # begins with a full stop, which are fewer than digits
 _IP4 = re.compile(r"(?<![\w.,:/-])[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![\w-]|[.,][0-9])")

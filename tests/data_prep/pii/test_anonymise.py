@@ -31,7 +31,7 @@ def anonymisers() -> dict[str, Anonymiser]:
         ("pl", "NIP 526-000-12-46, REGON 000331501, ul. Długa 7/2, 00-950 Warszawa.", "NIP <NIP>, REGON <REGON>, <ADDRESS>."),
         ("en", "SSN 123-45-6789, not 000-12-3456, (212) 555-0123 or +44 20 7946 0958", "SSN <SSN>, not 000-12-3456, <PHONE> or <PHONE>"),
         ("en", "Section 11.1.1.4 of 4111 1111 1111 1111 but 4111 1111 1111 1112", "Section 11.1.1.4 of <CARD> but 4111 1111 1111 1112"),
-        ("en", "Women.com, NDCG@10.Based, pass@k, git@github.com:a/b, std::cout, 127.0.0.1", None),
+        ("en", "Women.com, NDCG@10.Based, pass@k, git@github.com:a/b, std::cout, 127.0.0.1, nvcr.io/nvidia/nemo:26.08", None),
         ("en", "john (at) example.com, fe80::1ff:fe23:4567:890a, github.com/a/b.", "<EMAIL>, <IP>, <URL>."),
         ("en", "", None),
     ],
