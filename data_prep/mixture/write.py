@@ -75,7 +75,8 @@ def write_phase(
                     owners = numbers[part["stratum"]]
                     written.write(_gather(sources, owners, part, dtype))
                     np.add.at(counted, (owners, np.log2(part["length"]).astype(int)), 1)
-                    read.update(zip(owners.tolist(), part["repeat"].tolist(), strict=True))
+                    for owner, repeat, count in _pairs(owners, part["repeat"]):
+                        read[owner, repeat] += count
                     done(int(part["length"].sum()) * dtype.itemsize * MB)
                     yield np.stack([owners, part["document"], part["repeat"]], axis=1)
 
@@ -106,6 +107,13 @@ def write_phase(
         )
         manifests.write(aside, made)
     return made
+
+
+def _pairs(owners: np.ndarray, repeats: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """Every pair of a source and a repeat with its count."""
+    kinds = int(repeats.max()) + 1
+    counts = np.bincount(owners * kinds + repeats)
+    yield from ((int(pair) // kinds, int(pair) % kinds, int(counts[pair])) for pair in np.flatnonzero(counts))
 
 
 def _readings(read: Mapping[tuple[int, int], int], sources: Sequence[Source]) -> dict[str, list[int]]:

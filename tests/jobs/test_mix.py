@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from data_prep.mixture import draw, sources, write
 from data_prep.tokenizer.train import save, train
 from data_prep.tokens.indexed import read_index
 from jobs import mix, prepare
+from tests.jobs.test_report_in_browser import CHROMIUM, DESKTOP, PHONE, Browser
 
 HERE = Path(__file__).parent
 SOURCES = {"web": 400, "law": 150, "tiny": 12}
@@ -303,6 +305,20 @@ def test_the_preview_is_what_lies_there(config):
             assert html.escape(one["text"]) in page and "<b>" not in one["text"].replace("<b>", "") and html.escape(one["origin"]) in page
     assert "http" not in page.partition("</style>")[2] and "<script" not in page
     assert json.loads(Path(config.mixture.output, "mixture.json").read_text()) == found
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+def test_the_page_is_drawn_whole_without_error_or_request(config, tmp_path):
+    config.mixture.topic_caps = {"tax": 0.3}
+    found = mix.run(config)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        browser = Browser(Path(profile))
+        for width in (PHONE, DESKTOP):
+            seen = browser.open(Path(config.mixture.output, "mixture.html"), width)
+            assert not seen["errors"] and not seen["asked"] and seen["overflow"] <= 0 and seen["width"] == width
+            assert [(plot["label"], plot["cut"]) for plot in seen["plots"] if plot["cut"] or plot["width"] < 250] == []
+            assert len(seen["plots"]) == sum(len(phase["sources"]) for phase in found["phases"].values())
+        browser.close()
 
 
 KILLED = """

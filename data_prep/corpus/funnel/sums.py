@@ -109,7 +109,7 @@ def _samples(units: list[dict[str, Any]], count: int) -> dict[str, list[dict[str
     for unit in units:
         for reason, samples in unit["samples"].items():
             found.setdefault(reason, []).extend(samples)
-    return {reason: sorted(samples, key=lambda one: one["id"])[:count] for reason, samples in sorted(found.items())}
+    return {reason: sorted(samples, key=lambda one: (one["key"], one["id"]))[:count] for reason, samples in sorted(found.items())}
 
 
 def _histograms(units: list[dict[str, Any]]) -> list[dict[str, Any]]:
