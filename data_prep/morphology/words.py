@@ -4,13 +4,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.morphology.analysers import Analyser
+from data_prep.morphology.analysers import UNKNOWN, Analyser
 from data_prep.text.batch import Batch, hash_words
 from data_prep.text.characters import code_points
 
 _APOSTROPHES = "'’"
 _TAIL = np.uint64(0x517CC1B727220A95)
 """Sets the key of a suffix after an apostrophe apart from that of the same letters as a word."""
+
+
+_LONGEST = 64
+"""Words of so many letters are none."""
 
 
 class Words(NamedTuple):
@@ -71,8 +75,11 @@ class WordTable:
         """[k, 2] uint64: lemma and class of distinct words, one by one."""
         lemmas, classes = [], []
         for start, end, is_tail in zip(batch.words.starts[places].tolist(), batch.words.ends[places].tolist(), tail.tolist(), strict=True):
-            word = batch.lower[start:end].tobytes().decode("utf-32-le", "replace")
-            lemma, suffix = ("", self.analyser.suffix(word)) if is_tail else self.analyser.word(word)
+            word = "".join(map(chr, batch.lower[start : min(end, start + _LONGEST)].tolist()))
+            if len(word) == _LONGEST:
+                lemma, suffix = UNKNOWN
+            else:
+                lemma, suffix = ("", self.analyser.suffix(word)) if is_tail else self.analyser.word(word)
             lemmas.append(lemma)
             classes.append(suffix)
         empty = np.array([[not lemma, not suffix] for lemma, suffix in zip(lemmas, classes, strict=True)])

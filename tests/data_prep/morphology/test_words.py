@@ -45,6 +45,12 @@ def test_table_size_history_and_batches_do_not_matter(turkish: Simplemma, first_
     assert (whole.lemmas != 0).mean() > 0.9
 
 
+def test_endless_words_and_strange_letters(turkish: Simplemma) -> None:
+    words = words_of(WordTable(turkish, 100), ["ev" * 300_000 + " evi 𝔱𝔢𝔰𝔱 \ud800 '’ev’' ''", "’nın", ""])
+    assert [int(lemma != 0) for lemma in words.lemmas[:2]] == [0, 1]
+    assert words.suffixes[0] == 0
+
+
 def test_only_chosen_documents(turkish: Simplemma) -> None:
     batch = Batch(["bir kitap", "iki ev", "", "üç okul"], CASING)
     words = WordTable(turkish, 100).words(batch, np.array([True, False, True, True]))
