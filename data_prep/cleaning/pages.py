@@ -5,12 +5,15 @@ import re
 from conf.schema.language import LanguageConfig
 from data_prep.text.characters import lower
 
-_LISTED = re.compile(r"(\.\s?){3,}\s*\w{1,6}\s*$|\s{3,}\d{1,4}\s*$|…+\s*\d{1,4}\s*$")
-"""A line of a table of contents: dots or a wide gap, then the number of a page."""
+_LISTED = re.compile(r"((…|\.\s?\.\s?\.)[\s.…]*|\s{3,})(\d{1,4}|[ivxlc]{1,6})$", re.IGNORECASE)
+"""The end of a line of a table of contents: dots or a wide gap, then the number of a page."""
+TAIL = 60
+"""It is looked for in so many characters."""
 HEADING_LINES = 3
 """A heading is looked for in so many lines, since the number of the page or a running title may stand above it."""
 _NUMBERING = re.compile(r"^(\d+[.)]?|[ivxl]+[.)])\s+|[\s.:]+$")
-"""What may stand around a heading: its number, a colon."""
+NUMBERING = 10
+"""What may stand around a heading: its number, a colon; about so many characters."""
 
 
 class Pages:
@@ -19,6 +22,7 @@ class Pages:
     def __init__(self, profile: LanguageConfig):
         self.rules, self.short, self.casing = profile.pages, profile.fineweb.short_line, profile.casing
         self.headings = {lower(heading, profile.casing) for heading in profile.pages.headings}
+        self.longest = max(map(len, self.headings), default=0) + NUMBERING
 
     def __call__(self, text: str) -> str:
         """The pages that stay, an empty line between them."""
@@ -31,7 +35,7 @@ class Pages:
         rules, lines = self.rules, [line.strip() for line in page.split("\n") if not line.isspace() and line]
         if any(self._is_heading(line) for line in lines[:HEADING_LINES]):
             return "heading"
-        if sum(bool(_LISTED.search(line)) for line in lines) > rules.max_listed_lines * len(lines):
+        if sum(bool(_LISTED.search(line[-TAIL:])) for line in lines) > rules.max_listed_lines * len(lines):
             return "list"
         words = page.split()
         if len(words) < rules.min_words:
@@ -41,4 +45,4 @@ class Pages:
         return "short_lines" if sum(len(line) <= self.short for line in lines) > rules.max_short_lines * len(lines) else None
 
     def _is_heading(self, line: str) -> bool:
-        return _NUMBERING.sub("", lower(line, self.casing)) in self.headings
+        return len(line) <= self.longest and _NUMBERING.sub("", lower(line, self.casing)) in self.headings

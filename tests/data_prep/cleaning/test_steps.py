@@ -108,6 +108,14 @@ def test_pages_of_a_thesis():
     assert pages(references) is references
 
 
+@pytest.mark.parametrize(
+    "text", ["x" + " " * 300_000 + "x \n", ". " * 150_000 + "\fx", "." * 300_000 + "x\f", "Ã¼ " * 100_000, ")" * 300_000]
+)
+def test_every_step_takes_linear_time(text):
+    """A step whose time grows with the square of a run's length would take minutes, and the test's time limit ends it."""
+    build(STEPS, PROFILE).clean(text)
+
+
 def test_names_and_their_order():
     assert list(build(STEPS, PROFILE).steps) == list(STEPS)
     with pytest.raises(UserError, match="no cleaning step 'whitspace'.*did you mean 'whitespace'"):
