@@ -25,6 +25,7 @@ def run(config: Config) -> dict[str, Any] | None:
     from data_prep.topics import learn
 
     topics = config.topics
+    learn.check(topics)
     profile = load_language(topics.language, config.corpus.languages.get(topics.language))
     settings = {key: value for key, value in asdict(topics).items() if key not in USED_LATER}
     settings |= {"seed": config.seed, "text_field": config.data.text_field, "id_field": config.data.id_field, "casing": profile.casing}

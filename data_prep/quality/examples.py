@@ -46,8 +46,8 @@ class Examples:
     """Group -> the whole good text behind the training examples, for the vocabulary."""
 
 
-def gather(config: QualityConfig, data: DataConfig, seed: int) -> Examples:
-    """Read and make all examples; the same for the same files, keys and seed. Raises UserError for a label, kind or source that is not."""
+def check(config: QualityConfig) -> None:
+    """Raise UserError for what is wrong before anything is read."""
     for kind in config.held_out_kinds:
         if kind not in KINDS:
             raise UserError(
@@ -55,6 +55,11 @@ def gather(config: QualityConfig, data: DataConfig, seed: int) -> Examples:
             )
     if not config.labelled and not config.good:
         raise UserError("name labelled documents (quality.labelled) or good text to degrade (quality.good)")
+
+
+def gather(config: QualityConfig, data: DataConfig, seed: int) -> Examples:
+    """Read and make all examples; the same for the same files, keys and seed. Raises UserError for a label, kind or source that is not."""
+    check(config)
     made = _labelled(config, data) if config.labelled else _degraded(config, data, seed)
     for path in config.measured:
         made.held_out[path] = list(_read(config, data, [path]))

@@ -30,10 +30,15 @@ Labelled = tuple[str, str, str]
 """Id, topic, text."""
 
 
-def gather(config: TopicsConfig, data: DataConfig) -> tuple[list[Labelled], list[Labelled]]:
-    """Documents to learn from and to measure on, by a hash of the id. Raises UserError where there are too few topics."""
+def check(config: TopicsConfig) -> None:
+    """Raise UserError for what is wrong before anything is read."""
     if not config.labelled:
         raise UserError("topics.labelled is empty; name files with labelled documents")
+
+
+def gather(config: TopicsConfig, data: DataConfig) -> tuple[list[Labelled], list[Labelled]]:
+    """Documents to learn from and to measure on, by a hash of the id. Raises UserError where there are too few topics."""
+    check(config)
     sample = heapq.nsmallest(config.documents, _read(config, data), key=lambda document: (share_of(document[0]), document[0]))
     train = [document for document in sample if share_of(f"held out {document[0]}") >= config.held_out_share]
     sizes = Counter(topic for _, topic, _ in train)

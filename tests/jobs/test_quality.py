@@ -58,8 +58,9 @@ def test_a_strange_folder_is_left_alone(job, section, config, tmp_path):
         job.run(config)
 
 
-def test_nothing_to_learn_from(tmp_path):
-    config = Config()
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_nothing_to_learn_from(dry_run, tmp_path):
+    config = Config(dry_run=dry_run)
     config.quality.model, config.topics.model = str(tmp_path / "q"), str(tmp_path / "t")
     with pytest.raises(UserError, match="quality.good"):
         quality.run(config)
