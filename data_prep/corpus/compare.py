@@ -162,10 +162,9 @@ class Semantic(Stage):
         report.advance(task.size)
         return {"documents": len(documents), "dropped": int(out.sum())}
 
-    def repeats(self) -> np.ndarray:
-        """[k, 2] int64: each semantic duplicate with the document it repeats, ascending."""
-        found = np.concatenate([np.load(path) for path in self.files(REPEATS)])
-        return found[np.argsort(found[:, 0])]
+    def repeats(self, first: int, last: int) -> np.ndarray:
+        """[k, 2] int64: each semantic duplicate from ``first`` to ``last`` (exclusive) with the document it repeats."""
+        return between(list(self.files(REPEATS)), first, last)
 
 
 class Paragraphs(Stage):
@@ -185,7 +184,7 @@ class Paragraphs(Stage):
         """Find the repeated paragraphs of one part, among documents that are still there."""
         dropped = self.clusters.dropped()
         if self.semantic:
-            dropped[self.semantic.repeats()[:, 0]] = True
+            dropped[self.semantic.repeats(0, len(dropped))[:, 0]] = True
         firsts = self.curate.firsts()[:-1]
         places = [np.load(path / PLACES, mmap_mode="r") for path in self.curate.files(PARAGRAPHS)]
         alive = np.concatenate([~dropped[own[:, 0] + first] for own, first in zip(places, firsts, strict=True)])
@@ -201,7 +200,14 @@ class Paragraphs(Stage):
         report.advance(task.size)
         return {"paragraphs": len(found)}
 
-    def places(self) -> np.ndarray:
-        """[k, 2] int64: document and number of each paragraph to remove, ascending."""
-        found = np.concatenate([np.load(path) for path in self.files(REPEATS)])
-        return found[np.lexsort((found[:, 1], found[:, 0]))]
+    def places(self, first: int, last: int) -> np.ndarray:
+        """[k, 2] int64: document and number of each paragraph to remove from the documents ``first`` to ``last`` (exclusive)."""
+        return between(list(self.files(REPEATS)), first, last)
+
+
+def between(files: list[Path], first: int, last: int) -> np.ndarray:
+    """[k, 2] int64: the rows of arrays [k, 2] whose first column, ascending in each file, is from ``first`` to ``last`` (exclusive).
+
+    Only they are read, so that a shard costs the same however many there are."""
+    mapped = [np.load(path, mmap_mode="r") for path in files]
+    return np.concatenate([np.array(rows[slice(*np.searchsorted(rows[:, 0], [first, last]))]) for rows in mapped])

@@ -14,17 +14,13 @@ class Verdicts:
         self.repeats = {"duplicates/exact": np.array(exact), "duplicates/near": np.array(near), "duplicates/semantic": self.own.copy()}
         """Step -> [documents]: the document that each repeats, itself where none."""
         if semantic:
-            found = _of(semantic.repeats(), first, last)
+            found = semantic.repeats(first, last)
             self.repeats["duplicates/semantic"][found[:, 0] - first] = found[:, 1]
         self.gone: dict[int, list[int]] = {}
         """Row -> numbers of its repeated paragraphs."""
-        for document, number in _of(repeated.places(), first, last) if repeated else ():
+        for document, number in repeated.places(first, last) if repeated else ():
             self.gone.setdefault(int(document) - first, []).append(int(number))
 
     def out(self, step: str, rows: np.ndarray) -> np.ndarray:
         """[k] bool: which of ``rows`` [k] a step of comparison drops."""
         return self.repeats[step][rows] != self.own[rows]
-
-
-def _of(pairs: np.ndarray, first: int, last: int) -> np.ndarray:
-    return pairs[slice(*np.searchsorted(pairs[:, 0], [first, last]))]
