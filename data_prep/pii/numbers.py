@@ -118,7 +118,7 @@ def _value(hit: re.Match[str]) -> Place:
 def _has_phone_digits(number: str) -> bool:
     digits = re.sub(r"\D", "", number.replace("(0)", ""))
     for country, size in _NATIONAL_DIGITS.items():
-        if number.startswith(f"+{country}") or number.startswith(f"+ {country}"):
+        if number.startswith(f"+{country}"):
             return len(digits) == len(country) + size
     return 8 <= len(digits) <= 15
 
