@@ -1,5 +1,6 @@
 import time
 
+import numpy as np
 import pytest
 
 from common.errors import UserError
@@ -64,13 +65,26 @@ def test_what_passes_is_tried_again(tmp_path, trouble):
 
 
 def test_waiting_doubles_and_the_server_may_ask_for_more(tmp_path):
-    with model_server(lambda body, times: 429 if times < 3 else "x") as server:
-        begun = time.monotonic()
-        ask(config(server, wait=0.05), tmp_path / "a", ["a"])
-        assert 0.35 <= time.monotonic() - begun < 2, "0.05 + 0.1 + 0.2"
-        server.retry_after, begun = "0.3", time.monotonic()
+    came = []
+
+    def busy(body, times):
+        came.append(time.monotonic())
+        return 429 if times < 3 else "x"
+
+    with model_server(busy) as server:
+        ask(config(server, wait=0.1), tmp_path / "a", ["a"])
+        assert all(gap >= wait for gap, wait in zip(np.diff(came), (0.1, 0.2, 0.4), strict=True))
+        came.clear()
+        server.retry_after = "0.3"
         ask(config(server, wait=0.001), tmp_path / "b", ["b"])
-        assert 0.9 <= time.monotonic() - begun < 3
+        assert min(np.diff(came)) >= 0.3
+
+
+def test_equal_requests_that_are_under_way_are_asked_once(tmp_path):
+    with model_server(echo) as server:
+        server.seconds = 0.2
+        assert ask(config(server), tmp_path, ["a"] * 9)[0] == [("a", Answer("a!", True))] * 9
+        assert server.came.total() == 1
 
 
 def test_one_request_may_fail_and_is_asked_again_next_time(tmp_path):
