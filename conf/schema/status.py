@@ -14,8 +14,9 @@ class StatusConfig:
     artefact: str | None = None
     """Show what this folder (an export, save, run, tokens or tokenizer) was made of, down to the text, and whether it still fits."""
     document: str | None = None
-    """Show where a document of data.tokens came from and which tokens it became: its number in tokens.bin, or its id
-    (`id:4711` where that is a number too)."""
+    """Show where a document of data.tokens (prepared, or a phase of a mixture) came from, through the corpus to the line of its source, and
+    which tokens it became: its number in tokens.bin, its id (`id:4711` where that is a number too), or `file:line` of the source. Of what
+    a corpus dropped it shows the stage, the reason, and what it repeats."""
     run: str | None = None
     """With status.document: a run folder; shows in which samples and steps that run trains on the document."""
     cancel: str | None = None
