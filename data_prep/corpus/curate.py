@@ -25,6 +25,8 @@ from data_prep.sources.readers import read_documents
 KEPT, DROPPED, EMBEDDINGS, PARAGRAPHS, PLACES = "kept.jsonl.zst", "dropped.jsonl.zst", "embeddings.npy", "paragraphs", "places.npy"
 COUNTS, SIZES = "counts.json", "sizes.npy"
 """What a shard's documents met with, for the funnel; apart from the manifest, which every element of later stages reads."""
+STREAMED_MB = 100.0
+"""What a shard of a streamed data set, whose size nobody knows, counts for in the progress bar."""
 BATCH_CHARACTERS = 250_000
 """The arrays of a batch then stay in the cache of a core."""
 
@@ -43,7 +45,7 @@ class Curate(Stage):
 
     def tasks(self) -> list[Task]:
         """A task a unit of the plan."""
-        return [Task(key, unit.shard.bytes * MB) for key, unit in self.units.items()]
+        return [Task(key, unit.shard.bytes * MB or STREAMED_MB) for key, unit in self.units.items()]
 
     def inputs(self, task: Task) -> Any:
         """The files as they are now, and what decides about the documents of this source."""
