@@ -9,7 +9,7 @@ from data_prep.tokenizer.backends import Reference
 from tests.data_prep.conftest import sentences
 
 model2vec = pytest.importorskip("model2vec")
-ODD = ["", " ", "[MASK]'sız", "a" * 3000, "ka le\n" * 400, "éł", "İın"]
+ODD = ["", " ", "[MASK]'sız", "a" * 3000, "ka le\n" * 400, "éł", "İın", "z!y?x.w,v;u:t/s"]
 
 
 @pytest.fixture(scope="module")

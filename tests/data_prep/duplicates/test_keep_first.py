@@ -73,6 +73,13 @@ def test_documents_that_are_gone_tie_nobody(tmp_path):
     assert clusters_of(keys, [2], 2, tmp_path, alive).tolist() == [0, 1, 2, 1, 4]
 
 
+def test_parts_are_equally_large(tmp_path):
+    keys = np.random.default_rng(0).integers(0, 1 << 64, 2000, np.uint64)
+    buckets.write_sorted(tmp_path, np.concatenate([keys, keys])[:, None])
+    shares = [len(buckets.edges([tmp_path], [0], 0, part, 4)) / 2000 for part in range(4)]
+    assert sum(shares) == 1 and all(0.2 < share < 0.3 for share in shares)
+
+
 def test_no_documents(tmp_path):
     (tmp_path / "a").mkdir()
     buckets.write_sorted(tmp_path / "a", np.empty((0, 2), np.uint64))
