@@ -12,9 +12,9 @@ from tests.data_prep.quality.small import articles, write
 
 @pytest.fixture
 def config(tmp_path):
-    """40 articles with their degradations, labelled by what they are and by their first word."""
+    """24 articles with their degradations, labelled by what they are and by their first word."""
     config, rows = Config(), []
-    for name, text in articles(40).items():
+    for name, text in articles(24).items():
         for label in LABELS:
             bad = text if label == "HIGH" else degrade(text, "gibberish", label, name)
             rows.append({"id": f"{name}/{label}", "text": bad, "label": label, "topic": "abc"[len(rows) % 3]})
