@@ -13,7 +13,7 @@ from data_prep.corpus.zst import read
 from data_prep.duplicates.report import largest, samples, sizes
 
 SHOWN = 400
-"""Characters of a document."""
+"""Characters of a document, and of a difference."""
 MEMBERS = 3
 """Members shown of a cluster beside its first."""
 
@@ -43,6 +43,7 @@ def _figures(curate: Curate, firsts: np.ndarray, clusters: int) -> dict[str, Any
         cluster |= {"text": cluster["text"][:SHOWN], "from": texts.place(cluster.pop("document"))}
         for other in cluster["others"]:
             other["from"] = texts.place(other.pop("document"))
+            other["differences"] = [{side: words[:SHOWN] for side, words in place.items()} for place in other["differences"]]
     return {**sizes(firsts), "samples": shown}
 
 
