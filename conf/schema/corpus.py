@@ -51,9 +51,11 @@ class CorpusConfig:
     languages: dict[str, Any] = field(default_factory=dict)
     """Changes to language profiles: corpus.languages.tr.gopher_quality.min_words=20."""
     cleaning: list[str] = field(default_factory=lambda: ["repair", "nfc", "whitespace"])
-    """Steps that mend texts, in order: repair (mojibake, control characters), nfc, whitespace, boilerplate, repeated_lines, c4_lines."""
+    """Steps that mend texts, in order: repair (mojibake, control characters), nfc, pages (front matter and noise of scanned theses; before
+    whitespace), whitespace, boilerplate, repeated_lines, c4_lines."""
     rules: list[str] = field(default_factory=lambda: ["gopher_quality", "gopher_repetition", "fineweb"])
-    """Rules that reject documents, in order: url, identification, fineweb, gopher_quality, gopher_repetition, c4, morphology, quality."""
+    """Rules that reject documents, in order: url, identification, fineweb, gopher_quality, gopher_repetition, c4, morphology, quality; topics
+    rejects nothing and notes the topic."""
     url_lists: list[str] = field(default_factory=list)
     """Files with domains or addresses, one a line, whose documents the rule url rejects."""
     identifier: str = "lite"
