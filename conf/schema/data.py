@@ -10,8 +10,8 @@ class DataConfig:
     """Where text, tokenizer, tokens and retrieval sets are."""
 
     inputs: list[str] = field(default_factory=list)
-    """Files, folders or globs of .txt, .md, .jsonl or .parquet (plain, .gz, .zst), read in sorted order; or data sets that `jobs.fetch`
-    has mirrored: hf://datasets/org/name[@revision][/path]."""
+    """Files, folders or globs of .txt, .md, .html, .jsonl, .parquet, .pdf or .pages.json (plain, .gz, .zst), read in sorted order; data
+    sets that `jobs.fetch` has mirrored: hf://datasets/org/name[@revision][/path]; or streamed ones: hub:name[,config[,split]]."""
     text_field: str = "text"
     """Column or key that holds the text in .jsonl and .parquet."""
     id_field: str = "id"

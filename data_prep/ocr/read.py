@@ -11,7 +11,7 @@ from conf.schema.endpoint import OcrConfig
 from data_prep.endpoint.client import Answer, Endpoint, Failure
 from data_prep.ocr.answers import page_of
 from data_prep.ocr.drawing import page_png, question
-from data_prep.sources.inputs import list_inputs, stamp
+from data_prep.sources.inputs import kind_of, list_inputs, stamp
 from data_prep.sources.pages import page_texts
 from data_prep.sources.pdf import UnreadablePdf, open_pdf, page_text
 
@@ -58,8 +58,11 @@ def scans(config: OcrConfig, model: str) -> list[Scan]:
     settings |= {"temperature": config.endpoint.temperature, "max_tokens": config.endpoint.max_tokens}
     found: dict[str, Scan] = {}
     for path in list_inputs(config.inputs, "ocr.inputs"):
-        if path.suffix.lower() != ".pdf":
+        name, compression = kind_of(path) or ("", "")
+        if name != "pdf":
             continue
+        if compression:
+            raise UserError(f"ocr.inputs: {path} is packed; unpack it first")
         home = next((folder for folder in folders if path.is_relative_to(folder)), path.parent)
         name = str(path.relative_to(home).with_suffix(""))
         if name in found:

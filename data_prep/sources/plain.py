@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from data_prep.sources.document import Document
-from data_prep.sources.form import Form, WrongEncoding
+from data_prep.sources.form import WrongEncoding
 from data_prep.sources.reading import BOM, Reading
 
 META = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
@@ -14,7 +14,7 @@ META_WITHIN = 1024
 
 def read_text(reading: Reading) -> Iterator[Document]:
     """A .txt or .md file as it is."""
-    text = _text(reading, reading.form)
+    text = _text(reading)
     if text is not None:
         yield from reading.document(text)
 
@@ -23,7 +23,7 @@ def read_html(reading: Reading) -> Iterator[Document]:
     """The main text of a page, with its title and its own address (the fields title, url)."""
     from data_prep.sources.html import extract
 
-    text = _text(reading, reading.form, own_encoding=True)
+    text = _text(reading, own_encoding=True)
     if text is None:
         return
     page = extract(text)
@@ -34,8 +34,9 @@ def read_html(reading: Reading) -> Iterator[Document]:
         reading.bad.add("no_text", str(reading.span.path), "has no main text: menus, links and scripts alone")
 
 
-def _text(reading: Reading, form: Form, own_encoding: bool = False) -> str | None:
+def _text(reading: Reading, own_encoding: bool = False) -> str | None:
     """The text of the whole file; None where it is bad, which is counted."""
+    form = reading.form
     raw = reading.whole(form.max_bytes)
     if raw is None:
         return None

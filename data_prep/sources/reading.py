@@ -24,8 +24,6 @@ class Reading:
     """Whether more than text and id is wanted."""
     seen: Callable[[int], Any]
     """Is told the bytes taken from the disk."""
-    unit: str = ""
-    """What its documents are numbered by: line, row; empty where the file is one document."""
 
     def blocks(self) -> Iterator[bytes]:
         """The bytes, unpacked."""
@@ -42,7 +40,7 @@ class Reading:
         return None
 
     def place(self, row: int, unit: str) -> str:
-        """Name of the ``row``-th document, for people."""
+        """Name of the ``row``-th document, for people; ``unit`` is line or row, or empty where the file is one document."""
         return self.span.place(row, unit) if unit else str(self.span.path)
 
     def add_too_long(self, row: int, unit: str = "") -> None:
