@@ -20,10 +20,10 @@ def publish(line: list[Stage]) -> dict[str, Any]:
     curated, written = [[read_json(path) for path in stage.files(COUNTS)] for stage in (curate, write)]
     balance(curated, written)
     counts = {"read": sum(one["read"] for one in curated), "kept": sum(one["kept"] for one in written)}
-    if not counts["kept"]:
-        raise UserError(f"no document is left in {write.work.output}; look at funnel.html there for the rule that took them")
     _drop_former(write)
     build(line, curated, written)
+    if not counts["kept"]:
+        raise UserError(f"no document is left in {write.work.output}; look at funnel.html there for the rule that took them")
     sources = {
         name: {
             "licence": source.licence, "language": source.language,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from common import manifest
 from common.files import digest, fsync_folder, make_folder, write_json
 from data_prep.corpus.compare import Clusters, Paragraphs, Semantic
 from data_prep.corpus.curate import BATCH_CHARACTERS, COUNTS, DROPPED, KEPT, SIZES
@@ -77,6 +78,7 @@ class Write(Stage):
         counts = {"source": source, "unit": task.name, "read": last - first, "kept": steps.kept}
         write_json(folder / COUNTS, counts | {"found": {"pii": dict(sorted(steps.found.items()))}, **steps.tally.fields()})
         made = {"documents_sha256": digest(folder / DOCUMENTS), "documents_size": (folder / DOCUMENTS).stat().st_size}
+        (self.work.output / manifest.NAME).unlink(missing_ok=True)  # the corpus that it describes is no more
         _publish(folder / DOCUMENTS, self.target(task))
         return made | {"kept": steps.kept}
 

@@ -123,6 +123,10 @@ def test_a_second_run_does_nothing_and_a_changed_input_only_its_own(config, fold
     assert sum(after[name] != before[name] for name in before) == 1
     assert json.loads(gone)["id"] not in documents(output).keys() | dropped(output).keys()
     path.unlink()
+    config.corpus.stage = "write"
+    with pytest.raises(UserError, match="without corpus.stage"):
+        corpus.run(config)
+    config.corpus.stage = None
     corpus.run(config)
     assert not any(record.file == str(path) for record in documents(output).values())
 
