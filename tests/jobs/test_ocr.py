@@ -13,12 +13,13 @@ import pytest
 from PIL import Image
 
 from common.errors import UserError
+from conf.schema import Config
 from conf.schema.corpus import SourceConfig
+from conf.schema.endpoint import EndpointConfig, OcrConfig
 from data_prep.sources.inputs import list_inputs
 from data_prep.sources.pages import PAGE_BREAK
 from data_prep.sources.readers import read_documents
 from jobs import ocr
-from jobs.cli import compose, to_config
 from tests.data_prep.sources.papers import bound, scanned_pdf, text_pdf
 from tests.model_server import image_of, model_server, text_of
 
@@ -30,14 +31,17 @@ def no_proxy(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
-def arguments(server, folder, *more):
-    url = server.url if server else "http://127.0.0.1:9/v1"
+def arguments(server, folder):
+    """The same as `read` takes, for a command."""
     fast = ["ocr.endpoint.wait=0.01", "ocr.endpoint.retries=2", "ocr.endpoint.concurrency=2", "ocr.endpoint.timeout=10", "ocr.dpi=72"]
-    return [f"ocr.inputs=['{folder}/in']", f"ocr.output={folder}/out", f"ocr.endpoint.url={url}", *fast, *more]
+    return [f"ocr.inputs=['{folder}/in']", f"ocr.output={folder}/out", f"ocr.endpoint.url={server.url}", *fast]
 
 
-def read(server, folder, *more):
-    return ocr.run(to_config(compose("ocr", arguments(server, folder, *more))))
+def read(server, folder, dry_run=False, **keys):
+    url = server.url if server else "http://127.0.0.1:9/v1"
+    endpoint = EndpointConfig(url=url, wait=0.01, retries=2, concurrency=2, timeout=10)
+    settings = {"inputs": [f"{folder}/in"], "output": f"{folder}/out", "dpi": 72} | keys
+    return ocr.run(Config(ocr=OcrConfig(endpoint=endpoint, **settings), dry_run=dry_run))
 
 
 def reader(body, _times):
@@ -82,7 +86,7 @@ def test_pdfs_become_whole_documents_that_the_corpus_reads(scans):
         before = {file: file.read_bytes() for file in files}
         assert read(server, scans)["asked"] == 0 and server.came.total() == 4
         assert {file: file.read_bytes() for file in files} == before
-        assert read(server, scans, "ocr.only_without_text=false")["text_layer"] == 0 and server.came.total() == 6, "katman and son"
+        assert read(server, scans, only_without_text=False)["text_layer"] == 0 and server.came.total() == 6, "katman and son"
 
 
 def test_pages_that_stay_without_text_are_listed_and_tried_again(scans):
@@ -151,16 +155,16 @@ def test_mistakes_are_one_sentence(scans, capsys):
     with pytest.raises(UserError, match="127.0.0.1:9/v1 does not answer .*start it, or set ocr.endpoint.url"):
         read(None, scans)
     with pytest.raises(UserError, match="ocr.inputs is empty"):
-        read(None, scans, "ocr.inputs=[]")
+        read(None, scans, inputs=[])
     (scans / "in" / "x").mkdir()
     (scans / "in" / "x" / "y.txt").write_text("x")
     with pytest.raises(UserError, match="holds no .pdf"):
-        read(None, scans, f"ocr.inputs=['{scans}/in/x']")
+        read(None, scans, inputs=[f"{scans}/in/x"])
     with pytest.raises(UserError, match="would both be written to tez.pages.json"):
-        read(None, scans, f"ocr.inputs=['{scans}/in/a','{scans}/in/b']")
+        read(None, scans, inputs=[f"{scans}/in/a", f"{scans}/in/b"])
 
 
 def test_a_dry_run_counts_and_asks_nobody(scans, capsys):
-    assert read(None, scans, "dry_run=true") is None
+    assert read(None, scans, dry_run=True) is None
     shown = capsys.readouterr().out
     assert "a/tez" in shown and "is not readable as PDF" in shown and not (scans / "out").exists()

@@ -6,11 +6,12 @@ import pytest
 import zstandard
 
 from common.errors import UserError
+from conf.schema import Config
+from conf.schema.endpoint import EndpointConfig, RecycleConfig
 from data_prep.corpus.record import from_line
 from data_prep.sources.inputs import list_inputs
 from data_prep.sources.readers import Form, read_documents
 from jobs import recycle
-from jobs.cli import compose, to_config
 from tests.data_prep.recycling.letters import LetterScorer, note
 from tests.model_server import model_server, text_of
 
@@ -65,15 +66,10 @@ def writer(body, _times):
             return "".join(c for c in text if not c.isdigit()) + "\n"
 
 
-def config(server, corpus, *more):
-    fixed = ["recycle.endpoint.wait=0.01", "recycle.endpoint.retries=1", "recycle.max_characters=200", "recycle.high_to=0.9"]
-    url = server.url if server else "http://127.0.0.1:9/v1"
-    return to_config(
-        compose(
-            "recycle",
-            [f"recycle.inputs=['{corpus}/kept.jsonl.zst']", f"recycle.output={corpus}/out", f"recycle.endpoint.url={url}", *fixed, *more],
-        )
-    )
+def config(server, corpus, dry_run=False, **keys):
+    endpoint = EndpointConfig(url=server.url if server else "http://127.0.0.1:9/v1", wait=0.01, retries=1)
+    settings = {"inputs": [f"{corpus}/kept.jsonl.zst"], "output": f"{corpus}/out", "max_characters": 200, "high_to": 0.9} | keys
+    return Config(recycle=RecycleConfig(endpoint=endpoint, **settings), dry_run=dry_run)
 
 
 def test_only_better_texts_are_kept_and_all_are_counted(corpus):
@@ -119,11 +115,11 @@ def test_the_same_command_asks_nothing_twice_and_gives_the_same_bytes(corpus):
 
 def test_min_gain(corpus):
     with model_server(writer) as server:
-        assert recycle.recycle(config(server, corpus, "recycle.min_gain=0.9"), LetterScorer())["better"] == 0
+        assert recycle.recycle(config(server, corpus, min_gain=0.9), LetterScorer())["better"] == 0
 
 
 def test_a_dry_run_counts_and_asks_nobody(corpus, capsys):
-    assert recycle.run(config(None, corpus, "dry_run=true")) is None
+    assert recycle.run(config(None, corpus, dry_run=True)) is None
     assert "read 90, chosen 86" in capsys.readouterr().err and not (corpus / "out").exists()
 
 
@@ -132,6 +128,6 @@ def test_mistakes_are_one_sentence(corpus):
         recycle.recycle(config(None, corpus), LetterScorer())
     (corpus / "kept.jsonl.zst").write_bytes(zstandard.compress(b'{"text": "x"}'))
     with pytest.raises(UserError, match="none of the 1 documents of recycle.inputs has a quality"):
-        recycle.run(config(None, corpus, "dry_run=true"))
+        recycle.run(config(None, corpus, dry_run=True))
     with pytest.raises(UserError, match="recycle.inputs is empty"):
-        recycle.run(config(None, corpus, "dry_run=true", "recycle.inputs=[]"))
+        recycle.run(config(None, corpus, dry_run=True, inputs=[]))
