@@ -30,7 +30,7 @@ def compared(line: Sequence[Stage], clusters: int) -> dict[str, Any]:
     near_alone[firsts] = near[firsts]
     found = {"exact": _figures(curate, exact, clusters), "near": _figures(curate, near_alone, clusters)}
     if meaning:
-        pairs, alike = meaning.repeats(), np.arange(len(exact))
+        pairs, alike = meaning.repeats(0, len(exact)), np.arange(len(exact))
         alike[pairs[:, 0]] = pairs[:, 1]
         found["semantic"] = _figures(curate, alike, clusters)
     return found
