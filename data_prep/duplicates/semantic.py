@@ -6,8 +6,6 @@ is linear in the documents. A pair whose members fall into different cells is no
 
 import numpy as np
 
-CELL = 20_000
-"""Documents of a cell where their number is left open."""
 BLOCK = 1024
 
 

@@ -69,11 +69,10 @@ class Index:
             for casing in variants:
                 for length, found, owners in _runs_of(Batch([text for _, text in chunk], casing), config.words):
                     lengths.add(length)
-                    parts.append(np.stack([found, (owners + len(places)).astype(np.uint64)], axis=1))
+                    parts.append((found, owners + len(places)))
             places += [place for place, _ in chunk]
             samples += [text[:SAMPLE] for _, text in chunk]
-        entries = np.unique(np.concatenate(parts), axis=0) if parts else np.empty((0, 2), np.uint64)
-        return cls(entries[:, 0].copy(), entries[:, 1].astype(np.int64), sorted(lengths), places, samples, short)
+        return cls(*_entries(parts), sorted(lengths), places, samples, short)
 
     def save(self, folder: Path) -> None:
         """Write the index as a folder: two arrays and index.json."""
@@ -112,7 +111,8 @@ class Index:
             return np.empty((0, 2), np.int64)
         counts = np.searchsorted(self.entries, self.entries[ranks], side="right") - ranks
         entries = np.arange(counts.sum()) + np.repeat(ranks - (np.cumsum(counts) - counts), counts)
-        return np.unique(np.stack([np.repeat(owners, counts), self.texts[entries]], axis=1), axis=0)
+        pairs = np.unique(np.repeat(owners, counts) * len(self.places) + self.texts[entries])
+        return np.stack(np.divmod(pairs, len(self.places)), axis=1)
 
     def summary(self, found: Iterable[int], samples: int) -> dict[str, Any]:
         """Counts for the report, with the first ``samples`` of the texts ``found`` (their numbers, as in `Hits.pairs`)."""
@@ -134,6 +134,17 @@ class Contamination:
         """Its one test: runs of words in common with evaluation text."""
         shared = np.bincount(self.index.find(batch).owners, minlength=len(batch))
         yield Test("contamination/evaluation_text", shared, shared > 0, "runs of words shared with evaluation text >= 1", 0, 20)
+
+
+def _entries(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of hash [e] and text [e], ascending, each once."""
+    hashes = np.concatenate([np.empty(0, np.uint64), *(found for found, _ in parts)])
+    texts = np.concatenate([np.empty(0, np.int64), *(owners for _, owners in parts)])
+    order = np.lexsort((texts, hashes))
+    hashes, texts = hashes[order], texts[order]
+    new = np.ones(len(order), bool)
+    new[1:] = (hashes[1:] != hashes[:-1]) | (texts[1:] != texts[:-1])
+    return hashes[new], texts[new]
 
 
 def _chunks(texts: Iterator[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
