@@ -15,9 +15,7 @@ import numpy as np
 from common.errors import UserError
 from common.files import atomic_file, atomic_folder, read_json, write_json
 from conf.schema.duplicates import ContaminationConfig
-from data_prep.corpus.record import Record
 from data_prep.filters.evaluation import read_texts
-from data_prep.filters.rule import Test
 from data_prep.text.batch import Batch
 from data_prep.text.hashing import BASE
 
@@ -120,20 +118,6 @@ class Index:
         shown = [{"place": self.places[number], "text": self.samples[number]} for number in numbers[:samples]]
         counts = {"texts": len(self.places) + self.short, "too_short": self.short, "looked_for": len(self.places), "found": len(numbers)}
         return {**counts, "samples": shown}
-
-
-class Contamination:
-    """Rule contamination: rejects documents with evaluation text."""
-
-    name = "contamination"
-
-    def __init__(self, index: Index):
-        self.index = index
-
-    def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """Its one test: runs of words in common with evaluation text."""
-        shared = np.bincount(self.index.find(batch).owners, minlength=len(batch))
-        yield Test("contamination/evaluation_text", shared, shared > 0, "runs of words shared with evaluation text >= 1", 0, 20)
 
 
 def _entries(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,6 @@ import random
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from common.errors import UserError
 from conf.schema.data import DataConfig
 from conf.schema.duplicates import ContaminationConfig
-from data_prep.filters.contamination import Contamination, Index
+from data_prep.filters.contamination import Index
 from data_prep.filters.evaluation import read_texts
 from data_prep.filters.passages import cut, sentence_borders
 from data_prep.sources.readers import read_documents
@@ -108,11 +107,6 @@ def test_the_lower_case_of_every_language(tmp_path):
     both = Index.build(config, [{}, TR.casing, TR.casing])
     assert len(both.find(Batch([text.lower()])).pairs) == len(both.find(Batch([text], TR.casing)).pairs) == 1
     assert len(both.places) == 1
-
-
-def test_the_rule_rejects_documents(index):
-    (test,) = Contamination(index).judge(Batch([QUESTION, "temiz metin"], TR.casing), np.ones(2, bool), [])
-    assert test.rejected.tolist() == [True, False] and test.values.tolist() == [len(QUESTION.split()) - 12, 0]
 
 
 @pytest.fixture(scope="module")
