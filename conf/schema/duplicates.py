@@ -16,7 +16,8 @@ class DuplicatesConfig:
     shingle: int = 5
     """Words of a shingle."""
     fold_numbers: bool = False
-    """Take all numbers for the same word, so that texts which differ in dates and amounts alone are near-duplicates (datatrove's default)."""
+    """Take all numbers for the same word, so that texts which differ in dates and amounts alone are near-duplicates (datatrove's
+    default)."""
     bands: int = 14
     """Bands of the signature: two texts are compared equal if one band is."""
     rows: int = 8

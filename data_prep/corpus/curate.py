@@ -66,7 +66,7 @@ class Curate(Stage):
             self.chains[unit.source] = Chain(self.work, unit.source, report.say)
         chain, tally = self.chains[unit.source], Tally(config.samples)
         chain.declare(tally)
-        bad = BadDocuments(config.on_bad_document, config.max_bad_documents)
+        bad = BadDocuments(config.on_bad_document, config.max_bad_documents, section="corpus")
         marks = Marks(self.work)
         with Writer(folder / KEPT) as kept, Writer(folder / DROPPED) as dropped:
 

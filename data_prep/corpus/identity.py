@@ -7,6 +7,7 @@ from typing import Any
 
 from common.errors import UserError
 from common.files import digest, digest_of
+from conf.schema.corpus import CorpusConfig
 from data_prep.corpus.stage import Work
 from data_prep.sources.inputs import list_inputs
 
@@ -21,7 +22,7 @@ def curate_settings(work: Work, source: str) -> str:
         dataclasses.asdict(config.duplicates), dataclasses.asdict(config.contamination), dataclasses.asdict(config.paragraphs),
         [config.max_document_bytes, config.samples, config.on_bad_document],
         config.tokenizer and model_digest(config.tokenizer, "corpus.tokenizer"),
-        [digest(path) for path in list_inputs(config.contamination.inputs)] if config.contamination.inputs else [],
+        [digest(path) for path in _evaluation(config)],
     ]  # fmt: skip
     if "url" in rules:
         parts.append([digest(path) for path in config.url_lists])
@@ -34,6 +35,11 @@ def curate_settings(work: Work, source: str) -> str:
     if config.semantic.enabled:
         parts.append(model_digest(config.semantic.model, "corpus.semantic.model"))
     return digest_of(parts)
+
+
+def _evaluation(config: CorpusConfig) -> list[Path]:
+    """Files with evaluation text."""
+    return list_inputs(config.contamination.inputs, "corpus.contamination.inputs") if config.contamination.inputs else []
 
 
 @cache

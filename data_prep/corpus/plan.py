@@ -7,6 +7,7 @@ from functools import cached_property
 from common.errors import UserError
 from conf.schema.corpus import CorpusConfig, SourceConfig
 from conf.schema.language import LanguageConfig
+from data_prep.sources.form import Form
 from data_prep.sources.inputs import list_inputs
 from data_prep.sources.shards import Shard, plan
 from data_prep.text.language import load_language
@@ -51,7 +52,9 @@ class Plan:
         source = self.sources[name]
         if not source.inputs:
             raise UserError(f"corpus.sources.{name}.inputs is empty; name files, folders or globs, or take the source out")
-        shards = plan(list_inputs(source.inputs), self.config.shard_bytes)
+        form = Form.of_source(name, source, self.config)
+        paths = list_inputs(source.inputs, f"corpus.sources.{name}.inputs")
+        shards = plan(paths, self.config.shard_bytes, form.keeps_newlines)
         return [Unit(name, number, shard) for number, shard in enumerate(shards)]
 
     @cached_property

@@ -42,6 +42,12 @@ def _quality(profile: LanguageConfig, config: Config) -> Rule:
     return Quality(config.quality, profile)
 
 
+def _topics(profile: LanguageConfig, config: Config) -> Rule:
+    from data_prep.topics.annotate import Topics
+
+    return Topics(config.topics, profile)
+
+
 RULES: dict[str, Callable[[LanguageConfig, Config], Rule]] = {
     "url": lambda profile, config: Url(config.corpus.url_lists),
     "identification": _identification,
@@ -51,5 +57,6 @@ RULES: dict[str, Callable[[LanguageConfig, Config], Rule]] = {
     "c4": lambda profile, config: C4(profile),
     "morphology": _morphology,
     "quality": _quality,
+    "topics": _topics,
 }
 """What makes each rule; those that load a model import what they need when they are asked for."""

@@ -9,6 +9,8 @@ import pytest
 from conf.schema import Config
 from conf.schema.corpus import SourceConfig
 from data_prep.quickstart.docstrings import list_sources, read_source
+from jobs import embedder as jobs_embedder
+from jobs import tokenizer
 
 PACKAGES = ("asyncio", "email", "logging", "unittest", "concurrent", "http", "importlib", "multiprocessing")
 LEAK = "Which of the seven courts may hear an appeal against the decision of a notary about the inheritance of a ship?"
@@ -57,6 +59,20 @@ def folder(tmp_path, planted) -> Path:
         )
     (tmp_path / "evaluation.jsonl").write_text(json.dumps({"question": LEAK}) + "\n")
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def embedder(texts, tmp_path_factory) -> Path:
+    """A static embedding learnt from the texts, with a small tokenizer of its own."""
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "texts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    config = Config()
+    config.data.inputs, config.data.tokenizer = [str(folder / "texts.jsonl")], str(folder / "tokenizer")
+    config.tokenizer.vocab_size, config.corpus.semantic.dimensions = 1000, 32
+    config.corpus.semantic.model = str(folder / "embedder")
+    tokenizer.run(config)
+    jobs_embedder.run(config)
+    return folder / "embedder"
 
 
 @pytest.fixture

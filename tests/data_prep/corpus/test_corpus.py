@@ -13,6 +13,7 @@ from conf.schema.corpus import SourceConfig
 from data_prep.corpus.publish import balance
 from data_prep.corpus.record import from_line
 from data_prep.corpus.zst import read
+from data_prep.tokenizer.backends import load_reference
 from jobs import corpus
 from tests.data_prep.corpus.conftest import FILES, LEAK, MAIL
 
@@ -93,8 +94,32 @@ def test_a_step_that_loses_a_document_is_noticed(config):
         balance(curated, wrong)
 
 
+def with_everything(config, embedder: Path) -> None:
+    """Semantic duplicates too, in several cells, and tokens counted."""
+    config.corpus.semantic.enabled, config.corpus.semantic.cells = True, 3
+    config.corpus.semantic.model, config.corpus.semantic.threshold = str(embedder), 0.95
+    config.corpus.tokenizer = str(embedder)
+
+
+def test_what_means_the_same_goes_once(config, embedder):
+    with_everything(config, embedder)
+    corpus.run(config)
+    output = Path(config.corpus.output)
+    out = [json.loads(line) for path in output.glob("stages/write/*/dropped.jsonl.zst") for line in read(path)]
+    meant = [line for line in out if line["reason"] == "duplicates/semantic"]
+    assert meant and all(line["repeats"] < line["document"] for line in meant)
+    total = json.loads((output / "funnel.json").read_text())["total"]["steps"]
+    assert total[-1]["tokens_out"] == sum(len(ids) for ids in tokens(embedder, documents(output)))
+
+
+def tokens(folder: Path, kept: dict) -> list[list[int]]:
+    """Ids by the library `tokenizers`."""
+    return [found.ids for found in load_reference(folder).encode_batch([one.text for one in kept.values()], add_special_tokens=False)]
+
+
 @pytest.mark.parametrize(("elements", "workers"), [(3, 1), (7, 2)])
-def test_elements_and_parts_change_no_byte(config, folder, elements, workers):
+def test_elements_and_parts_change_no_byte(config, folder, embedder, elements, workers):
+    with_everything(config, embedder)
     corpus.run(config)
     other = copy.deepcopy(config)
     other.corpus.output, other.corpus.elements, other.cluster.workers = str(folder / "other"), elements, workers
