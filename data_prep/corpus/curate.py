@@ -162,8 +162,10 @@ class Marks:
 
     def _save_paragraphs(self, folder: Path) -> None:
         """Keys as `buckets` wants them, and of each paragraph its document in the shard and its number there."""
-        keys, documents, numbers = (np.concatenate([np.empty(0, np.int64), *column]) for column in zip(*self.places, strict=True))
-        buckets.write_sorted(folder, keys.astype(np.uint64)[:, None])
+        none = (np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64))
+        keys, documents, numbers = (np.concatenate(column) for column in zip(none, *self.places, strict=True))
+        assert keys.dtype == np.uint64  # numpy makes floats of uint64 beside int64, and keys would fall together
+        buckets.write_sorted(folder, keys[:, None])
         np.save(folder / PLACES, np.stack([documents, numbers], axis=1).astype(np.uint32))
 
 

@@ -1,6 +1,7 @@
 """All stages of a corpus in their order, and the share of one element."""
 
 import dataclasses
+import os
 from dataclasses import dataclass
 
 from conf.schema import Config
@@ -63,6 +64,7 @@ class Share:
 
 def run_share(point: Share, report: Report) -> None:
     """Do the units of work of an element that are not done."""
+    os.environ.setdefault("RAYON_NUM_THREADS", "1")  # elements share the cores; libraries in Rust would take all of them
     stage = next(stage for stage in stages(point.config) if stage.name == point.stage)
     for task in share(stage, point.elements, point.element):
         stage.run(task, report)

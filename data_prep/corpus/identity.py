@@ -5,6 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from rensa import RMinHash
+
 from common.errors import UserError
 from common.files import digest, digest_of
 from conf.schema.corpus import CorpusConfig
@@ -19,7 +21,8 @@ def curate_settings(work: Work, source: str) -> str:
     parts: list[Any] = [
         {key: own[key] for key in own if key not in ("inputs", "rules", "cleaning")},
         work.plan.cleaning(source), rules, dataclasses.asdict(work.plan.profile(source)),
-        dataclasses.asdict(config.duplicates), dataclasses.asdict(config.contamination), dataclasses.asdict(config.paragraphs),
+        dataclasses.asdict(config.duplicates), RMinHash.ALGORITHM_VERSION,
+        dataclasses.asdict(config.contamination), dataclasses.asdict(config.paragraphs),
         [config.max_document_bytes, config.samples, config.on_bad_document],
         config.tokenizer and model_digest(config.tokenizer, "corpus.tokenizer"),
         [digest(path) for path in _evaluation(config)],

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.text.batch import Batch
+from data_prep.tokenizer.encoder import Encoder
 
 COLUMNS = ("characters", "bytes", "words", "tokens")
 UNCOUNTED = -1
@@ -28,17 +29,13 @@ class Sizer:
     """Measures documents. ``tokenizer``: folder of the tokenizer whose tokens are counted; ``casing`` of the language."""
 
     def __init__(self, casing: Mapping[str, str], tokenizer: str | None, say: Callable[[str], Any]):
-        self.casing, self.backend = casing, None
-        if tokenizer:
-            from data_prep.tokenizer.bulk import BulkEncoder
-
-            self.backend = next(BulkEncoder(tokenizer, 1, say).backends())
+        self.casing, self.encoder = casing, Encoder(tokenizer, say) if tokenizer else None
 
     def measure(self, batch: Batch) -> Sizes:
         """Sizes of the documents of a batch."""
         tokens = np.full(len(batch), UNCOUNTED, np.int64)
-        if self.backend and len(batch):
-            tokens[:] = [len(ids) for ids in self.backend.encode(batch.texts)]
+        if self.encoder and len(batch):
+            tokens[:] = [len(ids) for ids in self.encoder.encode(batch.texts)]
         return Sizes(np.stack([batch.sizes, utf8_sizes(batch), batch.words.counts, tokens], axis=1))
 
     def again(self, sizes: Sizes, texts: Mapping[int, str]) -> Sizes:

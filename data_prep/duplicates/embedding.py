@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from common.errors import UserError
-from data_prep.duplicates.encoder import Encoder
+from data_prep.tokenizer.encoder import Encoder
 
 
 class Embedder:

@@ -4,8 +4,8 @@ import pytest
 from common.errors import UserError
 from data_prep.duplicates import static_model
 from data_prep.duplicates.embedding import Embedder
-from data_prep.duplicates.encoder import Encoder
 from data_prep.tokenizer.backends import Reference
+from data_prep.tokenizer.encoder import Encoder
 from tests.data_prep.conftest import sentences
 
 model2vec = pytest.importorskip("model2vec")
