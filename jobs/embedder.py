@@ -67,8 +67,8 @@ def _already(folder: Path, made_from: dict[str, Any]) -> dict[str, Any] | None:
 
 def _read(config: Config, paths: list[Path]) -> tuple[list[Any], dict[str, Any]]:
     """Token ids of a sample of the documents, and counts."""
-    from data_prep.duplicates.encoder import Encoder
     from data_prep.sources.readers import read_documents
+    from data_prep.tokenizer.encoder import Encoder
     from data_prep.tokenizer.sample import Sample
 
     bad = BadDocuments(config.prepare.on_bad_document, config.prepare.max_bad_documents)

@@ -118,4 +118,8 @@ class IdentificationRules:
     min_probability: float = 0.65
     """Reject where the probability of the source's language is smaller."""
     characters: int = 1000
-    """Look at about so many characters, from the middle of the text."""
+    """Look at about so many characters, from the middle of the text ..."""
+    glance: int = 300
+    """... but first at so many, and leave it at that where they are sure."""
+    sure: float = 0.9
+    """Probability of the source's language that counts as sure."""

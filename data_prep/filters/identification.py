@@ -39,12 +39,18 @@ class Identification:
         """One test. The most probable language of what is rejected is put into the record's notes."""
         probability = np.zeros(len(batch))
         for index in np.flatnonzero(alive):
-            labels = self.identifier.labels(middle(batch.texts[index], self.rules.characters))
-            probability[index] = sum(value for label, value in labels.items() if label in self.own)
+            labels, probability[index] = self._look(batch.texts[index], self.rules.glance)
+            if probability[index] < self.rules.sure:
+                labels, probability[index] = self._look(batch.texts[index], self.rules.characters)
             if probability[index] < self.rules.min_probability and records:
                 records[index].notes["identified"] = next(iter(labels), "")
         rejected = probability < self.rules.min_probability
         yield Test("identification/other_language", probability, rejected, f"P({self.language}) < {self.rules.min_probability}")
+
+    def _look(self, text: str, characters: int) -> tuple[dict[str, float], float]:
+        """The languages of about so many characters, and the probability of the source's."""
+        labels = self.identifier.labels(middle(text, characters))
+        return labels, sum(value for label, value in labels.items() if label in self.own)
 
 
 def middle(text: str, characters: int) -> str:

@@ -1,8 +1,11 @@
 """The classifier as a folder, and what it says of texts."""
 
+import importlib
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -53,7 +56,7 @@ class Classifier:
 
 def load(folder: str | Path) -> Classifier:
     """The classifier of a folder that `jobs.quality` wrote. Raises UserError where there is none, or it is broken or of other features."""
-    import xgboost
+    xgboost = _xgboost()
 
     folder = Path(folder)
     if not (folder / manifest.NAME).is_file():
@@ -70,3 +73,16 @@ def load(folder: str | Path) -> Classifier:
     booster.set_param({"nthread": 1})  # that of the file, and of whoever trained it, is another
     entries = np.load(folder / VOCABULARY, allow_pickle=False)
     return Classifier(booster, Vocabulary(entries), LanguageConfig(**read_json(folder / PROFILE)))
+
+
+def _xgboost() -> ModuleType:
+    """The library without scikit-learn, which it would import for wrappers that are not used here: over a second at the start of every
+    element. Where that is loaded already it stays."""
+    blocked = not {"xgboost", "sklearn"} & set(sys.modules)
+    if blocked:
+        sys.modules["sklearn"] = None
+    try:
+        return importlib.import_module("xgboost")
+    finally:
+        if blocked:
+            del sys.modules["sklearn"]
