@@ -43,8 +43,21 @@ def _train_needs(config: Config) -> dict[str, str]:
     return _tokens(config) | branch | ({"data.retrieval": config.data.retrieval} if config.sweep.trigger != "manual" else {})
 
 
+def _named(key: str, paths: list[str]) -> dict[str, str]:
+    """Inputs that are one file or folder each."""
+    return {
+        f"{key}[{number}]": path
+        for number, path in enumerate(paths)
+        if not any(sign in path for sign in "*?[") and not path.startswith("hub:")
+    }
+
+
 def _text(config: Config) -> dict[str, str]:
-    return {f"data.inputs[{number}]": path for number, path in enumerate(config.data.inputs) if not any(sign in path for sign in "*?[")}
+    return _named("data.inputs", config.data.inputs)
+
+
+def _embedder_needs(config: Config) -> dict[str, str]:
+    return _text(config) | {"data.tokenizer": str(Path(config.data.tokenizer) / "tokenizer.json")}
 
 
 def _prepare_needs(config: Config) -> dict[str, str]:
@@ -71,16 +84,16 @@ def _mix_needs(config: Config) -> dict[str, str]:
 
 
 def _corpus_needs(config: Config) -> dict[str, str]:
-    sources = {f"sources.{name}.inputs": source.inputs for name, source in config.corpus.sources.items()} or {
-        "inputs": config.corpus.inputs
-    }
-    named = {f"corpus.{key}[{number}]": path for key, paths in sources.items() for number, path in enumerate(paths)}
-    rules = {rule for source in config.corpus.sources.values() for rule in source.rules or config.corpus.rules} or set(config.corpus.rules)
-    named |= {"corpus.semantic.model": config.corpus.semantic.model} if config.corpus.semantic.enabled else {}
-    named |= {"quality.model": config.quality.model} if "quality" in rules else {}
-    named |= {"topics.model": config.topics.model} if "topics" in rules else {}
-    named |= {"corpus.tokenizer": config.corpus.tokenizer} if config.corpus.tokenizer else {}
-    return {key: path for key, path in named.items() if not any(sign in path for sign in "*?[") and not path.startswith("hub:")}
+    corpus = config.corpus
+    found = _named("corpus.inputs", corpus.inputs)
+    for name, source in corpus.sources.items():
+        found |= _named(f"corpus.sources.{name}.inputs", source.inputs)
+    rules = {rule for source in corpus.sources.values() for rule in source.rules or corpus.rules} or set(corpus.rules)
+    models = {
+        "corpus.semantic.model": corpus.semantic.enabled and corpus.semantic.model, "corpus.tokenizer": corpus.tokenizer,
+        "quality.model": "quality" in rules and config.quality.model, "topics.model": "topics" in rules and config.topics.model,
+    }  # fmt: skip
+    return found | {key: path for key, path in models.items() if path}
 
 
 def _corpus_stages(config: Config) -> list[list[Config]]:
@@ -112,6 +125,16 @@ JOBS = {
     for job in (
         Job("quickstart", "gather text and a retrieval set", lambda c: c.quickstart.output, lambda c: {}),
         Job("corpus", "clean, filter, deduplicate text", lambda c: c.corpus.output, _corpus_needs, _corpus_stages),
+        Job(
+            "quality",
+            "learn the quality classifier",
+            lambda c: c.quality.model,
+            lambda c: _named("quality", c.quality.labelled or c.quality.good),
+        ),
+        Job("topics", "learn the topic classifier", lambda c: c.topics.model, lambda c: _named("topics.labelled", c.topics.labelled)),
+        Job("embedder", "learn a static embedding", lambda c: c.corpus.semantic.model, _embedder_needs),
+        Job("ocr", "read scanned pages", lambda c: c.ocr.output, lambda c: _named("ocr.inputs", c.ocr.inputs)),
+        Job("recycle", "rewrite documents by an LLM", lambda c: c.recycle.output, lambda c: _named("recycle.inputs", c.recycle.inputs)),
         Job("tokenizer", "learn a tokenizer", lambda c: c.data.tokenizer, _text),
         Job("prepare", "tokenise into shards", lambda c: c.data.tokens, _prepare_needs, _prepare_stages),
         Job("mix", "mix sources into phases", lambda c: c.mixture.output, _mix_needs),

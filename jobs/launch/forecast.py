@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from conf.schema import Config
+from data_prep.corpus.plan import Plan
 from model.training.course import build_course
 from model.training.flops import parameter_count
 from slurm.script import ranks_per_node
@@ -20,6 +21,8 @@ FILES_OF_SAVE = 12
 """Manifests, config, tokenizer, and what dist_checkpointing adds; each rank writes two files more."""
 TOKENS_PER_BYTE = 0.3
 """Tokens of two or four bytes for a byte of text; shards and merged files lie beside each other until the merge is done."""
+CORPUS_SHARE = 3
+"""Bytes of documents and keys for a byte of input, which may be packed better."""
 
 
 @dataclass
@@ -48,6 +51,9 @@ def forecast(job: str, configs: Sequence[Config]) -> Need:
     if job == "prepare":
         text = sum(path.stat().st_size for config in configs for path in _inputs(config))
         return Need(text * TOKENS_PER_BYTE * 4 * 2, 10 * len(configs), Path(first.data.tokens), "tokens, as shards and merged")
+    if job == "corpus":
+        text = sum(unit.shard.bytes for config in configs for unit in Plan(config.corpus).units)
+        return Need(text * CORPUS_SHARE, 100 * len(configs), Path(first.corpus.output), "documents, once as judged and once as kept")
     return Need(1e7 * len(configs), 20 * len(configs), Path(first.runs_dir), "results and logs")
 
 

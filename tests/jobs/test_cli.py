@@ -9,7 +9,25 @@ import pytest
 from jobs.cli import compose, spelled_out, to_config
 
 ROOT = Path(__file__).resolve().parents[2]
-JOBS = ["quickstart", "doctor", "export", "fetch", "mix", "ocr", "pipeline", "prepare", "recycle", "status", "sweep", "tokenizer", "train"]
+JOBS = [
+    "corpus",
+    "quickstart",
+    "doctor",
+    "embedder",
+    "quality",
+    "topics",
+    "export",
+    "fetch",
+    "mix",
+    "ocr",
+    "pipeline",
+    "prepare",
+    "recycle",
+    "status",
+    "sweep",
+    "tokenizer",
+    "train",
+]
 
 
 def job(name: str, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
