@@ -10,6 +10,7 @@ _MOJIBAKE = re.compile(f"[{_LEADS}][{_CONTINUATION}]")
 _CONTROL = "\x00-\x08\x0e-\x1f\x7f-\x9f"  # the others are a tab and ends of lines
 _CONTROLS, _SURROGATES = re.compile(f"[{_CONTROL}]"), re.compile("[\ud800-\udfff]")
 _INVALID = re.compile(f"[{_CONTROL}\ud800-\udfff]")
+_BROKEN = re.compile(f"[{_CONTROL}]|[{_LEADS}][{_CONTINUATION}]")
 
 _INVISIBLE = "\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
 _BLANK = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
@@ -37,7 +38,7 @@ def _suspicious(text: str) -> bool:
 
 
 def _mend(line: str) -> str:
-    if not (_CONTROLS.search(line) or _suspicious(line)):
+    if not _BROKEN.search(line):
         return line
     from ftfy import fix_encoding
     from ftfy.fixes import fix_c1_controls

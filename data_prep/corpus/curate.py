@@ -15,7 +15,7 @@ from data_prep.corpus.record import Record, to_line
 from data_prep.corpus.sizes import joined
 from data_prep.corpus.stage import MB, Report, Stage, Task, Work
 from data_prep.corpus.tally import Tally
-from data_prep.corpus.zst import Writer
+from data_prep.corpus.zst import QUICK, Writer
 from data_prep.duplicates import buckets, paragraphs
 from data_prep.sources.bad import BadDocuments
 from data_prep.sources.form import Form
@@ -68,7 +68,7 @@ class Curate(Stage):
         chain.declare(tally)
         bad = BadDocuments(config.on_bad_document, config.max_bad_documents, section="corpus")
         marks = Marks(self.work)
-        with Writer(folder / KEPT) as kept, Writer(folder / DROPPED) as dropped:
+        with Writer(folder / KEPT, QUICK) as kept, Writer(folder / DROPPED) as dropped:
 
             def drop(record: Record, reason: str, value: float | None) -> None:
                 line = {"id": record.id, "file": record.file, "line": record.line, "reason": reason, "value": value}

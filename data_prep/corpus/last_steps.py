@@ -12,7 +12,6 @@ from data_prep.corpus.stage import Work
 from data_prep.corpus.tally import Step, Tally
 from data_prep.corpus.verdicts import Verdicts
 from data_prep.duplicates import paragraphs
-from data_prep.text.batch import Batch
 
 Drop = Callable[[int, Record, str, int | None], None]
 """Told of each document that is dropped: its row, itself, the reason, the document that it repeats."""
@@ -61,21 +60,21 @@ class LastSteps:
 
     def _cut(self, numbers: np.ndarray, records: list[Record], alive: np.ndarray, step: Step, sizes: Sizes, drop: Drop) -> Sizes:
         """Remove repeated paragraphs; a document with too little left is dropped as it was."""
-        texts: dict[int, str] = {}
-        for index in np.flatnonzero(alive):
-            gone = self.verdicts.gone.get(int(numbers[index]))
-            if not gone:
-                continue
-            text = paragraphs.remove(records[index].text, gone)
-            if Batch([text]).words.counts[0] < self.min_words_left:
-                drop(int(numbers[index]), records[index], "paragraphs", None)
-                self.tally.sample("paragraphs", records[index])
-                step.dropped["paragraphs"] += 1
-                alive[index] = False
-                continue
-            records[index].text = texts[int(index)] = text
+        gone = {
+            int(index): self.verdicts.gone[row] for index in np.flatnonzero(alive) if (row := int(numbers[index])) in self.verdicts.gone
+        }
+        texts = {index: paragraphs.remove(records[index].text, own) for index, own in gone.items()}
+        again = self.sizer.again(sizes, texts)
+        for index in [index for index in texts if again.words[index] < self.min_words_left]:
+            drop(int(numbers[index]), records[index], "paragraphs", None)
+            self.tally.sample("paragraphs", records[index])
+            step.dropped["paragraphs"] += 1
+            alive[index] = False
+            del texts[index]
+        for index, text in texts.items():
+            records[index].text = text
             step.change(["paragraphs"])
-        return self.sizer.again(sizes, texts)
+        return again
 
     def _anonymise(self, records: list[Record], alive: np.ndarray, step: Step, sizes: Sizes) -> Sizes:
         texts: dict[int, str] = {}

@@ -18,6 +18,11 @@ class Sizes:
     def __init__(self, values: np.ndarray):
         self.values = values
 
+    @property
+    def words(self) -> np.ndarray:
+        """[n] words."""
+        return self.values[:, COLUMNS.index("words")]
+
     def sums(self, mask: np.ndarray) -> dict[str, int | None]:
         """Sum of each measure over a mask [n], with the number of documents; None for what is not counted."""
         chosen = self.values[mask]

@@ -9,16 +9,17 @@ import zstandard
 from common.errors import UserError
 from data_prep.sources.streams import Broken, blocks, lines
 
-LEVEL = 3
+PACKED, QUICK = 3, 1
+"""Levels of compression: of what is kept, and of what is read once more and done with."""
 BLOCK = 1 << 20
 
 
 class Writer:
     """Writes lines into one zstandard frame with a checksum; equal lines give equal bytes."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, level: int = PACKED):
         self.file = path.open("wb")
-        self.stream = zstandard.ZstdCompressor(LEVEL, write_checksum=True).compressobj()
+        self.stream = zstandard.ZstdCompressor(level, write_checksum=True).compressobj()
         self.waiting: list[bytes] = []
         self.size = 0
 

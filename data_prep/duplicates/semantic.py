@@ -13,12 +13,12 @@ def centroids(sample: np.ndarray, cells: int, seed: int) -> np.ndarray:
     """[cells, d] float32 of length 1, by k-means over vectors [n, d] of length 1; fewer where the sample is smaller.
 
     Depends on the order of the sample and on the machine's arithmetic: make them once, for all shards."""
-    from sklearn.cluster import MiniBatchKMeans
-
     sample = np.asarray(sample, np.float32)
     cells = max(min(cells, len(sample)), 1)
     if cells == 1:
         return np.zeros((1, sample.shape[1]), np.float32)
+    from sklearn.cluster import MiniBatchKMeans
+
     found = MiniBatchKMeans(cells, random_state=seed, n_init=1, batch_size=4 * BLOCK).fit(sample).cluster_centers_
     return (found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-32)).astype(np.float32)
 
