@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?=
+WORKERS ?= 2
 export PYTHONUNBUFFERED = 1
 
 .PHONY: help setup setup-dev quickstart test test-slurm lint cluster cluster-down wheelhouse clean
@@ -45,7 +46,7 @@ lint: setup-dev
 	$(BIN)/ruff format --check .
 
 test: lint
-	$(BIN)/python -m pytest -m "not slurm"
+	$(BIN)/python -m pytest -m "not slurm" -n $(WORKERS) --dist loadfile
 
 test-slurm: setup-dev
 	$(BIN)/python -m pytest -m slurm
