@@ -48,7 +48,8 @@ def prepare(folder: Path) -> tuple[list[str], int]:
     job("quality", f"quality.good=[{folder}/texts]", "quality.language=tr", "quality.documents=1500", *models)
     (folder / "addresses.txt").write_text("example.org\n")
     overrides = [
-        f"corpus.inputs=[{folder}/texts]", "corpus.language=tr", "corpus.shard_bytes=4_000_000", f"corpus.rules={RULES}", f"corpus.cleaning={CLEANING}", "corpus.pii=true",
+        f"corpus.inputs=[{folder}/texts]", "corpus.language=tr", "corpus.shard_bytes=4_000_000", "corpus.pii=true",
+        f"corpus.rules={RULES}", f"corpus.cleaning={CLEANING}",
         f"corpus.url_lists=[{folder}/addresses.txt]", "corpus.semantic.enabled=true", "corpus.semantic.threshold=0.99",
         "corpus.paragraphs.enabled=true", f"corpus.tokenizer={tokenizer}",
         f"corpus.contamination.inputs=[{data()}/retrieval/tr_legal_qa_chunks/queries.jsonl]", *models,

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from common import manifest
-from common.errors import UserError
 from common.files import atomic_folder, digest, sweep_asides
 from common.progress import Bar, say
 from conf.schema import Config
+from data_prep.already import already, digests_of
 from data_prep.sources.bad import BadDocuments
-from data_prep.sources.inputs import list_inputs, span_digest, stamp
+from data_prep.sources.inputs import list_inputs, stamp
 from jobs.cli import main
 
 KIND = "embedder"
@@ -29,10 +29,10 @@ def run(config: Config) -> dict[str, Any] | None:
     folder, semantic = Path(config.corpus.semantic.model), config.corpus.semantic
     paths = list_inputs(config.data.inputs)
     load_reference(config.data.tokenizer)
-    tokenizer = digest(Path(config.data.tokenizer) / "tokenizer.json")
     settings = {"dimensions": semantic.dimensions, "learn_bytes": semantic.learn_bytes, "text_field": config.data.text_field}
-    made_from = {"settings": settings, "tokenizer": tokenizer, "inputs": {str(path): span_digest(path) for path in paths}}
-    known = _already(folder, made_from)
+    settings["tokenizer"] = digest(Path(config.data.tokenizer) / "tokenizer.json")
+    made_from = {"settings": settings, "inputs": digests_of(config.data.inputs)}
+    known = already(folder, KIND, made_from, "corpus.semantic.model")
     if known:
         say(f"{folder} is there: {known['dimensions']} dimensions")
         return known
@@ -49,20 +49,6 @@ def run(config: Config) -> dict[str, Any] | None:
         manifest.write(aside, made)
     say(f"{folder}: {semantic.dimensions} dimensions from {counts['sampled']:,} documents")
     return made
-
-
-def _already(folder: Path, made_from: dict[str, Any]) -> dict[str, Any] | None:
-    """The manifest when the folder holds just this model, None when it is free. Raises UserError naming what differs."""
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return None
-    mend = f"choose another corpus.semantic.model or remove {folder}"
-    if not (folder / manifest.NAME).exists():
-        raise UserError(f"{folder} holds files that jobs.embedder did not write; {mend}")
-    known = manifest.read(folder)
-    for key, value in made_from.items():
-        if known[key] != value:
-            raise UserError(f"{folder} was learnt with other {key}; {mend}")
-    return known
 
 
 def _read(config: Config, paths: list[Path]) -> tuple[list[Any], dict[str, Any]]:

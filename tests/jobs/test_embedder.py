@@ -37,12 +37,12 @@ def test_the_same_again_does_nothing_and_other_settings_are_refused(config, tmp_
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
     assert embedder.run(config) == first
     config.corpus.semantic.dimensions = 9
-    with pytest.raises(UserError, match="was learnt with other settings; choose another corpus.semantic.model or remove"):
+    with pytest.raises(UserError, match="was learnt with dimensions=8, now 9; choose another corpus.semantic.model or remove"):
         embedder.run(config)
     config.corpus.semantic.dimensions = 8
     with (tmp_path / "a.jsonl").open("a") as file:
         file.write('{"text": "more"}\n')
-    with pytest.raises(UserError, match="was learnt with other inputs"):
+    with pytest.raises(UserError, match="was learnt with other text in"):
         embedder.run(config)
     assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
 
