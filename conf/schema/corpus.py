@@ -24,6 +24,8 @@ class SourceConfig:
     """Key or column with the id; where it is missing the id is `file:line`."""
     url_field: str = "url"
     """Key or column with the address."""
+    keep_fields: list[str] = field(default_factory=list)
+    """Other keys or columns that each record carries along."""
     encoding: str = "utf-8"
     """Encoding of .txt, .md, .html and .jsonl."""
     nul_bytes: str = choice("bad", "remove", "keep")

@@ -1,6 +1,7 @@
 """Stage 1, shard by shard: read, clean, judge, and take the marks by which documents are compared later."""
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import orjson
 
 from common.files import make_folder, write_json
+from conf.schema.duplicates import ParagraphsConfig
 from data_prep.corpus.chain import Chain, Clock, Survivors
 from data_prep.corpus.identity import curate_settings
 from data_prep.corpus.plan import Unit
@@ -17,6 +19,8 @@ from data_prep.corpus.stage import MB, Report, Stage, Task, Work
 from data_prep.corpus.tally import Tally
 from data_prep.corpus.zst import QUICK, Writer
 from data_prep.duplicates import buckets, paragraphs
+from data_prep.duplicates.embedding import Embedder
+from data_prep.duplicates.signature import Signer
 from data_prep.sources.bad import BadDocuments
 from data_prep.sources.form import Form
 from data_prep.sources.inputs import stamp
@@ -25,6 +29,8 @@ from data_prep.sources.readers import read_documents
 KEPT, DROPPED, EMBEDDINGS, PARAGRAPHS, PLACES = "kept.jsonl.zst", "dropped.jsonl.zst", "embeddings.npy", "paragraphs", "places.npy"
 COUNTS, SIZES = "counts.json", "sizes.npy"
 """What a shard's documents met with, for the funnel; apart from the manifest, which every element of later stages reads."""
+WITHOUT_TEXT = "pages_without_text"
+"""What the readers of PDF and of OCR's pages call the pages that gave nothing; records say so too."""
 STREAMED_MB = 100.0
 """What a shard of a streamed data set, whose size nobody knows, counts for in the progress bar."""
 BATCH_CHARACTERS = 250_000
@@ -42,6 +48,18 @@ class Curate(Stage):
         self.units = {unit.key: unit for unit in work.plan.units}
         self.chains: dict[str, Chain] = {}
         self.source_settings: dict[str, str] = {}
+
+    @cached_property
+    def signer(self) -> Signer | None:
+        """What makes the keys of documents, if they are compared."""
+        config = self.work.config.duplicates
+        return Signer(config) if config.exact or config.near else None
+
+    @cached_property
+    def embedder(self) -> Embedder | None:
+        """What embeds documents, if that is asked for; loaded once for all shards."""
+        config = self.work.config.semantic
+        return Embedder(config.model) if config.enabled else None
 
     def tasks(self) -> list[Task]:
         """A task a unit of the plan."""
@@ -67,7 +85,7 @@ class Curate(Stage):
         chain, tally = self.chains[unit.source], Tally(config.samples)
         chain.declare(tally)
         bad = BadDocuments(config.on_bad_document, config.max_bad_documents, section="corpus")
-        marks = Marks(self.work)
+        marks = Marks(self.signer, self.embedder, config.paragraphs)
         with Writer(folder / KEPT, QUICK) as kept, Writer(folder / DROPPED) as dropped:
 
             def drop(record: Record, reason: str, value: float | None) -> None:
@@ -106,28 +124,21 @@ class Curate(Stage):
         form = Form.of_source(unit.source, source, self.work.config)
         for span in unit.shard.spans:
             for document in read_documents(span, form, bad, seen=lambda size: report.advance(size * MB)):
-                url = document.fields.get(source.url_field)
-                licence = document.fields.get("licence") or document.fields.get("license") or source.licence
+                fields = document.fields
+                url, licence = fields.get(source.url_field), fields.get("licence") or fields.get("license") or source.licence
+                notes = {key: fields[key] for key in (*source.keep_fields, WITHOUT_TEXT) if key in fields}
                 yield Record(
                     document.id, document.text, unit.source, str(licence), url if isinstance(url, str) else "",
-                    source.language, str(document.file), document.line,
+                    source.language, str(document.file), document.line, notes,
                 )  # fmt: skip
 
 
 class Marks:
     """The arrays by which the kept documents of a shard are compared with others."""
 
-    def __init__(self, work: Work):
-        from data_prep.duplicates.signature import Signer
-
-        config = work.config
-        self.signer = Signer(config.duplicates) if config.duplicates.exact or config.duplicates.near else None
-        self.embedder = None
-        if config.semantic.enabled:
-            from data_prep.duplicates.embedding import Embedder
-
-            self.embedder = Embedder(config.semantic.model)
-        self.paragraphs = config.paragraphs if config.paragraphs.enabled else None
+    def __init__(self, signer: Signer | None, embedder: Embedder | None, paragraphs_config: ParagraphsConfig):
+        self.signer, self.embedder = signer, embedder
+        self.paragraphs = paragraphs_config if paragraphs_config.enabled else None
         self.documents = 0
         self.keys: list[np.ndarray] = []
         self.embeddings: list[np.ndarray] = []

@@ -6,31 +6,34 @@ from typing import Any
 
 import numpy as np
 
+from conf.schema.corpus import CorpusConfig
+from conf.schema.language import LanguageConfig
 from data_prep.corpus.record import Record
 from data_prep.corpus.sizes import Sizer, Sizes
-from data_prep.corpus.stage import Work
 from data_prep.corpus.tally import Step, Tally
 from data_prep.corpus.verdicts import Verdicts
 from data_prep.duplicates import paragraphs
+from data_prep.pii.anonymise import Anonymiser
 
 Drop = Callable[[int, Record, str, int | None], None]
 """Told of each document that is dropped: its row, itself, the reason, the document that it repeats."""
 
 
+class Tools:
+    """What takes time to make, for the documents of one language."""
+
+    def __init__(self, config: CorpusConfig, profile: LanguageConfig, say: Callable[[str], Any]):
+        self.sizer = Sizer(profile.casing, config.tokenizer, say)
+        self.anonymiser = Anonymiser(profile) if config.pii else None
+
+
 class LastSteps:
     """Takes batches of documents through ``steps``. ``sizes`` [documents, 4] are those of all documents of the shard."""
 
-    def __init__(self, work: Work, source: str, steps: Sequence[str], verdicts: Verdicts, sizes: np.ndarray, say: Callable[[str], Any]):
-        config, profile = work.config, work.plan.profile(source)
+    def __init__(self, tools: Tools, config: CorpusConfig, steps: Sequence[str], verdicts: Verdicts, sizes: np.ndarray):
         self.verdicts, self.tally, self.sizes = verdicts, Tally(config.samples), sizes
-        self.steps = steps
+        self.steps, self.sizer, self.anonymiser = steps, tools.sizer, tools.anonymiser
         self.min_words_left = config.paragraphs.min_words_left
-        self.anonymiser = None
-        if config.pii:
-            from data_prep.pii.anonymise import Anonymiser
-
-            self.anonymiser = Anonymiser(profile)
-        self.sizer = Sizer(profile.casing, config.tokenizer, say)
         self.found: Counter[str] = Counter()
         self.kept = 0
         for step in steps:

@@ -22,17 +22,17 @@ class Record:
     line: int
     """Line (row, page) there, from 1."""
     notes: dict[str, Any] = field(default_factory=dict)
-    """What rules found out about it, such as the quality and its probability."""
+    """Fields that it carries along, and what rules found out about it, such as the quality and its probability."""
 
 
 def to_line(record: Record) -> bytes:
     """A record as a line of JSON, newline included. Lone surrogates, which UTF-8 has not, become ?."""
-    fields = {name: getattr(record, name) for name in Record.__slots__ if name != "notes"} | record.notes
+    fields = record.notes | {name: getattr(record, name) for name in Record.__slots__ if name != "notes"}
     try:
-        return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(fields, default=str, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:
         fields = {name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value for name, value in fields.items()}
-        return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(fields, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def from_line(line: bytes) -> Record:

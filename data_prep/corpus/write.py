@@ -13,7 +13,7 @@ from common import manifest
 from common.files import digest, fsync_folder, make_folder, write_json
 from data_prep.corpus.compare import Clusters, Paragraphs, Semantic
 from data_prep.corpus.curate import BATCH_CHARACTERS, COUNTS, DROPPED, KEPT, SIZES
-from data_prep.corpus.last_steps import LastSteps
+from data_prep.corpus.last_steps import LastSteps, Tools
 from data_prep.corpus.record import Record, from_line, to_line
 from data_prep.corpus.stage import Report, Stage, Task, Work
 from data_prep.corpus.verdicts import Verdicts
@@ -31,6 +31,7 @@ class Write(Stage):
     def __init__(self, work: Work, before: Stage, clusters: Clusters, semantic: Semantic | None, repeated: Paragraphs | None):
         super().__init__(work, before)
         self.curate, self.clusters, self.semantic, self.paragraphs = clusters.curate, clusters, semantic, repeated
+        self.tools: dict[str, Tools] = {}
 
     def settings(self) -> dict[str, Any]:
         """What is done to documents that stay."""
@@ -64,7 +65,10 @@ class Write(Stage):
         first, last = map(int, self.curate.firsts()[number : number + 2])
         source, home = self.curate.units[task.name].source, self.curate.folder / task.name
         verdicts = Verdicts(self.clusters, self.semantic, self.paragraphs, first, last)
-        steps = LastSteps(self.work, source, self.steps(), verdicts, np.load(home / SIZES), report.say)
+        profile, config = self.work.plan.profile(source), self.work.config
+        if profile.code not in self.tools:
+            self.tools[profile.code] = Tools(config, profile, report.say)
+        steps = LastSteps(self.tools[profile.code], config, self.steps(), verdicts, np.load(home / SIZES))
         with Writer(folder / DOCUMENTS) as kept, Writer(folder / DROPPED) as dropped:
 
             def drop(row: int, record: Record, reason: str, other: int | None) -> None:

@@ -44,7 +44,7 @@ def planted(texts) -> list[dict]:
             records.append({"id": f"near{number}", "text": f"{text} And so on."})
         if number % 10 == 5:
             records.append({"id": f"junk{number}", "text": "# ".join(["menu", "login", "cart"] * 30)})
-    return records
+    return [record | {"number": number, "other": None} for number, record in enumerate(records)]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def embedder(texts, tmp_path_factory) -> Path:
 def config(folder) -> Config:
     """One source, the rules that need no model, everything that compares documents."""
     made = Config()
-    made.corpus.sources = {"docs": SourceConfig(inputs=[str(folder / "texts")], language="en", licence="PSF")}
+    made.corpus.sources = {"docs": SourceConfig(inputs=[str(folder / "texts")], language="en", licence="PSF", keep_fields=["number"])}
     made.corpus.output = str(folder / "corpus")
     made.corpus.rules = ["gopher_quality"]
     made.corpus.pii = True

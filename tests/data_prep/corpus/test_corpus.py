@@ -59,6 +59,7 @@ def test_what_was_planted_is_found_and_the_rest_is_left_as_it_was(config, plante
         elif LEAK in text:
             assert LEAK not in record.text and record.text[:100] == text.strip()[:100]
         assert (record.source, record.licence, record.language) == ("docs", "PSF", "en")
+        assert record.notes == {"number": ids[name]["number"]}
         assert record.url == ids[name].get("url", "") and Path(record.file).read_text().splitlines()[record.line - 1].count(f'"{name}"')
     untouched = [name for name, record in kept.items() if record.text == ids[name]["text"]]
     plain = [name for name in kept if MAIL not in ids[name]["text"] and LEAK not in ids[name]["text"]]
