@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.environment import cores
-from common.errors import UserError
+from common.errors import UserError, suggestion
 from common.files import make_folder, sweep_asides
 from common.progress import say
 from conf.schema import Config
@@ -36,7 +36,7 @@ def run(config: Config) -> dict[str, Any] | None:
         return _show(config, line)
     make_folder(config.corpus.output)
     if config.corpus.stage:
-        return _one(config, next(stage for stage in line if stage.name == config.corpus.stage))
+        return _one(config, _named(line, config.corpus.stage))
     for stage in line:
         if stage.folder.exists():  # nobody else is at work: elements name their stage
             sweep_asides(stage.folder)
@@ -44,6 +44,14 @@ def run(config: Config) -> dict[str, Any] | None:
     made = publish(line)
     say(f"{config.corpus.output}: {made['kept']:,} of {made['read']:,} documents kept; see {config.corpus.output}/funnel.html")
     return made
+
+
+def _named(line: list[Stage], name: str) -> Stage:
+    """The stage of a name. Raises UserError where this corpus has none."""
+    names = [stage.name for stage in line]
+    if name not in names:
+        raise UserError(f"corpus.stage={name} is no stage of this corpus{suggestion(name, names)}; there are: {', '.join(names)}")
+    return line[names.index(name)]
 
 
 def _all(config: Config, stage: Stage) -> None:

@@ -26,7 +26,7 @@ class Write(Stage):
     """Writes documents/<source>/<number>.jsonl.zst."""
 
     name = "write"
-    small = 2.0
+    small = 100.0
 
     def __init__(self, work: Work, before: Stage, clusters: Clusters, semantic: Semantic | None, repeated: Paragraphs | None):
         super().__init__(work, before)

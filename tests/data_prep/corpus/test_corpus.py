@@ -186,6 +186,7 @@ def test_a_damaged_result_is_made_again(config):
         (lambda c: setattr(c.corpus.sources["docs"], "language", "tt"), "conf/data/language/tt.yaml"),
         (lambda c: setattr(c.corpus, "rules", ["gopher_qality"]), "gopher_quality"),
         (lambda c: setattr(c.corpus, "cleaning", ["nfd"]), "nfd"),
+        (lambda c: setattr(c.corpus, "stage", "curat"), "did you mean 'curate'"),
         (lambda c: setattr(c.corpus, "languages", {"tr": {}}), "no source has this language"),
         (lambda c: setattr(c.corpus, "languages", {"en": {"gopher_quality": {"min_wrds": 1}}}), "min_wrds"),
         (lambda c: setattr(c.corpus, "rules", ["quality"]), "jobs.quality"),
