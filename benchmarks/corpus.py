@@ -76,7 +76,8 @@ def run(folder: Path, overrides: list[str], workers: int, copies: int = 1) -> di
     )
     manifest = json.loads((output / "corpus" / "manifest.json").read_text())
     return {
-        "wall": round(corpus["wall"] + tokens["wall"], 2), "corpus": corpus, "prepare": tokens, "read": manifest["read"], "kept": manifest["kept"],
+        "wall": round(corpus["wall"] + tokens["wall"], 2), "corpus": corpus, "prepare": tokens,
+        "read": manifest["read"], "kept": manifest["kept"],
         "stages": json.loads((output / "corpus" / "timing.json").read_text()),
     }  # fmt: skip
 
