@@ -1,5 +1,6 @@
 """The command line that every job shares: compose the configuration, check it, run, and speak plainly when it is wrong."""
 
+import dataclasses
 import difflib
 import logging
 import os
@@ -127,7 +128,11 @@ def _explain(error: BaseException) -> str:
     key = getattr(root, "full_key", None)
     text = _first_line(root)
     if key and "not in '" in text:
-        return f"unknown key '{key}' in a YAML file under conf/{_nearest(key, list(keys(Config)))}"
+        owner = root.object_type if dataclasses.is_dataclass(root.object_type) else None
+        hint = suggestion(key.rpartition(".")[2], [field.name for field in dataclasses.fields(owner)]) if owner else ""
+        return f"unknown key '{key}'{hint or ' in a YAML file under conf/' + _nearest(key, list(keys(Config)))}"
+    if key and "not in struct" in text:
+        return f"{key} is new; add it outright ({key}=... or {key}.<key>=...), or in a YAML under conf/experiment"
     return f"{key}: {text}" if key and key not in text else text
 
 

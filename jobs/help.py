@@ -21,7 +21,7 @@ FOOTER = """[bold]Everywhere[/bold]
 def show(job: str, description: str, sections: tuple[str, ...], conf: Path) -> None:
     """Print the help of one job: ``description`` is its module's docstring, ``sections`` the parts of the schema it reads."""
     console = Console(highlight=False)
-    console.print(f"[bold]python -m jobs.{job}[/bold] [group=choice ...] [key=value ...]\n")
+    console.print(f"[bold]python -m jobs.{job}[/bold] \\[group=choice ...] \\[key=value ...]\n")
     console.print(Text(description.strip()))
     console.print("\n[bold]Groups[/bold] (files under conf/)")
     for group in sorted({*sections, "experiment", "cluster"}):
