@@ -29,15 +29,27 @@ CLEANING = "[repair,nfc,whitespace,boilerplate,repeated_lines]"
 
 
 def job(name: str, *overrides: str) -> dict[str, float]:
-    """Seconds, CPU seconds and peak memory of a job's command, the processes that it starts included."""
+    """Seconds and CPU seconds of a job's command, with the processes that it starts, and its own peak memory."""
     env = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", f"jobs.{name}", *overrides], env=env, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
+    peak = 0.0
+    while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+        peak = max(peak, _peak_mib(process.pid))
+        time.sleep(0.05)
+    if ended[1]:
         raise SystemExit(f"jobs.{name} failed")
-    cpu = used.ru_utime + used.ru_stime
-    return {"wall": round(time.perf_counter() - started, 2), "cpu": round(cpu, 2), "peak_mib": round(used.ru_maxrss / 1024, 1)}
+    cpu = ended[2].ru_utime + ended[2].ru_stime
+    return {"wall": round(time.perf_counter() - started, 2), "cpu": round(cpu, 2), "peak_mib": peak}
+
+
+def _peak_mib(process: int) -> float:
+    """Peak memory of a process since it became this program (the kernel's `ru_maxrss` counts what started it too); 0 when it is gone."""
+    try:
+        line = next(line for line in Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        return 0.0
+    return round(int(line.split()[1]) / 1024, 1)
 
 
 def prepare(folder: Path) -> tuple[list[str], int]:
