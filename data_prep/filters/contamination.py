@@ -7,13 +7,11 @@ is not looked for.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from common.errors import UserError
-from common.files import atomic_file, atomic_folder, read_json, write_json
 from conf.schema.duplicates import ContaminationConfig
 from data_prep.filters.evaluation import read_texts
 from data_prep.text.batch import Batch
@@ -71,21 +69,6 @@ class Index:
             places += [place for place, _ in chunk]
             samples += [text[:SAMPLE] for _, text in chunk]
         return cls(*_entries(parts), sorted(lengths), places, samples, short)
-
-    def save(self, folder: Path) -> None:
-        """Write the index as a folder: two arrays and index.json."""
-        with atomic_folder(folder) as aside:
-            for name, values in (("hashes", self.entries), ("texts", self.texts)):
-                with atomic_file(aside / f"{name}.npy") as file:
-                    np.save(file, values, allow_pickle=False)
-            names = {"lengths": self.lengths, "short": self.short, "places": self.places, "samples": self.samples}
-            write_json(aside / "index.json", names)
-
-    @classmethod
-    def load(cls, folder: Path) -> "Index":
-        """Read what `save` wrote."""
-        hashes, texts = (np.load(Path(folder) / f"{name}.npy", allow_pickle=False) for name in ("hashes", "texts"))
-        return cls(hashes, texts, **read_json(Path(folder) / "index.json"))
 
     def find(self, batch: Batch) -> Hits:
         """All runs of evaluation text in a batch."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from common.files import atomic_file, write_json
 from data_prep.corpus.stage import Stage
+from data_prep.filters.contamination import Index
 
 JSON, HTML = "funnel.json", "funnel.html"
 TIMING, SPEED = "timing.json", "throughput.html"
@@ -21,6 +22,11 @@ def build(line: Sequence[Stage], curated: list[dict[str, Any]], written: list[di
 
     work = line[0].work
     found = {"name": work.root.name, **sums(curated, written, work.config.samples), "duplicates": compared(line, work.config.samples)}
+    contamination = work.config.contamination
+    if contamination.inputs:
+        met = {number for unit in curated for number in unit["leaked"]}
+        index = Index.build(contamination, [profile.casing for profile in work.plan.languages.values()])
+        found["evaluation_texts"] = index.summary(met, work.config.samples)
     write_json(work.output / JSON, found)
     took = timing(line)
     write_json(work.output / TIMING, took)

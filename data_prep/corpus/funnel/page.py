@@ -125,8 +125,17 @@ def _contamination(found: dict[str, Any]) -> str:
         [text(name), number(step["documents_in"]), number(sum(step["dropped"].values())), number(step["changed"])]
         for name, step in steps.items()
     ]
-    met = f"<p>{number(found['evaluation_texts_met'])} different evaluation texts were met.</p>"
-    return "<h2>Contamination</h2>" + met + table(["source", "documents looked at", "dropped", "passages cut out of"], rows)
+    texts = found["evaluation_texts"]
+    counts = (
+        f"{number(texts['found'])} of {number(texts['looked_for'])} evaluation texts were met; {number(texts['too_short'])} were too short"
+    )
+    shown = "".join(f"<blockquote><cite>{text(one['place'])}</cite>{text(one['text'])}</blockquote>" for one in texts["samples"])
+    return (
+        "<h2>Contamination</h2>"
+        + f"<p>{counts}.</p>"
+        + table(["source", "documents looked at", "dropped", "passages cut out of"], rows)
+        + shown
+    )
 
 
 def _pii(sources: dict[str, Any]) -> str:

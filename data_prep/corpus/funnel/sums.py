@@ -27,7 +27,6 @@ def sums(curated: list[dict[str, Any]], written: list[dict[str, Any]], samples: 
         "histograms": _histograms(units),
         "bad_examples": {name: [one for before, _ in pairs for one in before["bad_examples"]][:samples] for name, pairs in sources.items()},
         "units": {unit["unit"]: unit["kept"] for unit in curated},
-        "evaluation_texts_met": len({number for unit in curated for number in unit["leaked"]}),
     }
 
 

@@ -79,7 +79,7 @@ def test_the_sums_are_those_of_a_recount(two):
             assert before["bytes_out"] == after["bytes_in"]
     assert found["units"] == {one["unit"]: one["kept"] for one in counts(two, "curate")}
     assert found["duplicates"]["exact"]["repeats"] == sum(found["reasons"]["duplicates/exact"].values())
-    assert found["sources"]["docs"]["pii"]["email"] > 0 and found["evaluation_texts_met"] == 1
+    assert found["sources"]["docs"]["pii"]["email"] > 0 and found["evaluation_texts"]["found"] == 1
 
 
 def test_a_step_that_a_source_has_not_lets_all_its_documents_pass(two):
