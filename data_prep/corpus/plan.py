@@ -53,7 +53,7 @@ class Plan:
         if not source.inputs:
             raise UserError(f"corpus.sources.{name}.inputs is empty; name files, folders or globs, or take the source out")
         form = Form.of_source(name, source, self.config)
-        paths = list_inputs(source.inputs, f"corpus.sources.{name}.inputs")
+        paths = list_inputs(source.inputs, f"corpus.sources.{name}.inputs" if self.config.sources else "corpus.inputs")
         shards = plan(paths, self.config.shard_bytes, form.keeps_newlines)
         return [Unit(name, number, shard) for number, shard in enumerate(shards)]
 

@@ -113,7 +113,8 @@ def test_pages_of_a_thesis():
 )
 def test_every_step_takes_linear_time(text):
     """A step whose time grows with the square of a run's length would take minutes, and the test's time limit ends it."""
-    build(STEPS, PROFILE).clean(text)
+    cleaned, _ = build(STEPS, PROFILE).clean(text)
+    assert len(cleaned) <= len(text)
 
 
 def test_names_and_their_order():
