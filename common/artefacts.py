@@ -21,7 +21,14 @@ TOKENIZER = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
     "*.model", "chat_template*", "config.json",
 )  # fmt: skip
-KEYS = {"data.inputs": TEXT, "data.tokenizer": TOKENIZER, "data.retrieval": RETRIEVAL, "tokenizer.compare": TOKENIZER}
+WEIGHTS = ("*.safetensors", "model.safetensors.index.json", "generation_config.json", *TOKENIZER)
+KEYS = {
+    "data.inputs": TEXT,
+    "data.tokenizer": TOKENIZER,
+    "data.retrieval": RETRIEVAL,
+    "tokenizer.compare": TOKENIZER,
+    "train.init_from": WEIGHTS,
+}
 """Keys of the configuration that may name a hub artefact, and which of its files each of them reads.
 
 `train.branch_from` and `prepare.adopt` are not among them: a Megatron save and a .bin/.idx pair belong to the machine that wrote them.

@@ -24,6 +24,7 @@ from common.artefacts import localise
 from common.errors import ToldElsewhere, UserError, suggestion
 from conf.schema import Config
 from conf.schema.check import check, keys
+from conf.schema.kinds import schema, stored
 from jobs.help import show
 from jobs.launch.multirun import register
 from slurm.allocation import take_up
@@ -31,18 +32,24 @@ from slurm.allocation import take_up
 CONF = Path(__file__).resolve().parent.parent / "conf"
 KEEP_REFERENCES = ("doctor", "fetch", "status")
 """Jobs that see `hf://` references as they were written; all others see the local paths of what was mirrored."""
-ConfigStore.instance().store(name="schema", node=Config)
+STORE = ConfigStore.instance()
+STORE.store(name="schema", node=schema(Config))
+for section, kind, node in stored(Config):
+    STORE.store(group=f"kind/{section}", name=kind, node=node)
 OPEN = (
     "cluster.environment.",
     "cluster.sbatch.",
     "corpus.sources.",
     "corpus.languages.",
+    "data.heldout.",
+    "evaluation.domain.",
+    "evaluation.general.",
     "mixture.sources.",
-    "mixture.phases.",
+    "phases.",
     "mixture.topic_caps.",
 )
 """Keys below these are for the user to name."""
-OPEN_SECTIONS = ("corpus.sources.", "mixture.phases.")
+OPEN_SECTIONS = ("corpus.sources.", "phases.")
 """Those of them whose values are sections, which OmegaConf adds only whole."""
 WITH_VALUE = ("--cfg", "-c", "--package", "-p")
 """Flags of Hydra that take the argument after them."""

@@ -17,7 +17,8 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_folder, digest_of
 from common.progress import say
-from conf.schema import Config, EncoderConfig
+from conf.schema import Config
+from conf.schema.kinds import section
 from jobs.cli import main
 from model.training.saves import PROBE, Save, read_save, verify
 
@@ -87,7 +88,7 @@ def _write_model(config: Config, save: Save, folder: Path) -> None:
 
     start(config.parallel, config.seed)
     frozen = yaml.safe_load((_run_folder(save) / "config.yaml").read_text(encoding="utf-8"))
-    encoder = EncoderConfig(**frozen["model"])
+    encoder = section(Config, "model", frozen["model"])
     net = build_encoder(encoder, config.parallel, initialise=False)
     load_model_only(save.folder / "megatron", net)
     export_modernbert(net, encoder, folder, frozen["data"]["tokenizer"])

@@ -1,6 +1,5 @@
 """``python -m jobs.<job> --help``: what the job does, examples, the groups to choose from, every key it reads."""
 
-import dataclasses
 from pathlib import Path
 
 from rich.console import Console
@@ -30,10 +29,7 @@ def show(job: str, description: str, sections: tuple[str, ...], conf: Path) -> N
         )
         if names:
             console.print(Text(f"  {group}={' | '.join(names)}"))
-    types = {field.name: field.type for field in dataclasses.fields(Config)}
-    rows = [key for key in documented(Config) if key.name in COMMON]
-    for section in sections:
-        rows += documented(types[section], f"{section}.")
+    rows = [key for key in documented(Config) if key.name in COMMON or key.name.split(".")[0] in sections]
     table = Table(
         box=None, pad_edge=False, title="Keys, with the schema's defaults (experiments and groups set others)", title_justify="left"
     )

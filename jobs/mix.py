@@ -1,7 +1,7 @@
 """Mix prepared sources into what a model reads, phase by phase: weights, budgets, caps on repeats and topics.
 
   python -m jobs.mix name=mine mixture.sources.web=data/web/tokens mixture.sources.law=data/law/tokens \\
-      mixture.phases.main.tokens=1000000 mixture.phases.main.weights='{web: 0.7, law: 0.3}'
+      phases.main.tokens=1000000 phases.main.weights='{web: 0.7, law: 0.3}'
   python -m jobs.mix experiment=mine dry_run=true          only show what each phase would take
   python -m jobs.train name=mine data.tokens=data/mine/mixture/main
 
@@ -17,6 +17,7 @@ from common.errors import UserError
 from common.files import atomic_file, digest, make_folder, sweep_asides, write_json
 from common.progress import Bar, say
 from conf.schema import Config
+from conf.schema.phase import scaled
 from jobs.cli import main
 
 JSON, HTML = "mixture.json", "mixture.html"
@@ -29,8 +30,13 @@ def run(config: Config) -> dict[str, Any] | None:
     from data_prep.mixture.write import MB, find_phase, settings_of, write_phase
 
     tokenizer = _tokenizer(config)
-    mixture = plan(config.mixture, config.seed, digest(tokenizer))
-    found = {"name": config.name, "seed": config.seed, **statistics(config.mixture, mixture.sources, mixture.strata, mixture.shares)}
+    phases = scaled(config.phases, config.budget)
+    mixture = plan(config.mixture, phases, config.seed, digest(tokenizer))
+    found = {
+        "name": config.name,
+        "seed": config.seed,
+        **statistics(config.mixture, phases, mixture.sources, mixture.strata, mixture.shares),
+    }
     if config.dry_run:
         show(found)
         return None
@@ -78,4 +84,4 @@ def _report(
 
 
 if __name__ == "__main__":
-    main("mix", run, ("data", "mixture", "cluster"))
+    main("mix", run, ("data", "mixture", "phases", "cluster"))

@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from common.errors import UserError
 from common.files import digest_of, read_json, write_json
 from conf.schema import Config
+from conf.schema.kinds import typed
 from slurm.commands import SlurmError, Unreachable
 from slurm.commands import run as ask
 from slurm.queue import living
@@ -87,7 +88,7 @@ def drain_all(runs_dir: str | Path) -> list[str]:
 def _submit(run: str | Path, orders: dict[str, Order], dependency: str = "") -> list[str]:
     """Queue orders of one job and origin."""
     first = next(iter(orders.values()))
-    points = [Point(_config(order["config"]), order["home"], order["label"]) for order in orders.values()]
+    points = [Point(typed(Config, order["config"]), order["home"], order["label"]) for order in orders.values()]
     names, told = {order["home"]: name for name, order in orders.items()}, []
     for submission in prepare(first["job"], points, origin=first["origin"]).submissions:
         try:
@@ -139,7 +140,3 @@ def _file(run: str | Path, name: str) -> Path:
 
 def _record_file(run: str | Path, name: str) -> Path:
     return Path(run) / FOLDER / "submitted" / f"{name}.json"
-
-
-def _config(values: dict[str, Any]) -> Config:
-    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))

@@ -23,6 +23,7 @@ from omegaconf import OmegaConf
 from common.errors import UserError
 from common.files import atomic_folder, read_json, write_json
 from conf.schema import ClusterConfig, Config
+from conf.schema.kinds import typed
 
 FOLDER = "submissions"
 RUNNING, REQUEUED, FINISHED, FAILED, SUPERSEDED = "running", "requeued", "finished", "failed", "superseded"
@@ -71,7 +72,7 @@ class Submission:
     @property
     def cluster(self) -> ClusterConfig:
         """What its elements asked for."""
-        return _typed(ClusterConfig, self.manifest["cluster"])
+        return typed(ClusterConfig, self.manifest["cluster"])
 
     @property
     def snapshot(self) -> Path:
@@ -99,7 +100,7 @@ class Submission:
 
     def config(self, element: int) -> Config:
         """The frozen configuration of an element."""
-        return _typed(Config, OmegaConf.load(self.folder / self.points[element]["config"]))
+        return typed(Config, OmegaConf.load(self.folder / self.points[element]["config"]))
 
     def element_file(self, element: int) -> Path:
         """What its driver wrote of an element."""
@@ -153,7 +154,3 @@ def submissions(runs_dir: str | Path) -> Iterator[Submission]:
             yield Submission.read(folder)
         except UserError:
             continue
-
-
-def _typed(schema: type, values: Any) -> Any:
-    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values))

@@ -3,10 +3,11 @@
 from conf.schema.cluster import ClusterConfig, ContainerConfig
 from conf.schema.data import DataConfig, PrepareConfig, TokenizerConfig
 from conf.schema.fetch import FetchConfig
-from conf.schema.model import EncoderConfig
-from conf.schema.objective import MlmConfig
+from conf.schema.model import DecoderConfig, EncoderConfig, LoraConfig, ModelConfig, RopeScalingConfig
+from conf.schema.objective import CausalConfig, MlmConfig, ObjectiveConfig
 from conf.schema.optim import OptimConfig, ScheduleConfig
 from conf.schema.parallel import ParallelConfig
+from conf.schema.phase import PhaseConfig
 from conf.schema.probe import ProbeConfig, SweepConfig
 from conf.schema.quickstart import QuickstartConfig
 from conf.schema.root import Config, ExportConfig
@@ -14,7 +15,8 @@ from conf.schema.status import StatusConfig
 from conf.schema.train import SaveConfig, TrainConfig
 
 __all__ = [
-    "ClusterConfig", "Config", "ContainerConfig", "DataConfig", "EncoderConfig", "ExportConfig", "FetchConfig", "MlmConfig", "OptimConfig",
-    "ParallelConfig", "PrepareConfig", "ProbeConfig", "QuickstartConfig", "SaveConfig", "ScheduleConfig", "StatusConfig", "SweepConfig",
+    "CausalConfig", "ClusterConfig", "Config", "ContainerConfig", "DataConfig", "DecoderConfig", "EncoderConfig", "ExportConfig",
+    "FetchConfig", "LoraConfig", "MlmConfig", "ModelConfig", "ObjectiveConfig", "OptimConfig", "ParallelConfig", "PhaseConfig",
+    "PrepareConfig", "ProbeConfig", "QuickstartConfig", "RopeScalingConfig", "SaveConfig", "ScheduleConfig", "StatusConfig", "SweepConfig",
     "TokenizerConfig", "TrainConfig",
 ]  # fmt: skip

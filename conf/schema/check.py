@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from common.errors import UserError, suggestion
+from conf.schema.kinds import kinds
 
 SHARES = ("_rate", "_share", "_ratio", "_fraction", "dropout", "beta1", "beta2")
 
@@ -13,8 +14,8 @@ def keys(schema: type, prefix: str = "") -> Iterator[str]:
     """Every dotted key of a schema, sections included."""
     for field in dataclasses.fields(schema):
         yield prefix + field.name
-        if dataclasses.is_dataclass(field.type):
-            yield from keys(field.type, f"{prefix}{field.name}.")
+        of_kinds = [key for kind in kinds(field) for key in keys(kind, f"{prefix}{field.name}.")]
+        yield from dict.fromkeys(of_kinds)
 
 
 def check(config: Any, prefix: str = "") -> None:
@@ -23,6 +24,11 @@ def check(config: Any, prefix: str = "") -> None:
         key, value = prefix + field.name, getattr(config, field.name)
         if dataclasses.is_dataclass(value):
             check(value, f"{key}.")
+            continue
+        if isinstance(value, dict):
+            for name, one in value.items():
+                if dataclasses.is_dataclass(one):
+                    check(one, f"{key}.{name}.")
             continue
         choices = field.metadata.get("choices")
         if choices and value not in choices:

@@ -20,6 +20,9 @@ class DataConfig:
     """Folder with tokenizer.json; `jobs.tokenizer` writes it, every other job reads it. Or one that is mirrored: hf://org/name[@revision]."""
     tokens: str = "data/${name}/tokens"
     """Folder of the prepared tokens: tokens.bin, tokens.idx, manifest.json."""
+    heldout: dict[str, str] = field(default_factory=dict)
+    """Name -> folder of prepared tokens that training never reads and measures its loss on, such as law and general; empty: a share of
+    `data.tokens`, `train.heldout_fraction`. With `phases` this is the only way, since a document may be in several of them."""
     retrieval: str = "data/${name}/retrieval"
     """Retrieval set: a folder in BEIR format (corpus.jsonl, queries.jsonl, qrels/{train,dev,test}.tsv or one qrels.tsv that is
     then split by a hash of the query id), or a folder with one such set in each of train/, dev/ and test/; or a

@@ -4,7 +4,9 @@ import ast
 import dataclasses
 import inspect
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, get_args
+
+from conf.schema.kinds import kinds, names
 
 
 class Key(NamedTuple):
@@ -29,9 +31,14 @@ def documented(schema: type, prefix: str = "") -> Iterator[Key]:
     """Every leaf key below ``schema`` with its default and meaning, in the order of the source."""
     meanings = field_docstrings(schema)
     for field in dataclasses.fields(schema):
-        name = prefix + field.name
-        if dataclasses.is_dataclass(field.type):
-            yield from documented(field.type, f"{name}.")
+        name, possible = prefix + field.name, kinds(field)
+        for kind in possible:
+            mark = f"[{', '.join(names(kind))}] " if len(possible) > 1 else ""
+            yield from (key._replace(meaning=mark + key.meaning) for key in documented(kind, f"{name}."))
+        if possible:
+            continue
+        if named := [schema for schema in get_args(field.type) if dataclasses.is_dataclass(schema)]:
+            yield from documented(named[0], f"{name}.<name>.")
             continue
         default = field.default if field.default is not dataclasses.MISSING else field.default_factory()
         yield Key(name, "null" if default is None else str(default), " ".join(meanings[field.name].split()))

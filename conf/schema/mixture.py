@@ -1,16 +1,6 @@
-"""Section `mixture`: which documents a model reads, how often, in which phase."""
+"""Section `mixture`: the sources that a model reads, and how often. What each phase takes of them is in section `phases`."""
 
 from dataclasses import dataclass, field
-
-
-@dataclass
-class PhaseMixture:
-    """One phase of training."""
-
-    tokens: int = 0
-    """Budget in tokens; 0 takes everything once."""
-    weights: dict[str, float] = field(default_factory=dict)
-    """Source -> share of the tokens of this phase (their sum counts as 1); empty: in proportion to their size."""
 
 
 @dataclass
@@ -21,8 +11,6 @@ class MixtureConfig:
     """Source -> its tokens folder (`jobs.prepare`)."""
     output: str = "data/${name}/mixture"
     """Folder; each phase becomes a tokens folder below it, which `jobs.train` reads."""
-    phases: dict[str, PhaseMixture] = field(default_factory=dict)
-    """Phases in their order."""
     max_repeats: float = 4.0
     """A source is read at most so many times over all phases (Muennighoff et al. 2023, arXiv 2305.16264: up to 4 times is nearly as good
     as new text)."""

@@ -1,16 +1,24 @@
 """Group `model`: the shape of the net."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from conf.schema.choice import choice
 
 
 @dataclass
-class EncoderConfig:
-    """A ModernBERT encoder (arXiv 2412.13663). Sizes are in units of one scalar unless said otherwise."""
+class ModelConfig:
+    """What every net has; `EncoderConfig` and `DecoderConfig` are the two kinds. Sizes are in units of one scalar unless said otherwise."""
+
+    architecture: str = ""
+    """Family of the net."""
+
+
+@dataclass
+class EncoderConfig(ModelConfig):
+    """A ModernBERT encoder (arXiv 2412.13663)."""
 
     architecture: str = choice("modernbert")
-    """Family of the net; `modernbert` is the only one so far."""
+    """Family of the net."""
     vocab_size: int = 32_000
     """Rows of the embedding table; at least the tokenizer's vocabulary."""
     num_layers: int = 22
@@ -47,3 +55,85 @@ class EncoderConfig:
     """Standard deviation of the initial weights; output projections are divided by sqrt(2 x num_layers)."""
     decoder_bias_init: str = choice("zeros", "log_unigram")
     """Bias of the decoder at the start: zeros, or log_unigram (log frequency of each token in the training data)."""
+
+
+@dataclass
+class RopeScalingConfig:
+    """How rotations are stretched for documents longer than those of the pre-training (Hugging Face's `rope_parameters`)."""
+
+    kind: str = choice("none", "linear", "llama3", "yarn")
+    """none; linear (positions divided by the factor); llama3 (low frequencies alone); yarn (arXiv 2309.00071)."""
+    factor: float = 1.0
+    """How many times longer."""
+    original_max_positions: int = 0
+    """llama3, yarn: longest document of the pre-training."""
+    low_freq_factor: float = 1.0
+    """llama3: wavelengths above original_max_positions / this are stretched whole."""
+    high_freq_factor: float = 4.0
+    """llama3: wavelengths below original_max_positions / this are left alone."""
+    beta_fast: float = 32.0
+    """yarn: frequencies that turn more often than this within original_max_positions are left alone."""
+    beta_slow: float = 1.0
+    """yarn: frequencies that turn less often than this are stretched whole."""
+
+
+@dataclass
+class LoraConfig:
+    """Low-rank adaptation (arXiv 2106.09685): the net stays as it is, and small matrices beside its projections are learnt."""
+
+    rank: int = 0
+    """Rank of the added matrices; 0 trains the net itself."""
+    alpha: float = 32.0
+    """The added product is scaled by alpha / rank."""
+    dropout: float = 0.0
+    """Dropout on what goes into the added matrices."""
+    targets: list[str] = field(default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
+    """Projections that get them, by their names in Hugging Face's models."""
+
+
+@dataclass
+class DecoderConfig(ModelConfig):
+    """A causal language model: Qwen3, Qwen2 and 2.5 (Bielik v3 too), Llama, Mistral or Phi, as Hugging Face's classes compute them."""
+
+    architecture: str = choice("qwen3", "qwen2", "llama", "mistral", "phi")
+    """Family of the net, as `model_type` in Hugging Face's config.json. It decides what has a bias, which norm and activation, whether
+    queries and keys are normalised (qwen3) and whether attention and feed-forward run side by side (phi)."""
+    vocab_size: int = 32_000
+    """Rows of the embedding table as they are exported; at least the tokenizer's vocabulary. In memory they are filled up to a multiple of
+    128, and what fills is never predicted."""
+    num_layers: int = 4
+    """Transformer layers."""
+    hidden_size: int = 256
+    """Width of the residual stream."""
+    num_heads: int = 4
+    """Heads of queries."""
+    num_kv_heads: int = 2
+    """Heads of keys and values; each serves num_heads / num_kv_heads heads of queries."""
+    head_width: int = 64
+    """Width of a head."""
+    ffn_size: int = 768
+    """Width of the feed-forward layer (of one half where it is gated: all but phi)."""
+    max_positions: int = 4096
+    """Longest document, in tokens."""
+    rope_theta: float = 10_000.0
+    """RoPE base."""
+    rope_share: float = 1.0
+    """Share of a head's width that is rotated (phi: 0.4)."""
+    rope_scaling: RopeScalingConfig = field(default_factory=RopeScalingConfig)
+    """Stretched rotations."""
+    window: int = 0
+    """Sliding window: a token sees itself and the window - 1 tokens before it; 0 for all before it (mistral)."""
+    norm_eps: float = 1e-6
+    """Epsilon of every norm."""
+    tie_embeddings: bool = True
+    """Share the embedding table with the head."""
+    dropout: float = 0.0
+    """Dropout after the embedding, the attention's output projection and the feed-forward layer."""
+    init_std: float = 0.02
+    """Standard deviation of the initial weights; output projections are divided by sqrt(2 x num_layers)."""
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    """Low-rank adaptation."""
+
+
+MODELS: tuple[type[ModelConfig], ...] = (EncoderConfig, DecoderConfig)
+"""What section `model` may be."""

@@ -14,9 +14,13 @@ class ScheduleConfig:
     warmup_steps: int = 0
     """Linear warm-up over this many optimizer steps."""
     warmup_tokens: int = 0
-    """Linear warm-up over this many tokens; set this or warmup_steps, not both."""
+    """Linear warm-up over this many tokens; set one of the three."""
+    warmup_share: float = 0.0
+    """Linear warm-up over this share of the steps."""
     decay_steps: int = 0
-    """wsd: length of the decay at the end of the run, in steps."""
+    """wsd: length of the decay at the end, in steps."""
+    decay_share: float = 0.0
+    """wsd: length of the decay as a share of the steps; set this or decay_steps."""
     decay_shape: str = choice("1-sqrt", "linear", "cosine")
     """wsd: linear, cosine or 1-sqrt."""
     min_lr_ratio: float = 0.0

@@ -15,6 +15,8 @@ class ParallelConfig:
     """Pipeline-parallel size."""
     sequence: bool = False
     """Cut norms, dropout and residuals over the tensor-parallel ranks along the sequence (arXiv 2205.05198)."""
+    context: int = 1
+    """Context-parallel size: each pack is cut over so many ranks along its tokens."""
     precision: str = choice("fp32", "bf16")
     """fp32 or bf16 (bf16 keeps fp32 master weights and moments)."""
     attention: str = choice("auto", "flash", "varlen", "sdpa")

@@ -6,12 +6,16 @@ from conf.schema.cluster import ClusterConfig
 from conf.schema.corpus import CorpusConfig
 from conf.schema.data import DataConfig, PrepareConfig, TokenizerConfig
 from conf.schema.endpoint import OcrConfig, RecycleConfig
+from conf.schema.evaluation import EvaluationConfig
 from conf.schema.fetch import FetchConfig
+from conf.schema.hardware import HardwareConfig
+from conf.schema.merge import MergeConfig
 from conf.schema.mixture import MixtureConfig
-from conf.schema.model import EncoderConfig
-from conf.schema.objective import MlmConfig
+from conf.schema.model import MODELS, EncoderConfig, ModelConfig
+from conf.schema.objective import OBJECTIVES, MlmConfig, ObjectiveConfig
 from conf.schema.optim import OptimConfig
 from conf.schema.parallel import ParallelConfig
+from conf.schema.phase import PhaseConfig
 from conf.schema.probe import ProbeConfig, SweepConfig
 from conf.schema.quality import QualityConfig, TopicsConfig
 from conf.schema.quickstart import QuickstartConfig
@@ -45,6 +49,8 @@ class Config:
     """Run folder of `jobs.train`."""
     dry_run: bool = False
     """Print what would be done, and check what can be checked, without doing it."""
+    plan: bool = False
+    """`jobs.train`: estimate memory and time on `hardware`, and propose a layout, instead of training."""
     data: DataConfig = field(default_factory=DataConfig)
     """Inputs, tokenizer, tokens, retrieval set."""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
@@ -59,13 +65,17 @@ class Config:
     """Rewriting by an LLM."""
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     """What a model reads."""
+    phases: dict[str, PhaseConfig] = field(default_factory=dict)
+    """Phases of a training in their order; empty: one, by `data.tokens` and `train.steps` or `train.tokens`."""
+    budget: float = 1.0
+    """Multiplies the token budgets of all phases."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     """Tokenizer training."""
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     """Tokenisation."""
-    model: EncoderConfig = field(default_factory=EncoderConfig)
+    model: ModelConfig = field(default_factory=EncoderConfig, metadata={"kinds": MODELS})
     """The net."""
-    objective: MlmConfig = field(default_factory=MlmConfig)
+    objective: ObjectiveConfig = field(default_factory=MlmConfig, metadata={"kinds": OBJECTIVES})
     """What is minimised."""
     optim: OptimConfig = field(default_factory=OptimConfig)
     """Optimizer and schedule."""
@@ -77,6 +87,12 @@ class Config:
     """The probe."""
     sweep: SweepConfig = field(default_factory=SweepConfig)
     """Probes over saves."""
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    """Perplexity and tasks at every save."""
+    merge: MergeConfig = field(default_factory=MergeConfig)
+    """Averages of saves."""
+    hardware: HardwareConfig = field(default_factory=HardwareConfig)
+    """What `plan=true` plans for."""
     export: ExportConfig = field(default_factory=ExportConfig)
     """Export to Hugging Face."""
     quickstart: QuickstartConfig = field(default_factory=QuickstartConfig)

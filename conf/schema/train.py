@@ -51,6 +51,9 @@ class TrainConfig:
     """Packs of held-out text in one evaluation."""
     log_every_steps: int = 1
     """Write metrics every so many steps."""
+    init_from: str | None = None
+    """Weights to start from: a Hugging Face folder (or hf://org/name[@revision]) or a save of another run, of the same shape as `model`.
+    Optimizer, data and steps begin anew."""
     branch_from: str | None = None
     """A save folder of another run to start from; its data position and moments are taken over."""
     decay_only: bool = False

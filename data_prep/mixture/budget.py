@@ -4,27 +4,28 @@ import math
 from collections.abc import Mapping
 
 from common.errors import UserError, suggestion
-from conf.schema.mixture import MixtureConfig, PhaseMixture
+from conf.schema.mixture import MixtureConfig
+from conf.schema.phase import PhaseConfig
 
 Asked = dict[str, dict[str, int]]
 """Phase -> source -> tokens."""
 
 
-def check_phases(config: MixtureConfig) -> None:
+def check_phases(config: MixtureConfig, phases: Mapping[str, PhaseConfig]) -> None:
     """Raise UserError for what makes no sense whatever the sources hold."""
     if not config.sources:
         raise UserError("mixture.sources is empty; name tokens folders of jobs.prepare, such as mixture.sources.web=data/web/tokens")
-    if not config.phases:
-        raise UserError("mixture.phases is empty; give a phase and its budget, such as mixture.phases.main.tokens=1000000000")
+    if not phases:
+        raise UserError("phases is empty; give a phase and its budget, such as phases.main.tokens=1000000000")
     if not 0 < config.max_repeats < math.inf:
         raise UserError(f"mixture.max_repeats={config.max_repeats} makes no sense; give a number above 0, such as 4")
-    for name, phase in config.phases.items():
+    for name, phase in phases.items():
         if not name.replace("-", "_").isidentifier():
-            raise UserError(f"mixture.phases.{name}: the name becomes a folder; use letters, digits, - and _")
-        _check_phase(f"mixture.phases.{name}", phase, list(config.sources))
+            raise UserError(f"phases.{name}: the name becomes a folder; use letters, digits, - and _")
+        _check_phase(f"phases.{name}", phase, list(config.sources))
 
 
-def _check_phase(key: str, phase: PhaseMixture, sources: list[str]) -> None:
+def _check_phase(key: str, phase: PhaseConfig, sources: list[str]) -> None:
     if phase.tokens < 0:
         raise UserError(f"{key}.tokens={phase.tokens} makes no sense; give a budget, or 0 for everything once")
     if phase.weights and not phase.tokens:
@@ -41,7 +42,7 @@ def _check_phase(key: str, phase: PhaseMixture, sources: list[str]) -> None:
         raise UserError(f"{key}.weights are all 0; give at least one source a share")
 
 
-def ask(phases: Mapping[str, PhaseMixture], sizes: Mapping[str, int]) -> Asked:
+def ask(phases: Mapping[str, PhaseConfig], sizes: Mapping[str, int]) -> Asked:
     """Tokens that each phase asks of each source; ``sizes`` are the tokens that the sources hold."""
     asked: Asked = {}
     for name, phase in phases.items():
@@ -65,6 +66,6 @@ def check_supply(asked: Asked, sizes: Mapping[str, int], max_repeats: float) -> 
             cap = f"mixture.max_repeats={max_repeats:g}"
             raise UserError(
                 f"mixture.sources.{source} holds {size:,} tokens, {limit:,} with {cap}, and the phases ask for "
-                f"{whole:,}; what would fit is {limit / whole:.3f} of that ({fits}): lower mixture.phases.*.tokens or its weight, "
+                f"{whole:,}; what would fit is {limit / whole:.3f} of that ({fits}): lower phases.*.tokens or its weight, "
                 f"or set mixture.max_repeats={math.ceil(100 * whole / max(1, size)) / 100:g}"
             )

@@ -4,19 +4,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conf.schema.mixture import MixtureConfig
+from conf.schema.phase import PhaseConfig
 from data_prep.mixture.draw import Share
 from data_prep.mixture.sources import Source, Stratum
 
 
 def statistics(
-    config: MixtureConfig, sources: Sequence[Source], strata: Sequence[Stratum], drawn: Mapping[str, Sequence[Share]]
+    config: MixtureConfig,
+    phases: Mapping[str, PhaseConfig],
+    sources: Sequence[Source],
+    strata: Sequence[Stratum],
+    drawn: Mapping[str, Sequence[Share]],
 ) -> dict[str, Any]:
     """The table of phases and sources, as JSON; what the written streams add comes with `add_written`."""
     return {
         "max_repeats": config.max_repeats,
         "topic_caps": dict(config.topic_caps),
         "sources": {source.name: _source(source, strata, drawn) for source in sources},
-        "phases": {name: _phase(config.phases[name].tokens, shares) for name, shares in drawn.items()},
+        "phases": {name: _phase(phases[name].tokens, shares) for name, shares in drawn.items()},
     }
 
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from common.errors import UserError, suggestion
 from conf.schema.data import DataConfig
-from conf.schema.mixture import MixtureConfig, PhaseMixture
+from conf.schema.mixture import MixtureConfig
+from conf.schema.phase import PhaseConfig
 from data_prep.mixture.budget import ask
 from data_prep.mixture.order import key_of, permuted
 from data_prep.mixture.sources import Source, Stratum
@@ -50,7 +51,11 @@ def _topics_of(span: Span, text_field: str, key: str) -> dict[int, str]:
 
 
 def strata_by_topic(
-    config: MixtureConfig, sources: Sequence[Source], topics: Sequence[tuple[np.ndarray, list[str]]], seed: int
+    config: MixtureConfig,
+    phases: Mapping[str, PhaseConfig],
+    sources: Sequence[Source],
+    topics: Sequence[tuple[np.ndarray, list[str]]],
+    seed: int,
 ) -> list[Stratum]:
     """The strata, thinned so that in every phase no capped topic has more than its share of the documents.
 
@@ -69,7 +74,7 @@ def strata_by_topic(
         columns.append(np.array([names.index(name) for name in own])[codes])
         documents[number] = np.bincount(columns[-1], minlength=len(names))
         tokens[number] = np.bincount(columns[-1], source.index.lengths, minlength=len(names))
-    kept = _thin(config, [source.name for source in sources], names, documents, tokens)
+    kept = _thin(config, phases, [source.name for source in sources], names, documents, tokens)
     strata = []
     for source, column in zip(sources, columns, strict=True):
         for topic in np.unique(column):
@@ -82,14 +87,21 @@ def strata_by_topic(
     return strata
 
 
-def _thin(config: MixtureConfig, sources: list[str], names: list[str], documents: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+def _thin(
+    config: MixtureConfig,
+    phases: Mapping[str, PhaseConfig],
+    sources: list[str],
+    names: list[str],
+    documents: np.ndarray,
+    tokens: np.ndarray,
+) -> np.ndarray:
     """Share of each topic's documents that is kept [topics]; ``documents`` and ``tokens`` are [sources, topics].
 
     The one most above its cap in some phase is lowered in proportion, again and again, until all fit."""
     caps = np.array([config.topic_caps.get(name, 1.0) for name in names])
     kept = np.ones(len(names))
     for _ in range(STEPS):
-        shares = _shares(config.phases, sources, kept * documents, kept * tokens)
+        shares = _shares(phases, sources, kept * documents, kept * tokens)
         excess = shares.max(axis=0) / caps
         if excess.max() <= 1 + NEAR:
             return kept
@@ -98,14 +110,14 @@ def _thin(config: MixtureConfig, sources: list[str], names: list[str], documents
             break
     worst = int(excess.argmax())
     share = shares[:, worst].max()
-    phase = list(config.phases)[int(shares[:, worst].argmax())]
+    phase = list(phases)[int(shares[:, worst].argmax())]
     raise UserError(
         f"mixture.topic_caps.{names[worst]}={caps[worst]:g} cannot be met: in the phase {phase} the topic has {share:.1%} of "
         "the documents, and its sources have too little of other topics; raise the cap or give other sources more weight"
     )
 
 
-def _shares(phases: Mapping[str, PhaseMixture], sources: list[str], documents: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+def _shares(phases: Mapping[str, PhaseConfig], sources: list[str], documents: np.ndarray, tokens: np.ndarray) -> np.ndarray:
     """Share of each topic in the documents of each phase [phases, topics]."""
     sizes = tokens.sum(axis=1)
     asked = ask(phases, dict(zip(sources, np.maximum(1, np.round(sizes)).astype(int).tolist(), strict=True)))

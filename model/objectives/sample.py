@@ -1,6 +1,6 @@
 """The unit of training data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,3 +13,5 @@ class Sample:
     """Its place in that order; whatever is drawn at random for it depends on this, never on a rank."""
     documents: list[np.ndarray]
     """Token ids of its documents, one-dimensional."""
+    sources: list[int] = field(default_factory=list)
+    """Number of the source of each document, where losses are told by source."""

@@ -71,7 +71,7 @@ def test_the_chain_can_be_seen_before_it_runs(tmp_path):
 
 
 def test_a_section_of_a_new_name_can_be_given_key_by_key():
-    given = ["mixture.phases.main.tokens=5", "mixture.phases.main.weights={a: 0.5}", "corpus.sources.web.inputs=[a/b.txt,c]"]
+    given = ["phases.main.tokens=5", "phases.main.weights={a: 0.5}", "corpus.sources.web.inputs=[a/b.txt,c]"]
     config = to_config(compose("mix", [spelled_out(one) for one in given]))
-    assert (config.mixture.phases["main"].tokens, config.mixture.phases["main"].weights) == (5, {"a": 0.5})
+    assert (config.phases["main"].tokens, config.phases["main"].weights) == (5, {"a": 0.5})
     assert config.corpus.sources["web"].inputs == ["a/b.txt", "c"]

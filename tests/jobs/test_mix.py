@@ -19,7 +19,7 @@ from common.errors import UserError
 from common.files import digest
 from conf.schema import Config
 from conf.schema.data import TokenizerConfig
-from conf.schema.mixture import PhaseMixture
+from conf.schema.phase import PhaseConfig
 from data_prep.mixture import draw, sources, write
 from data_prep.tokenizer.train import save, train
 from data_prep.tokens.indexed import read_index
@@ -66,9 +66,9 @@ def config(made, tmp_path, monkeypatch) -> Config:
     monkeypatch.setattr(write, "BLOCK", 100)
     config = copy.deepcopy(made)
     config.mixture.output = str(tmp_path / "mixture")
-    config.mixture.phases = {
-        "main": PhaseMixture(tokens=9000, weights={"web": 6, "law": 3, "tiny": 1}),
-        "anneal": PhaseMixture(tokens=6000, weights={"law": 0.5, "web": 0.5}),
+    config.phases = {
+        "main": PhaseConfig(tokens=9000, weights={"web": 6, "law": 3, "tiny": 1}),
+        "anneal": PhaseConfig(tokens=6000, weights={"law": 0.5, "web": 0.5}),
     }
     return config
 
@@ -109,7 +109,7 @@ def test_shares_are_as_asked_to_a_document(config):
 
 
 def test_over_all_phases_no_source_is_off_by_more_than_half_a_document(config):
-    config.mixture.phases = {f"p{number}": PhaseMixture(tokens=777, weights={"web": 1, "law": 1}) for number in range(8)}
+    config.phases = {f"p{number}": PhaseConfig(tokens=777, weights={"web": 1, "law": 1}) for number in range(8)}
     found = mix.run(config)
     lengths = sizes(config)
     for name in ("web", "law"):
@@ -121,7 +121,7 @@ def test_no_document_comes_twice_before_all_were_read(config):
     mix.run(config)
     seen: Counter[tuple[str, int]] = Counter()
     counts: dict[str, Counter[int]] = {name: Counter() for name in SOURCES}
-    for phase in config.mixture.phases:
+    for phase in config.phases:
         # Within a pass the stream is the source's own order; passes follow each other.
         for name, document, repeat in stream(config, phase):
             assert seen[name, document] == repeat
@@ -144,7 +144,7 @@ def test_every_part_of_the_stream_has_the_weights(config):
 
 
 def test_everything_once_and_in_proportion(config):
-    config.mixture.phases = {"all": PhaseMixture(), "more": PhaseMixture(tokens=3000)}
+    config.phases = {"all": PhaseConfig(), "more": PhaseConfig(tokens=3000)}
     found = mix.run(config)
     everything = sorted((name, document, 0) for name, count in SOURCES.items() for document in range(count))
     assert sorted(stream(config, "all")) == everything
@@ -179,7 +179,7 @@ def test_slices_change_no_byte(config, tmp_path, monkeypatch):
     whole = copy.deepcopy(config)
     whole.mixture.output = str(tmp_path / "whole")
     mix.run(whole)
-    for phase in config.mixture.phases:
+    for phase in config.phases:
         for name in ("tokens.bin", "tokens.idx", "documents.npy"):
             assert Path(config.mixture.output, phase, name).read_bytes() == Path(whole.mixture.output, phase, name).read_bytes()
 
@@ -199,11 +199,11 @@ def test_a_broken_phase_is_made_again_and_another_mixture_refused(config):
     path.write_bytes(right[:-2])
     mix.run(config)
     assert path.read_bytes() == right
-    config.mixture.phases["main"].tokens += 100
+    config.phases["main"].tokens += 100
     with pytest.raises(UserError, match=r"mixture/main holds another mixture \(other shares\); choose another mixture.output or remove"):
         mix.run(config)
     (Path(config.mixture.output) / "anneal" / "manifest.json").unlink()
-    config.mixture.phases["main"].tokens -= 100
+    config.phases["main"].tokens -= 100
     with pytest.raises(UserError, match="anneal holds files that jobs.mix did not write"):
         mix.run(config)
 
@@ -211,24 +211,24 @@ def test_a_broken_phase_is_made_again_and_another_mixture_refused(config):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.sources.clear(), "mixture.sources is empty; name tokens folders"),
-        (lambda m: m.phases.clear(), "mixture.phases is empty; give a phase"),
-        (lambda m: m.sources.update(web="nowhere"), "mixture.sources.web: nowhere holds no prepared tokens .*run jobs.prepare"),
-        (lambda m: m.phases["main"].weights.update(lawn=1), "names the source 'lawn', which mixture.sources has not; did you mean 'law'"),
-        (lambda m: m.phases["main"].weights.update(law=-1), "weights.law=-1 makes no sense"),
-        (lambda m: m.phases["main"].weights.update(web=0, law=0, tiny=0), "main.weights are all 0"),
-        (lambda m: setattr(m.phases["main"], "tokens", 0), "has weights and no budget"),
-        (lambda m: setattr(m.phases["main"], "tokens", -5), "main.tokens=-5 makes no sense"),
-        (lambda m: setattr(m, "max_repeats", 0), "max_repeats=0 makes no sense"),
-        (lambda m: m.phases.update({"../x": PhaseMixture()}), "the name becomes a folder"),
-        (lambda m: m.topic_caps.update(sports=0.5), "names 'sports', and no document has that topic"),
-        (lambda m: m.topic_caps.update(tax=1.5), "topic_caps.tax=1.5 makes no sense"),
-        (lambda m: m.topic_caps.update(dict.fromkeys([*TOPICS, "Other"], 0.2)), "cannot be met: in the phase .* the topic has"),
-        (lambda m: setattr(m, "preview", -1), "mixture.preview=-1 makes no sense"),
+        (lambda c: c.mixture.sources.clear(), "mixture.sources is empty; name tokens folders"),
+        (lambda c: c.phases.clear(), "phases is empty; give a phase"),
+        (lambda c: c.mixture.sources.update(web="nowhere"), "mixture.sources.web: nowhere holds no prepared tokens .*run jobs.prepare"),
+        (lambda c: c.phases["main"].weights.update(lawn=1), "names the source 'lawn', which mixture.sources has not; did you mean 'law'"),
+        (lambda c: c.phases["main"].weights.update(law=-1), "weights.law=-1 makes no sense"),
+        (lambda c: c.phases["main"].weights.update(web=0, law=0, tiny=0), "main.weights are all 0"),
+        (lambda c: setattr(c.phases["main"], "tokens", 0), "has weights and no budget"),
+        (lambda c: setattr(c.phases["main"], "tokens", -5), "main.tokens=-5 makes no sense"),
+        (lambda c: setattr(c.mixture, "max_repeats", 0), "max_repeats=0 makes no sense"),
+        (lambda c: c.phases.update({"../x": PhaseConfig()}), "the name becomes a folder"),
+        (lambda c: c.mixture.topic_caps.update(sports=0.5), "names 'sports', and no document has that topic"),
+        (lambda c: c.mixture.topic_caps.update(tax=1.5), "topic_caps.tax=1.5 makes no sense"),
+        (lambda c: c.mixture.topic_caps.update(dict.fromkeys([*TOPICS, "Other"], 0.2)), "cannot be met: in the phase .* the topic has"),
+        (lambda c: setattr(c.mixture, "preview", -1), "mixture.preview=-1 makes no sense"),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(config, change, message):
-    change(config.mixture)
+    change(config)
     with pytest.raises(UserError, match=message):
         mix.run(config)
     assert not Path(config.mixture.output).exists()
@@ -236,14 +236,14 @@ def test_what_cannot_be_meant_is_one_sentence(config, change, message):
 
 def test_too_little_text_says_what_is_there_what_is_asked_and_what_fits(config):
     size = int(sizes(config)["tiny"].sum())
-    config.mixture.phases["main"].tokens = 100 * size
+    config.phases["main"].tokens = 100 * size
     with pytest.raises(UserError) as caught:
         mix.run(config)
     limit = 4 * size
     told = str(caught.value)
     assert f"mixture.sources.tiny holds {size:,} tokens, {limit:,} with mixture.max_repeats=4, and the phases ask for {10 * size:,}" in told
     assert f"main {limit:,} of {10 * size:,}" in told and "or set mixture.max_repeats=10" in told
-    config.mixture.phases = {"main": PhaseMixture(tokens=limit, weights={"tiny": 1})}
+    config.phases = {"main": PhaseConfig(tokens=limit, weights={"tiny": 1})}
     mix.run(config)  # what would fit fits
     assert Counter(stream(config, "main")) == Counter(("tiny", document, repeat) for document in range(12) for repeat in range(4))
 
@@ -268,10 +268,10 @@ def test_sources_of_another_tokenizer_and_empty_ones_are_refused(config, tmp_pat
 
 def test_a_capped_topic_has_no_more_than_its_share(config, made):
     config.mixture.topic_caps = {"tax": 0.2, "trade": 0.1}
-    config.mixture.phases = {"a": PhaseMixture(tokens=9000, weights={"web": 3, "law": 1}), "b": PhaseMixture(tokens=4000)}
+    config.phases = {"a": PhaseConfig(tokens=9000, weights={"web": 3, "law": 1}), "b": PhaseConfig(tokens=4000)}
     found = mix.run(config)
     topics = {name: [TOPICS[n % 7 % 3] if n % 7 < 5 else "Other" for n in range(count)] for name, count in SOURCES.items()}
-    for phase in config.mixture.phases:
+    for phase in config.phases:
         rows = stream(config, phase)
         counted = Counter(topics[name][document] for name, document, _ in rows)
         assert {name: row["documents"] for name, row in found["phases"][phase]["topics"].items()} == counted

@@ -14,7 +14,7 @@ from common.errors import UserError
 from conf.schema import Config
 from conf.schema.corpus import SourceConfig
 from conf.schema.data import TokenizerConfig
-from conf.schema.mixture import PhaseMixture
+from conf.schema.phase import PhaseConfig
 from data_prep.corpus.record import from_line
 from data_prep.corpus.zst import read
 from data_prep.quickstart.docstrings import list_sources, read_source
@@ -53,7 +53,7 @@ def made(tmp_path_factory) -> Config:
         config.mixture.sources[name] = one.data.tokens
     config.mixture.output = str(folder / "mixture")
     size = read_index(folder / "tokens_b" / "tokens.idx").tokens
-    config.mixture.phases = {"one": PhaseMixture(), "two": PhaseMixture(tokens=size, weights={"b": 1})}
+    config.phases = {"one": PhaseConfig(), "two": PhaseConfig(tokens=size, weights={"b": 1})}
     mix.run(config)
     return config
 
@@ -142,7 +142,7 @@ def test_a_run_on_a_mixture_says_when_it_reads_a_document(trainable, tmp_path):
     from jobs.cli import compose, spelled_out, to_config
 
     tokens = next(one.partition("=")[2] for one in trainable if one.startswith("data.tokens="))
-    mixed = [f"mixture.sources.text={tokens}", f"mixture.output={tmp_path}/mix", "mixture.phases.main.tokens=4000"]
+    mixed = [f"mixture.sources.text={tokens}", f"mixture.output={tmp_path}/mix", "phases.main.tokens=4000"]
     course = ["train.steps=6", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "parallel.threads=1"]
     arguments = [*trainable, f"runs_dir={tmp_path}/runs", "name=mixed", *mixed, *course, f"data.tokens={tmp_path}/mix/main"]
     last = {one.partition("=")[0]: one for one in arguments}.values()

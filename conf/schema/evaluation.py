@@ -1,0 +1,29 @@
+"""Section `evaluation`: what `jobs.sweep` measures at every save besides retrieval."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class EvaluationConfig:
+    """Perplexity on held-out text and tasks of lm-eval."""
+
+    domain: dict[str, str] = field(default_factory=dict)
+    """Name -> file or folder of held-out text of the domain, to see what was gained."""
+    general: dict[str, str] = field(default_factory=dict)
+    """Name -> file or folder of held-out general text, to see what was forgotten."""
+    max_documents: int = 0
+    """Measure on at most this many documents of each text, drawn with `seed`; 0 for all."""
+    context: int = 0
+    """Documents are cut into pieces of so many tokens; 0 takes `train.seq_length`."""
+    tokens_per_batch: int = 4096
+    """Tokens per forward pass."""
+    tasks: list[str] = field(default_factory=list)
+    """Tasks of lm-eval, by name or as YAML files, run on the exported save."""
+    task_folders: list[str] = field(default_factory=list)
+    """Folders with task definitions of your own."""
+    shots: int = 0
+    """Examples shown before each question."""
+    limit: int = 0
+    """Questions of each task; 0 for all."""
+    seed: int = 0
+    """Seed of what is drawn."""

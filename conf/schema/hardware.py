@@ -1,0 +1,15 @@
+"""Section `hardware`: the machine that `plan=true` plans for."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class HardwareConfig:
+    """GPUs of one kind."""
+
+    gpu: str = "H100-64GB"
+    """Kind of GPU; a wrong name shows those that are known."""
+    gpus: int = 0
+    """How many; 0 takes cluster.nodes x cluster.gpus_per_node."""
+    gpus_per_node: int = 4
+    """GPUs that share a fast link."""

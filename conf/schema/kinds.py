@@ -1,0 +1,64 @@
+"""Sections that may be of several kinds: `model` is an encoder or a decoder, `objective` mlm or causal.
+
+The field of such a section names its kinds in its metadata; the first field of a kind is a choice, and its value tells which kind it is.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from common.errors import UserError, suggestion
+
+
+def kinds(field: dataclasses.Field) -> tuple[type, ...]:
+    """The schemas that a section may have; none for a plain key."""
+    own = (field.type,) if dataclasses.is_dataclass(field.type) else ()
+    return field.metadata.get("kinds", own)
+
+
+def names(kind: type) -> tuple[str, ...]:
+    """Values of the first field that stand for ``kind``."""
+    return dataclasses.fields(kind)[0].metadata["choices"]
+
+
+def schema(config: type) -> DictConfig:
+    """``config`` as Hydra's schema, with the sections of several kinds still open: the YAML of a group says which it is."""
+    found = OmegaConf.structured(config)
+    for field in dataclasses.fields(config):
+        if "kinds" in field.metadata:
+            found[field.name] = MISSING
+    return found
+
+
+def stored(config: type) -> Iterator[tuple[str, str, type]]:
+    """(section, name, schema) of every kind, for Hydra's store: a YAML takes its own by ``defaults: [/kind/<section>/<name>@_here_]``."""
+    for field in dataclasses.fields(config):
+        for kind in field.metadata.get("kinds", ()):
+            yield field.name, kind.__name__.removesuffix("Config").lower(), kind
+
+
+def typed(config: type, values: Any) -> Any:
+    """A ``config`` object of plain ``values`` (nested dictionaries), each section of the kind that its values name."""
+    chosen = {field.name: kind_of(field, values[field.name])() for field in dataclasses.fields(config) if "kinds" in field.metadata}
+    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config(**chosen)), values))
+
+
+def section(config: type, name: str, values: dict[str, Any]) -> Any:
+    """The section ``name`` of ``config`` as a typed object of its plain ``values``."""
+    field = next(field for field in dataclasses.fields(config) if field.name == name)
+    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(kind_of(field, values)), values))
+
+
+def kind_of(field: dataclasses.Field, values: Any) -> type:
+    """The schema that the ``values`` of a section are of. Raises UserError where they are of none."""
+    possible = kinds(field)
+    if len(possible) == 1:
+        return possible[0]
+    key = dataclasses.fields(possible[0])[0].name
+    value = values.get(key)
+    known = [name for kind in possible for name in names(kind)]
+    if value not in known:
+        raise UserError(f"{field.name}.{key}={value} is unknown; it takes {', '.join(known)}{suggestion(str(value), known)}")
+    return next(kind for kind in possible if value in names(kind))

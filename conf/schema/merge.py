@@ -1,0 +1,23 @@
+"""Section `merge`: several models into one."""
+
+from dataclasses import dataclass, field
+
+from conf.schema.choice import choice
+
+
+@dataclass
+class MergeConfig:
+    """What `jobs.merge` makes."""
+
+    run: str = "${run_dir}"
+    """Run whose probe saves are averaged."""
+    saves: list[str] = field(default_factory=list)
+    """Folders of saves, or of models in Hugging Face's format, to average instead of those of `run`."""
+    method: str = choice("uniform", "exponential")
+    """uniform: the mean; exponential: an exponential moving average along the saves, the last weighing most."""
+    window: list[int] = field(default_factory=list)
+    """Numbers of last saves to average; with several, the sweep's metric chooses. Empty: every number from 2 up."""
+    decay: float = 0.5
+    """exponential: the weight of a save is this times that of the one after it."""
+    output: str = "${run_dir}/merged"
+    """Folder to write."""
