@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 
-import numpy as np
-
-from conf.schema import EncoderConfig
+from conf.schema import ModelConfig
+from model.training.shape import shape, whole_numbers
 
 # Dense peak of one device in FLOP/s (vendors' data sheets, without sparsity): matrix units in bf16, plain units in fp32.
 # The first name that occurs in the device's name counts, so narrower names come first.
@@ -26,47 +25,41 @@ PEAKS = {
 }
 
 
-def attended_pairs(lengths: Iterable[int], window: int | None = None) -> int:
-    """Query-key pairs over documents of ``lengths`` [n]; with ``window`` only those at most window / 2 apart, both sides and itself.
+def step_flops(config: ModelConfig, lengths: Iterable[int], predicted: int) -> int:
+    """Floating-point operations of forward and backward over documents of ``lengths`` with ``predicted`` positions in the loss.
 
-    A document of n tokens has n^2 pairs; with h = window / 2 and n > h it has n (2h + 1) - h (h + 1).
+    With T = sum(lengths), H = hidden_size, q and k the widths of all heads of queries and of keys, F = ffn_size, V = vocab_size,
+    M = predicted, and a multiply-add as 2 operations, forward is
+
+        layers     2 T (H (q + 2 k) + q H + 3 H F)    each: query, key, value and output projection; gated feed-forward
+                                                      (2 H F in, F H out; Phi has no gate: 2 H F in all)
+        attention  4 q P                              each: scores and weighted values over P attended pairs: whole documents or a window,
+                                                      both sides (encoder) or what is before (decoder)
+        head       2 M H V                            at predicted positions only; the encoder's has a dense layer before, 2 M H^2
+
+    and training is three times that (backward has two products for each of forward's). Where low-rank matrices are learnt, the net itself
+    has no gradient of its weights: its products count twice, and those of the matrices, 2 T r (in + out) each, three times. Embedding
+    look-ups, norms, activations, softmax and recomputation are not counted, so this is the work of the model, not of the machine.
     """
-    n = np.asarray(list(lengths), dtype=np.int64)
-    if window is None:
-        return int((n * n).sum())
-    h = window // 2
-    return int(np.where(n > h, n * (2 * h + 1) - h * (h + 1), n * n).sum())
-
-
-def step_flops(config: EncoderConfig, lengths: Iterable[int], predicted: int) -> int:
-    """Floating-point operations of forward and backward over documents of ``lengths`` with ``predicted`` masked positions.
-
-    With T = sum(lengths), H = hidden_size, F = ffn_size, V = vocab_size, M = predicted, and a multiply-add as 2 operations, forward is
-
-        layers     2 T (4 H^2 + 3 H F)     each: query, key, value and output projection; gated feed-forward (2 H F in, F H out)
-        attention  4 H P                   each: scores and weighted values over P attended pairs, of whole documents in global layers,
-                                           within the window in local ones
-        head       2 M (H^2 + H V)         dense and decoder, at masked positions only
-
-    and training is three times that (backward has two products for each of forward's). Embedding look-ups, norms, activations, softmax
-    and recomputation are not counted, so this is the work of the model, not of the machine.
-    """
-    n = np.asarray(list(lengths), dtype=np.int64)
-    h, tokens = config.hidden_size, int(n.sum())
-    global_layers = -(-config.num_layers // config.global_every)
-    local_layers = config.num_layers - global_layers
-    layers = config.num_layers * 2 * tokens * (4 * h * h + 3 * h * config.ffn_size)
-    attention = 4 * h * (global_layers * attended_pairs(n) + local_layers * attended_pairs(n, config.local_window))
-    head = 2 * predicted * (h * h + h * config.vocab_size)
+    net, n = shape(config), whole_numbers(lengths)
+    tokens = int(n.sum())
+    layers = 2 * tokens * net.layers * sum(projection.weights for projection in net.projections)
+    attention = 4 * net.queries * net.pairs(n)
+    head = 2 * predicted * (net.head_weights + net.hidden * net.vocab)
+    if net.added:
+        return 2 * (layers + head) + 3 * (attention + 2 * tokens * net.added)
     return 3 * (layers + attention + head)
 
 
-def parameter_count(config: EncoderConfig) -> int:
-    """Parameters of the net: embedding, layers without biases (layer 0 without its first norm), norms, head, decoder bias."""
-    h, layers = config.hidden_size, config.num_layers
-    per_layer = 4 * h * h + 3 * h * config.ffn_size + 2 * h
-    embeddings = config.vocab_size * h * (1 if config.tie_embeddings else 2) + config.vocab_size
-    return embeddings + layers * per_layer - h + 2 * h + h * h + h  # embedding norm and final norm; the head's dense and its norm
+def parameter_count(config: ModelConfig) -> int:
+    """Parameters of the net as it is exported (without rows that fill the table), and those of its low-rank matrices."""
+    net = shape(config)
+    return net.parameters + net.added
+
+
+def trained_count(config: ModelConfig) -> int:
+    """Parameters that are learnt: the low-rank matrices where there are any, else all."""
+    return shape(config).added or shape(config).parameters
 
 
 def peak_flops(device_name: str, precision: str) -> float | None:

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from conf.schema import EncoderConfig
-from model.training.flops import attended_pairs, peak_flops, step_flops, utilisation
+from model.training.flops import peak_flops, step_flops, utilisation
+from model.training.shape import attended_pairs
 
 
 @pytest.mark.parametrize("window", [None, 0, 2, 6, 128])
