@@ -1,4 +1,4 @@
-"""Norms without bias, in the form that Megatron-Core's layers build them: `norm(config, hidden_size, eps)`.
+"""Norms in the form that Megatron-Core's layers build them: `norm(config, hidden_size, eps)`.
 
 Under sequence parallelism each rank normalises its part of the sequence; the mark on the weight has their gradients summed.
 """
@@ -13,6 +13,14 @@ class LayerNorm(torch.nn.LayerNorm):
     def __init__(self, config: TransformerConfig, hidden_size: int, eps: float):
         super().__init__(hidden_size, eps=eps, bias=False, dtype=config.params_dtype)
         self.weight.sequence_parallel = config.sequence_parallel
+
+
+class BiasedLayerNorm(torch.nn.LayerNorm):
+    """LayerNorm with a weight and a bias."""
+
+    def __init__(self, config: TransformerConfig, hidden_size: int, eps: float):
+        super().__init__(hidden_size, eps=eps, dtype=config.params_dtype)
+        self.weight.sequence_parallel = self.bias.sequence_parallel = config.sequence_parallel
 
 
 class RMSNorm(torch.nn.RMSNorm):

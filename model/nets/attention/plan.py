@@ -17,7 +17,7 @@ class Reach:
     """What one kind of layer needs to attend in one pack."""
 
     cos: torch.Tensor
-    """Rotation of each token, `[T, 1, d / 2]` fp32."""
+    """Rotation of each token, `[T, 1, r / 2]` fp32, for the first r components of a head."""
     sin: torch.Tensor
     """Likewise."""
     attend: Attend

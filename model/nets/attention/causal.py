@@ -1,0 +1,46 @@
+"""What a decoder's layers need to attend in one pack: one base, one window, each token seeing what came before it."""
+
+from dataclasses import astuple, dataclass, field
+
+import torch
+
+from conf.schema.model import RopeScalingConfig
+from model.megatron import startup
+from model.nets.attention.choice import Choice, choose
+from model.nets.attention.plan import Plan, Reach
+from model.nets.attention.window import Window
+from model.nets.pack import Pack
+from model.nets.rope import rope_table
+
+
+@dataclass(frozen=True)
+class CausalGeometry:
+    """What a plan depends on besides the pack. A phase that changes the base replaces it: `replace(net.geometry, theta=...)`."""
+
+    head_width: int
+    """Width of a head."""
+    rotated_width: int
+    """Components of a head that are rotated."""
+    theta: float
+    """RoPE base."""
+    scaling: RopeScalingConfig
+    """Stretched rotations."""
+    window: int
+    """A token sees itself and so many less one before it; 0 for all before it."""
+    dtype: torch.dtype
+    """Type of queries and keys, hence of the masks."""
+    attention: str = field(default_factory=lambda: startup.parallel().attention)
+    """Backend to attend with, or auto; by default what this process was started with."""
+
+    def plan(self, pack: Pack, causal: bool = True) -> Plan:
+        """Plan of `pack`; not `causal`: every token of a document sees all of it."""
+        longest, positions = max(pack.lengths), pack.positions()
+        length = 1 << (longest - 1).bit_length()  # few tables are made, and none as long as the longest document that there might be
+        cos, sin = rope_table(self.theta, self.rotated_width, length, pack.device, astuple(self.scaling))
+        window = Window(self.window - 1 if self.window else -1, 0) if causal else Window()
+        attend = self.choice(pack.device).backend.prepare(pack, window, self.dtype)
+        return Plan(qkv_format="thd", everywhere=Reach(cos[positions].unsqueeze(1), sin[positions].unsqueeze(1), attend))
+
+    def choice(self, device: torch.device) -> Choice:
+        """The backend on `device`. Raises UserError where `parallel.attention` names one that does not run there."""
+        return choose(self.attention, device, self.dtype, self.head_width)

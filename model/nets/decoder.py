@@ -1,0 +1,229 @@
+"""Causal language models of Megatron-Core's layers, over unpadded packs: Qwen3, Qwen2, Llama, Mistral, Phi."""
+
+import copy
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from megatron.core.fusions.fused_bias_dropout import get_bias_dropout_add
+from megatron.core.models.common.embeddings.language_model_embedding import LanguageModelEmbedding
+from megatron.core.models.common.language_module.language_module import LanguageModule
+from megatron.core.tensor_parallel import (
+    copy_to_tensor_model_parallel_region,
+    gather_from_sequence_parallel_region,
+    get_cuda_rng_tracker,
+)
+from megatron.core.tensor_parallel.layers import ColumnParallelLinear, RowParallelLinear
+from megatron.core.transformer.attention import SelfAttention, SelfAttentionSubmodules
+from megatron.core.transformer.enums import AttnMaskType, ModelType
+from megatron.core.transformer.identity_op import IdentityOp
+from megatron.core.transformer.mlp import MLP, MLPSubmodules
+from megatron.core.transformer.spec_utils import ModuleSpec
+from megatron.core.transformer.transformer_block import TransformerBlock, TransformerBlockSubmodules, get_num_layers_to_build
+from megatron.core.transformer.transformer_config import TransformerConfig
+from megatron.core.transformer.transformer_layer import TransformerLayer, TransformerLayerSubmodules
+
+from common.errors import UserError
+from conf.schema import DecoderConfig, ParallelConfig
+from model.megatron import ranks, startup
+from model.megatron.config import transformer_kwargs
+from model.nets.attention import CausalGeometry, PackedAttention
+from model.nets.family import FAMILIES, Family
+from model.nets.pack import Pack
+from model.nets.parallel_layer import ParallelLayer
+from model.nets.swiglu import SwiGlu
+from model.shapes import check_shape, padded_vocab, rotated_width
+
+Head = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], Any]
+"""What is made of the last states: `head(hidden [M, H], weight [V, H], bias [V] | None)`, V being this rank's rows of the vocabulary."""
+
+
+def build_decoder(
+    config: DecoderConfig, parallel: ParallelConfig | None = None, initialise: bool = True, device: torch.device | str | None = None
+) -> "Decoder":
+    """Build the decoder on this rank's device; call `model.megatron.startup.start` before, with what `parallel` is by default.
+
+    The initial weights depend on the seed alone, not on the tensor-parallel size. `initialise=False` leaves them undefined, for a
+    checkpoint to fill. On device `meta` nothing is allocated. Raises UserError where the sizes do not fit together, or where
+    `parallel.attention` names a backend that does not run here.
+    """
+    parallel = parallel or startup.parallel()
+    check_shape(config, parallel)
+    transformer = transformer_config(config, parallel, initialise)
+    if device is not None and torch.device(device).type == "meta":
+        with torch.device("meta"):
+            return Decoder(config, transformer, *ranks.stage())
+    device = torch.device(device or startup.world().device)
+    model = Decoder(config, transformer, *ranks.stage()).to(device)
+    model.geometry.choice(device)  # refuse a backend of attention now rather than at the first pack
+    return model
+
+
+def transformer_config(config: DecoderConfig, parallel: ParallelConfig, initialise: bool = True) -> TransformerConfig:
+    """Megatron-Core's configuration of the layers."""
+    family = FAMILIES[config.architecture]
+    # Not perform_initialization=False: then Megatron-Core would not mark how parameters are cut over tensor-parallel ranks either.
+    draw = _normal if initialise else lambda std, rows=None: lambda weight: weight
+    return TransformerConfig(
+        num_layers=config.num_layers,
+        hidden_size=config.hidden_size,
+        num_attention_heads=config.num_heads,
+        num_query_groups=config.num_kv_heads,
+        kv_channels=config.head_width,
+        ffn_hidden_size=config.ffn_size,
+        gated_linear_unit=family.gated,
+        activation_func=F.silu if family.gated else partial(F.gelu, approximate="tanh"),
+        use_te_activation_func=family.gated,  # take the activation that the layers' specification names, which is ours
+        add_bias_linear=family.biases,
+        add_qkv_bias=family.qkv_bias,
+        qk_layernorm=family.qk_norm,  # has gradients of these norms summed over tensor-parallel ranks, each of which has its own heads
+        hidden_dropout=config.dropout,
+        attention_dropout=0.0,
+        layernorm_epsilon=config.norm_eps,
+        init_method=draw(config.init_std),
+        embedding_init_method=draw(config.init_std, config.vocab_size),
+        output_layer_init_method=draw(config.init_std / math.sqrt(2 * config.num_layers)),
+        **transformer_kwargs(parallel),
+    )
+
+
+def _normal(std: float, rows: int | None = None) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Initialiser by a normal distribution; with `rows`, those after so many are zero."""
+
+    def draw(weight: torch.Tensor) -> torch.Tensor:
+        torch.nn.init.normal_(weight[:rows], std=std)
+        if rows is not None:
+            weight[rows:].zero_()
+        return weight
+
+    return draw
+
+
+def _layer(config: DecoderConfig, family: Family) -> ModuleSpec:
+    """A layer of the net; all are alike."""
+    head_norm = family.norm if family.qk_norm else None
+    attention = SelfAttentionSubmodules(
+        linear_qkv=ColumnParallelLinear,
+        core_attention=PackedAttention,
+        linear_proj=RowParallelLinear,
+        q_layernorm=head_norm,
+        k_layernorm=head_norm,
+    )
+    activation = SwiGlu if family.gated else None
+    feed_forward = MLPSubmodules(linear_fc1=ColumnParallelLinear, activation_func=activation, linear_fc2=RowParallelLinear)
+    parts = TransformerLayerSubmodules(
+        input_layernorm=family.norm,
+        self_attention=ModuleSpec(SelfAttention, params={"attn_mask_type": AttnMaskType.no_mask}, submodules=attention),
+        self_attn_bda=get_bias_dropout_add,
+        pre_mlp_layernorm=IdentityOp if family.side_by_side else family.norm,
+        mlp=ModuleSpec(MLP, params={"ffn_hidden_size": config.ffn_size}, submodules=feed_forward),
+        mlp_bda=get_bias_dropout_add,
+    )
+    return ModuleSpec(ParallelLayer if family.side_by_side else TransformerLayer, submodules=parts)
+
+
+class Decoder(LanguageModule):
+    """Causal language model with its head; what it is in detail is decided by its family.
+
+    Weights and logits are those of transformers' class of the same family (`model.hf.decoder`). Rows of the vocabulary are filled up to
+    `padded_vocab`; what fills has weights of zero at the start and no gradient ever.
+    """
+
+    causal: bool = True
+    """False lets every token of a document see all of it, for readouts."""
+
+    def __init__(self, config: DecoderConfig, transformer: TransformerConfig, pre_process: bool = True, post_process: bool = True):
+        """`pre_process`, `post_process`: this pipeline stage holds the embedding, the head."""
+        super().__init__(config=transformer)
+        self.decoder_config, self.pre_process, self.post_process = config, pre_process, post_process
+        self.model_type = ModelType.encoder_or_decoder
+        self.share_embeddings_and_output_weights = config.tie_embeddings
+        family, rows = FAMILIES[config.architecture], padded_vocab(config)
+        if pre_process:
+            dry = copy.copy(transformer)  # its dropout comes after what `hidden` returns
+            dry.hidden_dropout = 0.0
+            self.embedding = LanguageModelEmbedding(dry, rows, config.max_positions, position_embedding_type="none")
+            self.embedding_dropout = torch.nn.Dropout(config.dropout)
+        layers = [_layer(config, family) for _ in range(get_num_layers_to_build(transformer))]
+        self.decoder = TransformerBlock(transformer, TransformerBlockSubmodules(layers, family.norm), True, pre_process, post_process)
+        if post_process:
+            self.output_layer = ColumnParallelLinear(
+                config.hidden_size,
+                rows,
+                config=transformer,
+                init_method=transformer.embedding_init_method,
+                bias=family.biases,
+                skip_weight_param_allocation=pre_process and config.tie_embeddings,
+            )
+        if pre_process or post_process:
+            self.setup_embeddings_and_output_layer()
+        self.geometry = CausalGeometry(
+            head_width=config.head_width,
+            rotated_width=rotated_width(config),
+            theta=config.rope_theta,
+            scaling=config.rope_scaling,
+            window=config.window,
+            dtype=transformer.params_dtype,
+        )
+
+    def set_input_tensor(self, input_tensor: list[torch.Tensor] | torch.Tensor) -> None:
+        """Take what the pipeline stage before this one sent, `[T, 1, H]`; called by Megatron-Core's schedules."""
+        self.decoder.set_input_tensor(input_tensor[0] if isinstance(input_tensor, list) else input_tensor)
+
+    def hidden(self, pack: Pack) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """Hidden states `[T, H]` after the embedding (before its dropout), and after the last layer's norm.
+
+        In a pipeline the first is None but on the first stage. Under sequence parallelism it is this rank's part of them, and so is the
+        second on a stage that is not the last. Raises UserError for a document longer than `model.max_positions`.
+        """
+        embedded, last = self._states(pack)
+        if self.config.sequence_parallel and self.post_process:
+            last = gather_from_sequence_parallel_region(last, tensor_parallel_output_grad=False)[: len(pack.tokens)]
+        return embedded, last
+
+    def forward(self, pack: Pack, selected: torch.Tensor | None = None, head: Head | None = None) -> Any:
+        """Logits `[M, V]` at the flat positions `selected` `[M]` (at all of them if None), or what `head` makes of the states there.
+
+        V is this rank's part of the filled vocabulary; logits of what fills it are -inf. `head` may return what depends on this rank's part
+        alone: gradients of the states are summed over tensor-parallel ranks. A pipeline stage without the head returns its states,
+        `[T, 1, H]`. Raises UserError as `hidden` does.
+        """
+        _, last = self._states(pack)
+        if not self.post_process:
+            return last.unsqueeze(1)
+        if self.config.sequence_parallel:
+            last = gather_from_sequence_parallel_region(last, tensor_parallel_output_grad=True)[: len(pack.tokens)]
+        else:
+            last = copy_to_tensor_model_parallel_region(last)
+        if selected is not None:
+            last = last.index_select(0, selected)
+        shared = self.share_embeddings_and_output_weights
+        weight = self.shared_embedding_or_output_weight() if shared else self.output_layer.weight
+        return (head or self._logits)(last, weight, self.output_layer.bias)
+
+    def _states(self, pack: Pack) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """`hidden`, but under sequence parallelism both are this rank's part, and the pack is filled up with a document of zeros."""
+        longest, limit = max(pack.lengths), self.decoder_config.max_positions
+        if longest > limit:
+            raise UserError(f"a document of {longest} tokens exceeds model.max_positions={limit}; cut documents or raise it")
+        cut = self.config.sequence_parallel
+        filled = pack.fill_to(self.config.tensor_model_parallel_size) if cut else pack
+        embedded = states = None
+        if self.pre_process:
+            embedded = self.embedding(filled.tokens.unsqueeze(0), None)
+            with get_cuda_rng_tracker().fork() if cut else nullcontext():  # each rank drops in its own part
+                states = self.embedding_dropout(embedded)
+        last = self.decoder(states, None, packed_seq_params=self.geometry.plan(filled, self.causal)).squeeze(1)
+        return None if embedded is None else embedded.squeeze(1), last
+
+    def _logits(self, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """`[M, H]` -> `[M, V]`."""
+        logits = F.linear(hidden, weight, bias)
+        real = self.decoder_config.vocab_size - self.tp_group.rank() * len(weight)
+        if real < len(weight):
+            logits[:, max(real, 0) :] = -torch.inf
+        return logits

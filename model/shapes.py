@@ -1,0 +1,89 @@
+"""Sizes of a decoder: what follows from them, and whether they fit together and fit a layout. Needs the configuration alone: outside
+`model.nets`, which loads Megatron-Core, so that a submission can ask."""
+
+from common.errors import UserError
+from conf.schema import DecoderConfig, ParallelConfig
+
+ROW_MULTIPLE = 128
+"""Rows of the vocabulary are filled up to a multiple of this, whatever the layout, so that a save fits every layout; matrix products like
+it too."""
+
+_LEAST = {
+    "vocab_size": 1, "num_layers": 1, "hidden_size": 1, "num_heads": 1, "num_kv_heads": 1, "head_width": 2, "ffn_size": 1,
+    "max_positions": 1, "window": 0,
+}  # fmt: skip
+
+
+def padded_vocab(config: DecoderConfig) -> int:
+    """Rows of the embedding table and of the head in memory. Those from `model.vocab_size` on stand for no token."""
+    return -(-config.vocab_size // ROW_MULTIPLE) * ROW_MULTIPLE
+
+
+def rotated_width(config: DecoderConfig) -> int:
+    """Components of a head that are rotated, from its first on."""
+    return int(config.head_width * config.rope_share)
+
+
+def check_shape(config: DecoderConfig, parallel: ParallelConfig) -> None:
+    """Raise a UserError naming the key where `config` is no net, or cannot be laid out as `parallel` says."""
+    _check_sizes(config)
+    _check_rotation(config)
+    _check_layout(config, parallel)
+
+
+def _check_sizes(config: DecoderConfig) -> None:
+    for key, least in _LEAST.items():
+        if getattr(config, key) < least:
+            raise UserError(f"model.{key}={getattr(config, key)} must be at least {least}; raise it")
+    if config.num_heads % config.num_kv_heads:
+        raise UserError(
+            f"model.num_heads={config.num_heads} must be a multiple of model.num_kv_heads={config.num_kv_heads}; change one of them"
+        )
+
+
+def _check_rotation(config: DecoderConfig) -> None:
+    width, scaling = rotated_width(config), config.rope_scaling
+    if not 0 < config.rope_share <= 1 or width < 2 or width % 2:
+        raise UserError(
+            f"model.rope_share={config.rope_share:g} of model.head_width={config.head_width} rotates {width} components of a head, "
+            "which must be an even number of them; change one of the two"
+        )
+    if scaling.kind == "none":
+        return
+    if scaling.factor < 1:
+        raise UserError(f"model.rope_scaling.factor={scaling.factor:g} must be at least 1; raise it or set model.rope_scaling.kind=none")
+    if scaling.kind in ("llama3", "yarn") and scaling.original_max_positions < 1:
+        raise UserError(
+            f"model.rope_scaling.kind={scaling.kind} asks for the longest document of the pre-training; set "
+            "model.rope_scaling.original_max_positions"
+        )
+    if scaling.kind == "llama3" and not 0 < scaling.low_freq_factor < scaling.high_freq_factor:
+        raise UserError(
+            f"model.rope_scaling.low_freq_factor={scaling.low_freq_factor:g} must be positive and below "
+            f"model.rope_scaling.high_freq_factor={scaling.high_freq_factor:g}; change one of them"
+        )
+    if scaling.kind == "yarn" and not 0 < scaling.beta_slow < scaling.beta_fast:
+        raise UserError(
+            f"model.rope_scaling.beta_slow={scaling.beta_slow:g} must be positive and below "
+            f"model.rope_scaling.beta_fast={scaling.beta_fast:g}; change one of them"
+        )
+
+
+def _check_layout(config: DecoderConfig, parallel: ParallelConfig) -> None:
+    if config.num_kv_heads % parallel.tensor:
+        raise UserError(
+            f"model.num_kv_heads={config.num_kv_heads} must be a multiple of parallel.tensor={parallel.tensor}: each rank holds whole "
+            "heads; change one of them"
+        )
+    cuts = [("ffn_size", config.ffn_size, "tensor"), ("num_layers", config.num_layers, "pipeline")]
+    for key, size, axis in cuts:
+        if size % getattr(parallel, axis):
+            raise UserError(f"model.{key}={size} must be a multiple of parallel.{axis}={getattr(parallel, axis)}; change one of them")
+    if padded_vocab(config) % parallel.tensor:
+        raise UserError(
+            f"parallel.tensor={parallel.tensor} must divide the {padded_vocab(config)} rows of the vocabulary; take a power of two"
+        )
+    if parallel.sequence and parallel.tensor == 1:
+        raise UserError("parallel.sequence=true cuts over tensor-parallel ranks, and parallel.tensor=1 has one; raise it or leave it false")
+    if parallel.context != 1:
+        raise UserError(f"parallel.context={parallel.context} is not supported; set parallel.context=1 and cut by parallel.tensor")
