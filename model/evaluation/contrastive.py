@@ -13,7 +13,7 @@ from model.evaluation.encode import Tokens, hidden
 from model.evaluation.readout import Whitening, read
 
 if TYPE_CHECKING:
-    from model.nets.encoder import ModernBert
+    from model.nets.build import Net
 
 
 def info_nce(queries: Tensor, documents: Tensor, temperature: float, document_of_pair: Tensor | None = None) -> Tensor:
@@ -58,7 +58,7 @@ def train_head(queries: Tensor, documents: Tensor, document_of_pair: np.ndarray,
 
 
 def fine_tune(
-    model: "ModernBert", queries: Tokens, documents: Tokens, document_of_pair: np.ndarray, whitening: Whitening, config: ProbeConfig
+    model: "Net", queries: Tokens, documents: Tokens, document_of_pair: np.ndarray, whitening: Whitening, config: ProbeConfig
 ) -> Tensor:
     """Train ``model`` in place together with a linear map [D, D] that starts as the identity, from the whitened readout on.
 
@@ -70,7 +70,7 @@ def fine_tune(
 
     def loss(positions: np.ndarray) -> Tensor:
         texts = [*(queries.ids[i] for i in positions), *(documents.ids[i] for i in positions)]
-        asked, given = read(hidden(model, texts), config.readout).split(len(positions))
+        asked, given = read(hidden(model, texts, queries.around), config.readout).split(len(positions))
         asked, given = whitening.queries(asked) @ weight, whitening.documents(given) @ weight
         return info_nce(asked, given, config.temperature, owners[torch.from_numpy(positions).to(weight.device)])
 

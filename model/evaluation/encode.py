@@ -13,7 +13,7 @@ from common.errors import UserError
 from model.evaluation.threads import spread
 
 if TYPE_CHECKING:
-    from model.nets.encoder import ModernBert
+    from model.nets.build import Net
 
 CHARACTERS_PER_TOKEN = 8
 """A long text is first cut after this many characters per wanted token; see `Tokeniser.__call__` for why that is safe."""
@@ -21,16 +21,22 @@ MANY = 16
 """So many texts of one length get forward passes of their own: one of a small net costs as much as this many documents in a loop."""
 AT_ONCE = 2000
 """Texts handed to the tokenizer at a time."""
+WRAPPED = (1, 1)
+"""Special tokens before and after each text of an encoder: [CLS] and [SEP]."""
+NOTHING = 0
+"""A text without any token, special ones among them, is this token: without one it would have no state."""
 
 
 @dataclass
 class Tokens:
-    """Tokenised texts, each [CLS] ... [SEP], ready to be packed."""
+    """Tokenised texts, ready to be packed."""
 
     ids: list[np.ndarray]
-    """Token ids, one int64 array a text."""
+    """Token ids, one int64 array a text, the special tokens around it among them."""
     shown: list[int]
     """Characters of each text that its tokens cover."""
+    around: tuple[int, int] = WRAPPED
+    """Special tokens before and after each text, which no mean counts."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -67,10 +73,15 @@ def _cut(positions: np.ndarray, lengths: np.ndarray, tokens_per_batch: int) -> I
 
 
 class Tokeniser:
-    """The tokenizer of a save as the encoder was trained with it: each text stands between [CLS] and [SEP]."""
+    """The tokenizer of a save: each text stands between [CLS] and [SEP] where it has them, else in what its template puts around a text
+    (a decoder's mostly nothing, or a token that begins it).
+
+    No end-of-text token is added, though `jobs.prepare` ends every document of a decoder with one: a causal net has seen no token
+    of a document together with what ends it, so under a bidirectional mask it would be a foreign body in every state.
+    """
 
     def __init__(self, file: str | Path):
-        """``file`` is a tokenizer.json. Raises UserError where it is missing, broken, or knows no [CLS] and [SEP]."""
+        """``file`` is a tokenizer.json. Raises UserError where it is missing, broken, or knows only one of [CLS] and [SEP]."""
         from tokenizers import Tokenizer
 
         if not Path(file).is_file():
@@ -82,29 +93,36 @@ class Tokeniser:
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
         self.vocab_size = self.tokenizer.get_vocab_size()
-        self.start, self.end = (self._special(file, token) for token in ("[CLS]", "[SEP]"))
+        self.before, self.after = self._specials(Path(file))
+        self.around = len(self.before), len(self.after)
 
-    def _special(self, file: str | Path, token: str) -> int:
-        found = self.tokenizer.token_to_id(token)
-        if found is None:
-            raise UserError(f"{file} has no token {token}; train a tokenizer with tokenizer.mlm_tokens=true")
-        return found
+    def _specials(self, file: Path) -> tuple[list[int], list[int]]:
+        """Ids before and after every text."""
+        start, end = (self.tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]"))
+        if start is not None and end is not None:
+            return [start], [end]
+        if start is not None or end is not None:
+            missing = "[CLS]" if start is None else "[SEP]"
+            raise UserError(f"{file} has no token {missing}; train a tokenizer with tokenizer.mlm_tokens=true")
+        coding = self.tokenizer.encode("a", add_special_tokens=True)
+        inner = [place for place, special in enumerate(coding.special_tokens_mask) if not special]
+        return (coding.ids[: inner[0]], coding.ids[inner[-1] + 1 :]) if inner else ([], [])
 
     def __call__(self, texts: Sequence[str], max_tokens: int) -> Tokens:
-        """Tokenise ``texts`` and keep the first ``max_tokens`` (3 or more) tokens of each, [CLS] and [SEP] among them.
+        """Tokenise ``texts`` and keep the first ``max_tokens`` tokens of each, the special ones around it among them (so more than those).
 
         A text much longer than that is cut before a space first. Pre-tokenization splits there too, so the tokens that end
         before the last word of the piece are those of the whole text; where they do not suffice, the whole text is tokenised.
         """
-        wanted = max_tokens - 2
-        found = Tokens([], [])
+        wanted = max_tokens - sum(self.around)
+        found = Tokens([], [], self.around)
         for start in range(0, len(texts), AT_ONCE):
             whole = texts[start : start + AT_ONCE]
             pieces = [_piece(text, CHARACTERS_PER_TOKEN * wanted) for text in whole]
             for text, piece, coding in zip(whole, pieces, self.tokenizer.encode_batch(pieces, add_special_tokens=False), strict=True):
                 if len(piece) < len(text) and not _certain(piece, coding.offsets, wanted):
                     coding = self.tokenizer.encode(text, add_special_tokens=False)
-                found.ids.append(np.array([self.start, *coding.ids[:wanted], self.end], dtype=np.int64))
+                found.ids.append(np.array([*self.before, *coding.ids[:wanted], *self.after] or [NOTHING], dtype=np.int64))
                 cut = len(coding.ids) > wanted
                 found.shown.append(coding.offsets[wanted - 1][1] if cut else len(text))
         return found
@@ -119,18 +137,19 @@ def _certain(piece: str, offsets: list[tuple[int, int]], wanted: int) -> bool:
     return len(offsets) > wanted and offsets[wanted][1] <= piece.rfind(" ")
 
 
-def pool(emb: Tensor, last: Tensor, lengths: Sequence[int]) -> dict[str, Tensor]:
+def pool(emb: Tensor, last: Tensor, lengths: Sequence[int], around: tuple[int, int] = WRAPPED) -> dict[str, Tensor]:
     """Parts of every readout [N, H] from the two layers [T, H] of a pack of ``lengths`` (N of them, summing to T).
 
-    The means leave out the first and the last position of each text, [CLS] and [SEP]; a text without others has a mean of 0.
+    The means leave out the special tokens ``around`` each text, so many positions before and after it; a text without others has a mean
+    of 0.
     """
+    before, after = around
     sizes = torch.tensor(lengths, device=last.device)
-    ends = sizes.cumsum(0)
-    starts = ends - sizes
+    starts = sizes.cumsum(0) - sizes
     owner = torch.repeat_interleave(torch.arange(len(sizes), device=last.device), sizes)
-    inner = torch.ones(len(owner), dtype=torch.bool, device=last.device)
-    inner[starts] = inner[ends - 1] = False
-    count = (sizes - 2).clamp(min=1).unsqueeze(1)
+    place = torch.arange(len(owner), device=last.device) - starts[owner]
+    inner = (place >= before) & (place < sizes[owner] - after)
+    count = (sizes - before - after).clamp(min=1).unsqueeze(1)
 
     def mean(layer: Tensor) -> Tensor:
         total = torch.zeros(len(sizes), layer.shape[1], device=layer.device)
@@ -139,21 +158,21 @@ def pool(emb: Tensor, last: Tensor, lengths: Sequence[int]) -> dict[str, Tensor]
     return {"emb": mean(emb), "last": mean(last), "cls": last[starts].float()}
 
 
-def hidden(model: "ModernBert", documents: Iterable[np.ndarray]) -> dict[str, Tensor]:
-    """Parts of every readout [N, H] of ``documents`` in one forward pass."""
+def hidden(model: "Net", documents: Iterable[np.ndarray], around: tuple[int, int] = WRAPPED) -> dict[str, Tensor]:
+    """Parts of every readout [N, H] of ``documents`` in one forward pass; ``around`` as for `pool`."""
     from model.nets.pack import Pack
 
     pack = Pack.from_documents(list(documents)).to(next(model.parameters()).device)
-    return pool(*model.hidden(pack), pack.lengths)
+    return pool(*model.hidden(pack), pack.lengths, around)
 
 
-def encode(model: "ModernBert", tokens: Tokens, tokens_per_batch: int) -> dict[str, Tensor]:
+def encode(model: "Net", tokens: Tokens, tokens_per_batch: int) -> dict[str, Tensor]:
     """Parts of every readout [N, H], fp32, of the texts in their own order."""
     batches = tokens.batches(tokens_per_batch)
 
     @torch.inference_mode()
     def one(batch: np.ndarray) -> dict[str, Tensor]:
-        return hidden(model, (tokens.ids[position] for position in batch))
+        return hidden(model, (tokens.ids[position] for position in batch), tokens.around)
 
     found = spread(one, batches)
     back = torch.from_numpy(np.argsort(np.concatenate(batches)))

@@ -71,12 +71,13 @@ def prepare(sets: dict[str, RetrievalSet], tokenizer_file: str | Path, config: P
     Raises UserError on settings that cannot be meant.
     """
     check_readouts(readouts(config))
-    for key in ("query_tokens", "train_document_tokens", "document_tokens"):
-        if getattr(config, key) < 3:
-            raise UserError(f"probe.{key}={getattr(config, key)} leaves no room for text between [CLS] and [SEP]; give 3 or more")
     if min(config.pairs, config.batch) < 2:
         raise UserError("probe.pairs and probe.batch must be 2 or more, since the negatives are the other documents of a batch")
     tokenise = Tokeniser(tokenizer_file)
+    special = sum(tokenise.around)
+    for key in ("query_tokens", "train_document_tokens", "document_tokens"):
+        if (given := getattr(config, key)) <= special:
+            raise UserError(f"probe.{key}={given} leaves no room for text beside {special} special tokens; give {special + 1} or more")
     train = sets["train"]
     pairs = training_pairs(train)
     drawn = np.random.default_rng(config.seed).permutation(len(pairs))[: config.pairs]

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from common.errors import UserError
-from conf.schema import EncoderConfig, ProbeConfig
+from conf.schema import DecoderConfig, ModelConfig, ProbeConfig
 from model.evaluation.contrastive import fine_tune, train_head
-from model.evaluation.encode import Tokens, encode
+from model.evaluation.encode import WRAPPED, Tokens, encode
 from model.evaluation.metrics import DEPTH, evaluate
 from model.evaluation.prepared import Prepared, readouts
 from model.evaluation.readout import Whitening, read
@@ -22,7 +22,7 @@ from model.evaluation.search import search
 from model.evaluation.threads import spread
 
 if TYPE_CHECKING:
-    from model.nets.encoder import ModernBert
+    from model.nets.build import Net
 
 Scores = dict[str, dict[str, dict[str, np.ndarray]]]
 """Readout -> split -> metric -> value of each query [Q]."""
@@ -44,15 +44,16 @@ class ProbeResult:
         }
 
 
-Problem = Callable[[EncoderConfig], str | None]
-"""Says what is wrong with the shape of an encoder, None for nothing."""
+Problem = Callable[[ModelConfig], str | None]
+"""Says what is wrong with the shape of a net, None for nothing."""
 
 
-def probe_save(hf_folder: str | Path, prepared: Prepared, config: ProbeConfig, problem: Problem = lambda encoder: None) -> ProbeResult:
-    """Probe the encoder in ``hf_folder`` (the hf/ half of a save), which stays as it is.
+def probe_save(hf_folder: str | Path, prepared: Prepared, config: ProbeConfig, problem: Problem = lambda shape: None) -> ProbeResult:
+    """Probe the encoder or decoder in ``hf_folder`` (the hf/ half of a save), which stays as it is.
 
-    Needs `model.megatron.startup.start`. Raises UserError for a ``problem`` with the shape of the encoder, for a shape that does not
-    fit the texts, and for weights that are not finite.
+    A decoder is read as an encoder is made of one (arXiv 2601.16018): without its head, every token seeing the whole text, the states
+    of all its tokens averaged. Needs `model.megatron.startup.start`. Raises UserError for a ``problem`` with the shape of the net, for a
+    shape that does not fit the texts, for a readout that a decoder does not have, and for weights that are not finite.
     """
     clock = Clock()
     model = _load(Path(hf_folder), prepared, config, problem, clock)
@@ -66,7 +67,7 @@ def probe_save(hf_folder: str | Path, prepared: Prepared, config: ProbeConfig, p
 
 
 def probe_budgets(
-    hf_folder: str | Path, prepared: Prepared, configs: Sequence[ProbeConfig], problem: Problem = lambda encoder: None
+    hf_folder: str | Path, prepared: Prepared, configs: Sequence[ProbeConfig], problem: Problem = lambda shape: None
 ) -> list[ProbeResult]:
     """`probe_save` with settings that differ in ``steps`` and readouts alone.
 
@@ -98,36 +99,54 @@ class Clock:
         self.seconds[part] = self.seconds.get(part, 0.0) + time.monotonic() - started
 
 
-def _load(folder: Path, prepared: Prepared, config: ProbeConfig, problem: Problem, clock: Clock) -> "ModernBert":
-    from model.hf.modernbert import load_modernbert
+def _load(folder: Path, prepared: Prepared, config: ProbeConfig, problem: Problem, clock: Clock) -> "Net":
+    from model.hf.folder import load_net
 
     with clock("load"):
-        encoder, model = load_modernbert(folder)
-        _check_fits(folder, encoder, prepared, config, problem(encoder))
-        _check_finite(folder, model)
+        shape, model = load_net(folder)
+        if isinstance(shape, DecoderConfig):
+            model.causal = False
+        _check_fits(folder, shape, prepared, config, problem(shape))
+        _check_finite(folder, _noun(shape), model)
         return model.eval().requires_grad_(config.depth == "full")
 
 
-def _check_fits(folder: Path, encoder: EncoderConfig, prepared: Prepared, config: ProbeConfig, problem: str | None) -> None:
+def _noun(shape: ModelConfig) -> str:
+    return "decoder" if isinstance(shape, DecoderConfig) else "encoder"
+
+
+def _check_fits(folder: Path, shape: ModelConfig, prepared: Prepared, config: ProbeConfig, problem: str | None) -> None:
+    noun = _noun(shape)
     if problem:
-        raise UserError(f"the encoder in {folder} has another shape: {problem}; remove this save or restore the right one")
-    if encoder.vocab_size < prepared.vocab_size:
+        raise UserError(f"the {noun} in {folder} has another shape: {problem}; remove this save or restore the right one")
+    if shape.vocab_size < prepared.vocab_size:
         raise UserError(
-            f"the encoder in {folder} has {encoder.vocab_size} embeddings for a tokenizer of {prepared.vocab_size} tokens; "
+            f"the {noun} in {folder} has {shape.vocab_size} embeddings for a tokenizer of {prepared.vocab_size} tokens; "
             "it belongs to another tokenizer"
         )
     longest = max(config.query_tokens, config.train_document_tokens, config.document_tokens)
-    if longest > encoder.max_positions:
+    if longest > shape.max_positions:
         raise UserError(
-            f"the probe reads texts of {longest} tokens, the encoder in {folder} at most {encoder.max_positions}; "
+            f"the probe reads texts of {longest} tokens, the {noun} in {folder} at most {shape.max_positions}; "
             "lower probe.query_tokens, probe.train_document_tokens or probe.document_tokens"
+        )
+    _check_readouts(folder, noun, prepared, config)
+
+
+def _check_readouts(folder: Path, noun: str, prepared: Prepared, config: ProbeConfig) -> None:
+    """A decoder has no [CLS]; an encoder was trained with one."""
+    if noun == "encoder" and prepared.queries.around != WRAPPED:
+        raise UserError(f"the tokenizer of the encoder in {folder} has no [CLS] and [SEP]; train one with tokenizer.mlm_tokens=true")
+    if noun == "decoder" and "cls" in readouts(config):
+        raise UserError(
+            f"the decoder in {folder} has no [CLS] to read; take cls out of probe.readout and probe.beside (last, emb, cat stay)"
         )
 
 
-def _check_finite(folder: Path, model: "ModernBert") -> None:
+def _check_finite(folder: Path, noun: str, model: "Net") -> None:
     for name, parameter in model.named_parameters():
         if not bool(parameter.isfinite().all()):
-            raise UserError(f"the encoder in {folder} has values in {name} that are not finite; its training diverged, so remove this save")
+            raise UserError(f"the {noun} in {folder} has values in {name} that are not finite; its training diverged, so remove this save")
 
 
 Encoded = dict[str, dict[str, Tensor]]
@@ -135,14 +154,14 @@ Encoded = dict[str, dict[str, Tensor]]
 TRAIN_QUERIES, TRAIN_DOCUMENTS = "training queries", "training documents"
 
 
-def _encode_all(model: "ModernBert", prepared: Prepared, config: ProbeConfig, clock: Clock) -> Encoded:
+def _encode_all(model: "Net", prepared: Prepared, config: ProbeConfig, clock: Clock) -> Encoded:
     with clock("encode_train"):
         texts = {TRAIN_QUERIES: prepared.queries, TRAIN_DOCUMENTS: prepared.documents}
         found = {name: encode(model, tokens, config.tokens_per_batch) for name, tokens in texts.items()}
     return found | _encode_splits(model, prepared, config, clock)
 
 
-def _encode_splits(model: "ModernBert", prepared: Prepared, config: ProbeConfig, clock: Clock) -> Encoded:
+def _encode_splits(model: "Net", prepared: Prepared, config: ProbeConfig, clock: Clock) -> Encoded:
     with clock("encode_eval"):
         found = {name: encode(model, split.queries, config.tokens_per_batch) for name, split in prepared.splits.items()}
         corpora = {f"corpus of {name}": encode(model, corpus.tokens, config.tokens_per_batch) for name, corpus in prepared.corpora.items()}
@@ -164,19 +183,23 @@ def _probe_heads(encoded: Encoded, prepared: Prepared, config: ProbeConfig, name
         return dict(zip(names, spread(probe_one, names), strict=True))
 
 
-def _probe_full(model: "ModernBert", prepared: Prepared, config: ProbeConfig, clock: Clock) -> dict[str, dict[str, np.ndarray]]:
+def _probe_full(model: "Net", prepared: Prepared, config: ProbeConfig, clock: Clock) -> dict[str, dict[str, np.ndarray]]:
     with clock("tune"):
         asked, given = (
             read(encode(model, tokens, config.tokens_per_batch), config.readout) for tokens in (prepared.queries, prepared.documents)
         )
         whitening = Whitening.fit(asked, given, config.whiten_eps, config.whiten)
-        documents = Tokens(
-            [prepared.documents.ids[i] for i in prepared.document_of_pair], [prepared.documents.shown[i] for i in prepared.document_of_pair]
-        )
+        documents = _by_pair(prepared)
         weight = fine_tune(model, prepared.queries, documents, prepared.document_of_pair, whitening, config)
     encoded = _encode_splits(model, prepared, config, clock)
     with clock("search"):
         return _score(encoded, prepared, config.readout, whitening, weight, config)
+
+
+def _by_pair(prepared: Prepared) -> Tokens:
+    """The documents of the training pairs, one a pair."""
+    distinct, order = prepared.documents, prepared.document_of_pair
+    return Tokens([distinct.ids[i] for i in order], [distinct.shown[i] for i in order], distinct.around)
 
 
 def _score(

@@ -9,7 +9,8 @@ from torch.nn.functional import normalize
 from common.errors import UserError, suggestion
 
 READOUTS = ("last", "cls", "emb", "cat")
-"""last: mean of the last layer; cls: its first position; emb: mean of the embedding layer; cat: [emb ; last]. Means skip special tokens."""
+"""last: mean of the last layer; cls: its first position (encoders alone); emb: mean of the embedding layer; cat: [emb ; last]. Means skip
+the special tokens around a text."""
 PARTS = {"last": ("last",), "cls": ("cls",), "emb": ("emb",), "cat": ("emb", "last")}
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from common.errors import UserError
 from conf.schema import EncoderConfig, ParallelConfig
@@ -45,11 +45,25 @@ def test_tokens_are_the_first_of_the_whole_text(tokenizer_file, max_tokens):
     assert found.count == sum(map(len, found.ids))
 
 
+@pytest.mark.parametrize("begins", [True, False])
+def test_a_decoders_text_stands_in_what_its_template_says(tmp_path, begins):
+    file = make_tokenizer(tmp_path, ["<|endoftext|>", "<|begin|>"])
+    peer = Tokenizer.from_file(str(file))
+    if begins:
+        peer.post_processor = processors.TemplateProcessing(single="<|begin|> $A", special_tokens=[("<|begin|>", 1)])
+        peer.save(str(file))
+    texts = ["", "a", TEXT, TEXT * 60]
+    found = Tokeniser(file)(texts, 40)
+    assert found.around == (int(begins), 0)
+    for text, ids in zip(texts, found.ids, strict=True):
+        assert ids.tolist() == (peer.encode(text).ids[:40] or [0])
+
+
 def test_missing_tokenizer_and_missing_specials(tmp_path):
     with pytest.raises(UserError, match=r"tokenizer.json does not exist"):
         Tokeniser(tmp_path / "tokenizer.json")
-    with pytest.raises(UserError, match=r"has no token \[CLS\]; train a tokenizer with tokenizer.mlm_tokens=true"):
-        Tokeniser(make_tokenizer(tmp_path, ["[PAD]"]))
+    with pytest.raises(UserError, match=r"has no token \[SEP\]; train a tokenizer with tokenizer.mlm_tokens=true"):
+        Tokeniser(make_tokenizer(tmp_path, ["[PAD]", "[CLS]"]))
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(UserError, match="is not a tokenizer"):
         Tokeniser(tmp_path / "tokenizer.json")
