@@ -3,6 +3,7 @@
 
 from common.errors import UserError
 from conf.schema import DecoderConfig, ParallelConfig
+from model.projections import adapted
 
 ROW_MULTIPLE = 128
 """Rows of the vocabulary are filled up to a multiple of this, whatever the layout, so that a save fits every layout; matrix products like
@@ -29,6 +30,7 @@ def check_shape(config: DecoderConfig, parallel: ParallelConfig) -> None:
     _check_sizes(config)
     _check_rotation(config)
     _check_layout(config, parallel)
+    adapted(config)
 
 
 def _check_sizes(config: DecoderConfig) -> None:

@@ -17,7 +17,7 @@ from megatron.core.tensor_parallel import (
     gather_from_sequence_parallel_region,
     get_cuda_rng_tracker,
 )
-from megatron.core.tensor_parallel.layers import ColumnParallelLinear, RowParallelLinear
+from megatron.core.tensor_parallel.layers import ColumnParallelLinear
 from megatron.core.transformer.attention import SelfAttention, SelfAttentionSubmodules
 from megatron.core.transformer.enums import AttnMaskType, ModelType
 from megatron.core.transformer.identity_op import IdentityOp
@@ -33,6 +33,7 @@ from model.megatron import ranks, startup
 from model.megatron.config import transformer_kwargs
 from model.nets.attention import CausalGeometry, PackedAttention
 from model.nets.family import FAMILIES, Family
+from model.nets.lora import freeze, linears
 from model.nets.pack import Pack
 from model.nets.parallel_layer import ParallelLayer
 from model.nets.swiglu import SwiGlu
@@ -105,16 +106,16 @@ def _normal(std: float, rows: int | None = None) -> Callable[[torch.Tensor], tor
 
 def _layer(config: DecoderConfig, family: Family) -> ModuleSpec:
     """A layer of the net; all are alike."""
-    head_norm = family.norm if family.qk_norm else None
+    head_norm, linear = family.norm if family.qk_norm else None, linears(config)
     attention = SelfAttentionSubmodules(
-        linear_qkv=ColumnParallelLinear,
+        linear_qkv=linear["linear_qkv"],
         core_attention=PackedAttention,
-        linear_proj=RowParallelLinear,
+        linear_proj=linear["linear_proj"],
         q_layernorm=head_norm,
         k_layernorm=head_norm,
     )
     activation = SwiGlu if family.gated else None
-    feed_forward = MLPSubmodules(linear_fc1=ColumnParallelLinear, activation_func=activation, linear_fc2=RowParallelLinear)
+    feed_forward = MLPSubmodules(linear_fc1=linear["linear_fc1"], activation_func=activation, linear_fc2=linear["linear_fc2"])
     parts = TransformerLayerSubmodules(
         input_layernorm=family.norm,
         self_attention=ModuleSpec(SelfAttention, params={"attn_mask_type": AttnMaskType.no_mask}, submodules=attention),
@@ -169,6 +170,8 @@ class Decoder(LanguageModule):
             window=config.window,
             dtype=transformer.params_dtype,
         )
+        if config.lora.rank:
+            freeze(self)
 
     def set_input_tensor(self, input_tensor: list[torch.Tensor] | torch.Tensor) -> None:
         """Take what the pipeline stage before this one sent, `[T, 1, H]`; called by Megatron-Core's schedules."""
