@@ -1,0 +1,100 @@
+"""Small decoders of every family with nothing at its default, and transformers' classes with the same weights."""
+
+import dataclasses
+
+import torch
+import transformers
+
+from conf.schema import DecoderConfig
+from conf.schema.model import RopeScalingConfig
+from model.nets.pack import Pack
+
+BASE = DecoderConfig(
+    vocab_size=200, num_layers=2, hidden_size=64, num_heads=4, num_kv_heads=2, head_width=24, ffn_size=96, max_positions=256,
+    rope_theta=1000.0, norm_eps=1e-5, tie_embeddings=False,
+)  # fmt: skip
+YARN = RopeScalingConfig(kind="yarn", factor=4.0, original_max_positions=64)
+LLAMA3 = RopeScalingConfig(kind="llama3", factor=8.0, original_max_positions=64, low_freq_factor=1.0, high_freq_factor=4.0)
+LINEAR = RopeScalingConfig(kind="linear", factor=2.5)
+SMALL: dict[str, DecoderConfig] = {
+    "qwen3": dataclasses.replace(BASE, architecture="qwen3", tie_embeddings=True),
+    "qwen3_yarn": dataclasses.replace(BASE, architecture="qwen3", rope_scaling=YARN),
+    "qwen2": dataclasses.replace(BASE, architecture="qwen2", num_heads=8, head_width=8, norm_eps=1e-6, tie_embeddings=True),
+    "qwen2_linear": dataclasses.replace(BASE, architecture="qwen2", num_heads=8, head_width=8, rope_scaling=LINEAR),
+    "llama": dataclasses.replace(BASE, architecture="llama", rope_scaling=LLAMA3),
+    "mistral": dataclasses.replace(BASE, architecture="mistral", num_kv_heads=1, window=16),
+    "phi": dataclasses.replace(BASE, architecture="phi", num_kv_heads=4, head_width=16, rope_share=0.5),
+}
+_THEIRS = {
+    "input_layernorm": "input_layernorm", "pre_mlp_layernorm": "post_attention_layernorm", "self_attention.q_layernorm": "self_attn.q_norm",
+    "self_attention.k_layernorm": "self_attn.k_norm", "self_attention.linear_proj": "self_attn.o_proj", "mlp.linear_fc2": "mlp.down_proj",
+}  # fmt: skip
+_PHI = {"self_attention.linear_proj": "self_attn.dense", "mlp.linear_fc1": "mlp.fc1", "mlp.linear_fc2": "mlp.fc2"}
+_CLASSES = {"qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "mistral": "Mistral", "phi": "Phi"}
+
+
+@torch.no_grad()
+def randomise(net: torch.nn.Module, config: DecoderConfig, seed: int = 0) -> torch.nn.Module:
+    """Every parameter drawn anew, large enough for tokens to matter to each other; rows that stand for no token stay as they are."""
+    draw = torch.Generator().manual_seed(seed)
+    for name, parameter in net.named_parameters():
+        noise = torch.randn(parameter.shape, generator=draw)
+        if parameter.ndim == 2:
+            new = noise * 1.5 / parameter.shape[1] ** 0.5
+        else:
+            new = 0.4 * noise + float(name.endswith("weight"))
+        parameter[: config.vocab_size if "word_embeddings" in name or "output_layer" in name else None].copy_(
+            new[: config.vocab_size if "word_embeddings" in name or "output_layer" in name else None]
+        )
+    return net
+
+
+def theirs(config: DecoderConfig, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
+    """transformers' net of the same family with `weights`, which are ours, whole, by name."""
+    kind = _CLASSES[config.architecture]
+    scaling = config.rope_scaling
+    rope = {"rope_type": "default" if scaling.kind == "none" else scaling.kind, "rope_theta": config.rope_theta, "factor": scaling.factor}
+    rope |= {"low_freq_factor": scaling.low_freq_factor, "high_freq_factor": scaling.high_freq_factor}
+    rope |= {"original_max_position_embeddings": scaling.original_max_positions, "partial_rotary_factor": config.rope_share}
+    eps = "layer_norm_eps" if kind == "Phi" else "rms_norm_eps"
+    values = {"head_dim": config.head_width} if kind not in ("Phi", "Qwen2") else {}
+    values |= {"sliding_window": config.window} if kind == "Mistral" else {}
+    settings = getattr(transformers, f"{kind}Config")(
+        vocab_size=config.vocab_size, hidden_size=config.hidden_size, intermediate_size=config.ffn_size, num_hidden_layers=config.num_layers,
+        num_attention_heads=config.num_heads, num_key_value_heads=config.num_kv_heads, max_position_embeddings=config.max_positions,
+        tie_word_embeddings=config.tie_embeddings, rope_parameters=rope, attn_implementation="eager", **{eps: config.norm_eps}, **values,
+    )  # fmt: skip
+    net = getattr(transformers, f"{kind}ForCausalLM")(settings).eval()
+    missing, unexpected = net.load_state_dict(translate(config, weights), strict=False)
+    assert not unexpected and set(missing) <= ({"lm_head.weight"} if config.tie_embeddings else set())
+    net.tie_weights()
+    return net
+
+
+def translate(config: DecoderConfig, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Our parameters (or their gradients) under transformers' names and in its layout."""
+    found, names = {}, _THEIRS | (_PHI if config.architecture == "phi" else {})
+    final = "final_layernorm" if config.architecture == "phi" else "norm"
+    for name, tensor in weights.items():
+        stem, kind = name.rsplit(".", 1)
+        if stem in ("embedding.word_embeddings", "output_layer"):
+            found["model.embed_tokens.weight" if "embed" in stem else f"lm_head.{kind}"] = tensor[: config.vocab_size]
+        elif stem == "decoder.final_layernorm":
+            found[f"model.{final}.{kind}"] = tensor
+        else:
+            _, _, layer, part = stem.split(".", 3)
+            prefix = f"model.layers.{layer}"
+            if part == "self_attention.linear_qkv":
+                heads = tensor.unflatten(0, (config.num_kv_heads, -1, config.head_width))
+                for who, some in (("q", heads[:, :-2]), ("k", heads[:, -2:-1]), ("v", heads[:, -1:])):
+                    found[f"{prefix}.self_attn.{who}_proj.{kind}"] = some.flatten(0, 2)
+            elif part == "mlp.linear_fc1" and config.architecture != "phi":
+                found[f"{prefix}.mlp.gate_proj.{kind}"], found[f"{prefix}.mlp.up_proj.{kind}"] = tensor.chunk(2)
+            else:
+                found[f"{prefix}.{names[part]}.{kind}"] = tensor
+    return found
+
+
+def logits(net: torch.nn.Module, pack: Pack) -> torch.Tensor:
+    """What transformers' `net` computes, document by document: `[T, V]`."""
+    return torch.cat([net(input_ids=document[None]).logits[0] for document in pack.tokens.split(pack.lengths)])
