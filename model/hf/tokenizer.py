@@ -1,19 +1,25 @@
-"""Tokenizer files of a model folder."""
+"""Tokenizer files of a model folder, and how the model is to generate."""
 
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from common.errors import UserError
 from common.files import read_json, write_json
 
-FILES = ("tokenizer.json", "special_tokens_map.json", "chat_template.jinja")
-SETTINGS = "tokenizer_config.json"
+FILES = (
+    "tokenizer.json", "special_tokens_map.json", "chat_template.jinja", "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model",
+)  # fmt: skip
+SETTINGS, SPECIAL, GENERATION = "tokenizer_config.json", "special_tokens_map.json", "generation_config.json"
+ENCODER_ROLES = ("pad", "cls", "sep")
+DECODER_ROLES = ("bos", "eos", "pad")
+_STANDS_FOR = {"bos": "cls", "eos": "sep"}
+"""What begins and ends a document where a tokenizer was made for an encoder."""
 
 
-def copy_tokenizer(source: Path, folder: Path, max_positions: int) -> dict[str, int | None]:
-    """Copy the tokenizer in `source` to `folder`, with the model's length; returns the ids of pad, cls and sep (None where there is none).
-
-    Raises UserError where there is no tokenizer.
+def copy_tokenizer(source: Path, folder: Path, max_positions: int, roles: Sequence[str] = ENCODER_ROLES) -> dict[str, int | None]:
+    """Copy the tokenizer in `source` to `folder`, with the model's length; returns the id of the token of each of `roles` (None where there
+    is none). Raises UserError where there is no tokenizer.
     """
     if not (source / FILES[0]).is_file():
         raise UserError(f"{source / FILES[0]} does not exist; name the folder that jobs.tokenizer wrote (data.tokenizer)")
@@ -22,10 +28,24 @@ def copy_tokenizer(source: Path, folder: Path, max_positions: int) -> dict[str, 
             shutil.copyfile(source / name, folder / name)
     settings = read_json(source / SETTINGS) if (source / SETTINGS).is_file() else {"tokenizer_class": "PreTrainedTokenizerFast"}
     write_json(folder / SETTINGS, {**settings, "model_max_length": max_positions})
-    tokenizer = read_json(source / FILES[0])
+    named = (read_json(source / SPECIAL) if (source / SPECIAL).is_file() else {}) | settings
+    ids = _ids(read_json(source / FILES[0]))
+    found = {name: ids.get(_content(named.get(f"{name}_token"))) for name in {*roles, *_STANDS_FOR.values()}}
+    return {name: found[name] if found[name] is not None else found.get(_STANDS_FOR.get(name, name)) for name in roles}
+
+
+def write_generation(folder: Path, ids: Mapping[str, int | None], source: Path | None) -> None:
+    """Write generation_config.json: that of `source` where it has one (a chat model ends at several tokens), else the special `ids`."""
+    if source and (source / GENERATION).is_file():
+        shutil.copyfile(source / GENERATION, folder / GENERATION)
+        return
+    write_json(folder / GENERATION, {f"{name}_token_id": number for name, number in ids.items() if number is not None})
+
+
+def _ids(tokenizer: dict) -> dict[str, int]:
+    """Token -> id, of the vocabulary and of what was added to it."""
     ids = tokenizer["model"]["vocab"] if isinstance(tokenizer["model"]["vocab"], dict) else {}
-    ids = ids | {token["content"]: token["id"] for token in tokenizer.get("added_tokens", [])}
-    return {name: ids.get(_content(settings.get(f"{name}_token"))) for name in ("pad", "cls", "sep")}
+    return ids | {token["content"]: token["id"] for token in tokenizer.get("added_tokens", [])}
 
 
 def _content(token: str | dict | None) -> str | None:

@@ -1,0 +1,82 @@
+"""What makes a decoder unfit to be handed on: parameters that are not finite, a table or head that is dead, a head that only seems tied."""
+
+import hashlib
+from dataclasses import dataclass, field
+
+import torch
+
+from common.errors import ToldElsewhere, UserError
+from conf.schema import DecoderConfig
+from model.hf.decoder_weights import HEAD, TABLE, by_whole_name
+from model.megatron import ranks
+
+_GROUPS = 8
+"""Parts of the vocabulary that are looked at by themselves: as many as the ranks that it is usually cut over, one of which may have failed
+to give its part."""
+_WHAT = {TABLE: "the embedding table", HEAD: "the head"}
+
+
+@dataclass
+class _Seen:
+    """What one rank found in its own parameters."""
+
+    infinite: str | None = None
+    """Name of a parameter that has a value that is not finite."""
+    alive: dict[str, torch.Tensor] = field(default_factory=dict)
+    """Table and head: which rows have a value other than zero, `[rows of this rank]`."""
+    digests: dict[str, str] = field(default_factory=dict)
+    """Of the bytes of the table and of the copy of it that the last pipeline stage has as its head."""
+
+
+def refuse_broken(net: torch.nn.Module, config: DecoderConfig, where: str) -> None:
+    """Raise UserError, on all ranks alike, for a net that is broken; `where` begins the sentence. All ranks must call this."""
+    tp = net.tp_group.rank()
+    found = ranks.gather((tp, _look(net, config) if ranks.data_rank()[0] == 0 else _Seen()))
+    if problem := _problem(found, config):
+        raise (UserError if ranks.is_first() else ToldElsewhere)(f"{where}: {problem}")
+
+
+@torch.no_grad()
+def _look(net: torch.nn.Module, config: DecoderConfig) -> _Seen:
+    seen, own = _Seen(), by_whole_name(net)
+    for name, parameter in own.items():
+        if parameter.numel() and not bool(torch.linalg.vector_norm(parameter, ord=torch.inf).isfinite()):
+            seen.infinite = seen.infinite or name
+    for name in (TABLE, HEAD):
+        if name in own:
+            seen.alive[name] = torch.linalg.vector_norm(own[name], ord=torch.inf, dim=1).ne(0).cpu()
+            if config.tie_embeddings and not (net.pre_process and net.post_process):
+                seen.digests[name] = _digest(own[name])
+    return seen
+
+
+def _digest(parameter: torch.Tensor) -> str:
+    found = hashlib.sha256()
+    for piece in parameter.split(4096):
+        found.update(piece.cpu().contiguous().view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def _problem(found: list[tuple[int, _Seen]], config: DecoderConfig) -> str | None:
+    """What is wrong with the whole net, None where nothing is."""
+    if infinite := next((seen.infinite for _, seen in found if seen.infinite), None):
+        return f"{infinite} has values that are not finite; take an earlier save, from before the training diverged"
+    digests = {(name, tp): digest for tp, seen in found for name, digest in seen.digests.items()}
+    for tp in {tp for tp, _ in found}:
+        if digests.get((TABLE, tp)) != digests.get((HEAD, tp), digests.get((TABLE, tp))):
+            return "model.tie_embeddings=true, but the head is not the embedding table any more; set it to false, or take an earlier save"
+    for name in (TABLE, HEAD):
+        parts = {tp: seen.alive[name] for tp, seen in found if name in seen.alive}
+        if parts and (dead := _dead(torch.cat([parts[tp] for tp in sorted(parts)])[: config.vocab_size])):
+            return f"rows {dead[0]} to {dead[1] - 1} of {_WHAT[name]} are all zero; its part of the net was never filled, take another save"
+    return None
+
+
+def _dead(alive: torch.Tensor) -> tuple[int, int] | None:
+    """The first group of rows none of which is alive: from, to."""
+    start = 0
+    for group in alive.chunk(_GROUPS):
+        if not bool(group.any()):
+            return start, start + len(group)
+        start += len(group)
+    return None
