@@ -1,0 +1,111 @@
+"""Models to merge: where they lie, what their bytes are, and whether they are of one kind."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common import manifest as manifests
+from common.errors import UserError
+from common.files import digest, read_json
+from model.hf.tensors import INDEX, SINGLE
+from model.training.saves import PROBE, Save, list_saves, read_save
+
+HALF = "hf/"
+CONFIG, TOKENIZER = "config.json", "tokenizer.json"
+CARRIED = (".json", ".jinja", ".txt", ".model")
+"""What lies beside the weights and is carried along: configurations, the tokenizer, a chat template."""
+LEFT = (manifests.NAME, "pytorch_model.bin.index.json")
+MEANINGLESS = ("transformers_version", "_name_or_path")
+"""Keys of config.json that say nothing about the net."""
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model in Hugging Face's format."""
+
+    folder: Path
+    """Where config.json and the weights are."""
+    name: str
+    """For people: step 1000, or the folder that was named."""
+    files: dict[str, str]
+    """Digests of the files that a merge reads, by their path below ``folder``, as they were written."""
+    save: Save | None = None
+    """The save that it is half of, if it is."""
+
+
+def models_of_run(run: str | Path) -> list[Model]:
+    """The probe saves of a run, by step, the untrained one left out. Raises UserError where there are fewer than 2."""
+    if not Path(run).is_dir():
+        raise UserError(f"the run folder {run} does not exist; train it with jobs.train, or set merge.run to the folder of a run")
+    found = [_of_save(save, f"step {save.step}") for save in list_saves(run) if save.kind == PROBE and save.step > 0]
+    if len(found) < 2:
+        raise UserError(
+            f"{run} has {len(found)} probe saves of a trained net, and an average takes 2 or more; "
+            "train with train.save.probe_every_steps or probe_at_tokens, or name folders in merge.saves"
+        )
+    return found
+
+
+def model_in(folder: str | Path) -> Model:
+    """The model in ``folder``, a probe save or a folder in Hugging Face's format. Raises UserError where there is none."""
+    path = Path(folder)
+    if (path / manifests.NAME).is_file() and manifests.read(path).get("kind") == "save":
+        save = read_save(path)
+        if save.kind != PROBE:
+            raise UserError(f"the save {folder} has no hf/ half; name a probe save, or export it first with jobs.export")
+        return _of_save(save, str(folder))
+    if not (path / CONFIG).is_file():
+        raise UserError(f"{folder} is neither a save nor a model in Hugging Face's format (no {CONFIG}); name another in merge.saves")
+    return Model(path, str(folder), {str(file.relative_to(path)): digest(file) for file in read_files(path)})
+
+
+def _of_save(save: Save, name: str) -> Model:
+    files = {file.removeprefix(HALF): value for file, value in save.manifest["files"].items() if file.startswith(HALF)}
+    return Model(save.folder / HALF, name, files, save)
+
+
+def read_files(folder: Path) -> list[Path]:
+    """Files of a model that a merge reads or carries, weights first. Raises UserError where it has no weights in safetensors."""
+    found = sorted(file for file in folder.rglob("*") if file.suffix in CARRIED and file.name not in LEFT and file.is_file())
+    return [*weight_files(folder), *found]
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a model. Raises UserError where there are none."""
+    if not (folder / INDEX).is_file():
+        if not (folder / SINGLE).is_file():
+            raise UserError(f"{folder} has neither {SINGLE} nor {INDEX}; only weights in safetensors can be merged")
+        return [folder / SINGLE]
+    names = sorted(set(read_json(folder / INDEX)["weight_map"].values()))
+    if outside := [name for name in names if Path(name).name != name or not (folder / name).is_file()]:
+        raise UserError(f"{folder / INDEX} names {outside[0]}, which is no file beside it; copy the model again")
+    return [folder / name for name in names]
+
+
+def check_whole(model: Model) -> None:
+    """Raise UserError where a file of a save is not what was written; of another folder nothing is known."""
+    for name, value in model.files.items() if model.save else ():
+        if not (model.folder / name).is_file() or digest(model.folder / name) != value:
+            raise UserError(f"{model.folder / name} is missing or not what was written; leave {model.name} out, or train it again")
+
+
+def check_alike(models: Sequence[Model]) -> None:
+    """Raise UserError where two models have not the same architecture and tokenizer."""
+    last = models[-1]
+    for model in models[:-1]:
+        if key := _difference(_config(model), _config(last)):
+            raise UserError(
+                f"{model.folder / CONFIG} and {last.folder / CONFIG} differ in {key}; only nets of one architecture can be merged"
+            )
+        if model.files.get(TOKENIZER) != last.files.get(TOKENIZER):
+            raise UserError(f"{model.folder} and {last.folder} have different tokenizers ({TOKENIZER}); only models of one can be merged")
+
+
+def _config(model: Model) -> dict[str, Any]:
+    return {key: value for key, value in read_json(model.folder / CONFIG).items() if key not in MEANINGLESS}
+
+
+def _difference(one: dict[str, Any], other: dict[str, Any]) -> str | None:
+    return next((key for key in sorted(one.keys() | other.keys()) if one.get(key, _ABSENT) != other.get(key, _ABSENT)), None)
