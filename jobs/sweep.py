@@ -24,8 +24,9 @@ def run(config: Config) -> None:
     """Probe, choose the best save of each run, print the tables, write the reports."""
     from jobs.launch.probing import claims, note_failures, settle
     from model.evaluation.comparison import comparison_folder, write_comparison
-    from model.evaluation.pending import budgets, probe_saves, whole
+    from model.evaluation.pending import probe_saves, whole
     from model.evaluation.report import write_report
+    from model.evaluation.retrieval import budgets
     from model.evaluation.statements import statements
     from model.evaluation.summary import summarise
     from model.evaluation.sweep import find_runs, probe_runs, sweep_runs

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from conf.schema.choice import choice
+
 
 @dataclass
 class EvaluationConfig:
@@ -14,16 +16,20 @@ class EvaluationConfig:
     max_documents: int = 0
     """Measure on at most this many documents of each text, drawn with `seed`; 0 for all."""
     context: int = 0
-    """Documents are cut into pieces of so many tokens; 0 takes `train.seq_length`."""
+    """Documents are cut into pieces of so many tokens; 0 takes `train.seq_length` of the run."""
     tokens_per_batch: int = 4096
     """Tokens per forward pass."""
     tasks: list[str] = field(default_factory=list)
     """Tasks of lm-eval, by name or as YAML files, run on the exported save."""
     task_folders: list[str] = field(default_factory=list)
     """Folders with task definitions of your own."""
-    shots: int = 0
-    """Examples shown before each question."""
+    shots: int | None = None
+    """Examples shown before each question; null for as many as the task says."""
     limit: int = 0
     """Questions of each task; 0 for all."""
+    task_batch: int = 8
+    """Questions per forward pass."""
+    task_dtype: str = choice("auto", "float32", "bfloat16")
+    """Precision of the net that answers; auto for that of its files."""
     seed: int = 0
     """Seed of what is drawn."""

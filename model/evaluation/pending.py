@@ -1,55 +1,20 @@
-"""The saves of a run that wait for a probe, and their probes."""
+"""The saves of a run that wait to be measured, and their turn."""
 
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import yaml
 
 from common.claim import Claim, told
 from common.errors import UserError
 from common.progress import Bar, say
-from conf.schema import Config, ParallelConfig, ProbeConfig
-from model.evaluation.prepared import Prepared, prepare, settings_digest
-from model.evaluation.probe import ProbeResult, probe_budgets
-from model.evaluation.results import claim_file, digests_of, failure_file, read_failures, result_file, why_redo, write_result
-from model.evaluation.retrieval_set import RetrievalSet, load_retrieval
+from conf.schema import Config, ParallelConfig
+from model.evaluation.measures import Measure
+from model.evaluation.results import claim_file, failure_file, read_failures
 from model.training.saves import PROBE, Save, list_saves, verify
 
-Budgets = dict[int | None, ProbeConfig]
-"""Settings of each probe that a save gets: None is the full one, a number another count of contrastive steps."""
 Claims = Callable[[Path], Claim]
-Check = Callable[[object], str | None]
 PATIENCE = 3.0
 """Seconds between two looks at a claim that is waited for."""
-
-
-class Shared:
-    """What the probes of saves with one tokenizer share, made when the first of them asks."""
-
-    def __init__(self, config: Config, tokenizer_file: Path):
-        self.config, self.tokenizer_file = config, tokenizer_file
-
-    @cached_property
-    def sets(self) -> dict[str, RetrievalSet]:
-        """The retrieval set."""
-        return load_retrieval(self.config.data.retrieval, self.config.probe.seed)
-
-    @cached_property
-    def prepared(self) -> Prepared:
-        """Its texts, tokenised."""
-        say(f"tokenise the retrieval set {self.config.data.retrieval}")
-        return prepare(self.sets, self.tokenizer_file, self.config.probe)
-
-
-def budgets(config: Config) -> Budgets:
-    """The full probe, then that of each of ``sweep.budgets``, of the main readout alone. Raises UserError for a number below 0."""
-    if negative := [steps for steps in config.sweep.budgets if steps < 0]:
-        raise UserError(f"sweep.budgets={negative[0]} is negative; give numbers of contrastive steps")
-    others = sorted(set(config.sweep.budgets) - {config.probe.steps})
-    return {None: config.probe} | {steps: replace(config.probe, steps=steps, beside=[]) for steps in others}
 
 
 def probe_saves(run: Path) -> list[Save]:
@@ -68,13 +33,13 @@ def probe_saves(run: Path) -> list[Save]:
     return saves
 
 
-def probe_pending(config: Config, run: Path, saves: list[Save], retrieval: str, shared: Shared, claims: Claims = Claim) -> None:
-    """Probe the saves without a standing result and write theirs; ``retrieval`` is the digest of the retrieval set.
+def measure_pending(config: Config, run: Path, saves: list[Save], measures: Sequence[Measure], claims: Claims = Claim) -> None:
+    """Measure the saves that lack a standing result of any of ``measures``, those in their order, and write what is lacking.
 
-    A save that another process probes is left to it by an element, and waited for by a sweep of all saves. Where it is gone, its claim
+    A save that another process measures is left to it by an element, and waited for by a sweep of all saves. Where it is gone, its claim
     is taken over."""
     mine, patient = chosen(config, run, saves), whole(config)
-    waiting = [save for save in mine if _budgets_left(config, run, save, retrieval)]
+    waiting = [save for save in mine if any(measure.left(save) for measure in measures)]
     if patient:
         _drop_stale(run, saves, claims)
     if not waiting:
@@ -85,14 +50,13 @@ def probe_pending(config: Config, run: Path, saves: list[Save], retrieval: str, 
 
     alone("jobs.sweep")
     start(ParallelConfig(threads=config.parallel.threads), config.probe.seed)
-    check = _shape_check(run)
     with Bar("probe", len(waiting), "saves") as bar:
         for save in waiting:
             claim = claims(claim_file(run, save.step))
             if not _taken(claim, save, patient):
                 continue
             try:
-                done = _probe(config, run, save, retrieval, shared, check, claim)
+                done = _measure(run, save, measures, claim)
             finally:
                 claim.release()
             bar.advance(1, done)
@@ -131,25 +95,21 @@ def _taken(claim: Claim, save: Save, patient: bool) -> bool:
     return True
 
 
-def _probe(config: Config, run: Path, save: Save, retrieval: str, shared: Shared, check: Check, claim: Claim) -> str:
-    """Make the probes of a claimed save that are (still) missing, and write their results; what came of it, in words."""
-    left = _budgets_left(config, run, save, retrieval)
+def _measure(run: Path, save: Save, measures: Sequence[Measure], claim: Claim) -> str:
+    """Make of a claimed save what is (still) missing; what came of it, in words."""
+    left = [measure for measure in measures if measure.left(save)]
     if not left:
         return f"step {save.step}: has a result by now"
-    for budget, (_, reason) in left.items():
-        if result_file(run, save.step, budget).exists():
-            say(f"probe step {save.step} again{'' if budget is None else f' with {budget} probe steps'}: {reason}")
     if problem := verify(save):
         raise UserError(f"the save {save.folder} is damaged ({problem}); remove it and run jobs.sweep again")
-    prepared, probes = shared.prepared, [probe for probe, _ in left.values()]
-    found = probe_budgets(save.folder / "hf", prepared, probes, check)
-    if not claim.held():
-        return f"step {save.step}: {told(claim.holder() or claim.me)} has taken it over; this result is thrown away"
-    for budget, probe, result in zip(left, probes, found, strict=True):
-        digests = digests_of(save, settings_digest(probe), retrieval)
-        write_result(result_file(run, save.step, budget), save, result, prepared, probe, digests)
+    done = []
+    for measure in left:
+        words = measure.make(save, claim.held)
+        if words is None:
+            return f"step {save.step}: {told(claim.holder() or claim.me)} has taken it over; this result is thrown away"
+        done.append(words)
     failure_file(run, save.step).unlink(missing_ok=True)
-    return f"step {save.step}: {_told(found[0], probes[0])}"
+    return f"step {save.step}: {'; '.join(word for word in done if word)}"
 
 
 def _drop_stale(run: Path, saves: list[Save], claims: Claims) -> None:
@@ -158,34 +118,3 @@ def _drop_stale(run: Path, saves: list[Save], claims: Claims) -> None:
         claim = claims(claim_file(run, save.step))
         if claim.stale() and claim.take() is None:
             claim.release()
-
-
-def _told(found: ProbeResult, probe: ProbeConfig) -> str:
-    value, seconds = found.metrics()[probe.readout]["test"]["ndcg@10"], sum(found.seconds.values())
-    return f"test ndcg@10 {value:.3f} after {probe.steps} probe steps in {seconds:.0f} s"
-
-
-def _budgets_left(config: Config, run: Path, save: Save, retrieval: str) -> dict[int | None, tuple[ProbeConfig, str]]:
-    """The probes of ``save`` that have no standing result, and why."""
-    left = {}
-    for budget, probe in budgets(config).items():
-        file = result_file(run, save.step, budget)
-        reason = "sweep.force is set" if config.sweep.force else why_redo(file, digests_of(save, settings_digest(probe), retrieval))
-        if reason:
-            left[budget] = probe, reason
-    return left
-
-
-def _shape_check(run: Path) -> Check:
-    """A function that says in what an encoder differs from the run's frozen configuration, None in nothing."""
-    file = run / "config.yaml"
-    frozen = yaml.safe_load(file.read_text(encoding="utf-8"))["model"] if file.is_file() else {}
-
-    def check(encoder: object) -> str | None:
-        for key in ("vocab_size", "num_layers", "hidden_size", "num_heads", "ffn_size"):
-            wanted, found = frozen.get(key), getattr(encoder, key)
-            if wanted is not None and wanted != found:
-                return f"its {key} is {found}, that of {file} {wanted}"
-        return None
-
-    return check

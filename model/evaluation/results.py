@@ -1,7 +1,12 @@
-"""Results of probes on disk: eval/step_0001000.json with the means, and beside it .npz with nDCG@10 of every query."""
+"""Results of probes on disk: eval/step_0001000.json with the means, and beside it .npz with nDCG@10 of every query.
+
+It is written last, when everything else that is measured of the save has its result (`measures`), so that whoever waits for a save waits
+for this file; where retrieval is not measured, it holds what is known of the save and no metrics.
+"""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +18,9 @@ from model.evaluation.prepared import Prepared
 from model.evaluation.probe import ProbeResult
 from model.training.saves import Save, save_name
 
-KIND = "probe"
+KIND, RECORD = "probe", "measured save"
+KNOWN = ("step", "tokens", "samples", "loss", "heldout_loss")
+"""What results repeat of the manifest of a save."""
 Means = dict[str, dict[str, dict[str, float]]]
 """Readout -> split -> metric -> mean over queries."""
 
@@ -36,6 +43,8 @@ class Result:
     digests: dict[str, str]
     """Of the settings, the retrieval set and the weights."""
     file: Path
+    phase: str | None = None
+    """The phase in which the save was made, where the training had several."""
 
     def mean(self, split: str, metric: str, readout: str | None = None) -> float:
         """One number; of the main readout where none is named."""
@@ -78,10 +87,9 @@ def write_result(file: Path, save: Save, found: ProbeResult, prepared: Prepared,
     arrays = {f"{name}/{split}": metrics["ndcg@10"] for name, splits in found.scores.items() for split, metrics in splits.items()}
     with atomic_file(file.with_suffix(".npz")) as opened:
         np.savez_compressed(opened, allow_pickle=False, **arrays)
-    known = {key: save.manifest.get(key) for key in ("step", "tokens", "samples", "loss", "heldout_loss")}
     document = manifests.describe(
         KIND,
-        **known,
+        **known(save),
         readout=config.readout,
         metrics=found.metrics(),
         queries={name: len(split.query_ids) for name, split in prepared.splits.items()},
@@ -95,13 +103,25 @@ def write_result(file: Path, save: Save, found: ProbeResult, prepared: Prepared,
     write_json(file, document)
 
 
+def write_record(file: Path, save: Save) -> None:
+    """Write, where retrieval is not measured, that everything else is."""
+    digests = {"settings": "", "retrieval": "", "weights": weights_digest(save)}
+    write_json(file, manifests.describe(RECORD, **known(save), readout="", metrics={}, seconds={}, digests=digests))
+
+
+def known(save: Save) -> dict[str, Any]:
+    """What results repeat of the manifest of ``save``; ``phase`` only where it says one."""
+    found = {key: save.manifest.get(key) for key in KNOWN}
+    return found | ({"phase": save.manifest["phase"]} if save.manifest.get("phase") else {})
+
+
 def read_result(file: Path) -> Result:
     """Read one result. Raises UserError where it is broken or no result."""
     document = read_json(file)
     try:
         return Result(
             document["step"], document["tokens"], document["loss"], document["heldout_loss"], document["readout"], document["metrics"],
-            document["seconds"], document["digests"], file,
+            document["seconds"], document["digests"], file, document.get("phase"),
         )  # fmt: skip
     except (KeyError, TypeError) as error:
         raise UserError(f"{file} is not the result of a probe; remove it and run jobs.sweep again") from error
@@ -112,8 +132,10 @@ def why_redo(file: Path, digests: dict[str, str]) -> str | None:
     if not file.exists():
         return "it has no result"
     try:
-        found = read_result(file).digests
-        broken = _broken(file)
+        result = read_result(file)
+        if not result.metrics:
+            return "it has no result"
+        found, broken = result.digests, _broken(file)
     except UserError:
         return "its result is broken"
     for name, noun in (("settings", "other probe settings"), ("retrieval", "another retrieval set"), ("weights", "other weights")):
@@ -130,10 +152,24 @@ def _broken(file: Path) -> str | None:
     return None
 
 
+def why_record(file: Path, save: Save) -> str | None:
+    """Why `write_record` has something to do for ``save``, None where its record, or its result of a probe, stands."""
+    try:
+        same = file.exists() and read_result(file).digests["weights"] == weights_digest(save)
+    except UserError:
+        same = False
+    return None if same else "it has no record"
+
+
 def digests_of(save: Save, settings: str, retrieval: str) -> dict[str, str]:
     """What the result of ``save`` depends on: digests of the probe's settings, the retrieval set, and the encoder's weights and shape."""
+    return {"settings": settings, "retrieval": retrieval, "weights": weights_digest(save)}
+
+
+def weights_digest(save: Save) -> str:
+    """Digest of weights and shape of the net in ``save``. Raises UserError where it has no hf/ half."""
     files = save.manifest["files"]
     weights = {name: value for name, value in files.items() if name.startswith("hf/") and name.endswith((".safetensors", "config.json"))}
     if "hf/config.json" not in weights:
         raise UserError(f"the probe save {save.folder} has no hf/ half; remove it and continue the training to write it again")
-    return {"settings": settings, "retrieval": retrieval, "weights": digest_of(weights)}
+    return digest_of(weights)

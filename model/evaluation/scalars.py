@@ -1,14 +1,17 @@
 """Results in TensorBoard, at the steps of the training."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+from model.evaluation.perplexity import Perplexity
 from model.evaluation.results import Result
+from model.evaluation.task_results import TaskScores
 from model.training.callbacks.hparams import write_hparams
 
 
-def write_scalars(run: str | Path, results: list[Result]) -> None:
-    """Write every result to ``tb/probe`` as ``retrieval/ndcg@10/test/cat`` etc.
+def write_scalars(run: str | Path, results: list[Result], perplexity: Sequence[Perplexity] = (), tasks: Sequence[TaskScores] = ()) -> None:
+    """Write every result to ``tb/probe`` as ``retrieval/ndcg@10/test/cat``, ``perplexity/law/token``, ``task/quiz/acc`` etc.
 
     The events are written anew each time, so that every step stands there once whatever was probed again; a TensorBoard that
     is watching forgets what it had read.
@@ -23,6 +26,15 @@ def write_scalars(run: str | Path, results: list[Result]) -> None:
                 for split, metrics in splits.items():
                     for name, value in metrics.items():
                         writer.add_scalar(f"retrieval/{name}/{split}/{readout}", value, result.step)
+        for one in perplexity:
+            for text in one.roles:
+                writer.add_scalar(f"perplexity/{text}/token", one.value(text, "token"), one.step)
+                writer.add_scalar(f"perplexity/{text}/character", one.value(text, "character"), one.step)
+                writer.add_scalar(f"bits_per_byte/{text}", one.value(text, "byte"), one.step)
+        for one in tasks:
+            for task, scores in one.scores.items():
+                for metric, score in scores.items():
+                    writer.add_scalar(f"task/{task}/{metric}", score.value, one.step)
 
 
 def write_row(run: str | Path, metric: str, value: float, results: list[Result]) -> None:

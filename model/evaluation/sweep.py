@@ -1,6 +1,7 @@
-"""Probes over the saves of runs, what stands beside them, and the best save of each run."""
+"""Measures over the saves of runs, what stands beside them, and the best save of each run."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from glob import glob
 from pathlib import Path
 
@@ -10,13 +11,17 @@ from common.progress import say
 from conf.schema import Config, SweepConfig
 from model.evaluation.baseline import bm25_digest, measure_bm25, read_bm25
 from model.evaluation.bootstrap import Interval, paired_bootstrap
-from model.evaluation.metrics import parse_metric
-from model.evaluation.pending import Claims, Shared, budgets, probe_pending, probe_saves
+from model.evaluation.choice import choose, parse_choice, scores
+from model.evaluation.measures import Measure, Record, Wanted, wanted
+from model.evaluation.pending import Claims, measure_pending, probe_saves
+from model.evaluation.perplexity import Perplexity, PerplexityMeasure, SharedTexts
 from model.evaluation.prepared import readouts, settings_digest
 from model.evaluation.readout import check_readouts
 from model.evaluation.results import Result, read_failures, read_result, results_folder
-from model.evaluation.retrieval_set import digest_retrieval
+from model.evaluation.retrieval import Retrieval, SharedRetrieval, budgets
 from model.evaluation.scalars import write_row, write_scalars
+from model.evaluation.task_results import TaskMeasure, TaskScores
+from model.evaluation.tasks import Tasks
 from model.training.saves import Save, checkpoints, set_link
 
 NDCG = "ndcg@10"
@@ -24,13 +29,13 @@ NDCG = "ndcg@10"
 
 @dataclass
 class SweepResult:
-    """A run, probed."""
+    """A run, measured."""
 
     run: Path
     metric: str
-    """What chose the best save, as split/metric."""
+    """What chose the best save: split/metric, perplexity/text or task/name/metric."""
     results: list[Result]
-    """By step."""
+    """By step; of the saves alone, without metrics, where retrieval is not measured."""
     best: Result
     untrained: tuple[Result, str] | None
     """The probe of step 0 and its best readout on the test queries; None where step 0 was not saved."""
@@ -42,11 +47,57 @@ class SweepResult:
     """Contrastive steps -> results by step of a probe with that many, for ``sweep.budgets``."""
     failed: dict[int, str]
     """Step -> why the probe of a save was given up."""
+    wanted: Wanted = Wanted(retrieval=True, perplexity=False, tasks=False, decoder=False)
+    """What was measured."""
+    perplexity: list[Perplexity] = field(default_factory=list)
+    """By step."""
+    tasks: list[TaskScores] = field(default_factory=list)
+    """By step."""
 
     @property
     def name(self) -> str:
         """The last two parts of the run's path."""
         return "/".join(self.run.resolve().parts[-2:])
+
+
+class Shared:
+    """What the saves with one tokenizer share, of whatever runs; each part is made when the first of them asks."""
+
+    def __init__(self, config: Config, tokenizer_file: Path):
+        self.config = config
+        self.retrieval, self.texts = SharedRetrieval(config, tokenizer_file), SharedTexts(config, tokenizer_file)
+
+    @cached_property
+    def tasks(self) -> Tasks:
+        """The tasks of lm-eval."""
+        return Tasks(self.config.evaluation)
+
+
+@dataclass
+class Measured:
+    """The measures of one run, made for all of its saves that this process is for."""
+
+    config: Config
+    run: Path
+    saves: list[Save]
+    wanted: Wanted
+    shared: Shared
+
+    @cached_property
+    def perplexity(self) -> PerplexityMeasure:
+        """Where it is wanted."""
+        return PerplexityMeasure(self.config, self.run, self.shared.texts)
+
+    @cached_property
+    def tasks(self) -> TaskMeasure:
+        """Where they are wanted."""
+        return TaskMeasure(self.config, self.run, self.shared.tasks)
+
+    @property
+    def measures(self) -> list[Measure]:
+        """Those that are wanted, in the order in which they are made: that whose result says that a save is done comes last."""
+        first = [self.perplexity] * self.wanted.perplexity + [self.tasks] * self.wanted.tasks
+        return [*first, Retrieval(self.config, self.run, self.shared.retrieval) if self.wanted.retrieval else Record(self.run)]
 
 
 def find_runs(config: SweepConfig) -> list[Path]:
@@ -72,54 +123,73 @@ def sweep_runs(config: Config, claims: Claims = Claim) -> list[SweepResult]:
 
 
 def probe_runs(config: Config, claims: Claims = Claim) -> None:
-    """Probe the saves of ``sweep.element``, or that of ``sweep.step``, in each run of `find_runs`, and do nothing else."""
+    """Measure the saves of ``sweep.element``, or that of ``sweep.step``, in each run of `find_runs`, and do nothing else."""
     shared: dict[str, Shared] = {}
     for run in find_runs(config.sweep):
-        _probe(replace(config, sweep=replace(config.sweep, run=str(run))), shared, claims)
+        _measure(replace(config, sweep=replace(config.sweep, run=str(run))), shared, claims)
 
 
-def _probe(config: Config, shared: dict[str, Shared], claims: Claims) -> tuple[list[Save], str, Shared]:
-    """Probe what is pending in one run: its saves, the digest of the retrieval set, and what probes share."""
+def _measure(config: Config, shared: dict[str, Shared], claims: Claims) -> Measured:
+    """Measure what is pending in one run."""
     run = Path(config.sweep.run)
     saves = probe_saves(run)
-    texts = shared.setdefault(_tokenizer(saves[-1]), Shared(config, saves[-1].folder / "hf" / "tokenizer.json"))
-    retrieval = digest_retrieval(config.data.retrieval)
-    probe_pending(config, run, saves, retrieval, texts, claims)
-    return saves, retrieval, texts
+    own = shared.setdefault(_tokenizer(saves[-1]), Shared(config, saves[-1].folder / "hf" / "tokenizer.json"))
+    found = Measured(config, run, saves, wanted(config, saves[-1]), own)
+    measure_pending(config, run, saves, found.measures, claims)
+    return found
 
 
 def sweep(config: Config, shared: dict[str, Shared] | None = None, claims: Claims = Claim) -> SweepResult:
-    """Probe every probe save of ``config.sweep.run`` whose result is missing or was made otherwise, in this process.
+    """Measure every probe save of ``config.sweep.run`` whose result is missing or was made otherwise, in this process.
 
     ``shared`` keeps what runs with one tokenizer share, by the tokenizer's digest; ``claims`` makes the claim in a file. Writes
-    eval/step_*.json after each probe, so that an interrupted sweep goes on where it was; then the scalars of tb/probe, the run's row of
-    the HParams tab, and the link ``checkpoints/best``. Raises UserError where the run, its probe saves, the retrieval set, the metric or
-    a readout does not exist, and for a save that is damaged or of another shape.
+    eval/step_*.json (and eval/perplexity, eval/tasks) after each measure, so that an interrupted sweep goes on where it was; then the
+    scalars of tb/probe, the run's row of the HParams tab, and the link ``checkpoints/best``. Raises UserError where the run, its probe
+    saves, the retrieval set, a text, a task, the metric or a readout does not exist, and for a save that is damaged or of another shape.
     """
     run = Path(config.sweep.run)
-    split, metric = parse_metric(config.sweep.metric)
+    parse_choice(config)
     check_readouts(readouts(config.probe))
-    saves, retrieval, texts = _probe(config, {} if shared is None else shared, claims)
-    by_budget = {budget: standing_results(run, settings_digest(probe), retrieval, budget) for budget, probe in budgets(config).items()}
-    results, failed = by_budget.pop(None), read_failures(run)
+    measured = _measure(config, {} if shared is None else shared, claims)
+    failed, by_budget = read_failures(run), _results(measured)
+    results = by_budget.pop(None)
     if not results:
         step, cause = next(iter(failed.items()))
         raise UserError(f"no probe of {run} has a result; that of step {step} failed: {cause}")
-    bm25 = _bm25(config, saves[-1], retrieval, texts) if config.sweep.bm25 else {}
-    write_scalars(run, results)
-    present = {save.step for save in saves}
-    # of equal ones the earliest: max takes the first, and results are by step
-    best = max((result for result in results if result.step in present), key=lambda result: result.mean(split, metric))
+    perplexity = measured.perplexity.results() if measured.wanted.perplexity else []
+    tasks = measured.tasks.results() if measured.wanted.tasks else []
+    choice = choose(config, measured.wanted, tasks)
+    values = scores(choice, results, perplexity, tasks)
+    write_scalars(run, results, perplexity, tasks)
+    step = values.best([save.step for save in measured.saves if save.step in {result.step for result in results}])
+    if step is None:
+        raise UserError(f"no save of {run} that is still there has a value of {choice.name}; run jobs.sweep with retry_failed=true")
+    best = next(result for result in results if result.step == step)
     set_link(run, "best", best.step)
-    write_row(run, config.sweep.metric, best.mean(split, metric), results)
-    untrained = best_untrained(results)
-    differences = _differences(config, results, untrained)
-    return SweepResult(run, config.sweep.metric, results, best, untrained, differences, bm25, by_budget, failed)
+    write_row(run, choice.name, values.values[step], results)
+    probed = results if measured.wanted.retrieval else []
+    untrained = best_untrained(probed)
+    differences = _differences(config, probed, untrained)
+    bm25 = _bm25(config, measured) if config.sweep.bm25 and measured.wanted.retrieval else {}
+    return SweepResult(
+        run, choice.name, results, best, untrained, differences, bm25, by_budget, failed, measured.wanted, perplexity, tasks
+    )  # fmt: skip
+
+
+def _results(measured: Measured) -> dict[int | None, list[Result]]:
+    """Standing results by step, of each number of contrastive steps; what is known of the saves where retrieval is not measured."""
+    if not measured.wanted.retrieval:
+        found = [read_result(file) for file in sorted(results_folder(measured.run).glob("step_*[0-9].json"))]
+        return {None: [replace(result, metrics={}) for result in sorted(found, key=lambda result: result.step)]}
+    digest = measured.shared.retrieval.digest
+    settings = {budget: settings_digest(probe) for budget, probe in budgets(measured.config).items()}
+    return {budget: standing_results(measured.run, settings[budget], digest, budget) for budget in settings}
 
 
 def standing_results(run: Path, settings: str, retrieval: str, budget: int | None = None) -> list[Result]:
     """Results made with these digests, by step, those of saves that retention has removed among them."""
     found = [read_result(file) for file in sorted(results_folder(run, budget).glob("step_*[0-9].json"))]
+    found = [result for result in found if result.metrics]
     kept = [result for result in found if (result.digests["settings"], result.digests["retrieval"]) == (settings, retrieval)]
     if len(kept) < len(found):
         say(f"left out: {len(found) - len(kept)} results of saves that are gone, made with other settings or another retrieval set")
@@ -128,7 +198,7 @@ def standing_results(run: Path, settings: str, retrieval: str, budget: int | Non
 
 def best_untrained(results: list[Result]) -> tuple[Result, str] | None:
     """The probe of step 0 with the readout that does best on the test queries: the baseline that is hardest to beat."""
-    if results[0].step != 0:
+    if not results or results[0].step != 0:
         return None
     return results[0], max(results[0].metrics, key=lambda readout: results[0].mean("test", NDCG, readout))
 
@@ -142,9 +212,9 @@ def _differences(config: Config, results: list[Result], untrained: tuple[Result,
     }
 
 
-def _bm25(config: Config, save: Save, retrieval: str, shared: Shared) -> dict[str, dict[str, float]]:
-    run, prefix = Path(config.sweep.run), config.sweep.bm25_prefix
-    digest = bm25_digest(retrieval, _tokenizer(save), prefix, config.probe)
+def _bm25(config: Config, measured: Measured) -> dict[str, dict[str, float]]:
+    run, prefix, shared = measured.run, config.sweep.bm25_prefix, measured.shared.retrieval
+    digest = bm25_digest(shared.digest, _tokenizer(measured.saves[-1]), prefix, config.probe)
     found = None if config.sweep.force else read_bm25(run, digest)
     return found or measure_bm25(run, shared.sets["test"], shared.prepared, prefix, config.probe, digest)
 

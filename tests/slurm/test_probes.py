@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from jobs.launch.probing import BySlurm
-from model.evaluation.pending import budgets
 from model.evaluation.prepared import settings_digest
 from model.evaluation.results import digests_of, result_file, why_redo
+from model.evaluation.retrieval import budgets
 from model.evaluation.retrieval_set import digest_retrieval
 from model.training.saves import list_saves, save_name
 from slurm import outbox

@@ -14,7 +14,7 @@ from jobs import train
 from jobs.cli import compose, to_config
 from jobs.launch.probing import note_failures, probe_cluster, refuse_probing
 from jobs.sweep import run
-from model.evaluation import pending
+from model.evaluation import pending, retrieval
 from model.evaluation.results import claim_file, failure_file, result_file
 from model.training.saves import linked
 from slurm import outbox
@@ -81,13 +81,13 @@ def test_an_element_leaves_a_claimed_save_and_a_sweep_waits(sweep_config, run_fo
 
 def test_a_result_whose_claim_was_lost_is_thrown_away(sweep_config, run_folder, capsys, monkeypatch):
     """Another process took the save over, as one does whose controller gave this node up for dead."""
-    probe_budgets, file = pending.probe_budgets, claim_file(run_folder, 20)
+    probe_budgets, file = retrieval.probe_budgets, claim_file(run_folder, 20)
 
     def overtaken(*arguments):
         outbox.write_json(file, json.loads(file.read_text()) | {"token": "another's", "host": "elsewhere"})
         return probe_budgets(*arguments)
 
-    monkeypatch.setattr(pending, "probe_budgets", overtaken)
+    monkeypatch.setattr(retrieval, "probe_budgets", overtaken)
     sweep_config.sweep.step = 20
     run(sweep_config)
     assert "has taken it over; this result is thrown away" in capsys.readouterr().err.replace("\n", " ")
