@@ -9,6 +9,8 @@ makes a save at the next step and ends with exit status 75: start it again.
   python -m jobs.train name=mine run=longer train.steps=40000      a longer run of its own; before its decay begins, a run
                                                                    is extended by the same command with more train.steps
   python -m jobs.train experiment=quickstart cluster=slurm sweep.trigger=on_save       every fresh probe save is probed at once
+  python -m jobs.train experiment=mecellem/qwen3_1_7b_cpt budget=0.001 dry_run=true       phases, with exact counts of each source
+  python -m jobs.train experiment=mecellem/qwen3_1_7b_cpt plan=true hardware.gpus=64      memory, time, and a layout for 64 GPUs
   python -m jobs.train name=mine run=decay train.branch_from=runs/mine/seed_0/checkpoints/step_0010000 train.decay_only=true
 """
 
@@ -20,6 +22,7 @@ from typing import Any
 from common.progress import say
 from conf.schema import Config
 from jobs.cli import main
+from model.training.state import TrainState
 
 
 def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
@@ -31,10 +34,16 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     from jobs.launch.probing import Probing, probing, refuse_probing
     from model.megatron import ranks
     from model.megatron.startup import start
-    from model.training.assemble import build_loop, inputs, open_data
+    from model.training.attempt import train
+    from model.training.data import inputs, open_data
     from model.training.describe import describe
     from model.training.outset import outset, take_over
 
+    if config.plan:
+        from model.training.estimate import plan_layout
+
+        print(plan_layout(config))
+        return {"run_dir": config.run_dir, "status": "planned"}
     if not config.dry_run:
         start(config.parallel, config.seed)
     run, branch, course, latest = ranks.on_first(lambda: outset(config))
@@ -45,30 +54,33 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
         say(f"{run.folder} is finished: {latest.step} steps; more train.steps extend it, train.branch_from starts from one of its saves")
         probes.end(finished=True)
         return _summary(config, "finished", latest.manifest)
-    plan = open_data(config, run)
+    data = open_data(config, run, course)
     if config.dry_run:
-        print(describe(config, plan, course))
+        print(describe(config, data, course))
         return _summary(config, "planned", {"step": latest.step if latest else course.start})
     world = start(config.parallel, config.seed)
     run, latest = ranks.on_first(lambda: take_over(run, latest))
-    loop = build_loop(config, run, world, plan, course, latest, branch, probe or probes.saved)
-    if ranks.is_first():
-        fields = {"branch": dataclasses.asdict(branch)} if branch else {}
-        run.begin(loop.state.step, world.size, inputs=inputs(config, plan.tokens), plan=plan.digest, **fields)
-        say(f"{run.folder}: attempt {run.attempt}, step {loop.state.step} to {course.total}, {world.size} x {world.device.type}")
-        probes.start()
-    ranks.barrier()
+
+    def begin(state: TrainState) -> None:
+        """Net and optimizer are ready: from here on the attempt counts."""
+        if ranks.is_first():
+            fields = {"branch": dataclasses.asdict(branch)} if branch else {}
+            read = inputs(config, {name: plan.tokens for name, plan in data.plans.items()})
+            run.begin(state.step, world.size, inputs=read, plan=data.digest(list(data.plans)), **fields)
+            say(f"{run.folder}: attempt {run.attempt}, step {state.step} to {course.total}, {world.size} x {world.device.type}")
+            probes.start()
+        ranks.barrier()
+
     status = "failed"
     try:
-        status = loop.train()
+        status, state = train(config, run, world, data, course, latest, branch, begin, probe or probes.saved)
     finally:
         if ranks.is_first():
-            run.end(status, loop.state.step)
             probes.end(status == "finished")
     if status == "interrupted":
-        say(f"stopped after step {loop.state.step} of {course.total}, saved; the same command continues")
+        say(f"stopped after step {state.step} of {course.total}, saved; the same command continues")
         sys.exit(EXIT_CONTINUE)
-    return _summary(config, status, loop.state.to_dict())
+    return _summary(config, status, state.to_dict())
 
 
 def _summary(config: Config, status: str, known: dict[str, Any]) -> dict[str, Any]:
@@ -76,4 +88,8 @@ def _summary(config: Config, status: str, known: dict[str, Any]) -> dict[str, An
 
 
 if __name__ == "__main__":
-    main("train", run, ("data", "model", "objective", "optim", "parallel", "train", "cluster"))
+    main(
+        "train",
+        run,
+        ("data", "model", "objective", "optim", "parallel", "train", "phases", "budget", "mixture", "plan", "hardware", "cluster"),
+    )

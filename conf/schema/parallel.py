@@ -27,3 +27,7 @@ class ParallelConfig:
     """Shard the optimizer over data-parallel ranks; without effect on one rank."""
     threads: int = 0
     """CPU threads of a rank; 0 takes the cores it may use. Frozen at the run's start, since sums depend on it."""
+
+    def data_ranks(self, ranks: int) -> int:
+        """Data-parallel size of a job of ``ranks`` processes; 1 where they are too few for the layout, which its start refuses."""
+        return max(1, ranks // (self.tensor * self.pipeline * self.context))

@@ -38,9 +38,25 @@ def _tokens(config: Config) -> dict[str, str]:
     }
 
 
+def _phases(config: Config) -> dict[str, str]:
+    """Tokens folders of the phases, and the tokenizer."""
+    found = {"data.tokenizer": str(Path(config.data.tokenizer) / "tokenizer.json")}
+    for name, phase in config.phases.items():
+        found[f"phases.{name}.data" if phase.data else f"phases.{name}"] = str(
+            Path(phase.data or Path(config.mixture.output) / name) / manifests.NAME
+        )
+    return found
+
+
 def _train_needs(config: Config) -> dict[str, str]:
-    branch = {"train.branch_from": config.train.branch_from} if config.train.branch_from else {}
-    return _tokens(config) | branch | ({"data.retrieval": config.data.retrieval} if config.sweep.trigger != "manual" else {})
+    starts = {f"train.{key}": value for key in ("branch_from", "init_from") if (value := getattr(config.train, key))}
+    heldout = {f"data.heldout.{name}": str(Path(folder) / manifests.NAME) for name, folder in config.data.heldout.items()}
+    return (
+        (_phases(config) if config.phases else _tokens(config))
+        | starts
+        | heldout
+        | ({"data.retrieval": config.data.retrieval} if config.sweep.trigger != "manual" else {})
+    )
 
 
 def _named(key: str, paths: list[str]) -> dict[str, str]:

@@ -83,7 +83,7 @@ def save_bytes(config: Config) -> tuple[float, float]:
 def _training(config: Config) -> tuple[float, int, int]:
     """Bytes, files and number of the saves that lie side by side at most."""
     ranks = config.cluster.nodes * ranks_per_node(config.cluster)
-    course = build_course(config, None, max(1, ranks // (config.parallel.tensor * config.parallel.pipeline)))
+    course = build_course(config, None, config.parallel.data_ranks(ranks))
     save, points = config.train.save, course.save_points(config)
     probes = len(points.probe_steps())
     resumes = save.keep_last + 1 + (math.ceil(course.total / save.keep_every_steps) if save.keep_every_steps else 0)

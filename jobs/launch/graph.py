@@ -16,7 +16,7 @@ from jobs.launch.catalogue import JOBS
 from jobs.launch.forecast import check_room, forecast
 from jobs.launch.points import cut, depends, is_queued, make_point, queue_job, tell
 from jobs.launch.refuse import refuse, refuse_long_texts
-from model.training.run import read_config
+from model.training.run import load_config
 from model.training.saves import PROBE, linked, list_saves
 from slurm.commands import available
 from slurm.script import ranks_per_node
@@ -169,8 +169,11 @@ def _trained(config: Config) -> bool:
     run = Path(config.run_dir)
     if not (run / manifests.NAME).is_file() or manifests.read(run).get("status") != "finished":
         return False
-    length = read_config(run)["train"]
-    return (length["steps"], length["tokens"]) == (config.train.steps, config.train.tokens)
+
+    def length(one: Config) -> tuple:
+        return one.train.steps, one.train.tokens, one.budget, {name: phase.tokens for name, phase in one.phases.items()}
+
+    return length(load_config(run)) == length(config)
 
 
 def _swept(config: Config) -> bool:

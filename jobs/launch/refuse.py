@@ -7,6 +7,7 @@ from common.errors import UserError
 from common.progress import say
 from conf.schema import Config
 from jobs.launch.catalogue import JOBS
+from slurm.script import ranks_per_node
 
 SECRETS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "ACCESS_KEY", "CREDENTIAL")
 
@@ -25,11 +26,17 @@ def refuse(job: str, config: Config, made: Sequence[str] = ()) -> None:
 
 
 def _refuse_run(config: Config) -> None:
-    """Another configuration in the same run folder; a warning where its saves take longer than SLURM's signal leaves."""
+    """What cannot be trained, and another configuration in the same run folder; a warning where its saves take longer than SLURM's signal
+    leaves."""
+    from model.training.checks import check_training
+    from model.training.course import build_course, find_branch
     from model.training.run import open_run
     from model.training.saves import lead_warning, list_saves
 
-    saves = list_saves(open_run(config).folder)
+    run = open_run(config)
+    ranks = config.cluster.nodes * ranks_per_node(config.cluster)
+    check_training(config, build_course(config, find_branch(config, run), config.parallel.data_ranks(ranks)).phases)
+    saves = list_saves(run.folder)
     if saves and (warning := lead_warning(saves[-1], config.cluster)):
         say(warning)
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from common import manifest as manifests
 from common.errors import UserError
-from conf.schema import SaveConfig, TrainConfig
 from jobs.views.progress import read_progress
 from model.training.batch_ramp import BatchRamp
-from model.training.run import read_config
+from model.training.course import Branch, build_course
+from model.training.phase import Phase
+from model.training.run import load_config
 from model.training.shuffle import epoch_order
 
 
@@ -43,31 +44,39 @@ class Uses:
 def read_uses(run: Path, first: int, end: int, tokens: dict[str, Any]) -> Uses:
     """Where ``run`` meets the tokens ``first`` to ``end`` of the tokens folder with the manifest ``tokens``.
 
-    Raises UserError where the run has no plan, or one of other tokens."""
-    plan = run / "plan"
-    if not (plan / manifests.NAME).is_file():
+    Raises UserError where the run has no plan, or none of these tokens."""
+    if not (run / "plan").is_dir():
         raise UserError(f"status.run={run} has no plan of its data; name a run folder that has begun to train")
     manifest = manifests.read(run)
-    if manifest["inputs"]["tokens"]["digests"] != tokens["files"]:
-        raise UserError(
-            f"status.run={run} was trained on other tokens than those; set data.tokens to {manifest['inputs']['tokens']['path']}"
-        )
+    read = {
+        name.removeprefix("phases."): known for name, known in manifest["inputs"].items() if name == "tokens" or name.startswith("phases.")
+    }
+    found = next((name for name, known in read.items() if known["digests"] == tokens["files"]), None)
+    if found is None:
+        paths = ", ".join(known["path"] for known in read.values())
+        raise UserError(f"status.run={run} was trained on other tokens than those; set data.tokens to {paths}")
+    config = load_config(run)
+    branch = Branch(**manifest["branch"]) if "branch" in manifest else None
+    course = build_course(config, branch, config.parallel.data_ranks(manifest["attempts"][-1].get("ranks", 1)))
+    phase = course.phases[0] if found == "tokens" else next(phase for phase in course.phases if phase.name == found)
+    plan = run / "plan" if found == "tokens" else run / "plan" / found
     if heldout := _packs(plan, "heldout", first, end):
         return Uses(run, heldout, [])
-    config, progress = read_config(run), read_progress(run)
-    train = TrainConfig(**{**config["train"], "save": SaveConfig(**config["train"]["save"])})
-    ranks = manifest["attempts"][-1].get("ranks", 1) // (config["parallel"]["tensor"] * config["parallel"]["pipeline"])
-    ramp, packs = BatchRamp(train, ranks), _packs(plan, "train", first, end)
+    return Uses(run, [], _samples(phase, plan, config.seed, _packs(plan, "train", first, end), read_progress(run).step or 0))
+
+
+def _samples(phase: Phase, plan: Path, seed: int, packs: list[int], done: int) -> list[Use]:
+    """The samples of ``phase`` that are one of ``packs``, in the order of training; ``done`` steps have been made."""
     count = len(np.load(plan / "train_offsets.npy", mmap_mode="r")) - 1
-    samples = ramp.samples(progress.total or 0)
+    samples = phase.samples(phase.last)
     found = []
     for epoch in range(-(-samples // count) if packs else 0):
-        places = np.argsort(epoch_order(count, config["seed"], epoch))  # place of each pack in the epoch
+        places = np.argsort(epoch_order(count, seed + phase.number, epoch))  # place of each pack in the epoch
         for sample, pack in sorted((epoch * count + int(places[pack]), pack) for pack in packs):
             if sample < samples:
-                step = _step(ramp, sample)
-                found.append(Use(sample, epoch, pack, step, step <= (progress.step or 0)))
-    return Uses(run, [], found)
+                step = phase.first + _step(phase.ramp, sample)
+                found.append(Use(sample, epoch, pack, step, step <= done))
+    return found
 
 
 def _packs(plan: Path, group: str, first: int, end: int) -> list[int]:

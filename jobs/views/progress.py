@@ -15,9 +15,10 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import read_json
 from common.tail import read_tail
-from conf.schema import SaveConfig, TrainConfig
+from conf.schema import ParallelConfig, SaveConfig, TrainConfig
 from model.training.batch_ramp import BatchRamp, total_steps
-from model.training.run import CONFIG
+from model.training.course import build_course
+from model.training.run import CONFIG, load_config
 
 LINES = 50
 """Last lines of metrics.jsonl whose mean speed the estimate of the end is made with."""
@@ -58,7 +59,7 @@ def read_progress(folder: Path) -> Progress:
     try:
         manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
         config = yaml.load((folder / CONFIG).read_text(encoding="utf-8"), LOADER)  # noqa: S506 (LOADER is a safe one)
-        total = _total(config, manifest)
+        total = _total(folder, config, manifest)
     except (UserError, OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
         return Progress(folder, "failed", 0, note=f"cannot be read: {str(error).splitlines()[0]}")
     lines = _last_metrics(folder / "metrics.jsonl")
@@ -86,14 +87,16 @@ def best_ndcg(folder: Path) -> float | None:
     return max(found, default=None)
 
 
-def _total(config: dict[str, Any], manifest: dict[str, Any]) -> int:
+def _total(folder: Path, config: dict[str, Any], manifest: dict[str, Any]) -> int:
     """Steps of the whole run."""
     train = TrainConfig(**{**config["train"], "save": SaveConfig(**config["train"]["save"])})
     if train.decay_only and "branch" in manifest:
         return manifest["branch"]["step"] + config["optim"]["schedule"]["decay_steps"]
-    attempts, layout = manifest.get("attempts", []), config["parallel"]
-    ranks = attempts[-1].get("ranks", 1) if attempts else 1
-    return total_steps(train, BatchRamp(train, ranks // (layout["tensor"] * layout["pipeline"])))
+    attempts = manifest.get("attempts", [])
+    data_parallel = ParallelConfig(**config["parallel"]).data_ranks(attempts[-1].get("ranks", 1) if attempts else 1)
+    if config.get("phases"):
+        return build_course(load_config(folder), None, data_parallel).total
+    return total_steps(train, BatchRamp(train, data_parallel))
 
 
 def _last_metrics(file: Path) -> list[dict[str, Any]]:

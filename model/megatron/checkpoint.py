@@ -48,13 +48,18 @@ def save(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimize
     dist_checkpointing.save(content, str(folder), sharded_strategy=WriteHere())
 
 
-def load(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimizer) -> dict[str, Any]:
+def load(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimizer, moments: str = "all") -> dict[str, Any]:
     """Set net, moments, master weights and random generators to those of `folder`; returns the loop's `state`.
 
-    Hyperparameters of the optimizer stay as built. Where the layout of ranks is another, generators stay as seeded.
+    `moments`: all; known, where parameters that were not trained before keep theirs at zero; none. Hyperparameters of the optimizer stay as
+    built. Where the layout of ranks is another, generators stay as seeded.
     Raises UserError, before anything is overwritten, where the folder is not a checkpoint, was made by another optimizer, or holds another
     net than `model`: the message names the tensor and both shapes.
     """
+    if moments == "none":
+        state = load_model_only(folder, model)
+        optimizer.reload_model_params()
+        return state
     metadata, common = read_metadata(folder), _read_common(folder)
     if common["optimizer"] != optimizer_name(optimizer):
         raise UserError(
@@ -62,9 +67,11 @@ def load(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimize
         )
     net = _unwrap(model).sharded_state_dict()
     _check(folder, metadata, _leaves(net).values())
-    moments = optimizer.sharded_state_dict(net, is_loading=True, metadata=_SHARDING)
-    _rename_master_weights(metadata, _leaves(moments).values())
-    wanted: dict[str, Any] = _leaves(net, moments)
+    optimized = optimizer.sharded_state_dict(net, is_loading=True, metadata=_SHARDING)
+    _rename_master_weights(metadata, _leaves(optimized).values())
+    wanted: dict[str, Any] = _leaves(net, optimized)
+    if moments == "known":
+        wanted = {key: leaf for key, leaf in wanted.items() if key in metadata.state_dict_metadata or not key.startswith(_NOT_THE_NET)}
     _check(folder, metadata, wanted.values())
     same_layout = common["layout"] == _layout()
     if same_layout:
@@ -72,7 +79,7 @@ def load(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimize
         wanted[_rng_key()] = ShardedTensor.from_rank_offsets(_rng_key(), torch.empty(size, dtype=torch.uint8))
     loaded = dist_checkpointing.load(wanted, str(folder))
     _unwrap(model).load_state_dict(_fill(net, loaded), strict=False)
-    load_moments(optimizer, _fill(moments, loaded), common["updates"])
+    load_moments(optimizer, _fill(optimized, loaded), common["updates"])
     if same_layout:
         unpack_rng(loaded[_rng_key()])
     return json.loads(common["state"])
@@ -133,7 +140,7 @@ def _fill(structure: Any, loaded: dict[str, torch.Tensor]) -> Any:
 
     def fill(value: Any) -> Any:
         if isinstance(value, Leaf):
-            return loaded[value.key]
+            return loaded.get(value.key, value.data)
         return value.unwrap() if isinstance(value, LocalNonpersistentObject) else value
 
     tensors_only = {key: value for key, value in structure.items() if not key.endswith("_extra_state")}

@@ -1,22 +1,23 @@
-"""From a configuration to a loop that is ready to go: data order, net, optimizer, and the point where training goes on."""
+"""From a configuration to a loop that is ready to go: net, optimizer, callbacks, and the point where training goes on."""
 
+import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from common.errors import UserError
-from common.files import digest
 from common.progress import say
-from conf.schema import Config, EncoderConfig
-from model.hf.config import to_theirs
+from conf.schema import Config, EncoderConfig, ModelConfig
+from model.hf.folder import check_exportable
 from model.megatron import checkpoint, ranks
-from model.megatron.optimizer import build_optimizer
+from model.megatron.optimizer import MegatronOptimizer, build_optimizer
 from model.megatron.startup import World
-from model.megatron.step import distribute
-from model.nets.encoder import build_encoder
-from model.objectives.mlm import Mlm
+from model.megatron.step import DistributedDataParallel, distribute
+from model.nets.build import build_net
+from model.objectives.build import build_objective
 from model.training.callbacks.callback import Callback
 from model.training.callbacks.heldout import Heldout
 from model.training.callbacks.hparams import HParams
@@ -28,47 +29,19 @@ from model.training.callbacks.save import Saving
 from model.training.callbacks.tensorboard import TensorBoard
 from model.training.callbacks.throughput import Throughput
 from model.training.course import Branch, Course
+from model.training.data import Data
+from model.training.frozen import freeze
 from model.training.loop import Loop
-from model.training.plan import Plan, checked_stamp, load_plan, make_plan, save_plan
+from model.training.phase import MAIN, Phase
+from model.training.plan import Plan
+from model.training.position import check_position
 from model.training.run import Run
 from model.training.saves import Save
-from model.training.state import TrainState
-from model.training.tokens import Tokens, open_tokens
+from model.training.state import PhaseState, TrainState
+from model.training.tokens import Tokens
 
-
-def open_data(config: Config, run: Run) -> Plan:
-    """The planned data order: the run's own where it has one, else made now. Rank 0 checks, plans and (unless `dry_run`) writes.
-
-    Raises UserError where tokens, tokenizer, net and run do not fit together.
-    """
-    first: list[Plan] = []
-    ranks.on_first(lambda: first.append(_plan(config, run)))
-    return first[0] if first else _plan(config, run)
-
-
-def _plan(config: Config, run: Run) -> Plan:
-    if config.train.seq_length > config.model.max_positions:
-        raise UserError(
-            f"train.seq_length={config.train.seq_length} exceeds model.max_positions={config.model.max_positions}; change one of them"
-        )
-    tokens = open_tokens(config.data.tokens, config.data.tokenizer, config.model.vocab_size, checked_stamp(run.plan))
-    run.check_inputs(inputs(config, tokens))
-    arguments = (tokens, config.train.seq_length, config.train.heldout_fraction, config.seed)
-    plan = load_plan(run.plan, *arguments)
-    if plan is None:
-        plan = make_plan(*arguments)
-        if ranks.is_first() and not config.dry_run:
-            save_plan(plan, run.plan)
-    return plan
-
-
-def inputs(config: Config, tokens: Tokens) -> dict[str, Any]:
-    """What the run reads, with digests, for its manifest."""
-    tokenizer = {"tokenizer.json": digest(Path(config.data.tokenizer) / "tokenizer.json")}
-    return {
-        "tokens": {"path": config.data.tokens, "digests": tokens.digests},
-        "tokenizer": {"path": config.data.tokenizer, "digests": tokenizer},
-    }
+if TYPE_CHECKING:
+    from model.nets.build import Net
 
 
 def log_unigram(tokens: Tokens, vocab_size: int) -> torch.Tensor:
@@ -77,10 +50,10 @@ def log_unigram(tokens: Tokens, vocab_size: int) -> torch.Tensor:
     return (counts / counts.sum()).log().float()
 
 
-def exportable(model: EncoderConfig) -> bool:
+def exportable(model: ModelConfig) -> bool:
     """Whether the net has a Hugging Face form; where it has none, says so, since its saves cannot be probed."""
     try:
-        to_theirs(model, {}, "float32")
+        check_exportable(model)
     except UserError as error:
         say(f"[yellow]warning: saves of this run have no hf/ half and cannot be probed: {error}[/yellow]")
         return False
@@ -103,32 +76,68 @@ def callbacks(config: Config, run: Run, probe: Callable[[Save], None] | None = N
     return [guard, heldout, *told, saving, HParams(), *([Probe(probe)] if probe else [])]
 
 
+@dataclass(frozen=True)
+class Start:
+    """Where a phase begins or goes on: a save of this run, or of the one it branches from; nowhere for an untrained net."""
+
+    folder: Path | None = None
+
+    @classmethod
+    def of(cls, latest: Save | None, branch: Branch | None) -> "Start":
+        """The run's ``latest`` save, else ``branch``, else nowhere."""
+        return cls(latest.folder if latest else Path(branch.save) if branch else None)
+
+
 def build_loop(
-    config: Config, run: Run, world: World, plan: Plan, course: Course, latest: Save | None, branch: Branch | None,
+    config: Config, run: Run, world: World, data: Data, course: Course, phase: Phase, start: Start,
     probe: Callable[[Save], None] | None = None,
 ) -> Loop:  # fmt: skip
-    """Build net and optimizer and set them to where the training goes on: the run's ``latest`` save, else ``branch``, else the start."""
-    objective = Mlm(config.objective, config.data.tokenizer, config.seed)
-    net = build_encoder(config.model)
-    source = latest.folder if latest else Path(branch.save) if branch else None
-    if source is None and config.model.decoder_bias_init == "log_unigram":
-        net.set_decoder_bias(ranks.on_first(lambda: log_unigram(plan.tokens, config.model.vocab_size)))
+    """Build net and optimizer for ``phase`` and set them to where the training goes on."""
+    shape, plan = shape_in(config.model, phase), data.plans[phase.name]
+    objective = build_objective(config, plan.tokens.sources if plan.tokens.owners is not None else ())
+    net = build_net(shape)
+    if start.folder is None:
+        _initialise(net, config, plan)
+    freeze(net, phase.config.frozen)
     model = distribute(net, config.parallel)
     optimizer = build_optimizer(model, config.optim, config.parallel)
     state = TrainState()
-    if source is not None:
-        values = checkpoint.load(source / "megatron", model, optimizer)
-        _check_plan(values.pop("plan"), plan, source)
-        state = TrainState.from_dict(values)
+    if start.folder is not None:
+        state = _resume(start.folder, model, optimizer, data, course, phase)
     return Loop(
-        config, run, world, plan, objective, net, model, optimizer, course.schedule, course.ramp, course.save_points(config), state,
-        resumed=source is not None, callbacks=callbacks(config, run, probe),
+        config, shape, run, world, data, phase, objective, net, model, optimizer, course.save_points(config), state,
+        resumed=start.folder is not None, callbacks=callbacks(config, run, probe),
     )  # fmt: skip
 
 
-def _check_plan(saved: str, plan: Plan, save: Path) -> None:
-    if saved != plan.digest:
-        raise UserError(
-            f"{save} was trained on another order of data than this run has; use the data.tokens, seed, train.seq_length and "
-            "train.heldout_fraction of its run"
-        )
+def shape_in(model: ModelConfig, phase: Phase) -> ModelConfig:
+    """Section `model` as it is in ``phase``, which may have another RoPE base."""
+    return dataclasses.replace(model, rope_theta=phase.rope_theta) if phase.rope_theta else model
+
+
+def _initialise(net: "Net", config: Config, plan: Plan) -> None:
+    """Weights to start from, where the configuration names any."""
+    if config.train.init_from:
+        from model.hf.folder import load_into
+
+        load_into(net, config.model, config.train.init_from)
+    elif isinstance(config.model, EncoderConfig) and config.model.decoder_bias_init == "log_unigram":
+        net.set_decoder_bias(ranks.on_first(lambda: log_unigram(plan.tokens, config.model.vocab_size)))
+
+
+def _resume(
+    save: Path, model: DistributedDataParallel, optimizer: MegatronOptimizer, data: Data, course: Course, phase: Phase
+) -> TrainState:
+    """Load ``save``. At the beginning of a phase the optimizer's moments are carried over or not, as the phase says.
+
+    Raises UserError where the save was trained on other samples than those of this run."""
+    values = checkpoint.read_state(save / "megatron")
+    at_border = phase.number > 0 and values["step"] == phase.first
+    moments = "none" if at_border and phase.config.optimizer == "reset" else "known" if at_border else "all"
+    values = checkpoint.load(save / "megatron", model, optimizer, moments)
+    plan = values.pop("plan")
+    state = TrainState.from_dict(values)
+    if not state.phases and state.samples:  # written before there were phases
+        state.phases = {MAIN: PhaseState(state.samples, dict(state.sources))}
+    check_position(state, plan, data, course, save)
+    return state

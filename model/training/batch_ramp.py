@@ -3,9 +3,13 @@
 import bisect
 import itertools
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from common.errors import UserError
-from conf.schema import TrainConfig
+from conf.schema import ScheduleConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from model.training.phase import Clock
 
 
 @dataclass
@@ -85,11 +89,14 @@ def total_steps(train: TrainConfig, ramp: BatchRamp) -> int:
     return train.steps or ramp.steps(train.tokens)
 
 
-def warmup_steps(config_steps: int, config_tokens: int, ramp: BatchRamp) -> int:
-    """Steps of the warm-up. Raises UserError when it is given both in steps and in tokens."""
-    if config_steps and config_tokens:
-        raise UserError(
-            f"optim.schedule.warmup_steps={config_steps} and optim.schedule.warmup_tokens={config_tokens}: set one, and the other to 0"
-        )
+def warmup_steps(schedule: ScheduleConfig, total: int, ramp: "BatchRamp | Clock") -> int:
+    """Steps of the warm-up of ``total`` steps. Raises UserError when it is given in two ways."""
+    given = [
+        f"optim.schedule.{key}={value:g}" for key in ("warmup_steps", "warmup_tokens", "warmup_share") if (value := getattr(schedule, key))
+    ]
+    if len(given) > 1:
+        raise UserError(f"{' and '.join(given)}: set one, and the others to 0")
+    if schedule.warmup_share:
+        return round(schedule.warmup_share * total)
     # The update that reaches the given tokens already has the full rate.
-    return config_steps or max(0, ramp.steps(config_tokens) - 1)
+    return schedule.warmup_steps or max(0, ramp.steps(schedule.warmup_tokens) - 1)

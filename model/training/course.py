@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.errors import UserError
-from conf.schema import Config
+from conf.schema import Config, PhaseConfig
 from model.training.batch_ramp import BatchRamp, total_steps, warmup_steps
+from model.training.phase import MAIN, Clock, Phase, build_phases
 from model.training.run import Run, show
 from model.training.save_points import SavePoints
 from model.training.saves import list_saves, read_save, verify
-from model.training.schedule import Schedule, WarmStayDecay, build_decay, build_schedule
+from model.training.schedule import Schedule, build_decay, build_schedule
 
 
 @dataclass(frozen=True)
@@ -27,20 +28,38 @@ class Branch:
 class Course:
     """What follows from the configuration alone."""
 
-    ramp: BatchRamp
-    total: int
-    """Steps of the whole run; a branch counts on from the step of its save."""
-    schedule: Schedule
+    phases: list[Phase]
+    """At least one."""
     start: int = 0
     """Step that a new run begins after: 0, or that of the save it branches from."""
+    decay_begins: int = 0
+    """Steps made before the learning rate depends on the length of the run."""
+
+    @property
+    def total(self) -> int:
+        """Steps of the whole run; a branch counts on from the step of its save."""
+        return self.phases[-1].last
+
+    @property
+    def clock(self) -> Clock:
+        """Samples and tokens after each step."""
+        return Clock(self.phases)
 
     def save_points(self, config: Config) -> SavePoints:
-        """Where its probe saves are."""
-        return SavePoints(config.train.save, self.ramp, self.total)
+        """Where its probe saves are: by section `train.save`, and at the end of every phase."""
+        return SavePoints(config.train.save, self.clock, self.total, tuple(phase.last for phase in self.phases))
+
+    def phase_of(self, step: int) -> Phase:
+        """The phase in which ``step`` (1 is the first) is made; the last one for steps beyond the end."""
+        return next((phase for phase in self.phases if step <= phase.last), self.phases[-1])
+
+    def phases_after(self, step: int) -> list[Phase]:
+        """The phases that are not over after ``step`` steps."""
+        return [phase for phase in self.phases if phase.last > step]
 
     def lr(self, step: int) -> float:
         """Learning rate of one step."""
-        return self.schedule.lr(step, self.ramp.tokens(step))
+        return self.phase_of(step).lr(step)
 
 
 def find_branch(config: Config, run: Run) -> Branch | None:
@@ -59,18 +78,43 @@ def find_branch(config: Config, run: Run) -> Branch | None:
 
 def build_course(config: Config, branch: Branch | None = None, data_parallel: int = 1) -> Course:
     """The course of a run. Raises UserError where lengths do not fit together."""
-    ramp = BatchRamp(config.train, data_parallel)
     start = branch.step if branch else 0
+    if config.phases:
+        return _of_phases(config, start, data_parallel)
+    return _of_one(config, branch, start, data_parallel)
+
+
+def _of_phases(config: Config, start: int, data_parallel: int) -> Course:
+    phases = build_phases(config, data_parallel)
+    _check_length(start, phases[-1].last)
+    constant = config.optim.schedule.kind == "constant" or all(phase.config.schedule != "run" for phase in phases)
+    return Course(phases, start, phases[-1].last if constant else start)
+
+
+def _of_one(config: Config, branch: Branch | None, start: int, data_parallel: int) -> Course:
+    """A run without section `phases`."""
+    ramp = BatchRamp(config.train, data_parallel)
     if branch and config.train.decay_only:
-        schedule: Schedule = build_decay(config.optim, branch.lr, start)
-        return Course(ramp, start + config.optim.schedule.decay_steps, schedule, start)
+        decay = build_decay(config.optim, branch.lr, start)
+        return Course([_main(config, ramp, start + decay.length, decay)], start, start)
     total = total_steps(config.train, ramp)
-    if branch and total <= start:
+    _check_length(start, total)
+    schedule = build_schedule(config.optim, total, warmup_steps(config.optim.schedule, total, ramp))
+    return Course([_main(config, ramp, total, schedule)], start, schedule.decay_begins)
+
+
+def _check_length(start: int, total: int) -> None:
+    if total <= start:
         raise UserError(
-            f"train.branch_from starts at step {start}, but the run ends at step {total}; lengthen train.steps (or train.tokens)"
+            f"train.branch_from starts at step {start}, but the run ends at step {total}; lengthen train.steps, train.tokens or the phases"
         )
-    warmup = warmup_steps(config.optim.schedule.warmup_steps, config.optim.schedule.warmup_tokens, ramp)
-    return Course(ramp, total, build_schedule(config.optim, total, warmup), start)
+
+
+def _main(config: Config, ramp: BatchRamp, steps: int, schedule: Schedule) -> Phase:
+    def lr(step: int) -> float:
+        return schedule.lr(step, ramp.tokens(step))
+
+    return Phase(MAIN, 0, PhaseConfig(), config.train, config.data.tokens, ramp, 0, steps, lr)
 
 
 def check_extension(run: Run, config: Config, course: Course, branch: Branch | None = None) -> None:
@@ -78,11 +122,11 @@ def check_extension(run: Run, config: Config, course: Course, branch: Branch | N
     saves = list_saves(run.folder)
     if not run.extended or not saves:
         return
-    former = config
-    for key, (old, _) in run.extended.items():
-        former = with_value(former, key, old)
-    done = saves[-1].step
-    begins = min(_decay_begins(build_course(former, branch, course.ramp.data_parallel)), _decay_begins(course))
+    former, done, begins = config, saves[-1].step, course.decay_begins
+    if not config.phases:  # of phases only those ahead can have changed
+        for key, (old, _) in run.extended.items():
+            former = with_value(former, key, old)
+        begins = min(build_course(former, branch, course.phases[0].ramp.data_parallel).decay_begins, begins)
     if done > begins:
         early = [save for save in saves if save.step <= begins]
         mend = f"run=<name> train.branch_from={early[-1].folder} branches from before" if early else "choose another run=<name>"
@@ -96,8 +140,3 @@ def with_value(config: Any, key: str, value: Any) -> Any:
     """A copy of ``config`` with the dotted ``key`` set to ``value``."""
     head, _, rest = key.partition(".")
     return dataclasses.replace(config, **{head: with_value(getattr(config, head), rest, value) if rest else value})
-
-
-def _decay_begins(course: Course) -> int:
-    """Steps made before the learning rate depends on the length of the run."""
-    return course.schedule.decay_begins if isinstance(course.schedule, WarmStayDecay) else course.start

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
-from conf.schema import Config
+from conf.schema import Config, TrainConfig
 from model.training.course import Course
+from model.training.data import Data
 from model.training.flops import parameter_count
+from model.training.phase import MAIN
 from model.training.plan import Plan
 
 SKETCH_WIDTH = 60
@@ -13,25 +15,19 @@ BYTES = {"fp32": (12, 4), "bf16": (14, 2)}
 """Bytes a parameter takes in the Megatron half of a save (weight, two moments, master weight) and in the hf/ half."""
 
 
-def describe(config: Config, plan: Plan, course: Course) -> str:
-    """Parameters, tokens, steps, epochs, saves and their disk, learning rate: one line each."""
-    return "\n".join(f"{name:16} {text}" for name, text in _lines(config, plan, course))
+def describe(config: Config, data: Data, course: Course) -> str:
+    """Parameters, tokens, steps, epochs, saves and their disk, learning rate: one line each; of phases a line each."""
+    return "\n".join(f"{name:16} {text}" for name, text in _lines(config, data, course))
 
 
-def _lines(config: Config, plan: Plan, course: Course) -> Iterator[tuple[str, str]]:
+def _lines(config: Config, data: Data, course: Course) -> Iterator[tuple[str, str]]:
     train, parameters = config.train, parameter_count(config.model)
-    samples = course.ramp.samples(course.total)
-    first = course.ramp.samples(course.start)
     yield "run", config.run_dir
     yield "parameters", f"{parameters:,} ({config.model.architecture}, {config.model.num_layers} layers of {config.model.hidden_size})"
-    yield "data", f"{plan.train.tokens:,} tokens in {len(plan.train):,} packs of {train.seq_length} ({plan.fill:.1%} full), {plan.source}"
-    yield "held out", f"{plan.heldout.tokens:,} tokens in {len(plan.heldout):,} packs"
+    yield from _one(data.plans[MAIN], course, train) if MAIN in data.plans else _several(data, course)
+    for name, plan in data.heldout.items():
+        yield f"held out {name if name != MAIN else ''}".strip(), f"{plan.heldout.tokens:,} tokens in {len(plan.heldout):,} packs"
     yield "steps", f"{course.total - course.start:,}" + (f" (from {course.start:,} to {course.total:,})" if course.start else "")
-    sizes = course.ramp.sizes()
-    ramp = f", from {sizes[0][1]:,}, full at step {sizes[-1][0]:,}" if len(sizes) > 1 else ""
-    yield "samples a step", f"{train.global_batch:,}{ramp} ({train.micro_batch} a forward pass)"
-    tokens = (samples - first) * train.seq_length * plan.fill
-    yield "tokens", f"{tokens / 1e6:,.1f}M in {samples - first:,} samples, {(samples - first) / len(plan.train):.2f} epochs"
     probes = course.save_points(config).probe_steps(course.start)
     yield "probe saves", f"{len(probes)}: {_some(probes)}; kept: {train.save.keep_probes or 'all'}"
     yield "resume saves", _resume(config)
@@ -42,6 +38,36 @@ def _lines(config: Config, plan: Plan, course: Course) -> Iterator[tuple[str, st
     rates = [course.lr(step) for step in range(course.start + 1, course.total + 1, max(1, (course.total - course.start) // SKETCH_WIDTH))]
     peak = max(rates)
     yield "learning rate", "".join(LEVELS[round(rate / peak * (len(LEVELS) - 1))] for rate in rates) + f" peak {peak:g}"
+
+
+def _one(plan: Plan, course: Course, train: TrainConfig) -> Iterator[tuple[str, str]]:
+    """Data and batches of a run of one phase."""
+    ramp = course.phases[0].ramp
+    samples = ramp.samples(course.total) - ramp.samples(course.start)
+    name = plan.tokens.folder
+    yield "data", f"{plan.train.tokens:,} tokens in {len(plan.train):,} packs of {train.seq_length} ({plan.fill:.1%} full), {name}"
+    sizes = ramp.sizes()
+    grows = f", from {sizes[0][1]:,}, full at step {sizes[-1][0]:,}" if len(sizes) > 1 else ""
+    yield "samples a step", f"{train.global_batch:,}{grows} ({train.micro_batch} a forward pass)"
+    tokens = samples * train.seq_length * plan.fill
+    yield "tokens", f"{tokens / 1e6:,.1f}M in {samples:,} samples, {samples / len(plan.train):.2f} epochs"
+
+
+def _several(data: Data, course: Course) -> Iterator[tuple[str, str]]:
+    """Data and batches of every phase."""
+    for phase in course.phases:
+        plan, train, samples = data.plans[phase.name], phase.train, phase.ramp.samples(phase.steps)
+        counts = plan.count_sources(0, samples)
+        whole = sum(counts.values())
+        mixture = ", ".join(f"{name} {tokens / 1e6:,.2f}M ({tokens / whole:.0%})" for name, tokens in counts.items())
+        changes = [f"{key} {value}" for key in ("schedule", "optimizer") if (value := getattr(phase.config, key)) not in ("run", "carry")]
+        changes += [f"RoPE base {phase.config.rope_theta:g}"] if phase.config.rope_theta else []
+        changes += [f"frozen {', '.join(phase.config.frozen)}"] if phase.config.frozen else []
+        yield (
+            f"phase {phase.name}",
+            f"steps {phase.first + 1:,} to {phase.last:,}, {train.global_batch:,} x {train.seq_length} a step: {mixture}; "
+            f"{samples / len(plan.train):.2f} epochs{'; ' if changes else ''}{', '.join(changes)}",
+        )
 
 
 def _resume(config: Config) -> str:

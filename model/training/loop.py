@@ -1,100 +1,125 @@
-"""The training loop: take packs, make a step, tell the callbacks; until the last step, or until someone asks to stop."""
+"""The training loop of one phase: take packs, make a step, tell the callbacks; until its last step, or until someone asks to stop."""
 
+import math
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from common.stop import StopRequest
-from conf.schema import Config
+from conf.schema import Config, ModelConfig
 from model.megatron import ranks
 from model.megatron.optimizer import MegatronOptimizer, set_lr
 from model.megatron.startup import World
-from model.megatron.step import DistributedDataParallel, train_step
-from model.nets.encoder import ModernBert
-from model.objectives.mlm import Mlm
-from model.training.batch_ramp import BatchRamp
+from model.megatron.step import DistributedDataParallel, StepResult, train_step
 from model.training.batches import MicroBatches
 from model.training.callbacks.callback import Callback, Record
+from model.training.data import Data
 from model.training.flops import step_flops
+from model.training.phase import Phase
 from model.training.plan import Plan
 from model.training.run import Run
 from model.training.save_points import SavePoints
 from model.training.saves import Save
-from model.training.schedule import Schedule
-from model.training.state import TrainState
+from model.training.state import PhaseState, TrainState
+
+if TYPE_CHECKING:
+    from model.nets.build import Net
+    from model.objectives.build import Objective
+
+BORDER, FINISHED, INTERRUPTED = "border", "finished", "interrupted"
+SOURCE_LOSS, SOURCE_TOKENS = "loss:", "tokens:"
+"""Begin the names of the sums that an objective tells of each source."""
 
 
 @dataclass
 class Loop:
-    """Everything that a training consists of; callbacks see it whole."""
+    """Everything that a phase of training consists of; callbacks see it whole."""
 
     config: Config
+    shape: ModelConfig
+    """Section `model` as it is in this phase."""
     run: Run
     world: World
-    plan: Plan
-    objective: Mlm
-    net: ModernBert
+    data: Data
+    phase: Phase
+    objective: "Objective"
+    net: "Net"
     model: DistributedDataParallel
     """``net``, wrapped."""
     optimizer: MegatronOptimizer
-    schedule: Schedule
-    ramp: BatchRamp
     save_points: SavePoints
     state: TrainState
     resumed: bool
     """The state comes from a save of this run or of the one it branches from."""
     callbacks: list[Callback]
+    save: Save | None = None
+    """The last save made."""
 
     @property
     def total(self) -> int:
         """Steps of the whole run."""
         return self.save_points.total
 
+    @property
+    def plan(self) -> Plan:
+        """The planned data order of this phase."""
+        return self.data.plans[self.phase.name]
+
+    @property
+    def done(self) -> PhaseState:
+        """What this phase has consumed."""
+        return self.state.phases.get(self.phase.name, PhaseState())
+
     def train(self) -> str:
-        """Train to the last step; returns ``finished``, or ``interrupted`` when a signal asked to stop."""
+        """Train to the last step of the phase; returns ``finished`` where that is the last of the run, else ``border``, or ``interrupted``
+        when a signal asked to stop."""
         batches = MicroBatches(
-            self.plan, self.objective, self.config.train.micro_batch, self.world.device, self.config.seed, self.state.samples,
-            *ranks.data_rank(),
+            self.plan, self.objective, self.phase.train.micro_batch, self.world.device, self.config.seed, self.done.samples,
+            *ranks.data_rank(), self.phase.number,
         )  # fmt: skip
+        state, last = self.state, self.phase.last
         try:
             with StopRequest() as stop:
                 self.tell("start")
                 if not self.resumed:
                     self.tell("step", {"step": 0, "tokens": 0, "samples": 0})
-                while self.state.step < self.total and not ranks.any_rank(bool(stop)):
+                while state.step < last and not ranks.any_rank(bool(stop)):
                     self.tell("step", self.step(batches))
                 self.tell("end")
         finally:
             batches.close()
             for callback in self.callbacks:
                 callback.close()
-        return "finished" if self.state.step >= self.total else "interrupted"
+        return INTERRUPTED if state.step < last else FINISHED if last == self.total else BORDER
 
     def step(self, batches: MicroBatches) -> Record:
         """One optimizer step, and what is known of it."""
-        begun, state = time.perf_counter(), self.state
-        first, packs = state.samples, self.ramp.batch(state.samples)
-        state.lr = self.schedule.lr(state.step + 1, (first + packs) * self.config.train.seq_length)
+        begun, state, plan = time.perf_counter(), self.state, self.plan
+        first, packs = self.done.samples, self.phase.ramp.batch(self.done.samples)
+        state.lr = self.phase.lr(state.step + 1)
         set_lr(self.optimizer, state.lr)
         micro_batches = batches.step(packs)
         result = train_step(self.model, self.optimizer, self.objective.loss, micro_batches, micro_batches.seeds)
-        tokens = self.plan.count_tokens(first, packs)
-        state.consume(self.plan.source, packs, tokens)
+        sources = plan.count_sources(first, packs)
+        state.consume(self.phase.name, packs, sources)
         seconds = time.perf_counter() - begun
         state.seconds += seconds
         return {
             "step": state.step,
+            **({"phase": self.phase.name} if self.config.phases else {}),
             "tokens": state.tokens,
             "samples": state.samples,
-            "epoch": round(state.samples / len(self.plan.train), 4),
+            "epoch": round(self.done.samples / len(plan.train), 4),
             "batch": packs,
-            "step_tokens": tokens,
+            "step_tokens": sum(sources.values()),
             "loss": result.loss,
             "accuracy": result.sums["correct"] / max(1, result.tokens),
             "lr": state.lr,
             "grad_norm": result.grad_norm,
             "skipped": result.skipped,
             "seconds": round(seconds, 4),
-            "flops": step_flops(self.config.model, self.plan.lengths(first, packs), result.tokens),
+            "flops": step_flops(self.shape, plan.lengths(first, packs), result.tokens),
+            **_by_source(result),
         }
 
     def tell(self, event: str, *what: Record | Save) -> None:
@@ -102,3 +127,14 @@ class Loop:
         self.run.fence.check()
         for callback in self.callbacks:
             getattr(callback, event)(self, *what)
+
+
+def _by_source(result: StepResult) -> Record:
+    """Loss per token of each source that the step had tokens of."""
+    found = {}
+    for name, tokens in result.sums.items():
+        if name.startswith(SOURCE_TOKENS) and tokens:
+            source = name.removeprefix(SOURCE_TOKENS)
+            loss = result.sums[SOURCE_LOSS + source] / tokens
+            found |= {source: loss} if math.isfinite(loss) else {}
+    return {"loss_by_source": found} if found else {}

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from common.environment import read_ranks
 from common.progress import say
 from conf.schema import Config
+from model.training.checks import check_training
 from model.training.course import Branch, Course, build_course, check_extension, find_branch
 from model.training.run import Run, open_run, show
 from model.training.saves import Save, latest_valid, list_saves
@@ -25,8 +26,9 @@ def outset(config: Config) -> Outset:
     run = open_run(config)
     branch = find_branch(config, run)
     size = read_ranks().size
-    course = build_course(config, branch, max(1, size // (config.parallel.tensor * config.parallel.pipeline)))
+    course = build_course(config, branch, config.parallel.data_ranks(size))
     check_extension(run, config, course, branch)
+    check_training(config, course.phases)
     latest = latest_valid(run.folder)
     before = run.manifest.get("attempts", [{}])[-1].get("ranks", size)
     relaid = run.relaid | ({"ranks": (before, size)} if before != size else {})

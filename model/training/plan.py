@@ -40,11 +40,6 @@ class Plan:
     _orders: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
-    def source(self) -> str:
-        """Name of the source that samples are counted under."""
-        return str(self.tokens.folder)
-
-    @property
     def fill(self) -> float:
         """Share of the capacity of the packs that holds tokens."""
         return self.train.tokens / (len(self.train) * self.seq_length)
@@ -67,10 +62,25 @@ class Plan:
         """Tokens in samples ``first`` to ``first + count - 1``."""
         return int(self.pack_tokens[self.packs(first, count)].sum())
 
+    def count_sources(self, first: int, count: int) -> dict[str, int]:
+        """Tokens of each source in those samples; a source without any is left out."""
+        if self.tokens.owners is None:
+            return {self.tokens.sources[0]: self.count_tokens(first, count)}
+        pieces = self._pieces(first, count)
+        owners = self.tokens.sources_at(self.train.starts[pieces])
+        found = np.bincount(owners, self.train.lengths[pieces], len(self.tokens.sources))
+        return {name: int(tokens) for name, tokens in zip(self.tokens.sources, found, strict=True) if tokens}
+
     def lengths(self, first: int, count: int) -> np.ndarray:
         """Tokens of each document (or piece of one) in samples ``first`` to ``first + count - 1`` [pieces]."""
-        offsets = self.train.offsets
-        return np.concatenate([self.train.lengths[offsets[number] : offsets[number + 1]] for number in self.packs(first, count)])
+        return self.train.lengths[self._pieces(first, count)]
+
+    def _pieces(self, first: int, count: int) -> np.ndarray:
+        """Numbers of the pieces in those samples, in their order [pieces]."""
+        numbers = self.packs(first, count)
+        begins, ends = self.train.offsets[numbers], self.train.offsets[numbers + 1]
+        sizes = ends - begins
+        return np.repeat(begins, sizes) + np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
 
     def samples(self, first: int, count: int) -> list[Sample]:
         """Samples ``first`` to ``first + count - 1`` of the run (0 is its first); after an epoch the packs come again in another order."""
@@ -89,8 +99,10 @@ class Plan:
         return order
 
     def _read(self, packs: Packs, number: int, index: int) -> Sample:
-        pieces = range(int(packs.offsets[number]), int(packs.offsets[number + 1]))
-        return Sample(index, [self.tokens.ids[(s := int(packs.starts[p])) : s + int(packs.lengths[p])].astype(np.int64) for p in pieces])
+        pieces = slice(int(packs.offsets[number]), int(packs.offsets[number + 1]))
+        spans = zip(packs.starts[pieces].tolist(), packs.lengths[pieces].tolist(), strict=True)
+        documents = [self.tokens.ids[start : start + length].astype(np.int64) for start, length in spans]
+        return Sample(index, documents, self.tokens.sources_at(packs.starts[pieces]).tolist())
 
 
 def is_heldout(documents: int, fraction: float) -> np.ndarray:
@@ -123,6 +135,15 @@ def make_plan(tokens: Tokens, seq_length: int, heldout_fraction: float, seed: in
         raise UserError(f"{tokens.folder} holds no document to train on; lower train.heldout_fraction={heldout_fraction} or add text")
     held = _shuffled(held)
     return Plan(tokens, seed, seq_length, digest_packs(tokens, seq_length, heldout_fraction, seed, train, held), train, held)
+
+
+def make_heldout(tokens: Tokens, seq_length: int) -> Plan:
+    """All documents of ``tokens`` as held-out packs, in an order that no seed changes; none to train on."""
+    none, held = pack(tokens.starts[:0], tokens.lengths[:0], seq_length), pack(tokens.starts, tokens.lengths, seq_length)
+    if not len(held):
+        raise UserError(f"{tokens.folder} in data.heldout holds no document; give jobs.prepare documents with text")
+    held = _shuffled(held)
+    return Plan(tokens, 0, seq_length, digest_packs(tokens, seq_length, 1.0, 0, none, held), none, held)
 
 
 def _shuffled(packs: Packs) -> Packs:

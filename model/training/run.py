@@ -15,20 +15,30 @@ from common.environment import resolve_threads
 from common.errors import UserError
 from common.fence import Fence
 from common.files import atomic_file, make_folder, replace_link, sweep_asides
-from conf.schema import Config
-from model.training.saves import checkpoints
+from conf.schema import Config, PhaseConfig
+from conf.schema.kinds import section, typed
+from model.training.saves import checkpoints, list_saves
 
 SECTIONS = ("model", "objective", "optim", "parallel", "train")
 # What may differ when a run is continued: paths (the digests of what they hold may not), and what watches the training without
 # changing it.
 FREE = ("data.", "train.save.", "train.log_every_steps", "train.eval_every_steps", "train.eval_packs", "train.nan_patience")
+PHASES = ("phases.", "budget")
+"""Where phases are described: those that have not begun may change."""
 # What may differ too: the samples stay the same, and losses agree to rounding (to dropout, with another micro-batch), not bit for bit.
 LAYOUT = (
-    "parallel.tensor", "parallel.pipeline", "parallel.sequence", "parallel.distributed_optimizer", "parallel.recompute",
+    "parallel.tensor", "parallel.pipeline", "parallel.context", "parallel.sequence", "parallel.distributed_optimizer", "parallel.recompute",
     "parallel.threads", "parallel.attention", "train.micro_batch",
 )  # fmt: skip
 # What may differ as long as no step has been made whose learning rate depended on it: a run may be extended before its decay begins.
-EXTENDS = ("train.steps", "train.tokens", "optim.schedule.decay_steps", "optim.schedule.decay_shape", "optim.schedule.min_lr_ratio")
+EXTENDS = (
+    "train.steps",
+    "train.tokens",
+    "optim.schedule.decay_steps",
+    "optim.schedule.decay_share",
+    "optim.schedule.decay_shape",
+    "optim.schedule.min_lr_ratio",
+)
 CONFIG = "config.yaml"
 
 
@@ -67,8 +77,9 @@ class Run:
             before = self.manifest.get("inputs", {}).get(name, found)
             for file, value in found["digests"].items():
                 if before["digests"].get(file) != value:
+                    key = name if name.startswith(PHASES) else f"data.{name}"
                     raise UserError(
-                        f"{Path(found['path']) / file} is not what the run in {self.folder} was started with (data.{name} was "
+                        f"{Path(found['path']) / file} is not what the run in {self.folder} was started with ({key} was "
                         f"{before['path']}); restore it, or start another run with run=<name>"
                     )
 
@@ -109,12 +120,12 @@ def open_run(config: Config) -> Run:
     wanted = freeze(config)
     if not (folder / CONFIG).is_file():
         return Run(folder, wanted, {}, {}, {})
-    before = read_config(folder)
+    before = complete(read_config(folder))
     if not config.parallel.threads:
         wanted["parallel"]["threads"] = before["parallel"]["threads"]
-    changed = {key: pair for key, pair in difference(before, wanted).items() if not key.startswith(FREE)}
+    changed = {key: pair for key, pair in difference(before, wanted).items() if not _is_free(key)}
     relaid = {key: changed.pop(key) for key in LAYOUT if key in changed}
-    refused = {key: pair for key, pair in changed.items() if key not in EXTENDS}
+    refused = {key: pair for key, pair in changed.items() if key not in EXTENDS and not _is_ahead(key, folder)}
     if refused:
         raise UserError(
             f"{folder} holds a run with another configuration ({show(changed)}); choose another run=<name>, set these back, "
@@ -122,6 +133,24 @@ def open_run(config: Config) -> Run:
         )
     manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
     return Run(folder, wanted, manifest, changed, relaid)
+
+
+def _is_free(key: str) -> bool:
+    return key.startswith(FREE) or (key.startswith("phases.") and key.endswith(".data"))
+
+
+def complete(frozen: dict[str, Any]) -> dict[str, Any]:
+    """A frozen configuration with the defaults of keys that the schema has got since it was written."""
+    known = {name: dataclasses.asdict(section(Config, name, frozen[name])) for name in SECTIONS}
+    phases = {name: dataclasses.asdict(PhaseConfig(**phase)) for name, phase in frozen.get("phases", {}).items()}
+    return {**frozen, **known, "phases": phases, "budget": frozen.get("budget", 1.0)}
+
+
+def _is_ahead(key: str, folder: Path) -> bool:
+    """Whether a key describes a phase that the run in ``folder`` has not come to."""
+    saves = list_saves(folder)
+    begun = saves[-1].manifest.get("phases", {}) if saves else {}
+    return key.startswith("phases.") and key.split(".")[1] not in begun or (key == "budget" and not begun)
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -133,12 +162,20 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         raise UserError(f"cannot read {file} ({str(error).splitlines()[0]}); restore it, or choose another run=<name>") from error
 
 
+def load_config(folder: str | Path) -> Config:
+    """The configuration of the run in ``folder`` as far as it determines the training; the rest has its defaults."""
+    return typed(Config, complete(read_config(folder)))
+
+
 def freeze(config: Config) -> dict[str, Any]:
     """The part of ``config`` that determines a training, as plain values, with the number of threads resolved."""
     sections = {name: dataclasses.asdict(getattr(config, name)) for name in SECTIONS}
     sections["parallel"]["threads"] = resolve_threads(config.parallel.threads)
-    data = {"tokenizer": config.data.tokenizer, "tokens": config.data.tokens}
-    return {"name": config.name, "seed": config.seed, "data": data, **sections}
+    data = {"tokenizer": config.data.tokenizer, "tokens": config.data.tokens, "heldout": dict(config.data.heldout)}
+    phases = {name: dataclasses.asdict(phase) for name, phase in config.phases.items()}
+    for name, phase in phases.items():
+        phase["data"] = phase["data"] or str(Path(config.mixture.output) / name)
+    return {"name": config.name, "seed": config.seed, "data": data, "phases": phases, "budget": config.budget, **sections}
 
 
 def difference(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:

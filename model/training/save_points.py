@@ -1,9 +1,13 @@
 """At which steps probe saves are due: known before the first step."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from conf.schema import SaveConfig
-from model.training.batch_ramp import BatchRamp
+
+if TYPE_CHECKING:
+    from model.training.batch_ramp import BatchRamp
+    from model.training.phase import Clock
 
 
 @dataclass(frozen=True)
@@ -11,16 +15,18 @@ class SavePoints:
     """Probe saves of a run of ``total`` steps. Its last step is always one."""
 
     config: SaveConfig
-    ramp: BatchRamp
+    clock: "BatchRamp | Clock"
     total: int
+    ends: tuple[int, ...] = ()
+    """Last steps of phases; each has a probe save."""
 
     def probe_due(self, step: int) -> bool:
         """Whether a probe save is due after ``step``: at the start, by steps, by tokens (capacity), at the end."""
         if step == 0:
             return self.config.probe_at_start
-        if step == self.total or (self.config.probe_every_steps and step % self.config.probe_every_steps == 0):
+        if step in (self.total, *self.ends) or (self.config.probe_every_steps and step % self.config.probe_every_steps == 0):
             return True
-        before, after = self.ramp.tokens(step - 1), self.ramp.tokens(step)
+        before, after = self.clock.tokens(step - 1), self.clock.tokens(step)
         return any(before < tokens <= after for tokens in self.config.probe_at_tokens)
 
     def resume_due(self, step: int, minutes: float) -> bool:
@@ -30,6 +36,10 @@ class SavePoints:
 
     def probe_steps(self, start: int = 0) -> list[int]:
         """All steps from ``start`` on after which a probe save is due."""
-        by_tokens = {self.ramp.steps(tokens) for tokens in self.config.probe_at_tokens}
+        by_tokens = {self.clock.steps(tokens) for tokens in self.config.probe_at_tokens}
         by_steps = range(0, self.total + 1, self.config.probe_every_steps) if self.config.probe_every_steps else ()
-        return [step for step in sorted({0, self.total, *by_tokens, *by_steps}) if start <= step <= self.total and self.probe_due(step)]
+        return [
+            step
+            for step in sorted({0, self.total, *self.ends, *by_tokens, *by_steps})
+            if start <= step <= self.total and self.probe_due(step)
+        ]

@@ -1,5 +1,6 @@
 """The learning rate as a function of the step: warm up, stay, decay."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Protocol
@@ -88,6 +89,12 @@ class DecayOnly:
 def build_schedule(optim: OptimConfig, total: int, warmup: int) -> WarmStayDecay:
     """Schedule of a run of ``total`` steps whose warm-up takes ``warmup`` of them. Raises UserError where they do not fit."""
     config = optim.schedule
+    if config.decay_steps and config.decay_share:
+        raise UserError(
+            f"optim.schedule.decay_steps={config.decay_steps} and optim.schedule.decay_share={config.decay_share:g}: set one of them alone"
+        )
+    if config.decay_share:
+        config = dataclasses.replace(config, decay_steps=round(config.decay_share * total))
     decay = config.decay_steps if config.kind == "wsd" else 0
     if warmup + decay > total:
         raise UserError(

@@ -12,6 +12,8 @@ from common.progress import say
 
 MEND = "run jobs.prepare again"
 BLOCK = 1 << 22
+DOCUMENTS = "documents.npy"
+"""Of a mixture: [documents, 3] uint32, number of the source, of the document in it, and how often it was read before."""
 LARGE = 5_000_000_000  # bytes that take more than a few seconds to read
 
 
@@ -29,11 +31,21 @@ class Tokens:
     """First token of each document [documents]."""
     lengths: np.ndarray
     """Tokens of each document [documents]."""
+    sources: tuple[str, ...] = ("",)
+    """Names of the sources that the documents are from: those of the mixture, else the folder."""
+    owners: np.ndarray | None = None
+    """Number of the source of each document [documents]; None where there is one source."""
 
     @property
     def digests(self) -> dict[str, str]:
         """sha256 of tokens.bin and tokens.idx."""
         return {name: self.manifest["files"][name] for name in ("tokens.bin", "tokens.idx")}
+
+    def sources_at(self, starts: np.ndarray) -> np.ndarray:
+        """Number of the source of the documents that hold the tokens at ``starts`` [n] -> [n]."""
+        if self.owners is None:
+            return np.zeros(len(starts), dtype=np.int64)
+        return np.asarray(self.owners[np.searchsorted(self.starts, starts, side="right") - 1], dtype=np.int64)
 
     def counts(self, vocab_size: int) -> np.ndarray:
         """How often each token occurs [vocab_size] (int64)."""
@@ -77,7 +89,18 @@ def open_tokens(folder: str | Path, tokenizer: str | Path, vocab_size: int, chec
                 say(f"checking {size / 1e9:.0f} GB of {folder / name}, once")
             if digest(folder / name) != manifest["files"].get(name):
                 raise UserError(f"{folder / name} is broken: its bytes are not those its manifest lists; {MEND}")
-    return Tokens(folder, manifest, *_read(folder))
+    return Tokens(folder, manifest, *_read(folder), *_sources(folder, manifest))
+
+
+def _sources(folder: Path, manifest: dict) -> tuple[tuple[str, ...], np.ndarray | None]:
+    """Names of the sources of a mixture (`jobs.mix`) and the number of that of each document, from its list of documents."""
+    mixture = manifest.get("mixture")
+    if not mixture:
+        return (str(folder),), None
+    file = folder / DOCUMENTS
+    if not file.is_file() or digest(file) != mixture["documents"]:
+        raise UserError(f"{file} is missing or not what jobs.mix wrote; remove {folder} and run jobs.mix again")
+    return tuple(source["name"] for source in mixture["sources"]), np.load(file, mmap_mode="r")[:, 0]
 
 
 def _check_tokenizer(folder: Path, manifest: dict, tokenizer: Path) -> None:

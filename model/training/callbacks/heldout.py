@@ -5,10 +5,13 @@ import math
 from model.megatron import ranks
 from model.megatron.step import eval_step
 from model.training.callbacks.callback import Callback, Record
+from model.training.phase import MAIN
+from model.training.plan import Plan
 
 
 class Heldout(Callback):
-    """Evaluates every so many steps, at every probe save, and where the run ends; adds `heldout_loss`, `heldout_accuracy`."""
+    """Evaluates every so many steps, at every probe save, and where the run ends; adds `heldout_loss`, `heldout_accuracy`, and, where the
+    held-out text has names, `heldout_losses`: name -> loss. The first of them is `heldout_loss`."""
 
     def __init__(self, packs: int, every_steps: int):
         """``packs``: held-out packs of one evaluation; ``every_steps``: 0 for probe saves only."""
@@ -17,22 +20,25 @@ class Heldout(Callback):
     def step(self, loop, record: Record) -> None:
         """Evaluate where it is due."""
         step = record["step"]
-        count = min(self.packs, len(loop.plan.heldout))
-        if not count or not (loop.save_points.probe_due(step) or (self.every_steps and step and step % self.every_steps == 0)):
+        texts = {name: plan for name, plan in loop.data.heldout.items() if min(self.packs, len(plan.heldout))}
+        if not texts or not (loop.save_points.probe_due(step) or (self.every_steps and step and step % self.every_steps == 0)):
             return
-        result = eval_step(loop.model, loop.objective.loss, self._batches(loop, count))
-        state, finite = loop.state, math.isfinite(result.loss)
+        results = {name: eval_step(loop.model, loop.objective.loss, self._batches(loop, plan)) for name, plan in texts.items()}
+        result, state = next(iter(results.values())), loop.state
+        finite = math.isfinite(result.loss)
         state.heldout_loss = result.loss if finite else None
         if finite:
             state.best_heldout_loss = min(result.loss, state.best_heldout_loss or math.inf)
         record.update(heldout_loss=state.heldout_loss, heldout_accuracy=result.sums["correct"] / max(1, result.tokens))
+        if list(results) != [MAIN]:
+            record["heldout_losses"] = {name: one.loss for name, one in results.items() if math.isfinite(one.loss)}
 
-    def _batches(self, loop, count: int) -> list:
-        """This rank's share of the first ``count`` held-out packs, masked at the rate of evaluation; all of them if too few to share."""
-        size = loop.config.train.micro_batch
+    def _batches(self, loop, plan: Plan) -> list:
+        """This rank's share of the first held-out packs, as evaluation shows them; all of them if too few to share."""
+        size, count = loop.config.train.micro_batch, min(self.packs, len(plan.heldout))
         starts = range(0, count, size)
         rank, size_of_group = ranks.data_rank()
         if len(starts) >= size_of_group:
             starts = starts[rank::size_of_group]
-        samples = [[loop.plan.heldout_sample(i) for i in range(start, min(start + size, count))] for start in starts]
+        samples = [[plan.heldout_sample(i) for i in range(start, min(start + size, count))] for start in starts]
         return [loop.objective.batch(chunk, train=False).to(loop.world.device) for chunk in samples]

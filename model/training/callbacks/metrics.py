@@ -7,8 +7,9 @@ from common.files import atomic_file
 from model.training.callbacks.callback import Callback, Record
 
 FIELDS = (
-    "step", "tokens", "samples", "epoch", "loss", "accuracy", "lr", "grad_norm", "batch", "skipped", "seconds", "tokens_per_second", "mfu",
-    "heldout_loss", "heldout_accuracy",
+    "step", "phase", "tokens", "samples", "epoch", "loss", "accuracy", "lr", "grad_norm", "batch", "skipped", "seconds",
+    "tokens_per_second", "mfu",
+    "loss_by_source", "heldout_loss", "heldout_accuracy", "heldout_losses",
 )  # fmt: skip
 
 

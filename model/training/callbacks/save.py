@@ -1,5 +1,6 @@
 """Saves: when they are due, what is in them, which are kept."""
 
+import dataclasses
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from common.errors import UserError
 from common.files import digest
 from common.progress import say
 from conf.schema import SaveConfig
-from model.hf.modernbert import export_modernbert
+from model.hf.folder import export_net
 from model.megatron import checkpoint, ranks
 from model.training.callbacks.callback import Callback, Record
 from model.training.retention import apply_retention
@@ -51,17 +52,20 @@ class Saving(Callback):
         if broken:
             raise UserError(f"parameter {broken[0]} is not finite at step {state.step}, so no save is made; lower optim.lr and start again")
 
+        plan = loop.data.digest(list(state.phases) or [loop.phase.name])
+
         def fill(folder: Path) -> None:
-            values = ranks.on_first(lambda: {**state.to_dict(), "plan": loop.plan.digest})  # times differ between ranks
+            values = ranks.on_first(lambda: {**state.to_dict(), "plan": plan})  # times differ between ranks
             checkpoint.save(folder / "megatron", loop.model, loop.optimizer, values)
             if kind == PROBE:
-                export_modernbert(loop.net, config.model, folder / "hf", config.data.tokenizer)
+                export_net(loop.net, loop.shape, folder / "hf", config.data.tokenizer)
 
         known = ("samples", "tokens", "sources", "loss", "heldout_loss", "lr", "skipped")
-        save = write_save(
+        save = loop.save = write_save(
             loop.run.folder, state.step, kind, fill, loop.run.fence.check, name=config.name, seed=config.seed,
             **{name: getattr(state, name) for name in known},
-            plan=loop.plan.digest, tokenizer=digest(Path(config.data.tokenizer) / "tokenizer.json"),
+            phases={name: dataclasses.asdict(phase) for name, phase in state.phases.items()},
+            plan=plan, tokenizer=digest(Path(config.data.tokenizer) / "tokenizer.json"),
         )  # fmt: skip
         if ranks.is_first():
             apply_retention(loop.run.folder, self.config, state.step)

@@ -12,6 +12,10 @@ TAGS = {
 }  # fmt: skip
 
 
+GROUPS = {"loss_by_source": "train/loss", "heldout_losses": "heldout/loss"}
+"""Several values by name -> what stands before each name."""
+
+
 class TensorBoard(Callback):
     """Writes scalars at the training step. A resumed run purges what an earlier attempt wrote of steps that are made again."""
 
@@ -35,6 +39,9 @@ class TensorBoard(Callback):
             for name, tag in TAGS.items():
                 if record.get(name) is not None:
                     self.writer.add_scalar(tag, record[name], step)
+            for group, tag in GROUPS.items():
+                for name, value in record.get(group, {}).items():
+                    self.writer.add_scalar(f"{tag}/{name}", value, step)
 
     def close(self) -> None:
         """Flush and close."""

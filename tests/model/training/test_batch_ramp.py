@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import UserError
-from conf.schema import TrainConfig
+from conf.schema import ScheduleConfig, TrainConfig
 from model.training.batch_ramp import BatchRamp, total_steps, warmup_steps
 
 
@@ -78,10 +78,11 @@ def test_length_of_run_and_warmup_are_given_once():
     train = TrainConfig(seq_length=10, micro_batch=1, global_batch=2, tokens=101)
     ramp = BatchRamp(train)
     assert total_steps(train, ramp) == 6
-    assert warmup_steps(0, 100, ramp) == 4  # the fifth update reaches 100 tokens, and so has the full rate
-    assert warmup_steps(3, 0, ramp) == 3
+    assert warmup_steps(ScheduleConfig(warmup_tokens=100), 6, ramp) == 4  # the fifth update reaches 100 tokens, and so has the full rate
+    assert warmup_steps(ScheduleConfig(warmup_steps=3), 6, ramp) == 3
+    assert warmup_steps(ScheduleConfig(warmup_share=0.5), 6, ramp) == 3
     with pytest.raises(UserError, match="set one"):
-        warmup_steps(3, 100, ramp)
+        warmup_steps(ScheduleConfig(warmup_steps=3, warmup_tokens=100), 6, ramp)
     for fields in ({"steps": 3, "tokens": 5}, {"steps": 0, "tokens": 0}):
         with pytest.raises(UserError, match="set one of them"):
             total_steps(TrainConfig(**fields), ramp)

@@ -89,7 +89,7 @@ def test_tokens_and_ramp_decide_the_steps(config):
     train = TrainConfig(seq_length=64, global_batch=8, micro_batch=2, batch_ramp_start=2, batch_ramp_tokens=64 * 20, tokens=64 * 40)
     schedule = ScheduleConfig("constant", warmup_tokens=64 * 6)
     course = build_course(with_value(with_value(config, "train", train), "optim.schedule", schedule))
-    assert course.ramp.samples(course.total) >= 40 > course.ramp.samples(course.total - 1)
+    assert course.clock.samples(course.total) >= 40 > course.clock.samples(course.total - 1)
     rates = [course.lr(step) for step in range(1, course.total + 1)]
     assert rates[0] == pytest.approx(3e-3 * 2 / 6)
     assert max(rates) == 3e-3

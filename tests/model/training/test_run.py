@@ -26,7 +26,7 @@ def test_first_attempt_freezes_and_the_second_continues(config):
     frozen = yaml.safe_load((run.folder / "config.yaml").read_text())
     assert frozen["optim"]["lr"] == 3e-3
     assert frozen["train"]["save"]["keep_last"] == 2
-    assert set(frozen) == {"name", "seed", "data", "model", "objective", "optim", "parallel", "train"}
+    assert set(frozen) == {"name", "seed", "data", "phases", "budget", "model", "objective", "optim", "parallel", "train"}
     run.end("interrupted", 5)
     again = open_run(config)
     again.check_inputs(INPUTS)

@@ -35,7 +35,10 @@ def test_a_loss_that_is_not_finite_is_none(config, monkeypatch):
     result = SimpleNamespace(loss=math.inf, tokens=5, sums={"correct": 1})
     monkeypatch.setattr("model.training.callbacks.heldout.eval_step", lambda *_: result)
     loop = SimpleNamespace(
-        state=TrainState(best_heldout_loss=3.0), plan=SimpleNamespace(heldout=[0]), model=None, objective=SimpleNamespace(loss=None)
+        state=TrainState(best_heldout_loss=3.0),
+        data=SimpleNamespace(heldout={"main": SimpleNamespace(heldout=[0])}),
+        model=None,
+        objective=SimpleNamespace(loss=None),
     )
     callback = Heldout(1, every_steps=2)
     monkeypatch.setattr(callback, "_batches", lambda *_: [])

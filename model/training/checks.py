@@ -1,0 +1,48 @@
+"""What cannot be trained, seen from the configuration alone: before a job is queued, and again before anything is built."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from common import manifest as manifests
+from common.errors import UserError
+from conf.schema import CausalConfig, Config, DecoderConfig
+from model.shapes import check_shape
+from model.training.phase import MAIN, Phase
+
+
+def check_training(config: Config, phases: Sequence[Phase]) -> None:
+    """Raise UserError for the first thing that does not fit: objective, layout, lengths, and text that is too little."""
+    causal, decoder = isinstance(config.objective, CausalConfig), isinstance(config.model, DecoderConfig)
+    if causal != decoder:
+        fitting = "causal" if decoder else "mlm"
+        raise UserError(
+            f"objective={config.objective.kind} does not fit model.architecture={config.model.architecture}; set objective={fitting}"
+        )
+    if decoder:
+        check_shape(config.model, config.parallel)
+    for phase in phases:
+        _check_length(config, phase)
+        _check_supply(config, phase)
+    if config.train.init_from and config.train.branch_from:
+        raise UserError("train.init_from begins anew with the weights of a model, train.branch_from goes on from a save; set one of them")
+
+
+def _check_length(config: Config, phase: Phase) -> None:
+    length, limit = phase.train.seq_length, config.model.max_positions
+    if length > limit:
+        key = "train" if phase.name == MAIN or not phase.config.seq_length else f"phases.{phase.name}"
+        raise UserError(f"{key}.seq_length={length} exceeds model.max_positions={limit}; change one of them")
+
+
+def _check_supply(config: Config, phase: Phase) -> None:
+    """Compare the budget of a phase with its text, where that has been prepared already."""
+    file = Path(phase.data) / manifests.NAME
+    if phase.name == MAIN or not file.is_file():
+        return
+    held = manifests.read(file.parent).get("tokens", 0)
+    wanted, limit = phase.ramp.tokens(phase.steps), max(1.0, config.mixture.max_repeats)
+    if wanted > held * limit:
+        raise UserError(
+            f"phases.{phase.name} asks for {wanted:,} tokens, and {phase.data} holds {held:,}: {wanted / max(held, 1):.1f} readings, where "
+            f"mixture.max_repeats={config.mixture.max_repeats:g}; lower phases.{phase.name}.tokens or budget, or prepare more text"
+        )

@@ -1,0 +1,93 @@
+"""What a run reads: the planned order of each phase, and held-out text."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.errors import UserError
+from common.files import digest, digest_of
+from conf.schema import Config
+from model.megatron import ranks
+from model.training.course import Course
+from model.training.phase import MAIN, Phase
+from model.training.plan import Plan, checked_stamp, load_plan, make_heldout, make_plan, save_plan
+from model.training.run import Run
+from model.training.tokens import Tokens, open_tokens
+
+
+@dataclass(frozen=True)
+class Data:
+    """Planned and checked, before anything is built."""
+
+    plans: dict[str, Plan]
+    """Phase -> its planned order."""
+    heldout: dict[str, Plan]
+    """Name -> plan whose held-out packs the loss is measured on; the first is what `heldout_loss` tells."""
+
+    def digest(self, phases: list[str]) -> str:
+        """Digest of everything that decides what the samples of ``phases`` are."""
+        if phases == [MAIN]:
+            return self.plans[MAIN].digest
+        return digest_of([[name, self.plans[name].digest] for name in phases])
+
+
+def open_data(config: Config, run: Run, course: Course) -> Data:
+    """The planned data order of every phase: the run's own where it has one, else made now. Rank 0 checks, plans and (unless `dry_run`)
+    writes. Raises UserError where tokens, tokenizer, net and run do not fit together."""
+    first: list[Data] = []
+    ranks.on_first(lambda: first.append(_open(config, run, course)))
+    return first[0] if first else _open(config, run, course)
+
+
+def _open(config: Config, run: Run, course: Course) -> Data:
+    tokens = {phase.name: _tokens(config, run, phase) for phase in course.phases}
+    run.check_inputs(inputs(config, tokens))
+    plans = {phase.name: _plan(config, run, phase, tokens[phase.name]) for phase in course.phases}
+    return Data(plans, _heldout(config, plans))
+
+
+def _tokens(config: Config, run: Run, phase: Phase) -> Tokens:
+    checked = checked_stamp(_folder(run, phase))
+    try:
+        return open_tokens(phase.data, config.data.tokenizer, config.model.vocab_size, checked)
+    except UserError as error:
+        if phase.name == MAIN:
+            raise
+        raise UserError(f"phases.{phase.name}: {error}") from error
+
+
+def _plan(config: Config, run: Run, phase: Phase, tokens: Tokens) -> Plan:
+    folder = _folder(run, phase)
+    arguments = (tokens, phase.train.seq_length, config.train.heldout_fraction, config.seed + phase.number)
+    plan = load_plan(folder, *arguments)
+    if plan is None:
+        plan = make_plan(*arguments)
+        if ranks.is_first() and not config.dry_run:
+            save_plan(plan, folder)
+    return plan
+
+
+def _folder(run: Run, phase: Phase) -> Path:
+    return run.plan if phase.name == MAIN else run.plan / phase.name
+
+
+def _heldout(config: Config, plans: dict[str, Plan]) -> dict[str, Plan]:
+    if config.data.heldout:
+        length = config.train.seq_length
+        return {
+            name: make_heldout(open_tokens(folder, config.data.tokenizer, config.model.vocab_size), length)
+            for name, folder in config.data.heldout.items()
+        }
+    return {MAIN: plans[MAIN]} if MAIN in plans else {}
+
+
+def inputs(config: Config, tokens: dict[str, Tokens]) -> dict[str, Any]:
+    """What the run reads, with digests, for its manifest."""
+    tokenizer = {"tokenizer.json": digest(Path(config.data.tokenizer) / "tokenizer.json")}
+    return {
+        **{
+            "tokens" if name == MAIN else f"phases.{name}": {"path": str(one.folder), "digests": one.digests}
+            for name, one in tokens.items()
+        },
+        "tokenizer": {"path": config.data.tokenizer, "digests": tokenizer},
+    }
