@@ -1,9 +1,10 @@
 """Arithmetic of one step, counted from the net's shape and the real lengths of the documents."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from conf.schema import ModelConfig
-from model.training.shape import shape, whole_numbers
+from model.training.anatomy import anatomy, whole_numbers
 
 # Dense peak of one device in FLOP/s (vendors' data sheets, without sparsity): matrix units in bf16, plain units in fp32.
 # The first name that occurs in the device's name counts, so narrower names come first.
@@ -25,6 +26,43 @@ PEAKS = {
 }
 
 
+@dataclass(frozen=True)
+class Forward:
+    """Floating-point operations of one forward pass."""
+
+    layers: int
+    """Products with the weights of all layers."""
+    added: int
+    """Products with low-rank matrices; where there are any, they alone are learnt."""
+    attention: int
+    """Scores and weighted values of all layers."""
+    head: int
+    """Logits, and what comes before them."""
+
+    @property
+    def backward(self) -> int:
+        """The backward pass: two products for each, of the weights' gradient and the inputs'; weights that are not learnt have none."""
+        own = 1 if self.added else 2
+        return own * (self.layers + self.head) + 2 * (self.added + self.attention)
+
+    @property
+    def whole(self) -> int:
+        """Forward."""
+        return self.layers + self.added + self.attention + self.head
+
+
+def forward_flops(config: ModelConfig, lengths: Iterable[int], predicted: int) -> Forward:
+    """The forward pass over documents of ``lengths``, see `step_flops`."""
+    net, n = anatomy(config), whole_numbers(lengths)
+    tokens = int(n.sum())
+    return Forward(
+        layers=2 * tokens * net.layers * net.weights,
+        added=2 * tokens * net.layers * net.added,
+        attention=4 * net.queries * net.pairs(n),
+        head=2 * predicted * (net.head_weights + net.hidden * net.vocab),
+    )
+
+
 def step_flops(config: ModelConfig, lengths: Iterable[int], predicted: int) -> int:
     """Floating-point operations of forward and backward over documents of ``lengths`` with ``predicted`` positions in the loss.
 
@@ -41,25 +79,20 @@ def step_flops(config: ModelConfig, lengths: Iterable[int], predicted: int) -> i
     has no gradient of its weights: its products count twice, and those of the matrices, 2 T r (in + out) each, three times. Embedding
     look-ups, norms, activations, softmax and recomputation are not counted, so this is the work of the model, not of the machine.
     """
-    net, n = shape(config), whole_numbers(lengths)
-    tokens = int(n.sum())
-    layers = 2 * tokens * net.layers * sum(projection.weights for projection in net.projections)
-    attention = 4 * net.queries * net.pairs(n)
-    head = 2 * predicted * (net.head_weights + net.hidden * net.vocab)
-    if net.added:
-        return 2 * (layers + head) + 3 * (attention + 2 * tokens * net.added)
-    return 3 * (layers + attention + head)
+    forward = forward_flops(config, lengths, predicted)
+    return forward.whole + forward.backward
 
 
 def parameter_count(config: ModelConfig) -> int:
     """Parameters of the net as it is exported (without rows that fill the table), and those of its low-rank matrices."""
-    net = shape(config)
-    return net.parameters + net.added
+    net = anatomy(config)
+    return net.parameters + net.layers * net.added
 
 
 def trained_count(config: ModelConfig) -> int:
     """Parameters that are learnt: the low-rank matrices where there are any, else all."""
-    return shape(config).added or shape(config).parameters
+    net = anatomy(config)
+    return net.layers * net.added or net.parameters
 
 
 def peak_flops(device_name: str, precision: str) -> float | None:

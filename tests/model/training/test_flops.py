@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from conf.schema import EncoderConfig
 from model.training.flops import peak_flops, step_flops, utilisation
-from model.training.shape import attended_pairs
+from model.training.anatomy import attended_pairs
 
 
 @pytest.mark.parametrize("window", [None, 0, 2, 6, 128])

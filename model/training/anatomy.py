@@ -1,12 +1,13 @@
 """What a net is made of, for whoever counts: the products of a layer, norms, tables. Plain numbers, no PyTorch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from common.errors import UserError
 from conf.schema import DecoderConfig, EncoderConfig, ModelConfig
+from model.projections import adapted
+from model.shapes import padded_vocab
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Projection:
     """Whether it adds a bias."""
     rank: int = 0
     """Rank of the low-rank matrices beside it; 0 for none."""
+    by_rows: bool = False
+    """Tensor-parallel ranks cut what it reads, and add what they give up; else they cut what it gives."""
 
     @property
     def weights(self) -> int:
@@ -38,6 +41,15 @@ class Projection:
     def added(self) -> int:
         """Numbers of the low-rank matrices."""
         return self.rank * (self.inputs + self.outputs)
+
+    def held(self, tensor: int) -> int:
+        """Parameters that each of ``tensor`` ranks holds: a part of the matrix, and of the bias where outputs are cut."""
+        return self.weights // tensor + self.bias * (self.outputs if self.by_rows else self.outputs // tensor)
+
+    def added_held(self, tensor: int) -> int:
+        """Numbers of the low-rank matrices that each holds: one of the two is whole."""
+        cut, whole = (self.inputs, self.outputs) if self.by_rows else (self.outputs, self.inputs)
+        return self.rank * (cut // tensor + whole)
 
 
 @dataclass(frozen=True)
@@ -58,27 +70,45 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Shape:
+class Anatomy:
     """Everything that counts of a net."""
 
     hidden: int
     """Width of the residual stream."""
     layers: int
     """Transformer layers."""
-    vocab: int
-    """Rows of the table of embeddings."""
-    tied: bool
-    """The head reads the same table."""
+    heads: int
+    """Heads of queries."""
+    kv_heads: int
+    """Heads of keys and values."""
     queries: int
     """Width of all heads of queries."""
+    keys: int
+    """Width of all heads of keys."""
+    ffn: int
+    """Width of the feed-forward layer; of one half where it is gated."""
+    gated: bool
+    """The feed-forward layer multiplies two halves."""
+    vocab: int
+    """Rows of the table of embeddings."""
+    rows: int
+    """Likewise in memory."""
+    tied: bool
+    """The head reads the same table."""
     projections: tuple[Projection, ...]
     """Of one layer."""
-    layer_norms: int
-    """Norms' parameters of one layer."""
-    first: int
+    norms: int
+    """Norms over the residual stream in one layer."""
+    norm_width: int
+    """Parameters of one of them."""
+    qk_norm: bool
+    """Heads of queries and keys are normed."""
+    dropouts: int
+    """Dropouts over the residual stream in one layer."""
+    before: int
     """Parameters before the layers beside the table (less what layer 0 lacks)."""
-    last: int
-    """Parameters after the layers beside the head's matrix and `head_bias`."""
+    after: int
+    """Parameters after the layers beside the head's matrix and its bias."""
     head_weights: int
     """Numbers of the head's products before the vocabulary."""
     head_bias: bool
@@ -87,20 +117,26 @@ class Shape:
     """What its layers attend to."""
 
     @property
-    def layer_parameters(self) -> int:
-        """Parameters of one layer, low-rank matrices aside."""
-        return sum(projection.parameters for projection in self.projections) + self.layer_norms
+    def layer_norms(self) -> int:
+        """Parameters of the norms of one layer."""
+        return self.norms * self.norm_width + 2 * self.queries // self.heads * self.qk_norm
+
+    @property
+    def weights(self) -> int:
+        """Numbers of the matrices of one layer."""
+        return sum(projection.weights for projection in self.projections)
 
     @property
     def added(self) -> int:
-        """Numbers of all low-rank matrices; 0 where the net itself is trained."""
-        return self.layers * sum(projection.added for projection in self.projections)
+        """Numbers of the low-rank matrices of one layer; 0 where the net itself is trained."""
+        return sum(projection.added for projection in self.projections)
 
     @property
     def parameters(self) -> int:
         """Parameters of the net, low-rank matrices aside."""
         tables = self.vocab * self.hidden * (1 if self.tied else 2) + self.head_bias * self.vocab
-        return tables + self.first + self.layers * self.layer_parameters + self.last
+        layer = sum(projection.parameters for projection in self.projections) + self.layer_norms
+        return tables + self.before + self.layers * layer + self.after
 
     def pairs(self, lengths: Iterable[int]) -> int:
         """Query-key pairs of all layers over documents of ``lengths`` [n]."""
@@ -108,8 +144,8 @@ class Shape:
         return sum(reach.pairs(n) for reach in self.reaches)
 
 
-def shape(config: ModelConfig) -> Shape:
-    """The shape of the net of ``config``."""
+def anatomy(config: ModelConfig) -> Anatomy:
+    """The net of ``config``. Raises UserError for low-rank matrices that it cannot have."""
     return _decoder(config) if isinstance(config, DecoderConfig) else _encoder(config)
 
 
@@ -140,59 +176,77 @@ def causal_pairs(lengths: Iterable[int], window: int | None = None) -> int:
     return int(((n * (n + 1) - hidden * (hidden + 1)) // 2).sum())
 
 
-def _encoder(config: EncoderConfig) -> Shape:
+def _encoder(config: EncoderConfig) -> Anatomy:
     """ModernBERT: no biases but the logits'; layer 0 without its first norm; norms after the embedding, at the end and in the head."""
     h, f = config.hidden_size, config.ffn_size
     whole = -(-config.num_layers // config.global_every)
-    return Shape(
+    return Anatomy(
         hidden=h,
         layers=config.num_layers,
-        vocab=config.vocab_size,
-        tied=config.tie_embeddings,
+        heads=config.num_heads,
+        kv_heads=config.num_heads,
         queries=h,
-        projections=(Projection("Wqkv", h, 3 * h), Projection("Wo", h, h), Projection("Wi", h, 2 * f), Projection("mlp.Wo", f, h)),
-        layer_norms=2 * h,
-        first=h - h,
-        last=h + h * h + h,
+        keys=h,
+        ffn=f,
+        gated=True,
+        vocab=config.vocab_size,
+        rows=config.vocab_size,
+        tied=config.tie_embeddings,
+        projections=(
+            Projection("Wqkv", h, 3 * h),
+            Projection("Wo", h, h, by_rows=True),
+            Projection("Wi", h, 2 * f),
+            Projection("mlp.Wo", f, h, by_rows=True),
+        ),
+        norms=2,
+        norm_width=h,
+        qk_norm=False,
+        dropouts=(config.attention_out_dropout > 0) + (config.mlp_dropout > 0),
+        before=h - h,
+        after=h + h * h + h,
         head_weights=h * h,
         head_bias=True,
         reaches=(Reach(whole, False), Reach(config.num_layers - whole, False, config.local_window)),
     )
 
 
-def _decoder(config: DecoderConfig) -> Shape:
+def _decoder(config: DecoderConfig) -> Anatomy:
     """Qwen2 has biases of queries, keys and values; Qwen3 norms of queries and keys; Phi a bias everywhere, one norm a layer, no gate."""
-    h, f, phi = config.hidden_size, config.ffn_size, config.architecture == "phi"
-    queries, keys = config.num_heads * config.head_width, config.num_kv_heads * config.head_width
-    reads = phi or config.architecture == "qwen2"
-    attention = [("q_proj", h, queries, reads), ("k_proj", h, keys, reads), ("v_proj", h, keys, reads)]
-    attention.append(("dense" if phi else "o_proj", queries, h, phi))
-    gated = [("gate_proj", h, f, False), ("up_proj", h, f, False), ("down_proj", f, h, False)]
-    feed_forward = [("fc1", h, f, True), ("fc2", f, h, True)] if phi else gated
-    products = attention + feed_forward
-    norm = 2 * h if phi else h
-    return Shape(
+    h, phi = config.hidden_size, config.architecture == "phi"
+    return Anatomy(
         hidden=h,
         layers=config.num_layers,
+        heads=config.num_heads,
+        kv_heads=config.num_kv_heads,
+        queries=config.num_heads * config.head_width,
+        keys=config.num_kv_heads * config.head_width,
+        ffn=config.ffn_size,
+        gated=not phi,
         vocab=config.vocab_size,
+        rows=padded_vocab(config),
         tied=config.tie_embeddings,
-        queries=queries,
-        projections=tuple(Projection(*product, rank=_rank(config, product[0], products)) for product in products),
-        layer_norms=norm if phi else 2 * norm + 2 * config.head_width * (config.architecture == "qwen3"),
-        first=0,
-        last=norm,
+        projections=tuple(_decoder_projections(config)),
+        norms=1 if phi else 2,
+        norm_width=2 * h if phi else h,
+        qk_norm=config.architecture == "qwen3",
+        dropouts=2 * (config.dropout > 0),
+        before=0,
+        after=2 * h if phi else h,
         head_weights=0,
         head_bias=phi,
         reaches=(Reach(config.num_layers, True, config.window or None),),
     )
 
 
-def _rank(config: DecoderConfig, name: str, products: list[tuple]) -> int:
-    """Rank of what is beside the projection ``name``."""
-    if not config.lora.rank:
-        return 0
-    known = [product[0] for product in products]
-    wrong = next((target for target in config.lora.targets if target not in known), None)
-    if wrong:
-        raise UserError(f"model.lora.targets names {wrong}, which {config.architecture} has not; it has {', '.join(known)}")
-    return config.lora.rank * (name in config.lora.targets)
+def _decoder_projections(config: DecoderConfig) -> Iterator[Projection]:
+    h, f, phi = config.hidden_size, config.ffn_size, config.architecture == "phi"
+    queries, keys = config.num_heads * config.head_width, config.num_kv_heads * config.head_width
+    rank = dict.fromkeys(adapted(config), config.lora.rank)
+    for name, outputs in (("q_proj", queries), ("k_proj", keys), ("v_proj", keys)):
+        yield Projection(name, h, outputs, phi or config.architecture == "qwen2", rank.get(name, 0))
+    out = "dense" if phi else "o_proj"
+    yield Projection(out, queries, h, phi, rank.get(out, 0), by_rows=True)
+    for name in ("fc1",) if phi else ("gate_proj", "up_proj"):
+        yield Projection(name, h, f, phi, rank.get(name, 0))
+    down = "fc2" if phi else "down_proj"
+    yield Projection(down, f, h, phi, rank.get(down, 0), by_rows=True)

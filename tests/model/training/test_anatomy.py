@@ -11,11 +11,10 @@ import transformers
 import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
-from common.errors import UserError
 from conf.schema import Config, DecoderConfig, EncoderConfig, LoraConfig
 from conf.schema.kinds import section
+from model.training.anatomy import causal_pairs
 from model.training.flops import parameter_count, step_flops, trained_count
-from model.training.shape import causal_pairs
 
 NETS = sorted((Path(__file__).parents[3] / "conf" / "model" / "decoder").glob("*.yaml"))
 FAMILIES = ("qwen3", "qwen2", "llama", "mistral", "phi")
@@ -100,8 +99,3 @@ def test_parameters_of_an_encoder_are_those_of_the_peer():
     with torch.device("meta"):
         model = transformers.ModernBertForMaskedLM(transformers.ModernBertConfig(**sizes, pad_token_id=0))
     assert parameter_count(config) == numbers(model)
-
-
-def test_a_low_rank_matrix_beside_nothing_is_refused():
-    with pytest.raises(UserError, match=r"model\.lora\.targets names o_proj, which phi has not; it has q_proj, .*fc2"):
-        parameter_count(dataclasses.replace(SMALL, architecture="phi", lora=LoraConfig(rank=4)))
