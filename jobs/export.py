@@ -1,6 +1,7 @@
 """Export one save of a run, the best one by default, as a Hugging Face folder with a model card that tells what was measured.
 
-transformers' AutoModelForMaskedLM and sentence-transformers load the folder. It is loaded once before it appears under its name.
+transformers' AutoModelForMaskedLM and sentence-transformers load the folder of an encoder, AutoModelForCausalLM that of a decoder. It is
+loaded once before it appears under its name.
 
   python -m jobs.export experiment=quickstart
   python -m jobs.export sweep.run=runs/quickstart/seed_0 export.output=models/mine
@@ -17,7 +18,7 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_folder, digest_of
 from common.progress import say
-from conf.schema import Config
+from conf.schema import Config, DecoderConfig, ModelConfig
 from conf.schema.kinds import section
 from jobs.cli import main
 from model.training.saves import PROBE, Save, read_save, verify
@@ -81,33 +82,48 @@ def _write_model(config: Config, save: Save, folder: Path) -> None:
     if save.kind == PROBE:
         shutil.copytree(save.folder / "hf", folder, dirs_exist_ok=True)
         return
-    from model.hf.modernbert import export_modernbert
+    from model.hf.folder import export_net
     from model.megatron.checkpoint import load_model_only
     from model.megatron.startup import start
-    from model.nets.encoder import build_encoder
+    from model.nets.build import build_net
 
     start(config.parallel, config.seed)
     frozen = yaml.safe_load((_run_folder(save) / "config.yaml").read_text(encoding="utf-8"))
-    encoder = section(Config, "model", frozen["model"])
-    net = build_encoder(encoder, config.parallel, initialise=False)
+    shape = _shape(frozen, save)
+    net = build_net(shape, config.parallel, initialise=False)
     load_model_only(save.folder / "megatron", net)
-    export_modernbert(net, encoder, folder, frozen["data"]["tokenizer"])
+    export_net(net, shape, folder, frozen["data"]["tokenizer"])
+
+
+def _shape(frozen: dict[str, Any], save: Save) -> ModelConfig:
+    """Section `model` as it was when ``save`` was made: a phase may have changed the RoPE base, from its beginning on."""
+    model = dict(frozen["model"])
+    for name in save.manifest.get("phases", {}):
+        if theta := frozen.get("phases", {}).get(name, {}).get("rope_theta"):
+            model["rope_theta"] = theta
+    return section(Config, "model", model)
 
 
 def _load(folder: Path) -> int:
     """Load the folder as a user will, and return the number of parameters. Raises UserError where that fails."""
     import torch
-    from transformers import AutoModelForMaskedLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
     from transformers.utils.logging import disable_progress_bar
 
+    from model.hf.folder import read_model
+
+    shape = read_model(folder)
+    auto = AutoModelForCausalLM if isinstance(shape, DecoderConfig) else AutoModelForMaskedLM
     disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model, loading = AutoModelForMaskedLM.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+        model, loading = auto.from_pretrained(folder, local_files_only=True, output_loading_info=True)
         with torch.inference_mode():
-            logits = model(**tokenizer(["a text"], return_tensors="pt")).logits
+            logits = model(input_ids=tokenizer(["a text"], return_tensors="pt")["input_ids"]).logits
     except Exception as error:  # transformers raises whatever its parts do
-        raise UserError(f"transformers cannot load the exported folder ({error}); the save is no ModernBERT of this version") from error
+        raise UserError(
+            f"transformers cannot load the exported folder ({error}); the save is no {shape.architecture} of this version"
+        ) from error
     wrong = [*loading["missing_keys"], *loading["unexpected_keys"], *loading["mismatched_keys"]]
     if wrong or not bool(logits.isfinite().all()):
         raise UserError(f"transformers loads the exported folder wrongly ({wrong[:3] or 'logits are not finite'}); export another save")
@@ -137,14 +153,14 @@ def _results(save: Save) -> list[dict[str, Any]]:
 
 
 def _card(config: Config, save: Save, folder: Path, parameters: int) -> str:
-    from model.hf import config as configs
     from model.hf.card import model_card
+    from model.hf.folder import read_model
 
     known = {"step": save.step, "tokens seen": save.manifest.get("tokens"), "training loss": save.manifest.get("loss")}
     known |= {"held-out loss": save.manifest.get("heldout_loss"), "seed": save.manifest.get("seed")}
     known |= {f"version of {package}": number for package, number in save.manifest["versions"].items()}
     facts = {name: value for name, value in known.items() if value is not None}
-    return model_card(config.name, configs.to_ours(folder), parameters, facts, _results(save))
+    return model_card(config.name, read_model(folder), parameters, facts, _results(save))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from conf.schema import EncoderConfig
+from conf.schema import DecoderConfig, EncoderConfig, ModelConfig
 
-_HEADER = """---
+_ENCODER_HEADER = """---
 library_name: sentence-transformers
 pipeline_tag: feature-extraction
 tags:
@@ -14,7 +14,7 @@ tags:
 - sentence-transformers
 {more}---
 """
-_USE = """## Use
+_ENCODER_USE = """## Use
 
 ```python
 from transformers import AutoModelForMaskedLM, AutoTokenizer
@@ -31,11 +31,32 @@ embeddings = SentenceTransformer("{path}").encode(["..."])  # mean of the last l
 
 The encoder was trained to fill masks. Its sentence embeddings are a starting point for fine-tuning, not a finished retriever.
 """
+_DECODER_HEADER = """---
+library_name: transformers
+pipeline_tag: text-generation
+tags:
+- {architecture}
+{more}---
+"""
+_DECODER_USE = """## Use
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("{path}")
+model = AutoModelForCausalLM.from_pretrained("{path}", dtype="auto")
+inputs = tokenizer("...", return_tensors="pt")
+print(tokenizer.decode(model.generate(**inputs, max_new_tokens=100)[0]))
+```
+
+The model was trained to continue text. It has not been taught to follow instructions or to hold anything back, and what it writes may be
+wrong.
+"""
 
 
 def model_card(
     name: str,
-    config: EncoderConfig,
+    config: ModelConfig,
     parameters: int,
     facts: Mapping[str, Any] | None = None,
     results: Sequence[Mapping[str, Any]] = (),
@@ -50,15 +71,18 @@ def model_card(
     languages = [language] if isinstance(language, str) else list(language or [])
     more = "".join(["language:\n", *(f"- {code}\n" for code in languages)]) if languages else ""
     more += f"license: {license}\n" if license else ""
-    parts = [_HEADER.format(more=more), f"# {name}\n", _shape(config, parameters)]
+    decoder = isinstance(config, DecoderConfig)
+    header, use = (_DECODER_HEADER, _DECODER_USE) if decoder else (_ENCODER_HEADER, _ENCODER_USE)
+    shape = _decoder_shape(config, parameters) if decoder else _encoder_shape(config, parameters)
+    parts = [header.format(more=more, architecture=config.architecture), f"# {name}\n", shape]
     if facts:
         parts.append("## Training\n\n" + _table([{"": key, "value": value} for key, value in facts.items()]))
     if results:
         parts.append("## Results\n\n" + _table(results))
-    return "\n".join([*parts, _USE.format(path=name)])
+    return "\n".join([*parts, use.format(path=name)])
 
 
-def _shape(config: EncoderConfig, parameters: int) -> str:
+def _encoder_shape(config: EncoderConfig, parameters: int) -> str:
     """What the net is, in prose."""
     decoder = "tied to the embedding" if config.tie_embeddings else "with weights of its own"
     return (
@@ -68,6 +92,20 @@ def _shape(config: EncoderConfig, parameters: int) -> str:
         f"layers 0, {config.global_every}, {2 * config.global_every}, ... attend globally, the others {config.local_window // 2} tokens "
         "to each side. "
         f"RoPE bases {config.rope_theta_global:,.0f} (global) and {config.rope_theta_local:,.0f} (local).\n"
+    )
+
+
+def _decoder_shape(config: DecoderConfig, parameters: int) -> str:
+    """What the net is, in prose."""
+    head = "tied to the embedding" if config.tie_embeddings else "with weights of its own"
+    window = f" A token sees the {config.window:,} tokens that end with itself." if config.window else ""
+    scaling = config.rope_scaling
+    stretched = f", stretched {scaling.factor:g} times ({scaling.kind})" if scaling.kind != "none" else ""
+    return (
+        f"A causal language model ({config.architecture}) with {parameters:,} parameters: {config.num_layers} layers, hidden size "
+        f"{config.hidden_size}, {config.num_heads} heads of queries and {config.num_kv_heads} of keys and values, each {config.head_width} "
+        f"wide, feed-forward size {config.ffn_size}, vocabulary {config.vocab_size:,}, head {head}. Documents of up to "
+        f"{config.max_positions:,} tokens.{window} RoPE base {config.rope_theta:,.0f}{stretched}.\n"
     )
 
 

@@ -1,8 +1,10 @@
 """A net and a folder in Hugging Face's format, whatever its family."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common import manifest as manifests
 from common.errors import UserError
 from common.files import read_json
 from conf.schema import DecoderConfig, EncoderConfig, ModelConfig
@@ -11,6 +13,11 @@ if TYPE_CHECKING:
     from model.nets.build import Net
 
 CONFIG = "config.json"
+_MAY_DIFFER = (
+    "max_positions", "rope_theta", "rope_scaling", "rope_theta_global", "rope_theta_local", "init_std", "lora", "decoder_bias_init",
+    "dropout", "embedding_dropout", "attention_out_dropout", "mlp_dropout",
+)  # fmt: skip
+"""Keys that a net may have otherwise than the folder that its weights come from: how long documents are read, and how it is trained."""
 
 
 def read_model(folder: str | Path) -> ModelConfig:
@@ -52,6 +59,56 @@ def load_net(folder: str | Path) -> tuple[ModelConfig, "Net"]:
     net = build_decoder(config, initialise=False)
     load_weights(net, config, folder)
     return config, net
+
+
+def load_into(net: "Net", config: ModelConfig, folder: str | Path) -> None:
+    """Fill ``net``, built for ``config``, with the weights in ``folder``; nothing else of the folder is taken. All ranks must call this.
+
+    The folder is a model in Hugging Face's format, a save of a run here, or a checkpoint of Megatron-LM. Raises UserError naming what
+    differs where its net is another: only keys that change no weight's shape and no arithmetic of short documents may (`_MAY_DIFFER`).
+    """
+    folder = Path(folder).resolve()
+    if (folder / manifests.NAME).is_file() and manifests.read(folder).get("kind") == "save":
+        folder = folder / ("hf" if (folder / "hf" / CONFIG).is_file() else "megatron")
+        if folder.name == "megatron":
+            from model.megatron.checkpoint import load_model_only
+
+            load_model_only(folder, net)
+            return
+    if (folder / CONFIG).is_file():
+        _check_shape(config, read_model(folder), folder)
+        _fill(net, config, folder)
+    elif (folder / "metadata.json").is_file() and (folder / ".metadata").is_file():
+        from model.megatron.adopt import load_megatron_lm
+
+        load_megatron_lm(folder, net)
+    else:
+        raise UserError(
+            f"{folder} has no weights to start from; name a folder with {CONFIG} and *.safetensors, a save of a run, or a folder of "
+            "Megatron-LM with metadata.json and .metadata"
+        )
+
+
+def _fill(net: "Net", config: ModelConfig, folder: Path) -> None:
+    if isinstance(config, EncoderConfig):
+        from model.hf.modernbert import fill_modernbert
+
+        fill_modernbert(net, config, folder)
+        return
+    from model.hf.decoder import load_weights
+
+    load_weights(net, config, folder)
+
+
+def _check_shape(ours: ModelConfig, theirs: ModelConfig, folder: Path) -> None:
+    """Raise UserError listing the keys in which two nets differ."""
+    if type(ours) is not type(theirs):
+        raise UserError(f"{folder} holds a {theirs.architecture}, not model.architecture={ours.architecture}; choose model=... to fit it")
+    keys = [field.name for field in dataclasses.fields(ours) if field.name not in _MAY_DIFFER]
+    wrong = [key for key in keys if getattr(ours, key) != getattr(theirs, key)]
+    if wrong:
+        told = ", ".join(f"model.{key}={getattr(ours, key)} (there {getattr(theirs, key)})" for key in wrong)
+        raise UserError(f"{folder} holds another net than the one asked for: {told}; set these as there, or name another folder")
 
 
 def check_exportable(config: ModelConfig) -> None:

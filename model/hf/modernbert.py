@@ -10,12 +10,10 @@ from conf.schema import EncoderConfig
 from model.hf import config as configs
 from model.hf import weights
 from model.hf.sentence_transformers import write_modules
-from model.hf.tensors import TensorReader, write_tensors
+from model.hf.tensors import SHARD_BYTES, TensorReader, write_tensors
 from model.hf.tokenizer import copy_tokenizer
 from model.megatron import ranks
 from model.nets.encoder import ModernBert, build_encoder
-
-SHARD_BYTES = 5_000_000_000
 
 
 def export_modernbert(
@@ -50,9 +48,15 @@ def load_modernbert(folder: str | Path) -> tuple[EncoderConfig, ModernBert]:
 
     Call `model.megatron.startup.start` before. Raises UserError naming the key or tensor that does not fit.
     """
-    folder = Path(folder)
-    config = configs.to_ours(folder)
+    config = configs.to_ours(Path(folder))
     model = build_encoder(config, initialise=False)
+    fill_modernbert(model, config, folder)
+    return config, model
+
+
+def fill_modernbert(model: ModernBert, config: EncoderConfig, folder: str | Path) -> None:
+    """Fill `model`, built for `config`, with the weights in `folder`. Raises UserError naming the tensor that does not fit."""
+    folder = Path(folder)
     if not (model.pre_process and model.post_process):
         raise UserError(f"{folder} can only be read whole; set parallel.pipeline=1")
     ours, known = dict(model.named_parameters()), weights.names(config)
@@ -65,7 +69,6 @@ def load_modernbert(folder: str | Path) -> tuple[EncoderConfig, ModernBert]:
             _check_tied(reader, foreign, ours[known[weights.TABLE]], model)
     if foreign:
         raise UserError(f"{folder} has the tensor {min(foreign)}, which is no part of ModernBertForMaskedLM; remove it")
-    return config, model
 
 
 def _check_tied(reader: TensorReader, foreign: set[str], table: torch.Tensor, model: ModernBert) -> None:
