@@ -38,33 +38,37 @@ def randomise(net: torch.nn.Module, config: DecoderConfig, seed: int = 0) -> tor
     """Every parameter drawn anew, large enough for tokens to matter to each other; rows that stand for no token stay as they are."""
     draw = torch.Generator().manual_seed(seed)
     for name, parameter in net.named_parameters():
-        noise = torch.randn(parameter.shape, generator=draw)
-        if parameter.ndim == 2:
-            new = noise * 1.5 / parameter.shape[1] ** 0.5
-        else:
-            new = 0.4 * noise + float(name.endswith("weight"))
-        parameter[: config.vocab_size if "word_embeddings" in name or "output_layer" in name else None].copy_(
-            new[: config.vocab_size if "word_embeddings" in name or "output_layer" in name else None]
-        )
+        new = torch.randn(parameter.shape, generator=draw)
+        new = new * 1.5 / parameter.shape[1] ** 0.5 if parameter.ndim == 2 else 0.4 * new + float(name.endswith("weight"))
+        rows = config.vocab_size if "word_embeddings" in name or "output_layer" in name else None
+        parameter[:rows].copy_(new[:rows])
     return net
+
+
+def theirs_config(config: DecoderConfig) -> transformers.PreTrainedConfig:
+    """`config` as transformers says it."""
+    kind = _CLASSES[config.architecture]
+    scaling = config.rope_scaling
+    rope = {"rope_type": "default" if scaling.kind == "none" else scaling.kind, "rope_theta": config.rope_theta}
+    rope |= {"partial_rotary_factor": config.rope_share} if config.rope_share < 1 else {}
+    rope |= {"factor": scaling.factor} if scaling.kind != "none" else {}
+    rope |= {"original_max_position_embeddings": scaling.original_max_positions} if scaling.kind in ("llama3", "yarn") else {}
+    if scaling.kind == "llama3":
+        rope |= {"low_freq_factor": scaling.low_freq_factor, "high_freq_factor": scaling.high_freq_factor}
+    eps = "layer_norm_eps" if kind == "Phi" else "rms_norm_eps"
+    values = {"head_dim": config.head_width} if kind not in ("Phi", "Qwen2") else {}
+    values |= {"sliding_window": config.window} if kind == "Mistral" else {}
+    return getattr(transformers, f"{kind}Config")(
+        vocab_size=config.vocab_size, hidden_size=config.hidden_size, intermediate_size=config.ffn_size,
+        num_hidden_layers=config.num_layers, num_attention_heads=config.num_heads, num_key_value_heads=config.num_kv_heads,
+        max_position_embeddings=config.max_positions,
+        tie_word_embeddings=config.tie_embeddings, rope_parameters=rope, attn_implementation="eager", **{eps: config.norm_eps}, **values,
+    )  # fmt: skip
 
 
 def theirs(config: DecoderConfig, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
     """transformers' net of the same family with `weights`, which are ours, whole, by name."""
-    kind = _CLASSES[config.architecture]
-    scaling = config.rope_scaling
-    rope = {"rope_type": "default" if scaling.kind == "none" else scaling.kind, "rope_theta": config.rope_theta, "factor": scaling.factor}
-    rope |= {"low_freq_factor": scaling.low_freq_factor, "high_freq_factor": scaling.high_freq_factor}
-    rope |= {"original_max_position_embeddings": scaling.original_max_positions, "partial_rotary_factor": config.rope_share}
-    eps = "layer_norm_eps" if kind == "Phi" else "rms_norm_eps"
-    values = {"head_dim": config.head_width} if kind not in ("Phi", "Qwen2") else {}
-    values |= {"sliding_window": config.window} if kind == "Mistral" else {}
-    settings = getattr(transformers, f"{kind}Config")(
-        vocab_size=config.vocab_size, hidden_size=config.hidden_size, intermediate_size=config.ffn_size, num_hidden_layers=config.num_layers,
-        num_attention_heads=config.num_heads, num_key_value_heads=config.num_kv_heads, max_position_embeddings=config.max_positions,
-        tie_word_embeddings=config.tie_embeddings, rope_parameters=rope, attn_implementation="eager", **{eps: config.norm_eps}, **values,
-    )  # fmt: skip
-    net = getattr(transformers, f"{kind}ForCausalLM")(settings).eval()
+    net = getattr(transformers, f"{_CLASSES[config.architecture]}ForCausalLM")(theirs_config(config)).eval()
     missing, unexpected = net.load_state_dict(translate(config, weights), strict=False)
     assert not unexpected and set(missing) <= ({"lm_head.weight"} if config.tie_embeddings else set())
     net.tie_weights()
