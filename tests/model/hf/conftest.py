@@ -9,8 +9,10 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
 from common.files import write_json
-from conf.schema import EncoderConfig, ParallelConfig
+from conf.schema import DecoderConfig, EncoderConfig, ParallelConfig
+from conf.schema.model import RopeScalingConfig
 from model.megatron import startup
+from model.nets.decoder import Decoder, build_decoder
 from model.nets.encoder import ModernBert, build_encoder
 from model.nets.pack import Pack
 
@@ -90,3 +92,68 @@ def tokenizer_folder(tmp_path_factory) -> Path:
     tokenizer.save(str(folder / "tokenizer.json"))
     write_json(folder / "tokenizer_config.json", TOKENIZER_SETTINGS)
     return folder
+
+
+_ODD = {
+    "vocab_size": 1000, "num_layers": 2, "hidden_size": 64, "num_heads": 4, "num_kv_heads": 2, "head_width": 16, "ffn_size": 96,
+    "max_positions": 256,
+}  # fmt: skip
+"""A vocabulary that must be filled up, heads of queries in groups."""
+DECODERS = {
+    "qwen3": DecoderConfig(architecture="qwen3", **_ODD | {"head_width": 32}),
+    "qwen2": DecoderConfig(architecture="qwen2", **_ODD),
+    "llama": DecoderConfig(
+        architecture="llama",
+        rope_scaling=RopeScalingConfig(kind="llama3", factor=8.0, original_max_positions=64),
+        tie_embeddings=False,
+        **_ODD,
+    ),
+    "mistral": DecoderConfig(architecture="mistral", window=16, tie_embeddings=False, norm_eps=1e-5, **_ODD),
+    "phi": DecoderConfig(
+        architecture="phi", rope_share=0.5, tie_embeddings=False, dropout=0.1, norm_eps=1e-5, **_ODD | {"num_kv_heads": 4}
+    ),
+}
+
+
+@pytest.fixture(params=DECODERS)
+def decoder_config(request) -> DecoderConfig:
+    """A net of every family in turn."""
+    return DECODERS[request.param]
+
+
+@pytest.fixture
+def qwen() -> DecoderConfig:
+    """The net of one family."""
+    return DECODERS["qwen3"]
+
+
+@pytest.fixture
+def random_decoder() -> Callable[[DecoderConfig], Decoder]:
+    """Builds a decoder in which no parameter has its initial value, in evaluation mode."""
+    return randomised_decoder
+
+
+def randomised_decoder(config: DecoderConfig) -> Decoder:
+    """The same on every layout of one rank."""
+    net = build_decoder(config).eval()
+    draw = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            noise = torch.randn(parameter.shape, generator=draw)
+            is_norm = "norm" in name and name.endswith("weight")
+            centre, spread = (0.0, 1.5 * parameter.shape[-1] ** -0.5) if parameter.ndim > 1 else (float(is_norm), 0.3)
+            parameter.copy_(centre + spread * noise)
+    return net
+
+
+@pytest.fixture
+def causal_lm() -> Callable[[Path], torch.nn.Module]:
+    """Loads a folder with transformers as people do, in evaluation mode, after nothing was missing or left over."""
+    from transformers import AutoModelForCausalLM
+
+    def load(folder: Path) -> torch.nn.Module:
+        model, found = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+        assert not any(found.values()), found
+        return model.eval()
+
+    return load
