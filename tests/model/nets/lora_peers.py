@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-import peft
 import torch
 
 from conf.schema import CausalConfig, DecoderConfig, LoraConfig, OptimConfig, ParallelConfig
@@ -49,8 +48,10 @@ def pairs(net: Decoder) -> dict[str, torch.nn.Parameter]:
     return found
 
 
-def peft_peer(net: Decoder, config: DecoderConfig) -> peft.PeftModel:
+def peft_peer(net: Decoder, config: DecoderConfig) -> torch.nn.Module:
     """transformers' net with the same weights, and peft's pairs with the same ones."""
+    import peft
+
     base = {name: parameter for name, parameter in net.named_parameters() if ".lora_" not in name}
     lora = config.lora
     settings = peft.LoraConfig(
