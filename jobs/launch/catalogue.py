@@ -136,6 +136,10 @@ def _sweep_stages(config: Config) -> list[list[Config]]:
     return [] if config.sweep.elements < 2 or config.sweep.step is not None else [_elements(config, "sweep")]
 
 
+def _merge_needs(config: Config) -> dict[str, str]:
+    return _named("merge.saves", config.merge.saves) or {"merge.run": config.merge.run}
+
+
 JOBS = {
     job.name: job
     for job in (
@@ -156,6 +160,7 @@ JOBS = {
         Job("mix", "mix sources into phases", lambda c: c.mixture.output, _mix_needs),
         Job("train", "train, with saves", lambda c: c.run_dir, _train_needs, distributed=True, gpu=True),
         Job("sweep", "probe retrieval at every save", _sweep_home, _sweep_needs, _sweep_stages, lenient=True, gpu=True),
+        Job("merge", "average saves", lambda c: c.merge.output, _merge_needs, gpu=True),
         Job("export", "export the best save", lambda c: c.export.output, lambda c: {"export.save": c.export.save}),
     )
 }

@@ -18,6 +18,7 @@ JOBS = [
     "topics",
     "export",
     "fetch",
+    "merge",
     "mix",
     "ocr",
     "pipeline",

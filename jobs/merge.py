@@ -1,0 +1,180 @@
+"""Average saves of a run into one model, in Hugging Face's format: their mean, or an exponential moving average along them.
+
+Without merge.window every number of last saves from 2 up is averaged, each average is measured by sweep.metric as the saves of a run are,
+and the best is kept. The same command again does nothing.
+
+  python -m jobs.merge experiment=quickstart                                      the window that retrieves best
+  python -m jobs.merge merge.run=runs/cpt/seed_0 merge.window=[4] merge.output=models/cpt_mean
+  python -m jobs.merge experiment=decoder/cpt_demo sweep.metric=perplexity/law merge.method=exponential merge.decay=0.7
+  python -m jobs.merge 'merge.saves=[models/one, models/two]' merge.output=models/both
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from common import manifest as manifests
+from common.errors import UserError
+from common.files import digest_of
+from common.progress import say
+from conf.schema import Config
+from jobs.cli import main
+
+if TYPE_CHECKING:
+    from model.surgery.inputs import Model
+    from model.surgery.selection import Row, Selection, WeightsOf
+
+
+def run(config: Config) -> Path:
+    """Fill ``merge.output`` and return it; does nothing where it holds this merge already.
+
+    Raises UserError for models that cannot be averaged, settings that cannot be meant, and an output that this job did not make.
+    """
+    from model.surgery.average import combine
+    from model.surgery.inputs import check_alike, model_in, models_of_run
+
+    models = [model_in(folder) for folder in config.merge.saves] or models_of_run(config.merge.run)
+    windows, weights_of, output = _windows(config, models), _weights(config), Path(config.merge.output)
+    asked = _asked(config, models[-windows[-1] :], windows)
+    work = output.with_name(f"{output.name}.windows")
+    if _existing(output) == digest_of(asked):
+        say(f"{output} holds this merge already")
+        _tidy(config, work)
+        return output
+    check_alike(models[-windows[-1] :])
+    if config.dry_run:
+        _show(config, models, windows, weights_of)
+        return output
+    facts = {"asked": asked, "window": windows[0]}
+    if len(windows) == 1:
+        combine(models[-windows[0] :], weights_of(windows[0]), output, **facts)
+        say(f"the average of {', '.join(model.name for model in models[-windows[0] :])}: {output}")
+        return output
+    from jobs.launch.probing import claims
+    from model.surgery.selection import select
+
+    found = select(config, models, windows, weights_of, work, claims())
+    _publish(found, output, {**facts, "window": found.window, "choice": found.plain()})
+    _tidy(config, work)
+    _tell(found, output)
+    return output
+
+
+def _windows(config: Config, models: Sequence["Model"]) -> list[int]:
+    """Numbers of models to average, ascending."""
+    most = len(models)
+    if most < 2:
+        raise UserError(f"merge.saves names {most} folder, and an average takes 2 or more; name another")
+    given = sorted(set(config.merge.window)) or ([most] if config.merge.saves else list(range(2, most + 1)))
+    for window in given:
+        if not 2 <= window <= most:
+            raise UserError(f"merge.window={window} is no number of models to average; give numbers from 2 to {most}, which are there")
+    return given
+
+
+def _weights(config: Config) -> "WeightsOf":
+    from model.surgery.average import exponential, uniform
+
+    if config.merge.method == "uniform":
+        return uniform
+    if not 0 < config.merge.decay <= 1:
+        raise UserError(f"merge.decay={config.merge.decay} is no ratio of weights; give a number above 0, and 1 at most")
+    return partial(exponential, decay=config.merge.decay)
+
+
+def _asked(config: Config, models: Sequence["Model"], windows: Sequence[int]) -> dict[str, Any]:
+    """What the result depends on."""
+    found = {"method": config.merge.method, "windows": list(windows), "models": [digest_of(model.files) for model in models]}
+    if config.merge.method == "exponential":
+        found["decay"] = config.merge.decay
+    if len(windows) > 1:
+        found["measured"] = _measures(config)
+    return found
+
+
+def _measures(config: Config) -> dict[str, Any]:
+    """What a choice depends on. Raises UserError for a metric that nothing measures."""
+    from model.evaluation.choice import parse_choice
+    from model.evaluation.measures import sets
+    from model.evaluation.prepared import settings_digest
+    from model.evaluation.retrieval_set import digest_retrieval
+    from model.evaluation.texts import digest_texts
+
+    choice = parse_choice(config)
+    found: dict[str, Any] = {"metric": choice.name, "evaluation": asdict(config.evaluation)}
+    found["texts"] = {name: digest_texts(path, f"evaluation.{role}.{name}") for name, (role, path) in sets(config.evaluation).items()}
+    if Path(config.data.retrieval).exists():
+        found |= {"probe": settings_digest(config.probe), "retrieval": digest_retrieval(config.data.retrieval)}
+    return found
+
+
+def _existing(output: Path) -> str | None:
+    """Digest of what was asked for when ``output`` was made, None where there is none. Raises UserError rather than replace what is not
+    of this job."""
+    from model.surgery.average import KIND
+
+    if not output.exists():
+        return None
+    if (output / manifests.NAME).is_file() and manifests.read(output).get("kind") == KIND:
+        return digest_of(manifests.read(output).get("asked"))
+    if output.is_dir() and not any(output.iterdir()):
+        return None
+    raise UserError(f"{output} exists and is not a merge of this job; set merge.output to another folder, or remove it")
+
+
+def _show(config: Config, models: Sequence["Model"], windows: Sequence[int], weights_of: "WeightsOf") -> None:
+    for window in windows:
+        parts = zip(models[-window:], weights_of(window), strict=True)
+        say(f"would average {', '.join(f'{model.name} x {weight:.3g}' for model, weight in parts)}")
+    if len(windows) > 1:
+        say(f"would measure each by {config.sweep.metric}, and the models by themselves where they are not measured yet")
+    say(f"would write {'the best' if len(windows) > 1 else 'it'} to {config.merge.output}")
+
+
+def _publish(found: "Selection", output: Path, facts: dict[str, Any]) -> None:
+    """Move the chosen average to ``output``."""
+    manifests.write(found.folder, {**manifests.read(found.folder), **facts})
+    if output.exists():
+        shutil.rmtree(output)
+    found.folder.rename(output)
+
+
+def _tidy(config: Config, work: Path) -> None:
+    """Remove what the choice has left, but for averages that are to be kept."""
+    if not work.exists():
+        return
+    for folder in work.glob("checkpoints/*") if config.merge.keep else [work]:
+        if folder.is_symlink() or not (folder / "hf").exists():
+            folder.unlink() if folder.is_symlink() else shutil.rmtree(folder)
+
+
+def _tell(found: "Selection", output: Path) -> None:
+    """The table, and one sentence."""
+    table = Table(title=f"Averages of saves by {found.metric}", title_justify="left", box=SIMPLE_HEAD, show_edge=False)
+    table.add_column("saves")
+    table.add_column(found.metric + (" (less is better)" if found.lower else ""), justify="right")
+    last = max(found.averages)
+    for window, row in found.averages.items():
+        table.add_row(row.name, _cell(row), style="bold green" if window == found.window else "", end_section=window == last)
+    table.add_row(f"best single: {found.single.name}", _cell(found.single), style="dim")
+    console = Console(width=None if Console().is_terminal else 120)
+    console.print(table)
+    verdict = "better than" if found.gained else "not better than"
+    best = found.averages[found.window]
+    text = f"Kept the average of the {best.name}: {found.metric} {best.value:.4g}, {verdict} the best single save ({found.single.name})"
+    console.print(f"{text}, {found.single.value:.4g}. {output}", highlight=False, soft_wrap=True)
+
+
+def _cell(row: "Row") -> str:
+    return f"{row.interval:.4g}" if row.interval else f"{row.value:.4g}"
+
+
+if __name__ == "__main__":
+    main("merge", run, ("merge", "sweep", "probe", "evaluation", "data", "cluster"))

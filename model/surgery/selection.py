@@ -1,0 +1,165 @@
+"""Which of several averages is kept: each is made, measured as the saves of a run are, and the best stays.
+
+The averages are saves of a run folder of their own while they are chosen among, step 3 being the average of the last 3; so whatever
+a sweep measures of a run, it measures of them, and what is measured already stands when an interrupted selection goes on.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from common import manifest as manifests
+from common.files import make_folder, sweep_asides
+from common.progress import say
+from conf.schema import Config
+from model.evaluation.bootstrap import Interval, bootstrap_mean
+from model.evaluation.choice import Choice, Scores, parse_choice, scores
+from model.evaluation.pending import Claims
+from model.evaluation.sweep import NDCG, Shared, SweepResult, sweep
+from model.surgery.average import combine, identity
+from model.surgery.inputs import HALF, Model
+from model.training.saves import PROBE, checkpoints, list_saves, remove_save, save_name
+from model.training.write_save import write_save
+
+WeightsOf = Callable[[int], list[float]]
+"""Number of models -> their weights."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model, measured."""
+
+    name: str
+    value: float
+    interval: Interval | None
+    """95% interval, over queries or documents; None where the metric has none, or without a bootstrap."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a choice among averages came to."""
+
+    metric: str
+    lower: bool
+    """Whether less is better."""
+    averages: dict[int, Row]
+    """Number of models averaged -> its measurement."""
+    single: Row
+    """The best of the models by itself."""
+    window: int
+    """The number that is best."""
+    folder: Path
+    """That average, in Hugging Face's format."""
+
+    @property
+    def gained(self) -> bool:
+        """Whether the best average is better than the best single model."""
+        best, single = self.averages[self.window].value, self.single.value
+        return best < single if self.lower else best > single
+
+    def plain(self) -> dict[str, Any]:
+        """For the manifest."""
+        averages = {str(window): asdict(row) for window, row in self.averages.items()}
+        return {"metric": self.metric, "lower": self.lower, "averages": averages, "single": asdict(self.single)}
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A run folder after its sweep."""
+
+    found: SweepResult
+    choice: Choice
+    scores: Scores
+    config: Config
+
+    def row(self, step: int, name: str) -> Row:
+        return Row(name, self.scores.values[step], self._interval(step))
+
+    def _interval(self, step: int) -> Interval | None:
+        part, metric = self.choice.part, self.choice.metric
+        resamples, seed = self.config.sweep.bootstrap, self.config.probe.seed
+        if not resamples:
+            return None
+        if self.choice.kind == "retrieval" and metric == NDCG:
+            return bootstrap_mean(_of(self.found.results, step).per_query(part), resamples, seed)
+        if self.choice.kind == "perplexity":
+            return _of(self.found.perplexity, step).interval(part, metric, resamples, seed)
+        return None
+
+
+def _of(results: Sequence[Any], step: int) -> Any:
+    return next(result for result in results if result.step == step)
+
+
+def select(config: Config, models: Sequence[Model], windows: Sequence[int], weights_of: WeightsOf, work: Path, claims: Claims) -> Selection:
+    """Average the last n of ``models`` for each n of ``windows`` and choose by ``sweep.metric``, in the folder ``work``.
+
+    No more than two averages are there at a time, or all with ``merge.keep``. The models by themselves are measured first: those of
+    ``merge.run`` as jobs.sweep does it, so that their results lie in the run; others aside. Errors are those of `combine` and `sweep`.
+    """
+    shared: dict[str, Shared] = {}
+    alone, names = _single(config, models, work / "single", shared, claims)
+    _clear(work, models, windows, weights_of)
+    for window in windows:
+        say(f"average the last {window} of {len(models)}: {', '.join(model.name for model in models[-window:])}")
+        _make(work, window, models[-window:], weights_of(window))
+        found = _measure(config, work, shared, claims)
+        best = found.scores.best([save.step for save in list_saves(work)])
+        for save in list_saves(work):
+            if save.step != best and not config.merge.keep:
+                remove_save(save)
+    step = alone.scores.best(list(names))
+    window = found.scores.best(list(windows))
+    averages = {one: found.row(one, f"last {one}") for one in windows}
+    folder = checkpoints(work) / save_name(window) / HALF
+    return Selection(found.choice.name, found.scores.lower, averages, alone.row(step, names[step]), window, folder)
+
+
+def _single(
+    config: Config, models: Sequence[Model], folder: Path, shared: dict[str, Shared], claims: Claims
+) -> tuple[_Measured, dict[int, str]]:
+    """The models by themselves, measured; and the name of each by its step."""
+    if not config.merge.saves:
+        return _measure(config, Path(config.merge.run), shared, claims), {model.save.step: model.name for model in models}
+    _clear(folder, models, [], lambda count: [])
+    for place, model in enumerate(models, 1):
+        _make(folder, place, [model], [1.0])
+    measured = _measure(config, folder, shared, claims)
+    for save in list_saves(folder):
+        remove_save(save)
+    return measured, {place: model.name for place, model in enumerate(models, 1)}
+
+
+def _measure(config: Config, run: Path, shared: dict[str, Shared], claims: Claims) -> _Measured:
+    own = replace(config.sweep, run=str(run), runs=[], bm25=False, budgets=[], element=None, step=None, retry_failed=True)
+    config = replace(config, sweep=own)
+    found = sweep(config, shared, claims)
+    choice = parse_choice(replace(config, sweep=replace(own, metric=found.metric)))
+    return _Measured(found, choice, scores(choice, found.results, found.perplexity, found.tasks), config)
+
+
+def _clear(work: Path, models: Sequence[Model], windows: Sequence[int], weights_of: WeightsOf) -> None:
+    """Make ``work`` a run folder like that of the models, without averages of an earlier selection that is not this one."""
+    sweep_asides(make_folder(checkpoints(work)))
+    run = models[-1].save and models[-1].save.folder.parents[1]
+    if run and (run / "config.yaml").is_file():  # the length of documents and the shape that a sweep reads there
+        shutil.copyfile(run / "config.yaml", work / "config.yaml")
+    for save in list_saves(work):
+        if save.step not in windows or not _is(save.folder / HALF, models[-save.step :], weights_of(save.step)):
+            remove_save(save)
+
+
+def _is(folder: Path, models: Sequence[Model], weights: Sequence[float]) -> bool:
+    """Whether ``folder`` holds the combination of ``models``."""
+    return (folder / manifests.NAME).is_file() and manifests.read(folder)["parents"] == identity(models, weights)
+
+
+def _make(run: Path, step: int, models: Sequence[Model], weights: Sequence[float]) -> None:
+    """The combination of ``models`` as the save of ``step``, where it is not there."""
+    if (checkpoints(run) / save_name(step) / manifests.NAME).is_file():
+        return
+    trained = models[-1].save.manifest if models[-1].save else {}
+    known = {"tokens": trained.get("tokens", 0), "samples": trained.get("samples", 0)}
+    write_save(run, step, PROBE, lambda folder: combine(models, weights, folder / HALF), **known)
