@@ -1,9 +1,9 @@
 """Small decoders of every family with nothing at its default, and transformers' classes with the same weights."""
 
 import dataclasses
+from typing import Any
 
 import torch
-import transformers
 
 from conf.schema import DecoderConfig
 from conf.schema.model import RopeScalingConfig
@@ -45,8 +45,10 @@ def randomise(net: torch.nn.Module, config: DecoderConfig, seed: int = 0) -> tor
     return net
 
 
-def theirs_config(config: DecoderConfig) -> transformers.PreTrainedConfig:
+def theirs_config(config: DecoderConfig) -> Any:
     """`config` as transformers says it."""
+    import transformers  # here: the ranks of `decoder_ranks` have no use for it
+
     kind = _CLASSES[config.architecture]
     scaling = config.rope_scaling
     rope = {"rope_type": "default" if scaling.kind == "none" else scaling.kind, "rope_theta": config.rope_theta}
@@ -68,6 +70,8 @@ def theirs_config(config: DecoderConfig) -> transformers.PreTrainedConfig:
 
 def theirs(config: DecoderConfig, weights: dict[str, torch.Tensor]) -> torch.nn.Module:
     """transformers' net of the same family with `weights`, which are ours, whole, by name."""
+    import transformers
+
     net = getattr(transformers, f"{_CLASSES[config.architecture]}ForCausalLM")(theirs_config(config)).eval()
     missing, unexpected = net.load_state_dict(translate(config, weights), strict=False)
     assert not unexpected and set(missing) <= ({"lm_head.weight"} if config.tie_embeddings else set())
