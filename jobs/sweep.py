@@ -1,4 +1,5 @@
-"""Measure retrieval at every probe save of a run: the same short contrastive step from each, then exact search.
+"""Measure every probe save of a run: retrieval after the same short contrastive step from each, then exact search; of decoders also
+perplexity on texts (evaluation.domain, evaluation.general) and tasks of lm-eval (evaluation.tasks).
 
 Saves that have a result are left alone, so the same command goes on where it was. Writes eval/step_*.json, scalars at the
 training steps (tb/probe), the link checkpoints/best, eval/statistics.json and report.html. Several runs get a report in common.
@@ -8,35 +9,44 @@ training steps (tb/probe), the link checkpoints/best, eval/statistics.json and r
   python -m jobs.sweep experiment=quickstart probe=full sweep.force=true
   python -m jobs.sweep experiment=quickstart 'sweep.runs=[runs/quickstart/seed_*]' sweep.report=reports/seeds
   python -m jobs.sweep experiment=quickstart sweep.budgets=[30,75,150]     how few probe steps keep the ranking of the saves
+  python -m jobs.sweep sweep.run=runs/cpt/seed_0 evaluation.domain.law=heldout/law.jsonl.zst evaluation.general.prose=heldout/prose
+  python -m jobs.sweep sweep.run=runs/cpt/seed_0 'evaluation.tasks=[belebele_tur_Latn]' sweep.metric=task/belebele_tur_Latn/acc
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from common.progress import say
 from conf.schema import Config
 from jobs.cli import main
-from model.evaluation.metrics import parse_metric
+
+if TYPE_CHECKING:
+    from model.evaluation.measures import Wanted
 
 
 def run(config: Config) -> None:
     """Probe, choose the best save of each run, print the tables, write the reports."""
     from jobs.launch.probing import claims, note_failures, settle
+    from model.evaluation.choice import parse_choice
     from model.evaluation.comparison import comparison_folder, write_comparison
+    from model.evaluation.measures import wanted
     from model.evaluation.pending import probe_saves, whole
-    from model.evaluation.report import write_report
+    from model.evaluation.report import full_verdict, write_report
     from model.evaluation.retrieval import budgets
     from model.evaluation.statements import statements
     from model.evaluation.summary import summarise
     from model.evaluation.sweep import find_runs, probe_runs, sweep_runs
-    from model.evaluation.table import render, verdict
+    from model.evaluation.table import render
+    from model.evaluation.table_texts import tables
 
     runs = find_runs(config.sweep)
     if config.dry_run:
-        parse_metric(config.sweep.metric)
+        parse_choice(config)
         for folder in runs:
-            say(f"would probe {len(probe_saves(folder))} saves of {folder} on {config.data.retrieval}")
+            saves = probe_saves(folder)
+            say(f"would probe {len(saves)} saves of {folder} on {_told(config, wanted(config, saves[-1]))}")
         if config.sweep.budgets:
             say(f"would probe each with {len(budgets(config)) - 1} other numbers of steps: {_cost(config)}")
         return
@@ -52,14 +62,23 @@ def run(config: Config) -> None:
     console = Console(width=None if Console().is_terminal else 120)
     for position, one in enumerate(found):
         report = write_report(one, summary.alone(position))
-        console.print(render(one))
-        console.print(verdict(one), highlight=False, soft_wrap=True)
+        for table in [*tables(one, summary.runs[position]), *([render(one)] if one.wanted.retrieval else [])]:
+            console.print(table)
+        console.print(full_verdict(one, summary.runs[position]), highlight=False, soft_wrap=True, markup=False)
         say(f"curves and table: {report}")
     if config.sweep.runs:
         for name, value, sentence in statements(found, summary):
             console.print(f"{name}: {value}. {sentence}", highlight=False, soft_wrap=True, markup=False)
         folder = Path(config.sweep.report) if config.sweep.report else comparison_folder(runs)
         say(f"all {len(found)} runs: {write_comparison(folder, found, summary)}")
+
+
+def _told(config: Config, wanted: "Wanted") -> str:
+    """What would be measured, in words."""
+    texts = ", ".join([*config.evaluation.domain, *config.evaluation.general])
+    parts = {config.data.retrieval: wanted.retrieval, f"the texts {texts}": wanted.perplexity}
+    parts[f"the tasks {', '.join(config.evaluation.tasks)}"] = wanted.tasks
+    return ", ".join(name for name, there in parts.items() if there)
 
 
 def _cost(config: Config) -> str:
@@ -69,4 +88,4 @@ def _cost(config: Config) -> str:
 
 
 if __name__ == "__main__":
-    main("sweep", run, ("sweep", "probe", "data", "cluster"))
+    main("sweep", run, ("sweep", "probe", "evaluation", "data", "cluster"))

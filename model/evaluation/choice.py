@@ -12,8 +12,6 @@ from model.evaluation.perplexity import Perplexity
 from model.evaluation.results import Result
 from model.evaluation.task_results import TaskScores
 
-FORMS = "a retrieval metric such as dev/ndcg@10, perplexity/<name of a text>, or task/<task>/<metric>"
-
 
 @dataclass(frozen=True)
 class Choice:
@@ -62,14 +60,13 @@ def parse_choice(config: Config) -> Choice:
     try:
         return Choice(name, "retrieval", *parse_metric(name))
     except UserError as error:
-        raise UserError(
-            f"{error} (or {FORMS.partition(', ')[2]})" if sets(config.evaluation) or config.evaluation.tasks else error
-        ) from None
+        others = ", or perplexity/<text>, or task/<task>/<metric>" if sets(config.evaluation) or config.evaluation.tasks else ""
+        raise UserError(f"{error}{others}") from None
 
 
 def choose(config: Config, wanted: Wanted, tasks: Sequence[TaskScores]) -> Choice:
-    """`parse_choice`; where that is a retrieval metric and retrieval is not measured, the first text of the domain (else the first text, else
-    the first metric of the first task), which is said."""
+    """`parse_choice`. Where that is a retrieval metric and retrieval is not measured: the perplexity of the first text, those of the domain
+    first, or the first metric of the first task; that is said."""
     choice = parse_choice(config)
     if choice.kind != "retrieval" or wanted.retrieval:
         return choice

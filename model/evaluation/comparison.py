@@ -8,12 +8,14 @@ from model.evaluation.figure_runs import draw_runs
 from model.evaluation.figure_statistics import draw_budgets, draw_scatter
 from model.evaluation.groups import Group, group_runs
 from model.evaluation.page import figure, page, statistics, table, text
-from model.evaluation.report import BUDGETS, SCATTER, how, written
+from model.evaluation.report import BUDGETS, SCATTER, how, subject, written
+from model.evaluation.sections import forgetting_of_runs
 from model.evaluation.statements import statements
 from model.evaluation.summary import RunSummary, Summary, write_summary
 from model.evaluation.svg import COLOURS
 from model.evaluation.sweep import NDCG, SweepResult
 from model.evaluation.table import count
+from model.evaluation.table_texts import HEADS, perplexity_cells
 
 CAPTION = """Mean over the runs of a configuration; the band reaches from the lowest to the highest of them. Runs that are seeds of one
 configuration have one colour. Stretches that only some of them cover are left out."""
@@ -29,41 +31,72 @@ def write_comparison(folder: Path, found: list[SweepResult], summary: Summary) -
     write_summary(folder / "statistics.json", summary)
     path, groups = folder / "report.html", group_runs(found)
     with atomic_file(path, "w", encoding="utf-8") as file:
-        file.write(page(f"Retrieval over the saves of {len(found)} runs", _body(folder, found, groups, summary)))
+        file.write(page(f"{subject(found)} over the saves of {len(found)} runs", _body(folder, found, groups, summary)))
     return path
 
 
 def _body(folder: Path, found: list[SweepResult], groups: list[Group], summary: Summary) -> str:
+    summaries = dict(zip((one.run for one in found), summary.runs, strict=True))
+    probed = [Group(group.label, runs) for group in groups if (runs := [one for one in group.runs if one.wanted.retrieval])]
+    changes = [(group.label, number, summaries[one.run].forgetting) for number, group in enumerate(groups) for one in group.runs]
     best = read_json(found[0].best.file)
-    return f"""{figure(draw_runs(groups), CAPTION)}
+    return f"""{forgetting_of_runs(changes)}
+{figure(draw_runs(probed), CAPTION) if probed else ""}
 {statistics(statements(found, summary))}
-{figure(draw_scatter(groups), SCATTER)}
+{figure(draw_scatter(probed), SCATTER)}
 {figure(draw_budgets(summary), f"{BUDGETS} Thin lines: runs; thick: their mean.")}
 <h2>Runs</h2>
-{_table(folder, groups, dict(zip((one.run for one in found), summary.runs, strict=True)))}
-<p class="small">Best save of each run by {text(found[0].metric)}, with its nDCG@10 on test queries; intervals are 95% over queries.</p>
-{how(best["settings"])}
+{_table(folder, groups, summaries)}
+<p class="small">{text(_note(found))}</p>
+{_texts(groups, summaries)}
+{how(best["settings"]) if probed and "settings" in best else ""}
 {written(best)}"""
 
 
+def _note(found: list[SweepResult]) -> str:
+    named = "with its nDCG@10 on test queries" if any(one.wanted.retrieval for one in found) else "with its tokens"
+    over = "queries" if all(one.wanted.retrieval for one in found) else "queries and documents"
+    return f"Best save of each run by {found[0].metric}, {named}; intervals are 95% over {over}."
+
+
+def _texts(groups: list[Group], summaries: dict[Path, RunSummary]) -> str:
+    """Every text at the best save of every run."""
+    rows = [(["run", "text", "best step", *HEADS.values(), "change, %"], "")]
+    for group in groups:
+        for one in group.runs:
+            for found in summaries[one.run].perplexity:
+                if found.step == one.best.step:
+                    cells = [one.name, f"{found.text} ({found.role})", str(found.step), *perplexity_cells(found)]
+                    rows.append(([text(cell) for cell in cells], ""))
+    return f"<h2>Perplexity at the best saves</h2>{table(rows)}" if len(rows) > 1 else ""
+
+
 def _table(folder: Path, groups: list[Group], summaries: dict[Path, RunSummary]) -> str:
-    rows = [(["run", "best step", "tokens", "nDCG@10", "minus untrained", "Spearman", "lag, steps", "configuration"], "")]
+    probed = any(one.wanted.retrieval for group in groups for one in group.runs)
+    measured = ["nDCG@10", "minus untrained", "Spearman", "lag, steps"] if probed else []
+    rows = [(["run", "best step", "tokens", *measured, "configuration"], "")]
     runs = [one.run.resolve() for group in groups for one in group.runs]
     unique = len({run.name for run in runs}) == len(runs)
     for number, group in enumerate(groups):
         for one in group.runs:
             name = one.run.resolve().name if unique else one.name
-            summary, difference = summaries[one.run], one.differences.get(one.best.step)
             link = os.path.relpath(one.run.resolve() / "report.html", folder.resolve())
             cells = [
                 f'<span style="color: {COLOURS[number % len(COLOURS)]}">&#9632;</span>&nbsp;<a href="{text(link)}">{text(name)}</a>',
                 str(one.best.step),
                 count(one.best.tokens),
-                f"{one.best.mean('test', NDCG):.3f}",
-                "" if difference is None else f"{difference:+.3f}",
-                "" if summary.correlation is None else f"{summary.correlation.rho:+.2f}",
-                "" if summary.lag is None else f"{summary.lag.steps:+d}",
+                *([] if not probed else _retrieval_cells(one, summaries[one.run])),
                 text(group.label),
             ]
             rows.append((cells, "first" if number and one is group.runs[0] else ""))
     return table(rows)
+
+
+def _retrieval_cells(one: SweepResult, summary: RunSummary) -> list[str]:
+    difference = one.differences.get(one.best.step)
+    return [
+        f"{one.best.mean('test', NDCG):.3f}" if one.wanted.retrieval else "",
+        "" if difference is None else f"{difference:+.3f}",
+        "" if summary.correlation is None else f"{summary.correlation.rho:+.2f}",
+        "" if summary.lag is None else f"{summary.lag.steps:+d}",
+    ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from model.evaluation.svg import to_svg
 from model.evaluation.sweep import NDCG, SweepResult
-from model.evaluation.table import READS, beside, loss_kind, loss_of
+from model.evaluation.table import READS, beside, loss_kind, loss_name, loss_of
 
 MAIN, BESIDE, LOSS, HELDOUT, UNTRAINED, WORDS = "#0b6e99", ("#c4570a", "#7a4fa3", "#5b7f2b"), "#9a9a9a", "#222222", "#b3261e", "#3d6b35"
 
@@ -33,7 +33,7 @@ def draw(found: SweepResult) -> str:
         _draw_loss(loss, found)
         _draw_retrieval(retrieval, found)
 
-    return to_svg("run", "MLM loss and retrieval over the steps of the run", 6.4, fill)
+    return to_svg("run", f"{loss_name(found)} and retrieval over the steps of the run", 6.4, fill)
 
 
 def _draw_loss(axes: Any, found: SweepResult) -> None:
@@ -45,7 +45,7 @@ def _draw_loss(axes: Any, found: SweepResult) -> None:
     if points:
         axes.plot(*zip(*points, strict=True), color=HELDOUT, marker="o", markersize=3.5, linewidth=1, label=f"{kind}, at saves")
         axes.legend()
-    axes.set_ylabel("MLM loss")
+    axes.set_ylabel(loss_name(found))
     axes.grid(axis="y", color="#eeeeee")
 
 

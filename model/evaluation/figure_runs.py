@@ -8,7 +8,7 @@ from model.evaluation.groups import Group, band
 from model.evaluation.results import Result
 from model.evaluation.svg import COLOURS, to_svg
 from model.evaluation.sweep import NDCG, SweepResult
-from model.evaluation.table import count, loss_kind, loss_of
+from model.evaluation.table import count, loss_kind, loss_name, loss_of
 
 Curve = tuple[np.ndarray, np.ndarray]
 """Tokens and values."""
@@ -26,8 +26,8 @@ def draw_runs(groups: list[Group]) -> str:
             _draw_group(retrieval, [_score_curve(one.results) for one in group.runs], colour, group.label)
             _draw_untrained(retrieval, group, colour, None if number else "untrained, best readout")
         _draw_bm25(retrieval, groups[0].runs[0])
-        kinds = {loss_kind(one.results) for group in groups for one in group.runs}
-        loss.set_ylabel(f"MLM loss, {' or '.join(sorted(kinds))}")
+        kinds = {f"{loss_name(one)}, {loss_kind(one.results)}" for group in groups for one in group.runs}
+        loss.set_ylabel(" or ".join(sorted(kinds)))
         retrieval.set(xlabel="tokens", ylabel="nDCG@10, test queries")
         retrieval.set_ylim(bottom=0)
         retrieval.xaxis.set_major_formatter(lambda value, position: count(int(value)))
@@ -35,7 +35,7 @@ def draw_runs(groups: list[Group]) -> str:
             axes.grid(axis="y", color="#eeeeee")
         retrieval.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.18))
 
-    return to_svg("runs", "MLM loss and retrieval of all runs over tokens", 6.0 + 0.18 * len(groups), fill)
+    return to_svg("runs", f"{loss_name(groups[0].runs[0])} and retrieval of all runs over tokens", 6.0 + 0.18 * len(groups), fill)
 
 
 def _loss_curve(results: list[Result]) -> Curve:

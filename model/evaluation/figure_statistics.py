@@ -8,7 +8,7 @@ from model.evaluation.groups import Group
 from model.evaluation.summary import Summary, trained
 from model.evaluation.svg import COLOURS, to_svg
 from model.evaluation.sweep import NDCG
-from model.evaluation.table import count, loss_kind, loss_of
+from model.evaluation.table import count, loss_kind, loss_name, loss_of
 
 MARKERS = "osD^vPX*"
 
@@ -18,8 +18,14 @@ def draw_scatter(groups: list[Group]) -> str | None:
     rows = []
     for number, group in enumerate(groups):
         for one in group.runs:
-            kind = loss_kind(one.results)
-            points = [(loss, r.mean("test", NDCG), r.tokens) for r in trained(one.results) if (loss := loss_of(r, kind)) is not None]
+            if not one.wanted.retrieval:
+                continue
+            kind = f"{loss_name(one)}, {loss_kind(one.results)}"
+            points = [
+                (loss, r.mean("test", NDCG), r.tokens)
+                for r in trained(one.results)
+                if (loss := loss_of(r, loss_kind(one.results))) is not None
+            ]
             rows.append((number, group.label, kind, points))
     values = [tokens for *_, points in rows for *_, tokens in points]
     if not values:
@@ -42,7 +48,7 @@ def draw_scatter(groups: list[Group]) -> str | None:
         bar = figure.colorbar(drawn, ax=axes, location="top", aspect=40, pad=0.02, format=lambda value, position: count(int(value)))
         bar.set_label("tokens")
         bar.locator = MaxNLocator(5)
-        axes.set(xlabel=f"MLM loss, {' or '.join(sorted({kind for _, _, kind, _ in rows}))}", ylabel="nDCG@10, test queries")
+        axes.set(xlabel=" or ".join(sorted({kind for _, _, kind, _ in rows})), ylabel="nDCG@10, test queries")
         axes.grid(color="#eeeeee")
         if len(groups) > 1:
             axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.2))

@@ -113,8 +113,8 @@ def _of_pieces(net: "Decoder", ids: list[np.ndarray]) -> np.ndarray:
 
 
 def token_losses(hidden: Tensor, weight: Tensor, bias: Tensor | None, labels: Tensor, vocab_size: int) -> Tensor:
-    """Cross-entropy of each of ``labels`` [M], fp32, out of ``hidden`` [M, H] and the head's ``weight`` [rows, H] and ``bias`` [rows], whose
-    rows beyond ``vocab_size`` are left out. The logits are made and forgotten `LOGITS_AT_ONCE` at a time."""
+    """Cross-entropy of each of ``labels`` [M], fp32, from ``hidden`` [M, H] and the head: ``weight`` [rows, H] and ``bias`` [rows], of
+    which rows beyond ``vocab_size`` are left out. The logits are made and forgotten `LOGITS_AT_ONCE` at a time."""
     weight, bias = weight[:vocab_size], None if bias is None else bias[:vocab_size]
     rows = max(1, LOGITS_AT_ONCE // vocab_size)
     parts = [

@@ -9,6 +9,7 @@ STYLE = """
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b; background: #fff; max-width: 46rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.4rem; margin: .2rem 0; overflow-wrap: anywhere; } h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem; }
+h3 { font-size: .95rem; margin: 1rem 0 .2rem; overflow-wrap: anywhere; }
 figure { margin: 1rem 0; } figure svg { width: 100%; max-width: 28rem; height: auto; display: block; margin: 0 auto; }
 figcaption, .small { font-size: .85rem; color: #444; }
 .wide { overflow-x: auto; }

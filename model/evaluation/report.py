@@ -1,4 +1,4 @@
-"""report.html of a run: loss and retrieval over its saves, the statistics, and how it was measured."""
+"""report.html of a run: loss, retrieval, perplexity and tasks over its saves, the statistics, and how it was measured."""
 
 import json
 from pathlib import Path
@@ -8,17 +8,19 @@ from model.evaluation.figure import draw
 from model.evaluation.figure_statistics import draw_budgets, draw_scatter
 from model.evaluation.groups import Group
 from model.evaluation.page import figure, page, statistics, table, text
+from model.evaluation.sections import decoder_figures, decoder_sections
 from model.evaluation.statements import statements
-from model.evaluation.summary import Summary, write_summary
+from model.evaluation.summary import RunSummary, Summary, write_summary
 from model.evaluation.sweep import SweepResult
 from model.evaluation.table import READS, columns, lines, verdict
+from model.evaluation.table_texts import text_verdict
 
 CAPTION = "shows that the pipeline measures differences between saves, not that the model is good"
 SCATTER = "Loss against retrieval, a point a save after step 0, joined in the order of training."
 BUDGETS = """Kendall's tau with the full probe's ranking of the saves, and regret: how far below the best the save lies that would be
 chosen, both by the metric that chooses."""
 FILES = {
-    "eval": "results of every save, JSON and nDCG@10 per query, and the statistics",
+    "eval": "results of every save, JSON and the values of every query or document, and the statistics",
     "metrics.jsonl": "losses of every step",
     "config.yaml": "the frozen configuration",
     "manifest.json": "inputs, versions, attempts",
@@ -33,27 +35,59 @@ def write_report(found: SweepResult, summary: Summary) -> Path:
     write_summary(found.run / "eval" / "statistics.json", summary)
     path = found.run / "report.html"
     with atomic_file(path, "w", encoding="utf-8") as file:
-        file.write(page(f"Retrieval over the saves of {found.name}", _body(found, summary)))
+        file.write(page(f"{subject([found])} over the saves of {found.name}", _body(found, summary)))
     return path
 
 
+def subject(found: list[SweepResult]) -> str:
+    """What was measured, as a title."""
+    wanted = [one.wanted for one in found]
+    parts = {
+        "perplexity": any(one.perplexity for one in wanted),
+        "tasks": any(one.tasks for one in wanted),
+        "retrieval": any(one.retrieval for one in wanted),
+    }
+    return ", ".join(name for name, there in parts.items() if there).capitalize()
+
+
 def _body(found: SweepResult, summary: Summary) -> str:
-    best = read_json(found.best.file)
-    counts = f"{best['queries']['test']} test queries over {best['documents']['test']} documents; {best['pairs']} training pairs"
-    reads = f"metrics of the readout {found.best.readout}, {READS[found.best.readout]}"
-    return f"""<p>{text(verdict(found))}</p>
-{figure(draw(found), f"This picture {CAPTION}. {_reading(found)}")}
+    run = summary.runs[0]
+    return f"""<p>{text(full_verdict(found, run))}</p>
+{decoder_figures(found, run)}
+{_retrieval_figure(found)}
 {statistics(statements([found], summary))}
 {figure(draw_scatter([Group(found.name, [found])]), SCATTER)}
 {figure(draw_budgets(summary), BUDGETS)}
-<h2>Numbers</h2>
+{decoder_sections(found, run)}
+{_retrieval_numbers(found, summary)}
+<h2>Files</h2>
+<ul class="small">{_links(found.run)}</ul>
+{written(read_json(found.best.file))}"""
+
+
+def full_verdict(found: SweepResult, summary: RunSummary) -> str:
+    """The verdicts on all that was measured, and what failed."""
+    failed = "" if found.wanted.retrieval else " ".join(f"Step {step} failed: {cause}." for step, cause in found.failed.items())
+    parts = [text_verdict(found, summary), verdict(found) if found.wanted.retrieval else "", failed]
+    return " ".join(part for part in parts if part)
+
+
+def _retrieval_figure(found: SweepResult) -> str:
+    return figure(draw(found), f"This picture {CAPTION}. {_reading(found)}") if found.wanted.retrieval else ""
+
+
+def _retrieval_numbers(found: SweepResult, summary: Summary) -> str:
+    """The table with its intervals, and how it was measured."""
+    if not found.wanted.retrieval:
+        return ""
+    best = read_json(found.best.file)
+    counts = f"{best['queries']['test']} test queries over {best['documents']['test']} documents; {best['pairs']} training pairs"
+    reads = f"metrics of the readout {found.best.readout}, {READS[found.best.readout]}"
+    return f"""<h2>{"Retrieval" if found.wanted.decoder else "Numbers"}</h2>
 {_table(found)}
 <p class="small">{text(counts)}; {text(reads)}. The best save is chosen by {text(found.metric)}.</p>
 {_intervals(found, summary)}
-{how(best["settings"])}
-<h2>Files</h2>
-<ul class="small">{_links(found.run)}</ul>
-{written(best)}"""
+{how(best["settings"])}"""
 
 
 def how(settings: dict) -> str:

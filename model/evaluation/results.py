@@ -21,6 +21,8 @@ from model.training.saves import Save, save_name
 KIND, RECORD = "probe", "measured save"
 KNOWN = ("step", "tokens", "samples", "loss", "heldout_loss")
 """What results repeat of the manifest of a save."""
+ONLY_PHASE = "main"
+"""Name of the phase of a training without phases."""
 Means = dict[str, dict[str, dict[str, float]]]
 """Readout -> split -> metric -> mean over queries."""
 
@@ -110,9 +112,10 @@ def write_record(file: Path, save: Save) -> None:
 
 
 def known(save: Save) -> dict[str, Any]:
-    """What results repeat of the manifest of ``save``; ``phase`` only where it says one."""
+    """What results repeat of the manifest of ``save``; of a training in phases also the one in which it was made."""
     found = {key: save.manifest.get(key) for key in KNOWN}
-    return found | ({"phase": save.manifest["phase"]} if save.manifest.get("phase") else {})
+    phases = [name for name in save.manifest.get("phases", {}) if name != ONLY_PHASE]
+    return found | ({"phase": phases[-1]} if phases else {})
 
 
 def read_result(file: Path) -> Result:

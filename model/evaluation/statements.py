@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from model.evaluation.forgetting import DOMAIN, GENERAL
 from model.evaluation.statistics import Correlation
 from model.evaluation.summary import RunSummary, Summary
 from model.evaluation.sweep import SweepResult
@@ -20,7 +21,7 @@ class Statement(NamedTuple):
 
 def statements(found: list[SweepResult], summary: Summary) -> list[Statement]:
     """What is known of the runs in ``found``, in the order in which it is best read."""
-    return [*_best(found), *_correlation(summary), *_lag(summary.runs), *_budgets(summary.runs)]
+    return [*_best(found), *_changes(found, summary.runs), *_correlation(summary), *_lag(summary.runs), *_budgets(summary.runs)]
 
 
 def _best(found: list[SweepResult]) -> list[Statement]:
@@ -35,6 +36,33 @@ def _best(found: list[SweepResult]) -> list[Statement]:
     means, above = [difference.mean for difference in differences], sum(difference.low > 0 for difference in differences)
     sentence = f"Mean and range over runs; the 95% interval over queries lies above 0 in {above} of {len(differences)} runs."
     return [Statement(name, f"{np.mean(means):+.3f} [{min(means):+.3f}, {max(means):+.3f}]", sentence)]
+
+
+def _changes(found: list[SweepResult], runs: list[RunSummary]) -> list[Statement]:
+    """What the best saves gained on the domain and what they forgot."""
+    pairs = [
+        (change, run.forgetting[0].step)
+        for one, run in zip(found, runs, strict=True)
+        for change in run.forgetting
+        if change.step == one.best.step
+    ]
+    if not pairs:
+        return []
+    statements = []
+    for role in (DOMAIN, GENERAL):
+        name = f"Change of {role} perplexity per character at the best save"
+        if len(pairs) == 1:
+            change, first = pairs[0]
+            sentence = f"Step {change.step} against step {first}; interval: 95%, paired bootstrap over documents."
+            statements.append(Statement(name, f"{getattr(change, role):+.1f} %", sentence))
+            continue
+        intervals = [getattr(change, role) for change, _ in pairs]
+        means = [interval.mean for interval in intervals]
+        better, worse = sum(one.high < 0 for one in intervals), sum(one.low > 0 for one in intervals)
+        bounds = f"lies below 0 in {better} and above 0 in {worse} of {len(means)} runs"
+        sentence = f"Mean and range over runs; the 95% interval over documents {bounds}."
+        statements.append(Statement(name, f"{np.mean(means):+.1f} [{min(means):+.1f}, {max(means):+.1f}] %", sentence))
+    return statements
 
 
 def _correlation(summary: Summary) -> list[Statement]:

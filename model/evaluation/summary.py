@@ -1,14 +1,16 @@
 """What a sweep says of its runs in numbers: per run, and of all runs together. Saves of step 0 are the baseline and no part of them."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy import nan
 
 from common.files import write_json
 from model.evaluation.bootstrap import Interval, bootstrap_mean
-from model.evaluation.metrics import parse_metric
+from model.evaluation.forgetting import Change, TextPerplexity, forgetting, text_perplexities
+from model.evaluation.metrics import METRICS, parse_metric
 from model.evaluation.results import Result
 from model.evaluation.statistics import Correlation, Lag, correlation, kendall, lag, regret
 from model.evaluation.sweep import NDCG, SweepResult
@@ -45,6 +47,10 @@ class RunSummary:
     """By steps; empty where none were measured."""
     dev_test: float
     """Kendall's tau-b of the full probe's ranking on dev and on test queries: how much two samples of queries agree."""
+    perplexity: list[TextPerplexity] = field(default_factory=list)
+    """Text by text and by step; empty where it was not measured."""
+    forgetting: list[Change] = field(default_factory=list)
+    """By step; empty without a text of the domain and a general one."""
 
 
 @dataclass
@@ -77,6 +83,16 @@ def trained(results: list[Result]) -> list[Result]:
 
 
 def _run(found: SweepResult, resamples: int, seed: int) -> RunSummary:
+    if found.wanted.retrieval:
+        one = _of_retrieval(found, resamples, seed)
+    else:
+        one = RunSummary(found.name, loss_kind(found.results), {}, None, None, [], nan)
+    one.perplexity = text_perplexities(found.perplexity, resamples, seed)
+    one.forgetting = forgetting(found.perplexity, resamples, seed)
+    return one
+
+
+def _of_retrieval(found: SweepResult, resamples: int, seed: int) -> RunSummary:
     means = {r.step: bootstrap_mean(r.per_query("test"), resamples, seed) if resamples else None for r in found.results}
     pair, kind = _losses_and_scores(found), loss_kind(found.results)
     measured = [result for result in trained(found.results) if loss_of(result, kind) is not None]
@@ -91,17 +107,19 @@ def _run(found: SweepResult, resamples: int, seed: int) -> RunSummary:
 
 
 def _losses_and_scores(found: SweepResult) -> tuple[np.ndarray, np.ndarray]:
-    """Loss and test nDCG@10 [saves] of the trained saves that have a loss."""
+    """Loss and test nDCG@10 [saves] of the trained saves that have a loss; none where retrieval is not measured."""
+    if not found.wanted.retrieval:
+        return np.zeros(0), np.zeros(0)
     kind = loss_kind(found.results)
     rows = [(loss, r.mean("test", NDCG)) for r in trained(found.results) if (loss := loss_of(r, kind)) is not None]
     return np.array([loss for loss, _ in rows]), np.array([score for _, score in rows])
 
 
 def _budgets(found: SweepResult) -> list[Budget]:
-    """Over the saves that every probe has measured."""
+    """Over the saves that every probe has measured. Where the best save is not chosen by retrieval, they rank by dev nDCG@10."""
     if not found.budgets:
         return []
-    split, metric = parse_metric(found.metric)
+    split, metric = parse_metric(found.metric if found.metric.rpartition("/")[2] in METRICS else f"dev/{NDCG}")
     series = {steps: {r.step: r.mean(split, metric) for r in trained(results)} for steps, results in found.budgets.items()}
     full = {r.step: r.mean(split, metric) for r in trained(found.results)}
     common = sorted(set(full).intersection(*series.values()))

@@ -39,10 +39,15 @@ def loss_of(result: Result, kind: str) -> float | None:
     return result.heldout_loss if kind == "held-out" else result.train_loss
 
 
+def loss_name(found: SweepResult) -> str:
+    """Of what the net was trained with."""
+    return "loss" if found.wanted.decoder else "MLM loss"
+
+
 def columns(found: SweepResult) -> list[str]:
     """Headings: what was trained, the metrics of the main readout on the test queries, nDCG@10 of the readouts beside it."""
     others = [f"{SHORT[NDCG]} {name}" for name in beside(found)]
-    return ["step", "tokens", f"MLM loss ({loss_kind(found.results)})", *(SHORT[name] for name in METRICS), *others]
+    return ["step", "tokens", f"{loss_name(found)} ({loss_kind(found.results)})", *(SHORT[name] for name in METRICS), *others]
 
 
 def beside(found: SweepResult) -> list[str]:

@@ -95,10 +95,8 @@ class Tasks:
             if not set(names) <= set(found.all_tasks):
                 found = TaskManager(include_path=folders)
             if unknown := [name for name in names if name not in found.all_tasks]:
-                raise UserError(
-                    f"evaluation.tasks: lm-eval {self.version} has no task {unknown[0]}{suggestion(unknown[0], found.all_tasks)}; own ones are "
-                    "found in evaluation.task_folders"
-                )
+                mend = suggestion(unknown[0], found.all_tasks) or "; name the folder of your own with evaluation.task_folders"
+                raise UserError(f"evaluation.tasks: lm-eval {self.version} has no task {unknown[0]}{mend}")
             self._manager = found
         return self._manager
 

@@ -15,7 +15,7 @@ ENDINGS = (".txt", ".jsonl", ".parquet", ".txt.gz", ".jsonl.gz", ".txt.zst", ".j
 
 
 def text_files(path: str | Path, key: str) -> list[Path]:
-    """The file ``path``, or the files of text in and below the folder, sorted; ``key`` of the configuration named it. Raises UserError where
+    """The file ``path``, or the files of text in and below the folder, sorted. Raises UserError, naming ``key`` of the configuration, where
     there are none."""
     path = Path(path)
     if path.is_file():
