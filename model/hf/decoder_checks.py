@@ -73,10 +73,11 @@ def _problem(found: list[tuple[int, _Seen]], config: DecoderConfig) -> str | Non
 
 
 def _dead(alive: torch.Tensor) -> tuple[int, int] | None:
-    """The first group of rows none of which is alive: from, to."""
+    """Rows without life, from and to, where they fill at least one group."""
     start = 0
     for group in alive.chunk(_GROUPS):
         if not bool(group.any()):
-            return start, start + len(group)
+            before, after = alive[:start].nonzero(), alive[start:].nonzero()
+            return int(before[-1]) + 1 if len(before) else 0, start + int(after[0]) if len(after) else len(alive)
         start += len(group)
     return None

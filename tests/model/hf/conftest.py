@@ -122,6 +122,12 @@ def decoder_config(request) -> DecoderConfig:
 
 
 @pytest.fixture
+def all_decoders() -> dict[str, DecoderConfig]:
+    """By family."""
+    return DECODERS
+
+
+@pytest.fixture
 def qwen() -> DecoderConfig:
     """The net of one family."""
     return DECODERS["qwen3"]
