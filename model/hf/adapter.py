@@ -47,23 +47,25 @@ def load_adapter(net: Decoder, folder: str | Path) -> None:
     """
     from safetensors import SafetensorError, safe_open
 
-    config, folder = net.decoder_config, Path(folder)
-    _check(config, folder)
+    config, file = net.decoder_config, Path(folder) / WEIGHTS
+    _check(config, Path(folder))
+    own = dict(_pairs(net))
+    shapes = {_in_layer(name): whole_shape(parameter, net.tp_group) for name, parameter in own.items()}
     try:
-        with safe_open(folder / WEIGHTS, framework="pt") as file, torch.no_grad():
-            found, known = set(file.keys()), set(_names(config))
-            if found != known:
-                raise UserError(
-                    f"{folder / WEIGHTS} {'lacks' if known - found else 'has'} the tensor {min(known - found or found - known)}, "
-                    f"{'which' if known - found else 'and none such'} is in an adapter of this net; choose another one or another model"
-                )
-            for name, parameter in _pairs(net):
-                shape, wanted = tuple(file.get_slice(name).get_shape()), whole_shape(parameter, net.tp_group)
+        with safe_open(file, framework="pt") as opened, torch.no_grad():
+            found, known = set(opened.keys()), set(_names(config))
+            if missing := known - found:
+                raise UserError(f"{file} lacks {min(missing)}, which an adapter of this net has; choose another one")
+            if foreign := found - known:
+                raise UserError(f"{file} has {min(foreign)}, which no adapter of this net has; choose another one")
+            for name in sorted(known):  # all of them, so that every pipeline stage refuses alike
+                shape, wanted = tuple(opened.get_slice(name).get_shape()), shapes[_in_layer(name)]
                 if shape != wanted:
-                    raise UserError(f"{folder / WEIGHTS} has {name} of shape {shape}, and this net of {wanted}; choose another adapter")
-                parameter.copy_(part(file.get_tensor(name), parameter, net.tp_group))
+                    raise UserError(f"{file} has {name} of shape {shape}, and this net has {wanted}; choose another adapter")
+            for name, parameter in own.items():
+                parameter.copy_(part(opened.get_tensor(name), parameter, net.tp_group))
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{folder / WEIGHTS} cannot be read ({error}); copy or write it again") from error
+        raise UserError(f"{file} cannot be read ({error}); copy or write it again") from error
 
 
 def read_lora(folder: str | Path) -> LoraConfig:
@@ -132,6 +134,11 @@ def _name(layer: int, linear: str, projection: str, side: str) -> str:
     """peft's name of one matrix of a pair; `side` is A or B."""
     place = "self_attn" if linear in ("linear_qkv", "linear_proj") else "mlp"
     return f"base_model.model.model.layers.{layer}.{place}.{projection}.lora_{side}.weight"
+
+
+def _in_layer(name: str) -> str:
+    """The same name in any layer: all are alike."""
+    return name.split(".layers.")[1].split(".", 1)[1]
 
 
 def _pairs(net: Decoder) -> Iterator[tuple[str, torch.nn.Parameter]]:

@@ -1,4 +1,4 @@
-"""``lora_ranks.py FOLDER``, on two ranks: go on from FOLDER/start in every layout, save and export; read FOLDER/given and export it."""
+"""``lora_ranks.py FOLDER``, on two ranks: go on from FOLDER/start in every layout, save and export both ways; read FOLDER/given."""
 
 import hashlib
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 from common.files import write_json
 from conf.schema import ParallelConfig
 from model.hf.adapter import export_adapter, load_adapter
+from model.hf.decoder import export_decoder
 from model.megatron import checkpoint, ranks, startup
 from model.nets.decoder import build_decoder
 from tests.model.nets.lora_peers import Training, adapted_config, adapted_net
@@ -22,6 +23,7 @@ def go_on(folder: Path, how: str, parallel: ParallelConfig) -> None:
     results = [training.step(index, mine=mine) for index in range(3)]
     checkpoint.save(folder / how, training.model, training.optimizer, {})
     export_adapter(training.net, adapted_config(), folder / f"adapter_{how}", "base")
+    export_decoder(training.net, adapted_config(), folder / f"merged_{how}")
     load_adapter(training.net, folder / "given")
     export_adapter(training.net, adapted_config(), folder / f"again_{how}", "base")
     if ranks.is_first():

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from model.hf.adapter import export_adapter
+from model.hf.decoder import export_decoder
 from model.megatron import checkpoint
 from model.nets.decoder import build_decoder
 from tests.model.nets.lora_peers import Training, adapted_config, adapted_net
@@ -56,6 +57,10 @@ def test_training_and_saves(how, folder):
         here, there = (load_file(folder / name / "adapter_model.safetensors") for name in (one, other))
         assert here.keys() == there.keys()
         assert all(torch.equal(tensor, there[name]) for name, tensor in here.items())
+    export_decoder(again.net, adapted_config(), folder / f"whole_{how}")
+    here, there = (load_file(folder / f"{kind}_{how}" / "model.safetensors") for kind in ("whole", "merged"))
+    assert here.keys() == there.keys()
+    assert all((tensor - there[name]).abs().max() <= 1e-6 * tensor.abs().max() for name, tensor in here.items())
 
 
 @pytest.mark.parametrize("how", ["tensor", "sequence"])
