@@ -88,7 +88,7 @@ def write_config(config: DecoderConfig, folder: Path, dtype: str, special_ids: M
 def to_ours(folder: str | Path) -> DecoderConfig:
     """Our configuration of the model in `folder`, old keys of theirs understood.
 
-    Dropout is read for phi alone (`resid_pdrop`): the other classes have none but on attention weights, which our net leaves out.
+    Dropout is read for phi alone, the lesser of its two: the other classes have none but on attention weights, which our net leaves out.
     Raises UserError, naming file and key, for a model that our net cannot be.
     """
     file = Path(folder) / CONFIG
@@ -110,7 +110,7 @@ def to_ours(folder: str | Path) -> DecoderConfig:
         norm_eps=getattr(theirs, _norm_key(family)),
         head_width=getattr(theirs, "head_dim", None) or theirs.hidden_size // theirs.num_attention_heads,
         window=getattr(theirs, "sliding_window", None) or 0 if family == "mistral" else 0,
-        dropout=theirs.resid_pdrop if family == "phi" else 0.0,
+        dropout=min(theirs.resid_pdrop, theirs.embd_pdrop) if family == "phi" else 0.0,
         **_our_rope(family, dict(theirs.rope_parameters), file),
     )
 
