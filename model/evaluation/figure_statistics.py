@@ -20,12 +20,9 @@ def draw_scatter(groups: list[Group]) -> str | None:
         for one in group.runs:
             if not one.wanted.retrieval:
                 continue
-            kind = f"{loss_name(one)}, {loss_kind(one.results)}"
-            points = [
-                (loss, r.mean("test", NDCG), r.tokens)
-                for r in trained(one.results)
-                if (loss := loss_of(r, loss_kind(one.results))) is not None
-            ]
+            kind = loss_kind(one.results)
+            points = [(loss, r.mean("test", NDCG), r.tokens) for r in trained(one.results) if (loss := loss_of(r, kind)) is not None]
+            kind = f"{loss_name(one)}, {kind}"
             rows.append((number, group.label, kind, points))
     values = [tokens for *_, points in rows for *_, tokens in points]
     if not values:

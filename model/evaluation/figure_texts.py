@@ -53,10 +53,10 @@ def _draw_loss(axes: Any, found: SweepResult) -> None:
 
 
 def draw_forgetting(runs: Sequence[tuple[str, int, Sequence[Change]]]) -> str | None:
-    """The SVG element: a point a save, general change to the right, domain change downwards, in percent of the first save.
+    """The SVG element: a point a save, its change of general perplexity to the right, that of the domain upwards, in percent of the first.
 
-    ``runs`` are label, number of the colour, and changes by step; runs of one colour are told by one label. A marker a phase where the saves
-    know theirs. None where nothing was measured on both sides.
+    ``runs`` are label, number of the colour, and changes by step; runs of one colour are told by one label. A marker a phase, where the
+    saves know theirs. None where nothing was measured on both sides.
     """
     runs = [run for run in runs if len(run[2]) > 1]
     if not runs:

@@ -62,7 +62,7 @@ def tokenise(texts: Sequence[str], tokenizer_file: str | Path) -> Documents:
         for text, coding in zip(some, tokenizer.encode_batch(some, add_special_tokens=False), strict=True):
             shown = text if before or not coding.ids else text[coding.offsets[0][1] :]
             predicted = len(coding.ids) - (not before)
-            if predicted > 0:
+            if predicted > 0 and shown:
                 ids.append(np.array([*before, *coding.ids], dtype=np.int64))
                 counted.append((predicted, len(shown), len(shown.encode("utf-8"))))
     return Documents(ids, *np.array(counted, dtype=np.int64).reshape(-1, 3).T)

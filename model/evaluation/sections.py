@@ -13,9 +13,8 @@ from model.evaluation.table_texts import Cells, perplexity_rows, task_rows
 FORGETTING = """What was forgotten against what was gained: a point a save, joined in the order of training from the first save at (0, 0);
 changes of the perplexity per character in percent, of several texts the mean in the logarithm. Down is better on the domain, right is
 worse in general. Crosses: 95% intervals of the paired differences over documents."""
-PERPLEXITY = (
-    "Bits per byte by step, lower is better. Bands: 95% intervals over documents, which differ from each other far more than saves do."
-)
+PERPLEXITY = """Bits per byte by step, lower is better. Bands: 95% intervals over documents, which differ among themselves more than saves
+do; whether two saves differ is told by the change."""
 HOW = """Perplexity is exp of the negative log-likelihood per predicted token, and per character of the predicted text, which tokenizers do
 not change; bits per byte is the same sum in bits. Brackets: 95% intervals, documents drawn with replacement; the change is against the
 first save, per character, on the same documents."""

@@ -4,6 +4,7 @@ import contextlib
 import importlib.metadata
 import io
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -133,9 +134,9 @@ class Tasks:
 def _lacking(name: str, error: Exception) -> str:
     """One sentence on a task whose data cannot be loaded."""
     told = str(error).splitlines()[0].rstrip(". ")
-    quoted = told.split("'")
     if "on the Hub" in told or "Couldn't find" in told or "Offline" in told:
-        data = quoted[1] if len(quoted) > 2 else "its data set"
+        named = re.search(r"'([\w.-]+(?:/[\w.-]+)?)'", told)
+        data = named[1] if named else "org/name of its data set"
         return f"evaluation.tasks: {name} needs the data set {data}, which is not on this machine; run jobs.fetch 'fetch.datasets=[{data}]'"
     return f"evaluation.tasks: {name} cannot be loaded ({told}); mend its definition"
 

@@ -1,0 +1,188 @@
+"""Sweeps over saves of decoders: perplexity beside or without retrieval, nothing done twice, the best save by what was asked for."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from common.claim import Claim
+from common.errors import UserError
+from conf.schema import Config
+from model.evaluation.files import measure_file
+from model.evaluation.measures import wanted_ahead
+from model.evaluation.results import claim_file, result_file
+from model.evaluation.statements import statements
+from model.evaluation.summary import summarise
+from model.evaluation.sweep import probe_runs, sweep, sweep_runs
+from model.training.retention import apply_retention
+from model.training.saves import linked, list_saves
+from tests.model.evaluation import decoder_runs as runs
+
+STEPS = {0: 1, 10: 2, 20: 3}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> tuple[Path, dict[str, list[str]]]:
+    root = tmp_path_factory.mktemp("decoders")
+    phases = {10: ["main"], 20: ["main", "law"]}
+    runs.make_run(root / "runs" / "cpt" / "seed_0", runs.write_tokenizer(root / "tokenizer"), STEPS, phases=phases)
+    texts = {name: runs.write_texts(root / name / "held.jsonl", seed) for seed, name in enumerate(("law", "prose"))}
+    return root, texts
+
+
+@pytest.fixture
+def run(made, tmp_path) -> Path:
+    return Path(shutil.copytree(made[0] / "runs", tmp_path / "runs", symlinks=True)) / "cpt" / "seed_0"
+
+
+@pytest.fixture
+def config(made, run) -> Config:
+    config = Config(name="cpt")
+    config.sweep.run, config.sweep.bootstrap, config.parallel.threads = str(run), 50, 1
+    config.data.retrieval = str(run / "no_retrieval")
+    config.evaluation.domain, config.evaluation.general = {"law": str(made[0] / "law")}, {"prose": str(made[0] / "prose")}
+    return config
+
+
+@pytest.fixture(scope="module")
+def theirs(made) -> dict[str, dict[int, float]]:
+    """Perplexity per token by transformers."""
+    found: dict[str, dict[int, float]] = {}
+    for save in list_saves(made[0] / "runs" / "cpt" / "seed_0"):
+        for name, texts in made[1].items():
+            rows = np.array(runs.their_likelihoods(save.folder / "hf", texts, runs.CONTEXT))
+            found.setdefault(name, {})[save.step] = float(np.exp(rows[:, 0].sum() / rows[:, 1].sum()))
+    return found
+
+
+def stamps(run: Path) -> dict[str, int]:
+    return {str(file.relative_to(run)): file.stat().st_mtime_ns for file in sorted((run / "eval").rglob("*.json"))}
+
+
+def test_perplexity_at_every_save_chooses_the_lowest(config, run, theirs, capsys):
+    found = sweep(config)
+    assert {one.step: pytest.approx(one.value("law", "token"), rel=1e-4) for one in found.perplexity} == theirs["law"]
+    assert found.metric == "perplexity/law" and "so the best save is chosen by sweep.metric=perplexity/law" in flat(capsys)
+    assert found.best.step == min(theirs["law"], key=theirs["law"].get) == linked(run, "best")
+    assert [result.step for result in found.results] == list(STEPS) and found.results[2].phase == "law" and found.results[1].phase is None
+    config.sweep.metric = "perplexity/prose"
+    assert sweep(config).best.step == min(theirs["prose"], key=theirs["prose"].get) == linked(run, "best")
+    events = EventAccumulator(str(run / "tb" / "probe")).Reload()
+    for name in ("law", "prose"):
+        seen = {event.step: event.value for event in events.Scalars(f"perplexity/{name}/token")}
+        assert seen == {step: pytest.approx(value, rel=1e-4) for step, value in theirs[name].items()}
+    assert {f"perplexity/law/{unit}" for unit in ("token", "character")} | {"bits_per_byte/law"} <= set(events.Tags()["scalars"])
+    row = EventAccumulator(str(run / "tb" / "hparams")).Reload()
+    assert row.Scalars("best/perplexity/prose")[0].value == pytest.approx(min(theirs["prose"].values()), rel=1e-4)
+    summary = summarise([found], 50)
+    told = {one.name: one.value for one in statements([found], summary)}
+    assert {name for name in told if name.startswith("Change of")} == {
+        f"Change of {role} perplexity per character at the best save" for role in ("domain", "general")
+    }
+
+
+def flat(capsys) -> str:
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_only_what_is_missing_or_stale_is_measured(config, run, made, tmp_path, capsys):
+    first = sweep(config)
+    before = stamps(run)
+    assert set(before) == {f"eval/{folder}step_{step:07d}.json" for folder in ("", "perplexity/") for step in STEPS}
+    assert sweep(config) == first and stamps(run) == before
+    measure_file(run, "perplexity", 0).unlink()
+    measure_file(run, "perplexity", 10).with_suffix(".npz").write_bytes(b"PK")
+    sweep(config)
+    assert {name for name, stamp in stamps(run).items() if before[name] != stamp} == {f"eval/perplexity/step_{s:07d}.json" for s in (0, 10)}
+    for change in ("settings", "texts", "weights"):
+        before, redone = stamps(run), set(STEPS)
+        if change == "settings":
+            config.evaluation.context = 16
+        elif change == "texts":
+            folder = Path(shutil.copytree(made[0] / "law", tmp_path / "law"))
+            (folder / "more.txt").write_text("mahkeme karar verdi")
+            config.evaluation.domain["law"] = str(folder)
+        else:
+            runs.make_run(run, made[0] / "tokenizer", {10: 9})
+            redone = {10}
+        capsys.readouterr()
+        sweep(config)
+        changed = {name for name, stamp in stamps(run).items() if before[name] != stamp}
+        assert changed - {"eval/step_0000010.json"} == {f"eval/perplexity/step_{step:07d}.json" for step in redone}
+        noun = {"settings": "other settings", "texts": "other texts, tasks or tokenizer", "weights": "other weights"}[change]
+        assert f"perplexity of step 10 again: its result was made with {noun}" in flat(capsys)
+
+
+def test_elements_leave_the_choice_to_others_and_a_save_is_done_when_all_is_measured(config, run, monkeypatch):
+    config.sweep.step = 10
+    seen = []
+    monkeypatch.setattr(
+        "model.evaluation.measures.write_record", lambda file, save: seen.append(measure_file(run, "perplexity", save.step).is_file())
+    )
+    probe_runs(config)
+    assert seen == [True] and not result_file(run, 10).exists() and linked(run, "best") is None, "the record comes last"
+    monkeypatch.undo()
+    probe_runs(config)
+    assert result_file(run, 10).is_file() and list((run / "eval" / "claims").iterdir()) == []
+    config.train.save.keep_probes, config.train.save.keep_last, config.sweep.step = 1, 0, None
+    assert [save.step for save in apply_retention(run, config.train.save, 20)] == [], "the last one that is measured, and those that wait"
+    config.sweep.element, config.sweep.elements = 0, 1
+    probe_runs(config)
+    assert [save.step for save in apply_retention(run, config.train.save, 20)] == [0, 10]
+    config.sweep.element = None
+    assert [one.step for one in sweep(config).perplexity] == list(STEPS), "results outlive their saves"
+
+
+def test_a_result_whose_claim_was_lost_is_thrown_away(config, run, monkeypatch, capsys):
+    monkeypatch.setattr(Claim, "held", lambda claim: False)
+    config.sweep.step = 0
+    probe_runs(config)
+    assert "has taken it over; this result is thrown away" in flat(capsys)
+    assert not measure_file(run, "perplexity", 0).exists() and claim_file(run, 0).parent.is_dir()
+
+
+def test_draws_and_runs_without_a_frozen_length(config, run):
+    config.evaluation.max_documents = 5
+    (run / "config.yaml").unlink()
+    config.train.seq_length = 32
+    sweep(config)
+    document = json.loads(measure_file(run, "perplexity", 0).read_text())
+    assert document["context"] == 32 and document["texts"]["law"]["documents"] <= 5
+    assert {name: text["role"] for name, text in document["texts"].items()} == {"law": "domain", "prose": "general"}
+
+
+def test_several_runs(config, run, made):
+    shutil.copytree(run, run.with_name("seed_1"), symlinks=True)
+    config.sweep.runs = [str(run.parent / "seed_*")]
+    found = sweep_runs(config)
+    summary = summarise(found, 50)
+    assert [len(one.forgetting) for one in summary.runs] == [3, 3] and summary.runs[0].forgetting[2].phase == "law"
+    assert any("of 2 runs" in one.sentence for one in statements(found, summary))
+
+
+def test_what_cannot_be_measured_is_refused(config, run, run_folder, made):
+    def refused(told: str) -> None:
+        with pytest.raises(UserError, match=told):
+            sweep(config)
+
+    config.sweep.metric = "perplexity/laws"
+    refused("sweep.metric=perplexity/laws is unknown; it takes perplexity/ and one of law, prose; did you mean 'law'")
+    config.sweep.metric = "task/quiz/acc"
+    refused("sweep.metric=task/quiz/acc cannot be measured; evaluation.tasks is empty")
+    config.sweep.metric, config.evaluation.general["law"] = "dev/ndcg@10", "elsewhere"
+    refused("evaluation.domain and evaluation.general both have law")
+    config.evaluation.general = {"prose": "nowhere"}
+    refused("evaluation.general.prose: nowhere does not exist")
+    config.evaluation.general, config.evaluation.context = {}, 1
+    refused("evaluation.context=1 leaves nothing to predict")
+    config.evaluation.domain = {}
+    refused("there is nothing to measure: data.retrieval=.* does not exist")
+    config.evaluation.domain, config.sweep.run = {"law": str(made[0] / "law")}, str(run_folder)
+    refused("evaluation.domain is measured of decoders, and this net is an encoder")
+    with pytest.raises(UserError, match="evaluation.domain is measured of decoders"):
+        wanted_ahead(config)
+    config.model = runs.SHAPE
+    assert wanted_ahead(config).perplexity and not wanted_ahead(config).retrieval
