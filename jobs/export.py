@@ -16,7 +16,7 @@ import yaml
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import atomic_folder, digest_of
+from common.files import atomic_folder, digest_of, read_json
 from common.progress import say
 from conf.schema import Config, DecoderConfig, ModelConfig
 from conf.schema.kinds import section
@@ -33,7 +33,7 @@ def run(config: Config) -> Path:
     """
     save, output = _find(config), Path(config.export.output)
     parent = {"save": str(save.folder), "step": save.step, "digest": digest_of(save.manifest["files"])}
-    parent["results"] = digest_of(_results(save))
+    parent["results"] = digest_of([*_results(save), *_perplexity(save)])
     if _existing(output) == parent:
         say(f"{output} holds step {save.step} of {_run_folder(save)} already")
         return output
@@ -152,6 +152,28 @@ def _results(save: Save) -> list[dict[str, Any]]:
     ]
 
 
+def _perplexity(save: Save) -> list[dict[str, Any]]:
+    """Rows of the card: how well this save predicts texts, and how well the untrained or imported net at step 0 did."""
+    from model.evaluation.files import measure_file, standing
+    from model.evaluation.perplexity import KIND as PERPLEXITY
+    from model.evaluation.perplexity import told
+    from model.evaluation.results import weights_digest
+
+    file = measure_file(_run_folder(save), PERPLEXITY, save.step)
+    digests = read_json(file)["digests"] if file.is_file() else {}
+    if save.kind != PROBE or digests.pop("weights", None) != weights_digest(save):
+        return []
+    found = {document["step"]: document["texts"] for _, document in standing(_run_folder(save), PERPLEXITY, digests)}
+    steps = {"step 0": 0, "this model": save.step} if save.step and 0 in found else {"this model": save.step}
+    names = {"token": "perplexity per token", "character": "perplexity per character", "byte": "bits per byte"}
+    return [
+        {"text": text, "kind": one["role"], "net": label}
+        | {name: round(float(told(one["nll"] / one[unit], unit)), 4) for unit, name in names.items()}
+        for text in found[save.step]
+        for label, one in ((label, found[step][text]) for label, step in steps.items())
+    ]
+
+
 def _card(config: Config, save: Save, folder: Path, parameters: int) -> str:
     from model.hf.card import model_card
     from model.hf.folder import read_model
@@ -160,7 +182,7 @@ def _card(config: Config, save: Save, folder: Path, parameters: int) -> str:
     known |= {"held-out loss": save.manifest.get("heldout_loss"), "seed": save.manifest.get("seed")}
     known |= {f"version of {package}": number for package, number in save.manifest["versions"].items()}
     facts = {name: value for name, value in known.items() if value is not None}
-    return model_card(config.name, read_model(folder), parameters, facts, _results(save))
+    return model_card(config.name, read_model(folder), parameters, facts, _results(save), perplexity=_perplexity(save))
 
 
 if __name__ == "__main__":

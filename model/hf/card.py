@@ -62,11 +62,13 @@ def model_card(
     results: Sequence[Mapping[str, Any]] = (),
     language: str | Sequence[str] | None = None,
     license: str | None = None,
+    perplexity: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Text of the card of model `name`.
 
-    `parameters`: their number, head included. `facts`: what the caller knows of data, training and versions, shown as given. `results`:
-    rows of one table with equal keys. `language` and `license` go into the header where they are known; nothing is made up elsewhere.
+    `parameters`: their number, head included. `facts`: what the caller knows of data, training and versions, shown as given. `results`,
+    `perplexity`: rows of a table each, with equal keys. `language` and `license` go into the header where they are known; nothing is made
+    up elsewhere.
     """
     languages = [language] if isinstance(language, str) else list(language or [])
     more = "".join(["language:\n", *(f"- {code}\n" for code in languages)]) if languages else ""
@@ -79,6 +81,8 @@ def model_card(
         parts.append("## Training\n\n" + _table([{"": key, "value": value} for key, value in facts.items()]))
     if results:
         parts.append("## Results\n\n" + _table(results))
+    if perplexity:
+        parts.append("## Perplexity\n\n" + _table(perplexity))
     return "\n".join([*parts, use.format(path=name)])
 
 

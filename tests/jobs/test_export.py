@@ -1,23 +1,31 @@
 """jobs.export: the folder loads where people will load it, and says what was measured."""
 
+import dataclasses
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
 from common import manifest as manifests
 from common.errors import UserError
-from conf.schema import OptimConfig, ParallelConfig
-from jobs.export import run
+from conf.schema import Config, DecoderConfig, OptimConfig, ParallelConfig
+from conf.schema.phase import PhaseConfig
+from jobs.export import run as job
+from model.evaluation.files import measure_file, write_measured
+from model.evaluation.results import weights_digest
 from model.evaluation.sweep import sweep
+from model.hf.folder import export_net
 from model.megatron import checkpoint
 from model.megatron.optimizer import build_optimizer
 from model.megatron.startup import start
 from model.megatron.step import distribute
+from model.nets.decoder import build_decoder
 from model.nets.pack import Pack
-from model.training.saves import RESUME
+from model.training.saves import PROBE, RESUME, read_save
 from model.training.write_save import write_save
 
 
@@ -34,7 +42,7 @@ def same_logits(folder, model) -> None:
 
 def test_best_save_with_card(sweep_config, run_folder, encoders, capsys):
     sweep(sweep_config)
-    output = run(sweep_config)
+    output = job(sweep_config)
     same_logits(output, encoders.planted(3))
     manifest = json.loads((output / "manifest.json").read_text())
     assert manifest["kind"] == "export" and manifest["parent"]["step"] == 20
@@ -45,10 +53,10 @@ def test_best_save_with_card(sweep_config, run_folder, encoders, capsys):
     assert "held-out loss | 5" in card
 
     before = (output / "manifest.json").stat().st_mtime_ns
-    run(sweep_config)
+    job(sweep_config)
     assert (output / "manifest.json").stat().st_mtime_ns == before and "holds step 20" in capsys.readouterr().err
     sweep_config.export.save = str(run_folder / "checkpoints" / "step_0000030")
-    run(sweep_config)
+    job(sweep_config)
     same_logits(output, encoders.random(4))
 
 
@@ -56,15 +64,13 @@ def test_sentence_transformers_loads_it(sweep_config, run_folder):
     from sentence_transformers import SentenceTransformer
 
     sweep(sweep_config)
-    vectors = SentenceTransformer(str(run(sweep_config)), device="cpu").encode(["q1 q2 q3", "d1 d2 d3", "d40 d41 d42"])
+    vectors = SentenceTransformer(str(job(sweep_config)), device="cpu").encode(["q1 q2 q3", "d1 d2 d3", "d40 d41 d42"])
     assert vectors.shape == (3, 32)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     assert unit[0] @ unit[1] > unit[0] @ unit[2] + 0.1
 
 
 def test_a_resume_save_is_exported_from_its_megatron_half(sweep_config, run_folder, encoders, tokenizer_folder):
-    import yaml
-
     model, parallel = encoders.random(11), ParallelConfig(threads=1)
     optimizer = build_optimizer(distribute(model, parallel), OptimConfig(), parallel)
     write_save(run_folder, 50, RESUME, lambda folder: checkpoint.save(folder / "megatron", model, optimizer, {"step": 50}), tokens=1)
@@ -73,26 +79,26 @@ def test_a_resume_save_is_exported_from_its_megatron_half(sweep_config, run_fold
     (run_folder / "config.yaml").write_text(yaml.safe_dump(frozen))
     sweep_config.export.save = str(run_folder / "checkpoints" / "last")
     start(parallel, 77)
-    same_logits(run(sweep_config), model)
+    same_logits(job(sweep_config), model)
 
 
 def test_bad_input_is_named(sweep_config, run_folder, tmp_path):
     with pytest.raises(UserError, match=r"there is no save .*best; run jobs.sweep, which chooses the best one"):
-        run(sweep_config)
+        job(sweep_config)
     sweep_config.export.save = str(run_folder)
     with pytest.raises(UserError, match=r"is not a save|is not the manifest of a save"):
-        run(sweep_config)
+        job(sweep_config)
     sweep_config.export.save = str(run_folder / "checkpoints" / "step_0000020")
     sweep_config.export.output = str(tmp_path / "precious")
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "thesis.txt").write_text("do not lose")
     with pytest.raises(UserError, match=r"precious exists and is not an export of this job; set export.output"):
-        run(sweep_config)
+        job(sweep_config)
     assert (tmp_path / "precious" / "thesis.txt").read_text() == "do not lose"
     sweep_config.export.output = str(tmp_path / "new")
     (run_folder / "checkpoints" / "step_0000020" / "hf" / "config.json").unlink()
     with pytest.raises(UserError, match=r"damaged \(hf/config.json is missing\)"):
-        run(sweep_config)
+        job(sweep_config)
     assert not (tmp_path / "new").exists() and not list(tmp_path.glob(".aside-*"))
 
 
@@ -111,11 +117,93 @@ def test_a_folder_that_cannot_be_loaded_never_appears(sweep_config, run_folder, 
     manifests.write(save, {**manifest, "files": manifests.digests(save)})
     sweep_config.export.save, sweep_config.export.output = str(save), str(tmp_path / "new")
     with pytest.raises(UserError, match="transformers (cannot load|loads) the exported folder"):
-        run(sweep_config)
+        job(sweep_config)
     assert not (tmp_path / "new").exists()
+
+
+DECODER = DecoderConfig(
+    architecture="llama", vocab_size=125, num_layers=2, hidden_size=32, num_heads=2, num_kv_heads=1, head_width=16, ffn_size=48,
+    max_positions=64, tie_embeddings=False, init_std=0.3,
+)  # fmt: skip
+
+
+@pytest.fixture
+def decoder_run(tmp_path, tokenizer_folder):
+    """A run of a decoder in two phases, the second with another RoPE base: a probe save in the first, one to resume from in the second."""
+    parallel, run = ParallelConfig(threads=1), tmp_path / "runs" / "decoder" / "seed_0"
+    start(parallel, 5)
+    first, later = build_decoder(DECODER).eval(), dataclasses.replace(DECODER, rope_theta=500_000.0)
+    write_save(run, 10, PROBE, lambda folder: export_net(first, DECODER, folder / "hf", tokenizer_folder), tokens=7, loss=3.5)
+    second = build_decoder(later).eval()
+    optimizer = build_optimizer(distribute(second, parallel), OptimConfig(), parallel)
+
+    def fill(folder):
+        checkpoint.save(folder / "megatron", second, optimizer, {"step": 20})
+
+    write_save(run, 20, RESUME, fill, tokens=9, phases={"general": {}, "long": {}})
+    phases = {name: dataclasses.asdict(PhaseConfig(tokens=10)) for name in ("general", "long")}
+    phases["long"]["rope_theta"] = 500_000.0
+    frozen = {"model": dataclasses.asdict(DECODER), "data": {"tokenizer": str(tokenizer_folder)}, "phases": phases}
+    (run / "config.yaml").write_text(yaml.safe_dump(frozen))
+    return SimpleNamespace(folder=run, first=first, second=second)
+
+
+def exported(run, step, output):
+    config = Config(name="statutes")
+    config.parallel.threads = 1
+    config.export.save, config.export.output = str(run / "checkpoints" / f"step_{step:07d}"), str(output)
+    return job(config)
+
+
+def same_causal_logits(folder, model) -> None:
+    from transformers import AutoModelForCausalLM
+
+    theirs = AutoModelForCausalLM.from_pretrained(folder).eval()
+    ids = np.random.default_rng(0).integers(0, 125, 40)
+    with torch.inference_mode():
+        ours = model(Pack.from_documents([ids]))[:, :125]
+        torch.testing.assert_close(theirs(torch.from_numpy(ids)[None]).logits[0], ours, atol=1e-5, rtol=1e-4)
+
+
+def test_a_decoder_with_card(decoder_run, tmp_path):
+    output = exported(decoder_run.folder, 10, tmp_path / "out")
+    same_causal_logits(output, decoder_run.first)
+    assert not (output / "modules.json").exists() and not (output / "1_Pooling").exists()
+    card = (output / "README.md").read_text()
+    header = yaml.safe_load(card.split("---")[1])
+    assert header["library_name"] == "transformers" and header["pipeline_tag"] == "text-generation" and header["tags"] == ["llama"]
+    count = sum(parameter.numel() for parameter in decoder_run.first.parameters()) - 2 * 3 * 32
+    for piece in (f"{count:,} parameters", "head with weights of its own", "AutoModelForCausalLM", "| training loss | 3.5 |"):
+        assert piece in card, piece
+    assert "sentence" not in card and "Perplexity" not in card
+    assert json.loads((output / "manifest.json").read_text())["parameters"] == count
+
+
+def test_a_decoder_is_exported_from_its_megatron_half_with_the_rope_base_of_its_phase(decoder_run, tmp_path):
+    output = exported(decoder_run.folder, 20, tmp_path / "out")
+    assert json.loads((output / "config.json").read_text())["rope_parameters"]["rope_theta"] == 500_000.0
+    same_causal_logits(output, decoder_run.second)
+
+
+def test_perplexity_is_in_the_card_while_it_is_of_these_weights(decoder_run, tmp_path):
+    run, save = decoder_run.folder, read_save(decoder_run.folder / "checkpoints" / "step_0000010")
+    digests = {"settings": "a", "inputs": "b"}
+    for step, nll, weights in ((0, 300.0, "before"), (10, 200.0, weights_digest(save))):
+        texts = {"law": {"role": "domain", "documents": 3, "nll": nll, "token": 100, "character": 400, "byte": 500}}
+        write_measured(measure_file(run, "perplexity", step), "perplexity", save, {}, digests | {"weights": weights}, texts=texts)
+        document = json.loads(measure_file(run, "perplexity", step).read_text())
+        measure_file(run, "perplexity", step).write_text(json.dumps(document | {"step": step}))
+    lines = (exported(run, 10, tmp_path / "out") / "README.md").read_text().splitlines()
+    assert (
+        "| law | domain | step 0 | 20.09 | 2.117 | 0.8656 |" in lines and "| law | domain | this model | 7.389 | 1.649 | 0.5771 |" in lines
+    )
+    stale = json.loads(measure_file(run, "perplexity", 10).read_text())
+    stale["digests"]["weights"] = "others"
+    measure_file(run, "perplexity", 10).write_text(json.dumps(stale))
+    assert "Perplexity" not in (exported(run, 10, tmp_path / "again") / "README.md").read_text()
 
 
 def test_dry_run_writes_nothing(sweep_config, run_folder, capsys):
     sweep_config.dry_run, sweep_config.export.save = True, str(run_folder / "checkpoints" / "step_0000020")
-    output = run(sweep_config)
+    output = job(sweep_config)
     assert not output.exists() and "would export step 20" in capsys.readouterr().err
