@@ -55,7 +55,7 @@ def _train_needs(config: Config) -> dict[str, str]:
         (_phases(config) if config.phases else _tokens(config))
         | starts
         | heldout
-        | ({"data.retrieval": config.data.retrieval} if config.sweep.trigger != "manual" else {})
+        | (_measured(config) if config.sweep.trigger != "manual" else {})
     )
 
 
@@ -123,7 +123,14 @@ def _corpus_stages(config: Config) -> list[list[Config]]:
 
 def _sweep_needs(config: Config) -> dict[str, str]:
     runs = {"sweep.run": config.sweep.run} if not config.sweep.runs else {}
-    return runs | {"data.retrieval": config.data.retrieval}
+    return runs | _measured(config)
+
+
+def _measured(config: Config) -> dict[str, str]:
+    """What saves are measured on. Retrieval is asked of every encoder, and of a decoder, for which something else is named, where it is."""
+    evaluation, retrieval = config.evaluation, {"data.retrieval": config.data.retrieval}
+    texts = {f"evaluation.{role}.{name}": path for role in ("domain", "general") for name, path in getattr(evaluation, role).items()}
+    return texts if (texts or evaluation.tasks) and not Path(config.data.retrieval).exists() else texts | retrieval
 
 
 def _sweep_home(config: Config) -> str:

@@ -18,8 +18,11 @@ from common.progress import say
 from conf.schema import ClusterConfig, Config
 from jobs.launch.catalogue import JOBS
 from jobs.launch.refuse import refuse_long_texts
-from model.evaluation.metrics import parse_metric
+from model.evaluation.choice import parse_choice
+from model.evaluation.measures import sets, wanted_ahead
 from model.evaluation.results import failure_file, result_file
+from model.evaluation.tasks import Tasks
+from model.evaluation.texts import text_files
 from model.training.saves import PROBE, Save, list_saves, save_name
 from slurm import outbox
 from slurm.commands import SlurmError, element_id, outside
@@ -36,7 +39,14 @@ def refuse_probing(config: Config) -> None:
     """Raise UserError where the probes that a training is to start could only fail."""
     if config.sweep.trigger == "manual":
         return
-    parse_metric(config.sweep.metric)
+    parse_choice(config)
+    wanted = wanted_ahead(config)
+    for name, (role, path) in sets(config.evaluation).items():
+        text_files(path, f"evaluation.{role}.{name}")
+    if wanted.tasks:
+        Tasks(config.evaluation)
+    if not wanted.retrieval:
+        return
     refuse_long_texts(config)
     if not Path(config.data.retrieval).exists():
         raise UserError(

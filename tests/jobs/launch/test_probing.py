@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from common.errors import UserError
-from conf.schema import Config
+from conf.schema import Config, DecoderConfig
 from jobs import train
 from jobs.cli import compose, to_config
+from jobs.launch.catalogue import JOBS
 from jobs.launch.probing import note_failures, probe_cluster, refuse_probing
 from jobs.sweep import run
 from model.evaluation import pending, retrieval
@@ -55,6 +56,22 @@ def test_what_could_only_fail_is_refused_before_the_first_step(retrieval_folder)
         refuse_probing(config)
     config.data.retrieval, config.probe.document_tokens = str(retrieval_folder), config.model.max_positions + 1
     with pytest.raises(UserError, match=r"probe.document_tokens=\d+ exceeds model.max_positions"):
+        refuse_probing(config)
+
+
+def test_a_decoder_needs_text_or_tasks_where_there_is_no_retrieval_set(tmp_path):
+    config = Config(model=DecoderConfig())
+    config.sweep.trigger, config.data.retrieval = "on_save", "nowhere"
+    with pytest.raises(UserError, match="there is nothing to measure: data.retrieval=nowhere does not exist"):
+        refuse_probing(config)
+    config.evaluation.domain["law"] = str(tmp_path / "law.txt")
+    with pytest.raises(UserError, match="evaluation.domain.law: .*law.txt does not exist"):
+        refuse_probing(config)
+    assert "data.retrieval" not in JOBS["sweep"].needs(config) and JOBS["sweep"].needs(config)["evaluation.domain.law"].endswith("law.txt")
+    (tmp_path / "law.txt").write_text("law")
+    refuse_probing(config)
+    config.sweep.metric = "perplexity/lav"
+    with pytest.raises(UserError, match="did you mean 'law'"):
         refuse_probing(config)
 
 

@@ -138,10 +138,9 @@ def test_intervals_and_changes(tmp_path):
     interval = last.interval("g", "token", 500)
     draws = np.random.default_rng(1).integers(200, size=(2000, 200))
     nll = last.per_document("g")["nll"]
-    low, high = np.percentile(np.exp(nll[draws].sum(1) / count[draws].sum(1)), [2.5, 97.5])
-    assert interval.mean == pytest.approx(last.value("g", "token")) and (interval.low, interval.high) == pytest.approx(
-        (low, high), rel=0.02
-    )
+    bounds = np.percentile(np.exp(nll[draws].sum(1) / count[draws].sum(1)), [2.5, 97.5])
+    assert interval.mean == pytest.approx(last.value("g", "token"))
+    assert (interval.low, interval.high) == pytest.approx(tuple(bounds), rel=0.02)
     one = change(last, first, ["d1"], 500)
     assert one.mean == pytest.approx(100 * np.expm1(-0.4 / 4)) and one.high - one.low < 1e-6, "documents alike in both are no noise"
     (nothing, moved) = forgetting([first, last], 500)
