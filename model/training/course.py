@@ -111,10 +111,7 @@ def _check_length(start: int, total: int) -> None:
 
 
 def _main(config: Config, ramp: BatchRamp, steps: int, schedule: Schedule) -> Phase:
-    def lr(step: int) -> float:
-        return schedule.lr(step, ramp.tokens(step))
-
-    return Phase(MAIN, 0, PhaseConfig(), config.train, config.data.tokens, ramp, 0, steps, lr)
+    return Phase(MAIN, 0, PhaseConfig(), config.train, config.data.tokens, ramp, 0, steps, schedule)
 
 
 def check_extension(run: Run, config: Config, course: Course, branch: Branch | None = None) -> None:

@@ -59,7 +59,7 @@ def _several(data: Data, course: Course) -> Iterator[tuple[str, str]]:
         plan, train, samples = data.plans[phase.name], phase.train, phase.ramp.samples(phase.steps)
         counts = plan.count_sources(0, samples)
         whole = sum(counts.values())
-        mixture = ", ".join(f"{name} {tokens / 1e6:,.2f}M ({tokens / whole:.0%})" for name, tokens in counts.items())
+        mixture = ", ".join(f"{name} {tokens:,} ({tokens / whole:.1%})" for name, tokens in counts.items())
         changes = [f"{key} {value}" for key in ("schedule", "optimizer") if (value := getattr(phase.config, key)) not in ("run", "carry")]
         changes += [f"RoPE base {phase.config.rope_theta:g}"] if phase.config.rope_theta else []
         changes += [f"frozen {', '.join(phase.config.frozen)}"] if phase.config.frozen else []

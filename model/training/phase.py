@@ -1,7 +1,7 @@
 """The phases of a run: where each begins, how long it is, which batch and learning rate its steps have. All known before the first step."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +9,10 @@ from common.errors import UserError
 from conf.schema import Config, DecoderConfig, OptimConfig, PhaseConfig, TrainConfig
 from conf.schema.phase import scaled
 from model.training.batch_ramp import BatchRamp, warmup_steps
-from model.training.schedule import DecayOnly, WarmStayDecay, build_schedule
+from model.training.schedule import DecayOnly, Schedule, build_schedule
 
+STAY = DecayOnly(0.0, 0.0, "linear", 0, 1)
+"""No learning rate yet."""
 MAIN = "main"
 """Name of the one phase of a run without section `phases`."""
 
@@ -32,8 +34,12 @@ class Phase:
     first: int
     """Steps of the run made before it."""
     steps: int
-    lr: Callable[[int], float]
-    """Learning rate of a step of the run."""
+    schedule: Schedule
+    """Learning rate by steps and tokens counted from where it began, which may be in a phase before."""
+    steps_before: int = 0
+    """Steps of the schedule made before this phase."""
+    tokens_before: int = 0
+    """Tokens (capacity), likewise."""
     rope_theta: float = 0.0
     """RoPE base that is in force; 0 for that of section `model`."""
 
@@ -45,6 +51,11 @@ class Phase:
     def samples(self, step: int) -> int:
         """Samples of this phase consumed after ``step`` of the run."""
         return self.ramp.samples(step - self.first)
+
+    def lr(self, step: int) -> float:
+        """Learning rate of ``step`` of the run."""
+        done = step - self.first
+        return self.schedule.lr(self.steps_before + done, self.tokens_before + self.ramp.tokens(done))
 
 
 @dataclass(frozen=True)
@@ -78,16 +89,17 @@ def build_phases(config: Config, data_parallel: int) -> list[Phase]:
     found: list[Phase] = []
     for number, (name, phase) in enumerate(scaled(config.phases, config.budget).items()):
         train = _train(config.train, phase, number)
-        ramp = BatchRamp(train, data_parallel)
-        data = phase.data or str(Path(config.mixture.output) / name)
-        first = found[-1].last if found else 0
+        try:
+            ramp = BatchRamp(train, data_parallel)
+        except UserError as error:
+            raise UserError(f"phases.{name}: {error}") from error
         # To the last whole batch within the budget: text that is there for one reading is not begun again for a part of a batch.
         steps = max(1, phase.tokens // (train.seq_length * train.global_batch)) if not train.batch_ramp_start else ramp.steps(phase.tokens)
-        theta = phase.rope_theta or (found[-1].rope_theta if found else 0.0)
-        found.append(Phase(name, number, phase, train, data, ramp, first, steps, lambda step: 0.0, theta))
-    whole = _whole(config.optim, found)
-    for number, phase in enumerate(found):
-        found[number] = dataclasses.replace(phase, lr=_rate(config.optim, phase, found[number - 1] if number else None, whole))
+        first, theta = (found[-1].last, found[-1].rope_theta) if found else (0, 0.0)
+        data = phase.data or str(Path(config.mixture.output) / name)
+        found.append(Phase(name, number, phase, train, data, ramp, first, steps, STAY, rope_theta=phase.rope_theta or theta))
+    for number in range(len(found)):
+        found[number] = _scheduled(config.optim, found, number)
     return found
 
 
@@ -123,39 +135,22 @@ def _train(train: TrainConfig, phase: PhaseConfig, number: int) -> TrainConfig:
     return dataclasses.replace(train, **own, **({"batch_ramp_start": 0} if number else {}))
 
 
-def _whole(optim: OptimConfig, phases: Sequence[Phase]) -> Callable[[int], float]:
-    """`optim.schedule` over all phases that say `run`, one after the other."""
-    members = [phase for phase in phases if phase.config.schedule == "run"]
-    if not members:
-        return lambda step: 0.0
-    starts: Mapping[int, int] = {phase.number: sum(one.steps for one in members[:place]) for place, phase in enumerate(members)}
-    clock = Clock(members)
-    total = sum(phase.steps for phase in members)
-    schedule = build_schedule(optim, total, _warmup(optim, total, clock))
-
-    def lr(step: int) -> float:
-        phase = next(phase for phase in members if phase.first < step <= phase.last)
-        before = sum(one.ramp.tokens(one.steps) for one in members if one.number < phase.number)
-        return schedule.lr(starts[phase.number] + step - phase.first, before + phase.ramp.tokens(step - phase.first))
-
-    return lr
-
-
-def _rate(optim: OptimConfig, phase: Phase, before: Phase | None, whole: Callable[[int], float]) -> Callable[[int], float]:
-    """Learning rate of the steps of one phase."""
-    kind = phase.config.schedule
-    if kind == "run":
-        return whole
-    if kind == "rewarm":
+def _scheduled(optim: OptimConfig, phases: Sequence[Phase], number: int) -> Phase:
+    """Phase ``number`` of ``phases`` with its learning rate; those before it have theirs."""
+    phase = phases[number]
+    if phase.config.schedule == "run":
+        members = [one for one in phases if one.config.schedule == "run"]
+        before = [one for one in members if one.number < number]
+        total = sum(one.steps for one in members)
+        schedule: Schedule = build_schedule(optim, total, warmup_steps(optim.schedule, total, Clock(members)))
+        tokens = sum(one.ramp.tokens(one.steps) for one in before)
+        return dataclasses.replace(phase, schedule=schedule, steps_before=sum(one.steps for one in before), tokens_before=tokens)
+    if phase.config.schedule == "rewarm":
         own = dataclasses.replace(optim, lr=phase.config.lr or optim.lr)
-        schedule: WarmStayDecay | DecayOnly = build_schedule(own, phase.steps, _warmup(own, phase.steps, phase.ramp))
-        return lambda step: schedule.lr(step - phase.first, phase.ramp.tokens(step - phase.first))
-    reached = before.lr(before.last)
-    if kind == "continue":
-        return lambda step: reached
-    schedule = DecayOnly(reached, optim.schedule.min_lr_ratio * optim.lr, optim.schedule.decay_shape, phase.first, phase.steps)
-    return lambda step: schedule.lr(step, 0)
-
-
-def _warmup(optim: OptimConfig, total: int, clock: BatchRamp | Clock) -> int:
-    return warmup_steps(optim.schedule, total, clock)
+        warmup = warmup_steps(own.schedule, phase.steps, phase.ramp)
+        return dataclasses.replace(phase, schedule=build_schedule(own, phase.steps, warmup))
+    reached = phases[number - 1].lr(phase.first)
+    if phase.config.schedule == "continue":
+        return dataclasses.replace(phase, schedule=DecayOnly(reached, reached, "linear", 0, phase.steps))
+    low = optim.schedule.min_lr_ratio * optim.lr
+    return dataclasses.replace(phase, schedule=DecayOnly(reached, low, optim.schedule.decay_shape, 0, phase.steps))
