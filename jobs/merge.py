@@ -158,7 +158,7 @@ def _tidy(config: Config, work: Path) -> None:
 def _tell(found: "Selection", output: Path) -> None:
     """The table, and one sentence."""
     table = Table(title=f"Averages of saves by {found.metric}", title_justify="left", box=SIMPLE_HEAD, show_edge=False)
-    table.add_column("saves")
+    table.add_column("saves", overflow="fold")
     table.add_column(found.metric + (" (less is better)" if found.lower else ""), justify="right")
     last = max(found.averages)
     for window, row in found.averages.items():
@@ -167,9 +167,12 @@ def _tell(found: "Selection", output: Path) -> None:
     console = Console(width=None if Console().is_terminal else 120)
     console.print(table)
     verdict = "better than" if found.gained else "not better than"
-    best = found.averages[found.window]
+    best, difference = found.averages[found.window], ""
+    if found.difference:
+        spread = f"{found.difference:+.1%}" if found.lower else f"{found.difference:+.4f}"
+        difference = f": {spread}, 95% interval of a paired bootstrap that leaves the choice of the window out"
     text = f"Kept the average of the {best.name}: {found.metric} {best.value:.4g}, {verdict} the best single save ({found.single.name})"
-    console.print(f"{text}, {found.single.value:.4g}. {output}", highlight=False, soft_wrap=True)
+    console.print(f"{text}, {found.single.value:.4g}{difference}. {output}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _cell(row: "Row") -> str:

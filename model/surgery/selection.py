@@ -10,16 +10,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from common import manifest as manifests
 from common.files import make_folder, sweep_asides
 from common.progress import say
 from conf.schema import Config
-from model.evaluation.bootstrap import Interval, bootstrap_mean
+from model.evaluation.bootstrap import Interval, bootstrap_mean, paired_bootstrap
 from model.evaluation.choice import Choice, Scores, parse_choice, scores
 from model.evaluation.pending import Claims
+from model.evaluation.perplexity import log_changes
 from model.evaluation.sweep import NDCG, Shared, SweepResult, sweep
 from model.surgery.average import combine, identity
-from model.surgery.inputs import HALF, Model
+from model.surgery.inputs import HALF, TOKENIZER, Model
 from model.training.saves import PROBE, checkpoints, list_saves, remove_save, save_name
 from model.training.write_save import write_save
 
@@ -50,6 +53,9 @@ class Selection:
     """The best of the models by itself."""
     window: int
     """The number that is best."""
+    difference: Interval | None
+    """That average against that single model on the same queries (a difference) or documents (a share of the perplexity); None where the
+    metric has none, or without a bootstrap. The choice among averages is no part of the interval."""
     folder: Path
     """That average, in Hugging Face's format."""
 
@@ -62,7 +68,8 @@ class Selection:
     def plain(self) -> dict[str, Any]:
         """For the manifest."""
         averages = {str(window): asdict(row) for window, row in self.averages.items()}
-        return {"metric": self.metric, "lower": self.lower, "averages": averages, "single": asdict(self.single)}
+        difference = self.difference and asdict(self.difference)
+        return {"metric": self.metric, "lower": self.lower, "averages": averages, "single": asdict(self.single), "difference": difference}
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,21 @@ class _Measured:
             return _of(self.found.perplexity, step).interval(part, metric, resamples, seed)
         return None
 
+    def against(self, step: int, other: "_Measured", other_step: int) -> Interval | None:
+        """The save of ``step`` against one of the ``other`` run; see `Selection.difference`."""
+        part, metric = self.choice.part, self.choice.metric
+        resamples, seed = self.config.sweep.bootstrap, self.config.probe.seed
+        if not resamples:
+            return None
+        if self.choice.kind == "retrieval" and metric == NDCG:
+            pair = (_of(measured.found.results, one).per_query(part) for measured, one in ((self, step), (other, other_step)))
+            return paired_bootstrap(*pair, resamples, seed)
+        if self.choice.kind == "perplexity":
+            here, there = _of(self.found.perplexity, step), _of(other.found.perplexity, other_step)
+            change, drawn = log_changes(here, there, part, metric, resamples, seed)
+            return Interval(*np.expm1([change, *np.percentile(drawn, [2.5, 97.5])]).tolist())
+        return None
+
 
 def _of(results: Sequence[Any], step: int) -> Any:
     return next(result for result in results if result.step == step)
@@ -99,7 +121,8 @@ def select(config: Config, models: Sequence[Model], windows: Sequence[int], weig
     No more than two averages are there at a time, or all with ``merge.keep``. The models by themselves are measured first: those of
     ``merge.run`` as jobs.sweep does it, so that their results lie in the run; others aside. Errors are those of `combine` and `sweep`.
     """
-    shared: dict[str, Shared] = {}
+    last = models[-1]  # averages come and go, its tokenizer stays
+    shared = {last.files[TOKENIZER]: Shared(config, last.folder / TOKENIZER)} if TOKENIZER in last.files else {}
     alone, names = _single(config, models, work / "single", shared, claims)
     _clear(work, models, windows, weights_of)
     for window in windows:
@@ -114,7 +137,8 @@ def select(config: Config, models: Sequence[Model], windows: Sequence[int], weig
     window = found.scores.best(list(windows))
     averages = {one: found.row(one, f"last {one}") for one in windows}
     folder = checkpoints(work) / save_name(window) / HALF
-    return Selection(found.choice.name, found.scores.lower, averages, alone.row(step, names[step]), window, folder)
+    single, difference = alone.row(step, names[step]), found.against(window, alone, step)
+    return Selection(found.choice.name, found.scores.lower, averages, single, window, difference, folder)
 
 
 def _single(

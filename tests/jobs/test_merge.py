@@ -7,13 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from common import manifest as manifests
 from common.errors import UserError
-from conf.schema import Config
+from conf.schema import Config, DecoderConfig, ParallelConfig
 from jobs.merge import run
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +52,9 @@ def test_the_window_that_retrieves_best_is_kept(merge_config, run_folder, tmp_pa
     single = json.loads((run_folder / "eval" / "step_0000020.json").read_text())["metrics"]["cat"]["dev"]["ndcg@10"]
     assert manifest["choice"]["single"] == manifest["choice"]["single"] | {"name": "step 20", "value": single}
     assert all(row["interval"]["low"] <= row["value"] <= row["interval"]["high"] for row in averages.values())
+    difference = manifest["choice"]["difference"]
+    assert difference["mean"] == pytest.approx(averages[str(manifest["window"])]["value"] - single)
+    assert difference["low"] <= difference["mean"] <= difference["high"]
     assert "last 2" in printed.out and "last 3" in printed.out and "best single: step 20" in printed.out
     assert f"Kept the average of the last {manifest['window']}" in printed.out
     assert [parent["step"] for parent in manifest["parents"]] == [10, 20, 30][-manifest["window"] :]
@@ -78,9 +82,64 @@ def test_others_are_kept_where_that_is_asked_and_folders_can_be_named(merge_conf
     assert is_mean(output, [one, two, three][-manifest["window"] :])
     assert manifest["choice"]["single"]["name"] == str(three)
 
-    merge_config.merge.window, merge_config.merge.output = [], str(tmp_path / "all")
+    merge_config.merge.method = "exponential"  # what was left of the former choice is not taken for a part of this one
+    made = [manifests.read(folder)["parents"] for folder in (run(merge_config), next(left.iterdir()) / "hf")]
+    weights = {len(parents): [parent["weight"] for parent in parents] for parents in made}
+    assert weights == {2: pytest.approx([1 / 3, 2 / 3]), 3: pytest.approx([1 / 7, 2 / 7, 4 / 7])}
+
+    merge_config.merge.method, merge_config.merge.window, merge_config.merge.output = "uniform", [], str(tmp_path / "all")
     assert is_mean(run(merge_config), [one, two, three])
     assert "choice" not in manifests.read(tmp_path / "all") and not (tmp_path / "all.windows").exists()
+
+
+@pytest.fixture
+def decoder_run(tmp_path, tokenizer_folder) -> Config:
+    """A merge of a run of decoders by perplexity: saves 10, 20, 30 lie around one net, ever nearer, 20 on the other side of it."""
+    from model.hf.folder import export_net
+    from model.megatron.startup import start
+    from model.nets.decoder import build_decoder
+    from model.training.saves import PROBE
+    from model.training.write_save import write_save
+
+    vocabulary = json.loads((tokenizer_folder / "tokenizer.json").read_text())["model"]["vocab"]
+    shape = DecoderConfig(vocab_size=len(vocabulary), num_layers=1, hidden_size=32, num_heads=2, num_kv_heads=1, head_width=16, ffn_size=32)
+    start(ParallelConfig(threads=1), 0)
+    net, noise = build_decoder(shape), build_decoder(shape)
+    centre = {name: value.detach().clone() for name, value in net.named_parameters()}
+    for step, distance in ((10, 4.0), (20, -2.0), (30, 2.0)):
+        with torch.no_grad():
+            for (name, value), other in zip(net.named_parameters(), noise.parameters(), strict=True):
+                value.copy_(centre[name] + distance * (other - other.mean()))
+        write_save(tmp_path / "run", step, PROBE, lambda folder: export_net(net, shape, folder / "hf", tokenizer_folder), tokens=step)
+    rng = np.random.default_rng(0)
+    texts = (" ".join(rng.choice(sorted(vocabulary), 40)) for _ in range(20))
+    (tmp_path / "law.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    config = Config(name="decoders")
+    config.merge.run, config.merge.output = str(tmp_path / "run"), str(tmp_path / "merged")
+    config.evaluation.domain, config.sweep.metric = {"law": str(tmp_path / "law.jsonl")}, "perplexity/law"
+    config.data.retrieval, config.sweep.bootstrap, config.parallel.threads = str(tmp_path / "none"), 50, 1
+    return config
+
+
+def test_decoders_by_perplexity(decoder_run, tmp_path, capsys):
+    """The mean of the two last saves, which lie on both sides of the centre, is the centre: less is better."""
+    from transformers import AutoModelForCausalLM
+
+    output = run(decoder_run)
+    manifest, printed = manifests.read(output), capsys.readouterr().out
+    averages, single = manifest["choice"]["averages"], manifest["choice"]["single"]
+    assert manifest["window"] == 2 and manifest["choice"]["lower"] and set(averages) == {"2", "3"}
+    assert (
+        averages["2"]["value"] < min(averages["3"]["value"], single["value"]) and averages["2"]["interval"]["low"] < averages["2"]["value"]
+    )
+    assert manifest["choice"]["difference"]["mean"] == pytest.approx(averages["2"]["value"] / single["value"] - 1)
+    assert "perplexity/law (less is better)" in printed and ", better than the best single save" in printed
+    assert is_mean(output, saves(tmp_path / "run", 20, 30))
+    model, loading = AutoModelForCausalLM.from_pretrained(output, output_loading_info=True)
+    assert not any(loading[name] for name in ("missing_keys", "unexpected_keys", "mismatched_keys")) and model.config.tie_word_embeddings
+    decoder_run.evaluation.domain, decoder_run.merge.window = {}, [2, 3]
+    with pytest.raises(UserError, match="sweep.metric=perplexity/law is unknown; evaluation.domain and evaluation.general are empty"):
+        run(decoder_run)
 
 
 def test_the_average_is_a_model_for_those_who_use_it(merge_config, run_folder):
@@ -141,7 +200,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import yaml
-from conf.schema import Config
+from conf.schema import Config, DecoderConfig, ParallelConfig
 from conf.schema.kinds import typed
 from jobs.merge import run
 from model.surgery import selection
