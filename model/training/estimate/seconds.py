@@ -1,4 +1,4 @@
-"""Time of a training step, part by part. The formulas are explained in docs/scaling.md; what they assume is measured by nothing but a run."""
+"""Time of a training step, part by part. The formulas are explained in docs/scaling.md; only a run measures what they assume."""
 
 from dataclasses import dataclass
 

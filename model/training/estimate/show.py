@@ -34,7 +34,9 @@ def render(config: Config, found: Estimate) -> RenderableType:
         table.add_row(*_cells(one), against(one, found.best), style="" if one.fits else "dim")
     more = [Text(f"and {len(hidden)} more that are slower or larger")] if hidden else []
     notes = [Text(line) for line in _notes(config, found)]
-    return Group(*(Text(line) for line in _work(config, found)), Text(), table, *more, Text(), *notes, Text(), Text(overrides(config, found)))
+    return Group(
+        *(Text(line) for line in _work(config, found)), Text(), table, *more, Text(), *notes, Text(), Text(overrides(config, found))
+    )
 
 
 def overrides(config: Config, found: Estimate) -> str:
@@ -53,7 +55,8 @@ def against(one: Proposal, best: Proposal) -> str:
         return f"{one.over / GB:,.1f} GB too large"
     slower = one.total / best.total - 1
     if slower < 0.01:
-        return "as fast, but not as simple"
+        more = (one.memory.total - best.memory.total) / GB
+        return f"as fast, in {more:,.1f} GB more" if more >= 0.1 else "as fast, but not as simple"
     differences = {name: (_total(one, name) - _total(best, name)) / best.total for name in _parts(one)}
     causes = [f"{name} {share:+.0%}" for name, share in sorted(differences.items(), key=lambda item: -item[1]) if share >= 0.01]
     return f"{slower:.0%} slower: {', '.join(causes)}"
@@ -76,7 +79,8 @@ def _cells(one: Proposal) -> list[str]:
 def _present(found: Estimate) -> str:
     here = found.present
     assert here is not None
-    return "as configured" + ("" if here.fits and here.total > found.best.total * 1.01 else f": {against(here, found.best)}")
+    same = (here.layout, here.micro_batches) == (found.best.layout, found.best.micro_batches)
+    return "as configured: the same" if same else f"as configured: {against(here, found.best)}"
 
 
 def _work(config: Config, found: Estimate) -> Iterator[str]:
@@ -98,7 +102,8 @@ def _work(config: Config, found: Estimate) -> Iterator[str]:
 def _notes(config: Config, found: Estimate) -> Iterator[str]:
     best, kind = found.best, machine(config.hardware.gpu)
     parts = ", ".join(f"{field.name} {getattr(best.memory, field.name) / GB:,.1f}" for field in fields(best.memory))
-    yield f"memory of the proposal, GB: {parts}; together {best.memory.total / GB:,.1f} of {kind.memory / GB:,.0f}, {SPARE:.0%} to stay free"
+    together = f"{best.memory.total / GB:,.1f} of {kind.memory / GB:,.0f}, {SPARE:.0%} of which stay free"
+    yield f"memory of the proposal, GB: {parts}; together {together}"
     spent = ", ".join(f"{name} {_total(best, name) / best.total:.1%}" for name in _parts(best))
     yield f"time of the proposal: {spent}"
     if not found.present:
@@ -107,8 +112,8 @@ def _notes(config: Config, found: Estimate) -> Iterator[str]:
         yield f"not looked at: {line}"
     yield "not looked at: context parallelism, which the nets do not have; overlap of traffic and arithmetic, which is switched off"
     yield (
-        f"times assume {kind.mfu:.0%} of peak while computing ({kind.source}), {LINKS:.0%} of the rate of links, full packs of one document "
-        f"each and a batch without ramp; memory assumes {RESERVE / GB:.0f} GB of the libraries' own: only a run on the GPUs measures them"
+        f"times assume {kind.mfu:.0%} of peak while computing ({kind.source}), {LINKS:.0%} of the rate of links, full packs of one "
+        f"document each and a batch without ramp; memory assumes {RESERVE / GB:.0f} GB of the libraries' own: only a run on the GPUs measures them"
     )
     if best.layout.parallel.precision == "fp32":
         yield "parallel.precision=fp32 leaves the matrix units idle; parallel.precision=bf16 is many times faster on such GPUs"
