@@ -15,7 +15,8 @@ HALF = "hf/"
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
 CARRIED = (".json", ".jinja", ".txt", ".model")
 """What lies beside the weights and is carried along: configurations, the tokenizer, a chat template."""
-LEFT = (manifests.NAME, "pytorch_model.bin.index.json")
+LEFT = (manifests.NAME, "pytorch_model.bin.index.json", "adapter_config.json")
+"""Of these, what would speak of other weights than those that are written."""
 MEANINGLESS = ("transformers_version", "_name_or_path")
 """Keys of config.json that say nothing about the net."""
 _ABSENT = object()

@@ -97,6 +97,7 @@ def test_what_lies_beside_is_that_of_the_last_and_the_manifest_names_the_parents
     folders = [make_model(f"m{place}", draw(place) | {"steps": torch.tensor([7])}) for place in range(3)]
     (folders[2] / "README.md").write_text("of the last alone")
     (folders[2] / "pytorch_model.bin").write_bytes(b"stale")
+    (folders[2] / "adapter_config.json").write_text("{}")
     (folders[2] / "1_Pooling").mkdir()
     (folders[2] / "1_Pooling" / "config.json").write_text("{}")
     models = [model_in(folder) for folder in folders]
