@@ -86,9 +86,9 @@ class LoraConfig:
     alpha: float = 32.0
     """The added product is scaled by alpha / rank."""
     dropout: float = 0.0
-    """Dropout on what goes into the added matrices."""
+    """Dropout on what goes into the added matrices, in training."""
     targets: list[str] = field(default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
-    """Projections that get them, by their names in Hugging Face's models."""
+    """Projections that get them, by their names in Hugging Face's models (phi has q_proj, k_proj, v_proj, dense, fc1, fc2)."""
 
 
 @dataclass

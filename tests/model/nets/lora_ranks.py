@@ -4,12 +4,15 @@ import hashlib
 import sys
 from pathlib import Path
 
+import torch
+
 from common.files import write_json
 from conf.schema import ParallelConfig
 from model.hf.adapter import export_adapter, load_adapter
 from model.hf.decoder import export_decoder
 from model.megatron import checkpoint, ranks, startup
 from model.nets.decoder import build_decoder
+from model.nets.lora import LoraLinear
 from tests.model.nets.lora_peers import Training, adapted_config, adapted_net
 
 LAYOUTS = {"tensor": {"tensor": 2}, "sequence": {"tensor": 2, "sequence": True}, "pipeline": {"pipeline": 2}, "data": {}}
@@ -31,15 +34,25 @@ def go_on(folder: Path, how: str, parallel: ParallelConfig) -> None:
 
 
 def drop(folder: Path, how: str, parallel: ParallelConfig) -> None:
-    """Two steps with dropout; what every rank has of the matrices that tensor-parallel ranks have whole."""
+    """Two steps with dropout; what every rank has of the matrices that tensor-parallel ranks have whole, and what it drops."""
     training = Training(adapted_net(adapted_config(dropout=0.3)), parallel)
     for index in range(2):
         training.step(index, seeds=(2 * index, 2 * index + 1))
     whole = [p for p in training.net.parameters() if p.requires_grad and not getattr(p, "tensor_model_parallel", False)]
     digest = hashlib.sha256(b"".join(parameter.detach().numpy().tobytes() for parameter in whole)).hexdigest()
-    found = ranks.gather([len(whole), digest])
+    mlp = training.net.decoder.layers[0].mlp
+    found = ranks.gather({"whole": [len(whole), digest], "by columns": mask(mlp.linear_fc1), "by rows": mask(mlp.linear_fc2)})
     if ranks.is_first():
         write_json(folder / f"whole_{how}.json", found)
+
+
+def mask(linear: LoraLinear) -> list[bool]:
+    """Which of the layer's inputs reach its pairs: those that have a gradient once the weight is gone."""
+    startup.seed_dropout(1)
+    linear.weight.data.zero_()
+    inputs = torch.ones(4, 1, linear.weight.shape[1], requires_grad=True)
+    linear(inputs)[0].sum().backward()
+    return inputs.grad.ne(0).flatten().tolist()
 
 
 def main(folder: Path) -> None:
