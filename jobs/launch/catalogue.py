@@ -162,6 +162,7 @@ JOBS = {
         Job("embedder", "learn a static embedding", lambda c: c.corpus.semantic.model, _embedder_needs),
         Job("ocr", "read scanned pages", lambda c: c.ocr.output, lambda c: _named("ocr.inputs", c.ocr.inputs)),
         Job("recycle", "rewrite documents by an LLM", lambda c: c.recycle.output, lambda c: _named("recycle.inputs", c.recycle.inputs)),
+        Job("split", "hold documents out", lambda c: c.split.output, _text),
         Job("tokenizer", "learn a tokenizer", lambda c: c.data.tokenizer, _text),
         Job("prepare", "tokenise into shards", lambda c: c.data.tokens, _prepare_needs, _prepare_stages),
         Job("mix", "mix sources into phases", lambda c: c.mixture.output, _mix_needs),

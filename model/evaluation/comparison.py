@@ -15,7 +15,7 @@ from model.evaluation.summary import RunSummary, Summary, write_summary
 from model.evaluation.svg import COLOURS
 from model.evaluation.sweep import NDCG, SweepResult
 from model.evaluation.table import count
-from model.evaluation.table_texts import HEADS, perplexity_cells
+from model.evaluation.table_texts import HEADS, perplexity_cells, task_rows
 
 CAPTION = """Mean over the runs of a configuration; the band reaches from the lowest to the highest of them. Runs that are seeds of one
 configuration have one colour. Stretches that only some of them cover are left out."""
@@ -49,14 +49,16 @@ def _body(folder: Path, found: list[SweepResult], groups: list[Group], summary: 
 {_table(folder, groups, summaries)}
 <p class="small">{text(_note(found))}</p>
 {_texts(groups, summaries)}
+{_tasks(groups)}
 {how(best["settings"]) if probed and "settings" in best else ""}
 {written(best)}"""
 
 
 def _note(found: list[SweepResult]) -> str:
-    named = "with its nDCG@10 on test queries" if any(one.wanted.retrieval for one in found) else "with its tokens"
-    over = "queries" if all(one.wanted.retrieval for one in found) else "queries and documents"
-    return f"Best save of each run by {found[0].metric}, {named}; intervals are 95% over {over}."
+    probed = any(one.wanted.retrieval for one in found)
+    named = ", with its nDCG@10 on test queries" if probed else ""
+    over = " and ".join([*(["queries"] if probed else []), *(["documents"] if any(one.perplexity for one in found) else [])])
+    return f"Best save of each run by {found[0].metric}{named}{f'; intervals are 95% over {over}' if over else ''}."
 
 
 def _texts(groups: list[Group], summaries: dict[Path, RunSummary]) -> str:
@@ -69,6 +71,18 @@ def _texts(groups: list[Group], summaries: dict[Path, RunSummary]) -> str:
                     cells = [one.name, f"{found.text} ({found.role})", str(found.step), *perplexity_cells(found)]
                     rows.append(([text(cell) for cell in cells], ""))
     return f"<h2>Perplexity at the best saves</h2>{table(rows)}" if len(rows) > 1 else ""
+
+
+def _tasks(groups: list[Group]) -> str:
+    """Every task at the best save of every run."""
+    parts = []
+    for one in (one for group in groups for one in group.runs if one.tasks):
+        head, *rows = task_rows(one)
+        kept = [cells for cells, best in rows if best]
+        if not parts or parts[0] != ["run", *head[0]]:
+            parts.append(["run", *head[0]])
+        parts += [[one.name, *cells] for cells in kept]
+    return f"<h2>Tasks at the best saves</h2>{table(([text(cell) for cell in cells], '') for cells in parts)}" if parts else ""
 
 
 def _table(folder: Path, groups: list[Group], summaries: dict[Path, RunSummary]) -> str:

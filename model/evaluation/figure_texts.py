@@ -70,6 +70,7 @@ def draw_forgetting(runs: Sequence[tuple[str, int, Sequence[Change]]]) -> str | 
             shown.add(number)
         for place, phase in enumerate(phases):
             axes.plot([], [], MARKERS[(place + 1) % len(MARKERS)], color="#444444", markersize=5, label=f"phase {phase}")
+        axes.margins(0.14, 0.12)
         axes.axhline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
         axes.axvline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
         axes.set(xlabel="general perplexity, change in %\n(right: forgotten)", ylabel="domain perplexity, change in %\n(down: gained)")
@@ -82,9 +83,9 @@ def draw_forgetting(runs: Sequence[tuple[str, int, Sequence[Change]]]) -> str | 
 
 
 def _draw_run(axes: Any, changes: Sequence[Change], colour: str, label: str | None, phases: list[str]) -> None:
-    """The saves of a run, joined in their order, with crosses for the intervals; first and last step stand beside their points."""
+    """The saves of a run, joined in their order, with crosses for the intervals; first and last step are named."""
     x, y = [change.general.mean for change in changes], [change.domain.mean for change in changes]
-    axes.plot(x, y, color=colour, linewidth=1, alpha=0.7, label=label, marker="o" if label else None, markersize=0)
+    axes.plot(x, y, color=colour, linewidth=1, alpha=0.7, label=label)
     axes.errorbar(
         x, y, xerr=_arms([change.general for change in changes]), yerr=_arms([change.domain for change in changes]), fmt="none",
         ecolor=colour, elinewidth=0.7, alpha=0.5,
@@ -92,9 +93,9 @@ def _draw_run(axes: Any, changes: Sequence[Change], colour: str, label: str | No
     for change in changes:
         marker = MARKERS[(phases.index(change.phase) + 1) % len(MARKERS)] if change.phase in phases else MARKERS[0]
         axes.plot([change.general.mean], [change.domain.mean], marker, color=colour, markersize=5, zorder=3)
-    for change in (changes[0], changes[-1]):
-        place = (change.general.mean, change.domain.mean)
-        axes.annotate(f"step {change.step}", place, xytext=(4, 5), textcoords="offset points", fontsize=7, color=colour)
+    for change, place in ((changes[0], (0, 7)), (changes[-1], (0, -13))):
+        where = (change.general.mean, change.domain.mean)
+        axes.annotate(f"step {change.step}", where, xytext=place, textcoords="offset points", ha="center", fontsize=7, color=colour)
 
 
 def _arms(found: list) -> list[list[float]]:

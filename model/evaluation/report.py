@@ -47,7 +47,8 @@ def subject(found: list[SweepResult]) -> str:
         "tasks": any(one.tasks for one in wanted),
         "retrieval": any(one.retrieval for one in wanted),
     }
-    return ", ".join(name for name, there in parts.items() if there).capitalize()
+    *first, last = (name for name, there in parts.items() if there)
+    return f"{', '.join(first)} and {last}".capitalize() if first else last.capitalize()
 
 
 def _body(found: SweepResult, summary: Summary) -> str:

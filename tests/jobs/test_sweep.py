@@ -1,5 +1,6 @@
 """jobs.sweep: what a person sees at the end, and report.html."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,9 +12,11 @@ from xml.etree import ElementTree
 import pytest
 
 from common.errors import UserError
+from conf.schema import Config
 from jobs.sweep import run
 from model.evaluation.table import count
 from model.training.saves import linked
+from tests.model.evaluation import decoder_runs as runs
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,6 +111,50 @@ def test_from_the_command_line(run_folder, retrieval_folder, tmp_path):
     wrong = subprocess.run([*command, "sweep.run=nowhere"], cwd=ROOT, capture_output=True, text=True, timeout=250)
     assert wrong.returncode == 2 and wrong.stderr.strip().startswith("error: the run folder nowhere does not exist; train it")
     assert "Traceback" not in wrong.stderr
+
+
+@pytest.fixture
+def decoders(tmp_path) -> Config:
+    """Two runs of decoders, with text to measure perplexity on and no retrieval set."""
+    tokenizer = runs.write_tokenizer(tmp_path / "tokenizer")
+    for seed in (0, 1):
+        steps = {step: 10 * seed + step for step in (0, 10, 20)}
+        runs.make_run(tmp_path / "cpt" / f"seed_{seed}", tokenizer, steps, phases={10: ["main"], 20: ["main", "law"]})
+    config = Config(name="cpt")
+    config.sweep.run, config.sweep.bootstrap, config.parallel.threads = str(tmp_path / "cpt" / "seed_0"), 40, 1
+    config.data.retrieval = str(tmp_path / "no_retrieval")
+    for seed, (role, name) in enumerate((("domain", "law"), ("general", "prose"))):
+        runs.write_texts(tmp_path / name / "held.jsonl", seed)
+        getattr(config.evaluation, role)[name] = str(tmp_path / name)
+    return config
+
+
+def test_decoders_get_tables_of_perplexity_and_a_picture_of_forgetting(decoders, tmp_path, capsys):
+    decoders.dry_run = True
+    run(decoders)
+    assert "would probe 3 saves" in (said := capsys.readouterr().err) and "on the texts law, prose" in " ".join(said.split())
+    decoders.dry_run, decoders.sweep.runs = False, [str(tmp_path / "cpt" / "seed_*")]
+    run(decoders)
+    printed = capsys.readouterr().out
+    rows = [line.split() for line in printed.splitlines() if re.match(r"(0|10|20) ", line)]
+    assert [row[0] for row in rows] == ["0", "10", "20"] * 4
+    best = linked(tmp_path / "cpt" / "seed_0", "best")
+    assert (
+        f"Best save by perplexity/law: step {best}" in printed and "Change of domain perplexity per character at the best save" in printed
+    )
+    for file, pictures in ((tmp_path / "cpt" / "seed_0" / "report.html", 2), (tmp_path / "cpt" / "comparison" / "report.html", 1)):
+        text = file.read_text()
+        assert Page(text).tags.count("svg") == pictures and "<title>Perplexity over the saves of" in text and "nDCG" not in text
+        assert {"phase law", "Forgetting against gain, a point a save"} <= {
+            "".join(element.itertext()).strip() for element in ElementTree.fromstring(first_svg(text)).iter()
+        } | set(re.findall(r'aria-label="([^"]*)"', text))
+    document = json.loads((tmp_path / "cpt" / "seed_1" / "eval" / "statistics.json").read_text())["runs"][0]
+    assert [change["step"] for change in document["forgetting"]] == [0, 10, 20]
+    assert [(one["text"], one["step"]) for one in document["perplexity"]] == [(n, s) for n in ("law", "prose") for s in (0, 10, 20)]
+
+
+def first_svg(text: str) -> str:
+    return text[text.index("<svg") : text.index("</svg>") + 6]
 
 
 @pytest.mark.parametrize(("tokens", "text"), [(0, "0"), (999, "999"), (120_000, "120k"), (2_000_000, "2.00M"), (1.719e12, "1.72T")])
