@@ -7,6 +7,7 @@ the same command continues a chain that was cut off.
   python -m jobs.pipeline experiment=quickstart dry_run=true    only show the chain
   python -m jobs.pipeline experiment=mecellem/demo              Turkish law; TERZI_DATA names the folder with the text
   python -m jobs.pipeline experiment=mecellem/demo cluster=slurm prepare.elements=8 sweep.elements=4    as a graph of SLURM jobs
+  python -m jobs.pipeline experiment=decoder/cpt_demo           any other chain: section pipeline of an experiment lists its steps
   python -m jobs.pipeline -m experiment=mecellem/demo cluster=slurm seed=1,2,3                          three chains, each stage an array
 """
 
@@ -19,31 +20,33 @@ from conf.schema import Config
 from jobs.cli import main
 from jobs.launch import graph
 from jobs.launch.catalogue import JOBS
+from jobs.launch.steps import steps
 
 
 def run(config: Config) -> None:
     """Run the chain in this process, one stage after another; with cluster=slurm queue it as a graph of jobs."""
-    stages = [JOBS[name] for name in graph.chain(config)]
+    stages = steps(config)
     if config.cluster.kind == "slurm":
         graph.launch_graph([config])
         return
     if config.dry_run:
-        for job in stages:
-            say(f"{job.name:10} {job.title:32} -> {job.home(config)}")
+        for job, own in stages:
+            say(f"{job:10} {JOBS[job].title:32} -> {JOBS[job].home(own)}")
         return
     import_module("model.megatron.ranks").alone("jobs.pipeline")
     begun = time.monotonic()
-    for number, job in enumerate(stages, 1):
-        say(f"\n[bold]{number}/{len(stages)} {job.name}[/bold]: {job.title} -> {job.home(config)}")
+    for number, (job, own) in enumerate(stages, 1):
+        say(f"\n[bold]{number}/{len(stages)} {job}[/bold]: {JOBS[job].title} -> {JOBS[job].home(own)}")
         started = time.monotonic()
-        import_module(f"jobs.{job.name}").run(config)  # imported when its turn comes: each job's imports take seconds
-        say(f"{job.name} took {time.monotonic() - started:.0f} s")
-    print(_next_steps(config, time.monotonic() - begun))
+        import_module(f"jobs.{job}").run(own)  # imported when its turn comes: each job's imports take seconds
+        say(f"{job} took {time.monotonic() - started:.0f} s")
+    say(f"\nDone in {(time.monotonic() - begun) / 60:.1f} minutes.")
+    if not config.pipeline.steps:
+        print(_next_steps(config))
 
 
-def _next_steps(config: Config, seconds: float) -> str:
-    return f"""
-Done in {seconds / 60:.1f} minutes. Open next:
+def _next_steps(config: Config) -> str:
+    return f"""Open next:
   {Path(config.sweep.run) / "report.html"}    loss and retrieval on one axis
   tensorboard --logdir {config.runs_dir}    the curves as they grow
   {config.export.output}    the best save; load it with
@@ -52,8 +55,7 @@ Done in {seconds / 60:.1f} minutes. Open next:
 
 
 if __name__ == "__main__":
-    main(
-        "pipeline",
-        run,
-        ("quickstart", "data", "tokenizer", "prepare", "model", "objective", "optim", "train", "probe", "sweep", "export", "cluster"),
-    )
+    main("pipeline", run, (
+        "pipeline", "quickstart", "data", "tokenizer", "prepare", "model", "objective", "optim", "train", "probe", "sweep", "export",
+        "cluster",
+    ))  # fmt: skip

@@ -16,9 +16,11 @@ from conf.schema.objective import OBJECTIVES, MlmConfig, ObjectiveConfig
 from conf.schema.optim import OptimConfig
 from conf.schema.parallel import ParallelConfig
 from conf.schema.phase import PhaseConfig
+from conf.schema.pipeline import PipelineConfig
 from conf.schema.probe import ProbeConfig, SweepConfig
 from conf.schema.quality import QualityConfig, TopicsConfig
 from conf.schema.quickstart import QuickstartConfig
+from conf.schema.split import SplitConfig
 from conf.schema.status import StatusConfig
 from conf.schema.train import TrainConfig
 
@@ -69,6 +71,8 @@ class Config:
     """Phases of a training in their order; empty: one, by `data.tokens` and `train.steps` or `train.tokens`."""
     budget: float = 1.0
     """Multiplies the token budgets of all phases."""
+    split: SplitConfig = field(default_factory=SplitConfig)
+    """Text that is held out."""
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     """Tokenizer training."""
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
@@ -97,6 +101,8 @@ class Config:
     """Export to Hugging Face."""
     quickstart: QuickstartConfig = field(default_factory=QuickstartConfig)
     """Corpus of the quickstart."""
+    pipeline: PipelineConfig = field(default_factory=PipelineConfig)
+    """Jobs one after the other."""
     fetch: FetchConfig = field(default_factory=FetchConfig)
     """Mirror of the hub, and wheels."""
     cluster: ClusterConfig = field(default_factory=ClusterConfig)

@@ -16,6 +16,7 @@ from jobs.launch.catalogue import JOBS
 from jobs.launch.forecast import check_room, forecast
 from jobs.launch.points import cut, depends, is_queued, make_point, queue_job, tell
 from jobs.launch.refuse import refuse, refuse_long_texts
+from jobs.launch.steps import steps
 from model.training.run import load_config
 from model.training.saves import PROBE, linked, list_saves
 from slurm.commands import available
@@ -30,6 +31,8 @@ class Stage:
     """One job of the chain over all points that it has to do."""
 
     job: str
+    configs: list[Config]
+    """Of all pipelines, as they are in this stage."""
     points: list[Point]
     """Points that are neither done nor queued."""
     total: int
@@ -50,28 +53,23 @@ class Stage:
         return [*dict.fromkeys(job.partition("_")[0] for job in self.queued.values()), *self.receipt.last_jobs()]
 
 
-def chain(config: Config) -> list[str]:
-    """Names of the stages of a pipeline, in order."""
-    made = [*(["quickstart"] if config.quickstart.enabled else []), *(["corpus"] if config.corpus.sources else [])]
-    return [*made, "tokenizer", "prepare", "train", "sweep", "export"]
-
-
 def plan(configs: Sequence[Config], labels: Sequence[str] = ()) -> list[Stage]:
     """The stages with what is left to do. A result counts as done where everything before it is done too."""
     labels = [*labels] or [""] * len(configs)
     stages, behind = [], set()
-    for job in chain(configs[0]):
-        points = {JOBS[job].home(config): make_point(job, config, label) for config, label in zip(configs, labels, strict=True)}
-        owners = {JOBS[job].home(config): number for number, config in enumerate(configs)}
+    for column in zip(*map(steps, configs), strict=True):
+        job, own = column[0].job, [step.config for step in column]
+        points = {JOBS[job].home(config): make_point(job, config, label) for config, label in zip(own, labels, strict=True)}
+        owners = {JOBS[job].home(config): number for number, config in enumerate(own)}
         queued = is_queued(job, list(points.values())) if available() else {}
         missing = []
-        for number, config in enumerate(configs):
+        for number, config in enumerate(own):
             home = JOBS[job].home(config)
-            if number in behind or not DONE[job](config):
+            if number in behind or not _done(job, config):
                 behind.add(number)
                 if owners[home] == number and home not in queued:
                     missing.append(points[home])
-        stages.append(Stage(job, missing, len(points), queued))
+        stages.append(Stage(job, own, missing, len(points), queued))
     return stages
 
 
@@ -85,7 +83,7 @@ def launch_graph(configs: Sequence[Config], labels: Sequence[str] = ()) -> Any:
             refuse(stage.job, point.config, made)
             if stage.job == "sweep":
                 refuse_long_texts(point.config)
-        made += [place for config in configs for place in _makes(stage.job, config)] if stage.open else []
+        made += [place for config in stage.configs for place in _makes(stage.job, config)] if stage.open else []
     if training := [point.config for stage in stages for point in stage.points if stage.job == "train"]:
         check_room("train", training)
     if to_do and available():
@@ -183,12 +181,16 @@ def _swept(config: Config) -> bool:
     return bool(saves) and all((run / "eval" / f"{save.folder.name}.json").is_file() for save in saves) and linked(run, "best") is not None
 
 
+def _done(job: str, config: Config) -> bool:
+    """Whether the result of a job is there."""
+    if job in DONE:
+        return DONE[job](config)
+    return (Path(JOBS[job].home(config)) / manifests.NAME).is_file()
+
+
 DONE: dict[str, Callable[[Config], bool]] = {
-    "quickstart": lambda config: (Path(config.quickstart.output) / manifests.NAME).is_file(),
-    "corpus": lambda config: (Path(config.corpus.output) / manifests.NAME).is_file(),
+    "mix": lambda config: all((Path(config.mixture.output) / name / manifests.NAME).is_file() for name in config.phases),
     "tokenizer": lambda config: (Path(config.data.tokenizer) / "tokenizer.json").is_file(),
-    "prepare": lambda config: (Path(config.data.tokens) / manifests.NAME).is_file(),
     "train": _trained,
     "sweep": _swept,
-    "export": lambda config: (Path(config.export.output) / manifests.NAME).is_file(),
 }

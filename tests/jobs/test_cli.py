@@ -24,6 +24,7 @@ JOBS = [
     "pipeline",
     "prepare",
     "recycle",
+    "split",
     "status",
     "sweep",
     "tokenizer",

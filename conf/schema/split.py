@@ -1,0 +1,15 @@
+"""Section `split`: text to train on and text to measure with."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class SplitConfig:
+    """How `jobs.split` holds documents out."""
+
+    output: str = "data/${name}/split"
+    """Folder; train.jsonl.zst and heldout.jsonl.zst are written there."""
+    heldout_share: float = 0.02
+    """Share of the documents that are held out, chosen by a hash of their text, so that equal texts fall on the same side."""
+    seed: int = 0
+    """Another number holds out other documents."""
