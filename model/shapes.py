@@ -87,5 +87,3 @@ def _check_layout(config: DecoderConfig, parallel: ParallelConfig) -> None:
         )
     if parallel.sequence and parallel.tensor == 1:
         raise UserError("parallel.sequence=true cuts over tensor-parallel ranks, and parallel.tensor=1 has one; raise it or leave it false")
-    if parallel.context != 1:
-        raise UserError(f"parallel.context={parallel.context} is not supported; set parallel.context=1 and cut by parallel.tensor")

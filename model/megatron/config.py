@@ -30,6 +30,7 @@ def transformer_kwargs(parallel: ParallelConfig | None = None) -> dict[str, Any]
     return {
         "tensor_model_parallel_size": parallel.tensor,
         "pipeline_model_parallel_size": parallel.pipeline,
+        "context_parallel_size": parallel.context,
         "sequence_parallel": parallel.sequence and parallel.tensor > 1,
         "params_dtype": dtype,
         "pipeline_dtype": dtype,
@@ -57,7 +58,7 @@ def transformer_kwargs(parallel: ParallelConfig | None = None) -> dict[str, Any]
 
 def shards_optimizer(parallel: ParallelConfig) -> bool:
     """Whether the optimizer is sharded over data-parallel ranks."""
-    return parallel.distributed_optimizer and parallel_state.get_data_parallel_world_size() > 1
+    return parallel.distributed_optimizer and parallel_state.get_data_parallel_world_size(with_context_parallel=True) > 1
 
 
 def ddp_config(parallel: ParallelConfig) -> DistributedDataParallelConfig:

@@ -183,7 +183,7 @@ def _piece_sums(optimizer: MegatronOptimizer, model: DistributedDataParallel):
         table = sums.new_zeros(len(params), 2)
         table[rows] = sums
         if sharded:
-            torch.distributed.all_reduce(table, group=parallel_state.get_data_parallel_group())
+            torch.distributed.all_reduce(table, group=parallel_state.get_data_parallel_group(with_context_parallel=True))
         if cut_by_tensor:
             whole = table.clone()
             torch.distributed.all_reduce(whole, group=parallel_state.get_tensor_model_parallel_group())

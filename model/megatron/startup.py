@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 import os
 import random
 from dataclasses import dataclass
@@ -53,12 +54,13 @@ def start(parallel: ParallelConfig, seed: int) -> World:
         cpu.install()
         device = _device(ranks)
         _join(ranks, device)
-        parallel_state.initialize_model_parallel(*layout)
+        parallel_state.initialize_model_parallel(parallel.tensor, parallel.pipeline, context_parallel_size=parallel.context)
         _started = World(ranks.rank, ranks.size, ranks.local_rank, device), parallel
     here, former = _started
     if _layout(former) != layout:
         raise UserError(
-            f"parallel.tensor, parallel.pipeline of this process are {_layout(former)} and cannot become {layout}; start another"
+            f"parallel.tensor, parallel.pipeline, parallel.context of this process are {_layout(former)} and cannot become {layout}; "
+            "start another"
         )
     _started = here, dataclasses.replace(parallel)
     set_threads(parallel.threads)
@@ -91,8 +93,8 @@ def _state() -> tuple[World, ParallelConfig]:
     return _started
 
 
-def _layout(parallel: ParallelConfig) -> tuple[int, int]:
-    return parallel.tensor, parallel.pipeline
+def _layout(parallel: ParallelConfig) -> tuple[int, int, int]:
+    return parallel.tensor, parallel.pipeline, parallel.context
 
 
 def seed_all(seed: int) -> None:
@@ -118,11 +120,11 @@ def set_threads(threads: int) -> None:
         torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs time
 
 
-def _check_layout(layout: tuple[int, int], size: int) -> None:
-    tensor, pipeline = layout
-    if tensor < 1 or pipeline < 1 or size % (tensor * pipeline):
+def _check_layout(layout: tuple[int, int, int], size: int) -> None:
+    if min(layout) < 1 or size % math.prod(layout):
+        product = " x ".join(f"parallel.{axis}={parts}" for axis, parts in zip(("tensor", "pipeline", "context"), layout, strict=True))
         raise UserError(
-            f"parallel.tensor={tensor} x parallel.pipeline={pipeline} does not divide the {size} process(es) of this job; "
+            f"{product} does not divide the {size} process(es) of this job; "
             "start a multiple of their product (torchrun --nproc-per-node, srun --ntasks) or lower them"
         )
 

@@ -26,7 +26,7 @@ _LOSS, _TOKENS = ":loss", ":tokens"  # names in a report that no objective uses
 
 @dataclass(frozen=True)
 class StepResult:
-    """Outcome of a step or an evaluation, over all micro-batches and data-parallel ranks."""
+    """Outcome of a step or an evaluation, over all micro-batches, data-parallel and context-parallel ranks."""
 
     loss: float
     """Loss per token: the sum of the losses divided by `tokens`; not finite where the step went wrong."""
@@ -117,11 +117,11 @@ def _run(
 
 
 def _reduce(reports: list[dict[str, torch.Tensor]]) -> tuple[float, int, dict[str, float]]:
-    """Sum the reports of all micro-batches and data-parallel ranks; the last pipeline stage tells the others."""
+    """Sum the reports of all micro-batches, data-parallel and context-parallel ranks; the last pipeline stage tells the others."""
     names = list(reports[0]) if reports else []
     if reports:
         total = torch.stack([torch.stack([report[name] for name in names]) for report in reports]).sum(dim=0)
-        torch.distributed.all_reduce(total, group=parallel_state.get_data_parallel_group())
+        torch.distributed.all_reduce(total, group=parallel_state.get_data_parallel_group(with_context_parallel=True))
     values = dict(zip(names, total.tolist(), strict=True)) if reports else {}
     if parallel_state.get_pipeline_model_parallel_world_size() > 1:
         holder = [values]

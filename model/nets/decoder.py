@@ -32,6 +32,7 @@ from conf.schema import DecoderConfig, ParallelConfig
 from model.megatron import ranks, startup
 from model.megatron.config import transformer_kwargs
 from model.nets.attention import CausalGeometry, PackedAttention
+from model.nets.attention.context import Share
 from model.nets.family import FAMILIES, Family
 from model.nets.lora import freeze, linears
 from model.nets.pack import Pack
@@ -181,15 +182,20 @@ class Decoder(LanguageModule):
         """Hidden states `[T, H]` after the embedding (before its dropout), and after the last layer's norm.
 
         In a pipeline the first is None but on the first stage. Under sequence parallelism it is this rank's part of them, and so is the
-        second on a stage that is not the last. Raises UserError for a document longer than `model.max_positions`.
+        second on a stage that is not the last. Under context parallelism the second has this rank's tokens alone (`own`), and the first
+        those of the pack after it is filled up. Raises UserError for a document longer than `model.max_positions`.
         """
         embedded, last = self._states(pack)
-        if self.config.sequence_parallel and self.post_process:
-            last = gather_from_sequence_parallel_region(last, tensor_parallel_output_grad=False)[: len(pack.tokens)]
+        if self.post_process:
+            if self.config.sequence_parallel:
+                last = gather_from_sequence_parallel_region(last, tensor_parallel_output_grad=False)
+            last = self._unfilled(last, pack)
         return embedded, last
 
     def forward(self, pack: Pack, selected: torch.Tensor | None = None, head: Head | None = None) -> Any:
         """Logits `[M, V]` at the flat positions `selected` `[M]` (at all of them if None), or what `head` makes of the states there.
+
+        Under context parallelism positions count among this rank's tokens, in the order of `own`.
 
         V is this rank's part of the filled vocabulary; logits of what fills it are -inf. `head` may return what depends on this rank's part
         alone: gradients of the states are summed over tensor-parallel ranks. A pipeline stage without the head returns its states,
@@ -199,28 +205,50 @@ class Decoder(LanguageModule):
         if not self.post_process:
             return last.unsqueeze(1)
         if self.config.sequence_parallel:
-            last = gather_from_sequence_parallel_region(last, tensor_parallel_output_grad=True)[: len(pack.tokens)]
+            last = gather_from_sequence_parallel_region(last, tensor_parallel_output_grad=True)
         else:
             last = copy_to_tensor_model_parallel_region(last)
+        last = self._unfilled(last, pack)
         if selected is not None:
             last = last.index_select(0, selected)
         shared = self.share_embeddings_and_output_weights
         weight = self.shared_embedding_or_output_weight() if shared else self.output_layer.weight
         return (head or self._logits)(last, weight, self.output_layer.bias)
 
+    def own(self, values: torch.Tensor) -> torch.Tensor:
+        """Of `values` `[T, ...]`, one a token of a pack, those of the tokens that this rank has: all of them but in context parallelism."""
+        share = self._share(-(-len(values) // self._multiple) * self._multiple)
+        return share.take(values) if share else values
+
+    @property
+    def _multiple(self) -> int:
+        """What the tokens of a pack are filled up to a multiple of, so that ranks have equal parts."""
+        by_context = 2 * self.cp_group.size() if self.cp_group.size() > 1 else 1
+        return by_context * (self.config.tensor_model_parallel_size if self.config.sequence_parallel else 1)
+
+    def _share(self, tokens: int) -> Share | None:
+        """This rank's part of filled packs of so many `tokens`; None where it has the whole."""
+        return Share(self.cp_group, tokens) if self.cp_group.size() > 1 else None
+
+    def _unfilled(self, states: torch.Tensor, pack: Pack) -> torch.Tensor:
+        """`states` of what this rank has of the filled pack, without what fills it."""
+        tokens = len(pack.tokens)
+        share = self._share(-(-tokens // self._multiple) * self._multiple)
+        return share.unfilled(states, tokens) if share else states[:tokens]
+
     def _states(self, pack: Pack) -> tuple[torch.Tensor | None, torch.Tensor]:
-        """`hidden`, but under sequence parallelism both are this rank's part, and the pack is filled up with a document of zeros."""
+        """`hidden`, but both are this rank's part of the pack, and that is filled up with a document of zeros."""
         longest, limit = max(pack.lengths), self.decoder_config.max_positions
         if longest > limit:
             raise UserError(f"a document of {longest} tokens exceeds model.max_positions={limit}; cut documents or raise it")
-        cut = self.config.sequence_parallel
-        filled = pack.fill_to(self.config.tensor_model_parallel_size) if cut else pack
+        cut, filled = self.config.sequence_parallel, pack.fill_to(self._multiple)
+        share = self._share(len(filled.tokens))
         embedded = states = None
         if self.pre_process:
-            embedded = self.embedding(filled.tokens.unsqueeze(0), None)
+            embedded = self.embedding((share.take(filled.tokens) if share else filled.tokens).unsqueeze(0), None)
             with get_cuda_rng_tracker().fork() if cut else nullcontext():  # each rank drops in its own part
                 states = self.embedding_dropout(embedded)
-        last = self.decoder(states, None, packed_seq_params=self.geometry.plan(filled, self.causal)).squeeze(1)
+        last = self.decoder(states, None, packed_seq_params=self.geometry.plan(filled, self.causal, share)).squeeze(1)
         return None if embedded is None else embedded.squeeze(1), last
 
     def _logits(self, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:

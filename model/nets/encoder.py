@@ -95,6 +95,8 @@ def _check(config: EncoderConfig, parallel: ParallelConfig) -> None:
         size, parts = getattr(config, key), getattr(parallel, axis)
         if size % parts:
             raise UserError(f"model.{key}={size} must be a multiple of parallel.{axis}={parts}; change one of them")
+    if parallel.context != 1:
+        raise UserError(f"parallel.context={parallel.context} is for decoders, whose attention looks back; set parallel.context=1")
     if parallel.sequence and parallel.tensor == 1:
         raise UserError("parallel.sequence=true cuts over tensor-parallel ranks, and parallel.tensor=1 has one; raise it or leave it false")
 

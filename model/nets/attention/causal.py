@@ -7,6 +7,7 @@ import torch
 from conf.schema.model import RopeScalingConfig
 from model.megatron import startup
 from model.nets.attention.choice import Choice, choose
+from model.nets.attention.context import Share, prepare_share
 from model.nets.attention.plan import Plan, Reach
 from model.nets.attention.window import Window
 from model.nets.pack import Pack
@@ -32,13 +33,17 @@ class CausalGeometry:
     attention: str = field(default_factory=lambda: startup.parallel().attention)
     """Backend to attend with, or auto; by default what this process was started with."""
 
-    def plan(self, pack: Pack, causal: bool = True) -> Plan:
-        """Plan of `pack`; not `causal`: every token of a document sees all of it."""
+    def plan(self, pack: Pack, causal: bool = True, share: Share | None = None) -> Plan:
+        """Plan of `pack`, or of a rank's `share` of it; not `causal`: every token of a document sees all of it."""
         longest, positions = max(pack.lengths), pack.positions()
         length = 1 << (longest - 1).bit_length()  # few tables are made, and none as long as the longest document that there might be
         cos, sin = rope_table(self.theta, self.rotated_width, length, pack.device, astuple(self.scaling))
         window = Window(self.window - 1 if self.window else -1, 0) if causal else Window()
-        attend = self.choice(pack.device).backend.prepare(pack, window, self.dtype)
+        prepare = self.choice(pack.device).backend.prepare
+        if share is None:
+            attend = prepare(pack, window, self.dtype)
+        else:
+            positions, attend = share.take(positions), prepare_share(prepare, pack, window, self.dtype, share)
         return Plan(qkv_format="thd", everywhere=Reach(cos[positions].unsqueeze(1), sin[positions].unsqueeze(1), attend))
 
     def choice(self, device: torch.device) -> Choice:

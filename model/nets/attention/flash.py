@@ -12,12 +12,12 @@ def refusal(device: torch.device, dtype: torch.dtype, head_width: int) -> str | 
     return fault(prepare, device, dtype, head_width)
 
 
-def prepare(pack: Pack, window: Window, dtype: torch.dtype) -> Attend:
-    """Attention over `pack`; raises ImportError without the package, and what it raises where it cannot run."""
+def prepare(pack: Pack, window: Window, dtype: torch.dtype, keys: Pack | None = None) -> Attend:
+    """Attention over `pack`, see `Prepare`; raises ImportError without the package, and what it raises where it cannot run."""
     from flash_attn import flash_attn_varlen_func
 
-    longest = max(pack.lengths)
-    edges = (pack.cu_seqlens, pack.cu_seqlens, longest, longest)
+    keys = keys or pack  # where a query has fewer places than keys, the kernels too take it for the last of them
+    edges = (pack.cu_seqlens, keys.cu_seqlens, max(pack.lengths), max(keys.lengths))
 
     def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         # PyTorch's kernels read this setting by themselves; this package wants to be told.

@@ -16,8 +16,14 @@ def refusal(device: torch.device, dtype: torch.dtype, head_width: int) -> None:
     """It never refuses."""
 
 
-def prepare(pack: Pack, window: Window, dtype: torch.dtype) -> Attend:
-    """Attention over `pack` in the cheapest of three forms: documents of one length as a batch, one by one, or the pack as a band."""
+def prepare(pack: Pack, window: Window, dtype: torch.dtype, keys: Pack | None = None) -> Attend:
+    """Attention over `pack` in the cheapest of three forms: documents of one length as a batch, one by one, or the pack as a band.
+
+    With `keys` (see `Prepare`) always one by one.
+    """
+    if keys is not None:
+        sizes = list(zip(pack.lengths, keys.lengths, strict=True))
+        return partial(by_piece, sizes=sizes, masks=[piece_mask(window, *size, dtype, pack.device) for size in sizes])
     longest, scores = max(pack.lengths), sum(length * length for length in pack.lengths)
     if not _wants_mask(window, longest):
         return partial(by_document, lengths=pack.lengths, window=window)
@@ -93,6 +99,23 @@ def _whole(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: 
     if _wants_mask(window, length):
         return _sdpa(query, key, value, mask[:length, :length])
     return _sdpa(query, key, value, causal=window.cuts_right(length))
+
+
+def piece_mask(window: Window, queries: int, keys: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor | None:
+    """Mask `[queries, keys]` where the former are the last of the latter; None where nothing is hidden from any of them."""
+    if not _wants_mask(window, keys) and not window.cuts_right(queries):
+        return None
+    places = torch.arange(keys, device=device)
+    return _additive(window.allows(places - places[keys - queries :, None]), dtype)
+
+
+def by_piece(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, sizes: list[tuple[int, int]], masks: list[torch.Tensor | None]
+) -> torch.Tensor:
+    """Attention of the ends of documents to the whole of them; `sizes`: queries and keys of each document, `masks`: of `piece_mask`."""
+    queries, seen = zip(*sizes, strict=True)
+    parts = zip(query.split(queries), key.split(seen), value.split(seen), masks, strict=True)
+    return torch.cat([_sdpa(*(part.unsqueeze(0) for part in piece), mask).squeeze(0) for *piece, mask in parts])
 
 
 def banded(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: Window, mask: torch.Tensor) -> torch.Tensor:

@@ -1,13 +1,9 @@
 """Whether a CUDA kernel runs here is asked of the kernel: it depends on the build, the GPU, the type and the width of a head."""
 
-from collections.abc import Callable
-
 import torch
 
-from model.nets.attention.window import Attend, Window
+from model.nets.attention.window import Prepare, Window
 from model.nets.pack import Pack
-
-Prepare = Callable[[Pack, Window, torch.dtype], Attend]
 
 
 def fault(prepare: Prepare, device: torch.device, dtype: torch.dtype, head_width: int) -> str | None:

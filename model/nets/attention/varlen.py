@@ -22,10 +22,10 @@ def _asks_for_groups() -> bool:
     return "enable_gqa" in inspect.signature(varlen_attn).parameters
 
 
-def prepare(pack: Pack, window: Window, dtype: torch.dtype) -> Attend:
-    """Attention over `pack`; raises what PyTorch raises where it cannot run."""
-    longest = max(pack.lengths)
-    edges = (pack.cu_seqlens, pack.cu_seqlens, longest, longest)
+def prepare(pack: Pack, window: Window, dtype: torch.dtype, keys: Pack | None = None) -> Attend:
+    """Attention over `pack`, see `Prepare`; raises what PyTorch raises where it cannot run."""
+    keys = keys or pack  # where a query has fewer places than keys, the kernels too take it for the last of them
+    edges = (pack.cu_seqlens, keys.cu_seqlens, max(pack.lengths), max(keys.lengths))
 
     def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         groups = {"enable_gqa": query.shape[1] != key.shape[1]} if _asks_for_groups() else {}

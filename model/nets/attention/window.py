@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
+
+from model.nets.pack import Pack
 
 Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 """Softmax attention of each document of one pack to itself: queries `[T, h, d]`, keys and values `[T, g, d]`, with g a divisor of h and
@@ -40,3 +43,12 @@ class Window:
         if self.right >= 0:
             seen &= distance <= self.right
         return seen
+
+
+class Prepare(Protocol):
+    """What a backend prepares attention by, once a pack."""
+
+    def __call__(self, pack: Pack, window: Window, dtype: torch.dtype, keys: Pack | None = None) -> Attend:
+        """Attention over `pack`. With `keys`, each of its documents is the end of the document of `keys` at the same place, and attends to
+        that within the window, which is open or looks back alone; keys and values are then `[tokens of keys, g, d]`."""
+        ...

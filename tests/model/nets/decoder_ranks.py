@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from megatron.core import parallel_state
 from megatron.core.tensor_parallel import vocab_parallel_cross_entropy
+from megatron.core.utils import get_attr_wrapped_model
 from safetensors.torch import load_file, save_file
 
 from conf.schema import DecoderConfig, OptimConfig, ParallelConfig
@@ -21,8 +22,8 @@ from model.nets.decoder import build_decoder
 from model.nets.pack import Pack
 from tests.model.nets.decoder_peers import SMALL
 
-LAYOUTS = {"tensor": {"tensor": 2}, "sequence": {"tensor": 2, "sequence": True}, "pipeline": {"pipeline": 2}}
-NAMES = ("qwen3", "phi")
+LAYOUTS = {"tensor": {"tensor": 2}, "sequence": {"tensor": 2, "sequence": True}, "pipeline": {"pipeline": 2}, "context": {"context": 2}}
+NAMES = ("qwen3", "mistral", "phi")
 LENGTHS = [100, 7, 40, 1, 23]  # an odd number of tokens cannot be cut in two without filling
 
 
@@ -42,7 +43,8 @@ def forward_step(model: torch.nn.Module, pack: Pack) -> torch.Tensor | tuple[tor
     output = model(pack)
     if not parallel_state.is_pipeline_last_stage():
         return output
-    losses = vocab_parallel_cross_entropy(output.unsqueeze(1), (pack.tokens * 7 % 200).unsqueeze(1))
+    labels = get_attr_wrapped_model(model, "own")(pack.tokens * 7 % 200)
+    losses = vocab_parallel_cross_entropy(output.unsqueeze(1), labels.unsqueeze(1))
     return losses.sum(), torch.tensor(losses.numel()), {}
 
 
