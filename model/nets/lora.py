@@ -27,6 +27,7 @@ from megatron.core.transformer.spec_utils import ModuleSpec
 from megatron.core.transformer.utils import make_sharded_tensors_for_checkpoint
 
 from conf.schema import DecoderConfig, LoraConfig
+from model.nets.recompute import keep_gradients
 from model.projections import adapted, projections
 
 
@@ -51,13 +52,7 @@ def freeze(net: torch.nn.Module) -> None:
     """Leave nothing of `net` to be learnt but its pairs; call before it is wrapped for data parallelism."""
     for name, parameter in net.named_parameters():
         parameter.requires_grad = ".lora_a." in name or ".lora_b." in name
-    if net.pre_process:
-        net.embedding.register_forward_hook(_require_grad)
-
-
-def _require_grad(module: torch.nn.Module, args: tuple, embedded: torch.Tensor) -> torch.Tensor:
-    """Recomputed layers whose input needs no gradient would give none to their pairs either."""
-    return embedded.requires_grad_() if torch.is_grad_enabled() and not embedded.requires_grad else embedded
+    keep_gradients(net)
 
 
 def merged(net: torch.nn.Module, name: str) -> torch.Tensor:
