@@ -54,6 +54,14 @@ def test_transformers_computes_the_same_logits(decoder_config, random_decoder, c
     assert error(their_logits(causal_lm(tmp_path)), expected) <= TOLERANCE
 
 
+def test_heads_may_be_wider_than_their_share(decoder_config, random_decoder, causal_lm, tmp_path):
+    """Qwen2 and Phi have no key for it, and yet heed `head_dim`."""
+    config = dataclasses.replace(decoder_config, head_width=24)
+    net = random_decoder(config)
+    export_decoder(net, config, tmp_path)
+    assert error(their_logits(causal_lm(tmp_path)), logits(net)) <= TOLERANCE
+
+
 def test_what_transformers_wrote_comes_back_bit_by_bit(decoder_config, random_decoder, causal_lm, tmp_path):
     """Their own folder, their own names: through our net and out again."""
     export_decoder(random_decoder(decoder_config), decoder_config, tmp_path / "first")

@@ -124,6 +124,14 @@ def test_both_spellings_of_rotations_are_written_and_either_is_enough(kind, qwen
     assert to_ours(written(tmp_path, new)) == config
 
 
+def test_every_net_of_ours_comes_back_as_it_was(decoder_config, tmp_path):
+    """Where transformers has other defaults than ours: a window (mistral), dropout (phi), a width that the heads do not fill."""
+    for change in ({}, {"window": 0, "dropout": 0.0}, {"head_width": 32, "num_kv_heads": 1}, {"norm_eps": 1e-4, "init_std": 0.1}):
+        config = dataclasses.replace(decoder_config, **change)
+        write_config(config, tmp_path, "float32")
+        assert to_ours(tmp_path) == config
+
+
 def test_special_ids_are_written(decoder_config, tmp_path):
     write_config(decoder_config, tmp_path, "bfloat16", {"bos": None, "eos": 7, "pad": 3})
     found = json.loads((tmp_path / "config.json").read_text())
