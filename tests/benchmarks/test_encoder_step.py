@@ -8,7 +8,6 @@ from benchmarks import measure
 from benchmarks.documents import grouped, real_lengths
 from benchmarks.encoder_sides import IGNORED, Ours, Theirs, Work, differences, fill
 from benchmarks.gpu import encoder_step
-from benchmarks.scaling import Hardware, Layout, layer_bytes, state_bytes, step_seconds
 from conf.schema import EncoderConfig, ParallelConfig
 
 NET = EncoderConfig(
@@ -61,12 +60,3 @@ def test_a_size_that_does_not_fit_is_halved():
         return step
 
     assert encoder_step.fitting(make, 12)[1] == 3
-
-
-def test_cost_of_a_layout():
-    alone = Layout(1, 1024, 8, 64, ParallelConfig(precision="bf16"))
-    many = Layout(16, 1024, 4, 64, ParallelConfig(precision="bf16"))
-    assert state_bytes(NET, alone) / state_bytes(NET, many) == pytest.approx(18 / (6 + 12 / 16))
-    assert layer_bytes(NET, ParallelConfig(precision="bf16")) == 2 * (10 * 32 + 3 * 48)
-    seconds = [step_seconds(NET, layout, Hardware()) for layout in (alone, many)]
-    assert seconds[0]["arithmetic"] == pytest.approx(16 * seconds[1]["arithmetic"]) and seconds[0]["data"] == seconds[0]["bubble"] == 0

@@ -61,7 +61,7 @@ class Estimate:
     others: list[Proposal]
     """The best of each other pair of tensor and pipeline size: those that fit by time, then those that do not."""
     present: Proposal | None
-    """What the configuration says; None where it does not divide the GPUs or the net."""
+    """What the configuration says; None where it does not divide GPUs, net and batch."""
     refused: list[str]
     """Why some sizes were not looked at."""
 
@@ -159,8 +159,9 @@ def _complexity(one: Proposal) -> tuple:
 def _present(config: Config, work: list[Span]) -> Proposal | None:
     layout, net = present(config), anatomy(config.model)
     parallel = layout.parallel
-    size = parallel.tensor * parallel.pipeline
-    if parallel.context > 1 or layout.gpus % size or net.kv_heads % parallel.tensor or net.layers % parallel.pipeline:
+    divides = not layout.gpus % (parallel.tensor * parallel.pipeline) and not net.layers % parallel.pipeline
+    whole = all(span.micro_batch and not span.batch % (layout.data * span.micro_batch) for span in work)
+    if parallel.context > 1 or not divides or not whole or _refuse_tensor(config, parallel.tensor):
         return None
     return cost(config, work, layout, tuple(span.micro_batch for span in work))
 

@@ -27,8 +27,8 @@ class Machine:
 _HOPPER = "assumed; Megatron-LM's README reports 41 to 48% on H100, traffic included"
 _AMPERE = "assumed; arXiv 2205.05198, table 5: 42 to 56% on A100, traffic included"
 
-# Memory, its bandwidth and links inside a node: the data sheets of H100, H200, A100, GH200 (nvidia.com) and MI250X (amd.com), and the sites'
-# pages. NVLink 4 and 3 are 900 and 600 GB/s both ways, so half of that one way. Between nodes: the ports of a node over its GPUs.
+# Memory, its bandwidth and links inside a node: the data sheets of H100, H200, A100, GH200 (nvidia.com), MI250X (amd.com), and the pages of
+# sites. NVLink 4 and 3 are 900 and 600 GB/s both ways, so half of that one way. Between nodes: the ports of a node over its GPUs.
 MACHINES = {
     # MareNostrum 5 ACC (bsc.es/supportkc): HBM2e, four ports of 200 Gb/s a node of four; bandwidth as the H100's with HBM2e.
     "H100-64GB": Machine(64e9, 2.0e12, 4.5e11, 2.5e10, 0.45, _HOPPER),

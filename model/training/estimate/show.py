@@ -107,14 +107,15 @@ def _notes(config: Config, found: Estimate) -> Iterator[str]:
     spent = ", ".join(f"{name} {_total(best, name) / best.total:.1%}" for name in _parts(best))
     yield f"time of the proposal: {spent}"
     if not found.present:
-        yield "the configured layout does not divide these GPUs or this net"
+        yield "not shown: the configured layout, which does not divide these GPUs, this net and its batch within nodes"
     for line in found.refused[:SHOWN]:
         yield f"not looked at: {line}"
     yield "not looked at: context parallelism, which the nets do not have; overlap of traffic and arithmetic, which is switched off"
     yield (
         f"times assume {kind.mfu:.0%} of peak while computing ({kind.source}), {LINKS:.0%} of the rate of links, full packs of one "
-        f"document each and a batch without ramp; memory assumes {RESERVE / GB:.0f} GB of the libraries' own: only a run on the GPUs measures them"
+        "document each, no ramp of the batch"
     )
+    yield f"memory assumes {RESERVE / GB:.0f} GB of the libraries' own; only a run on the GPUs measures either"
     if best.layout.parallel.precision == "fp32":
         yield "parallel.precision=fp32 leaves the matrix units idle; parallel.precision=bf16 is many times faster on such GPUs"
 

@@ -59,6 +59,12 @@ def test_what_does_not_fit_whole_is_cut_within_the_node():
     assert any(line.startswith("tensor=8: its traffic") for line in found.refused)
 
 
+def test_a_configured_layout_that_does_not_divide_is_not_shown():
+    for parallel, keys in (({"tensor": 3}, {}), ({"tensor": 8}, {}), ({"pipeline": 8}, {}), ({}, {"micro_batch": 3})):
+        config = run(parallel=ParallelConfig(precision="bf16", **parallel), **keys)
+        assert estimate(config).present is None and "not shown: the configured layout" in plan_layout(config, 200)
+
+
 def test_layouts_divide_heads_layers_and_batch():
     found = estimate(run("decoder/qwen2_5_3b", gpus=16, global_batch=8))  # two heads of keys, 36 layers
     for one in [found.best, *found.others]:
@@ -107,8 +113,17 @@ def test_what_is_pasted_is_what_was_proposed():
 def test_the_plan_says_why():
     text = plan_layout(run(micro_batch=8), 200)
     assert "as configured: as fast, in" in plan_layout(run(micro_batch=2), 200)
-    for words in ("proposed", "as configured: ", "GB too large", "slower: tensor +", "bubble +", 
-                  "memory of the proposal, GB: parameters 3.4", "times assume 45% of peak", "not looked at: context parallelism", "parallel.tensor=1 parallel.pipeline=1"):  # fmt: skip
+    for words in (
+        "proposed",
+        "as configured: ",
+        "GB too large",
+        "slower: tensor +",
+        "bubble +",
+        "memory of the proposal, GB: parameters 3.4",
+        "times assume 45% of peak",
+        "not looked at: context parallelism",
+        "parallel.tensor=1 parallel.pipeline=1",
+    ):
         assert words in text
     assert "parallel.precision=bf16 is many times faster" in plan_layout(run("encoder/tiny", parallel=ParallelConfig()), 200)
 
