@@ -157,7 +157,7 @@ def _single(
 
 
 def _measure(config: Config, run: Path, shared: dict[str, Shared], claims: Claims) -> _Measured:
-    own = replace(config.sweep, run=str(run), runs=[], bm25=False, budgets=[], element=None, step=None, retry_failed=True)
+    own = replace(config.sweep, run=str(run), runs=[], bm25=False, budgets=[], element=None, step=None, force=False, retry_failed=True)
     config = replace(config, sweep=own)
     found = sweep(config, shared, claims)
     choice = parse_choice(replace(config, sweep=replace(own, metric=found.metric)))
