@@ -1,0 +1,47 @@
+"""A whole training of pairs beside a decoder's projections, through `jobs.train.run`."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from conf.schema import CausalConfig, Config, LoraConfig
+from jobs import train
+from model.hf.decoder import export_decoder
+from model.megatron import startup
+from model.nets.decoder import build_decoder
+from model.training.course import with_value
+from model.training.saves import list_saves
+from tests.model.nets.decoder_peers import SMALL
+
+
+@pytest.fixture
+def adapted(config, tmp_path) -> Config:
+    """The configuration of a training beside the net in `tmp_path`/base, with a save after 6 and 12 steps."""
+    startup.start(config.parallel, seed=0)
+    shape = dataclasses.replace(SMALL["qwen3"], vocab_size=config.model.vocab_size)
+    export_decoder(build_decoder(shape), shape, tmp_path / "base")
+    config = dataclasses.replace(config, model=dataclasses.replace(shape, lora=LoraConfig(4, 8.0, 0.1)), objective=CausalConfig())
+    return with_value(with_value(config, "train.init_from", str(tmp_path / "base")), "train.save.probe_every_steps", 6)
+
+
+def test_pairs_are_learnt_saved_merged_and_resumed(adapted, metrics, tmp_path):
+    assert train.run(adapted)["status"] == "finished"
+    whole = [(line["loss"], line["grad_norm"]) for line in metrics(adapted.run_dir) if line["step"]]
+    assert whole[-1][0] < whole[0][0] - 0.1
+    saves = {save.step: save.folder for save in list_saves(adapted.run_dir)}
+    base, merged = (load_file(folder / "model.safetensors") for folder in (tmp_path / "base", saves[12] / "hf"))
+    assert base.keys() == merged.keys()
+    for name, tensor in base.items():
+        assert torch.equal(merged[name], tensor) == ("_proj." not in name), name
+
+    shutil.rmtree(saves[12])
+    shutil.rmtree(tmp_path / "base")  # the save has all that the run needs
+    assert train.run(adapted)["status"] == "finished"
+    lines = [(line["loss"], line["grad_norm"]) for line in metrics(adapted.run_dir) if line["step"]]
+    assert lines == whole
+    again = load_file(Path(saves[12]) / "hf" / "model.safetensors")
+    assert all(torch.equal(tensor, again[name]) for name, tensor in merged.items())
