@@ -63,7 +63,7 @@ class ProbeClusterConfig:
 
 @dataclass
 class SweepConfig:
-    """Probes over the saves of one or several runs."""
+    """Probes over the saves of one or several runs: retrieval, and what section `evaluation` names."""
 
     trigger: str = choice("manual", "on_save", "after")
     """Who starts the probes of a training's saves. manual: you, with jobs.sweep. on_save: the training, an element for each fresh probe
@@ -78,7 +78,8 @@ class SweepConfig:
     report: str | None = None
     """Folder of the report over `runs`; null for comparison/ below the folder that holds them all."""
     metric: str = "dev/ndcg@10"
-    """Scalar that decides the `best` save, as split/metric."""
+    """Scalar that decides the `best` save: split/metric of retrieval; perplexity/<name of a text>, where less is better; or
+    task/<task>/<metric>. Of decoders without a retrieval set the default is the perplexity of the first text of the domain."""
     bm25: bool = True
     """Measure BM25 on the same queries and documents and show it beside."""
     bm25_prefix: int = 0

@@ -15,6 +15,7 @@ import yaml
 from jobs.sweep import run
 from model.evaluation.page import figure, page
 from model.evaluation.svg import to_svg
+from tests.jobs.test_sweep import decoders as decoders
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
@@ -160,6 +161,16 @@ def test_reports_are_drawn_whole_without_error_or_request(browser, reports):
 
                 picture = browser.ask("Page.captureScreenshot", captureBeyondViewport=True)["data"]
                 (Path(folder) / f"{name}_{width}.png").write_bytes(base64.b64decode(picture))
+
+
+def test_reports_of_decoders_are_drawn_whole(browser, decoders, tmp_path):
+    decoders.sweep.runs = [str(tmp_path / "cpt" / "seed_*")]
+    run(decoders)
+    wanted = ["Forgetting against gain, a point a save", "Loss and bits per byte over the steps of the run"]
+    for name, labels in (("seed_0", wanted), ("comparison", wanted[:1])):
+        for width in (PHONE, DESKTOP):
+            found = browser.open(tmp_path / "cpt" / name / "report.html", width)
+            assert [plot["label"] for plot in found["plots"]] == labels and problems(found, width) == []
 
 
 def test_a_broken_page_is_noticed(browser, tmp_path):

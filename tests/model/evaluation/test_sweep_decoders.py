@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from common.claim import Claim
 from common.errors import UserError
-from conf.schema import Config
+from conf.schema import Config, ProbeConfig
 from model.evaluation.files import measure_file
 from model.evaluation.measures import wanted_ahead
+from model.evaluation.report import full_verdict, write_report
 from model.evaluation.results import claim_file, result_file
 from model.evaluation.statements import statements
 from model.evaluation.summary import summarise
@@ -152,6 +154,27 @@ def test_draws_and_runs_without_a_frozen_length(config, run):
     document = json.loads(measure_file(run, "perplexity", 0).read_text())
     assert document["context"] == 32 and document["texts"]["law"]["documents"] <= 5
     assert {name: text["role"] for name, text in document["texts"].items()} == {"law": "domain", "prose": "general"}
+
+
+def test_retrieval_beside_perplexity(config, made, tmp_path, retrieval_folder):
+    """Where a retrieval set exists a decoder is probed on it too, last, and the default metric stands."""
+    run, shape = tmp_path / "both", replace(runs.SHAPE, max_positions=128)
+    runs.make_run(run, made[0] / "tokenizer", {0: 1, 10: 2}, shape)
+    config.sweep.run, config.data.retrieval = str(run), str(retrieval_folder)
+    config.probe = ProbeConfig(readout="last", steps=5, batch=64, pairs=100)
+    found = sweep(config)
+    assert found.metric == "dev/ndcg@10" and [one.step for one in found.perplexity] == [0, 10] == [one.step for one in found.results]
+    assert found.best.step == max((0, 10), key=lambda step: found.results[step // 10].mean("dev", "ndcg@10"))
+    summary = summarise([found], 50)
+    text = write_report(found, summary).read_text()
+    assert text.count("<svg") == 4 and "Perplexity and retrieval over the saves" in text and "MLM" not in text and "nDCG@10" in text
+    assert "Retrieval</h2>" in text and full_verdict(found, summary.runs[0]).startswith("Best save by dev/ndcg@10: step")
+    before = stamps(run)
+    config.data.retrieval = str(tmp_path / "gone")
+    assert sweep(config).metric == "perplexity/law" and stamps(run) == before, "a result of a probe is a record too"
+    retrieval = stamps(run)
+    config.data.retrieval, config.evaluation.domain, config.evaluation.general = str(retrieval_folder), {}, {}
+    assert sweep(config).results == found.results and stamps(run) == retrieval
 
 
 def test_several_runs(config, run, made):
