@@ -31,7 +31,7 @@ from slurm.allocation import take_up
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 KEEP_REFERENCES = ("doctor", "fetch", "status")
-"""Jobs that see `hf://` references as they were written; all others see the local paths of what was mirrored."""
+"""Jobs that see `hf://` references as they were written; all others, unless they only plan, see the local paths of what was mirrored."""
 STORE = ConfigStore.instance()
 STORE.store(name="schema", node=schema(Config))
 for section, kind, node in stored(Config):
@@ -220,7 +220,7 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
         if swept and OmegaConf.to_container(composed)["run"] == "seed_${seed}":
             composed.run = label(point).replace("/", "_")
         config = to_config(composed)
-        return config if job in KEEP_REFERENCES else localise(config)
+        return config if job in KEEP_REFERENCES or config.plan else localise(config)
 
     def task(composed: DictConfig) -> Any:
         return _guard(lambda: start(job, run, typed(composed, HydraConfig.get().overrides.task)))

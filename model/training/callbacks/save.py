@@ -9,7 +9,8 @@ import torch
 from common.errors import UserError
 from common.files import digest
 from common.progress import say
-from conf.schema import SaveConfig
+from conf.schema import DecoderConfig, SaveConfig
+from model.hf.adapter import export_adapter
 from model.hf.folder import export_net
 from model.megatron import checkpoint, ranks
 from model.training.callbacks.callback import Callback, Record
@@ -59,6 +60,8 @@ class Saving(Callback):
             checkpoint.save(folder / "megatron", loop.model, loop.optimizer, values)
             if kind == PROBE:
                 export_net(loop.net, loop.shape, folder / "hf", config.data.tokenizer)
+                if isinstance(loop.shape, DecoderConfig) and loop.shape.lora.rank:
+                    export_adapter(loop.net, loop.shape, folder / "adapter", config.train.init_from or config.name)
 
         known = ("samples", "tokens", "sources", "loss", "heldout_loss", "lr", "skipped")
         save = loop.save = write_save(
