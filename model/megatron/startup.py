@@ -104,9 +104,14 @@ def seed_all(seed: int) -> None:
     seed_dropout(seed)
 
 
-def seed_dropout(seed: int) -> None:
-    """Seed torch and Megatron-Core's generators alone: those that initial weights and dropout are drawn from."""
+def seed_dropout(seed: int, by_context: bool = False) -> None:
+    """Seed torch and Megatron-Core's generators alone: those that initial weights and dropout are drawn from.
+
+    `by_context`: ranks that share packs, which have the same weights but other tokens, are to draw differently.
+    """
     seed += 100 * parallel_state.get_pipeline_model_parallel_rank()
+    if by_context:
+        seed += 10_000 * parallel_state.get_context_parallel_rank()
     torch.manual_seed(seed)
     model_parallel_cuda_manual_seed(seed)
 

@@ -94,7 +94,7 @@ def _run(
     def megatron_forward_step(batches: Iterator[tuple[int, Any]], model: torch.nn.Module) -> tuple[torch.Tensor, Callable | None]:
         index, batch = next(batches)
         if seeds is not None:
-            startup.seed_dropout(seeds[index])
+            startup.seed_dropout(seeds[index], by_context=True)
         result = forward_step(model, batch)
         if isinstance(result, torch.Tensor):
             return result, None
