@@ -60,12 +60,14 @@ class Causal:
 
         Sums: `correct`; for each source `loss:<name>` and `tokens:<name>`, with `objective.by_source`. In training the first has the z-loss
         on top, which `z_loss` tells; in evaluation, that is without gradients, it has not, so that its mean is the log of the perplexity.
-        On a pipeline stage without the head: what the stage hands on.
+        Under context parallelism all are of this rank's tokens. On a pipeline stage without the head: what the stage hands on.
         """
+        own = get_attr_wrapped_model(model, "own")
+        labels, sources = own(batch.labels), own(batch.sources)
         z_loss = self.config.z_loss if torch.is_grad_enabled() else 0.0
         head = partial(
             linear_cross_entropy,
-            labels=batch.labels,
+            labels=labels,
             vocab_size=self.vocab_size,
             z_loss=z_loss,
             chunk_tokens=self.config.chunk_tokens,
@@ -74,12 +76,12 @@ class Causal:
         output = model(batch.pack, head=head)
         if not get_attr_wrapped_model(model, "post_process"):
             return output
-        predicted = batch.labels >= 0
+        predicted = labels >= 0
         sums = {"correct": output.correct}
         if self.config.z_loss:
             sums["z_loss"] = output.total.detach() - output.by_token.sum()
         if self.config.by_source:
-            sums |= self._by_source(output.by_token, predicted, batch.sources)
+            sums |= self._by_source(output.by_token, predicted, sources)
         return output.total, predicted.sum(), sums
 
     def _by_source(self, losses: torch.Tensor, predicted: torch.Tensor, sources: torch.Tensor) -> dict[str, torch.Tensor]:

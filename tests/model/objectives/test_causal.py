@@ -153,7 +153,7 @@ def test_a_stage_without_the_head_hands_on_its_states(samples):
 
 
 def test_over_two_ranks(samples, net, tmp_path):
-    """The head against Megatron-Core's loss (in the script); the net, with its sequence cut or not, against transformers."""
+    """The head against Megatron-Core's loss (in the script); the net, with it or the pack cut in two, against transformers."""
     export_decoder(net, NET, tmp_path / "given")
     np.savez(tmp_path / "documents.npz", *documents_of(samples))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(SCRIPT), str(tmp_path)]
@@ -166,12 +166,13 @@ def test_over_two_ranks(samples, net, tmp_path):
     losses.sum().backward()
     gradient = peer.model.embed_tokens.weight.grad.norm().item()
     sources = [number for numbers in SOURCES for number in numbers]
-    for how in ("whole", "sequence"):
+    for how in ("whole", "sequence", "context"):
         with np.load(tmp_path / f"{how}.npz") as found:
             assert found["loss"] == pytest.approx(losses.sum().item(), rel=1e-5)
             assert found["table"] == pytest.approx(gradient, rel=1e-4)
             norm = peer.model.layers[0].input_layernorm.weight.grad.numpy()
             assert np.linalg.norm(found["norm"] - norm) <= 1e-4 * np.linalg.norm(norm)
+            assert found["tokens:law"] + found["tokens:news"] == sum(length - 1 for lengths in LENGTHS for length in lengths)
             for number, name in enumerate(NAMES):
                 expected = sum(loss.item() for loss, source in zip(losses, sources, strict=True) if source == number)
                 assert found[f"loss:{name}"] == pytest.approx(expected, rel=1e-5)

@@ -1,7 +1,8 @@
 """``two_ranks.py FOLDER``, on two ranks: the chunked loss over a table cut in two, and the objective over a net cut in two.
 
 Prints a line for every case of the table that agrees with Megatron-Core's loss over whole logits and with the whole table, on every rank.
-Writes loss and gradients of the net FOLDER/given over FOLDER/documents.npz, without and with the sequence cut.
+Writes loss and gradients of the net FOLDER/given over FOLDER/documents.npz: cut in two without and with the sequence, and whole on both
+ranks with the pack cut.
 """
 
 import sys
@@ -73,10 +74,12 @@ def check_net(folder: Path, parallel: ParallelConfig, file: Path) -> None:
     loss.backward()
     finalize_model_grads([model])
     table = net.embedding.word_embeddings.weight.main_grad.square().sum()
-    torch.distributed.all_reduce(table)
+    values = {"loss": loss.detach(), **sums}
+    for value in [table] if parallel.tensor == 2 else values.values():  # what each rank has a part of
+        torch.distributed.all_reduce(value)
     if ranks.is_first():
-        values = {"loss": loss.item(), "table": table.sqrt().item(), **{name: value.item() for name, value in sums.items()}}
-        np.savez(file, norm=net.decoder.layers[0].input_layernorm.weight.main_grad.numpy(), **values)
+        norm = net.decoder.layers[0].input_layernorm.weight.main_grad
+        np.savez(file, norm=norm.numpy(), table=table.sqrt().item(), **{name: value.item() for name, value in values.items()})
 
 
 def main() -> None:
@@ -89,6 +92,10 @@ def main() -> None:
     for vocab_size in (128, 100, 40):  # whole; the second rank has padding; it has nothing else
         for z_loss in (0.0, 0.2):
             check_table(vocab_size, z_loss)
+    startup.stop()
+    parallel = ParallelConfig(context=2, distributed_optimizer=False, threads=1)  # gradients whole on both ranks
+    startup.start(parallel, seed=3)
+    check_net(folder, parallel, folder / "context.npz")
 
 
 if __name__ == "__main__":
