@@ -44,7 +44,7 @@ def refuse_probing(config: Config) -> None:
     for name, (role, path) in sets(config.evaluation).items():
         text_files(path, f"evaluation.{role}.{name}")
     if wanted.tasks:
-        Tasks(config.evaluation)
+        Tasks(config.evaluation).check()
     if not wanted.retrieval:
         return
     refuse_long_texts(config)

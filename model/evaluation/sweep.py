@@ -96,8 +96,10 @@ class Measured:
     @property
     def measures(self) -> list[Measure]:
         """Those that are wanted, in the order in which they are made: that whose result says that a save is done comes last."""
-        first = [self.perplexity] * self.wanted.perplexity + [self.tasks] * self.wanted.tasks
-        return [*first, Retrieval(self.config, self.run, self.shared.retrieval) if self.wanted.retrieval else Record(self.run)]
+        first: list[Measure] = [self.perplexity] if self.wanted.perplexity else []
+        second: list[Measure] = [self.tasks] if self.wanted.tasks else []
+        last = Retrieval(self.config, self.run, self.shared.retrieval) if self.wanted.retrieval else Record(self.run)
+        return [*first, *second, last]
 
 
 def find_runs(config: SweepConfig) -> list[Path]:

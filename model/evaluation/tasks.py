@@ -62,7 +62,7 @@ class Tasks:
     """The tasks that a configuration names, found once for all saves."""
 
     def __init__(self, evaluation: EvaluationConfig):
-        """Raises UserError where lm-eval is not installed, for an unknown task and for a folder that does not exist."""
+        """Raises UserError where lm-eval is not installed, and for a file or folder that does not exist."""
         self.evaluation = evaluation
         try:
             self.version = importlib.metadata.version("lm_eval")
@@ -86,7 +86,9 @@ class Tasks:
 
     @property
     def manager(self) -> "TaskManager":
-        """lm-eval's index of tasks; its own, which take seconds to list, only where a name is not in the folders."""
+        """lm-eval's index of tasks; its own, which take seconds to list, only where a name is not in the folders.
+
+        Raises UserError, with a suggestion, for an unknown task."""
         if self._manager is None:
             from lm_eval.tasks import TaskManager
 
@@ -100,6 +102,10 @@ class Tasks:
                 raise UserError(f"evaluation.tasks: lm-eval {self.version} has no task {unknown[0]}{mend}")
             self._manager = found
         return self._manager
+
+    def check(self) -> None:
+        """Raise UserError for an unknown task."""
+        _ = self.manager
 
     def run(self, hf_folder: str | Path) -> TaskResult:
         """Ask the net in ``hf_folder``. Raises UserError for data that are not on this machine."""

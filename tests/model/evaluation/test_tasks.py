@@ -142,6 +142,10 @@ def test_what_cannot_be_asked_is_refused(config, made, monkeypatch, tmp_path):
     monkeypatch.setattr(module.importlib.metadata, "version", absent)
     with pytest.raises(UserError, match="evaluation.tasks needs lm-eval, which is not installed; pip install lm-eval"):
         Tasks(config.evaluation)
+    law = tmp_path / "law.txt"
+    law.write_text("mahkeme karar verdi")
+    config.evaluation.tasks, config.evaluation.task_folders, config.evaluation.domain = [], [], {"law": str(law)}
+    assert sweep(config).metric == "perplexity/law", "what asks for no task needs no lm-eval"
 
 
 def test_direction_and_absence_of_a_metric():
