@@ -8,6 +8,7 @@ import torch
 from common.errors import UserError, suggestion
 from model.hf.weights import by_whole_name
 from model.megatron import ranks
+from model.nets.recompute import keep_gradients
 
 PARTS = {
     "embeddings": ("embedding.*",),
@@ -38,6 +39,8 @@ def freeze(net: torch.nn.Module, parts: list[str]) -> None:
             names = ("embedding.",) if getattr(parameter, "shared_embedding", False) else (name,)
             if any(_matches(one, patterns) for one in names):
                 parameter.requires_grad_(False)
+    if parts:
+        keep_gradients(net)
     if not any(parameter.requires_grad for parameter in net.parameters()):
         raise UserError(f"phases.*.frozen={parts} leaves nothing to train{' on a stage of the pipeline' if named else ''}; freeze less")
 

@@ -9,7 +9,7 @@ import torch
 from common.errors import UserError
 from common.files import digest
 from common.progress import say
-from conf.schema import DecoderConfig, SaveConfig
+from conf.schema import Config, DecoderConfig, SaveConfig
 from model.hf.adapter import export_adapter
 from model.hf.folder import export_net
 from model.megatron import checkpoint, ranks
@@ -61,7 +61,7 @@ class Saving(Callback):
             if kind == PROBE:
                 export_net(loop.net, loop.shape, folder / "hf", config.data.tokenizer)
                 if isinstance(loop.shape, DecoderConfig) and loop.shape.lora.rank:
-                    export_adapter(loop.net, loop.shape, folder / "adapter", config.train.init_from or config.name)
+                    export_adapter(loop.net, loop.shape, folder / "adapter", adapted_model(config))
 
         known = ("samples", "tokens", "sources", "loss", "heldout_loss", "lr", "skipped")
         save = loop.save = write_save(
@@ -76,3 +76,9 @@ class Saving(Callback):
         if warning := lead_warning(save, config.cluster):
             say(warning)
         loop.tell("saved", save)
+
+
+def adapted_model(config: Config) -> str:
+    """Folder of the model that a low-rank adapter belongs to; of a save its hf/ half."""
+    start = Path(config.train.init_from or config.train.branch_from)
+    return str(start / "hf" if (start / "hf").is_dir() else start)

@@ -108,8 +108,11 @@ def _notes(config: Config, found: Estimate) -> Iterator[str]:
     yield f"time of the proposal: {spent}"
     if not found.present:
         yield "not shown: the configured layout, which does not divide these GPUs, this net and its batch within nodes"
-    for line in found.refused[:SHOWN]:
-        yield f"not looked at: {line}"
+    reasons: dict[str, list[str]] = {}
+    for size, _, reason in (line.partition(": ") for line in found.refused):
+        reasons.setdefault(reason, []).append(size)
+    for reason, sizes in reasons.items():
+        yield f"not looked at: {', '.join(sizes)}: {reason}"
     yield "not looked at: context parallelism, which the nets do not have; overlap of traffic and arithmetic, which is switched off"
     yield (
         f"times assume {kind.mfu:.0%} of peak while computing ({kind.source}), {LINKS:.0%} of the rate of links, full packs of one "
