@@ -121,6 +121,7 @@ def test_the_plan_says_why():
         "bubble +",
         "memory of the proposal, GB: parameters 3.4",
         "times assume 45% of peak",
+        "not looked at: tensor=8, tensor=16, tensor=32: its traffic",
         "not looked at: context parallelism",
         "parallel.tensor=1 parallel.pipeline=1",
     ):
