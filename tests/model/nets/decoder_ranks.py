@@ -3,7 +3,6 @@
 Imported by its test too, which does the same on one rank.
 """
 
-import dataclasses
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from megatron.core.tensor_parallel import vocab_parallel_cross_entropy
 from megatron.core.utils import get_attr_wrapped_model
 from safetensors.torch import load_file, save_file
 
-from conf.schema import DecoderConfig, OptimConfig, ParallelConfig
+from conf.schema import OptimConfig, ParallelConfig
 from model.hf.weights import part, whole
 from model.megatron import ranks, startup, step
 from model.megatron.optimizer import build_optimizer
@@ -23,13 +22,8 @@ from model.nets.pack import Pack
 from tests.model.nets.decoder_peers import SMALL
 
 LAYOUTS = {"tensor": {"tensor": 2}, "sequence": {"tensor": 2, "sequence": True}, "pipeline": {"pipeline": 2}, "context": {"context": 2}}
-NAMES = ("qwen3", "mistral", "phi")
+NAMES = ("qwen3", "phi")
 LENGTHS = [100, 7, 40, 1, 23]  # an odd number of tokens cannot be cut in two without filling
-
-
-def config(name: str) -> DecoderConfig:
-    """Two heads of keys at least, so that two ranks may have one each."""
-    return dataclasses.replace(SMALL[name], num_kv_heads=2) if SMALL[name].num_kv_heads == 1 else SMALL[name]
 
 
 def pack(seed: int) -> Pack:
@@ -52,13 +46,13 @@ def initial(name: str, parallel: ParallelConfig) -> dict[str, torch.Tensor]:
     """Parameters as they start, each whole."""
     startup.start(parallel, seed=3)
     group = parallel_state.get_tensor_model_parallel_group()
-    return {key: whole(parameter, group) for key, parameter in build_decoder(config(name), parallel).named_parameters()}
+    return {key: whole(parameter, group) for key, parameter in build_decoder(SMALL[name], parallel).named_parameters()}
 
 
 def one_step(name: str, parallel: ParallelConfig, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The loss with `weights` (whole), and gradients of all parameters of this stage by their names in the whole net, each whole."""
     startup.start(parallel, seed=3)
-    net = build_decoder(config(name), parallel)
+    net = build_decoder(SMALL[name], parallel)
     group = parallel_state.get_tensor_model_parallel_group()
     with torch.no_grad():
         for key, parameter in net.named_parameters():

@@ -1,4 +1,4 @@
-"""A decoder over two ranks does what it does on one: tensor-parallel, with the sequence cut too, in two stages."""
+"""A decoder over two ranks does what it does on one: tensor-parallel, with the sequence cut too, in two stages, with the pack cut."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from conf.schema import ParallelConfig
 from model.nets.decoder import build_decoder
 from tests.model.nets import decoder_ranks as script
-from tests.model.nets.decoder_peers import randomise
+from tests.model.nets.decoder_peers import SMALL, randomise
 
 ROOT = os.path.dirname(os.path.abspath(__file__)).removesuffix("/tests/model/nets")
 
@@ -24,7 +24,7 @@ def two_ranks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
     startup.start(ParallelConfig(threads=1), seed=0)
     for name in script.NAMES:
-        net = randomise(build_decoder(script.config(name)), script.config(name))
+        net = randomise(build_decoder(SMALL[name]), SMALL[name])
         save_file({key: parameter.detach().clone() for key, parameter in net.named_parameters()}, folder / f"{name}.safetensors")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", script.__name__, str(folder)]
     env = {**os.environ, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}

@@ -211,6 +211,7 @@ def test_tiny_is_a_working_configuration():
         ({"local_window": 1}, {}, "model.local_window=1 must be at least 2"),
         ({"global_every": 0}, {}, "model.global_every=0 must be at least 1"),
         ({}, {"pipeline": 3}, "model.num_layers=4 must be a multiple of parallel.pipeline=3"),
+        ({}, {"context": 2}, "parallel.context=2 is for decoders"),
     ],
 )
 def test_sizes_that_do_not_fit_are_named(small, change, parallel, message):

@@ -42,3 +42,13 @@ def test_gradient_turns_back(dtype):
     first, second = gradient.float().chunk(2, dim=-1)
     expected = torch.cat((first * cos + second * sin, second * cos - first * sin), dim=-1)
     torch.testing.assert_close(heads.grad, expected.to(dtype), rtol=1e-2 if dtype == torch.bfloat16 else 1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("rotated", [2, 6])
+def test_a_share_of_a_head_is_rotated(rotated):
+    cos, sin = (table.unsqueeze(1) for table in rope_table(10_000.0, rotated, 64, torch.device("cpu")))
+    heads = torch.randn(64, 2, 8, requires_grad=True)
+    found = rotate(heads, cos, sin)
+    assert torch.equal(found, torch.cat((rotate(heads[..., :rotated], cos, sin), heads[..., rotated:]), dim=-1))
+    found.backward(gradient := torch.randn(64, 2, 8))
+    assert torch.equal(heads.grad[..., rotated:], gradient[..., rotated:])
