@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from conf.schema import EncoderConfig
-from model.training.flops import peak_flops, step_flops, utilisation
 from model.training.anatomy import attended_pairs
+from model.training.flops import peak_flops, step_flops, utilisation
 
 
 @pytest.mark.parametrize("window", [None, 0, 2, 6, 128])
