@@ -169,6 +169,8 @@ def _tell(found: "Selection", output: Path) -> None:
     verdict = "better than" if found.gained else "not better than"
     best, difference = found.averages[found.window], ""
     if found.difference:
+        if found.difference.low <= 0 <= found.difference.high:
+            verdict = "not to be told apart from"
         spread = f"{found.difference:+.1%}" if found.lower else f"{found.difference:+.4f}"
         difference = f": {spread}, 95% interval of a paired bootstrap that leaves the choice of the window out"
     text = f"Kept the average of the {best.name}: {found.metric} {best.value:.4g}, {verdict} the best single save ({found.single.name})"
