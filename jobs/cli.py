@@ -155,7 +155,7 @@ def start(job: str, run: Callable[[Config], Any], config: Config) -> Any:
     """Run a job here, or queue it where cluster.kind=slurm asks for that and it is a job that can be queued."""
     from jobs.launch.catalogue import JOBS
 
-    return start_all(job, [config]) if config.cluster.kind == "slurm" and job in JOBS else run(config)
+    return start_all(job, [config]) if config.cluster.kind == "slurm" and job in JOBS and not config.plan else run(config)
 
 
 def start_all(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> Any:

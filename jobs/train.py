@@ -30,6 +30,8 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
 
     Raises UserError before the first step for whatever does not fit together, SystemExit(75) after a stop that was asked for.
     """
+    if config.plan:
+        return _plan(config)
     from common.stop import EXIT_CONTINUE
     from jobs.launch.probing import Probing, probing, refuse_probing
     from model.megatron import ranks
@@ -39,11 +41,6 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     from model.training.describe import describe
     from model.training.outset import outset, take_over
 
-    if config.plan:
-        from model.training.estimate import plan_layout
-
-        print(plan_layout(config))
-        return {"run_dir": config.run_dir, "status": "planned"}
     if not config.dry_run:
         start(config.parallel, config.seed)
     run, branch, course, latest = ranks.on_first(lambda: outset(config))
@@ -81,6 +78,14 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
         say(f"stopped after step {state.step} of {course.total}, saved; the same command continues")
         sys.exit(EXIT_CONTINUE)
     return _summary(config, status, state.to_dict())
+
+
+def _plan(config: Config) -> dict[str, Any]:
+    """Needs neither data nor torch, as on a login node."""
+    from model.training.estimate import plan_layout
+
+    print(plan_layout(config))
+    return {"run_dir": config.run_dir, "status": "planned"}
 
 
 def _summary(config: Config, status: str, known: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ class HardwareConfig:
     """GPUs of one kind."""
 
     gpu: str = "H100-64GB"
-    """Kind of GPU; a wrong name shows those that are known."""
+    """Kind of GPU; a wrong name shows those that are known. An MI250X counts as its two dies."""
     gpus: int = 0
     """How many; 0 takes cluster.nodes x cluster.gpus_per_node."""
     gpus_per_node: int = 4
