@@ -17,6 +17,7 @@ makes a save at the next step and ends with exit status 75: start it again.
 import dataclasses
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from common.progress import say
@@ -62,8 +63,10 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
         """Net and optimizer are ready: from here on the attempt counts."""
         if ranks.is_first():
             fields = {"branch": dataclasses.asdict(branch)} if branch else {}
+            if config.train.init_from:  # a link such as last may point elsewhere by the next attempt
+                fields["start"] = run.manifest.get("start") or str(Path(config.train.init_from).resolve())
             read = inputs(config, {name: plan.tokens for name, plan in data.plans.items()})
-            run.begin(state.step, world.size, inputs=read, plan=data.digest(list(data.plans)), **fields)
+            run.begin(state.step, world.size, inputs=read, plan=data.digests(), **fields)
             say(f"{run.folder}: attempt {run.attempt}, step {state.step} to {course.total}, {world.size} x {world.device.type}")
             probes.start()
         ranks.barrier()

@@ -103,13 +103,31 @@ def _export_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
     return [node]
 
 
+def _merge_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
+    nodes = []
+    for parent in manifest["parents"]:
+        place = Path(parent["folder"])
+        save = place.parent if place.name == "hf" else place
+        node = (
+            lineage(save)
+            if (save / manifests.NAME).is_file()
+            else Node(f"model {place}", problems=[] if place.is_dir() else [_gone(place)])
+        )
+        node.facts = f"{node.facts}, weight {parent['weight']:.3g}".lstrip(", ")
+        nodes.append(node)
+    return nodes
+
+
 def _save_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
     run = folder.resolve().parents[1]
     nodes = _runs(run)
     known = manifests.read(run) if nodes and (run / manifests.NAME).is_file() else {}
     tokenizer = known.get("inputs", {}).get("tokenizer", {}).get("digests", {}).get("tokenizer.json")
+    plan = known.get("plan")
+    if isinstance(plan, dict):  # of a run in phases: phase -> digest up to it
+        plan = plan.get(list(manifest.get("phases") or plan)[-1 if manifest.get("phases") else 0])
     for name, ours, theirs in (
-        ("plan of the data", manifest.get("plan"), known.get("plan")),
+        ("plan of the data", manifest.get("plan"), plan),
         ("tokenizer", manifest.get("tokenizer"), tokenizer),
     ):
         if nodes and ours and theirs and ours != theirs:
@@ -126,6 +144,8 @@ def _run_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
     if branch := manifest.get("branch"):
         save = Path(branch["save"])
         nodes.append(lineage(save) if (save / manifests.NAME).is_file() else Node(f"save {save}", "branched from; its content was copied"))
+    if start := manifest.get("start"):
+        nodes.append(lineage(start) if (Path(start) / manifests.NAME).is_file() else Node(f"weights {start}"))
     inputs = manifest.get("inputs", {})
     nodes += [lineage(found["path"], found["digests"]) for name, found in inputs.items() if name != "tokenizer" or "tokens" not in inputs]
     if "tokens" in inputs and "tokenizer" in inputs:  # tokens name their tokenizer by its digest alone: the run knows its folder
@@ -188,7 +208,7 @@ FACTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "tokenizer": lambda m: f"{m['vocab_size']:,} tokens of vocabulary",
 }
 PARENTS: dict[str, Callable[[Path, dict[str, Any]], list[Node]]] = {
-    "export": _export_parents, "save": _save_parents, "run": _run_parents, "tokens": _texts, "tokenizer": _texts,
+    "export": _export_parents, "merge": _merge_parents, "save": _save_parents, "run": _run_parents, "tokens": _texts, "tokenizer": _texts,
 }  # fmt: skip
 CHECKS: dict[str, Callable[[Path, dict[str, Any]], list[str]]] = {"save": _save_files}
 

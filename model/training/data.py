@@ -30,6 +30,11 @@ class Data:
             return self.plans[MAIN].digest
         return digest_of([[name, self.plans[name].digest] for name in phases])
 
+    def digests(self) -> str | dict[str, str]:
+        """What saves tell: of a run of one phase its digest, else phase -> digest of all phases to this one."""
+        names = list(self.plans)
+        return self.digest(names) if names == [MAIN] else {name: self.digest(names[: number + 1]) for number, name in enumerate(names)}
+
 
 def open_data(config: Config, run: Run, course: Course) -> Data:
     """The planned data order of every phase: the run's own where it has one, else made now. Rank 0 checks, plans and (unless `dry_run`)
