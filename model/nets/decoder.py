@@ -195,11 +195,9 @@ class Decoder(LanguageModule):
     def forward(self, pack: Pack, selected: torch.Tensor | None = None, head: Head | None = None) -> Any:
         """Logits `[M, V]` at the flat positions `selected` `[M]` (at all of them if None), or what `head` makes of the states there.
 
-        Under context parallelism positions count among this rank's tokens, in the order of `own`.
-
         V is this rank's part of the filled vocabulary; logits of what fills it are -inf. `head` may return what depends on this rank's part
-        alone: gradients of the states are summed over tensor-parallel ranks. A pipeline stage without the head returns its states,
-        `[T, 1, H]`. Raises UserError as `hidden` does.
+        alone: gradients of the states are summed over tensor-parallel ranks. Under context parallelism positions count among this rank's
+        tokens, in the order of `own`. A pipeline stage without the head returns its states, `[T, 1, H]`. Raises UserError as `hidden` does.
         """
         _, last = self._states(pack)
         if not self.post_process:
@@ -217,7 +215,7 @@ class Decoder(LanguageModule):
 
     def own(self, values: torch.Tensor) -> torch.Tensor:
         """Of `values` `[T, ...]`, one a token of a pack, those of the tokens that this rank has: all of them but in context parallelism."""
-        share = self._share(-(-len(values) // self._multiple) * self._multiple)
+        share = self._share(len(values))
         return share.take(values) if share else values
 
     @property
@@ -227,14 +225,17 @@ class Decoder(LanguageModule):
         return by_context * (self.config.tensor_model_parallel_size if self.config.sequence_parallel else 1)
 
     def _share(self, tokens: int) -> Share | None:
-        """This rank's part of filled packs of so many `tokens`; None where it has the whole."""
-        return Share(self.cp_group, tokens) if self.cp_group.size() > 1 else None
+        """This rank's part of packs of so many `tokens`, filled up; None where it has the whole."""
+        if self.cp_group.size() == 1:
+            return None
+        return Share(self.cp_group, -(-tokens // self._multiple) * self._multiple)
 
     def _unfilled(self, states: torch.Tensor, pack: Pack) -> torch.Tensor:
         """`states` of what this rank has of the filled pack, without what fills it."""
         tokens = len(pack.tokens)
-        share = self._share(-(-tokens // self._multiple) * self._multiple)
-        return share.unfilled(states, tokens) if share else states[:tokens]
+        if share := self._share(tokens):
+            return share.unfilled(states, tokens)
+        return states if len(states) == tokens else states[:tokens]
 
     def _states(self, pack: Pack) -> tuple[torch.Tensor | None, torch.Tensor]:
         """`hidden`, but both are this rank's part of the pack, and that is filled up with a document of zeros."""
@@ -242,7 +243,7 @@ class Decoder(LanguageModule):
         if longest > limit:
             raise UserError(f"a document of {longest} tokens exceeds model.max_positions={limit}; cut documents or raise it")
         cut, filled = self.config.sequence_parallel, pack.fill_to(self._multiple)
-        share = self._share(len(filled.tokens))
+        share = self._share(len(pack.tokens))
         embedded = states = None
         if self.pre_process:
             embedded = self.embedding((share.take(filled.tokens) if share else filled.tokens).unsqueeze(0), None)
