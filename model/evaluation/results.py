@@ -16,13 +16,12 @@ from common.files import atomic_file, digest, digest_of, read_json, write_json
 from conf.schema import ProbeConfig
 from model.evaluation.prepared import Prepared
 from model.evaluation.probe import ProbeResult
+from model.training.phase import MAIN
 from model.training.saves import Save, save_name
 
 KIND, RECORD = "probe", "measured save"
 KNOWN = ("step", "tokens", "samples", "loss", "heldout_loss")
 """What results repeat of the manifest of a save."""
-ONLY_PHASE = "main"
-"""Name of the phase of a training without phases."""
 Means = dict[str, dict[str, dict[str, float]]]
 """Readout -> split -> metric -> mean over queries."""
 
@@ -114,7 +113,7 @@ def write_record(file: Path, save: Save) -> None:
 def known(save: Save) -> dict[str, Any]:
     """What results repeat of the manifest of ``save``; of a training in phases also the one in which it was made."""
     found = {key: save.manifest.get(key) for key in KNOWN}
-    phases = [name for name in save.manifest.get("phases", {}) if name != ONLY_PHASE]
+    phases = [name for name in save.manifest.get("phases", {}) if name != MAIN]
     return found | ({"phase": phases[-1]} if phases else {})
 
 

@@ -13,8 +13,8 @@ from model.training.schedule import DecayOnly, Schedule, build_schedule
 
 STAY = DecayOnly(0.0, 0.0, "linear", 0, 1)
 """No learning rate yet."""
-MAIN = "main"
-"""Name of the one phase of a run without section `phases`."""
+MAIN = "(run)"
+"""Name of the one phase of a run without section `phases`; none there can be called so."""
 
 
 @dataclass(frozen=True)

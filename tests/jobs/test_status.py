@@ -30,7 +30,9 @@ from jobs.views.rows import overview
 from jobs.views.table import clock, render
 from jobs.views.trace import byte_span, find, render_trace
 from model.evaluation.sweep import sweep
-from model.training.assemble import open_data
+from model.training.course import build_course
+from model.training.data import open_data
+from model.training.phase import MAIN
 from model.training.run import open_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -356,7 +358,7 @@ def test_every_document_is_found_by_number_line_and_id(chain):
 
 def test_steps_are_those_at_which_the_plan_has_the_document(chain):
     """Twenty steps of twenty packs are several epochs: each use is looked up in the plan that training reads."""
-    plan = open_data(chain, open_run(chain))
+    plan = open_data(chain, open_run(chain), build_course(chain)).plans[MAIN]
     manifest = manifests.read(chain.data.tokens)
     assert len(plan.train) < 400 < 3 * len(plan.train)
     heldout = 0

@@ -11,6 +11,7 @@ from jobs import train
 from model.objectives.mlm import Mlm
 from model.training.callbacks.heldout import Heldout
 from model.training.course import with_value
+from model.training.phase import MAIN
 from model.training.plan import make_plan
 from model.training.state import TrainState
 from model.training.tokens import open_tokens
@@ -36,7 +37,7 @@ def test_a_loss_that_is_not_finite_is_none(config, monkeypatch):
     monkeypatch.setattr("model.training.callbacks.heldout.eval_step", lambda *_: result)
     loop = SimpleNamespace(
         state=TrainState(best_heldout_loss=3.0),
-        data=SimpleNamespace(heldout={"main": SimpleNamespace(heldout=[0])}),
+        data=SimpleNamespace(heldout={MAIN: SimpleNamespace(heldout=[0])}),
         model=None,
         objective=SimpleNamespace(loss=None),
     )
