@@ -73,7 +73,7 @@ def load(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimize
     if moments == "known":
         wanted = {key: leaf for key, leaf in wanted.items() if key in metadata.state_dict_metadata or not key.startswith(_NOT_THE_NET)}
     _check(folder, metadata, wanted.values())
-    same_layout = common["layout"] == _layout()
+    same_layout = {"context": 1, **common["layout"]} == _layout()  # saves from before context parallelism do not name it
     if same_layout:
         size = metadata.state_dict_metadata[_rng_key()].size
         wanted[_rng_key()] = ShardedTensor.from_rank_offsets(_rng_key(), torch.empty(size, dtype=torch.uint8))
@@ -112,6 +112,7 @@ def _layout() -> dict[str, Any]:
     return {
         "tensor": parallel_state.get_tensor_model_parallel_world_size(),
         "pipeline": parallel_state.get_pipeline_model_parallel_world_size(),
+        "context": parallel_state.get_context_parallel_world_size(),
         "ranks": torch.distributed.get_world_size(),
         "cuda": torch.cuda.is_available(),
     }

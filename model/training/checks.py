@@ -22,6 +22,8 @@ def check_training(config: Config, phases: Sequence[Phase]) -> None:
         check_shape(config.model, config.parallel)
         if config.model.lora.rank and not (config.train.init_from or config.train.branch_from):
             raise UserError(f"model.lora.rank={config.model.lora.rank} adapts a net that has been trained; name it in train.init_from")
+    elif config.parallel.context > 1:
+        raise UserError(f"parallel.context={config.parallel.context} is for decoders, whose attention looks back; set parallel.context=1")
     for phase in phases:
         _check_length(config, phase)
         _check_supply(config, phase)

@@ -113,7 +113,8 @@ def _notes(config: Config, found: Estimate) -> Iterator[str]:
         reasons.setdefault(reason, []).append(size)
     for reason, sizes in reasons.items():
         yield f"not looked at: {', '.join(sizes)}: {reason}"
-    yield "not looked at: context parallelism, which the nets do not have; overlap of traffic and arithmetic, which is switched off"
+    yield "not looked at: context parallelism (parallel.context, for packs too long for one GPU)"
+    yield "not looked at: overlap of traffic and arithmetic, which is switched off"
     yield (
         f"times assume {kind.mfu:.0%} of peak while computing ({kind.source}), {LINKS:.0%} of the rate of links, full packs of one "
         "document each, no ramp of the batch"
