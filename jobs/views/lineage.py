@@ -17,6 +17,7 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest, digest_of, read_json
 from data_prep.sources.inputs import span_digest, stamp
+from model.training.phase import MAIN
 from model.training.saves import read_save, verify
 
 TEXTS = 10
@@ -200,9 +201,15 @@ def _gone(path: Path) -> str:
     return "is gone" if path.is_absolute() else f"is not below {Path.cwd()}; look from the folder where the job was started"
 
 
+def _phases(save: dict[str, Any]) -> str:
+    """What each phase has read of each source; nothing for a run of one phase."""
+    phases = {name: known["sources"] for name, known in save.get("phases", {}).items() if name != MAIN}
+    return "".join(f"\n{name}: " + ", ".join(f"{source} {count:,}" for source, count in counts.items()) for name, counts in phases.items())
+
+
 FACTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "export": lambda m: f"{m['parameters']:,} parameters",
-    "save": lambda m: f"{m['save']} save of step {m['step']:,}, {m.get('tokens') or 0:,} tokens",
+    "save": lambda m: f"{m['save']} save of step {m['step']:,}, {m.get('tokens') or 0:,} tokens{_phases(m)}",
     "run": lambda m: f"seed {m['seed']}, {m['status']}, step {m.get('step', 0):,}, attempts {len(m['attempts'])}",
     "tokens": lambda m: f"{m['documents']:,} documents, {m['tokens']:,} tokens",
     "tokenizer": lambda m: f"{m['vocab_size']:,} tokens of vocabulary",

@@ -135,16 +135,23 @@ def _train(train: TrainConfig, phase: PhaseConfig, number: int) -> TrainConfig:
     return dataclasses.replace(train, **own, **({"batch_ramp_start": 0} if number else {}))
 
 
+def _end_to_end(phases: Sequence[Phase]) -> list[Phase]:
+    """``phases`` as if there were none between them."""
+    found: list[Phase] = []
+    for phase in phases:
+        found.append(dataclasses.replace(phase, first=found[-1].last if found else 0))
+    return found
+
+
 def _scheduled(optim: OptimConfig, phases: Sequence[Phase], number: int) -> Phase:
     """Phase ``number`` of ``phases`` with its learning rate; those before it have theirs."""
     phase = phases[number]
     if phase.config.schedule == "run":
-        members = [one for one in phases if one.config.schedule == "run"]
-        before = [one for one in members if one.number < number]
-        total = sum(one.steps for one in members)
-        schedule: Schedule = build_schedule(optim, total, warmup_steps(optim.schedule, total, Clock(members)))
-        tokens = sum(one.ramp.tokens(one.steps) for one in before)
-        return dataclasses.replace(phase, schedule=schedule, steps_before=sum(one.steps for one in before), tokens_before=tokens)
+        clock = Clock(_end_to_end([one for one in phases if one.config.schedule == "run"]))
+        total = clock.phases[-1].last
+        schedule: Schedule = build_schedule(optim, total, warmup_steps(optim.schedule, total, clock))
+        before = next(one.first for one in clock.phases if one.number == number)
+        return dataclasses.replace(phase, schedule=schedule, steps_before=before, tokens_before=clock.tokens(before))
     if phase.config.schedule == "rewarm":
         own = dataclasses.replace(optim, lr=phase.config.lr or optim.lr)
         warmup = warmup_steps(own.schedule, phase.steps, phase.ramp)
