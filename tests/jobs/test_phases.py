@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import load_file
 
 from common.errors import UserError
+from common.files import digest
 from jobs import train
+from jobs.launch.refuse import refuse
 from model.megatron import checkpoint
-from model.training.checks import check_training
 from model.training.course import build_course
 from model.training.saves import list_saves, set_link
 from tests.jobs.phased import config_of, prepared
@@ -194,8 +195,6 @@ def test_another_count_than_the_plan_holds_is_not_believed(phased, whole):
     state["phases"]["terms"]["sources"]["law"] += 1
     torch.save({**common, "state": json.dumps(state)}, file)
     manifest = json.loads((run / "checkpoints" / "step_0000013" / "manifest.json").read_text())
-    from common.files import digest
-
     manifest["files"]["megatron/common.pt"] = digest(file)
     (run / "checkpoints" / "step_0000013" / "manifest.json").write_text(json.dumps(manifest))
     assert checkpoint.read_state(file.parent)["phases"]["terms"]["sources"]["law"] == state["phases"]["terms"]["sources"]["law"]
@@ -229,12 +228,19 @@ def test_what_cannot_be_trained_is_one_sentence(phased, change, message):
     assert "\n" not in str(error.value)
 
 
-def test_most_of_it_is_seen_without_torch(phased):
-    """What a login node asks before it queues anything."""
-    for change, message in (
-        ("phases.long.tokens=900000", "phases.long asks for"),
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("phases.long.tokens=900000", "phases.long asks for 899,840 tokens"),
+        ("phases.long.seq_length=256", "phases.long.seq_length=256 exceeds model.max_positions=128"),
         ("parallel.tensor=4", "num_kv_heads=2 .*parallel.tensor=4"),
-    ):
-        config = config_of([*phased, change])
-        with pytest.raises(UserError, match=message):
-            check_training(config, build_course(config).phases)
+        ("objective=mlm", "set objective=causal"),
+        ("phases.law.tokens=100", "phases.law: .*mixture/law/manifest.json does not exist"),
+        ("model.lora.rank=4", "model.lora.rank=4 adapts a net that has been trained"),
+        ("train.init_from=nowhere", "train.init_from: nowhere does not exist"),
+    ],
+)
+def test_a_submission_is_refused_on_the_login_node(phased, change, message):
+    with pytest.raises(UserError, match=message) as error:
+        refuse("train", config_of([*phased, "run=queued", change]))
+    assert "\n" not in str(error.value)
