@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from common import manifest as manifests
 from common.errors import UserError
@@ -43,10 +44,17 @@ def _check_supply(config: Config, phase: Phase) -> None:
     file = Path(phase.data) / manifests.NAME
     if phase.name == MAIN or not file.is_file():
         return
-    held = manifests.read(file.parent).get("tokens", 0)
+    known = manifests.read(file.parent)
+    held = known.get("tokens", 0)
     wanted, limit = phase.ramp.tokens(phase.steps), max(1.0, config.mixture.max_repeats)
-    if wanted > held * limit:
+    if wanted > held * limit + _longest_documents(known):
         raise UserError(
             f"phases.{phase.name} asks for {wanted:,} tokens, and {phase.data} holds {held:,}: {wanted / max(held, 1):.1f} readings, where "
             f"mixture.max_repeats={config.mixture.max_repeats:g}; lower phases.{phase.name}.tokens or budget, or prepare more text"
         )
+
+
+def _longest_documents(tokens: dict[str, Any]) -> int:
+    """At least the longest document of each source of a mixture: by so much a phase may miss its budget, since it takes whole ones."""
+    counted = tokens.get("mixture", {}).get("lengths", {}).values()  # documents by the power of two below their length
+    return sum(1 << (1 + max((octave for octave, count in enumerate(row) if count), default=-1)) for row in counted)

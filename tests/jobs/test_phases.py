@@ -1,7 +1,6 @@
 """Training in phases: exact counts of what each reads, what changes at a border, and that neither death nor another layout can be seen."""
 
 import json
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -16,9 +15,9 @@ from jobs import train
 from jobs.launch.refuse import refuse
 from model.megatron import checkpoint
 from model.training.course import build_course
-from model.training.saves import list_saves, set_link
+from model.training.saves import list_saves
 from tests.jobs.phased import config_of, prepared
-from tests.jobs.test_train_ranks import EXACT, metrics, train_on_two
+from tests.jobs.test_train_ranks import EXACT, cut_at, metrics, train_on_two
 
 LAST = {"general": 7, "terms": 13, "long": 23, "anneal": 28}
 """Last step of each phase: floor(tokens / (global_batch x seq_length)) steps each."""
@@ -120,14 +119,6 @@ def test_cut_off_right_after_a_border_the_next_process_goes_on_alike(phased, who
     cut_at(whole, step, run)
     train.run(config_of([*phased, f"run={run.name}"]))
     assert_equal_runs(run, whole)
-
-
-def cut_at(run: Path, step: int, to: Path) -> None:
-    shutil.copytree(run, to, symlinks=True)
-    for save in list_saves(to):
-        if save.step > step:
-            shutil.rmtree(save.folder)
-    set_link(to, "last", step)
 
 
 def assert_equal_runs(run: Path, whole: Path) -> None:
