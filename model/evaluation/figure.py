@@ -30,13 +30,14 @@ def draw(found: SweepResult) -> str:
 
     def fill(figure: Any) -> None:
         loss, retrieval = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
-        _draw_loss(loss, found)
+        draw_loss(loss, found)
         _draw_retrieval(retrieval, found)
 
     return to_svg("run", f"{loss_name(found)} and retrieval over the steps of the run", 6.4, fill)
 
 
-def _draw_loss(axes: Any, found: SweepResult) -> None:
+def draw_loss(axes: Any, found: SweepResult) -> None:
+    """The curve of the training, and the loss at the saves."""
     steps, losses = training_curve(found.run)
     if steps:
         axes.plot(steps, losses, color=LOSS, linewidth=1, label="train")

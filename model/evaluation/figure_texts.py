@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from model.evaluation.figure import HELDOUT, LOSS, MAIN, training_curve
+from model.evaluation.figure import MAIN, draw_loss
 from model.evaluation.forgetting import Change
 from model.evaluation.summary import RunSummary
 from model.evaluation.svg import COLOURS, to_svg
 from model.evaluation.sweep import SweepResult
-from model.evaluation.table import loss_kind, loss_of
 
 MARKERS = "osD^vPX*"
 LINES = ("-", "--", ":", "-.")
@@ -22,7 +21,7 @@ def draw_perplexity(found: SweepResult, summary: RunSummary) -> str | None:
 
     def fill(figure: Any) -> None:
         loss, bits = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
-        _draw_loss(loss, found)
+        draw_loss(loss, found)
         for number, (text, role) in enumerate(texts):
             rows, colour = [one for one in summary.perplexity if one.text == text], COLOURS[number % len(COLOURS)]
             steps, bounds = [one.step for one in rows], [one.intervals["byte"] for one in rows]
@@ -36,20 +35,6 @@ def draw_perplexity(found: SweepResult, summary: RunSummary) -> str | None:
         bits.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.18))
 
     return to_svg("perplexity", "Loss and bits per byte over the steps of the run", 5.0 + 0.18 * len(texts), fill)
-
-
-def _draw_loss(axes: Any, found: SweepResult) -> None:
-    steps, losses = training_curve(found.run)
-    if steps:
-        axes.plot(steps, losses, color=LOSS, linewidth=1, label="train")
-    kind = loss_kind(found.results)
-    points = [(result.step, value) for result in found.results if (value := loss_of(result, kind)) is not None]
-    if points:
-        axes.plot(*zip(*points, strict=True), color=HELDOUT, marker="o", markersize=3.5, linewidth=1, label=f"{kind}, at saves")
-    if steps or points:
-        axes.legend()
-    axes.set_ylabel("loss")
-    axes.grid(axis="y", color="#eeeeee")
 
 
 def draw_forgetting(runs: Sequence[tuple[str, int, Sequence[Change]]]) -> str | None:

@@ -34,10 +34,10 @@ from model.megatron.config import transformer_kwargs
 from model.nets.attention import CausalGeometry, PackedAttention
 from model.nets.attention.context import Share
 from model.nets.family import FAMILIES, Family
+from model.nets.glu import SwiGlu
 from model.nets.lora import freeze, linears
 from model.nets.pack import Pack
 from model.nets.parallel_layer import ParallelLayer
-from model.nets.swiglu import SwiGlu
 from model.shapes import check_shape, padded_vocab, rotated_width
 
 Head = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], Any]

@@ -27,7 +27,7 @@ from conf.schema import EncoderConfig, ParallelConfig
 from model.megatron import ranks, startup
 from model.megatron.config import transformer_kwargs
 from model.nets.attention import Geometry, PackedAttention
-from model.nets.geglu import GeGlu
+from model.nets.glu import GeGlu
 from model.nets.head import MlmHead
 from model.nets.norms import NORMS
 from model.nets.pack import Pack
