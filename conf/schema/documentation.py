@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterator
 from typing import NamedTuple, get_args
 
-from conf.schema.kinds import kinds, names
+from conf.schema.kinds import kinds, label
 
 
 class Key(NamedTuple):
@@ -33,7 +33,7 @@ def documented(schema: type, prefix: str = "") -> Iterator[Key]:
     for field in dataclasses.fields(schema):
         name, possible = prefix + field.name, kinds(field)
         for kind in possible:
-            mark = f"[{', '.join(names(kind))}] " if len(possible) > 1 else ""
+            mark = f"{label(kind)}: " if len(possible) > 1 else ""
             yield from (key._replace(meaning=mark + key.meaning) for key in documented(kind, f"{name}."))
         if possible:
             continue

@@ -23,6 +23,11 @@ def names(kind: type) -> tuple[str, ...]:
     return dataclasses.fields(kind)[0].metadata["choices"]
 
 
+def label(kind: type) -> str:
+    """What a kind is called: encoder, decoder, mlm, causal."""
+    return kind.__name__.removesuffix("Config").lower()
+
+
 def schema(config: type) -> DictConfig:
     """``config`` as Hydra's schema, with the sections of several kinds still open: the YAML of a group says which it is."""
     found = OmegaConf.structured(config)
@@ -36,7 +41,7 @@ def stored(config: type) -> Iterator[tuple[str, str, type]]:
     """(section, name, schema) of every kind, for Hydra's store: a YAML takes its own by ``defaults: [/kind/<section>/<name>@_here_]``."""
     for field in dataclasses.fields(config):
         for kind in field.metadata.get("kinds", ()):
-            yield field.name, kind.__name__.removesuffix("Config").lower(), kind
+            yield field.name, label(kind), kind
 
 
 def typed(config: type, values: Any) -> Any:
