@@ -108,12 +108,12 @@ def test_moments_are_carried_or_reset(whole):
 
 def test_killed_in_any_phase_and_at_borders_nothing_is_seen(phased, whole, python_script, tmp_path):
     run = whole.with_name("cut")
-    told = python_script("kill_train.py", "3", "9", *phased, "run=cut")
-    assert told[-1] == "last 0" and sum(line.startswith("killed") for line in told) >= 6, told
+    told = python_script("kill_train.py", "3", "6", *phased, "run=cut")
+    assert told[-1] == "last 0" and sum(line.startswith("killed") for line in told) >= 4, told
     assert_equal_runs(run, whole)
 
 
-@pytest.mark.parametrize("step", LAST.values())
+@pytest.mark.parametrize("step", [7, 13])
 def test_cut_off_right_after_a_border_the_next_process_goes_on_alike(phased, whole, step):
     run = whole.with_name(f"after_{step}")
     cut_at(whole, step, run)

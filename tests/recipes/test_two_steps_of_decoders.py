@@ -1,5 +1,6 @@
-"""The two-step test of continual pre-training: a recipe's net at its true width and vocabulary, with layers, lengths and batches cut, goes
-through two of its phases, saves, exports, reloads."""
+"""The two-step test of continual pre-training: a recipe's net at its true width, with layers, vocabulary, lengths and batches cut, makes
+two steps, over a border of its phases where it has any, saves, exports, reloads. (With the vocabulary of 151,936 a save is five gigabytes;
+nets of that size are counted on the meta device elsewhere.)"""
 
 import json
 
@@ -13,8 +14,8 @@ from jobs.cli import compose, to_config
 KEPT = {"mecellem/qwen3_1_7b_cpt": ["general", "anneal"], "mecellem/qwen3_4b_cpt": ["all"]}
 """Recipe -> the phases that are tried."""
 CUT = [
-    "parallel.precision=fp32", "model.num_layers=1", "budget=1e-9", "train.seq_length=128", "train.global_batch=1", "train.micro_batch=1",
-    "train.init_from=null", "train.eval_every_steps=0", "train.eval_packs=1", "train.save.probe_at_start=false", "train.save.keep_probes=1",
+    "parallel.precision=fp32", "model.num_layers=1", "model.vocab_size=8192", "budget=1e-9", "train.seq_length=128", "train.global_batch=1",
+    "train.micro_batch=1", "train.init_from=null", "train.eval_every_steps=0", "train.eval_packs=1", "train.save.probe_at_start=false", "train.save.keep_probes=1",
     "mixture.max_repeats=100", "objective.chunk_tokens=64",
 ]  # fmt: skip
 
@@ -29,15 +30,15 @@ def test_recipe_trains_through_phases_saves_exports_and_reloads(recipe, small_to
         own = {"data": f"'{tokens}'", "seq_length": 128, "global_batch": 1, "micro_batch": 1}
         overrides += [f"phases.{name}.{key}={value}" for key, value in own.items()] if name in KEPT[recipe] else [f"~phases.{name}"]
     config = to_config(compose("export", [*overrides, "export.save=${run_dir}/checkpoints/last"]))
-    for key in ("hidden_size", "vocab_size", "ffn_size", "num_heads", "num_kv_heads", "head_width"):
+    for key in ("hidden_size", "ffn_size", "num_heads", "num_kv_heads", "head_width"):
         assert getattr(config.model, key) == getattr(whole.model, key)
     train.run(config)
     lines = [json.loads(line) for line in (tmp_path / recipe / "seed_0" / "metrics.jsonl").read_text().splitlines()]
-    assert [line["phase"] for line in lines] == KEPT[recipe]
+    assert len(lines) == 2 and list(dict.fromkeys(line["phase"] for line in lines)) == KEPT[recipe]
     assert all(5 < line["loss"] < 15 for line in lines)
     export.run(config)
     model = transformers.AutoModelForCausalLM.from_pretrained(config.export.output)
-    assert model.config.vocab_size == whole.model.vocab_size
+    assert model.config.hidden_size == whole.model.hidden_size
     words = transformers.AutoTokenizer.from_pretrained(config.export.output)("import the module", return_tensors="pt")
     with torch.inference_mode():
         assert torch.isfinite(model(**words).logits).all()

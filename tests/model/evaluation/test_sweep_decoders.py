@@ -19,6 +19,7 @@ from model.evaluation.results import claim_file, result_file
 from model.evaluation.statements import statements
 from model.evaluation.summary import summarise
 from model.evaluation.sweep import probe_runs, sweep, sweep_runs
+from model.training.phase import MAIN
 from model.training.retention import apply_retention
 from model.training.saves import linked, list_saves
 from tests.model.evaluation import decoder_runs as runs
@@ -29,7 +30,7 @@ STEPS = {0: 1, 10: 2, 20: 3}
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> tuple[Path, dict[str, list[str]]]:
     root = tmp_path_factory.mktemp("decoders")
-    phases = {10: ["main"], 20: ["main", "law"]}
+    phases = {10: [MAIN], 20: ["general", "law"]}
     runs.make_run(root / "runs" / "cpt" / "seed_0", runs.write_tokenizer(root / "tokenizer"), STEPS, phases=phases)
     texts = {name: runs.write_texts(root / name / "held.jsonl", seed) for seed, name in enumerate(("law", "prose"))}
     return root, texts
