@@ -11,8 +11,8 @@ from tests.jobs.phased import prepared
 from tests.slurm.jobs import Jobs, Queued, rank_process, read_metrics
 
 pytestmark = pytest.mark.slurm
-BUDGET = ["budget=20", "mixture.max_repeats=40", "train.save.resume_every_steps=15", "parallel.tensor=2"]
-"""Some 550 steps over four phases, read from a mixture made for a twentieth of them."""
+BUDGET = ["budget=6", "mixture.max_repeats=12", "train.save.resume_every_steps=5", "parallel.tensor=2"]
+"""Some 180 steps over four phases, read from a mixture made for a sixth of them."""
 SPEED = ("seconds", "tokens_per_second")
 
 
