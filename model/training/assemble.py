@@ -30,7 +30,7 @@ from model.training.callbacks.tensorboard import TensorBoard
 from model.training.callbacks.throughput import Throughput
 from model.training.course import Branch, Course
 from model.training.data import Data
-from model.training.frozen import freeze
+from model.training.frozen import check_frozen, freeze
 from model.training.loop import Loop
 from model.training.phase import MAIN, Phase
 from model.training.plan import Plan
@@ -96,6 +96,7 @@ def build_loop(
     shape, plan = shape_in(config.model, phase), data.plans[phase.name]
     objective = build_objective(config, plan.tokens.sources if plan.tokens.owners is not None else ())
     net = build_net(shape)
+    check_frozen(net, {one.name: one.config.frozen for one in course.phases})
     if start.folder is None:
         _initialise(net, config, plan)
     freeze(net, phase.config.frozen)

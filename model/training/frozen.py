@@ -2,10 +2,12 @@
 
 import fnmatch
 import re
+from collections.abc import Iterable, Mapping
+from typing import NoReturn
 
 import torch
 
-from common.errors import UserError, suggestion
+from common.errors import ToldElsewhere, UserError, suggestion
 from model.hf.weights import by_whole_name
 from model.megatron import ranks
 from model.nets.recompute import keep_gradients
@@ -20,29 +22,42 @@ PARTS = {
 _RANGE = re.compile(r"layers\.(\d+)(?:-(\d+))?")
 
 
-def freeze(net: torch.nn.Module, parts: list[str]) -> None:
-    """Leave out of training what ``parts`` name (`PhaseConfig.frozen`). Nothing that was left out before is taken in.
+def check_frozen(net: torch.nn.Module, phases: Mapping[str, list[str]]) -> None:
+    """Raise UserError for a part, of those that each phase freezes (`PhaseConfig.frozen`), that is none of this net's, and for a phase that
+    would have nothing left to train. All ranks call this, before the first phase: a later one would be met after days."""
+    everywhere = {name for names in ranks.gather(list(by_whole_name(net))) for name in names}
+    for phase, parts in phases.items():
+        for part in parts:
+            if not any(_matches(name, _patterns(part)) for name in everywhere):
+                hint = suggestion(part, [name for name in PARTS if name != part])
+                known = ", ".join([*PARTS, "layers.3", "layers.0-11"])
+                _refuse(f"phases.{phase}.frozen: '{part}' names no part of this net{hint}; it takes {known} (a tied head is embeddings)")
+        frozen = {id(parameter) for parameter in _chosen(net, parts)}
+        left = any(parameter.requires_grad and id(parameter) not in frozen for parameter in net.parameters())
+        if not all(ranks.gather(left)):
+            _refuse(f"phases.{phase}.frozen={parts} leaves nothing to train, or nothing on a stage of the pipeline; freeze less")
 
-    All ranks call this. Raises UserError for a part that is none of this net's, and where nothing would be left to train.
-    """
-    named = by_whole_name(net)
-    everywhere = {name for names in ranks.gather(list(named)) for name in names}
-    for part in parts:
-        patterns = _patterns(part)
-        if not any(_matches(name, patterns) for name in everywhere):
-            known = [*PARTS, "layers.3", "layers.0-11"]
-            raise UserError(
-                f"phases.*.frozen: '{part}' names no part of this net{suggestion(part, list(PARTS))}; it takes {', '.join(known)}"
-            )
-        for name, parameter in named.items():
-            # The last stage of a pipeline holds a copy of a tied table under the name of the head.
-            names = ("embedding.",) if getattr(parameter, "shared_embedding", False) else (name,)
-            if any(_matches(one, patterns) for one in names):
-                parameter.requires_grad_(False)
+
+def freeze(net: torch.nn.Module, parts: list[str]) -> None:
+    """Leave out of training what ``parts`` name. Nothing that was left out before is taken in."""
+    for parameter in _chosen(net, parts):
+        parameter.requires_grad_(False)
     if parts:
         keep_gradients(net)
-    if not any(parameter.requires_grad for parameter in net.parameters()):
-        raise UserError(f"phases.*.frozen={parts} leaves nothing to train{' on a stage of the pipeline' if named else ''}; freeze less")
+
+
+def _chosen(net: torch.nn.Module, parts: list[str]) -> list[torch.nn.Parameter]:
+    patterns = [pattern for part in parts for pattern in _patterns(part)]
+    found = []
+    for name, parameter in by_whole_name(net).items():
+        # The last stage of a pipeline holds a copy of a tied table under the name of the head.
+        own = "embedding." if getattr(parameter, "shared_embedding", False) else name
+        found += [parameter] if _matches(own, patterns) else []
+    return found
+
+
+def _refuse(message: str) -> NoReturn:
+    raise (UserError if ranks.is_first() else ToldElsewhere)(message)
 
 
 def _patterns(part: str) -> tuple[str, ...]:
@@ -52,5 +67,5 @@ def _patterns(part: str) -> tuple[str, ...]:
     return PARTS.get(part, (part,))
 
 
-def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+def _matches(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -214,9 +214,11 @@ def test_another_count_than_the_plan_holds_is_not_believed(phased, whole):
     ],
 )
 def test_what_cannot_be_trained_is_one_sentence(phased, change, message):
+    name = f"refused_{abs(hash(change))}"
     with pytest.raises(UserError, match=message) as error:
-        train.run(config_of([*phased, f"run={abs(hash(change))}", change]))
+        train.run(config_of([*phased, f"run={name}", change]))
     assert "\n" not in str(error.value)
+    assert not (Path(config_of(phased).runs_dir) / "p" / name / "metrics.jsonl").exists()  # not one step was made
 
 
 @pytest.mark.parametrize(
