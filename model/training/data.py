@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest, digest_of
 from conf.schema import Config
@@ -53,6 +54,9 @@ def _open(config: Config, run: Run, course: Course) -> Data:
 
 def _tokens(config: Config, run: Run, phase: Phase) -> Tokens:
     checked = checked_stamp(_folder(run, phase))
+    if phase.name != MAIN and not (Path(phase.data) / manifests.NAME).is_file():
+        mend = f"name prepared tokens in phases.{phase.name}.data" if phase.config.data else "run jobs.mix first"
+        raise UserError(f"phases.{phase.name}: {phase.data} holds no prepared tokens (no {manifests.NAME}); {mend}")
     try:
         return open_tokens(phase.data, config.data.tokenizer, config.model.vocab_size, checked)
     except UserError as error:

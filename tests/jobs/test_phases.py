@@ -209,7 +209,7 @@ def test_another_count_than_the_plan_holds_is_not_believed(phased, whole):
         ("phases.terms.frozen=[embedings]", "'embedings' names no part of this net; did you mean 'embeddings'"),
         ("phases.general.frozen=[embeddings,layers,norms]", "leaves nothing to train"),
         ("phases.general.global_batch=3", "phases.general: train.global_batch=3 is not a multiple"),
-        ("phases.web.tokens=100", "phases.web: .* holds no prepared tokens"),
+        ("phases.web.tokens=100", "phases.web: .* holds no prepared tokens .*run jobs.mix first"),
         ("budget=0", "budget=0 leaves the phases nothing"),
     ],
 )
