@@ -18,20 +18,20 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import torch
-import yaml
 
 from benchmarks import measure
 from benchmarks.decoder_sides import Ours, Theirs, differences, draw, filled
 from benchmarks.documents import real_lengths
 from benchmarks.encoder_sides import Work
 from benchmarks.gpu.encoder_step import GIB, attempt, ceilings, device_name, fitting, growth, kernels, mfu
+from benchmarks.nets import net as read_net
 from benchmarks.record import keep
 from conf.schema import CausalConfig, DecoderConfig, OptimConfig, ParallelConfig
 from model.megatron.optimizer import build_optimizer
 from model.megatron.step import distribute, train_step
 from model.training.flops import step_flops
 
-NET = Path(__file__).parents[2] / "conf" / "model" / "decoder" / "qwen3_1_7b.yaml"
+NET = "decoder/qwen3_1_7b"
 PARALLEL = ParallelConfig(precision="bf16")
 OBJECTIVE = CausalConfig(chunk_tokens=4096, by_source=False)
 CLIP = 1.0
@@ -68,9 +68,7 @@ class Case:
 
 def cases(small: bool) -> list[Case]:
     """Rows that one document fills, and rows of documents as long as real ones."""
-    values = yaml.safe_load(NET.read_text(encoding="utf-8"))
-    values.pop("defaults")
-    net, row, rows, rounds = DecoderConfig(**values), 4096, 16, 5
+    net, row, rows, rounds = read_net(NET), 4096, 16, 5
     if small:
         net = dataclasses.replace(
             net, vocab_size=1187, num_layers=2, hidden_size=64, num_heads=4, num_kv_heads=2, head_width=16, ffn_size=96

@@ -17,11 +17,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-import yaml
 
 from benchmarks import measure
 from benchmarks.documents import grouped, real_lengths
 from benchmarks.encoder_sides import Ours, Theirs, Work, differences, fill
+from benchmarks.nets import net as read_net
 from benchmarks.record import keep
 from conf.schema import EncoderConfig, OptimConfig, ParallelConfig
 from model.megatron.optimizer import build_optimizer
@@ -29,7 +29,6 @@ from model.megatron.step import distribute, train_step
 from model.objectives.mlm import Mlm
 from model.training.flops import peak_flops, step_flops, utilisation
 
-NETS = Path(__file__).parents[2] / "conf" / "model" / "encoder"
 PARALLEL = ParallelConfig(precision="bf16")
 GIB = 2**30
 TOLERANCE = 0.1
@@ -58,7 +57,7 @@ def cases(small: bool) -> list[Case]:
     found, shrink = [], 16 if small else 1
     longest, rounds = 1024 // shrink, 2 if small else 10
     for name, documents in (("base", 96), ("large", 48)):
-        net = EncoderConfig(**yaml.safe_load((NETS / f"mursit_{name}.yaml").read_text(encoding="utf-8")))
+        net = read_net(f"encoder/mursit_{name}")
         net = dataclasses.replace(net, attention_out_dropout=0.0)
         lengths = [min(length // shrink, longest) for length in real_lengths(net.vocab_size)]
         if small:
