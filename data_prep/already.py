@@ -6,6 +6,7 @@ from typing import Any
 
 from common import manifest
 from common.errors import UserError
+from common.remove import refuse_strange
 from data_prep.sources.inputs import list_inputs, span_digest
 
 
@@ -20,6 +21,7 @@ def already(folder: str | Path, kind: str, known: Mapping[str, Any], key: str) -
     Raises UserError naming what differs: corpora were made with what is there, so it is not replaced."""
     folder = Path(folder)
     if not folder.is_dir() or not any(folder.iterdir()):
+        refuse_strange(folder, kind)
         return None
     mend = f"choose another {key} or remove {folder}"
     if not (folder / manifest.NAME).exists():

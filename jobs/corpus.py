@@ -17,8 +17,8 @@ from rich.table import Table
 
 from common.environment import cores
 from common.errors import UserError, suggestion
-from common.files import make_folder, sweep_asides
 from common.progress import say
+from common.remove import sweep_asides
 from conf.schema import Config
 from data_prep.corpus.factory import SHARED, Share, freeze, run_share, share, stages
 from data_prep.corpus.stage import Stage
@@ -34,7 +34,7 @@ def run(config: Config) -> dict[str, Any] | None:
     line = stages(config)
     if config.dry_run:
         return _show(config, line)
-    make_folder(config.corpus.output)
+    line[-1].claim()
     if config.corpus.stage:
         return _one(config, _named(line, config.corpus.stage))
     for stage in line:

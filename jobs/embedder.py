@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from common import manifest
-from common.files import atomic_folder, digest, sweep_asides
+from common.files import atomic_folder, digest
 from common.progress import Bar, say
+from common.remove import sweep_asides
 from conf.schema import Config
 from data_prep.already import already, digests_of
 from data_prep.sources.bad import BadDocuments
@@ -40,10 +41,10 @@ def run(config: Config) -> dict[str, Any] | None:
         print(f"learn {semantic.dimensions} dimensions from {len(paths)} files into {folder}")
         return None
     if folder.parent.is_dir():
-        sweep_asides(folder.parent)
+        sweep_asides(folder.parent, folder.name)
     ids, counts = _read(config, paths)
     model = static_model.learn(ids, config.data.tokenizer, semantic.dimensions)
-    with atomic_folder(folder) as aside:
+    with atomic_folder(folder, KIND) as aside:
         model.save_pretrained(aside)
         made = manifest.describe(KIND, dimensions=semantic.dimensions, **made_from, **counts, files=manifest.digests(aside))
         manifest.write(aside, made)

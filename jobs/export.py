@@ -18,6 +18,7 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_folder, digest_of, read_json
 from common.progress import say
+from common.remove import refuse_strange
 from conf.schema import Config, DecoderConfig, ModelConfig
 from conf.schema.kinds import section
 from jobs.cli import main
@@ -37,13 +38,14 @@ def run(config: Config) -> Path:
     if _existing(output) == parent:
         say(f"{output} holds step {save.step} of {_run_folder(save)} already")
         return output
+    refuse_strange(output, KIND)
     if config.dry_run:
         say(f"would export step {save.step} of {_run_folder(save)} to {output}")
         return output
     problem = verify(save)
     if problem:
         raise UserError(f"the save {save.folder} is damaged ({problem}); export another or train it again")
-    with atomic_folder(output) as aside:
+    with atomic_folder(output, KIND) as aside:
         _write_model(config, save, aside)
         parameters = _load(aside)
         (aside / "README.md").write_text(_card(config, save, aside, parameters), encoding="utf-8")

@@ -9,7 +9,7 @@ and the best is kept. The same command again does nothing.
   python -m jobs.merge 'merge.saves=[models/one, models/two]' merge.output=models/both
 """
 
-import shutil
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -22,10 +22,14 @@ from rich.table import Table
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import digest_of
+from common.files import digest_of, put_in_place
 from common.progress import say
+from common.remove import mark, marked, refuse_strange, remove_file, remove_folder, remove_marked
 from conf.schema import Config
 from jobs.cli import main
+
+WORK = "windows"
+"""Mark of the folder beside the output where averages are chosen among."""
 
 if TYPE_CHECKING:
     from model.surgery.inputs import Model
@@ -37,7 +41,7 @@ def run(config: Config) -> Path:
 
     Raises UserError for models that cannot be averaged, settings that cannot be meant, and an output that this job did not make.
     """
-    from model.surgery.average import combine
+    from model.surgery.average import KIND, combine
     from model.surgery.inputs import check_alike, model_in, models_of_run
 
     models = [model_in(folder) for folder in config.merge.saves] or models_of_run(config.merge.run)
@@ -48,6 +52,7 @@ def run(config: Config) -> Path:
         say(f"{output} holds this merge already")
         _tidy(config, work)
         return output
+    refuse_strange(output, KIND)
     check_alike(models[-windows[-1] :])
     if config.dry_run:
         _show(config, models, windows, weights_of)
@@ -57,6 +62,7 @@ def run(config: Config) -> Path:
         combine(models[-windows[0] :], weights_of(windows[0]), output, **facts)
         say(f"the average of {', '.join(model.name for model in models[-windows[0] :])}: {output}")
         return output
+    mark(work, WORK)
     from jobs.launch.probing import claims
     from model.surgery.selection import select
 
@@ -140,19 +146,24 @@ def _show(config: Config, models: Sequence["Model"], windows: Sequence[int], wei
 
 def _publish(found: "Selection", output: Path, facts: dict[str, Any]) -> None:
     """Move the chosen average to ``output``."""
+    from model.surgery.average import KIND
+
     manifests.write(found.folder, {**manifests.read(found.folder), **facts})
-    if output.exists():
-        shutil.rmtree(output)
-    found.folder.rename(output)
+    if os.path.lexists(output):
+        remove_folder(output, KIND)
+    put_in_place(found.folder, output)
 
 
 def _tidy(config: Config, work: Path) -> None:
     """Remove what the choice has left, but for averages that are to be kept."""
-    if not work.exists():
+    if not config.merge.keep:
+        remove_marked(work, WORK)
         return
-    for folder in work.glob("checkpoints/*") if config.merge.keep else [work]:
-        if folder.is_symlink() or not (folder / "hf").exists():
-            folder.unlink() if folder.is_symlink() else shutil.rmtree(folder)
+    for folder in work.glob("checkpoints/*") if marked(work, WORK) else ():
+        if folder.is_symlink():
+            remove_file(folder)
+        elif not (folder / "hf").exists():
+            remove_folder(folder, "save")
 
 
 def _tell(found: "Selection", output: Path) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
-from common.files import atomic_file, digest, make_folder, sweep_asides, write_json
+from common.files import atomic_file, digest, make_folder, write_json
 from common.progress import Bar, say
+from common.remove import sweep_asides
 from conf.schema import Config
 from conf.schema.phase import scaled
 from jobs.cli import main

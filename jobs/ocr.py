@@ -11,8 +11,9 @@ same command goes on where it was cut off and asks nothing twice; pages that fai
 from pathlib import Path
 from typing import Any
 
-from common.files import make_folder, sweep_asides
+from common.files import make_folder
 from common.progress import Bar, say
+from common.remove import sweep_asides
 from conf.schema import Config
 from jobs.cli import main
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from common import manifest
 from common.errors import UserError
-from common.files import digest, make_folder, sweep_asides
+from common.files import digest, make_folder
 from common.progress import Bar, say
+from common.remove import sweep_asides
 from conf.schema import Config
 from data_prep.sources.inputs import list_inputs
 from data_prep.sources.shards import Shard, groups, plan
@@ -39,10 +40,10 @@ def run(config: Config) -> dict[str, Any] | None:
     shards = plan(paths, config.prepare.shard_bytes)
     if config.dry_run:
         return _show(config, shards)
-    for place in (make_folder(folder), make_folder(folder / "shards")):
+    begin(make_folder(folder), settings)
+    for place in (folder, make_folder(folder / "shards")):
         if config.prepare.element is None:  # otherwise another element may be writing there
             sweep_asides(place)
-    begin(folder, settings)
     if config.prepare.element is not None:
         return _element(config, settings, shards, known)
     made = _adopt(config, folder, settings) if adopting else _tokenise(config, settings, shards, known, whole)

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common import manifest
 from common.errors import UserError
-from common.files import atomic_folder, make_folder, sweep_asides, write_json
+from common.files import atomic_folder, make_folder, write_json
 from common.progress import Bar, say
+from common.remove import refuse_strange, sweep_asides
 from conf.schema import Config
 from jobs.cli import main
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from data_prep.recycling.rewrite import Scorer
     from data_prep.sources.readers import Document
 
-DOCUMENTS, REPORT = "recycled.jsonl.zst", "report.json"
+KIND, DOCUMENTS, REPORT = "recycled", "recycled.jsonl.zst", "report.json"
 
 
 def run(config: Config) -> dict[str, Any] | None:
@@ -48,14 +50,16 @@ def recycle(config: Config, scorer: "Scorer") -> dict[str, Any]:
     settings, chosen = config.recycle, _count(config)["chosen"]
     folder = make_folder(settings.output)
     sweep_asides(folder)
+    refuse_strange(folder / "documents", KIND)
     with Endpoint(settings.endpoint, folder / "answers", "recycle") as endpoint:
         model = endpoint.model()
-        with Bar(f"rewritten by {model}", chosen, "documents") as bar, atomic_folder(folder / "documents") as aside:
+        with Bar(f"rewritten by {model}", chosen, "documents") as bar, atomic_folder(folder / "documents", KIND) as aside:
             recycler = Recycler(settings, endpoint, model, scorer, bar.advance)
             with Writer(aside / DOCUMENTS) as writer:
                 for record in recycler.run(_documents(config)):
                     writer.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
             write_json(aside / REPORT, recycler.report())
+            manifest.write(aside, manifest.describe(KIND, files=manifest.digests(aside)))
     counts = recycler.counts
     say(
         f"{folder / 'documents'}: of {counts['read']:,} documents {counts['chosen']:,} were chosen ({endpoint.asked:,} asked now): "

@@ -14,8 +14,9 @@ from typing import Any
 
 from common import manifest
 from common.errors import UserError
-from common.files import atomic_folder, sweep_asides
+from common.files import atomic_folder
 from common.progress import Bar, say
+from common.remove import sweep_asides
 from conf.schema import Config
 from data_prep.already import already, digests_of
 from data_prep.sources.bad import BadDocuments
@@ -39,9 +40,9 @@ def run(config: Config) -> dict[str, Any] | None:
         say(f"{folder} is there: {made['counts']}")
         return made
     if folder.parent.is_dir():
-        sweep_asides(folder.parent)
+        sweep_asides(folder.parent, folder.name)
     bad = BadDocuments(config.prepare.on_bad_document, config.prepare.max_bad_documents)
-    with atomic_folder(folder) as aside, Bar("split", sum(stamp(path)[0] for path in paths) / 1e6, "MB") as bar:
+    with atomic_folder(folder, "split") as aside, Bar("split", sum(stamp(path)[0] for path in paths) / 1e6, "MB") as bar:
         counts = split(paths, config.data, config.split, bad, aside, lambda size: bar.advance(size / 1e6))
         for side in (TRAIN, HELDOUT):
             if not counts[side]:

@@ -13,8 +13,9 @@ from typing import Any
 
 from common import manifest
 from common.errors import UserError
-from common.files import atomic_folder, read_json, sweep_asides, write_json
+from common.files import atomic_folder, read_json, write_json
 from common.progress import Bar, say
+from common.remove import refuse_strange, sweep_asides
 from conf.schema import Config
 from data_prep.sources.bad import BadDocuments
 from data_prep.sources.inputs import list_inputs, span_digest, stamp
@@ -43,12 +44,12 @@ def run(config: Config) -> dict[str, Any] | None:
         print(f"learn {config.tokenizer.vocab_size:,} tokens from {len(paths)} files into {folder}")
         return None
     if folder.parent.is_dir():
-        sweep_asides(folder.parent)
+        sweep_asides(folder.parent, folder.name)
     inputs = {str(path): {"stamp": stamp(path), "sha256": span_digest(path)} for path in paths}
     sample, by_language, counts = _read(config, paths)
     tokenizer = train.train(sample, config.tokenizer)
     figures = report.build({"this": tokenizer, **others}, by_language, config.tokenizer.morphemes)
-    with atomic_folder(folder) as aside:
+    with atomic_folder(folder, "tokenizer") as aside:
         train.save(tokenizer, config.tokenizer, aside)
         write_json(aside / "report.json", figures)
         made = manifest.describe(
@@ -62,6 +63,7 @@ def run(config: Config) -> dict[str, Any] | None:
 def _already(folder: Path, settings: dict[str, Any], paths: list[Path]) -> dict[str, Any] | None:
     """The manifest when the folder holds just this tokenizer, None when it is free. Raises UserError naming what differs."""
     if not folder.is_dir() or not any(folder.iterdir()):
+        refuse_strange(folder, "tokenizer")
         return None
     mend = f"choose another data.tokenizer or remove {folder}"
     if not (folder / manifest.NAME).exists():

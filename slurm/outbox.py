@@ -7,7 +7,6 @@ A process that dies between the two submits twice; what is submitted must bear t
 """
 
 import dataclasses
-import shutil
 import uuid
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from omegaconf import OmegaConf
 
 from common.errors import UserError
 from common.files import digest_of, read_json, write_json
+from common.remove import remove_file
 from conf.schema import Config
 from conf.schema.kinds import typed
 from slurm.commands import SlurmError, Unreachable
@@ -47,7 +47,7 @@ def ordered(run: str | Path, name: str) -> bool:
 
 def withdraw(run: str | Path, name: str) -> None:
     """Remove an order that waits."""
-    _file(run, name).unlink(missing_ok=True)
+    remove_file(_file(run, name))
 
 
 def drain(run: str | Path) -> list[str]:
@@ -96,7 +96,7 @@ def _submit(run: str | Path, orders: dict[str, Order], dependency: str = "") -> 
         except Unreachable:
             raise  # it may have been queued all the same
         except SlurmError:
-            shutil.rmtree(submission.folder)
+            submission.remove()
             raise
         for row in submission.points:
             name, jobs = names[row["home"]], submission.jobs_of(row["index"])

@@ -22,6 +22,7 @@ from omegaconf import OmegaConf
 
 from common.errors import UserError
 from common.files import atomic_folder, read_json, write_json
+from common.remove import remove_aside, set_aside
 from conf.schema import ClusterConfig, Config
 from conf.schema.kinds import typed
 
@@ -89,6 +90,10 @@ class Submission:
         """What was queued; empty where nothing was (yet)."""
         file = self.folder / "jobs.json"
         return [Array(**array) for array in read_json(file)["arrays"]] if file.is_file() else []
+
+    def remove(self) -> None:
+        """Remove the folder of a submission that this process has just frozen, and of which nothing is queued."""
+        remove_aside(set_aside(self.folder))
 
     def queued(self, arrays: Sequence[Array]) -> None:
         """Record what was queued."""

@@ -1,7 +1,6 @@
 """One way to submit: points frozen, code copied, one array for each distinct resource request, and the prompt is back."""
 
 import dataclasses
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,7 +50,7 @@ def submit(job: str, points: Sequence[Point], dependency: str = "", after: Seque
             run(["scancel", *receipt.job_ids])
         if not isinstance(error, Unreachable):  # else it may have been queued all the same
             for submission in receipt.submissions:
-                shutil.rmtree(submission.folder)
+                submission.remove()
         raise
     return receipt
 

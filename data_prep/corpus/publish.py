@@ -4,11 +4,11 @@ from typing import Any
 
 from common import manifest
 from common.errors import UserError
-from common.files import fsync_folder, read_json
+from common.files import read_json
 from data_prep.corpus.curate import COUNTS, Curate
 from data_prep.corpus.funnel import build
 from data_prep.corpus.stage import Stage
-from data_prep.corpus.write import DOCUMENTS, Write
+from data_prep.corpus.write import Write
 
 
 def publish(line: list[Stage]) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def publish(line: list[Stage]) -> dict[str, Any]:
     curated, written = [[read_json(path) for path in stage.files(COUNTS)] for stage in (curate, write)]
     balance(curated, written)
     counts = {"read": sum(one["read"] for one in curated), "kept": sum(one["kept"] for one in written)}
-    _drop_former(write)
+    write.drop_former()
     build(line, curated, written)
     if not counts["kept"]:
         raise UserError(f"no document is left in {write.work.output}; look at funnel.html there for the rule that took them")
@@ -49,15 +49,6 @@ def balance(curated: list[dict[str, Any]], written: list[dict[str, Any]]) -> Non
             flow -= sum(step["dropped"].values())
             assert step["documents_out"] == flow, f"{place} let out {step['documents_out']} documents and kept count of {flow}"
         assert flow == after["kept"], f"{before['unit']} wrote {after['kept']} documents of {flow}"
-
-
-def _drop_former(write: Write) -> None:
-    """Remove documents of inputs that are not read any more, so that nobody trains on them."""
-    current = {write.target(task) for task in write.tasks()}
-    for path in (write.work.output / DOCUMENTS).glob("*/*.jsonl.zst"):
-        if path not in current:
-            path.unlink()
-            fsync_folder(path.parent)
 
 
 def _pairs(write: Write) -> list[tuple[Any, dict[str, Any]]]:

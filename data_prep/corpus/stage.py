@@ -14,6 +14,7 @@ from conf.schema import Config
 from data_prep.corpus.plan import Plan
 
 MB = 1e-6
+STAGES = "stages"
 
 
 class Report(Protocol):
@@ -75,7 +76,7 @@ class Stage:
     @property
     def folder(self) -> Path:
         """Where its results are."""
-        return self.work.output / "stages" / self.name
+        return self.work.output / STAGES / self.name
 
     def inputs(self, task: Task) -> Any:
         """What this unit's result is made of: by default everything of the stages before."""
@@ -103,7 +104,7 @@ class Stage:
             report.advance(task.size)
             return
         depends, started, cpu = self.depends(task), time.perf_counter(), time.process_time()
-        with atomic_folder(self.folder / task.name) as aside:
+        with atomic_folder(self.folder / task.name, self.name, keep=True) as aside:
             fields = self.make(task, aside, report)
             files = {str(path.relative_to(aside)): path for path in sorted(aside.rglob("*")) if path.is_file()}
             sums = {name: digest(path) for name, path in files.items()}

@@ -8,18 +8,24 @@ from typing import Any
 
 import numpy as np
 import orjson
+from rich.markup import escape
 
 from common import manifest
-from common.files import digest, fsync_folder, make_folder, write_json
+from common.errors import UserError
+from common.files import digest, fsync_folder, make_folder, put_in_place, read_json, write_json
+from common.progress import say
+from common.remove import remove_file
 from data_prep.corpus.compare import Clusters, Paragraphs, Semantic
 from data_prep.corpus.curate import BATCH_CHARACTERS, COUNTS, DROPPED, KEPT, SIZES
 from data_prep.corpus.last_steps import LastSteps, Tools
 from data_prep.corpus.record import Record, from_line, to_line
-from data_prep.corpus.stage import Report, Stage, Task, Work
+from data_prep.corpus.stage import STAGES, Report, Stage, Task, Work
 from data_prep.corpus.verdicts import Verdicts
 from data_prep.corpus.zst import Writer, read
 
 DOCUMENTS = "documents"
+OURS = "ours.json"
+"""Names of all documents that a corpus was ever to write, before it writes them."""
 
 
 class Write(Stage):
@@ -46,6 +52,35 @@ class Write(Stage):
         """Where the documents of a shard go."""
         unit = self.curate.units[task.name]
         return self.work.output / DOCUMENTS / unit.source / f"{unit.number:05d}.jsonl.zst"
+
+    def claim(self) -> None:
+        """Note which files are this corpus's to write, and later to remove. Raises UserError where one is there already and is not."""
+        output = self.work.output
+        if output.is_dir() and any(output.iterdir()) and not (output / STAGES).is_dir():
+            raise UserError(f"{output} holds files that jobs.corpus did not write; choose another corpus.output, or move them")
+        ours, wanted = self.ours(), {str(self.target(task).relative_to(output)) for task in self.tasks()}
+        for name in sorted(wanted - ours):
+            if os.path.lexists(output / name):
+                raise UserError(f"{output / name} was not written by jobs.corpus; move it, or choose another corpus.output")
+        write_json(self.folder / OURS, sorted(ours | wanted))
+
+    def ours(self) -> set[str]:
+        """What `claim` has noted until now."""
+        file = self.folder / OURS
+        return set(read_json(file)) if file.is_file() else set()
+
+    def drop_former(self) -> None:
+        """Remove documents of inputs that are not read any more, so that nobody trains on them. Others' files, and links, stay."""
+        output, ours = self.work.output, self.ours()
+        current = {self.target(task) for task in self.tasks()}
+        for path in sorted((output / DOCUMENTS).glob("*/*.jsonl.zst")):
+            if path in current or path.parent.is_symlink():
+                continue
+            if str(path.relative_to(output)) in ours:
+                remove_file(path)
+                fsync_folder(path.parent)
+            else:
+                say(escape(f"warning: {path} was not written by jobs.corpus; it stays there, and whoever reads the documents reads it too"))
 
     def find(self, task: Task) -> dict[str, Any] | None:
         """As for every stage; the documents must be there too."""
@@ -82,7 +117,7 @@ class Write(Stage):
         counts = {"source": source, "unit": task.name, "read": last - first, "kept": steps.kept}
         write_json(folder / COUNTS, counts | {"found": {"pii": dict(sorted(steps.found.items()))}, **steps.tally.fields()})
         made = {"documents_sha256": digest(folder / DOCUMENTS), "documents_size": (folder / DOCUMENTS).stat().st_size}
-        (self.work.output / manifest.NAME).unlink(missing_ok=True)  # the corpus that it describes is no more
+        remove_file(self.work.output / manifest.NAME)  # the corpus that it describes is no more
         _publish(folder / DOCUMENTS, self.target(task))
         return made | {"kept": steps.kept}
 
@@ -91,8 +126,7 @@ def _publish(made: Path, target: Path) -> None:
     make_folder(target.parent)
     with made.open("rb") as file:
         os.fsync(file.fileno())
-    os.replace(made, target)
-    fsync_folder(target.parent)
+    put_in_place(made, target)
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[list[tuple[int, Record]]]:

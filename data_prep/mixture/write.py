@@ -65,7 +65,7 @@ def write_phase(
     documents, tokens = sum(share.documents for share in shares), sum(share.tokens for share in shares)
     counted = np.zeros((len(sources), OCTAVES), np.int64)
     read: Counter[tuple[int, int]] = Counter()
-    with atomic_folder(folder) as aside:
+    with atomic_folder(folder, "tokens") as aside:
         with (aside / BIN).open("wb") as bin_file, (aside / DOCUMENTS).open("wb") as list_file:
             written, listed = Digest(bin_file), Digest(list_file)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from common.errors import UserError
 from common.files import read_json, write_json
+from common.remove import remove_file
 from conf.schema.endpoint import OcrConfig
 from data_prep.endpoint.client import Answer, Endpoint, Failure
 from data_prep.ocr.answers import page_of
@@ -40,6 +41,15 @@ class Scan:
         known = read_json(self.target)
         same = known["settings"] == self.settings and known["stamp"] == stamp(self.path)
         return known if same and not any("failed" in page for page in known["pages"]) else None
+
+    def drop(self) -> None:
+        """Remove the document of an earlier run, if it is one."""
+        try:
+            known = read_json(self.target)
+        except UserError:
+            return
+        if isinstance(known, dict) and known.get("id") == self.id and {"stamp", "settings", "pages"} <= known.keys():
+            remove_file(self.target)
 
     def finish(self) -> dict[str, Any]:
         """Write the document."""
@@ -103,7 +113,7 @@ class Reader:
                 with open_pdf(scan.path) as document:
                     yield from self._requests_of(scan, document)
             except UnreadablePdf as error:
-                scan.target.unlink(missing_ok=True)
+                scan.drop()
                 self.counts["unreadable"] += 1
                 self.without.append({"document": scan.id, "page": None, "why": f"{scan.path} {error}"})
 

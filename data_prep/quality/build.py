@@ -31,7 +31,7 @@ def build(
     classifier = Classifier(fit(values, labels, seed, rounds), vocabularies.whole, profile)
     models = {report.OURS: classifier.predict} | {name: model.predict_proba for name, model in fit_peers(values, labels, seed).items()}
     found = {"name": folder.name, "train": len(labels), **measure(examples, models, classifier), "importances": importances(classifier)}
-    with atomic_folder(folder) as aside:
+    with atomic_folder(folder, "quality") as aside:
         classifier.save(aside)
         write_json(aside / "report.json", found)
         (aside / "report.html").write_text(report.render(found), encoding="utf-8")

@@ -12,6 +12,7 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_folder, digest, digest_of
 from common.progress import say
+from common.remove import strange
 from conf.schema import Config
 from data_prep.quickstart.beir import copy_set, find_set, set_files, write_set
 from data_prep.quickstart.docstrings import environment, installed_roots
@@ -106,8 +107,8 @@ def _check_places(output: Path, retrieval: Path, sources: Sources) -> None:
     for key, folder, kind in (("quickstart.output", output, "quickstart"), ("data.retrieval", retrieval, "retrieval")):
         if any(folder.resolve() in path.resolve().parents for path in sources.files):
             raise UserError(f"{key}={folder} holds the text to be read; name another folder")
-        if folder.is_dir() and any(folder.iterdir()) and _kind(folder) != kind:
-            raise UserError(f"{key}={folder} holds files that this job did not write; name another folder or empty it")
+        if reason := strange(folder, kind):
+            raise UserError(f"{key}={folder} is not what this job wrote ({reason}); name another folder or empty it")
 
 
 def _kind(folder: Path) -> str | None:
@@ -171,7 +172,7 @@ def _describe(config: Config, gathered: Gathered, selection: Selection, sources:
 
 def _write(selection: Selection, sources: Sources, manifest: dict[str, Any], output: Path, retrieval: Path) -> None:
     """Write both folders, each whole or not at all; the one with the manifest that `_former` asks for comes last."""
-    with atomic_folder(retrieval) as folder:
+    with atomic_folder(retrieval, "retrieval") as folder:
         if sources.given:
             copy_set(sources.given, folder)
         else:
@@ -179,7 +180,7 @@ def _write(selection: Selection, sources: Sources, manifest: dict[str, Any], out
                 write_set(folder / split, ((entry.id, entry.pair) for entry in selection.pairs[split].items))
         manifest["retrieval_files"] = manifests.digests(folder)
         manifests.write(folder, manifests.describe("retrieval", key=manifest["key"], files=manifest["retrieval_files"]))
-    with atomic_folder(output) as folder:
+    with atomic_folder(output, "quickstart") as folder:
         with (folder / "train.jsonl").open("w", encoding="utf-8") as file:
             for text in selection.texts["train"].items:
                 file.write(json.dumps({"id": text.id, "text": text.text, "group": text.group}, ensure_ascii=False) + "\n")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from common.files import digest_of
 from data_prep.sources.document import Span
@@ -13,6 +14,11 @@ from data_prep.sources.inputs import kind_of, stamp
 from data_prep.sources.row_groups import row_group_starts
 
 KEY_LENGTH = 16
+
+
+def shard_key(spans: list[list[Any]]) -> str:
+    """Name of a shard's folder; ``spans``: path, start and end of each."""
+    return digest_of(spans)[:KEY_LENGTH]
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class Shard:
     @cached_property
     def key(self) -> str:
         """Name of its folder, from the spans alone: a new input later in the order leaves it as it is."""
-        return digest_of([[str(span.path), span.start, span.end] for span in self.spans])[:KEY_LENGTH]
+        return shard_key([[str(span.path), span.start, span.end] for span in self.spans])
 
     @cached_property
     def bytes(self) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from common.errors import UserError
-from common.files import ASIDE, fsync_folder
+from common.files import put_in_place
+from common.remove import aside_of, remove_aside
 from data_prep.tokens.indexed import BIN, IDX, Digest, Index, read_index
 
 BLOCK = 1 << 20
@@ -77,13 +78,12 @@ def adopt(prefix: str, folder: Path, vocab_size: int, done: Callable[[float], An
 
 
 def _link(source: Path, target: Path) -> None:
-    aside = target.with_name(f"{ASIDE}{target.name}-adopt-{os.getpid()}")
+    aside = aside_of(target)
     try:
         os.link(source.resolve(), aside)
     except OSError:  # another file system
         shutil.copyfile(source, aside)
         with aside.open("rb") as file:
             os.fsync(file.fileno())
-    os.replace(aside, target)
-    aside.unlink(missing_ok=True)  # renaming over another name of the same file does nothing
-    fsync_folder(target.parent)
+    put_in_place(aside, target)
+    remove_aside(aside)  # renaming over another name of the same file does nothing

@@ -12,9 +12,12 @@ import numpy as np
 from common import manifest
 from common.errors import UserError
 from common.files import atomic_file, atomic_folder, digest, fsync_folder
+from common.remove import remove_file, remove_folder, strange
+from data_prep.sources.shards import shard_key
 from data_prep.tokens.indexed import BIN, HEADER, IDX, Digest, Writable, mapped, read_index, write_index
 from data_prep.tokens.origins import ORIGINS, read_rows, write_rows
 
+KIND = "shard"
 BLOCK = 1 << 22
 MB = 1e-6
 
@@ -55,7 +58,7 @@ class Merged:
     def restore(self, key: str) -> None:
         """Cut a shard's tokens out, back into its own folder, before the merged files are replaced."""
         home = self.folder / "shards" / key
-        with atomic_folder(home) as aside:
+        with atomic_folder(home, KIND, keep=True) as aside:
             shutil.copy2(home / manifest.NAME, aside)
             with (aside / BIN).open("wb") as tokens, (aside / IDX).open("wb") as lengths, (aside / ORIGINS).open("wb") as origins:
                 self._cut(key, tokens, lengths, origins)
@@ -77,7 +80,7 @@ def merge(folder: Path, keys: list[str], shards: list[dict[str, Any]], dtype: np
 
     The old manifest goes first: while there is none, the folder is not prepared. The shards stay until the caller has written the new
     one. ``done`` is told the MB written. Raises UserError where a shard on disk is not what its manifest says."""
-    (folder / manifest.NAME).unlink(missing_ok=True)
+    remove_file(folder / manifest.NAME)
     fsync_folder(folder)
     homes = [folder / "shards" / key for key in keys]
     with atomic_file(folder / BIN) as file:
@@ -114,16 +117,21 @@ def _copy(source: Path, target: Any, start: int = 0, size: int | None = None, do
 
 
 def drop_shards(folder: Path, keys: Iterable[str]) -> None:
-    """Remove the tokens of merged shards, whose manifests stay, and shards that are no longer in the plan."""
+    """Remove the tokens of merged shards, whose manifests stay, and shards of ours that are no longer in the plan."""
     keep = set(keys)
     for home in _homes(folder):
         if home.name not in keep:
-            shutil.rmtree(home)
+            remove_folder(home, KIND)
             continue
         for name in (BIN, IDX, ORIGINS):
-            (home / name).unlink(missing_ok=True)
+            remove_file(home / name)
 
 
 def _homes(folder: Path) -> Iterator[Path]:
-    shards = folder / "shards"
-    return (home for home in sorted(shards.iterdir()) if home.is_dir()) if shards.is_dir() else iter(())
+    """Shard folders that `jobs.prepare` wrote, by their manifests; what else lies there, links too, is passed over."""
+    for home in sorted((folder / "shards").glob(f"*/{manifest.NAME}")):
+        home = home.parent
+        if not strange(home, KIND):
+            spans = [[one["path"], one["start"], one["end"]] for one in manifest.read(home)["inputs"]]
+            if home.name == shard_key(spans):
+                yield home

@@ -7,6 +7,7 @@ from common import manifest
 from common.errors import UserError
 from common.files import digest, read_json, write_json
 from common.progress import say
+from common.remove import ASIDE
 from conf.schema.data import PrepareConfig
 from data_prep.sources.inputs import stamp
 from data_prep.tokens.indexed import BIN, IDX
@@ -31,6 +32,8 @@ def refuse_others(folder: Path, settings: dict[str, Any]) -> None:
             raise UserError(
                 f"{folder} holds tokens that jobs.prepare did not write; adopt them with prepare.adopt or choose another data.tokens"
             )
+        if "adopt" not in settings and folder.is_dir() and any(not path.name.startswith(ASIDE) for path in folder.iterdir()):
+            raise UserError(f"{folder} holds files that jobs.prepare did not write; choose another data.tokens, or move them")
         return
     begun = read_json(folder / SETTINGS)
     for key in dict.fromkeys([*begun, *settings]):

@@ -18,7 +18,7 @@ from data_prep.sources.shards import Shard
 from data_prep.tokenizer.bulk import Backend, BulkEncoder, Differs
 from data_prep.tokens.indexed import BIN, IDX, Digest, token_dtype, write_index
 from data_prep.tokens.kept import find
-from data_prep.tokens.merge import Merged
+from data_prep.tokens.merge import KIND, Merged
 from data_prep.tokens.origins import ORIGINS, write_rows
 
 MB = 1e-6
@@ -87,12 +87,12 @@ def tokenise(shard: Shard, work: Work, encoder: BulkEncoder, report: Report, bad
     for backend in encoder.backends():
         reading = _Reading(shard, work, report, bad_before)
         try:
-            with atomic_folder(work.folder / "shards" / shard.key) as aside:
+            with atomic_folder(work.folder / "shards" / shard.key, KIND, keep=True) as aside:
                 written = _write(aside, encoder, backend, reading, work)
                 if any(stamp(known["path"]) != known["stamp"] for known in inputs):
                     raise UserError(f"{shard.title} changed while it was read; run the job again when nothing writes to it")
                 made = manifest.describe(
-                    "shard",
+                    KIND,
                     settings=work.settings,
                     inputs=inputs,
                     **written,

@@ -87,7 +87,7 @@ def build(config: TopicsConfig, data: DataConfig, profile: LanguageConfig, seed:
     model, _ = fit(train, profile, config.vocabulary, seed)
     found = {"name": Path(config.model).name, "train": len(train), "words": len(model.words), **measure(model, held_out, profile, config)}
     found["telling"] = model.telling(TELLING)
-    with atomic_folder(config.model) as aside:
+    with atomic_folder(config.model, "topics") as aside:
         model.save(aside)
         write_json(aside / "report.json", found)
         (aside / "report.html").write_text(report.render(found), encoding="utf-8")

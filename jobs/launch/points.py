@@ -1,7 +1,6 @@
 """From composed configurations to queued arrays: everything that can be refused is refused here, before anything is queued."""
 
 import dataclasses
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -170,6 +169,6 @@ def show(job: str, points: Sequence[Point]) -> Receipt:
         console.rule(f"{count} {'points' if count > 1 else 'point'}")
         for point in submission.points:
             say(f"  {point['index']:>4}  {point['home']}  {point['label']}")
-        shutil.rmtree(submission.folder)
+        submission.remove()
     say(forecast(job, [point.config for point in points]).describe())
     return Receipt()

@@ -1,6 +1,7 @@
 """From the hub into the cache: plan what is lacking, bring it with the hub library's `snapshot_download`, check it, record it."""
 
 import hashlib
+import os
 import shutil
 import signal
 import threading
@@ -20,6 +21,7 @@ from common.artefacts import Reference, snapshot
 from common.errors import UserError
 from common.files import atomic_file, digest, read_json, write_json
 from common.progress import Bar
+from common.remove import remove_file
 from conf.schema.fetch import FetchConfig
 from jobs.mirror.plain import explained
 
@@ -98,7 +100,7 @@ def bring(plan: Plan, cache: Path, config: FetchConfig, bar: Bar) -> None:
             )
         )  # fmt: skip
         for file in plan.lacking:
-            _check(place / file.path, file)
+            _check(place / file.path, file, folder / "blobs")
         if len(reference.revision) != COMMIT_LENGTH:  # other tools look the commit of a branch up here
             with atomic_file(folder / "refs" / reference.revision, "w") as file:
                 file.write(plan.commit)
@@ -107,16 +109,19 @@ def bring(plan: Plan, cache: Path, config: FetchConfig, bar: Bar) -> None:
         write_json(reference.record(cache), made)
 
 
-def _check(path: Path, file: RepoFile) -> None:
-    """Compare a file with the digest that the hub has of it: sha256 of large files, git's blob id of small ones."""
+def _check(path: Path, file: RepoFile, blobs: Path) -> None:
+    """Compare a file with the digest that the hub has of it: sha256 of large files, git's blob id of small ones. In the cache it is a link
+    to its bytes in ``blobs``."""
     if file.lfs:
         right, found = file.lfs.sha256, digest(path)
     else:
         data = path.read_bytes()
         right, found = file.blob_id, hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
     if found != right:
-        path.resolve().unlink()
-        path.unlink(missing_ok=True)
+        blob = os.path.normpath(path.parent / path.readlink()) if path.is_symlink() else ""
+        if os.path.dirname(blob) == os.path.normpath(blobs):
+            remove_file(blob)
+        remove_file(path)
         raise UserError(f"{file.path} arrived damaged ({found[:12]}, the hub has {right[:12]}) and was removed; run the same command again")
 
 
@@ -124,7 +129,7 @@ def _sweep(folder: Path) -> None:
     """Remove what killed downloads left: the hub library never takes it up again."""
     for path in (folder / "blobs").glob("*.incomplete"):
         if time.time() - path.stat().st_mtime > STALE_SECONDS:
-            path.unlink(missing_ok=True)
+            remove_file(path)
 
 
 def _forward(bar: Bar, stop: threading.Event) -> type[hub_bar]:

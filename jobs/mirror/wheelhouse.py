@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from common.errors import UserError
-from common.files import make_folder
+from common.files import make_folder, put_in_place
 from common.progress import say
+from common.remove import aside_of, remove_aside, sweep_asides
 from conf.schema.fetch import FetchConfig
 
 OLDEST_GLIBC = 5
@@ -26,12 +27,19 @@ def build(config: FetchConfig, dry_run: bool = False) -> None:
         return
     make_folder(folder)
     target = _target(config)
-    download = ("download", "--dest", str(folder), "--find-links", str(folder), "--requirement", str(lock), *target)
-    _pip(*download, "--no-deps")
-    for source in [*folder.glob("*.tar.gz"), *folder.glob("*.zip")]:
-        _pip("wheel", "--wheel-dir", str(folder), "--no-deps", str(source))
-        source.unlink()
-    _pip(*download, "--only-binary", ":all:")
+    sweep_asides(folder, "fetched")
+    fetched = aside_of(folder / "fetched")
+    found = ("--find-links", str(folder), "--requirement", str(lock), *target)
+    try:
+        _pip("download", "--dest", str(fetched), *found, "--no-deps")
+        for file in sorted(fetched.iterdir()):
+            if file.suffix == ".whl":
+                put_in_place(file, folder / file.name)
+            else:
+                _pip("wheel", "--wheel-dir", str(folder), "--no-deps", str(file))
+    finally:
+        remove_aside(fetched)
+    _pip("download", "--dest", str(folder), *found, "--only-binary", ":all:")
     shutil.copyfile(lock, folder / lock.name)
     wheels = list(folder.glob("*.whl"))
     size = sum(wheel.stat().st_size for wheel in wheels)

@@ -7,6 +7,7 @@ from pathlib import Path
 from common.claim import Claim, told
 from common.errors import UserError
 from common.progress import Bar, say
+from common.remove import remove_file
 from conf.schema import Config, ParallelConfig
 from model.evaluation.measures import Measure
 from model.evaluation.results import claim_file, failure_file, read_failures
@@ -108,7 +109,7 @@ def _measure(run: Path, save: Save, measures: Sequence[Measure], claim: Claim) -
         if words is None:
             return f"step {save.step}: {told(claim.holder() or claim.me)} has taken it over; this result is thrown away"
         done.append(words)
-    failure_file(run, save.step).unlink(missing_ok=True)
+    remove_file(failure_file(run, save.step))
     return f"step {save.step}: {'; '.join(word for word in done if word)}"
 
 

@@ -1,9 +1,9 @@
 """Results in TensorBoard, at the steps of the training."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from common.remove import remove_files
 from model.evaluation.perplexity import Perplexity
 from model.evaluation.results import Result
 from model.evaluation.task_results import TaskScores
@@ -19,7 +19,7 @@ def write_scalars(run: str | Path, results: list[Result], perplexity: Sequence[P
     from torch.utils.tensorboard import SummaryWriter
 
     folder = Path(run) / "tb" / "probe"
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_files(folder, "events.*")
     with SummaryWriter(str(folder), purge_step=0) as writer:
         for result in results:
             for readout, splits in result.metrics.items():

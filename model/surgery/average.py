@@ -57,7 +57,7 @@ def combine(models: Sequence[Model], weights: Sequence[float], output: str | Pat
     with ExitStack() as stack:
         readers = [stack.enter_context(TensorReader(model.folder)) for model in models]
         _check_tensors(readers)
-        with atomic_folder(output) as aside:
+        with atomic_folder(output, KIND) as aside:
             with_weights = weight_files(last)
             for file in read_files(last):
                 target = aside / file.relative_to(last)

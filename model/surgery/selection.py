@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from common import manifest as manifests
-from common.files import make_folder, sweep_asides
+from common.files import make_folder
 from common.progress import say
+from common.remove import sweep_asides
 from conf.schema import Config
 from model.evaluation.bootstrap import Interval, bootstrap_mean, paired_bootstrap
 from model.evaluation.choice import Choice, Scores, parse_choice, scores

@@ -157,11 +157,12 @@ def _shuffled(packs: Packs) -> Packs:
 
 def save_plan(plan: Plan, folder: str | Path) -> None:
     """Write ``plan`` as an index: six .npy files and a manifest, which appear together or not at all."""
-    with atomic_folder(folder) as aside:
+    with atomic_folder(folder, "plan", keep=True) as aside:
         for group, name in ARRAYS:
             np.save(aside / f"{group}_{name}.npy", getattr(getattr(plan, group), name))
         counts = {"packs": len(plan.train), "tokens": plan.train.tokens, "heldout_packs": len(plan.heldout), "fill": round(plan.fill, 5)}
-        manifests.write(aside, manifests.describe("plan", digest=plan.digest, checked=stamp(plan.tokens.folder), **counts))
+        files = sorted(path.name for path in aside.iterdir())
+        manifests.write(aside, manifests.describe("plan", digest=plan.digest, checked=stamp(plan.tokens.folder), **counts, files=files))
 
 
 def load_plan(folder: str | Path, tokens: Tokens, seq_length: int, heldout_fraction: float, seed: int) -> Plan | None:

@@ -14,7 +14,8 @@ from common import manifest as manifests
 from common.environment import resolve_threads
 from common.errors import UserError
 from common.fence import Fence
-from common.files import atomic_file, make_folder, replace_link, sweep_asides
+from common.files import atomic_file, make_folder, replace_link
+from common.remove import sweep_asides
 from conf.schema import Config, PhaseConfig
 from conf.schema.kinds import section, typed
 from model.training.saves import checkpoints, list_saves

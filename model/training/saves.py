@@ -1,8 +1,6 @@
 """Saves of a run, found again only when every byte is right. `write_save` makes them."""
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +8,9 @@ from typing import Any
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import ASIDE, digest, replace_link
+from common.files import digest, replace_link
 from common.progress import say
+from common.remove import remove_folder
 from conf.schema import ClusterConfig
 
 PROBE, RESUME = "probe", "resume"
@@ -92,10 +91,8 @@ def latest_valid(run_dir: str | Path) -> Save | None:
 
 
 def remove_save(save: Save) -> None:
-    """Delete a save; it vanishes by one rename, so that a half-deleted one is never taken for a save."""
-    aside = save.folder.with_name(f"{ASIDE}{save.folder.name}-{os.getpid()}")
-    os.replace(save.folder, aside)
-    shutil.rmtree(aside)
+    """Delete a save. Raises UserError where its folder is a link, or holds what no save wrote."""
+    remove_folder(save.folder, "save")
 
 
 def set_link(run_dir: str | Path, name: str, step: int) -> None:

@@ -39,7 +39,7 @@ def write_save(
 def _shared_folder(folder: Path) -> Iterator[Path]:
     """`atomic_folder` for all ranks: the same one, made and later renamed by rank 0."""
     with ExitStack() as stack:
-        aside = ranks.on_first(lambda: stack.enter_context(atomic_folder(folder)))
+        aside = ranks.on_first(lambda: stack.enter_context(atomic_folder(folder, "save", keep=True)))
         yield aside
         ranks.barrier()
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from common import manifest
 from common.errors import UserError
-from common.files import ASIDE, atomic_file, atomic_folder, digest_of, make_folder, read_json, replace_link, sweep_asides, write_json
+from common.files import atomic_file, atomic_folder, digest_of, make_folder, read_json, replace_link, write_json
+from common.remove import ASIDE, sweep_asides
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,15 +26,55 @@ def test_a_failed_write_leaves_the_former_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
+def write_folder(path: Path, content: str, kind: str = "thing", **options) -> None:
+    with atomic_folder(path, kind, **options) as aside:
+        (aside / "file").write_text(content)
+        manifest.write(aside, manifest.describe(kind, files=manifest.digests(aside)))
+
+
 def test_a_failed_folder_leaves_the_former_folder(tmp_path):
     for content in ("first", "second"):
-        with atomic_folder(tmp_path / "out") as aside:
-            (aside / "file").write_text(content)
-    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "out") as aside:
+        write_folder(tmp_path / "out", content)
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "out", "thing") as aside:
         (aside / "file").write_text("third")
         raise RuntimeError
     assert (tmp_path / "out" / "file").read_text() == "second"
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("harm", ["no_manifest", "cut_manifest", "other_kind", "another_file", "link", "file", "dangling"])
+def test_a_folder_that_is_not_ours_is_not_replaced(tmp_path, capsys, harm):
+    theirs, place = tmp_path / "theirs", tmp_path / "out"
+    write_folder(theirs, "precious", "other" if harm == "other_kind" else "thing")
+    if harm in ("link", "dangling"):
+        place.symlink_to(theirs if harm == "link" else tmp_path / "nowhere")
+    elif harm == "file":
+        place.write_text("precious")
+    else:
+        theirs.rename(place)
+    if harm == "no_manifest":
+        (place / "manifest.json").unlink()
+    elif harm == "cut_manifest":
+        (place / "manifest.json").write_text('{"kind": "thi')
+    elif harm == "another_file":
+        (place / "notes").mkdir()
+        (place / "notes" / "mine.txt").write_text("precious")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match="out is not replaced"):
+        write_folder(place, "new")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    write_folder(place, "new", keep=True)  # what is there stays under another name
+    assert place.is_dir() and not place.is_symlink() and (place / "file").read_text() == "new"
+    kept = next(path for path in tmp_path.iterdir() if path.name.startswith("out.kept-"))
+    assert kept.name in capsys.readouterr().err.replace("\n", "")
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and place not in path.parents}
+    assert sorted(after.values()) == sorted(before.values())
+
+
+def test_an_empty_folder_is_filled(tmp_path):
+    (tmp_path / "out").mkdir()
+    write_folder(tmp_path / "out", "first")
+    assert (tmp_path / "out" / "file").read_text() == "first"
 
 
 def test_a_killed_writer_leaves_only_an_aside(tmp_path):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from common.files import make_folder
+from common.remove import remove_files
 from model.training.callbacks.callback import Callback
 from model.training.run import read_config
 
@@ -26,9 +26,8 @@ def write_hparams(run_dir: str | Path, scores: dict[str, float]) -> None:
 
     config = read_config(run_dir)
     values = flatten({name: config[name] for name in SECTIONS})
-    folder = make_folder(Path(run_dir) / "tb" / "hparams")
-    for former in folder.glob("events.*"):
-        former.unlink()
+    folder = Path(run_dir) / "tb" / "hparams"
+    remove_files(folder, "events.*")
     with SummaryWriter(str(folder)) as writer:
         for event in hparams(values, scores):
             writer.file_writer.add_summary(event)

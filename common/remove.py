@@ -1,0 +1,137 @@
+"""What may be removed: the one place that unlinks files and removes folders.
+
+- A link is never followed: it is unlinked itself, or passed over. What it points at may be anybody's.
+- A folder is removed where it carries a name of ours (`ASIDE`), a mark (`mark`), or a manifest of the kind that its writer writes, which
+  lists every file in it.
+- Anything else that lies where we write is refused, or kept there under another name.
+"""
+
+import glob
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from common.errors import UserError
+
+ASIDE = ".aside-"
+"""Begins the name of whatever is written but not whole yet, or on its way out."""
+MANIFEST = "manifest.json"
+MARK = ".work"
+
+
+def aside_of(path: str | Path) -> Path:
+    """A name beside ``path`` that nothing has, and that is ours to remove."""
+    path = Path(path)
+    return path.with_name(f"{ASIDE}{path.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+
+
+def strange(folder: str | Path, kind: str) -> str | None:
+    """Why ``folder`` is not one that we wrote with a manifest of ``kind``; None where it is, where it is empty, and where there is none."""
+    folder = Path(folder)
+    if folder.is_symlink():
+        return "it is a link"
+    if not folder.exists():
+        return None
+    if not folder.is_dir():
+        return "it is no folder"
+    if not any(folder.iterdir()):
+        return None
+    try:
+        known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        listed = {MANIFEST}.union(*(known.get(part, ()) for part in ("files", "sizes", "output_stamps")))
+    except FileNotFoundError:
+        return f"it holds files, and no {MANIFEST} that says whose"
+    except (OSError, ValueError, TypeError, AttributeError):
+        return f"its {MANIFEST} is damaged"
+    if known.get("kind") != kind:
+        return f"its {MANIFEST} is not that of a {kind}"
+    for home, _, names in os.walk(folder):  # does not follow links
+        for name in sorted(names):
+            path = Path(home, name)
+            if str(path.relative_to(folder)) not in listed and not path.is_symlink():
+                return f"it holds {path.relative_to(folder)}, which its {MANIFEST} does not list"
+    return None
+
+
+def refuse_strange(folder: str | Path, kind: str) -> None:
+    """Raise UserError where `strange` finds that ``folder`` is not ours to replace or remove."""
+    if reason := strange(folder, kind):
+        raise UserError(f"{folder} is not replaced: {reason}; choose another folder, or move what is there")
+
+
+def move_away(path: str | Path) -> Path:
+    """Rename whatever is at ``path`` (a link itself) to a free name beside it, which is returned."""
+    path = Path(path)
+    kept = path.with_name(f"{path.name}.kept-{uuid.uuid4().hex[:8]}")
+    os.rename(path, kept)
+    return kept
+
+
+def set_aside(path: str | Path) -> Path:
+    """Rename ``path`` (a link itself) to an aside-name, which is returned. The caller knows that it is ours."""
+    aside = aside_of(path)
+    os.rename(path, aside)
+    return aside
+
+
+def remove_aside(path: str | Path, ignore_errors: bool = False) -> None:
+    """Remove what carries an aside-name: a file, a folder, a link itself; nothing where there is none."""
+    path = Path(path)
+    assert path.name.startswith(ASIDE), f"{path} is not named as ours"
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=ignore_errors)  # unlinks the links below, and follows none
+    else:
+        path.unlink(missing_ok=True)
+
+
+def sweep_asides(folder: str | Path, name: str = "") -> None:
+    """Remove what killed processes left half-written in ``folder``, with ``name`` of that one artefact only. Call it only where one process
+    writes."""
+    for path in Path(folder).glob(f"{ASIDE}{glob.escape(name)}{'-' if name else ''}*"):
+        remove_aside(path)
+
+
+def remove_folder(folder: str | Path, kind: str) -> None:
+    """Remove a folder that we wrote, by one rename first, so that a half-removed one is never taken for whole.
+
+    Raises UserError, and removes nothing, where it is not ours (`strange`)."""
+    refuse_strange(folder, kind)
+    remove_aside(set_aside(folder))
+
+
+def mark(folder: str | Path, kind: str) -> None:
+    """Make a work folder of ours, where everything may be removed; raises UserError where it holds files and no mark of ``kind``."""
+    folder = Path(folder)
+    if folder.is_symlink() or (folder.exists() and any(folder.iterdir()) and not marked(folder, kind)):
+        raise UserError(f"{folder} is wanted for work files, and was not made for them; move it, or choose another output")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARK).write_text(f"{kind}\n", encoding="utf-8")
+
+
+def marked(folder: str | Path, kind: str) -> bool:
+    """Whether `mark` made the folder (no link to one)."""
+    mark = Path(folder, MARK)
+    return not Path(folder).is_symlink() and mark.is_file() and mark.read_text(encoding="utf-8").strip() == kind
+
+
+def remove_marked(folder: str | Path, kind: str) -> None:
+    """Remove a work folder that `mark` made, whatever is in it; one without the mark is left alone."""
+    if marked(folder, kind):
+        remove_aside(set_aside(folder))
+
+
+def remove_file(path: str | Path) -> None:
+    """Unlink a file whose name is ours, or a link itself; nothing where there is none."""
+    Path(path).unlink(missing_ok=True)
+
+
+def remove_files(folder: str | Path, pattern: str) -> None:
+    """Unlink the files of ``folder`` that ``pattern`` matches; where the folder is a link, only that."""
+    folder = Path(folder)
+    if folder.is_symlink():
+        folder.unlink()
+    for path in folder.glob(pattern):
+        if path.is_symlink() or path.is_file():
+            path.unlink(missing_ok=True)

@@ -1,0 +1,102 @@
+"""What is removed is ours, and no link is followed."""
+
+from pathlib import Path
+
+import pytest
+
+from common import manifest
+from common.errors import UserError
+from common.files import write_json
+from common.remove import ASIDE, mark, remove_aside, remove_file, remove_files, remove_folder, remove_marked, strange, sweep_asides
+
+
+def made(folder: Path, kind: str = "thing") -> Path:
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner" / "file").write_text("content")
+    manifest.write(folder, manifest.describe(kind, files=manifest.digests(folder)))
+    return folder
+
+
+def test_a_folder_of_ours_goes_whole(tmp_path):
+    remove_folder(made(tmp_path / "out"), "thing")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_link_points_at_stays(tmp_path):
+    theirs = made(tmp_path / "theirs")
+    (tmp_path / "out").symlink_to(theirs)
+    with pytest.raises(UserError, match="it is a link"):
+        remove_folder(tmp_path / "out", "thing")
+    (tmp_path / "out").unlink()
+    ours = made(tmp_path / "out")
+    (ours / "inner" / "file").unlink()
+    (ours / "inner").rmdir()
+    (ours / "inner").symlink_to(theirs / "inner")  # the file that the manifest lists lies behind it
+    (ours / "more").symlink_to(theirs)
+    remove_folder(ours, "thing")
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs"] and (theirs / "inner" / "file").read_text() == "content"
+
+
+@pytest.mark.parametrize("listed", [5, {"inner/file": 1, "../theirs/file": 2}, ["notes.txt/.."], None])
+def test_a_manifest_cannot_name_files_elsewhere_nor_take_in_others(tmp_path, listed):
+    ours = made(tmp_path / "out")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "file").write_text("precious")
+    (ours / "notes.txt").write_text("precious")
+    write_json(ours / "manifest.json", {"kind": "thing", "files": listed})
+    with pytest.raises(UserError, match="is not replaced"):
+        remove_folder(ours, "thing")
+    assert (ours / "notes.txt").read_text() == (tmp_path / "theirs" / "file").read_text() == "precious"
+
+
+def test_asides_are_swept_and_nothing_else(tmp_path):
+    theirs = made(tmp_path / "theirs")
+    (tmp_path / f"{ASIDE}link").symlink_to(theirs)
+    (tmp_path / f"{ASIDE}dangling").symlink_to(tmp_path / "nowhere")
+    (made(tmp_path / f"{ASIDE}out-1-ab") / "more").symlink_to(theirs)
+    (tmp_path / f"{ASIDE}file").write_text("half")
+    sweep_asides(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs"] and not strange(theirs, "thing")
+    with pytest.raises(AssertionError, match="not named as ours"):
+        remove_aside(theirs)
+
+
+def test_asides_of_one_artefact(tmp_path):
+    for name in ("out-1-ab", "output-1-ab", "other-1-ab", "o[u]t-1-ab"):
+        (tmp_path / f"{ASIDE}{name}").mkdir()
+    sweep_asides(tmp_path, "out")
+    sweep_asides(tmp_path, "o[u]t")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{ASIDE}other-1-ab", f"{ASIDE}output-1-ab"]
+
+
+def test_a_work_folder_is_removed_where_it_is_marked(tmp_path):
+    theirs = made(tmp_path / "work")
+    with pytest.raises(UserError, match="not made for them"):
+        mark(theirs, "windows")
+    remove_marked(theirs, "windows")
+    assert (theirs / "inner" / "file").exists()
+    mark(tmp_path / "ours", "windows")
+    (tmp_path / "ours" / "theirs").symlink_to(theirs)
+    mark(tmp_path / "ours", "windows")
+    (tmp_path / "link").symlink_to(tmp_path / "ours")
+    remove_marked(tmp_path / "link", "windows")
+    remove_marked(tmp_path / "ours", "others")
+    assert (tmp_path / "ours").is_dir()
+    with pytest.raises(UserError, match="not made for them"):
+        mark(tmp_path / "link", "windows")
+    remove_marked(tmp_path / "ours", "windows")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "work"] and (theirs / "inner" / "file").exists()
+
+
+def test_files_behind_a_linked_folder_stay(tmp_path):
+    theirs = made(tmp_path / "theirs")
+    (tmp_path / "link").symlink_to(theirs / "inner")
+    remove_files(tmp_path / "link", "*")
+    assert not (tmp_path / "link").is_symlink() and (theirs / "inner" / "file").exists()
+    remove_files(theirs / "inner", "f*")
+    remove_files(tmp_path / "nowhere", "*")
+    assert theirs.is_dir() and not list((theirs / "inner").iterdir())
+    (tmp_path / "one").symlink_to(theirs / "manifest.json")
+    remove_file(tmp_path / "one")
+    remove_file(tmp_path / "one")
+    assert (theirs / "manifest.json").is_file()
