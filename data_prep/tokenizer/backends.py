@@ -1,7 +1,6 @@
 """Three libraries that give the same ids: gigatoken (fastest), tiktoken built from our BPE, `tokenizers` (the reference).
 
-Special tokens that stand in the text ("[MASK]" in a manual) are encoded as the text they are, by all three: an id of a special
-token comes from our own template and from nowhere else. (`AutoTokenizer`, made for prompts, does the opposite.)"""
+Special tokens that stand in the text are encoded as the text they are by all three; see `common.tokenizer`."""
 
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from tokenizers import Tokenizer
 from tokenizers.pre_tokenizers import ByteLevel
 
 from common.errors import UserError
+from common.tokenizer import FILE, load_tokenizer
 
 
 class Refused(Exception):
@@ -20,17 +20,10 @@ class Refused(Exception):
 
 def load_reference(folder: str | Path) -> Tokenizer:
     """The tokenizer of ``folder``, without truncation or padding, special tokens in text taken as text."""
-    path = Path(folder) / "tokenizer.json"
+    path = Path(folder) / FILE
     if not path.is_file():
-        raise UserError(f"there is no tokenizer.json in data.tokenizer={folder}; run jobs.tokenizer or name a folder that has one")
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises bare Exception
-        raise UserError(f"{path} is not a tokenizer ({error}); put back the file or learn it again with jobs.tokenizer") from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    tokenizer.encode_special_tokens = True
-    return tokenizer
+        raise UserError(f"there is no {FILE} in data.tokenizer={folder}; run jobs.tokenizer or name a folder that has one")
+    return load_tokenizer(path, "put back the file or learn it again with jobs.tokenizer")
 
 
 def vocabulary_size(tokenizer: Tokenizer) -> int:

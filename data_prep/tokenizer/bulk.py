@@ -1,17 +1,15 @@
 """Encode many documents fast, and prove on a sample that the fast way is right."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from common.errors import UserError
+from common.tokenizer import DocumentTokenizer
 from data_prep.sources.readers import Document
 from data_prep.tokenizer.backends import Gigatoken, Reference, Refused, Tiktoken, load_reference, vocabulary_size
-from data_prep.tokenizer.patterns import END_OF_TEXT
 
 BATCH_CHARACTERS = 1 << 20
 BATCH_DOCUMENTS = 4096
@@ -80,28 +78,12 @@ def identity(folder: str | Path, add_special_tokens: bool) -> tuple[int, list[in
     """Size of the vocabulary, ids before and ids after every document. Raises UserError when special tokens are asked of a tokenizer
     that has none to give."""
     tokenizer = load_reference(folder)
-    prefix, suffix = _affixes(folder, tokenizer) if add_special_tokens else ([], [])
-    if add_special_tokens and not prefix and not suffix:
+    if not add_special_tokens:
+        return vocabulary_size(tokenizer), [], []
+    around = DocumentTokenizer.of(tokenizer, Path(folder))
+    if not around.before and not around.end:
         raise UserError(f"data.tokenizer={folder} has no template and no end-of-text token; set prepare.add_special_tokens=false")
-    return vocabulary_size(tokenizer), prefix, suffix
-
-
-def _affixes(folder: str | Path, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """Ids before and after every document: those of the tokenizer's template ([CLS] ... [SEP]); where that ends with nothing, the
-    end-of-text token (``eos_token`` of tokenizer_config.json, else <|endoftext|>), if there is one."""
-    encoded = tokenizer.encode("a", add_special_tokens=True)
-    inner = [index for index, special in enumerate(encoded.special_tokens_mask) if not special]
-    prefix, suffix = encoded.ids[: inner[0]], encoded.ids[inner[-1] + 1 :]
-    if not suffix:
-        end = tokenizer.token_to_id(_end_token(Path(folder)))
-        suffix = [] if end is None else [end]
-    return prefix, suffix
-
-
-def _end_token(folder: Path) -> str:
-    path = folder / "tokenizer_config.json"
-    token = json.loads(path.read_text(encoding="utf-8")).get("eos_token") if path.is_file() else None
-    return (token["content"] if isinstance(token, dict) else token) or END_OF_TEXT
+    return vocabulary_size(tokenizer), around.before, around.end
 
 
 def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:

@@ -2,6 +2,7 @@
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+from common.tokenizer import END_OF_TEXT
 from conf.schema.data import TokenizerConfig
 
 CL100K = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -11,7 +12,6 @@ PATTERNS = {
     "qwen": CL100K.replace(r"\p{N}{1,3}", r"\p{N}"),  # Qwen 2 to 3: every digit by itself
 }
 MLM_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-END_OF_TEXT = "<|endoftext|>"
 CHAT_TOKENS = [END_OF_TEXT, "<|im_start|>", "<|im_end|>"]
 
 

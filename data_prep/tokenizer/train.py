@@ -46,6 +46,7 @@ def train(texts: list[str], config: TokenizerConfig) -> Tokenizer:
             f"tokenizer.sample_bytes) or set tokenizer.vocab_size={found} or less"
         )
     add_template(tokenizer)
+    tokenizer.encode_special_tokens = True  # in the report as in `common.tokenizer`; no part of tokenizer.json
     return tokenizer
 
 

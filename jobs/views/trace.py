@@ -11,6 +11,7 @@ from rich.text import Text
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest
+from common.tokenizer import DocumentTokenizer
 from conf.schema import Config, DataConfig
 from data_prep.tokens.indexed import BIN, IDX, Index, read_index
 from jobs.views.consumed import Uses, read_uses
@@ -114,14 +115,12 @@ def _token_rows(folder: Path, place: Place, index: Index, data: DataConfig) -> l
     file = Path(data.tokenizer) / "tokenizer.json"
     if not file.is_file() or digest(file) != manifests.read(folder)["tokenizer"]:
         return [*rows, ("decoded", f"{file} is not the tokenizer that wrote them; set data.tokenizer")]
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(file))
-    rows.append(("decoded", _begin(tokenizer.decode(ids[:SHOWN].tolist(), skip_special_tokens=False))))
+    tokenizer = DocumentTokenizer.read(file, "put the file back")
+    rows.append(("decoded", _begin(tokenizer.tokenizer.decode(ids[:SHOWN].tolist(), skip_special_tokens=False))))
     if place.document is None:
         return rows
     special = manifests.read(folder)["settings"].get("add_special_tokens", True)
-    same = tokenizer.encode(place.document.text, add_special_tokens=special).ids == ids.tolist()
+    same = np.array_equal(tokenizer.document(place.document.text, special), ids)
     return [*rows, ("check", "the text gives just these tokens" if same else "the text gives other tokens: it is not what was tokenised")]
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from common.errors import UserError
+from common.tokenizer import DocumentTokenizer
 from model.evaluation.threads import spread
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ def _cut(positions: np.ndarray, lengths: np.ndarray, tokens_per_batch: int) -> I
 
 
 class Tokeniser:
-    """The tokenizer of a save: each text stands between [CLS] and [SEP] where it has them, else in what its template puts around a text
-    (a decoder's mostly nothing, or a token that begins it).
+    """The tokenizer of a save, as `common.tokenizer` reads it: each text stands in what the template puts around it ([CLS] and [SEP], or
+    a token that begins it, or nothing); where there is no template, between [CLS] and [SEP], if the vocabulary has them.
 
     No end-of-text token is added, though `jobs.prepare` ends every document of a decoder with one: a causal net has seen no token
     of a document together with what ends it, so under a bidirectional mask it would be a foreign body in every state.
@@ -82,31 +83,22 @@ class Tokeniser:
 
     def __init__(self, file: str | Path):
         """``file`` is a tokenizer.json. Raises UserError where it is missing, broken, or knows only one of [CLS] and [SEP]."""
-        from tokenizers import Tokenizer
-
-        if not Path(file).is_file():
-            raise UserError(f"{file} does not exist; the hf/ half of a save holds the tokenizer it was trained with, so save it again")
-        try:
-            self.tokenizer = Tokenizer.from_file(str(file))
-        except Exception as error:  # tokenizers raises nothing narrower
-            raise UserError(f"{file} is not a tokenizer ({error}); run jobs.tokenizer again") from error
-        self.tokenizer.no_truncation()
-        self.tokenizer.no_padding()
-        self.vocab_size = self.tokenizer.get_vocab_size()
+        self.tokenizer = DocumentTokenizer.read(
+            file, "the hf/ half of a save holds the tokenizer it was trained with, so save it again, or run jobs.tokenizer again"
+        )
+        self.vocab_size = self.tokenizer.tokenizer.get_vocab_size()
         self.before, self.after = self._specials(Path(file))
         self.around = len(self.before), len(self.after)
 
     def _specials(self, file: Path) -> tuple[list[int], list[int]]:
         """Ids before and after every text."""
-        start, end = (self.tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]"))
-        if start is not None and end is not None:
-            return [start], [end]
-        if start is not None or end is not None:
+        if self.tokenizer.before or self.tokenizer.after:
+            return self.tokenizer.before, self.tokenizer.after
+        start, end = (self.tokenizer.tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]"))
+        if (start is None) != (end is None):
             missing = "[CLS]" if start is None else "[SEP]"
             raise UserError(f"{file} has no token {missing}; train a tokenizer with tokenizer.mlm_tokens=true")
-        coding = self.tokenizer.encode("a", add_special_tokens=True)
-        inner = [place for place, special in enumerate(coding.special_tokens_mask) if not special]
-        return (coding.ids[: inner[0]], coding.ids[inner[-1] + 1 :]) if inner else ([], [])
+        return ([], []) if start is None else ([start], [end])
 
     def __call__(self, texts: Sequence[str], max_tokens: int) -> Tokens:
         """Tokenise ``texts`` and keep the first ``max_tokens`` tokens of each, the special ones around it among them (so more than those).
@@ -119,9 +111,9 @@ class Tokeniser:
         for start in range(0, len(texts), AT_ONCE):
             whole = texts[start : start + AT_ONCE]
             pieces = [_piece(text, CHARACTERS_PER_TOKEN * wanted) for text in whole]
-            for text, piece, coding in zip(whole, pieces, self.tokenizer.encode_batch(pieces, add_special_tokens=False), strict=True):
+            for text, piece, coding in zip(whole, pieces, self.tokenizer.encode(pieces), strict=True):
                 if len(piece) < len(text) and not _certain(piece, coding.offsets, wanted):
-                    coding = self.tokenizer.encode(text, add_special_tokens=False)
+                    (coding,) = self.tokenizer.encode([text])
                 found.ids.append(np.array([*self.before, *coding.ids[:wanted], *self.after] or [NOTHING], dtype=np.int64))
                 cut = len(coding.ids) > wanted
                 found.shown.append(coding.offsets[wanted - 1][1] if cut else len(text))

@@ -1,7 +1,7 @@
 """How likely a decoder finds documents: the negative logarithm of the probability of each, in nats, given what stands before each token.
 
-A document is tokenised as `jobs.prepare` does it, with what the tokenizer puts before a text (a [BOS], say) and without the token that ends
-it, which is no text. Its first token is predicted after that special token; where there is none, nothing predicts it, and neither the token
+A document is tokenised as `jobs.prepare` does it (`common.tokenizer`), with what the tokenizer puts before a text (a [BOS], say) and without
+the token that ends it, which is no text. Its first token is predicted after that special token; where there is none, nothing predicts it, and neither the token
 nor its characters are counted. A document longer than the context is cut into pieces that share one token, so that every other token is
 predicted exactly once, from at most context - 1 tokens before it.
 """
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from common.errors import UserError
+from common.tokenizer import DocumentTokenizer
 from model.evaluation.encode import Tokens
 from model.evaluation.threads import spread
 
@@ -47,31 +47,17 @@ class Documents:
 
 def tokenise(texts: Sequence[str], tokenizer_file: str | Path) -> Documents:
     """``texts`` with the tokenizer.json of a save. Raises UserError for a file that is none."""
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    except Exception as error:  # tokenizers raises nothing narrower
-        raise UserError(f"{tokenizer_file} is not a tokenizer ({error}); the hf/ half of the save is broken, so remove the save") from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    before = _before(tokenizer)
-    ids, counted = [], []
+    tokenizer = DocumentTokenizer.read(tokenizer_file, "the hf/ half of the save is broken, so remove the save")
+    before, ids, counted = tokenizer.before, [], []
     for start in range(0, len(texts), AT_ONCE):
         some = texts[start : start + AT_ONCE]
-        for text, coding in zip(some, tokenizer.encode_batch(some, add_special_tokens=False), strict=True):
+        for text, coding in zip(some, tokenizer.encode(some), strict=True):
             shown = text if before or not coding.ids else text[coding.offsets[0][1] :]
             predicted = len(coding.ids) - (not before)
             if predicted > 0 and shown:
                 ids.append(np.array([*before, *coding.ids], dtype=np.int64))
                 counted.append((predicted, len(shown), len(shown.encode("utf-8"))))
     return Documents(ids, *np.array(counted, dtype=np.int64).reshape(-1, 3).T)
-
-
-def _before(tokenizer) -> list[int]:
-    """Ids that the tokenizer's template puts before a text."""
-    encoded = tokenizer.encode("a", add_special_tokens=True)
-    return encoded.ids[: encoded.special_tokens_mask.index(0)]
 
 
 def pieces(ids: np.ndarray, context: int) -> list[np.ndarray]:
