@@ -12,6 +12,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 from common.errors import UserError
 from common.tokenizer import FILE, load_tokenizer
+from data_prep.tokenizer.added import unlike_gigatoken
 
 
 class Refused(Exception):
@@ -53,7 +54,8 @@ class Gigatoken:
         from gigatoken import Tokenizer as Fast
 
         settings = orjson.loads(reference.to_str())
-        settings["added_tokens"] = [token for token in settings["added_tokens"] if not token["special"]]
+        added = settings["added_tokens"]
+        settings["added_tokens"] = [token for token in added if not token["special"]]
         self.normalizer = None
         try:
             self.fast = Fast.from_json(orjson.dumps(settings).decode())
@@ -65,6 +67,8 @@ class Gigatoken:
                 self.fast = Fast.from_json(orjson.dumps(settings | {"normalizer": None}).decode())
             except Exception:  # the first error names what it does not know
                 raise Refused(str(error).splitlines()[0]) from error
+        if reason := unlike_gigatoken(added, settings["normalizer"], native=self.normalizer is None):
+            raise Refused(reason)
 
     def encode(self, texts: list[str]) -> list[np.ndarray]:
         """Ids of each text, without special tokens."""

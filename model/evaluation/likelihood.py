@@ -1,9 +1,9 @@
 """How likely a decoder finds documents: the negative logarithm of the probability of each, in nats, given what stands before each token.
 
-A document is tokenised as `jobs.prepare` does it (`common.tokenizer`), with what the tokenizer puts before a text (a [BOS], say) and without
-the token that ends it, which is no text. Its first token is predicted after that special token; where there is none, nothing predicts it, and neither the token
-nor its characters are counted. A document longer than the context is cut into pieces that share one token, so that every other token is
-predicted exactly once, from at most context - 1 tokens before it.
+A document is tokenised as `jobs.prepare` does it (`common.tokenizer`), with what the tokenizer puts before a text (a [BOS], say) and
+without the token that ends it, which is no text. Its first token is predicted after that special token; where there is none, nothing
+predicts it, and neither the token nor its characters are counted. A document longer than the context is cut into pieces that share one
+token, so that every other token is predicted exactly once, from at most context - 1 tokens before it.
 """
 
 from collections.abc import Sequence

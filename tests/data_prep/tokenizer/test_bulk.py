@@ -112,8 +112,11 @@ def test_a_pattern_that_gigatoken_does_not_know_falls_back_loudly_to_tiktoken(sm
 
 
 def test_a_checked_document_that_differs_is_caught(small_tokenizer, tmp_path):
-    """gigatoken 0.10 finds an added token inside a word even where it is marked as a whole word only."""
-    folder = change(small_tokenizer, tmp_path / "word", lambda t: t.add_tokens([AddedToken("cat", single_word=True, normalized=False)]))
+    """A file that lists a token twice, once as a special one: `tokenizers` takes it for text, and writes it down as no special one."""
+    folder = change(small_tokenizer, tmp_path / "twice", lambda t: t.add_tokens([AddedToken("cat", normalized=False)]))
+    listed = json.loads((folder / "tokenizer.json").read_text())
+    listed["added_tokens"].insert(-1, listed["added_tokens"][-1] | {"special": True})
+    (folder / "tokenizer.json").write_text(json.dumps(listed))
     encoder = BulkEncoder(folder, 3, (warned := []).append)
     backend = next(encoder.backends())
     assert backend.name == "gigatoken"
