@@ -22,6 +22,7 @@ from model.hf.tokenizer import DECODER_ROLES, copy_tokenizer, write_generation
 from model.megatron import ranks
 from model.nets.decoder import Decoder
 from model.nets.lora import merged
+from model.nets.names import global_names
 from model.shapes import padded_vocab
 
 _OLD_BUFFER = "rotary_emb.inv_freq"
@@ -92,7 +93,7 @@ def _whole_tensors(net: Decoder, config: DecoderConfig) -> Iterator[tuple[str, t
 
 def _local_names(net: Decoder) -> dict[str, str]:
     """Name of every parameter of this stage -> its name in the whole net."""
-    return dict(zip((name for name, _ in net.named_parameters()), weights.by_whole_name(net), strict=True))
+    return dict(zip((name for name, _ in net.named_parameters()), global_names(net), strict=True))
 
 
 def _whole_shape(ours: str, config: DecoderConfig) -> tuple[int, ...]:
@@ -150,7 +151,7 @@ def load_weights(net: Decoder, config: DecoderConfig, folder: str | Path) -> Non
 @torch.no_grad()
 def _fill(net: Decoder, config: DecoderConfig, reader: TensorReader) -> None:
     known = weights.names(config).keys() | {HEAD}
-    for ours, parameter in weights.by_whole_name(net).items():
+    for ours, parameter in global_names(net).items():
         if ours not in known:
             continue
         if weights.has_vocabulary(ours):

@@ -7,8 +7,9 @@ import torch
 
 from common.errors import ToldElsewhere, UserError
 from conf.schema import DecoderConfig
-from model.hf.decoder_weights import HEAD, TABLE, by_whole_name
+from model.hf.decoder_weights import HEAD, TABLE
 from model.megatron import ranks
+from model.nets.names import global_names
 
 _GROUPS = 8
 """Parts of the vocabulary that are looked at by themselves: as many as the ranks that it is usually cut over, one of which may have failed
@@ -38,7 +39,7 @@ def refuse_broken(net: torch.nn.Module, config: DecoderConfig, where: str) -> No
 
 @torch.no_grad()
 def _look(net: torch.nn.Module, config: DecoderConfig) -> _Seen:
-    seen, own = _Seen(), by_whole_name(net)
+    seen, own = _Seen(), global_names(net)
     for name, parameter in own.items():
         if parameter.numel() and not bool(torch.linalg.vector_norm(parameter, ord=torch.inf).isfinite()):
             seen.infinite = seen.infinite or name

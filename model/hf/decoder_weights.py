@@ -85,17 +85,6 @@ def shapes(config: DecoderConfig) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def by_whole_name(net: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    """Parameters of this pipeline stage by the name that they have in the whole net, where layers are counted from its first."""
-    found = {}
-    for name, parameter in net.named_parameters():
-        if name.startswith("decoder.layers."):
-            number, rest = name.removeprefix("decoder.layers.").split(".", 1)
-            name = f"decoder.layers.{net.decoder.layers[int(number)].layer_number - 1}.{rest}"
-        found[name] = parameter
-    return found
-
-
 def has_vocabulary(ours: str) -> bool:
     """Whether a parameter of ours has a row for every token, and rows that fill."""
     return ours in _VOCABULARY

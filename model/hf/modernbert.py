@@ -14,6 +14,7 @@ from model.hf.tensors import SHARD_BYTES, TensorReader, write_tensors
 from model.hf.tokenizer import copy_tokenizer
 from model.megatron import ranks
 from model.nets.encoder import ModernBert, build_encoder
+from model.nets.names import global_names
 
 
 def export_modernbert(
@@ -26,7 +27,7 @@ def export_modernbert(
     """
     dtype = str(model.config.params_dtype).removeprefix("torch.")
     configs.to_theirs(config, {}, dtype)  # refuse before anything is written
-    ours = weights.by_whole_name(model)
+    ours = global_names(model)
     tensors = ranks.gather_stages(
         {
             theirs: weights.to_theirs(theirs, weights.whole(ours[name], model.tp_group), config).contiguous()

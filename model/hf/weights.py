@@ -28,17 +28,6 @@ def names(config: EncoderConfig) -> dict[str, str]:
     return found if config.tie_embeddings else found | {DECODER: "output_layer.weight"}
 
 
-def by_whole_name(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    """Parameters of this pipeline stage by the name that they have in the whole net, where layers are counted from its first."""
-    found = {}
-    for name, parameter in model.named_parameters():
-        if name.startswith("encoder.layers."):
-            number, rest = name.removeprefix("encoder.layers.").split(".", 1)
-            name = f"encoder.layers.{model.encoder.layers[int(number)].layer_number - 1}.{rest}"
-        found[name] = parameter
-    return found
-
-
 def to_theirs(name: str, tensor: torch.Tensor, config: EncoderConfig) -> torch.Tensor:
     """A whole tensor of ours in the layout of theirs called `name`.
 

@@ -2,14 +2,14 @@
 
 import fnmatch
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NoReturn
 
 import torch
 
 from common.errors import ToldElsewhere, UserError, suggestion
-from model.hf.weights import by_whole_name
 from model.megatron import ranks
+from model.nets.names import global_names
 from model.nets.recompute import keep_gradients
 
 PARTS = {
@@ -19,13 +19,14 @@ PARTS = {
     "layers": ("*.layers.*",),
 }
 """Part -> patterns of parameters' names."""
+TABLE = "embedding.word_embeddings.weight"
 _RANGE = re.compile(r"layers\.(\d+)(?:-(\d+))?")
 
 
 def check_frozen(net: torch.nn.Module, phases: Mapping[str, list[str]]) -> None:
     """Raise UserError for a part, of those that each phase freezes (`PhaseConfig.frozen`), that is none of this net's, and for a phase that
     would have nothing left to train. All ranks call this, before the first phase: a later one would be met after days."""
-    everywhere = {name for names in ranks.gather(list(by_whole_name(net))) for name in names}
+    everywhere = {name for names in ranks.gather([name for name, _ in _named(net)]) for name in names}
     for phase, parts in phases.items():
         for part in parts:
             if not any(_matches(name, _patterns(part)) for name in everywhere):
@@ -48,12 +49,13 @@ def freeze(net: torch.nn.Module, parts: list[str]) -> None:
 
 def _chosen(net: torch.nn.Module, parts: list[str]) -> list[torch.nn.Parameter]:
     patterns = [pattern for part in parts for pattern in _patterns(part)]
-    found = []
-    for name, parameter in by_whole_name(net).items():
-        # The last stage of a pipeline holds a copy of a tied table under the name of the head.
-        own = "embedding." if getattr(parameter, "shared_embedding", False) else name
-        found += [parameter] if _matches(own, patterns) else []
-    return found
+    return [parameter for name, parameter in _named(net) if _matches(name, patterns)]
+
+
+def _named(net: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    """Parameters with their names in the whole net; the copy of a tied table on the last stage of a pipeline has that of the table."""
+    for name, parameter in global_names(net).items():
+        yield TABLE if getattr(parameter, "shared_embedding", False) else name, parameter
 
 
 def _refuse(message: str) -> NoReturn:

@@ -13,6 +13,7 @@ from conf.schema import Config, DecoderConfig, SaveConfig
 from model.hf.adapter import export_adapter
 from model.hf.folder import export_net
 from model.megatron import checkpoint, ranks
+from model.nets.names import global_names
 from model.training.callbacks.callback import Callback, Record
 from model.training.retention import apply_retention
 from model.training.saves import PROBE, RESUME, lead_warning
@@ -48,7 +49,7 @@ class Saving(Callback):
     def _write(self, loop, kind: str) -> None:
         """Make a save, remove what is no longer kept, tell the other callbacks. Raises UserError rather than save what is not finite."""
         state, config = loop.state, loop.config
-        mine = [name for name, parameter in loop.net.named_parameters() if not torch.isfinite(parameter).all()]
+        mine = [name for name, parameter in global_names(loop.net).items() if not torch.isfinite(parameter).all()]
         broken = [name for names in ranks.gather(mine) for name in names]
         if broken:
             raise UserError(f"parameter {broken[0]} is not finite at step {state.step}, so no save is made; lower optim.lr and start again")
