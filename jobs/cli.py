@@ -55,6 +55,10 @@ WITH_VALUE = ("--cfg", "-c", "--package", "-p")
 """Flags of Hydra that take the argument after them."""
 SHORT = {"--watch": "status.watch=5"}
 """Flags that stand for an override."""
+WHOLE = re.compile(r"""\d+_\d+|[^'"\[{(][^'"]*=[^'"]*|[^'"\[{(,][^'",({]*[\[\]][^'",({]*""")
+"""Values that are one string, whatever Hydra would make of them."""
+UNKNOWN = re.compile(r"[^\x00-\x7f]|[#&!~;<>^`]")
+"""What Hydra's grammar knows within quotes alone."""
 
 
 def compose(job: str, overrides: list[str]) -> DictConfig:
@@ -75,7 +79,10 @@ def parse(overrides: list[str]) -> list[Override]:
     try:
         return OverridesParser.create().parse_overrides(overrides)
     except HydraException as error:
-        raise UserError(f"cannot read the argument: {_first_line(error)}; write key=value, and quote a value with = or , in it") from error
+        raise UserError(
+            f"cannot read the argument: {_first_line(error)}; write key=value with a key of ASCII letters, and quote a value "
+            "with = or , in it"
+        ) from error
 
 
 def to_config(composed: DictConfig) -> Config:
@@ -172,17 +179,28 @@ def start_all(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -
 
 
 def spelled_out(argument: str) -> str:
-    """An argument as Hydra takes it: a short flag written out; quoted are 12_3 (an element of job 12, and not the number 123) and a run
-    folder such as runs/mine/seed=1, which Hydra's grammar does not know unquoted; a new key below `OPEN` with the sign that adds it."""
+    """An argument as Hydra takes it: a short flag written out; what its grammar does not know unquoted quoted (`_quoted`); a new key below
+    `OPEN` with the sign that adds it."""
     argument = SHORT.get(argument, argument)
+    key, sign, value = argument.partition("=")
+    argument = argument if argument.startswith("-") else f"{key}{sign}{_quoted(value)}"
     if section := next((one for one in OPEN_SECTIONS if argument.startswith(one)), ""):
         names, _, value = argument.removeprefix(section).partition("=")
         for name in reversed(names.split(".")):
             value = f"{{{name}: {value}}}"
         return f"++{section[:-1]}={value}"
-    argument = f"++{argument}" if argument.startswith(OPEN) else argument
-    key, _, value = argument.partition("=")
-    return f'{key}="{value}"' if re.fullmatch(r"""\d+_\d+|[^'"\[{(][^'"]*=[^'"]*""", value) else argument
+    return f"++{argument}" if argument.startswith(OPEN) else argument
+
+
+def _quoted(value: str) -> str:
+    """A value with quotes where Hydra's grammar needs them and nobody wrote any: around 12_3 (an element of job 12, and not the number
+    123), around paths such as runs/mine/seed=1 and a[1]/b, and around each word with letters beyond ASCII, also within a list."""
+    if WHOLE.fullmatch(value):
+        return f'"{value}"'
+    if "'" in value or '"' in value:
+        return value
+    words = r"(?:\$\{[^}]*\}|[^\[\]{}(),:])+" if re.search(r"(?<!\$)\{", value) else r"(?:\$\{[^}]*\}|[^\[\]{}(),])+"
+    return re.sub(words, lambda word: re.sub(r"\S(?:.*\S)?", r'"\g<0>"', word[0]) if UNKNOWN.search(word[0]) else word[0], value)
 
 
 def refuse_grid(configs: Sequence[Config], sweeper: str) -> None:

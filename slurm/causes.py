@@ -101,6 +101,11 @@ CAUSES: list[tuple[str, ...]] = [
     (f"preempted by another job: {_AGAIN}", r"SLURM state: PREEMPTED|DUE TO PREEMPTION"),
     ("requeued: SLURM starts it again", r"SLURM state: REQUEUED|DUE TO JOB REQUEUE"),
     (f"cancelled: {_AGAIN}", r"SLURM state: CANCELLED"),
+    (
+        "SLURM could not open the log of the batch script on the node (exit 0:53): the submission's folder must be there and writable on "
+        "nodes too; status.retry queues it again",
+        r"signal: 53$",
+    ),
     # ranks that lost each other
     (f"the port of rank 0 is taken: {_AGAIN}, with another port", r"EADDRINUSE|[Aa]ddress already in use"),
     (
@@ -144,7 +149,7 @@ def cause(log: str, code: int | None, slurm_state: str = "") -> str:
     if ours:
         return ours[-1].strip()
     name = _signal(code)
-    text = "\n".join([_telling(log), f"SLURM state: {slurm_state}", f"signal: {name}"])
+    text = "\n".join([_telling(log), f"SLURM state: {slurm_state}", f"signal: {name or _number(code)}"])
     for pattern, sentence in _ROWS:
         if found := pattern.search(text):
             what = found.groupdict().get("what")
@@ -172,8 +177,12 @@ def _last_words(log: str, name: str, code: int | None) -> str:
 
 def _signal(code: int | None) -> str:
     """Name of the signal that ended a process; empty where none did."""
-    number = -code if code is not None and code < 0 else (code or 0) - 128
     try:
-        return signal.Signals(number).name
+        return signal.Signals(_number(code)).name
     except ValueError:
         return ""
+
+
+def _number(code: int | None) -> int:
+    """Number of the signal behind an exit status; none where it is not positive."""
+    return -code if code is not None and code < 0 else (code or 0) - 128

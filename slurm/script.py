@@ -6,12 +6,15 @@ from pathlib import Path
 
 from submitit.slurm.slurm import _make_sbatch_string
 
+from common.errors import UserError
 from conf.schema import ClusterConfig
 from slurm.snapshot import VARIABLE
 from slurm.submission import Submission
 
 SIGNAL = "USR1"
 UNLIMITED = 1_000_000
+LONGEST = 200
+"""Bytes of what people call a job; SLURM's accounting keeps 255 of its name."""
 
 
 def ranks_per_node(cluster: ClusterConfig) -> int:
@@ -27,7 +30,7 @@ def batch_script(submission: Submission, first: int, count: int, dependency: str
     limit = cluster.array_parallelism or UNLIMITED
     options = {
         "chdir": submission.manifest["workdir"],
-        "output": str(folder / "logs" / "%A_%a.batch.log"),
+        "output": as_pattern(folder / "logs") + "/%A_%a.batch.log",
         "signal": f"{SIGNAL}@{cluster.signal_lead}",
         "array": (array or f"0-{count - 1}") + (f"%{limit}" if limit < count else ""),
         "no-requeue" if cluster.requeue == "never" else "requeue": True,
@@ -38,7 +41,7 @@ def batch_script(submission: Submission, first: int, count: int, dependency: str
     return _make_sbatch_string(
         command=shlex.join(["exec", *python]),
         folder=folder / "logs",
-        job_name=f"{submission.manifest['job']}:{submission.manifest['name']}",
+        job_name=_job_name(submission),
         time=cluster.time,
         nodes=cluster.nodes,
         ntasks_per_node=ranks_per_node(cluster),
@@ -54,8 +57,28 @@ def batch_script(submission: Submission, first: int, count: int, dependency: str
         stderr_to_stdout=True,
         use_srun=False,
         setup=[*cluster.setup, *environment(submission.snapshot)],
-        additional_parameters=options | {name: True if value.lower() == "true" else value for name, value in cluster.sbatch.items()},
+        additional_parameters=options
+        | {name: True if value.lower() == "true" else value for name, value in cluster.sbatch.items() if name != "job-name"},
     )
+
+
+def _job_name(submission: Submission) -> str:
+    """What people call the job, and the token by which it is found."""
+    said = submission.cluster.sbatch.get("job-name", f"{submission.manifest['job']}:{submission.manifest['name']}")
+    return said.encode()[:LONGEST].decode(errors="ignore") + submission.token
+
+
+def as_pattern(folder: Path) -> str:
+    """A folder as --output of sbatch and srun takes it, which read % as the sign of a pattern."""
+    return str(folder).replace("%", "%%")
+
+
+def refuse_path(key: str, folder: str, more: str = "") -> None:
+    """Raise UserError where logs below ``folder`` could not be named to SLURM: a backslash turns the patterns of --output off. ``more``:
+    further characters that it cannot have."""
+    path = str(Path(folder).absolute())
+    if bad := next((sign for sign in path if sign in "\\" + more or not sign.isprintable()), ""):
+        raise UserError(f"{key}: {path!r} contains {bad!r}, with which SLURM or Python could not find it on a node; choose another name")
 
 
 def environment(snapshot: Path) -> list[str]:
@@ -73,7 +96,8 @@ def rank_command(submission: Submission, module: str, arguments: Sequence[str], 
     each = ranks_per_node(cluster)
     srun = [
         "srun", "--kill-on-bad-exit=1", "--unbuffered", "--input=none", f"--nodes={cluster.nodes}", f"--ntasks={cluster.nodes * each}",
-        f"--ntasks-per-node={each}", f"--cpus-per-task={cluster.cpus_per_task}", f"--output={log}", "--open-mode=append",
+        f"--ntasks-per-node={each}", f"--cpus-per-task={cluster.cpus_per_task}",
+        f"--output={as_pattern(log.parent)}/{log.name}", "--open-mode=append",
     ]  # fmt: skip
     python = submission.manifest["python"] if container.kind == "none" else container.python
     inner = [python, "-u", "-m", module, *arguments]

@@ -7,7 +7,7 @@ from common.errors import UserError
 from common.progress import say
 from conf.schema import Config
 from jobs.launch.catalogue import JOBS
-from slurm.script import ranks_per_node
+from slurm.script import ranks_per_node, refuse_path
 
 SECRETS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "ACCESS_KEY", "CREDENTIAL")
 
@@ -19,6 +19,8 @@ def refuse(job: str, config: Config, made: Sequence[str] = ()) -> None:
             raise UserError(
                 f"cluster.environment.{name} would be written into the frozen configuration; export it in the shell that submits instead"
             )
+    refuse_path("runs_dir", config.runs_dir, ":")  # the code lies there, in PYTHONPATH
+    refuse_path("run_dir", config.run_dir)
     _refuse_container(config)
     _refuse_missing(job, config, made)
     if job == "train":

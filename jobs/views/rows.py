@@ -79,8 +79,14 @@ def _row(config: Config, job: str, home: str, states: Sequence[State]) -> Row:
 
 
 def _run_folders(config: Config) -> Iterable[Path]:
-    found = {Path(path) for pattern in config.status.runs for path in glob.glob(os.path.expanduser(pattern))}
+    found = {Path(path) for pattern in config.status.runs for path in glob.glob(_pattern(config, pattern))}
     return sorted(folder for folder in found if is_run(folder))
+
+
+def _pattern(config: Config, pattern: str) -> str:
+    """A pattern of run folders, in which brackets and stars of `runs_dir` itself stand for themselves."""
+    below = pattern.removeprefix(config.runs_dir)
+    return os.path.expanduser(pattern) if below == pattern else os.path.expanduser(glob.escape(config.runs_dir)) + below
 
 
 def _name(config: Config, folder: Path) -> str:
