@@ -1,9 +1,10 @@
 """SLURM's own commands, each checked and each with a time limit."""
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from common.errors import UserError
 
@@ -18,6 +19,11 @@ class Unreachable(SlurmError):
     """The controller did not answer; trying again later may help."""
 
 
+class Unanswered(Unreachable):
+    """sbatch did not say the id of a job that it may have queued."""
+
+
+_JOB_LINE = re.compile(r"\d+(;\S+)?")
 _AWAY = (
     "unable to contact slurm controller",
     "connection refused",
@@ -32,10 +38,15 @@ def available() -> bool:
     return bool(shutil.which("sbatch") and shutil.which("srun"))
 
 
-def run(arguments: Sequence[str], timeout: float = 30, env: dict[str, str] | None = None) -> str:
-    """Standard output of a command of SLURM. Raises SlurmError with its first line of complaint, Unreachable where nobody answered."""
+def run(arguments: Sequence[str], timeout: float = 30, variables: Mapping[str, str] = {}) -> str:  # noqa: B006 (it is only read)
+    """Standard output of a command of SLURM, in the environment of `outside` with ``variables`` added.
+
+    Raises SlurmError with its first line of complaint, Unreachable where nobody answered."""
+    env = outside() | dict(variables)
     try:
-        done = subprocess.run(arguments, capture_output=True, text=True, timeout=timeout, env=env, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            arguments, capture_output=True, text=True, errors="replace", timeout=timeout, env=env, stdin=subprocess.DEVNULL, check=False
+        )
     except FileNotFoundError as error:
         raise SlurmError(f"{arguments[0]} is not here; {INSTALL}") from error
     except subprocess.TimeoutExpired as error:
@@ -56,22 +67,32 @@ def _complaint(text: str, command: str) -> str:
 
 _OF_JOB = ("OMP_NUM_THREADS", "TMPDIR", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "TERZI_ATTEMPT")
 """What a job sets besides, for its own cores, folder and GPUs."""
+_OF_SLURM = re.compile(
+    r"(SLURM|SLURMD|SQUEUE|SACCT|SACCTMGR|SINFO|SCONTROL|SCANCEL|SBATCH|SALLOC|SRUN|SPRIO|SSHARE|SREPORT|SSTAT|PMI|PMIX|PMI2)_.*"
+)
+_KEPT = re.compile(r"SLURM_(CONF|CONF_SERVER|JWT|SACK_.*)")
+"""Of those: where the cluster is, and who asks."""
 
 
 def outside() -> dict[str, str]:
-    """The environment without what was set for the job that this process is in: a job submitted from it would inherit its shape."""
+    """The environment without SLURM's own variables: those of the job that this process is in, whose shape a job submitted from it would
+    inherit, and those of a person's shell, which filter and format what the commands print (SQUEUE_STATES, SLURM_TIME_FORMAT, ...)."""
     dropped = _OF_JOB if "SLURM_JOB_ID" in os.environ else ()
     return {
-        name: value
-        for name, value in os.environ.items()
-        if name == "SLURM_CONF" or not name.startswith(("SLURM_", "SBATCH_", "SRUN_", "PMI_", "PMIX_")) and name not in dropped
+        name: value for name, value in os.environ.items() if _KEPT.fullmatch(name) or not (_OF_SLURM.fullmatch(name) or name in dropped)
     }
 
 
 def sbatch(script: str, *options: str, timeout: float = 60) -> str:
-    """Submit the file ``script``; the job's id. Raises SlurmError."""
-    answer = run(["sbatch", "--parsable", *options, script], timeout, outside())
-    return answer.strip().splitlines()[-1].partition(";")[0]
+    """Submit the file ``script``; the job's id. Raises SlurmError; Unanswered where the job may be queued all the same."""
+    try:
+        answer = run(["sbatch", "--parsable", *options, script], timeout)
+    except Unreachable as error:
+        raise Unanswered(str(error)) from error
+    ids = {line.strip().partition(";")[0] for line in answer.splitlines() if _JOB_LINE.fullmatch(line.strip())}
+    if len(ids) != 1:  # a wrapper around sbatch may print lines of its own
+        raise Unanswered(f"sbatch printed {'several numbers' if ids else 'no job id'}: {_complaint(answer, 'sbatch')}")
+    return ids.pop()
 
 
 def element_id(env: dict[str, str] | None = None) -> str:

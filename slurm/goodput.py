@@ -37,7 +37,8 @@ class Goodput:
 def goodput(submission: Submission, element: int) -> Goodput:
     """Goodput of an element of a training. Raises SlurmError where the accounting does not answer."""
     jobs = submission.jobs_of(element)
-    rows = run(["sacct", "--duplicates", "--allocations", "--noheader", "--parsable2", f"--jobs={','.join(jobs)}", f"--format={COLUMNS}"])
+    show = ["sacct", "--duplicates", "--allocations", "--allusers", "--noheader", "--parsable2", f"--format={COLUMNS}"]
+    rows = run([*show, f"--jobs={','.join(jobs)}"])
     charged = [(row[1].partition(" ")[0], float(row[2])) for line in rows.splitlines() if (row := line.split("|"))[0] in jobs]
     recorded = [_seconds(attempt) for attempt in submission.element(element)["attempts"]]
     # of what ran while the controller fell, SLURM may know less than the element's own record

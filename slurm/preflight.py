@@ -14,6 +14,7 @@ from pathlib import Path
 
 from common.environment import read_ranks
 from common.files import make_folder, read_json, write_json
+from slurm.commands import run
 from slurm.element import Element
 from slurm.script import rank_command, ranks_per_node
 
@@ -54,8 +55,7 @@ def judge(found: list[dict], nodes: list[str], each: int) -> dict[str, str]:
 
 def node_names() -> list[str]:
     """Nodes of this allocation."""
-    listed = subprocess.run(["scontrol", "show", "hostnames"], capture_output=True, text=True, check=True, timeout=30)
-    return listed.stdout.split()
+    return run(["scontrol", "show", "hostnames", os.environ["SLURM_JOB_NODELIST"]]).split()
 
 
 def main(folder: Path) -> None:

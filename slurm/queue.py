@@ -1,16 +1,21 @@
 """What SLURM says of the elements of arrays: squeue, and sacct for those that squeue has forgotten."""
 
-import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from slurm.commands import SlurmError, run
+from slurm.commands import SlurmError, Unreachable, run
 
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "REVOKED"}
 OVER = ENDED | {"PREEMPTED"}
 """States in which a job that squeue still shows is over. One that SLURM runs again after a preemption is shown as pending."""
 WAITING = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 """States in which a job has not started, or not again."""
+AT_ONCE = 1000
+"""Ids in one command line."""
+WHOLE = {"SLURM_BITSTR_LEN": "0"}
+"""With it SLURM does not cut long lists of elements short."""
 
 
 @dataclass(frozen=True)
@@ -36,29 +41,64 @@ def look_up(element_ids: Iterable[str]) -> dict[str, Job]:
     """What SLURM knows of elements (``12_3``): from squeue, else from the accounting where the site keeps one.
 
     Raises SlurmError where the controller does not answer."""
-    wanted, found = set(element_ids), _queue()
+    wanted = set(element_ids)
+    found = _queue(wanted)
     ended = {element for element in wanted if element not in found or found[element].over}  # of these sacct knows the exit status
-    told = _accounting(sorted({element.partition("_")[0] for element in ended}, key=int)) if ended else {}
+    told = _accounting(ended)
     found |= {job: known for job, known in told.items() if known.over and (job not in found or found[job].over)}  # sacct lags
     whole = {element: found.get(element) or found.get(element.partition("_")[0]) for element in wanted}
     return {element: job for element, job in whole.items() if job}
 
 
 def living(job_ids: Iterable[str]) -> dict[str, str]:
-    """State by id of those elements that wait or run; ``job_ids`` are elements or whole arrays. Raises SlurmError."""
+    """State by id of those elements that wait or run; ``job_ids`` are elements or whole arrays, of any user. Raises SlurmError."""
     wanted = set(job_ids)
-    known = _queue().items() if wanted else ()
+    known = _queue(wanted).items()
     return {element: job.state for element, job in known if not job.over and {element, element.partition("_")[0]} & wanted}
 
 
-def _queue() -> dict[str, Job]:
-    """What squeue knows of your jobs, by element."""
-    rows = run(["squeue", "--me", "--array", "--noheader", "--states=all", "--format=%i|%T|%r|%S"], env=_whole()).splitlines()
+def arrays_named(ending: str, user: int, since: float) -> list[str]:
+    """Ids of the arrays of ``user`` (a uid) that were submitted after ``since`` (seconds since the epoch) with a job name that ends so,
+    as far as squeue and sacct know them. Raises SlurmError."""
+    shown = ["--noheader", f"--user={user}"]
+    rows = run(["squeue", *shown, "--all", "--states=all", "--format=%F|%j"]).splitlines()
+    begin = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since - 60))  # clocks differ
+    with suppress(SlurmError):  # a site without accounting
+        rows += run(["sacct", *shown, "-X", "--parsable2", f"--starttime={begin}", "--format=JobID,JobName"], variables=WHOLE).splitlines()
+    found = {job.partition("_")[0] for job, _, name in (row.partition("|") for row in rows) if name.endswith(ending)}
+    return sorted(found, key=int)
+
+
+def _queue(job_ids: Iterable[str]) -> dict[str, Job]:
+    """What squeue knows of jobs, by element."""
     return {
         element: Job(state, reason, "" if start == "N/A" else start)
-        for job, state, reason, start in (row.split("|") for row in rows)
+        for some in _arrays(job_ids)
+        for job, state, reason, start in (row.split("|") for row in _rows(some))
         for element in elements_of(job)
     }
+
+
+def _arrays(job_ids: Iterable[str]) -> list[list[str]]:
+    """Ids of the arrays of elements, as many at once as go into one command line."""
+    ids = sorted({job.partition("_")[0] for job in job_ids}, key=int)
+    return [ids[first : first + AT_ONCE] for first in range(0, len(ids), AT_ONCE)]
+
+
+def _rows(array_ids: Sequence[str]) -> list[str]:
+    """Rows of squeue. It refuses an id that it has forgotten where that is the only one, and may where it is one of several."""
+    asked = f"--jobs={','.join(array_ids)}"
+    try:
+        return run(
+            ["squeue", asked, "--all", "--array", "--noheader", "--states=all", "--format=%i|%T|%r|%S"], variables=WHOLE
+        ).splitlines()
+    except Unreachable:
+        raise
+    except SlurmError as error:
+        if "invalid job id" not in str(error).lower():
+            raise
+        half = len(array_ids) // 2
+        return [*_rows(array_ids[:half]), *_rows(array_ids[half:])] if half else []
 
 
 def elements_of(job: str) -> list[str]:
@@ -75,23 +115,17 @@ def elements_of(job: str) -> list[str]:
     return found
 
 
-def _accounting(array_ids: list[str]) -> dict[str, Job]:
+def _accounting(job_ids: Iterable[str]) -> dict[str, Job]:
     """The last incarnation of each element as sacct has it; nothing where the site keeps no accounting."""
+    show = ["sacct", "-X", "--allusers", "--noheader", "--parsable2", "--format=JobID,State,ExitCode"]
     try:
-        rows = run(
-            ["sacct", "-X", "--noheader", "--parsable2", "--format=JobID,State,ExitCode", f"--jobs={','.join(array_ids)}"], env=_whole()
-        )
+        rows = [row for some in _arrays(job_ids) for row in run([*show, f"--jobs={','.join(some)}"], variables=WHOLE).splitlines()]
     except SlurmError:
         return {}
     found = {}
-    for row in rows.splitlines():
+    for row in rows:
         job, state, ended = row.split("|")
         code, _, number = ended.partition(":")
         known = Job(state, exit=128 + int(number) if int(number or 0) else int(code or 0))
         found |= dict.fromkeys(elements_of(job), known)
     return found
-
-
-def _whole() -> dict[str, str]:
-    """The environment in which SLURM does not cut long lists of elements short."""
-    return os.environ | {"SLURM_BITSTR_LEN": "0"}
