@@ -80,9 +80,12 @@ def _driver(submission: Submission) -> tuple[list[str], dict[str, str]]:
 
 
 def frozen(job: str, runs_dir: str) -> Submission | None:
-    """What the first attempt of this batch job froze."""
+    """What the first attempt of this batch job froze; of others' submissions none, whatever their names."""
+    if not int(os.environ.get("SLURM_RESTART_COUNT", 0)):
+        return None
     found = sorted((Path(runs_dir).absolute() / FOLDER).glob(f"*-{job}-job_{element_id()}"))
-    return Submission.read(found[-1]) if found and int(os.environ.get("SLURM_RESTART_COUNT", 0)) else None
+    own = [submission for folder in found if not (submission := Submission.read(folder)).foreign()]
+    return own[-1] if own else None
 
 
 def _freeze(job: str, points: Sequence[Point], batch: bool) -> Submission:

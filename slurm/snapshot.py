@@ -3,21 +3,25 @@
 import hashlib
 import os
 import sys
+import uuid
 from pathlib import Path
 
 from common.errors import UserError
 from common.files import atomic_folder
+from slurm.ownership import foreign, shut, tree
 
 PACKAGES = ("common", "conf", "data_prep", "jobs", "model", "slurm")
 SUFFIXES = (".py", ".yaml", ".sbatch")
 LARGEST = 1_000_000
+CACHE = "__pycache__"
 VARIABLE = "TERZI_SNAPSHOT"
 """Environment variable that names the snapshot to the processes of a submitted job."""
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def take_snapshot(runs_dir: str | Path) -> Path:
-    """Copy our packages, and nothing else, to ``<runs_dir>/snapshots/<digest of their bytes>``; that folder (made once) is returned.
+    """Copy our packages, and nothing else, to ``<runs_dir>/snapshots/<digest of their bytes>``; that folder, made once by each user, is
+    returned.
 
     Taken are Python and YAML files, so neither data nor tokens, keys or notebooks. A process that runs from a snapshot hands that one on.
     Raises UserError for a file that is too large for code."""
@@ -25,24 +29,48 @@ def take_snapshot(runs_dir: str | Path) -> Path:
     if own and Path(own).resolve() == ROOT:
         return Path(own)
     files = {path.relative_to(ROOT): path.read_bytes() for path in _sources()}
-    whole = hashlib.sha256()
-    for name, content in files.items():
-        whole.update(f"{name}\0{len(content)}\0".encode() + content)
-    folder = Path(runs_dir).absolute() / "snapshots" / whole.hexdigest()[:16]
-    if not folder.is_dir():
-        with atomic_folder(folder) as aside:
-            for name, content in files.items():
-                (aside / name).parent.mkdir(parents=True, exist_ok=True)
-                (aside / name).write_bytes(content)
-                (aside / name).chmod(0o444)
+    digest = _digest(files)
+    folder = Path(runs_dir).absolute() / "snapshots" / digest
+    for former in (folder, *sorted(folder.parent.glob(f"{digest}-*"))):
+        if former.is_dir() and not altered(former):
+            return former
+    if os.path.lexists(folder):  # another user's, or somebody has changed it
+        folder = folder.with_name(f"{digest}-{uuid.uuid4().hex[:8]}")
+    with atomic_folder(folder) as aside:
+        for name, content in files.items():
+            (aside / name.parent / CACHE).mkdir(parents=True, exist_ok=True)  # else Python makes it, by the umask
+            (aside / name).write_bytes(content)
+            (aside / name).chmod(0o444)
+        shut(aside)
     return folder
+
+
+def altered(snapshot: Path) -> str:
+    """Why a snapshot is not what this user took: another's files, or others' right to write to them, or other bytes than its name says;
+    empty where it is."""
+    try:
+        if why := foreign(tree(snapshot)):
+            return why
+        files = {path.relative_to(snapshot): path for path in tree(snapshot) if path.is_file() and path.parent.name != CACHE}
+        same = _digest({name: path.read_bytes() for name, path in files.items()}) == snapshot.name.partition("-")[0]
+    except OSError as error:
+        return f"{snapshot} cannot be read ({error.strerror})"
+    return "" if same else f"{snapshot} is not the code that was submitted"
+
+
+def _digest(files: dict[Path, bytes]) -> str:
+    """Name of a snapshot of ``files``."""
+    whole = hashlib.sha256()
+    for name in sorted(files):
+        whole.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
+    return whole.hexdigest()[:16]
 
 
 def _sources() -> list[Path]:
     found = []
     for package in PACKAGES:
         for folder, folders, names in os.walk(ROOT / package):
-            folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
+            folders[:] = [name for name in folders if not name.startswith((".", CACHE))]
             found += [Path(folder, name) for name in names if name.endswith(SUFFIXES)]
     for path in found:
         if path.stat().st_size > LARGEST:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +14,9 @@ from slurm.causes import cause
 from slurm.commands import SlurmError, available
 from slurm.queue import WAITING, Job, look_up
 from slurm.submission import FAILED, FINISHED, REQUEUED, RUNNING, Array, Submission, submissions
+from slurm.unanswered import SUBMITTING, arrays_of, is_young
 
 QUEUED, CANCELLED, STOPPED = "queued", "cancelled", "stopped"
-SUBMITTING = 60
-"""Seconds that a submission may take between its folder and its job."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,14 @@ def survey(runs_dir: str | Path) -> tuple[list[Seen], str]:
     """Every element that was submitted from ``runs_dir``, of those with one and the same job and result the latest submission's; and why
     the states may be older than they should, else nothing."""
     latest: dict[tuple[str, str], dict[int, Submission]] = {}
-    arrays: dict[Path, list[Array]] = {}
     for submission in submissions(runs_dir):
-        arrays[submission.folder] = submission.arrays
         own: dict[tuple[str, str], dict[int, Submission]] = {}
         for point in submission.points:
             own.setdefault((submission.manifest["job"], os.path.abspath(point["home"])), {})[point["index"]] = submission
         latest |= own
     found = [(home, index, submission) for (_, home), elements in latest.items() for index, submission in elements.items()]
     records = [read_record(submission, index) for _, index, submission in found]
+    arrays, unasked = _arrays({submission.folder: submission for _, _, submission in found}.values())
     jobs, note = _ask(
         job
         for (_, index, submission), record in zip(found, records, strict=True)
@@ -70,6 +69,7 @@ def survey(runs_dir: str | Path) -> tuple[list[Seen], str]:
         for array in arrays[submission.folder]
         if (job := array.job_of(index))
     )
+    note = note or unasked
     seen = []
     for (home, index, submission), record in zip(found, records, strict=True):
         mine = arrays[submission.folder]
@@ -81,9 +81,26 @@ def survey(runs_dir: str | Path) -> tuple[list[Seen], str]:
 def read_record(submission: Submission, index: int) -> dict[str, Any]:
     """State and attempts of an element as its driver left them; a file that cannot be read is told of in `broken`."""
     try:
+        _ = submission.arrays
         return submission.element(index)
     except UserError as error:
         return {"state": FAILED, "attempts": [], "broken": str(error)}
+
+
+def _arrays(found: Iterable[Submission]) -> tuple[dict[Path, list[Array]], str]:
+    """Arrays of submissions by folder; and why some may be missing where SLURM could not be asked. A damaged record is left to
+    `read_record`."""
+    arrays, note = {}, ""
+    for submission in found:
+        arrays[submission.folder] = []
+        with suppress(UserError):
+            arrays[submission.folder] = submission.arrays
+            if submission.asked and available():
+                try:
+                    arrays[submission.folder] = arrays_of(submission)
+                except SlurmError as error:
+                    note = f"{error}; states are as the jobs left them"
+    return arrays, note
 
 
 def _ask(element_ids: Iterable[str]) -> tuple[dict[str, Job] | None, str]:
@@ -119,7 +136,7 @@ def state_of(submission: Submission, index: int, record: dict[str, Any], arrays:
         return State(REQUEUED if attempts else QUEUED, job, len(attempts), one.reason, one.start, log)
     if jobs is None and record["state"] != FAILED:  # nobody to ask
         return State(record["state"] or QUEUED, last, len(attempts), "as its driver left it; SLURM was not asked", log=log)
-    if not ids and _age(submission) < SUBMITTING:
+    if not ids and _is_being_submitted(submission):
         return State(QUEUED, note="sbatch", log=log)
     name, note = _ended(record, known.get(last), log, bool(ids))
     if name == CANCELLED and not attempts and (before := _unfinished(submission)):
@@ -142,7 +159,7 @@ def _ended(record: dict[str, Any], job: Job | None, log: Path | None, queued: bo
     if job is None and record["state"] != FAILED:
         return STOPPED, "SLURM does not know its job any more; status.retry queues it again"
     code = last.get("exit") if last.get("exit") is not None else job.exit if job else None
-    return FAILED, cause(read_tail(log) if log else "", code, said)
+    return FAILED, cause(_tail(log), code, said)
 
 
 def _unfinished(submission: Submission) -> str:
@@ -157,9 +174,18 @@ def _unfinished(submission: Submission) -> str:
     return ""
 
 
-def _age(submission: Submission) -> float:
-    """Seconds since a submission was written."""
-    return (datetime.now(UTC) - datetime.fromisoformat(submission.manifest["created"])).total_seconds()
+def _is_being_submitted(submission: Submission) -> bool:
+    """Whether sbatch has not been called yet, or has not answered."""
+    age = (datetime.now(UTC) - datetime.fromisoformat(submission.manifest["created"])).total_seconds()
+    return is_young(submission) if submission.asked else age < SUBMITTING
+
+
+def _tail(log: Path | None) -> str:
+    """End of a log, which may be another user's."""
+    try:
+        return read_tail(log) if log else ""
+    except OSError:
+        return ""
 
 
 def log_of(submission: Submission, index: int, record: dict[str, Any]) -> Path | None:
@@ -169,4 +195,4 @@ def log_of(submission: Submission, index: int, record: dict[str, Any]) -> Path |
     last = record["attempts"][-1]
     rank = submission.log_file(index, last["job_id"], last["number"], str(last["first_dead_rank"] or 0))
     batch = submission.folder / "logs" / f"{last['job_id']}.batch.log"
-    return next((file for file in (rank, batch) if file.is_file()), None)
+    return next((file for file in (rank, batch) if os.path.isfile(file)), None)

@@ -1,20 +1,22 @@
 """A submission on disk: points frozen before anything is queued, and what became of their elements.
 
-<runs_dir>/submissions/<time>-<job>-<id>/
+<runs_dir>/submissions/<time>-<job>-<id>/    the time is UTC with microseconds, so that names sort by age
     submission.json     job, code snapshot, resources, points
     points/0000.yaml    the whole configuration of a point, resolved
     script.sbatch       the script as it was given to sbatch
-    jobs.json           the arrays that were queued
+    jobs.json           the arrays that were queued, and the one that sbatch was called for and has not answered about
     elements/0000.json  attempts of an element, as its driver saw them
     results/0000.json   what the job returned
     logs/               output of the batch scripts
 """
 
 import dataclasses
-import time
+import os
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,11 @@ from common.files import atomic_folder, read_json, write_json
 from common.remove import remove_aside, set_aside
 from conf.schema import ClusterConfig, Config
 from conf.schema.kinds import typed
+from slurm.ownership import foreign, shut, tree
+from slurm.snapshot import altered
 
 FOLDER = "submissions"
+KEYS = {"job", "name", "created", "snapshot", "workdir", "python", "cluster", "points", "after"}
 RUNNING, REQUEUED, FINISHED, FAILED, SUPERSEDED = "running", "requeued", "finished", "failed", "superseded"
 
 
@@ -58,6 +63,16 @@ class Array:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A call of sbatch that has not answered (yet)."""
+
+    first: int
+    count: int
+    time: float
+    """When it was called, in seconds since the epoch."""
+
+
+@dataclass(frozen=True)
 class Submission:
     """A submission folder."""
 
@@ -66,9 +81,12 @@ class Submission:
 
     @classmethod
     def read(cls, folder: str | Path) -> "Submission":
-        """The submission in ``folder``. Raises UserError where there is none."""
-        folder = Path(folder)
-        return cls(folder, read_json(folder / "submission.json"))
+        """The submission in ``folder``. Raises UserError where there is none, or it cannot be read."""
+        file = Path(folder) / "submission.json"
+        manifest = _read(file)
+        if not isinstance(manifest, dict) or not manifest.keys() >= KEYS:
+            raise UserError(f"{file} is not the record of a submission; remove its folder")
+        return cls(Path(folder), manifest)
 
     @property
     def cluster(self) -> ClusterConfig:
@@ -87,17 +105,45 @@ class Submission:
 
     @property
     def arrays(self) -> list[Array]:
-        """What was queued; empty where nothing was (yet)."""
+        """What was queued; empty where nothing was (yet). Raises UserError where the record of it is damaged."""
+        return [Array(**array) for array in self._jobs["arrays"]]
+
+    @property
+    def asked(self) -> Asked | None:
+        """The call of sbatch of which nobody knows what became. Raises UserError likewise."""
+        asked = self._jobs["asked"]
+        return Asked(**asked) if asked else None
+
+    @property
+    def _jobs(self) -> dict[str, Any]:
         file = self.folder / "jobs.json"
-        return [Array(**array) for array in read_json(file)["arrays"]] if file.is_file() else []
+        found = {"arrays": [], "asked": None} | (_read(file) if os.path.lexists(file) else {})
+        for array in found["arrays"]:
+            if not re.fullmatch(r"[0-9]+", str(array["job_id"])):
+                raise UserError(f"{file}: {array['job_id']!r} is no job id; write the one that squeue shows for this submission")
+        return found
+
+    def queued(self, arrays: Sequence[Array], asked: Asked | None = None) -> None:
+        """Record what was queued, and what sbatch is called for now."""
+        known = {"arrays": [dataclasses.asdict(array) for array in arrays], "asked": dataclasses.asdict(asked) if asked else None}
+        write_json(self.folder / "jobs.json", known)
 
     def remove(self) -> None:
         """Remove the folder of a submission that this process has just frozen, and of which nothing is queued."""
         remove_aside(set_aside(self.folder))
 
-    def queued(self, arrays: Sequence[Array]) -> None:
-        """Record what was queued."""
-        write_json(self.folder / "jobs.json", {"arrays": [dataclasses.asdict(array) for array in arrays]})
+    @property
+    def token(self) -> str:
+        """End of the names of its jobs, by which they are found where sbatch did not say their ids."""
+        return f":{self.folder.name.rpartition('-')[2]}"
+
+    def foreign(self) -> str:
+        """Why what an element runs, its code included, is not this user's own alone; empty where it is."""
+        try:
+            files = [self.folder, self.folder / "submission.json", *tree(self.folder / "points")]
+            return foreign(files) or altered(self.snapshot)
+        except OSError as error:
+            return f"{error.filename} cannot be read ({error.strerror})"
 
     def jobs_of(self, element: int) -> list[str]:
         """SLURM ids of an element, one for each array that covers it."""
@@ -114,7 +160,10 @@ class Submission:
     def element(self, element: int) -> dict[str, Any]:
         """State and attempts of an element; state is empty before its first attempt."""
         file = self.element_file(element)
-        return read_json(file) if file.is_file() else {"state": "", "attempts": []}
+        found = _read(file) if os.path.lexists(file) else {"state": "", "attempts": []}
+        if not isinstance(found, dict) or not found.keys() >= {"state", "attempts"}:
+            raise UserError(f"{file} is not the record of an element; remove it, and the element starts afresh")
+        return found
 
     def result_file(self, element: int) -> Path:
         """Where rank 0 writes what the job returned."""
@@ -132,7 +181,8 @@ def freeze(
     """Write a submission folder for points with one and the same resource request; ``workdir``: where they run, by default here;
     ``mark``: end of the folder's name, by default random."""
     first = points[0].config
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{job}-{mark or uuid.uuid4().hex[:6]}"
+    now = datetime.now(UTC)
+    name = f"{now:%Y%m%dT%H%M%S.%fZ}-{job}-{mark or uuid.uuid4().hex[:8]}"
     folder = Path(first.runs_dir).absolute() / FOLDER / name
     with atomic_folder(folder) as aside:
         for part in ("points", "elements", "results", "logs"):
@@ -144,12 +194,21 @@ def freeze(
             (aside / row["config"]).write_text(OmegaConf.to_yaml(OmegaConf.structured(point.config)), encoding="utf-8")
         cluster = dataclasses.asdict(first.cluster)
         manifest = {
-            "kind": "submission", "job": job, "name": first.name, "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "kind": "submission", "job": job, "name": first.name, "created": f"{now:%Y-%m-%dT%H:%M:%S.%fZ}",
             "snapshot": str(snapshot), "workdir": str(workdir or Path.cwd()), "python": python, "cluster": cluster,
             "points": rows, "after": list(after),
         }  # fmt: skip
         write_json(aside / "submission.json", manifest)
+        shut(aside)
     return Submission(folder, manifest)
+
+
+def _read(file: Path) -> Any:
+    """JSON that may be another user's. Raises UserError where it cannot be read."""
+    try:
+        return read_json(file)
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror})") from error
 
 
 def submissions(runs_dir: str | Path) -> Iterator[Submission]:

@@ -1,7 +1,9 @@
 """One way to submit: points frozen, code copied, one array for each distinct resource request, and the prompt is back."""
 
 import dataclasses
+import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +14,11 @@ from slurm.commands import SlurmError, Unreachable, run, sbatch
 from slurm.script import batch_script
 from slurm.site import read_site
 from slurm.snapshot import take_snapshot
-from slurm.submission import Array, Point, Submission, freeze
+from slurm.submission import Array, Asked, Point, Submission, freeze
+from slurm.unanswered import arrays_of, find, settled
+
+PATIENCE = 20.0
+"""Seconds for which a job is looked for of which sbatch did not say the id."""
 
 
 @dataclass
@@ -74,7 +80,7 @@ def queue(submission: Submission, dependency: str = "", elements: Sequence[int] 
     """Submit a submission's elements (all, or those given) as arrays of at most `MaxArraySize` each; with requeue=chain several times.
 
     Returns all its arrays, which are recorded too."""
-    cluster, arrays = submission.cluster, submission.arrays
+    cluster, arrays = submission.cluster, settled(submission)
     if cluster.requeue == "chain" and cluster.chain < 1:
         raise UserError(f"cluster.chain={cluster.chain} submits nothing; give 1 or more")
     limit = max_array_size()
@@ -87,18 +93,45 @@ def queue(submission: Submission, dependency: str = "", elements: Sequence[int] 
         for _ in range(cluster.chain if cluster.requeue == "chain" else 1):
             file = submission.folder / "script.sbatch"
             with atomic_file(file, "w", encoding="utf-8") as stream:
+                os.fchmod(stream.fileno(), 0o644)
                 stream.write(batch_script(submission, first, count, waits, tasks))
-            arrays.append(Array(sbatch(str(file)), first, count))
+            arrays.append(_call(submission, arrays, file, first, count))
             submission.queued(arrays)
             waits = f"afterany:{arrays[-1].job_id}"
     return arrays
 
 
+def _call(submission: Submission, arrays: Sequence[Array], script: Path, first: int, count: int) -> Array:
+    """Call sbatch; the array that it made. It is looked for by its name where sbatch fails or says no id, since SLURM may have taken it
+    all the same; the record tells of the call before it is made, so that others look too if this process does not come to it."""
+    submission.queued(arrays, Asked(first, count, time.time()))
+    try:
+        return Array(sbatch(str(script)), first, count)
+    except SlurmError as error:
+        unsure = isinstance(error, Unreachable)
+        if found := find(submission, PATIENCE if unsure else 0):
+            return found
+        if unsure:
+            raise Unreachable(f"{error}; {submission.folder} may have been queued, so the same command looks for it first") from error
+        submission.queued(arrays)
+        raise
+
+
 def resubmit(folder: Path, indices: Sequence[int]) -> Receipt:
-    """Queue some elements of a submission again, with its frozen points and its code."""
+    """Queue some elements of a submission again, with its frozen points and its code. Raises UserError where those are not this user's."""
     submission = Submission.read(folder)
+    refuse_foreign(submission)
+    if len(arrays := arrays_of(submission)) > len(submission.arrays):  # it was taken after all
+        submission.queued(arrays)
+        raise UserError(f"{folder} was queued as job {arrays[-1].job_id} though sbatch did not say so; look at jobs.status again")
     queue(submission, elements=sorted(indices))
     return Receipt([submission])
+
+
+def refuse_foreign(submission: Submission) -> None:
+    """Raise UserError where a submission, or the code that it runs, is not this user's own alone: it would run with this user's rights."""
+    if why := submission.foreign():
+        raise UserError(f"{why}, so {submission.folder} is not queued from here; give the job's own command instead")
 
 
 def max_array_size() -> int:

@@ -12,8 +12,8 @@ from jobs.views.rows import UNHAPPY
 from slurm.commands import run
 from slurm.goodput import goodput
 from slurm.states import Seen, survey
-from slurm.submission import FOLDER
-from slurm.submit import Receipt, resubmit
+from slurm.submission import FOLDER, Submission
+from slurm.submit import Receipt, refuse_foreign, resubmit
 
 JOB = re.compile(r"\d+(_\d+)?")
 console = Console(highlight=False, soft_wrap=True)
@@ -40,12 +40,14 @@ def retry(config: Config, target: str) -> list[Receipt]:
     chosen = [element for element in find(config, target) if element.state.name in UNHAPPY]
     if not chosen:
         raise UserError(f"status.retry={target}: all of it has finished, is queued or runs")
-    _list(chosen, "would be queued again" if config.dry_run else "queued again")
-    if config.dry_run:
-        return []
     folders: dict[Path, list[int]] = {}
     for element in chosen:
         folders.setdefault(element.submission.folder, []).append(element.index)
+    for folder in folders:
+        refuse_foreign(Submission.read(folder))
+    _list(chosen, "would be queued again" if config.dry_run else "queued again")
+    if config.dry_run:
+        return []
     receipts = [resubmit(folder, indices) for folder, indices in folders.items()]
     console.print(f"as job {', '.join(receipt.job_ids[-1] for receipt in receipts)}")
     return receipts

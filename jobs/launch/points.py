@@ -21,6 +21,7 @@ from slurm.queue import living
 from slurm.script import batch_script
 from slurm.submission import Point, Submission, submissions
 from slurm.submit import Receipt, prepare, submit
+from slurm.unanswered import settled
 from slurm.wait import wait_for
 
 
@@ -130,16 +131,14 @@ def refuse_equal_homes(points: Sequence[Point]) -> None:
 
 
 def is_queued(job: str, points: Sequence[Point]) -> dict[str, str]:
-    """{home: job id} of those points that wait or run already."""
+    """{home: job id} of those points that wait or run already, whoever submitted them. Raises UserError where that cannot be told (yet)."""
     here = {str(Path(point.home).absolute()): point.home for point in points}
-    candidates = [
-        (here[home], job_id)
-        for submission in submissions(points[0].config.runs_dir)
-        if submission.manifest["job"] == job
-        for row in submission.points
-        if (home := str(Path(row["home"]).absolute())) in here
-        for job_id in submission.jobs_of(row["index"])
-    ]
+    candidates = []
+    for submission in submissions(points[0].config.runs_dir):
+        mine = {row["index"]: home for row in submission.points if (home := str(Path(row["home"]).absolute())) in here}
+        if mine and submission.manifest["job"] == job:
+            arrays = settled(submission)
+            candidates += [(here[home], job_id) for index, home in mine.items() for one in arrays if (job_id := one.job_of(index))]
     alive = living([job_id for _, job_id in candidates])
     return {home: job_id for home, job_id in candidates if job_id in alive and job_id != element_id()}
 

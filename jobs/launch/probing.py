@@ -161,7 +161,7 @@ class BySlurm(Probing):
     def _drain(self) -> None:
         note_failures(self.run)
         for line in outbox.drain(self.run):
-            say(f"queued the probe {line}")
+            say(line)
 
     def _work(self) -> None:
         while task := self.tasks.get():
@@ -203,7 +203,8 @@ def note_failures(run: Path) -> None:
             continue
         state, cause = outbox.state(known)
         if state == FAILED:
-            write_json(failure_file(run, step), {"step": step, "cause": cause, "job": known["jobs"][-1], "submission": known["submission"]})
+            job = (outbox.jobs_of(known) or [""])[-1]
+            write_json(failure_file(run, step), {"step": step, "cause": cause, "job": job, "submission": known["submission"]})
 
 
 def settle(run: Path) -> None:
