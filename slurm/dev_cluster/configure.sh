@@ -91,6 +91,8 @@ write_gpus() { # NODES: SLURM wants character devices, and links to one do
 }
 
 write_accounting() { # HOST
+  local password
+  password=$(head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n')
   cat >"$F/etc/slurmdbd.conf" <<CONF
 AuthType=auth/munge
 AuthInfo=socket=$F/run/munge.socket
@@ -102,16 +104,14 @@ SlurmUser=$(id -un)
 LogFile=$F/log/slurmdbd.log
 PidFile=$F/run/slurmdbd.pid
 StorageType=accounting_storage/mysql
-StorageHost=127.0.0.1
-StoragePort=$((PORT + 2))
+StorageHost=localhost
 StorageUser=slurm
-StoragePass=slurm
+StoragePass=$password
 StorageLoc=slurm_acct_db
 CONF
-  chmod 600 "$F/etc/slurmdbd.conf"  # slurmdbd refuses one that others can read
   cat >"$F/etc/init.sql" <<SQL
 CREATE DATABASE IF NOT EXISTS slurm_acct_db;
-CREATE USER IF NOT EXISTS 'slurm'@'127.0.0.1' IDENTIFIED BY 'slurm';
-GRANT ALL ON slurm_acct_db.* TO 'slurm'@'127.0.0.1';
+CREATE USER IF NOT EXISTS 'slurm'@'localhost' IDENTIFIED BY '$password';
+GRANT ALL ON slurm_acct_db.* TO 'slurm'@'localhost';
 SQL
 }

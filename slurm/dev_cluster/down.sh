@@ -3,7 +3,7 @@
 # Logs and accounting stay until the next boot; --remove removes the folder.
 set -u
 . "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
-[ -e "$SLURM_CONF" ] || exit 0
+[ -e "$MARK" ] || exit 0
 
 stop() { # PIDFILE NAME
   local pid

@@ -10,7 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/settings.sh"
 . "$here/configure.sh"
 
-for daemon in munged mariadbd mariadb-install-db slurmdbd slurmctld slurmd sinfo; do
+for daemon in munged mariadbd mariadb-install-db mariadb slurmdbd slurmctld slurmd sinfo; do
   command -v $daemon >/dev/null || die "$daemon is missing; on Debian and Ubuntu: apt-get install --no-install-recommends \
 slurmctld slurmd slurm-client slurmdbd munge mariadb-server-core mariadb-client-core"
 done
@@ -26,21 +26,24 @@ wait_for() { # SECONDS WHAT COMMAND...
 }
 
 start_munge() {
-  (umask 077 && head -c 1024 /dev/urandom >"$F/munge/key")
-  munged --key-file="$F/munge/key" --seed-file="$F/munge/seed" --num-threads=4 \
+  head -c 1024 /dev/urandom >"$F/munge/key"
+  # --force: a socket that other users cannot reach, as here, is refused otherwise
+  munged --force --key-file="$F/munge/key" --seed-file="$F/munge/seed" --num-threads=4 \
     --socket="$F/run/munge.socket" --pid-file="$F/run/munged.pid" --log-file="$F/log/munged.log"
 }
 
 start_accounting() {
   write_accounting "$host"
   mariadb-install-db --no-defaults --user="$(id -un)" --datadir="$F/db" --skip-test-db \
-    --auth-root-authentication-method=normal --skip-name-resolve >"$F/log/mariadb-install.log" 2>&1
+    --auth-root-authentication-method=socket --auth-root-socket-user="$(id -un)" --skip-name-resolve >"$F/log/mariadb-install.log" 2>&1
+  # no port at all: a socket within a folder that is ours alone; whoever booted it comes in by his user id, slurmdbd by its password, and
+  # no account may read or write files
   setsid mariadbd --no-defaults --user="$(id -un)" --datadir="$F/db" --socket="$F/run/mariadb.socket" \
-    --pid-file="$F/run/mariadbd.pid" --bind-address=127.0.0.1 --port=$((PORT + 2)) --skip-name-resolve --skip-log-bin \
+    --pid-file="$F/run/mariadbd.pid" --skip-networking --secure-file-priv="$F/none" --skip-name-resolve --skip-log-bin \
     --innodb-buffer-pool-size=32M --innodb-log-file-size=16M --innodb-flush-log-at-trx-commit=0 --innodb-lock-wait-timeout=900 \
     --performance-schema=OFF --init-file="$F/etc/init.sql" >"$F/log/mariadbd.log" 2>&1 &
-  wait_for 60 MariaDB bash -c "exec 3<>/dev/tcp/127.0.0.1/$((PORT + 2))"
-  slurmdbd
+  wait_for 60 MariaDB mariadb --no-defaults --socket="$F/run/mariadb.socket" --execute="SELECT 1"
+  MYSQL_UNIX_PORT="$F/run/mariadb.socket" slurmdbd
   wait_for 60 slurmdbd sacctmgr --noheader show cluster
   # a job under another account than `lab` is refused; limits are checked too, as sites do
   sacctmgr --immediate --quiet add cluster terzi >/dev/null
@@ -58,15 +61,15 @@ start_slurm() {
   wait_for 60 "accounting of a first job" bash -c '[ "$(sacct --noheader --allocations --parsable2 --format=State --jobs=1)" = COMPLETED ]'
 }
 
-[ ! -e "$SLURM_CONF" ] || "$here/down.sh"
-[ ! -d "$F" ] || [ -e "$SLURM_CONF" ] || rmdir "$F" 2>/dev/null || die "$F holds other things; set TERZI_CLUSTER to another folder"
-rm -rf "$F"
-for port in $PORT $((PORT + 1)) $((PORT + 2)) $(seq $((PORT + 11)) $((PORT + 10 + NODES))); do
+if [ -e "$MARK" ]; then "$here/down.sh" --remove; fi
+[ ! -d "$F" ] || rmdir "$F" 2>/dev/null || die "$F holds other things; set TERZI_CLUSTER to another folder"
+for port in $PORT $((PORT + 1)) $(seq $((PORT + 11)) $((PORT + 10 + NODES))); do
   ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || die "port $port is taken; set TERZI_CLUSTER_PORT to another number"
 done
-umask 022
-mkdir -p "$F"/{etc,run,log,state,dev,spool}
-mkdir -m 700 "$F"/{munge,db}
+mkdir -p "$(dirname "$F")"
+mkdir -m 700 "$F" || die "somebody else has just made $F; set TERZI_CLUSTER to another folder"
+touch "$MARK"
+mkdir "$F"/{etc,run,log,state,dev,spool,munge,db,none}
 for node in $(seq -f n%g "$NODES"); do mkdir "$F/spool/$node"; done
 # what a failed boot has started is stopped again, and its last words are shown
 trap 'status=$?; [ $status = 0 ] || { tail -n 3 "$F"/log/*.log >&2 || true; "$here/down.sh"; }; exit $status' EXIT
@@ -88,4 +91,4 @@ start_munge
 start_accounting
 start_slurm
 say "$NODES nodes of $CPUS CPUs and $GPUS fake GPUs are up in $F; stop them with slurm/dev_cluster/down.sh"
-echo "export SLURM_CONF=$SLURM_CONF"
+printf 'export SLURM_CONF=%q\n' "$SLURM_CONF"
