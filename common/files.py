@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,11 +64,11 @@ def atomic_file(path: str | Path, mode: str = "wb", **kwargs: Any) -> Iterator[A
 
 
 @contextmanager
-def atomic_folder(path: str | Path, kind: str = "", keep: bool = False) -> Iterator[Path]:
+def atomic_folder(path: str | Path, kind: str = "", keep: bool = False, names: Collection[str] = ()) -> Iterator[Path]:
     """A folder to fill that appears under ``path`` only once the block has ended without an error.
 
     It replaces a former one that was written with a manifest of ``kind``, and nothing else (see `common.remove`): UserError is raised
-    before the block is entered, or with ``keep`` what is there stays under another name, which is told."""
+    before the block is entered, or with ``keep`` what is there stays under another name, which is told. ``names``: as for `strange`."""
     path = Path(path)
     if not keep:
         refuse_strange(path, kind)
@@ -77,12 +77,12 @@ def atomic_folder(path: str | Path, kind: str = "", keep: bool = False) -> Itera
     aside.mkdir()
     try:
         yield aside
-        for folder, _, names in os.walk(aside):
-            for name in names:
+        for folder, _, files in os.walk(aside):
+            for name in files:
                 with Path(folder, name).open("rb") as file:
                     os.fsync(file.fileno())
             fsync_folder(folder)
-        former = _make_way(path, kind, keep)
+        former = _make_way(path, kind, keep, names)
         put_in_place(aside, path)
         if former:
             remove_aside(former)
@@ -90,16 +90,17 @@ def atomic_folder(path: str | Path, kind: str = "", keep: bool = False) -> Itera
         remove_aside(aside, ignore_errors=True)
 
 
-def _make_way(path: Path, kind: str, keep: bool) -> Path | None:
+def _make_way(path: Path, kind: str, keep: bool, names: Collection[str]) -> Path | None:
     """Take what is at ``path`` from there; returns where it is, for removal, if it is ours."""
     if not os.path.lexists(path):
         return None
-    reason = strange(path, kind)
-    if reason and keep:
+    reason = strange(path, kind, names)
+    if reason and not keep:
+        refuse_strange(path, kind)
+    if reason:
         told = escape(f"warning: {path} is not replaced ({reason}); it is {move_away(path).name} now, beside the new one")
         say(f"[yellow]{told}[/yellow]")
         return None
-    refuse_strange(path, kind)
     return set_aside(path)
 
 

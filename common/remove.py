@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 
 from common.errors import UserError
@@ -27,8 +28,10 @@ def aside_of(path: str | Path) -> Path:
     return path.with_name(f"{ASIDE}{path.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
 
 
-def strange(folder: str | Path, kind: str) -> str | None:
-    """Why ``folder`` is not one that we wrote with a manifest of ``kind``; None where it is, where it is empty, and where there is none."""
+def strange(folder: str | Path, kind: str, names: Collection[str] = ()) -> str | None:
+    """Why ``folder`` is not one that we wrote with a manifest of ``kind``; None where it is, where it is empty, and where there is none.
+
+    ``names``: all that its writer ever writes into it; then it is ours without its manifest too, if it holds nothing else."""
     folder = Path(folder)
     if folder.is_symlink():
         return "it is a link"
@@ -36,7 +39,8 @@ def strange(folder: str | Path, kind: str) -> str | None:
         return None
     if not folder.is_dir():
         return "it is no folder"
-    if not any(folder.iterdir()):
+    found = _files(folder)
+    if not found or (names and set(found) <= {MANIFEST, *names}):
         return None
     try:
         known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -47,12 +51,14 @@ def strange(folder: str | Path, kind: str) -> str | None:
         return f"its {MANIFEST} is damaged"
     if known.get("kind") != kind:
         return f"its {MANIFEST} is not that of a {kind}"
-    for home, _, names in os.walk(folder):  # does not follow links
-        for name in sorted(names):
-            path = Path(home, name)
-            if str(path.relative_to(folder)) not in listed and not path.is_symlink():
-                return f"it holds {path.relative_to(folder)}, which its {MANIFEST} does not list"
-    return None
+    others = sorted(set(found) - listed)
+    return f"it holds {others[0]}, which its {MANIFEST} does not list" if others else None
+
+
+def _files(folder: Path) -> list[str]:
+    """Files and links below ``folder`` by their path there; links are not followed."""
+    paths = (Path(home, name) for home, folders, names in os.walk(folder) for name in (*folders, *names))
+    return [str(path.relative_to(folder)) for path in paths if path.is_symlink() or not path.is_dir()]
 
 
 def refuse_strange(folder: str | Path, kind: str) -> None:

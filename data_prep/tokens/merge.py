@@ -58,7 +58,7 @@ class Merged:
     def restore(self, key: str) -> None:
         """Cut a shard's tokens out, back into its own folder, before the merged files are replaced."""
         home = self.folder / "shards" / key
-        with atomic_folder(home, KIND, keep=True) as aside:
+        with atomic_folder(home, KIND, keep=True, names=(BIN, IDX, ORIGINS)) as aside:
             shutil.copy2(home / manifest.NAME, aside)
             with (aside / BIN).open("wb") as tokens, (aside / IDX).open("wb") as lengths, (aside / ORIGINS).open("wb") as origins:
                 self._cut(key, tokens, lengths, origins)

@@ -32,7 +32,7 @@ def refuse_others(folder: Path, settings: dict[str, Any]) -> None:
             raise UserError(
                 f"{folder} holds tokens that jobs.prepare did not write; adopt them with prepare.adopt or choose another data.tokens"
             )
-        if "adopt" not in settings and folder.is_dir() and any(not path.name.startswith(ASIDE) for path in folder.iterdir()):
+        if "adopt" not in settings and folder.is_dir() and _strangers(folder):
             raise UserError(f"{folder} holds files that jobs.prepare did not write; choose another data.tokens, or move them")
         return
     begun = read_json(folder / SETTINGS)
@@ -41,6 +41,11 @@ def refuse_others(folder: Path, settings: dict[str, Any]) -> None:
         if before != now:
             what = "another tokenizer" if key == "tokenizer" else f"{key}={before}, now {key}={now}"
             raise UserError(f"{folder} was begun with {what}; choose another data.tokens or remove that folder")
+
+
+def _strangers(folder: Path) -> list[Path]:
+    """What a run that was cut off before `begin` cannot have left; shards are looked at one by one."""
+    return [path for path in folder.iterdir() if path.name != "shards" and not path.name.startswith(ASIDE)]
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

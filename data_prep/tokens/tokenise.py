@@ -87,7 +87,7 @@ def tokenise(shard: Shard, work: Work, encoder: BulkEncoder, report: Report, bad
     for backend in encoder.backends():
         reading = _Reading(shard, work, report, bad_before)
         try:
-            with atomic_folder(work.folder / "shards" / shard.key, KIND, keep=True) as aside:
+            with atomic_folder(work.folder / "shards" / shard.key, KIND, keep=True, names=(BIN, IDX, ORIGINS)) as aside:
                 written = _write(aside, encoder, backend, reading, work)
                 if any(stamp(known["path"]) != known["stamp"] for known in inputs):
                     raise UserError(f"{shard.title} changed while it was read; run the job again when nothing writes to it")

@@ -32,9 +32,26 @@ def test_what_a_link_points_at_stays(tmp_path):
     (ours / "inner" / "file").unlink()
     (ours / "inner").rmdir()
     (ours / "inner").symlink_to(theirs / "inner")  # the file that the manifest lists lies behind it
-    (ours / "more").symlink_to(theirs)
+    with pytest.raises(UserError, match="it holds inner, which"):
+        remove_folder(ours, "thing")
+    (ours / "inner").unlink()
+    (ours / "inner").mkdir()
+    (ours / "inner" / "file").symlink_to(theirs / "inner" / "file")
     remove_folder(ours, "thing")
     assert [path.name for path in tmp_path.iterdir()] == ["theirs"] and (theirs / "inner" / "file").read_text() == "content"
+
+
+@pytest.mark.parametrize("names", [(), ("file",)])
+def test_a_folder_of_links_is_not_an_empty_one(tmp_path, names):
+    theirs = made(tmp_path / "theirs")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "inner").symlink_to(theirs / "inner")
+    assert "it holds files" in strange(tmp_path / "out", "thing", names)
+    (tmp_path / "out" / "inner").unlink()
+    (tmp_path / "out" / "manifest.json").write_text("{}")
+    assert bool(strange(tmp_path / "out", "thing", names)) == (not names)
+    (tmp_path / "out" / "notes").write_text("precious")
+    assert strange(tmp_path / "out", "thing", names)
 
 
 @pytest.mark.parametrize("listed", [5, {"inner/file": 1, "../theirs/file": 2}, ["notes.txt/.."], None])
