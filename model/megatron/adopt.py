@@ -3,17 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
-from megatron.core import dist_checkpointing
 from megatron.core.dist_checkpointing.dict_utils import nested_values
 from megatron.core.dist_checkpointing.mapping import ShardedTensor, ShardedTensorFactory
-from megatron.core.dist_checkpointing.strategies.base import LoadCommonStrategy
-from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
 from common.errors import UserError
-from model.megatron.checkpoint_io import read_metadata
+from model.megatron.checkpoint_io import load_tensors
+from model.megatron.metadata import read_metadata
 
 Leaf = ShardedTensor | ShardedTensorFactory
 _STACKED = "decoder.layers.self_attention.linear_proj.weight"
@@ -23,39 +20,21 @@ _FUSED = {"input_layernorm.": "self_attention.linear_qkv.layer_norm_", "pre_mlp_
 _NOT_THE_NET = ("optimizer.", "rng_state", "rerun_state")
 
 
-class _NoCommon(LoadCommonStrategy):
-    """Leaves common.pt alone: it is a pickle that anybody may have written, and holds arguments and no weights."""
-
-    def load_common(self, checkpoint_dir: str | Path) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
-    def load_sharded_objects(self, sharded_objects_state_dict: dict, checkpoint_dir: str | Path) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
-    def check_backend_compatibility(self, loaded_backend: str) -> None:
-        """Any will do."""
-
-    def check_version_compatibility(self, loaded_version: int) -> None:
-        """Any will do."""
-
-
 def load_megatron_lm(folder: str | Path, net: torch.nn.Module) -> None:
     """Fill the decoder `net` from a checkpoint in Megatron-Core's distributed format, such as Megatron-LM's `iter_0001000`.
 
     Layers may be stored stacked or one by one, norms under their own names or fused; the vocabulary may be filled up to another multiple.
     All ranks must call this. Raises UserError naming the tensor where the folder has another net.
     """
-    known = read_metadata(folder).state_dict_metadata
-    saved = {key: tuple(entry.size) for key, entry in known.items() if isinstance(entry, TensorStorageMetadata)}
+    metadata = read_metadata(folder, objects=True)
+    saved = {key: tuple(entry.size) for key, entry in metadata.state_dict_metadata.items()}
     with _stacked(net, _STACKED in saved):
         state = net.sharded_state_dict()
     wanted = {key: leaf for key, leaf in state.items() if isinstance(leaf, Leaf)}
     for leaf in wanted.values():
         leaf.key = next((name for name in _names(leaf.key) if name in saved), leaf.key)
     _check(folder, saved, wanted, net)
-    loaded = dist_checkpointing.load(wanted, str(folder), common_strategy=_NoCommon())
+    loaded = load_tensors(wanted, folder, metadata)
     net.load_state_dict(loaded, strict=False)
     _clear_filling(net)
 

@@ -6,7 +6,6 @@ ranks call it. Nothing is atomic and nothing is kept or removed here; that is th
 """
 
 import json
-import pickle
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,20 @@ from megatron.core import dist_checkpointing, parallel_state
 from megatron.core.dist_checkpointing.dict_utils import dict_list_map_outplace, nested_values
 from megatron.core.dist_checkpointing.mapping import LocalNonpersistentObject, ShardedTensor, ShardedTensorFactory
 from megatron.core.optimizer import MegatronOptimizer
-from torch.distributed.checkpoint.metadata import Metadata, TensorStorageMetadata
+from torch.distributed.checkpoint.metadata import Metadata
 
 from common.errors import UserError
 from common.files import make_folder
-from model.megatron.checkpoint_io import WriteHere, read_metadata
+from model.megatron.checkpoint_io import WriteHere, load_tensors
+from model.megatron.metadata import read_metadata
 from model.megatron.optimizer import get_step, load_moments, optimizer_name
 from model.megatron.rng import pack_rng, unpack_rng
 
 Leaf = ShardedTensor | ShardedTensorFactory
 _SHARDING = {"distrib_optim_sharding_type": "fully_reshardable"}
 _NOT_THE_NET = ("optimizer.", "rng.")
+_COMMON = {"state": str, "optimizer": str, "updates": int, "layout": dict}
+_RNG_BYTES = 1 << 24
 
 
 def save(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimizer, state: dict[str, Any]) -> None:
@@ -75,9 +77,8 @@ def load(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimize
     _check(folder, metadata, wanted.values())
     same_layout = {"context": 1, **common["layout"]} == _layout()  # saves from before context parallelism do not name it
     if same_layout:
-        size = metadata.state_dict_metadata[_rng_key()].size
-        wanted[_rng_key()] = ShardedTensor.from_rank_offsets(_rng_key(), torch.empty(size, dtype=torch.uint8))
-    loaded = dist_checkpointing.load(wanted, str(folder))
+        wanted[_rng_key()] = ShardedTensor.from_rank_offsets(_rng_key(), _room_for_rng(folder, metadata))
+    loaded = load_tensors(wanted, folder, metadata)
     _unwrap(model).load_state_dict(_fill(net, loaded), strict=False)
     load_moments(optimizer, _fill(optimized, loaded), common["updates"])
     if same_layout:
@@ -94,7 +95,7 @@ def load_model_only(folder: str | Path, model: torch.nn.Module) -> dict[str, Any
     net = _unwrap(model).sharded_state_dict()
     wanted = _leaves(net)
     _check(folder, metadata, wanted.values())
-    _unwrap(model).load_state_dict(_fill(net, dist_checkpointing.load(wanted, str(folder))), strict=False)
+    _unwrap(model).load_state_dict(_fill(net, load_tensors(wanted, folder, metadata)), strict=False)
     return json.loads(common["state"])
 
 
@@ -122,13 +123,26 @@ def _rng_key() -> str:
     return f"rng.rank_{torch.distributed.get_rank():05d}"
 
 
+def _room_for_rng(folder: str | Path, metadata: Metadata) -> torch.Tensor:
+    """Where the states of this rank's generators are read to."""
+    found = metadata.state_dict_metadata.get(_rng_key())
+    if found is None or len(found.size) != 1 or found.size[0] > _RNG_BYTES or found.properties.dtype != torch.uint8:
+        raise UserError(f"{folder} has no states of the random generators that could be read; choose another save")
+    return torch.empty(found.size, dtype=torch.uint8)
+
+
 def _read_common(folder: str | Path) -> dict[str, Any]:
     """Plain values of a checkpoint."""
     path = Path(folder) / "common.pt"
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise UserError(f"{path} is missing, damaged or not ours ({str(error).splitlines()[0]}); choose another save") from error
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        kinds = {name: type(found[name]) for name in _COMMON}
+        if kinds != _COMMON:
+            raise ValueError("it holds other values than a save")
+        return found
+    except Exception as error:  # a damaged file raises whatever its bytes happen to say
+        why = str(error).splitlines() or [type(error).__name__]
+        raise UserError(f"{path} is missing, damaged or not ours ({why[0]}); choose another save") from error
 
 
 def _leaves(*structures: Any) -> dict[str, Leaf]:
@@ -162,7 +176,7 @@ def _rename_master_weights(metadata: Metadata, leaves: Iterable[Leaf]) -> None:
 
 def _check(folder: str | Path, metadata: Metadata, leaves: Iterable[Leaf]) -> None:
     """Raise the same UserError on every rank where the checkpoint does not hold exactly the tensors asked for."""
-    saved = {key: tuple(entry.size) for key, entry in metadata.state_dict_metadata.items() if isinstance(entry, TensorStorageMetadata)}
+    saved = {key: tuple(entry.size) for key, entry in metadata.state_dict_metadata.items()}
     wanted = {part.key: part.global_shape for leaf in leaves for part in nested_values([_build(leaf)])}
     ranks: list[dict[str, tuple[int, ...]]] = [{}] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(ranks, wanted)

@@ -1,22 +1,20 @@
-"""How `checkpoint` meets the disk: files written by this very process, metadata read without running what a pickle asks for."""
+"""How `checkpoint` meets the disk: files written by this very process, and tensors read without running what a pickle asks for."""
 
-import enum
-import io
-import pickle
 import queue
 from pathlib import Path
 from typing import Any
 
-import torch.distributed.checkpoint.metadata  # noqa: F401 - the restricted unpickler looks its classes up
-from megatron.core.dist_checkpointing.core import CONFIG_FNAME
+import torch
+from megatron.core import dist_checkpointing
 from megatron.core.dist_checkpointing.strategies import filesystem_async
-from megatron.core.dist_checkpointing.strategies.torch import TorchDistSaveShardedStrategy
+from megatron.core.dist_checkpointing.strategies import torch as torch_strategies
+from megatron.core.dist_checkpointing.strategies.base import LoadCommonStrategy
+from megatron.core.dist_checkpointing.strategies.torch import TorchDistLoadShardedStrategy, TorchDistSaveShardedStrategy
+from torch.distributed.checkpoint import FileSystemReader
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.metadata import Metadata
 
 from common.errors import UserError
-
-_SAFE_MODULES = ("torch.distributed.checkpoint.", "torch.distributed._shard.", "megatron.core.dist_checkpointing.")
-_SAFE_NAMES = {("collections", "OrderedDict"), ("torch", "Size"), ("torch", "device"), ("torch.serialization", "_get_layout")}
 
 
 class WriteHere(TorchDistSaveShardedStrategy):
@@ -51,35 +49,61 @@ def _write(transforms: list, index: int, bucket: tuple) -> list | Exception:
     return results.get()[1]
 
 
-def _enum_member(owner: type, name: str) -> enum.Enum:
-    """What a pickle of Python 3.11.0 to 3.11.3 calls `getattr` for: a member of an enumeration, which is all that it gets here."""
-    if not (isinstance(owner, type) and issubclass(owner, enum.Enum)):
-        raise pickle.UnpicklingError(f"it asks for {name} of {owner}")
-    return owner[name]
+class _Reader(FileSystemReader):
+    """Reads tensors where a description says that they are, and no description itself: torch would unpickle it."""
+
+    def __init__(self, folder: str | Path, metadata: Metadata):
+        super().__init__(folder)
+        self.metadata = metadata
+
+    def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
+        """What was read before."""
+        return self.metadata
 
 
-class _Restricted(pickle.Unpickler):
-    """Unpickles descriptions of tensors and nothing else."""
+class _ReadHere(TorchDistLoadShardedStrategy):
+    """Megatron-Core's way to load tensors, by a description that was read and looked through before."""
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("builtins", "getattr"):
-            return _enum_member
-        if (module, name) in _SAFE_NAMES or (module == "torch" and isinstance(getattr(torch, name, None), torch.dtype)):
-            return super().find_class(module, name)
-        if f"{module}.".startswith(_SAFE_MODULES):
-            found = super().find_class(module, name)
-            if isinstance(found, type):
-                return found
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+    def __init__(self, metadata: Metadata):
+        super().__init__()
+        self.metadata = metadata
+
+    def load(self, sharded_state_dict: dict, checkpoint_dir: str | Path) -> dict[str, Any]:
+        """The tensors that are asked for; each is read with torch.load(weights_only=True)."""
+        former = torch_strategies._get_filesystem_reader
+        torch_strategies._get_filesystem_reader = lambda folder, **_: _Reader(folder, self.metadata)
+        try:
+            return super().load(sharded_state_dict, checkpoint_dir)
+        finally:
+            torch_strategies._get_filesystem_reader = former
 
 
-def read_metadata(folder: str | Path) -> Metadata:
-    """Description of the tensors in a checkpoint. Raises UserError where there is none, or one that no save of ours wrote."""
-    folder = Path(folder)
-    if not (folder / CONFIG_FNAME).is_file() or not (folder / ".metadata").is_file():
-        raise UserError(f"{folder} is not a complete Megatron checkpoint (it needs {CONFIG_FNAME} and .metadata); choose another save")
+class _NoCommon(LoadCommonStrategy):
+    """Leaves common.pt alone, a pickle that anybody may have written. Whoever needs it reads it himself, with weights_only=True."""
+
+    def load_common(self, checkpoint_dir: str | Path) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def load_sharded_objects(self, sharded_objects_state_dict: dict, checkpoint_dir: str | Path) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def check_backend_compatibility(self, loaded_backend: str) -> None:
+        """Any will do."""
+
+    def check_version_compatibility(self, loaded_version: int) -> None:
+        """Any will do."""
+
+
+def load_tensors(wanted: dict[str, Any], folder: str | Path, metadata: Metadata) -> dict[str, Any]:
+    """Tensors of the checkpoint in ``folder``, which ``metadata`` describes (`read_metadata`), in the places of ``wanted``.
+
+    All ranks call this. No pickle is opened but those of tensors, with weights_only=True. Raises UserError where a file is
+    damaged."""
     try:
-        metadata = _Restricted(io.BytesIO((folder / ".metadata").read_bytes())).load()
-    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{folder / '.metadata'} is damaged or not ours ({error}); choose another save") from error
-    return metadata
+        return dist_checkpointing.load(wanted, str(folder), sharded_strategy=_ReadHere(metadata), common_strategy=_NoCommon())
+    except CheckpointException as error:
+        why = next(iter(error.failures.values()))[0]
+        lines = str(why).strip().splitlines() or [type(why).__name__]
+        raise UserError(f"{folder} has tensors that cannot be read ({lines[0]}); choose another save") from error

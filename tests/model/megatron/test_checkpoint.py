@@ -13,7 +13,7 @@ import torch
 
 from common.errors import UserError
 from model.megatron import checkpoint
-from model.megatron.checkpoint_io import read_metadata
+from model.megatron.metadata import read_metadata
 from model.megatron.rng import pack_rng, unpack_rng
 
 STATE = {"step": 3, "tokens": 12345, "lr": 0.1 + 0.2, "position": {"phase": 0, "sample": 96}, "history": [1.5, math.inf]}
