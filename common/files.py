@@ -128,8 +128,10 @@ def read_json(path: str | Path) -> Any:
 
 
 def replace_link(link: str | Path, target: str) -> None:
-    """Point the symbolic link ``link`` at ``target`` (relative), atomically."""
+    """Point the symbolic link ``link`` at ``target`` (relative), atomically. Raises UserError where something else has its name."""
     link = Path(link)
+    if link.exists() and not link.is_symlink():
+        raise UserError(f"{link} is in the way of a link of that name; move it")
     aside = aside_of(link)
     os.symlink(target, aside)
     put_in_place(aside, link)

@@ -2,19 +2,30 @@
 
 from pathlib import Path
 
+from rich.markup import escape
+
+from common.progress import say
+from common.remove import strange
 from conf.schema import SaveConfig
-from model.training.saves import PROBE, Save, linked, list_saves, remove_save, save_name
+from model.training.saves import KIND, PROBE, Save, linked, list_saves, remove_save, save_name
 
 
 def apply_retention(run_dir: str | Path, config: SaveConfig, newest: int) -> list[Save]:
-    """Remove the saves of a run that ``config`` does not keep, and return them. ``newest`` is the save just made, which stays."""
-    saves = [save for save in list_saves(run_dir) if save.step <= newest]
+    """Remove the saves of a run that ``config`` does not keep, and return them. ``newest`` is the save just made, which stays.
+
+    A link among them, which may lead to somebody else's save, is neither counted nor touched; one that holds what no save wrote is named
+    in a warning and stays."""
+    saves = [save for save in list_saves(run_dir) if save.step <= newest and not save.folder.is_symlink()]
     results = Path(run_dir) / "eval"
     probed = {save.step for save in saves if (results / f"{save_name(save.step)}.json").is_file()}
     probed -= {save.step for save in saves if (results / "claims" / f"{save_name(save.step)}.json").is_file()}  # probed again right now
-    removed = superfluous(saves, config, probed, linked(run_dir, "best"))
-    for save in removed:
-        remove_save(save)
+    removed = []
+    for save in superfluous(saves, config, probed, linked(run_dir, "best")):
+        if reason := strange(save.folder, KIND):
+            say(f"[yellow]{escape(f'warning: the save {save.folder} stays, since {reason}')}[/yellow]")
+        else:
+            remove_save(save)
+            removed.append(save)
     return removed
 
 

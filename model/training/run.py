@@ -118,6 +118,9 @@ def open_run(config: Config) -> Run:
     Raises UserError with the differing keys when that one was started with another configuration.
     """
     folder = Path(config.run_dir)
+    theirs = checkpoints(folder).resolve().parent
+    if theirs != folder.resolve() and (theirs / CONFIG).is_file():
+        raise UserError(f"{checkpoints(folder)} is a link to the saves of another run, {theirs}; remove it, or choose another run=<name>")
     wanted = freeze(config)
     if not (folder / CONFIG).is_file():
         return Run(folder, wanted, {}, {}, {})

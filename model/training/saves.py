@@ -13,7 +13,7 @@ from common.progress import say
 from common.remove import remove_folder
 from conf.schema import ClusterConfig
 
-PROBE, RESUME = "probe", "resume"
+KIND, PROBE, RESUME = "save", "probe", "resume"
 _NAME = re.compile(r"step_(\d{7,})")
 
 
@@ -44,12 +44,18 @@ def save_name(step: int) -> str:
 
 def read_save(folder: str | Path) -> Save:
     """The save in ``folder`` (a link is followed). Raises UserError when there is none."""
-    folder = Path(folder).resolve()
+    return _read(Path(folder).resolve())
+
+
+def _read(folder: Path) -> Save:
     if not (folder / manifests.NAME).is_file():
         raise UserError(f"{folder} is not a save (no {manifests.NAME}); name a folder like <run>/checkpoints/step_0001000")
     manifest = manifests.read(folder)
-    if manifest.get("kind") != "save":
+    if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
         raise UserError(f"{folder / manifests.NAME} is not the manifest of a save; name a folder like <run>/checkpoints/step_0001000")
+    wrong = [key for key, kind in (("step", int), ("save", str), ("files", dict)) if not isinstance(manifest.get(key), kind)]
+    if wrong:
+        raise UserError(f"{folder / manifests.NAME} is damaged (its {wrong[0]} is none of a save); name another save")
     return Save(manifest["step"], folder, manifest)
 
 
@@ -83,7 +89,7 @@ def lead_warning(save: Save, cluster: ClusterConfig) -> str | None:
 def latest_valid(run_dir: str | Path) -> Save | None:
     """The newest save whose every byte is right, None when there is none. A broken one is named in a warning and passed over."""
     for folder, save in reversed(list(_found(run_dir))):
-        problem = verify(save) if save else f"{manifests.NAME} is missing or broken"
+        problem = verify(save) if save else f"{manifests.NAME} is missing, broken or of another step"
         if save and not problem:
             return save
         say(f"[yellow]warning: the save {folder} is broken ({problem}); the one before it is used[/yellow]")
@@ -92,7 +98,7 @@ def latest_valid(run_dir: str | Path) -> Save | None:
 
 def remove_save(save: Save) -> None:
     """Delete a save. Raises UserError where its folder is a link, or holds what no save wrote."""
-    remove_folder(save.folder, "save")
+    remove_folder(save.folder, KIND)
 
 
 def set_link(run_dir: str | Path, name: str, step: int) -> None:
@@ -108,10 +114,12 @@ def linked(run_dir: str | Path, name: str) -> int | None:
 
 
 def _found(run_dir: str | Path) -> Iterator[tuple[Path, Save | None]]:
-    """Folders that are named like saves, by step; None for one without a manifest that can be read."""
-    named = [(int(match[1]), path) for path in checkpoints(run_dir).glob("step_*") if (match := _NAME.fullmatch(path.name))]
-    for _, folder in sorted(named):
+    """Folders that are named like saves, by step, links to others among them as they are; None for one without a manifest that can be
+    read, or with that of another step."""
+    named = [(int(match[1]), path) for path in checkpoints(run_dir).resolve().glob("step_*") if (match := _NAME.fullmatch(path.name))]
+    for step, folder in sorted(named):
         try:
-            yield folder, read_save(folder)
+            save = _read(folder)
         except UserError:
-            yield folder, None
+            save = None
+        yield folder, save if save and save.step == step else None

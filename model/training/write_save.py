@@ -9,7 +9,7 @@ from typing import Any
 from common import manifest as manifests
 from common.files import atomic_folder, digest
 from model.megatron import ranks
-from model.training.saves import Save, checkpoints, read_save, save_name, set_link
+from model.training.saves import KIND, Save, checkpoints, read_save, save_name, set_link
 
 
 def write_save(
@@ -27,7 +27,7 @@ def write_save(
         files = _digests(aside)
         if ranks.is_first():
             seconds = round(time.monotonic() - begun, 2)
-            manifests.write(aside, manifests.describe("save", save=kind, step=step, **fields, seconds=seconds, files=files))
+            manifests.write(aside, manifests.describe(KIND, save=kind, step=step, **fields, seconds=seconds, files=files))
             check()
     if ranks.is_first():
         set_link(run_dir, "last", step)
@@ -39,7 +39,7 @@ def write_save(
 def _shared_folder(folder: Path) -> Iterator[Path]:
     """`atomic_folder` for all ranks: the same one, made and later renamed by rank 0."""
     with ExitStack() as stack:
-        aside = ranks.on_first(lambda: stack.enter_context(atomic_folder(folder, "save", keep=True)))
+        aside = ranks.on_first(lambda: stack.enter_context(atomic_folder(folder, KIND, keep=True)))
         yield aside
         ranks.barrier()
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -27,6 +28,7 @@ from model.nets.decoder import build_decoder
 from model.nets.pack import Pack
 from model.training.saves import PROBE, RESUME, read_save
 from model.training.write_save import write_save
+from tests.model.megatron import attacks
 
 
 def same_logits(folder, model) -> None:
@@ -80,6 +82,40 @@ def test_a_resume_save_is_exported_from_its_megatron_half(sweep_config, run_fold
     sweep_config.export.save = str(run_folder / "checkpoints" / "last")
     start(parallel, 77)
     same_logits(job(sweep_config), model)
+
+
+def test_a_save_of_a_stranger_runs_no_code(sweep_config, run_folder, encoders, tokenizer_folder, tmp_path):
+    model, parallel = encoders.random(11), ParallelConfig(threads=1)
+    optimizer = build_optimizer(distribute(model, parallel), OptimConfig(), parallel)
+    write_save(run_folder, 50, RESUME, lambda folder: checkpoint.save(folder / "megatron", model, optimizer, {"step": 50}), tokens=1)
+    for number, attack in enumerate(attacks.ALL):
+        theirs = shutil.copytree(run_folder, tmp_path / f"theirs_{number}", symlinks=True)
+        save = theirs / "checkpoints" / "step_0000050"
+        attacks.handed_over(save, attack, tmp_path / "hurt")
+        sweep_config.export.save, sweep_config.export.output = str(save), str(tmp_path / "exported")
+        with pytest.raises(UserError, match="choose another save") as told:
+            job(sweep_config)
+        assert "\n" not in str(told.value) and str(save) in str(told.value)
+        assert not (tmp_path / "hurt").exists() and not (tmp_path / "exported").exists()
+
+
+def test_an_export_replaces_an_export_and_nothing_else(sweep_config, run_folder, tmp_path):
+    sweep_config.export.save = str(run_folder / "checkpoints" / "step_0000020")
+    output = sweep_config.export.output = str(tmp_path / "out")
+    job(sweep_config)
+    sweep_config.export.save = str(run_folder / "checkpoints" / "step_0000010")
+    (tmp_path / "out" / "thesis.txt").write_text("do not lose")
+    with pytest.raises(UserError, match=r"out is not replaced: it holds thesis.txt, which its manifest.json does not list"):
+        job(sweep_config)
+    (tmp_path / "out" / "thesis.txt").rename(tmp_path / "thesis.txt")
+    (tmp_path / "out").rename(tmp_path / "theirs")
+    (tmp_path / "out").symlink_to("theirs")
+    with pytest.raises(UserError, match=r"out is not replaced: it is a link"):
+        job(sweep_config)
+    assert manifests.read(tmp_path / "theirs")["parent"]["step"] == 20
+    (tmp_path / "out").unlink()
+    (tmp_path / "theirs").rename(output)
+    assert manifests.read(job(sweep_config))["parent"]["step"] == 10
 
 
 def test_bad_input_is_named(sweep_config, run_folder, tmp_path):

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch.distributed.checkpoint.metadata import BytesStorageMetadata, MetadataIndex
 
+from common import manifest
+
 RNG = "rng.rank_00000"
 
 
@@ -58,8 +60,8 @@ def built(folder: Path, hurt: Path) -> None:
 def by_getattr(folder: Path, hurt: Path) -> None:
     """What Python 3.11.0 calls for enumerations, on something else."""
     owner = _global("torch.distributed.checkpoint.metadata", "Metadata")
-    members = b"".join(b"(" + part for part in [_global("builtins", "getattr")] * 2)
-    asked = members + owner + _text("__init__") + b"tR" + _text("__globals__") + b"tR"
+    member = _global("builtins", "getattr") + b"("
+    asked = member + member + owner + _text("__init__") + b"tR" + _text("__globals__") + b"tR"
     (folder / ".metadata").write_bytes(b"\x80\x04" + asked + b".")
 
 
@@ -74,7 +76,9 @@ def bytes_entry(folder: Path, hurt: Path) -> None:
         place.offset, place.length = file.stat().st_size, len(data.getvalue())
         with file.open("ab") as stream:
             stream.write(data.getvalue())
+        size = metadata.state_dict_metadata[RNG].size
         metadata.state_dict_metadata[RNG] = BytesStorageMetadata()
+        metadata.state_dict_metadata[RNG].size = size  # which is looked at before
         metadata.storage_data = {index: info for index, info in metadata.storage_data.items() if index.fqn != RNG}
         metadata.storage_data[MetadataIndex(RNG)] = place
 
@@ -124,19 +128,16 @@ def another_backend(folder: Path, hurt: Path) -> None:
     (folder / "metadata.json").write_text(json.dumps({"sharded_backend": "zarr", "common_backend": "torch"}))
 
 
-READ = [
-    dotted,
-    by_psutil,
-    bomb,
-    bomb_within,
-    built,
-    by_getattr,
-    bytes_entry,
-    another_backend,
-    *map(elsewhere, ("../x.distcp", "/etc/passwd")),
-]
+OUTSIDE = [elsewhere(path) for path in ("../x.distcp", "/tmp/x.distcp", "a/../../x.distcp", ".metadata")]
+READ = [dotted, by_psutil, bomb, bomb_within, built, by_getattr, bytes_entry, another_backend, *OUTSIDE]
 """Those that reading the description finds."""
 ALL = [*READ, tensor_files, common, common_pickle]
+
+
+def handed_over(save: Path, attack: Callable[[Path, Path], None], hurt: Path) -> None:
+    """Attack the Megatron half of a whole save, and list its files as they are then."""
+    attack(save / "megatron", hurt)
+    manifest.write(save, manifest.read(save) | {"files": manifest.digests(save)})
 
 
 def edit(folder: Path, change: Callable[[Any], None]) -> None:

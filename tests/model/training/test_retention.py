@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from common.claim import Claim
+from common.errors import UserError
 from common.files import write_json
 from conf.schema import SaveConfig
 from model.training.retention import apply_retention, superfluous
-from model.training.saves import PROBE, RESUME, Save, list_saves, save_name, set_link
+from model.training.saves import PROBE, RESUME, Save, list_saves, remove_save, save_name, set_link
 from model.training.write_save import write_save
 
 
@@ -55,6 +56,66 @@ def test_applied_to_a_run_folder(tmp_path):
     assert [save.step for save in removed] == [10]
     assert [save.step for save in list_saves(tmp_path)] == [0, 20, 30, 40]
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["best", "last", *map(save_name, (0, 20, 30, 40))]
+
+
+def small(folder: Path) -> None:
+    (folder / "weights").write_text("w")
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("kind", [PROBE, RESUME])
+def test_a_link_to_a_save_of_somebody_is_passed_over(tmp_path, kind):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for step in (0, 10, 20, 30, 40):
+        write_save(theirs, step, kind, small)
+        if step != 10:
+            write_save(ours, step, kind, small)
+            write_json(ours / "eval" / f"{save_name(step)}.json", {})
+    link = ours / "checkpoints" / save_name(10)
+    link.symlink_to(theirs / "checkpoints" / save_name(10))
+    write_json(ours / "eval" / f"{save_name(10)}.json", {})
+    before = content(theirs)
+    removed = apply_retention(ours, SaveConfig(keep_last=1, keep_probes=1), newest=40)
+    assert [save.step for save in removed] == [0, 20, 30] and link.is_symlink() and content(theirs) == before
+    assert [save.step for save in list_saves(ours)] == [10, 40]  # it is there for whoever reads
+    with pytest.raises(UserError, match="it is a link"):
+        remove_save(list_saves(ours)[0])
+    write_save(ours, 10, kind, small)  # that step is made here after all
+    assert not link.is_symlink() and content(theirs) == before
+
+
+def test_links_do_not_push_out_what_is_kept(tmp_path):
+    for step in (10, 20, 40):
+        write_save(tmp_path / "ours", step, RESUME, small)
+    theirs = write_save(tmp_path / "theirs", 30, RESUME, small)
+    (tmp_path / "ours" / "checkpoints" / save_name(30)).symlink_to(theirs.folder)
+    assert [save.step for save in apply_retention(tmp_path / "ours", SaveConfig(keep_last=2), newest=40)] == [10]
+
+
+def test_links_within_a_save_are_not_followed(tmp_path, capsys):
+    theirs = write_save(tmp_path / "theirs", 10, RESUME, small).folder
+    for step in (10, 20, 30):
+        write_save(tmp_path / "ours", step, RESUME, small)
+    home = tmp_path / "ours" / "checkpoints"
+    (home / save_name(10) / "weights").unlink()
+    (home / save_name(10) / "weights").symlink_to(theirs / "weights")  # moved elsewhere, linked here
+    (home / save_name(20) / "hf").symlink_to(theirs)
+    (home / save_name(20) / "notes.txt").write_text("do not lose")
+    assert [save.step for save in apply_retention(tmp_path / "ours", SaveConfig(keep_last=1), newest=30)] == [10]
+    assert (theirs / "weights").read_text() == "w" and (home / save_name(20) / "notes.txt").read_text() == "do not lose"
+    assert f"{save_name(20)} stays, since it holds" in capsys.readouterr().err.replace("\n", " ").replace("  ", " ")
+
+
+def test_a_run_folder_may_be_a_link(tmp_path):
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "scratch")
+    for step in (10, 20, 30):
+        write_save(tmp_path / "run", step, RESUME, small)
+    assert [save.step for save in apply_retention(tmp_path / "run", SaveConfig(keep_last=1), newest=30)] == [10, 20]
+    assert [path.name for path in (tmp_path / "scratch" / "checkpoints").iterdir() if not path.is_symlink()] == [save_name(30)]
 
 
 def test_a_save_that_is_being_probed_again_stays(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UserError
-from common.files import digest
+from common.files import digest, write_json
 from model.training.saves import (
     PROBE,
     RESUME,
@@ -105,6 +105,32 @@ def test_a_step_saved_again_replaces_what_was_there(tmp_path):
     assert first.manifest["files"] != again.manifest["files"]
     assert [save.kind for save in list_saves(tmp_path)] == [PROBE]
     assert verify(again) is None
+
+
+def test_what_is_no_save_of_that_name_is_kept_beside_the_new_one(tmp_path, capsys):
+    place = tmp_path / "checkpoints" / save_name(5)
+    place.mkdir(parents=True)
+    (place / "thesis.txt").write_text("do not lose")
+    save = write_save(tmp_path, 5, RESUME, fill)
+    assert verify(save) is None and save.folder == place
+    kept = next((tmp_path / "checkpoints").glob(f"{save_name(5)}.kept-*"))
+    assert (kept / "thesis.txt").read_text() == "do not lose" and kept.name in capsys.readouterr().err.replace("\n", "")
+    assert latest_valid(tmp_path).step == 5
+
+
+def test_a_link_to_a_save_of_another_step_is_none(tmp_path):
+    three(tmp_path / "theirs")
+    write_save(tmp_path / "ours", 100, RESUME, fill)
+    (tmp_path / "ours" / "checkpoints" / save_name(150)).symlink_to(tmp_path / "theirs" / "checkpoints" / save_name(200))
+    assert [save.step for save in list_saves(tmp_path / "ours")] == [100] and latest_valid(tmp_path / "ours").step == 100
+
+
+@pytest.mark.parametrize("known", [{"step": "5"}, {"files": ["a"]}, {"save": None}, []])
+def test_a_manifest_of_something_else_is_one_sentence(tmp_path, known):
+    save = write_save(tmp_path, 5, RESUME, fill)
+    write_json(save.folder / "manifest.json", {**save.manifest, **known} if known else known)
+    with pytest.raises(UserError, match=r"manifest\.json is"):
+        read_save(save.folder)
 
 
 def test_remove_and_link(tmp_path):

@@ -15,6 +15,7 @@ from conf.schema import Config
 from jobs import train
 from model.training.course import with_value
 from model.training.saves import PROBE, RESUME, list_saves, save_name, verify
+from tests.model.megatron import attacks
 
 
 def change(config: Config, **values) -> Config:
@@ -99,6 +100,17 @@ def test_decay_branch_repeats_the_decay_of_the_whole_run(config, metrics):
         train.run(change(elsewhere(branch, "seed_2"), seed=2))
     with pytest.raises(UserError, match="holds another net"):
         train.run(change(elsewhere(branch, "wider"), model__ffn_size=64))
+
+
+@pytest.mark.parametrize("attack", [attacks.by_psutil, attacks.bytes_entry, attacks.tensor_files, attacks.common, attacks.OUTSIDE[0]])
+def test_a_branch_from_a_save_of_a_stranger_runs_no_code(config, tmp_path, attack):
+    short = change(config, train__steps=2, optim__schedule__kind="constant")
+    train.run(short)
+    theirs = Path(short.run_dir) / "checkpoints" / save_name(2)
+    attacks.handed_over(theirs, attack, tmp_path / "hurt")
+    with pytest.raises(UserError, match="choose another save") as told:
+        train.run(change(elsewhere(short, "branch"), train__branch_from=str(theirs), train__steps=4))
+    assert str(theirs) in str(told.value) and not (tmp_path / "hurt").exists()
 
 
 def test_an_extended_run_equals_a_long_one(config, metrics):
