@@ -34,9 +34,10 @@ def run(config: Config) -> dict[str, Any] | None:
     line = stages(config)
     if config.dry_run:
         return _show(config, line)
+    asked = _named(line, config.corpus.stage) if config.corpus.stage else None
     line[-1].claim()
-    if config.corpus.stage:
-        return _one(config, _named(line, config.corpus.stage))
+    if asked:
+        return _one(config, asked)
     for stage in line:
         if stage.folder.exists():  # nobody else is at work: elements name their stage
             sweep_asides(stage.folder)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -289,6 +290,48 @@ def test_an_input_that_comes_or_goes(config, tmp_path):
     prepare.run(config)
     assert tokens(config) == peer(config, tmp_path)
     assert remade(config) == {("dd.txt", 0)} and ("e.jsonl.zst", 0) not in manifests(config)
+
+
+def test_what_it_did_not_write_among_the_shards_stays(config, tmp_path):
+    prepare.run(config)
+    shards = Path(config.data.tokens, "shards")
+    gone, _ = manifests(config)["e.jsonl.zst", 0]
+    (shards / "mine").mkdir()
+    (shards / "mine" / "tokens.bin").write_text("do not lose")
+    shutil.copytree(gone.parent, shards / "backup")  # a shard, under a name that is none
+    shutil.copytree(gone.parent, tmp_path / "theirs")
+    (shards / "linked").symlink_to(tmp_path / "theirs")
+    kept = next(home for home, _ in manifests(config).values() if home.parent.parent == shards and home != gone).parent
+    (kept / "notes.txt").write_text("do not lose")
+    (Path(config.data.inputs[0]) / "e.jsonl.zst").unlink()
+    prepare.run(config)
+    assert not gone.exists()  # no longer in the plan, and ours
+    assert (shards / "mine" / "tokens.bin").read_text() == (kept / "notes.txt").read_text() == "do not lose"
+    assert (shards / "backup" / "manifest.json").exists() and (shards / "linked" / "manifest.json").exists()
+    prepare.run(config)  # finished: this too removes what a kill left
+    assert (shards / "mine" / "tokens.bin").exists() and (tmp_path / "theirs" / "manifest.json").exists()
+
+
+def test_shards_behind_a_link_stay(config, tmp_path):
+    prepare.run(config)
+    gone, _ = manifests(config)["e.jsonl.zst", 0]
+    gone.parent.rename(tmp_path / gone.parent.name)
+    gone.parent.symlink_to(tmp_path / gone.parent.name)
+    (Path(config.data.inputs[0]) / "e.jsonl.zst").unlink()
+    prepare.run(config)
+    assert (tmp_path / gone.parent.name / "manifest.json").exists() and gone.parent.is_symlink()
+
+
+def test_a_folder_of_others_is_refused(config):
+    folder = Path(config.data.tokens)
+    (folder / "shards" / "mine").mkdir(parents=True)
+    (folder / "thesis.txt").write_text("do not lose")
+    with pytest.raises(UserError, match="tokens holds files that jobs.prepare did not write"):
+        prepare.run(config)
+    assert sorted(path.name for path in folder.iterdir()) == ["shards", "thesis.txt"]
+    (folder / "thesis.txt").unlink()
+    prepare.run(config)
+    assert (folder / "shards" / "mine").is_dir()
 
 
 @pytest.mark.parametrize("name", ["tokens.bin", "tokens.idx"])

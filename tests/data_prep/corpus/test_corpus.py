@@ -157,6 +157,56 @@ def test_a_second_run_does_nothing_and_a_changed_input_only_its_own(config, fold
     assert not any(record.file == str(path) for record in documents(output).values())
 
 
+def test_documents_of_others_stay(config, folder, tmp_path, capsys):
+    corpus.run(config)
+    output = Path(config.corpus.output)
+    ours = sorted(output.glob("documents/docs/*"))
+    (output / "documents" / "mine").mkdir()
+    for path in (output / "documents" / "mine" / "00000.jsonl.zst", output / "documents" / "docs" / "mine.jsonl.zst"):
+        path.write_text("do not lose")
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "00000.jsonl.zst").write_text("do not lose")
+    (output / "documents" / "linked").symlink_to(theirs)
+    (folder / "texts" / "part_7.jsonl").unlink()
+    corpus.run(config)
+    assert sorted(output.glob("documents/docs/0*")) == ours[:-1]  # ours of inputs that are gone go
+    left = ["docs/mine.jsonl.zst", "linked/00000.jsonl.zst", "mine/00000.jsonl.zst"]
+    assert all((output / "documents" / name).read_text() == "do not lose" for name in left)
+    told = capsys.readouterr().err.replace("\n", "")
+    assert "mine/00000.jsonl.zst was not written by jobs.corpus" in told and "docs/mine.jsonl.zst was not written" in told
+
+
+def test_documents_behind_a_link_stay(config, folder, tmp_path):
+    """Even those that carry the names of ours."""
+    corpus.run(config)
+    home = Path(config.corpus.output) / "documents" / "docs"
+    home.rename(tmp_path / "theirs")
+    home.symlink_to(tmp_path / "theirs")
+    before = sorted(path.name for path in home.iterdir())
+    (folder / "texts" / "part_7.jsonl").unlink()
+    corpus.run(config)
+    assert sorted(path.name for path in (tmp_path / "theirs").iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "documents/docs/00000.jsonl.zst", "stages/curate/docs-00000/thesis.txt"])
+def test_a_folder_of_others_is_not_written_into(config, name):
+    path = Path(config.corpus.output) / name
+    path.parent.mkdir(parents=True)
+    path.write_text("do not lose")
+    if not name.startswith("stages"):
+        with pytest.raises(UserError, match="jobs.corpus"):
+            corpus.run(config)
+    assert path.read_text() == "do not lose"
+    (Path(config.corpus.output) / "stages").mkdir(exist_ok=True)
+    if name.startswith("documents"):
+        with pytest.raises(UserError, match="00000.jsonl.zst was not written by jobs.corpus; move it"):
+            corpus.run(config)
+    else:
+        corpus.run(config)
+    assert "do not lose" in [found.read_text() for found in Path(config.corpus.output).rglob(path.name) if found.suffix in (".txt", ".zst")]
+
+
 def test_another_threshold_judges_again(config):
     corpus.run(config)
     kept = len(documents(Path(config.corpus.output)))

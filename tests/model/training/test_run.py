@@ -101,5 +101,20 @@ def test_a_damaged_configuration_is_named_and_a_lost_manifest_is_made_anew(confi
         open_run(config)
 
 
+def test_saves_of_another_run_are_not_ours(config):
+    run = open_run(config)
+    run.begin(0, inputs=INPUTS, plan="cafe")
+    other = dataclasses.replace(config, run_dir=f"{config.run_dir}_2")
+    Path(other.run_dir).mkdir()
+    link = Path(other.run_dir, "checkpoints")
+    link.symlink_to(run.folder / "checkpoints")
+    with pytest.raises(UserError, match="is a link to the saves of another run"):
+        open_run(other)
+    link.unlink()
+    (Path(config.runs_dir) / "scratch").mkdir(parents=True)
+    link.symlink_to(Path(config.runs_dir) / "scratch")  # another disk is fine
+    assert open_run(other).folder == Path(other.run_dir)
+
+
 def test_difference_names_dotted_keys():
     assert difference({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 1, "c": 5}, "e": 4}) == {"a.c": (2, 5), "d": (3, None), "e": (None, 4)}

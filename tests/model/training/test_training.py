@@ -113,6 +113,19 @@ def test_a_branch_from_a_save_of_a_stranger_runs_no_code(config, tmp_path, attac
     assert str(theirs) in str(told.value) and not (tmp_path / "hurt").exists()
 
 
+def test_a_training_leaves_linked_saves_of_somebody_alone(config):
+    keys = {"optim__schedule__kind": "constant", "train__save__resume_every_steps": 2, "train__save__keep_last": 1}
+    theirs, ours = change(elsewhere(config, "theirs"), train__steps=4, **{**keys, "train__save__keep_last": 9}), change(config, **keys)
+    train.run(theirs)
+    link = Path(ours.run_dir) / "checkpoints" / save_name(2)
+    link.parent.mkdir(parents=True)
+    link.symlink_to(Path(theirs.run_dir) / "checkpoints" / save_name(2))
+    before = {path: path.read_bytes() for path in Path(theirs.run_dir).rglob("*") if path.is_file()}
+    train.run(change(ours, train__steps=4))
+    assert {path: path.read_bytes() for path in Path(theirs.run_dir).rglob("*") if path.is_file()} == before
+    assert [save.step for save in list_saves(ours.run_dir)][-1] == 4
+
+
 def test_an_extended_run_equals_a_long_one(config, metrics):
     config = change(config, optim__schedule__kind="constant")
     long = change(elsewhere(config, "long"), train__steps=18)
