@@ -19,6 +19,7 @@ from common.errors import UserError
 from common.files import atomic_folder, digest_of, read_json
 from common.progress import say
 from common.remove import refuse_strange
+from common.tokenizer import FILE
 from conf.schema import Config, DecoderConfig, ModelConfig
 from conf.schema.kinds import section
 from jobs.cli import main
@@ -88,13 +89,18 @@ def _write_model(config: Config, save: Save, folder: Path) -> None:
     from model.megatron.checkpoint import load_model_only
     from model.megatron.startup import start
     from model.nets.build import build_net
+    from model.training.tokenizers import tokenizer_of_save
 
     start(config.parallel, config.seed)
     frozen = yaml.safe_load((_run_folder(save) / "config.yaml").read_text(encoding="utf-8"))
+    if (tokenizer := tokenizer_of_save(save)) is None:
+        raise UserError(
+            f"the tokenizer that {save.folder} was trained with is no longer in {frozen['data']['tokenizer']}; restore the {FILE} there"
+        )
     shape = _shape(frozen, save)
     net = build_net(shape, config.parallel, initialise=False)
     load_model_only(save.folder / "megatron", net)
-    export_net(net, shape, folder, frozen["data"]["tokenizer"])
+    export_net(net, shape, folder, tokenizer)
 
 
 def _shape(frozen: dict[str, Any], save: Save) -> ModelConfig:

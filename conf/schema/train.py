@@ -54,6 +54,9 @@ class TrainConfig:
     init_from: str | None = None
     """Weights to start from: a Hugging Face folder (or hf://org/name[@revision]) or a save of another run, of the same shape as `model`.
     Optimizer, data and steps begin anew."""
+    allow_other_tokenizer: bool = False
+    """Start from a net (`init_from`, `branch_from`) that was trained with another tokenizer than `data.tokenizer`, on purpose: where it is
+    to learn another vocabulary. Without it that is refused, since such a net reads other words than it has learnt."""
     branch_from: str | None = None
     """A save folder of another run to start from; its data position and moments are taken over."""
     decay_only: bool = False

@@ -24,21 +24,24 @@ def refuse(job: str, config: Config, made: Sequence[str] = ()) -> None:
     _refuse_container(config)
     _refuse_missing(job, config, made)
     if job == "train":
-        _refuse_run(config)
+        _refuse_run(config, made)
 
 
-def _refuse_run(config: Config) -> None:
+def _refuse_run(config: Config, made: Sequence[str]) -> None:
     """What cannot be trained, and another configuration in the same run folder; a warning where its saves take longer than SLURM's signal
     leaves."""
     from model.training.checks import check_training
     from model.training.course import build_course, find_branch
     from model.training.run import open_run
     from model.training.saves import lead_warning, list_saves
+    from model.training.tokenizers import check_tokenizers
 
     run = open_run(config)
     ranks = config.cluster.nodes * ranks_per_node(config.cluster)
-    check_training(config, build_course(config, find_branch(config, run), config.parallel.data_ranks(ranks)).phases)
+    phases = build_course(config, find_branch(config, run), config.parallel.data_ranks(ranks)).phases
+    check_training(config, phases)
     saves = list_saves(run.folder)
+    check_tokenizers(config, phases, bool(saves), lambda path: _is_coming(path, made))
     if saves and (warning := lead_warning(saves[-1], config.cluster)):
         say(warning)
 
@@ -54,12 +57,15 @@ def refuse_long_texts(config: Config) -> None:
 
 def _refuse_missing(job: str, config: Config, made: Sequence[str]) -> None:
     """Inputs by path; what lies in ``made`` is still to come."""
-    coming = [Path(folder).absolute() for folder in made]
     for key, path in JOBS[job].needs(config).items():
-        there = Path(path).absolute()
-        if there.exists() or any(there.is_relative_to(folder) for folder in coming):
+        if Path(path).exists() or _is_coming(path, made):
             continue
         raise UserError(f"{key}: {path} does not exist, so jobs.{job} would fail; make it first, or name another with {key}")
+
+
+def _is_coming(path: str, made: Sequence[str]) -> bool:
+    """Whether ``path`` lies in one of the folders ``made`` by jobs before this one."""
+    return any(Path(path).absolute().is_relative_to(Path(folder).absolute()) for folder in made)
 
 
 def _refuse_container(config: Config) -> None:

@@ -8,6 +8,7 @@ from common.claim import Claim, told
 from common.errors import UserError
 from common.progress import Bar, say
 from common.remove import remove_file
+from common.same_tokenizer import difference
 from conf.schema import Config, ParallelConfig
 from model.evaluation.measures import Measure
 from model.evaluation.results import claim_file, failure_file, read_failures
@@ -25,13 +26,21 @@ def probe_saves(run: Path) -> list[Save]:
     saves = [save for save in list_saves(run) if save.kind == PROBE]
     if not saves:
         raise UserError(f"{run} has no probe saves; train with train.save.probe_at_start, probe_every_steps or probe_at_tokens")
-    tokenizers = {save.step: save.manifest["files"].get("hf/tokenizer.json") for save in saves}
-    for step, found in tokenizers.items():
-        if found is None or found != tokenizers[saves[-1].step]:
+    last = saves[-1]
+    for save in saves:
+        if found := _other_tokenizer(save, last):
             raise UserError(
-                f"the save of step {step} in {run} has another tokenizer than that of step {saves[-1].step}; remove one of them"
+                f"the save of step {save.step} in {run} has another tokenizer than that of step {last.step}: {found}; remove one of them"
             )
     return saves
+
+
+def _other_tokenizer(save: Save, last: Save) -> str | None:
+    """In what the tokenizers of two saves differ, None where they do not; by their digests as long as those are equal."""
+    one, other = (each.manifest["files"].get("hf/tokenizer.json") for each in (save, last))
+    if one is None or other is None:
+        return f"step {(save if one is None else last).step} has no hf/tokenizer.json"
+    return None if one == other else difference(save.folder / "hf", last.folder / "hf")
 
 
 def measure_pending(config: Config, run: Path, saves: list[Save], measures: Sequence[Measure], claims: Claims = Claim) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest, read_json
+from common.same_tokenizer import difference
 from model.hf.tensors import INDEX, SINGLE
 from model.training.saves import PROBE, Save, list_saves, read_save
 
@@ -100,8 +101,18 @@ def check_alike(models: Sequence[Model]) -> None:
             raise UserError(
                 f"{model.folder / CONFIG} and {last.folder / CONFIG} differ in {key}; only nets of one architecture can be merged"
             )
-        if model.files.get(TOKENIZER) != last.files.get(TOKENIZER):
-            raise UserError(f"{model.folder} and {last.folder} have different tokenizers ({TOKENIZER}); only models of one can be merged")
+        if found := _other_tokenizer(model, last):
+            raise UserError(
+                f"{model.folder} and {last.folder} have different tokenizers ({TOKENIZER}): {found}; only models of one can be merged"
+            )
+
+
+def _other_tokenizer(one: Model, other: Model) -> str | None:
+    """In what the tokenizers of two models differ; None where they do not, or neither has one."""
+    there = [TOKENIZER in model.files for model in (one, other)]
+    if all(there):
+        return difference(one.folder, other.folder)
+    return f"only {(one if there[0] else other).folder} has one" if any(there) else None
 
 
 def _config(model: Model) -> dict[str, Any]:

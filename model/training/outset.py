@@ -9,6 +9,7 @@ from model.training.checks import check_training
 from model.training.course import Branch, Course, build_course, check_extension, find_branch
 from model.training.run import Run, open_run, show
 from model.training.saves import Save, latest_valid, list_saves
+from model.training.tokenizers import check_tokenizers
 
 
 class Outset(NamedTuple):
@@ -29,6 +30,7 @@ def outset(config: Config) -> Outset:
     course = build_course(config, branch, config.parallel.data_ranks(size))
     check_extension(run, config, course, branch)
     check_training(config, course.phases)
+    check_tokenizers(config, course.phases, begun=bool(list_saves(run.folder)))
     latest = latest_valid(run.folder)
     before = run.manifest.get("attempts", [{}])[-1].get("ranks", size)
     relaid = run.relaid | ({"ranks": (before, size)} if before != size else {})

@@ -23,7 +23,10 @@ from model.training.saves import checkpoints, list_saves
 SECTIONS = ("model", "objective", "optim", "parallel", "train")
 # What may differ when a run is continued: paths (the digests of what they hold may not), and what watches the training without
 # changing it.
-FREE = ("data.", "train.save.", "train.log_every_steps", "train.eval_every_steps", "train.eval_packs", "train.nan_patience")
+FREE = (
+    "data.", "train.save.", "train.log_every_steps", "train.eval_every_steps", "train.eval_packs", "train.nan_patience",
+    "train.allow_other_tokenizer",
+)  # fmt: skip
 PHASES = ("phases.", "budget")
 """Where phases are described: those that have not begun may change."""
 # What may differ too: the samples stay the same, and losses agree to rounding (to dropout, with another micro-batch), not bit for bit.

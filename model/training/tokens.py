@@ -77,7 +77,7 @@ def open_tokens(folder: str | Path, tokenizer: str | Path, vocab_size: int, chec
     for name in ("tokens.bin", "tokens.idx"):
         if not (folder / name).is_file():
             raise UserError(f"{folder / name} is missing; {MEND}")
-    _check_tokenizer(folder, manifest, Path(tokenizer))
+    check_tokenizer(folder, manifest, Path(tokenizer))
     if manifest["vocab_size"] > vocab_size:
         raise UserError(
             f"model.vocab_size={vocab_size} is smaller than the vocabulary of {tokenizer} ({manifest['vocab_size']}); "
@@ -103,7 +103,8 @@ def _sources(folder: Path, manifest: dict) -> tuple[tuple[str, ...], np.ndarray 
     return tuple(source["name"] for source in mixture["sources"]), np.load(file, mmap_mode="r")[:, 0]
 
 
-def _check_tokenizer(folder: Path, manifest: dict, tokenizer: Path) -> None:
+def check_tokenizer(folder: Path, manifest: dict, tokenizer: Path) -> None:
+    """Raise UserError where the tokens in ``folder``, with ``manifest``, were not made with the tokenizer in the folder ``tokenizer``."""
     file = tokenizer / "tokenizer.json"
     if not file.is_file():
         raise UserError(f"there is no {file}; run jobs.tokenizer first, or set data.tokenizer to a folder that has one")
