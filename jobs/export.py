@@ -91,14 +91,15 @@ def _write_model(config: Config, save: Save, folder: Path) -> None:
     from model.nets.build import build_net
     from model.training.tokenizers import tokenizer_of_save
 
-    start(config.parallel, config.seed)
+    parallel = config.parallel.on(bf16=False)  # whatever the device: what is written must not depend on it
+    start(parallel, config.seed)
     frozen = yaml.safe_load((_run_folder(save) / "config.yaml").read_text(encoding="utf-8"))
     if (tokenizer := tokenizer_of_save(save)) is None:
         raise UserError(
             f"the tokenizer that {save.folder} was trained with is no longer in {frozen['data']['tokenizer']}; restore the {FILE} there"
         )
     shape = _shape(frozen, save)
-    net = build_net(shape, config.parallel, initialise=False)
+    net = build_net(shape, parallel, initialise=False)
     load_model_only(save.folder / "megatron", net)
     export_net(net, shape, folder, tokenizer)
 

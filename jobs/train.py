@@ -41,13 +41,14 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     from model.training.data import inputs, open_data
     from model.training.describe import describe
     from model.training.outset import outset, take_over
+    from model.training.remarks import remarks
 
     if not config.dry_run:
         start(config.parallel, config.seed)
-    run, branch, course, latest = ranks.on_first(lambda: outset(config))
+    run, settled, branch, course, latest = ranks.on_first(lambda: outset(config))
     ranks.on_first(lambda: refuse_probing(config))
     probes = probing(config) if ranks.is_first() and not config.dry_run else Probing(config)
-    config = dataclasses.replace(config, parallel=dataclasses.replace(config.parallel, threads=run.config["parallel"]["threads"]))
+    config = settled
     if latest and latest.step >= course.total:
         say(f"{run.folder} is finished: {latest.step} steps; more train.steps extend it, train.branch_from starts from one of its saves")
         probes.end(finished=True)
@@ -63,11 +64,16 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
         """Net and optimizer are ready: from here on the attempt counts."""
         if ranks.is_first():
             fields = {"branch": dataclasses.asdict(branch)} if branch else {}
+            if course.warmup is not None:
+                fields["warmup"] = run.manifest.get("warmup", course.warmup)
             if config.train.init_from:  # a link such as last may point elsewhere by the next attempt
                 fields["start"] = run.manifest.get("start") or str(Path(config.train.init_from).resolve())
             read = inputs(config, {name: plan.tokens for name, plan in data.plans.items()})
             run.begin(state.step, world.size, inputs=read, plan=data.digests(), **fields)
-            say(f"{run.folder}: attempt {run.attempt}, step {state.step} to {course.total}, {world.size} x {world.device.type}")
+            where = f"{world.size} x {world.device.type}, {config.parallel.precision}"
+            say(f"{run.folder}: attempt {run.attempt}, step {state.step} to {course.total}, {where}")
+            for remark in remarks(data, course):
+                say(remark)
             probes.start()
         ranks.barrier()
 

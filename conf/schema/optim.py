@@ -1,8 +1,12 @@
 """Group `optim`: the optimizer and the learning-rate schedule."""
 
+import dataclasses
 from dataclasses import dataclass, field
 
 from conf.schema.choice import choice
+
+WARMUP_SHARE, DECAY_SHARE = 0.05, 0.1
+"""Shares of a run's steps where no length of the warm-up, or of the decay, is given."""
 
 
 @dataclass
@@ -15,16 +19,24 @@ class ScheduleConfig:
     """Linear warm-up over this many optimizer steps."""
     warmup_tokens: int = 0
     """Linear warm-up over this many tokens; set one of the three."""
-    warmup_share: float = 0.0
-    """Linear warm-up over this share of the steps."""
+    warmup_share: float | None = None
+    """Linear warm-up over this share of the steps; null: 0.05 where neither of the other two is given. A run that is extended keeps the
+    warm-up that it began with."""
     decay_steps: int = 0
     """wsd: length of the decay at the end, in steps."""
-    decay_share: float = 0.0
-    """wsd: length of the decay as a share of the steps; set this or decay_steps."""
+    decay_share: float | None = None
+    """wsd: length of the decay as a share of the steps; set this or decay_steps; null: 0.1 where that is not given."""
     decay_shape: str = choice("1-sqrt", "linear", "cosine")
     """wsd: linear, cosine or 1-sqrt."""
     min_lr_ratio: float = 0.0
     """The decay ends at this share of `optim.lr`."""
+
+    def settled(self) -> "ScheduleConfig":
+        """Itself with the shares that are left open settled."""
+        warmup = 0.0 if self.warmup_steps or self.warmup_tokens else WARMUP_SHARE
+        decay = 0.0 if self.decay_steps or self.kind != "wsd" else DECAY_SHARE
+        warmup = warmup if self.warmup_share is None else self.warmup_share
+        return dataclasses.replace(self, warmup_share=warmup, decay_share=decay if self.decay_share is None else self.decay_share)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Group `parallel`: how a model is laid out over ranks, and in which precision."""
 
+import dataclasses
 from dataclasses import dataclass
 
 from conf.schema.choice import choice
@@ -17,8 +18,9 @@ class ParallelConfig:
     """Cut norms, dropout and residuals over the tensor-parallel ranks along the sequence (arXiv 2205.05198)."""
     context: int = 1
     """Context-parallel size: each pack is cut over so many ranks along its tokens."""
-    precision: str = choice("fp32", "bf16")
-    """fp32 or bf16 (bf16 keeps fp32 master weights and moments)."""
+    precision: str = choice("auto", "fp32", "bf16")
+    """fp32 or bf16 (bf16 keeps fp32 master weights and moments); auto: bf16 on a GPU that computes in it, else fp32. Frozen at the run's
+    start, so that a run that goes on elsewhere keeps its own."""
     attention: str = choice("auto", "flash", "varlen", "sdpa")
     """Kernels of attention: flash (package flash-attn), varlen (PyTorch's own, on a GPU), sdpa (anywhere); auto: the first that runs."""
     recompute: str = choice("none", "selective", "full")
@@ -27,6 +29,10 @@ class ParallelConfig:
     """Shard the optimizer over data-parallel ranks; without effect on one rank."""
     threads: int = 0
     """CPU threads of a rank; 0 takes the cores it may use. Frozen at the run's start, since sums depend on it."""
+
+    def on(self, bf16: bool) -> "ParallelConfig":
+        """Itself with a `precision` of auto settled for a device that computes in bf16, or does not."""
+        return dataclasses.replace(self, precision="bf16" if bf16 else "fp32") if self.precision == "auto" else self
 
     def data_ranks(self, ranks: int) -> int:
         """Data-parallel size of a job of ``ranks`` processes; 1 where they are too few for the layout, which its start refuses."""

@@ -11,6 +11,9 @@ class SaveConfig:
     """A probe save (with the hf/ half) every so many steps; 0 for none by period."""
     probe_at_tokens: list[int] = field(default_factory=list)
     """Probe saves at the first step at or after each of these token counts."""
+    probe_share: float = 0.1
+    """A probe save after each such share of the steps, where neither of the two above is given; 0 for none by share. The last step has one
+    in any case."""
     probe_at_start: bool = True
     """A probe save of step 0, the untrained model."""
     resume_every_steps: int = 0

@@ -12,6 +12,7 @@ def attention(precision: str) -> Check:
         import torch
 
         from model.megatron.config import params_dtype
+        from model.megatron.startup import computes_bf16
         from model.nets.attention import choice
 
         name = f"attention {precision}"
@@ -20,7 +21,7 @@ def attention(precision: str) -> Check:
         try:
             chosen = choice.find(config.parallel.attention, device, dtype, config.model.hidden_size // config.model.num_heads)
         except UserError as error:
-            wanted = precision == config.parallel.precision
+            wanted = precision == config.parallel.on(computes_bf16()).precision
             return Finding(name, MISSING if wanted else NOTE, str(error).partition(";")[0], "set parallel.attention=auto")
         if chosen.name == "sdpa" and device.type == "cuda" and chosen.passed_over:
             return Finding(name, NOTE, f"sdpa ({chosen.reason})", "this is slow on a GPU; parallel.precision=bf16 and flash-attn are fast")

@@ -76,7 +76,7 @@ def room(folder: Path) -> tuple[int, int]:
 
 def save_bytes(config: Config) -> tuple[float, float]:
     """Size of the Megatron half and of the hf/ half of one save."""
-    parameters, precision = parameter_count(config.model), config.parallel.precision
+    parameters, precision = parameter_count(config.model), config.parallel.on(bf16=config.cluster.gpus_per_node > 0).precision
     return parameters * STATE_BYTES[precision], parameters * HF_BYTES[precision]
 
 

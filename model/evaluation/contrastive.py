@@ -80,11 +80,18 @@ def fine_tune(
 
 
 def _descend(parameters: list[Tensor], loss: Callable[[np.ndarray], Tensor], pairs: int, config: ProbeConfig) -> None:
-    """AdamW over the batches of the probe's seed, the learning rate falling linearly to 0."""
-    optimizer = torch.optim.AdamW(parameters, lr=config.lr)
+    """AdamW over the batches of the probe's seed, the learning rate falling linearly to 0. Parameters in bf16, whose steps between two
+    numbers are larger than most updates, follow copies in fp32."""
+    masters = {p: p.detach().float().requires_grad_() for p in parameters if p.dtype is not torch.float32}
+    optimizer = torch.optim.AdamW([masters.get(p, p) for p in parameters], lr=config.lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / max(config.steps, 1))
     for positions in draw_batches(pairs, config.batch, config.steps, config.seed):
         optimizer.zero_grad()
         loss(positions).backward()
+        for parameter, master in masters.items():
+            master.grad, parameter.grad = None if parameter.grad is None else parameter.grad.float(), None
         optimizer.step()
         schedule.step()
+        with torch.no_grad():
+            for parameter, master in masters.items():
+                parameter.copy_(master)

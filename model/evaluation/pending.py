@@ -1,5 +1,6 @@
 """The saves of a run that wait to be measured, and their turn."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from common.same_tokenizer import difference
 from conf.schema import Config, ParallelConfig
 from model.evaluation.measures import Measure
 from model.evaluation.results import claim_file, failure_file, read_failures
+from model.training.run import CONFIG, read_config
 from model.training.saves import PROBE, Save, list_saves, verify
 
 Claims = Callable[[Path], Claim]
@@ -56,10 +58,10 @@ def measure_pending(config: Config, run: Path, saves: list[Save], measures: Sequ
         say(f"all {len(mine)} probe saves of {run} have a result")
         return
     from model.megatron.ranks import alone
-    from model.megatron.startup import start
+    from model.megatron.startup import computes_bf16, start
 
     alone("jobs.sweep")
-    start(ParallelConfig(threads=config.parallel.threads), config.probe.seed)
+    start(layout(config.parallel, run, computes_bf16()), config.probe.seed)
     with Bar("probe", len(waiting), "saves") as bar:
         for save in waiting:
             claim = claims(claim_file(run, save.step))
@@ -72,6 +74,15 @@ def measure_pending(config: Config, run: Path, saves: list[Save], measures: Sequ
             bar.advance(1, done)
             if not patient:
                 say(done)
+
+
+def layout(parallel: ParallelConfig, run: Path, bf16: bool) -> ParallelConfig:
+    """How the saves of ``run`` are measured: one process; in fp32 but where the device computes in ``bf16``: there in the precision that
+    ``parallel`` names, else in that of the training."""
+    one = ParallelConfig(threads=parallel.threads, precision=parallel.precision if bf16 else "fp32")
+    if one.precision == "auto" and (run / CONFIG).is_file():
+        one = dataclasses.replace(one, precision=read_config(run)["parallel"]["precision"])
+    return one.on(bf16)
 
 
 def chosen(config: Config, run: Path, saves: list[Save]) -> list[Save]:

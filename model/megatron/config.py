@@ -20,7 +20,7 @@ _RECOMPUTE: dict[str, dict[str, Any]] = {
 
 def params_dtype(parallel: ParallelConfig) -> torch.dtype:
     """Type of the parameters in the forward pass."""
-    return _DTYPES[parallel.precision]
+    return _DTYPES[parallel.on(startup.computes_bf16()).precision]
 
 
 def transformer_kwargs(parallel: ParallelConfig | None = None) -> dict[str, Any]:

@@ -97,6 +97,11 @@ def _layout(parallel: ParallelConfig) -> tuple[int, int, int]:
     return parallel.tensor, parallel.pipeline, parallel.context
 
 
+def computes_bf16() -> bool:
+    """Whether the device of this process is a GPU with units for bf16."""
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
 def seed_all(seed: int) -> None:
     """Seed python, numpy, torch and Megatron-Core's generators. Stages of a pipeline differ, data-parallel ranks do not."""
     random.seed(seed)

@@ -91,6 +91,7 @@ def total_steps(train: TrainConfig, ramp: BatchRamp) -> int:
 
 def warmup_steps(schedule: ScheduleConfig, total: int, ramp: "BatchRamp | Clock") -> int:
     """Steps of the warm-up of ``total`` steps. Raises UserError when it is given in two ways."""
+    schedule = schedule.settled()
     given = [
         f"optim.schedule.{key}={value:g}" for key in ("warmup_steps", "warmup_tokens", "warmup_share") if (value := getattr(schedule, key))
     ]

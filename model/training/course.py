@@ -11,7 +11,7 @@ from model.training.phase import MAIN, Clock, Phase, build_phases
 from model.training.run import Run, show
 from model.training.save_points import SavePoints
 from model.training.saves import list_saves, read_save, verify
-from model.training.schedule import Schedule, build_decay, build_schedule
+from model.training.schedule import Schedule, WarmStayDecay, build_decay, build_schedule
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,19 @@ class Course:
         return self.phases[-1].last
 
     @property
+    def warmup(self) -> int | None:
+        """Steps of the warm-up of a run of one phase; None where it has none of its own."""
+        schedule = self.phases[0].schedule
+        return schedule.warmup if self.phases[0].name == MAIN and isinstance(schedule, WarmStayDecay) else None
+
+    @property
     def clock(self) -> Clock:
         """Samples and tokens after each step."""
         return Clock(self.phases)
 
     def save_points(self, config: Config) -> SavePoints:
         """Where its probe saves are: by section `train.save`, and at the end of every phase."""
-        return SavePoints(config.train.save, self.clock, self.total, tuple(phase.last for phase in self.phases))
+        return SavePoints(config.train.save, self.clock, self.total, tuple(phase.last for phase in self.phases), self.start)
 
     def phase_of(self, step: int) -> Phase:
         """The phase in which ``step`` (1 is the first) is made; the last one for steps beyond the end."""
@@ -76,12 +82,13 @@ def find_branch(config: Config, run: Run) -> Branch | None:
     return Branch(str(save.folder), save.step, save.manifest["lr"], save.manifest["plan"])
 
 
-def build_course(config: Config, branch: Branch | None = None, data_parallel: int = 1) -> Course:
-    """The course of a run. Raises UserError where lengths do not fit together."""
+def build_course(config: Config, branch: Branch | None = None, data_parallel: int = 1, warmup: int | None = None) -> Course:
+    """The course of a run, which began with ``warmup`` steps of warm-up where that is known: where they are a share of its steps, they
+    stay so many when it is extended. Raises UserError where lengths do not fit together."""
     start = branch.step if branch else 0
     if config.phases:
         return _of_phases(config, start, data_parallel)
-    return _of_one(config, branch, start, data_parallel)
+    return _of_one(config, branch, start, data_parallel, warmup)
 
 
 def _of_phases(config: Config, start: int, data_parallel: int) -> Course:
@@ -91,7 +98,7 @@ def _of_phases(config: Config, start: int, data_parallel: int) -> Course:
     return Course(phases, start, phases[-1].last if constant else start)
 
 
-def _of_one(config: Config, branch: Branch | None, start: int, data_parallel: int) -> Course:
+def _of_one(config: Config, branch: Branch | None, start: int, data_parallel: int, warmup: int | None) -> Course:
     """A run without section `phases`."""
     ramp = BatchRamp(config.train, data_parallel)
     if branch and config.train.decay_only:
@@ -99,7 +106,9 @@ def _of_one(config: Config, branch: Branch | None, start: int, data_parallel: in
         return Course([_main(config, ramp, start + decay.length, decay)], start, start)
     total = total_steps(config.train, ramp)
     _check_length(start, total)
-    schedule = build_schedule(config.optim, total, warmup_steps(config.optim.schedule, total, ramp))
+    if warmup is None or not config.optim.schedule.settled().warmup_share:
+        warmup = warmup_steps(config.optim.schedule, total, ramp)
+    schedule = build_schedule(config.optim, total, warmup)
     return Course([_main(config, ramp, total, schedule)], start, schedule.decay_begins)
 
 

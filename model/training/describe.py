@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 
+from rich.text import Text
+
 from conf.schema import Config, TrainConfig
 from model.training.course import Course
 from model.training.data import Data
 from model.training.flops import parameter_count
 from model.training.phase import MAIN
 from model.training.plan import Plan
+from model.training.remarks import remarks
 
 SKETCH_WIDTH = 60
 LEVELS = " ▁▂▃▄▅▆▇█"
@@ -31,6 +34,7 @@ def _lines(config: Config, data: Data, course: Course) -> Iterator[tuple[str, st
     probes = course.save_points(config).probe_steps(course.start)
     yield "probe saves", f"{len(probes)}: {_some(probes)}; kept: {train.save.keep_probes or 'all'}"
     yield "resume saves", _resume(config)
+    yield "precision", config.parallel.precision
     megatron, hf = (parameters * size / 1e9 for size in BYTES[config.parallel.precision])
     kept = min(len(probes), train.save.keep_probes or len(probes))
     disk = kept * (megatron + hf) + train.save.keep_last * megatron
@@ -38,6 +42,8 @@ def _lines(config: Config, data: Data, course: Course) -> Iterator[tuple[str, st
     rates = [course.lr(step) for step in range(course.start + 1, course.total + 1, max(1, (course.total - course.start) // SKETCH_WIDTH))]
     peak = max(rates)
     yield "learning rate", "".join(LEVELS[round(rate / peak * (len(LEVELS) - 1))] for rate in rates) + f" peak {peak:g}"
+    for remark in remarks(data, course):
+        yield "", Text.from_markup(remark).plain
 
 
 def _one(plan: Plan, course: Course, train: TrainConfig) -> Iterator[tuple[str, str]]:
@@ -50,7 +56,7 @@ def _one(plan: Plan, course: Course, train: TrainConfig) -> Iterator[tuple[str, 
     grows = f", from {sizes[0][1]:,}, full at step {sizes[-1][0]:,}" if len(sizes) > 1 else ""
     yield "samples a step", f"{train.global_batch:,}{grows} ({train.micro_batch} a forward pass)"
     tokens = samples * train.seq_length * plan.fill
-    yield "tokens", f"{tokens / 1e6:,.1f}M in {samples:,} samples, {samples / len(plan.train):.2f} epochs"
+    yield "tokens", f"{tokens / 1e6:,.1f}M in {samples:,} samples, {samples / len(plan.train):,.2f} epochs"
 
 
 def _several(data: Data, course: Course) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from common.environment import read_ranks
 from common.progress import say
 from conf.schema import Config
+from model.megatron.startup import computes_bf16
 from model.training.checks import check_training
 from model.training.course import Branch, Course, build_course, check_extension, find_branch
 from model.training.run import Run, open_run, show
@@ -16,6 +17,8 @@ class Outset(NamedTuple):
     """See `outset`."""
 
     run: Run
+    config: Config
+    """The configuration, with nothing left open."""
     branch: Branch | None
     course: Course
     latest: Save | None
@@ -25,9 +28,12 @@ class Outset(NamedTuple):
 def outset(config: Config) -> Outset:
     """Read the run folder. Raises UserError for what does not fit it; writes nothing. One rank does this for all."""
     run = open_run(config)
+    parallel = run.settled(config).parallel.on(computes_bf16())
+    run.config["parallel"]["precision"] = parallel.precision
+    config = run.settled(config)
     branch = find_branch(config, run)
     size = read_ranks().size
-    course = build_course(config, branch, config.parallel.data_ranks(size))
+    course = build_course(config, branch, config.parallel.data_ranks(size), run.manifest.get("warmup"))
     check_extension(run, config, course, branch)
     check_training(config, course.phases)
     check_tokenizers(config, course.phases, begun=bool(list_saves(run.folder)))
@@ -36,7 +42,7 @@ def outset(config: Config) -> Outset:
     relaid = run.relaid | ({"ranks": (before, size)} if before != size else {})
     if latest and relaid:
         say(f"another layout than before ({show(relaid)}): the same samples, and losses that agree to rounding, not bit for bit")
-    return Outset(run, branch, course, latest)
+    return Outset(run, config, branch, course, latest)
 
 
 def take_over(run: Run, latest: Save | None) -> tuple[Run, Save | None]:

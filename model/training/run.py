@@ -75,6 +75,10 @@ class Run:
         """Number of this attempt, 1 for the first; 0 before `begin`."""
         return len(self.manifest.get("attempts", []))
 
+    def settled(self, config: Config) -> Config:
+        """``config`` with what is frozen where it leaves something open: threads, precision, the shares of the schedule."""
+        return dataclasses.replace(config, **{name: section(Config, name, self.config[name]) for name in ("optim", "parallel")})
+
     def check_inputs(self, inputs: dict[str, dict[str, Any]]) -> None:
         """Raise UserError when an earlier attempt read other bytes than ``inputs``: {name: {"path": ..., "digests": {file: sha256}}}."""
         for name, found in inputs.items():
@@ -128,8 +132,7 @@ def open_run(config: Config) -> Run:
     if not (folder / CONFIG).is_file():
         return Run(folder, wanted, {}, {}, {})
     before = complete(read_config(folder))
-    if not config.parallel.threads:
-        wanted["parallel"]["threads"] = before["parallel"]["threads"]
+    _keep(config, wanted, before)
     changed = {key: pair for key, pair in difference(before, wanted).items() if not _is_free(key)}
     relaid = {key: changed.pop(key) for key in LAYOUT if key in changed}
     refused = {key: pair for key, pair in changed.items() if key not in EXTENDS and not _is_ahead(key, folder)}
@@ -140,6 +143,19 @@ def open_run(config: Config) -> Run:
         )
     manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
     return Run(folder, wanted, manifest, changed, relaid)
+
+
+def _keep(config: Config, wanted: dict[str, Any], before: dict[str, Any]) -> None:
+    """Let ``wanted`` have what the run has settled ``before`` wherever ``config`` leaves it open."""
+    if not config.parallel.threads:
+        wanted["parallel"]["threads"] = before["parallel"]["threads"]
+    if config.parallel.precision == "auto":
+        wanted["parallel"]["precision"] = before["parallel"]["precision"]
+    schedule = config.optim.schedule
+    if schedule.warmup_share is None and not (schedule.warmup_steps or schedule.warmup_tokens):
+        wanted["optim"]["schedule"]["warmup_share"] = before["optim"]["schedule"]["warmup_share"]
+    if schedule.decay_share is None and not schedule.decay_steps:
+        wanted["optim"]["schedule"]["decay_share"] = before["optim"]["schedule"]["decay_share"]
 
 
 def _is_free(key: str) -> bool:
@@ -175,9 +191,11 @@ def load_config(folder: str | Path) -> Config:
 
 
 def freeze(config: Config) -> dict[str, Any]:
-    """The part of ``config`` that determines a training, as plain values, with the number of threads resolved."""
+    """The part of ``config`` that determines a training, as plain values, with the number of threads and the schedule's shares resolved;
+    a `parallel.precision` of auto is left to the device (`outset`)."""
     sections = {name: dataclasses.asdict(getattr(config, name)) for name in SECTIONS}
     sections["parallel"]["threads"] = resolve_threads(config.parallel.threads)
+    sections["optim"]["schedule"] = dataclasses.asdict(config.optim.schedule.settled())
     data = {"tokenizer": config.data.tokenizer, "tokens": config.data.tokens, "heldout": dict(config.data.heldout)}
     phases = {name: dataclasses.asdict(phase) for name, phase in config.phases.items()}
     for name, phase in phases.items():

@@ -88,7 +88,7 @@ class DecayOnly:
 
 def build_schedule(optim: OptimConfig, total: int, warmup: int) -> WarmStayDecay:
     """Schedule of a run of ``total`` steps whose warm-up takes ``warmup`` of them. Raises UserError where they do not fit."""
-    config = optim.schedule
+    config = optim.schedule.settled()
     if config.decay_steps and config.decay_share:
         raise UserError(
             f"optim.schedule.decay_steps={config.decay_steps} and optim.schedule.decay_share={config.decay_share:g}: set one of them alone"

@@ -14,6 +14,7 @@ NET = [
 ]  # fmt: skip
 COURSE = [
     "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.heldout_fraction=0", "train.save.probe_at_start=false",
+    "train.save.probe_share=0",
     "train.save.resume_every_steps=3", "train.save.resume_every_minutes=0", "train.save.keep_last=9", "parallel.threads=1", "optim.lr=3e-3",
     "optim.schedule.kind=constant", "optim.schedule.warmup_share=0.2", "optim.schedule.decay_shape=linear",
     "optim.schedule.min_lr_ratio=0.1",

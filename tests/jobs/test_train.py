@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ STEPS = 140
 SPEED = ("seconds", "tokens_per_second", "mfu")
 COURSE = [
     f"train.steps={STEPS}", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.heldout_fraction=0.05",
-    "train.save.probe_at_start=false", "train.save.resume_every_steps=10", "train.save.resume_every_minutes=0",
+    "train.save.probe_at_start=false", "train.save.probe_share=0", "train.save.resume_every_steps=10", "train.save.resume_every_minutes=0",
     "optim.lr=3e-3", "optim.schedule.warmup_steps=5", "optim.schedule.decay_steps=30", "parallel.threads=1",
 ]  # fmt: skip
 
@@ -108,3 +109,27 @@ def test_a_storm_of_kills_leaves_no_trace(trainable, python_script):
     events = EventAccumulator(str(cut / "tb" / "train"), size_guidance={"scalars": 0}).Reload()
     assert [event.step for event in events.Scalars("train/loss")] == list(range(1, 61))
     assert [event.step for event in events.Scalars("heldout/loss")] == [line["step"] for line in told[0] if "heldout_loss" in line]
+
+
+def test_a_plain_run_warms_up_decays_saves_ten_times_and_says_how_often_its_text_is_read(trainable, capsys):
+    """As the README has it: nothing is given but a length and a rate."""
+    plain = [*trainable, "name=plain", "train.steps=2000", "optim.lr=8e-4", "train.seq_length=64", "parallel.threads=1"]
+    train.run(to_config(compose("train", [*plain, "dry_run=true"])))
+    told = capsys.readouterr().out
+    assert "probe saves      11: 0, 200, 400, 600, 800, ..., 1800, 2000" in told
+    assert re.search(r"warning: \S*/tokens is read [\d,.]+ times, and text that is read more than 4 times teaches little more", told)
+    sketch = next(line for line in told.splitlines() if line.startswith("learning rate"))
+    bars = sketch.removeprefix("learning rate").partition(" peak")[0][4:]
+    assert bars[0] < "▄" and bars[-1] < "▄" and bars.count("█") > 40, sketch
+    assert "precision        fp32" in told
+
+    course = ["train.steps=20", "train.global_batch=2", "train.micro_batch=2", "train.save.resume_every_minutes=0"]
+    run = folder_of([*plain, *course], "saves")
+    train.run(to_config(compose("train", [*plain, *course, "run=saves"])))
+    told = capsys.readouterr().err
+    assert "1 x cpu, fp32" in told and "warning" not in told
+    assert [save.step for save in list_saves(run)] == [*range(0, 21, 2)]
+    rates = [line["lr"] for line in lines(run) if line["step"]]
+    assert max(rates) == rates[0] == rates[18] > rates[19]
+    train.run(to_config(compose("train", [*plain, *course, "run=read", "train.steps=400", "dry_run=true"])))
+    assert "warning" not in capsys.readouterr().out

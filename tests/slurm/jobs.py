@@ -15,7 +15,7 @@ from tests.dev_cluster import Cluster
 ROOT = Path(__file__).resolve().parents[2]
 TRAINING = [
     "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=4", "train.log_every_steps=1",
-    "train.save.resume_every_minutes=0", "train.save.resume_every_steps=20", "train.eval_packs=2",
+    "train.save.resume_every_minutes=0", "train.save.probe_share=0", "train.save.resume_every_steps=20", "train.eval_packs=2",
 ]  # fmt: skip
 COURSE = ["train.steps=400"]
 """The training of tests that disturb one run; the fixture `quiet` holds its series."""

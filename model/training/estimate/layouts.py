@@ -1,7 +1,7 @@
 """Layouts over the GPUs there are: which there could be, what each costs, which is proposed and why the others are not."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common.errors import UserError
 from conf.schema import Config
@@ -72,6 +72,7 @@ def estimate(config: Config) -> Estimate:
     Raises UserError for an unknown GPU, for no GPUs, for a run of unknown length, where no layout divides net, batch and GPUs, and where
     none fits.
     """
+    config = replace(config, parallel=config.parallel.on(bf16=True))  # every GPU that is known computes in it
     work, refused = spans(config), []
     best_of = [_best(config, work, layouts) for layouts in _families(config, work, refused)]
     if not best_of:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from conf.schema import EncoderConfig, ParallelConfig, ProbeConfig
-from model.evaluation.contrastive import draw_batches, fine_tune, info_nce, train_head
+from model.evaluation.contrastive import _descend, draw_batches, fine_tune, info_nce, train_head
 from model.evaluation.encode import Tokens, encode
 from model.evaluation.readout import Whitening, read
 from model.megatron.startup import start
@@ -90,3 +90,14 @@ def test_fine_tuning_trains_the_encoder_towards_its_pairs():
     before, after, table = tuned()
     assert after < before / 2
     assert torch.equal(table, tuned()[2])
+
+
+def test_parameters_in_bf16_add_up_updates_that_are_smaller_than_their_steps():
+    """From 1 down, neighbours in bf16 are 0.004 apart; 100 updates that fall from 1e-4 to 0 make 0.005."""
+    moved = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        parameter = torch.ones(3, dtype=dtype, requires_grad=True)
+        _descend([parameter], lambda positions, own=parameter: own.float().sum(), 8, ProbeConfig(steps=100, batch=4, lr=1e-4))
+        moved[dtype] = 1 - parameter.detach().float()
+    assert moved[torch.float32].mean() == pytest.approx(0.005, rel=0.05)
+    torch.testing.assert_close(moved[torch.bfloat16], moved[torch.float32], atol=0.002, rtol=0)

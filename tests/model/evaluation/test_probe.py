@@ -21,9 +21,9 @@ CONFIG = ProbeConfig(beside=["last", "emb", "cls"], steps=20, batch=64, pairs=25
 def probe(tmp_path, retrieval_folder, make_save, tokenizer_folder):
     """``probe(model, config)``: through a save and back."""
 
-    def run(model, config: ProbeConfig = CONFIG, problem=lambda encoder: None) -> ProbeResult:
+    def run(model, config: ProbeConfig = CONFIG, problem=lambda encoder: None, precision: str = "auto") -> ProbeResult:
         folder = make_save(tmp_path / "run", 1, model)
-        start(ParallelConfig(threads=1), 99)
+        start(ParallelConfig(threads=1, precision=precision), 99)
         prepared = prepare(load_retrieval(retrieval_folder), folder / "hf" / "tokenizer.json", config)
         before = digests(folder)
         found = probe_save(folder / "hf", prepared, config, problem)
@@ -72,6 +72,13 @@ def test_full_depth_learns_more_than_the_head(probe, encoders):
     assert ndcg(full, "last") > ndcg(head, "last") + 0.1
     assert np.array_equal(full.scores["emb"]["test"]["ndcg@10"], head.scores["emb"]["test"]["ndcg@10"])
     assert "tune" in full.seconds and torch.equal(before, model.embedding.word_embeddings.weight)
+
+
+def test_bf16_measures_what_fp32_does(probe, encoders):
+    planted = encoders.planted(1)
+    assert ndcg(probe(planted, precision="bf16")) == pytest.approx(ndcg(probe(planted, precision="fp32")), abs=0.02)
+    tuned = probe(planted, replace(CONFIG, depth="full", readout="last", beside=[], steps=2), precision="bf16")
+    assert ndcg(tuned, "last") > 0.3
 
 
 def test_whitening_and_steps_matter(probe, encoders):

@@ -79,7 +79,7 @@ def config(corpus, tmp_path) -> Config:
         objective=MlmConfig(), parallel=ParallelConfig(threads=1),
         optim=OptimConfig(name="adamw", lr=3e-3, schedule=ScheduleConfig("wsd", warmup_steps=2, decay_steps=4)),
         train=TrainConfig(seq_length=64, global_batch=4, micro_batch=2, steps=12, heldout_fraction=0.1, eval_packs=4,
-                          save=SaveConfig(probe_at_start=False, resume_every_minutes=0)),
+                          save=SaveConfig(probe_at_start=False, probe_share=0, resume_every_minutes=0)),
     )  # fmt: skip
 
 

@@ -20,8 +20,11 @@ def points(total: int = 20, **fields) -> SavePoints:
 @pytest.mark.parametrize(
     ("fields", "steps"),
     [
-        ({}, [0, 20]),
-        ({"probe_at_start": False}, [20]),
+        ({}, [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20]),
+        ({"probe_share": 0.3}, [0, 6, 12, 18, 20]),
+        ({"probe_share": 0.01}, [*range(21)]),
+        ({"probe_share": 0}, [0, 20]),
+        ({"probe_share": 0, "probe_at_start": False}, [20]),
         ({"probe_every_steps": 8}, [0, 8, 16, 20]),
         ({"probe_at_tokens": [20, 21, 55, 400, 9999]}, [0, 1, 2, 3, 20]),
         ({"probe_every_steps": 10, "probe_at_tokens": [200]}, [0, 10, 20]),
@@ -83,6 +86,24 @@ def test_a_refused_extension_names_the_save_to_branch_from(config):
         extend(with_value(config, "train.steps", 30))
     with pytest.raises(UserError, match="decay_shape: 1-sqrt -> linear"):
         extend(with_value(config, "optim.schedule.decay_shape", "linear"))
+
+
+def test_probe_saves_by_share_of_a_branch_are_shares_of_what_it_trains():
+    train = TrainConfig(seq_length=10, global_batch=2, micro_batch=1)
+    found = SavePoints(SaveConfig(probe_share=0.25), BatchRamp(train), 30, start=10)
+    assert found.probe_steps(10) == [15, 20, 25, 30] == [step for step in range(1, 31) if found.probe_due(step)]
+
+
+def test_a_run_that_is_extended_keeps_the_warm_up_it_began_with(config):
+    config = with_value(config, "optim.schedule", ScheduleConfig("wsd"))
+    config = with_value(config, "train.steps", 100)
+    first, longer = build_course(config), with_value(config, "train.steps", 400)
+    assert first.warmup == 5
+    extended = build_course(longer, warmup=first.warmup)
+    assert [extended.lr(step) for step in range(1, 90)] == [first.lr(step) for step in range(1, 90)]
+    assert extended.lr(361) == 3e-3 > extended.lr(362) and build_course(longer).warmup == 20
+    given = with_value(longer, "optim.schedule.warmup_steps", 3)
+    assert build_course(given, warmup=first.warmup).warmup == 3
 
 
 def test_tokens_and_ramp_decide_the_steps(config):

@@ -51,6 +51,7 @@ def test_first_attempt_freezes_and_the_second_continues(config):
     ],
 )
 def test_another_configuration_is_refused_with_the_diff(config, key, value, told):
+    config = change(config, "parallel.precision", "fp32")
     open_run(config).begin(0)
     with pytest.raises(UserError, match=told):
         open_run(change(config, key, value))
@@ -81,6 +82,34 @@ def test_threads_are_frozen_at_the_start(config):
     run.config["parallel"]["threads"] = 17  # as if a machine with 17 cores had started it
     run.begin(0)
     assert open_run(config).config["parallel"]["threads"] == 17
+
+
+@pytest.mark.parametrize(("bf16", "settled"), [(True, "bf16"), (False, "fp32")])
+def test_a_precision_that_is_left_open_is_that_of_the_device_the_run_began_on(config, bf16, settled):
+    assert config.parallel.precision == "auto"
+    run = open_run(config)
+    run.config["parallel"]["precision"] = config.parallel.on(bf16).precision  # as `outset` has it from the device
+    run.begin(0)
+    again = open_run(config)
+    assert again.config["parallel"]["precision"] == again.settled(config).parallel.precision == settled
+    other = {"bf16": "fp32", "fp32": "bf16"}[settled]
+    with pytest.raises(UserError, match=rf"parallel\.precision: {settled} -> {other}"):
+        open_run(change(config, "parallel.precision", other))
+    assert config.parallel.on(bf16).on(not bf16).precision == settled
+
+
+def test_the_shares_of_the_schedule_are_frozen_as_numbers_and_older_runs_keep_theirs(config):
+    open_schedule = dataclasses.replace(config.optim.schedule, warmup_steps=0, decay_steps=0)
+    config = change(config, "optim.schedule", open_schedule)
+    run = open_run(config)
+    frozen = run.config["optim"]["schedule"]
+    assert (frozen["warmup_share"], frozen["decay_share"]) == (0.05, 0.1)
+    frozen.update(warmup_share=0.0, decay_share=0.0)  # as if written before there were defaults
+    run.begin(0)
+    again = open_run(config)
+    assert again.extended == {} and again.settled(config).optim.schedule.decay_share == 0.0
+    with pytest.raises(UserError, match=r"optim\.schedule\.warmup_steps: 0 -> 3"):
+        open_run(change(config, "optim.schedule.warmup_steps", 3))
 
 
 def test_other_bytes_are_refused(config):

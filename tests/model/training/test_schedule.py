@@ -8,7 +8,8 @@ import torch
 import transformers
 
 from common.errors import UserError
-from conf.schema import OptimConfig, ScheduleConfig
+from conf.schema import Config, OptimConfig, ScheduleConfig, TrainConfig
+from model.training.course import build_course
 from model.training.schedule import build_decay, build_schedule, shape
 
 TOTAL, WARMUP, DECAY = 50, 7, 20
@@ -79,6 +80,28 @@ def test_decay_branch_repeats_the_decay_of_the_whole_run(decay_shape):
     branch = build_decay(optim, whole.lr(start, 0), start)
     for step in range(start + 1, TOTAL + 1):
         assert branch.lr(step, 0) == pytest.approx(whole.lr(step, 0), rel=1e-12)
+
+
+@pytest.mark.parametrize("total", [40, 20_000])
+def test_without_lengths_a_run_warms_up_and_decays_by_shares_of_its_own(total):
+    train = TrainConfig(steps=total, seq_length=8, global_batch=2, micro_batch=1)
+    lengths = {"wsd": (0.05, 0.9), "cosine": (0.05, 0.05), "constant": (0.05, 1.0)}  # where the warm-up ends, where the decay begins
+    for kind, (full, stays) in lengths.items():
+        course = build_course(Config(train=train, optim=OptimConfig(lr=1.0, schedule=ScheduleConfig(kind))))
+        found = [course.lr(step) for step in range(1, total + 1)]
+        warm, begins = round(full * total), round(stays * total)
+        assert found[:warm] == pytest.approx([(step + 1) / warm for step in range(warm)])
+        assert found[warm : begins + 1] == [1.0] * (min(begins + 1, total) - warm) and (kind == "constant" or found[-1] < found[begins] / 2)
+        assert course.decay_begins == begins
+
+
+def test_a_length_that_is_given_leaves_no_share_beside_it():
+    for given in ({"warmup_steps": 7}, {"warmup_tokens": 7}):
+        assert ScheduleConfig(**given).settled().warmup_share == 0.0
+    assert ScheduleConfig(decay_steps=3).settled().decay_share == 0.0 == ScheduleConfig("cosine").settled().decay_share
+    assert ScheduleConfig(warmup_share=0.0, decay_share=0.0).settled().decay_share == 0.0
+    with pytest.raises(UserError, match="set one of them alone"):
+        build_schedule(OptimConfig(schedule=ScheduleConfig(decay_steps=3, decay_share=0.2)), TOTAL, 0)
 
 
 def test_what_does_not_fit_is_refused():

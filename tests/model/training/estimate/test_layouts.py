@@ -126,7 +126,10 @@ def test_the_plan_says_why():
         "parallel.tensor=1 parallel.pipeline=1",
     ):
         assert words in text
-    assert "parallel.precision=bf16 is many times faster" in plan_layout(run("encoder/tiny", parallel=ParallelConfig()), 200)
+    plain = plan_layout(run("encoder/tiny", parallel=ParallelConfig(precision="fp32")), 200)
+    assert "parallel.precision=bf16 is many times faster" in plain
+    left_open = plan_layout(run("encoder/tiny", parallel=ParallelConfig()), 200)
+    assert left_open == plan_layout(run("encoder/tiny", parallel=ParallelConfig(precision="bf16")), 200) != plain
 
 
 def test_low_rank_matrices_take_less():
