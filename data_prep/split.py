@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 import xxhash
 
+from common.reading.bad import BadDocuments
 from conf.schema import DataConfig
 from conf.schema.split import SplitConfig
 from data_prep.corpus.zst import Writer
-from data_prep.sources.bad import BadDocuments
 from data_prep.sources.readers import read_documents
 
 TRAIN, HELDOUT = "train.jsonl.zst", "heldout.jsonl.zst"

@@ -12,10 +12,10 @@ from typing import Any
 from common import manifest
 from common.files import atomic_folder, digest
 from common.progress import Bar, say
+from common.reading.bad import BadDocuments
 from common.remove import sweep_asides
 from conf.schema import Config
 from data_prep.already import already, digests_of
-from data_prep.sources.bad import BadDocuments
 from data_prep.sources.inputs import list_inputs, stamp
 from jobs.cli import main
 

@@ -33,7 +33,7 @@ def run(config: Config) -> dict[str, Any] | None:
     refuse_others(folder, settings)
     paths = [] if adopting else list_inputs(config.data.inputs)
     known = read_manifest(folder)
-    done, whole = finished(folder, known, paths, config.prepare)
+    done, whole = finished(folder, known, paths, config.prepare, config.data.max_document_bytes)
     if done:
         say(f"{folder} is there: {known['documents']:,} documents, {known['tokens']:,} tokens")
         return known

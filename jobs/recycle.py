@@ -72,8 +72,9 @@ def _documents(config: Config) -> "Iterator[Document]":
     from data_prep.sources.inputs import list_inputs
     from data_prep.sources.readers import Form, read_documents
 
+    form = Form(section="", max_bytes=config.data.max_document_bytes or None)
     for path in list_inputs(config.recycle.inputs, "recycle.inputs"):
-        yield from read_documents(path, Form(section="recycle"))
+        yield from read_documents(path, form)
 
 
 def _count(config: Config) -> Counter[str]:

@@ -16,10 +16,10 @@ from common import manifest
 from common.errors import UserError
 from common.files import atomic_folder
 from common.progress import Bar, say
+from common.reading.bad import BadDocuments
 from common.remove import sweep_asides
 from conf.schema import Config
 from data_prep.already import already, digests_of
-from data_prep.sources.bad import BadDocuments
 from data_prep.sources.inputs import list_inputs, stamp
 from jobs.cli import main
 

@@ -15,9 +15,9 @@ from common import manifest
 from common.errors import UserError
 from common.files import atomic_folder, read_json, write_json
 from common.progress import Bar, say
+from common.reading.bad import BadDocuments
 from common.remove import refuse_strange, sweep_asides
 from conf.schema import Config
-from data_prep.sources.bad import BadDocuments
 from data_prep.sources.inputs import list_inputs, span_digest, stamp
 from jobs.cli import main
 

@@ -87,6 +87,6 @@ class CorpusConfig:
     max_bad_documents: int = 1_000_000
     """With `skip`: stop with an error after this many."""
     max_document_bytes: int = 50_000_000
-    """A longer line or document is bad."""
+    """A longer document (line, row, file) is bad, so that no file fills the memory; 0 for no limit."""
     samples: int = 5
     """Rejected documents shown for each rule and source."""

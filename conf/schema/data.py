@@ -16,6 +16,8 @@ class DataConfig:
     """Column or key that holds the text in .jsonl and .parquet."""
     id_field: str = "id"
     """Column or key that holds the document's id; where it is missing the id is `file:line`."""
+    max_document_bytes: int = 50_000_000
+    """A longer document (line, row, file) is bad, so that no file fills the memory; 0 for no limit. `corpus` has its own."""
     tokenizer: str = "data/${name}/tokenizer"
     """Folder with tokenizer.json; `jobs.tokenizer` writes it, every other job reads it. Or one that is mirrored: hf://org/name[@revision]."""
     tokens: str = "data/${name}/tokens"

@@ -56,8 +56,8 @@ class Chain:
         self.profile = work.plan.profile(source)
         self.cleaner = build_cleaner(work.plan.cleaning(source), self.profile)
         self.rules = build_rules(work.plan.rules(source), self.profile, work.root)
-        contamination = work.config.contamination
-        self.index = Index.build(contamination, [self.profile.casing]) if contamination.inputs else None
+        contamination, limit = work.config.contamination, work.config.max_document_bytes or None
+        self.index = Index.build(contamination, [self.profile.casing], limit) if contamination.inputs else None
         self.passages = contamination.action == "passage"
         self.leaked: set[int] = set()
         """Numbers of the evaluation texts that were found."""

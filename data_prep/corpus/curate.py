@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 
 from common.files import make_folder, write_json
+from common.reading.bad import BadDocuments
 from conf.schema.duplicates import ParagraphsConfig
 from data_prep.corpus.chain import Chain, Clock, Survivors
 from data_prep.corpus.identity import curate_settings
@@ -21,7 +22,6 @@ from data_prep.corpus.zst import QUICK, Writer
 from data_prep.duplicates import buckets, paragraphs
 from data_prep.duplicates.embedding import Embedder
 from data_prep.duplicates.signature import Signer
-from data_prep.sources.bad import BadDocuments
 from data_prep.sources.form import Form
 from data_prep.sources.inputs import stamp
 from data_prep.sources.readers import read_documents

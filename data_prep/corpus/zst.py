@@ -7,7 +7,7 @@ from types import TracebackType
 import zstandard
 
 from common.errors import UserError
-from data_prep.sources.streams import Broken, blocks, lines
+from common.reading.streams import Broken, blocks, lines
 
 PACKED, QUICK = 3, 1
 """Levels of compression: of what is kept, and of what is read once more and done with."""

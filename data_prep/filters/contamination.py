@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from common.errors import UserError
+from common.reading.form import LIMIT
 from conf.schema.duplicates import ContaminationConfig
 from data_prep.filters.evaluation import read_texts
 from data_prep.text.batch import Batch
@@ -51,14 +52,14 @@ class Index:
         self.filter[(hashes >> self.shift).astype(np.int64)] = True
 
     @classmethod
-    def build(cls, config: ContaminationConfig, casings: Iterable[Mapping[str, str]]) -> "Index":
+    def build(cls, config: ContaminationConfig, casings: Iterable[Mapping[str, str]], max_bytes: int | None = LIMIT) -> "Index":
         """Read the evaluation texts. ``casings``: of the languages of the corpus (`LanguageConfig.casing`); texts are found in the lower
-        case of any of them. Raises UserError as `read_texts` does, and for bounds that cannot be meant."""
+        case of any of them. Raises UserError as `read_texts` does, which is told of ``max_bytes``, and for bounds that cannot be meant."""
         if not 1 <= config.min_words <= config.words:
             raise UserError(f"corpus.contamination.min_words={config.min_words} is not from 1 to corpus.contamination.words={config.words}")
         variants = [dict(pairs) for pairs in sorted({tuple(sorted(casing.items())) for casing in casings} or {()})]
         places, samples, parts, lengths, short = [], [], [], set(), 0
-        for chunk in _chunks(read_texts(config)):
+        for chunk in _chunks(read_texts(config, max_bytes)):
             counts = Batch([text for _, text in chunk]).words.counts
             short += int((counts < config.min_words).sum())
             chunk = [pair for pair, count in zip(chunk, counts, strict=True) if count >= config.min_words]

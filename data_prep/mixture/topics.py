@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from common.errors import UserError, suggestion
+from common.reading.bad import BadDocuments
 from conf.schema.data import DataConfig
 from conf.schema.mixture import MixtureConfig
 from conf.schema.phase import PhaseConfig
 from data_prep.mixture.budget import ask
 from data_prep.mixture.order import key_of, permuted
 from data_prep.mixture.sources import Source, Stratum
-from data_prep.sources.bad import BadDocuments
 from data_prep.sources.readers import Span, read_documents
 
 OTHER = "Other"
@@ -35,7 +35,7 @@ def read_topics(source: Source, key: str, done: Callable[[float], Any]) -> tuple
     for number, span in enumerate(source.origins.spans):
         end = first + int(np.searchsorted(source.origins.rows[first:, 0], number, side="right"))
         rows = source.origins.rows[first:end, 1].tolist()
-        found = _topics_of(span, source.manifest["settings"]["text_field"], key)
+        found = _topics_of(span, source.manifest, key)
         for document, row in zip(range(first, end), rows, strict=True):
             topics[document] = names.setdefault(found.get(row, OTHER), len(names))
         first = end
@@ -43,9 +43,9 @@ def read_topics(source: Source, key: str, done: Callable[[float], Any]) -> tuple
     return topics, list(names)
 
 
-def _topics_of(span: Span, text_field: str, key: str) -> dict[int, str]:
+def _topics_of(span: Span, manifest: dict[str, Any], key: str) -> dict[int, str]:
     """Topic by the row of a span, where a document names one."""
-    data = DataConfig(text_field=text_field)
+    data = DataConfig(text_field=manifest["settings"]["text_field"], max_document_bytes=manifest.get("max_document_bytes", 0))
     documents = read_documents(span, data, BadDocuments("skip", limit=1 << 60))
     return {document.row: str(document.fields[key]) for document in documents if document.fields.get(key)}
 

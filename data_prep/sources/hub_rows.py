@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from data_prep.sources.document import Document
+from common.reading.document import Document
+from common.reading.reading import Reading
 from data_prep.sources.hub import Place, open_split
-from data_prep.sources.reading import Reading
 
 
 def read_hub(reading: Reading) -> Iterator[Document]:
@@ -17,13 +17,10 @@ def read_hub(reading: Reading) -> Iterator[Document]:
     dataset, _ = open_split(place.name, place.config, place.split)
     try:
         for row, record in enumerate(dataset.shard(num_shards=place.shards, index=place.shard), 1):
-            text = record.pop(form.text_field, None)
-            if not isinstance(text, str):
-                fault = f"has no string in the column '{form.text_field}' (key {form.section}.text_field)"
-                reading.bad.add("no_text", reading.place(row, "row"), fault)
-            elif form.max_bytes and len(text.encode("utf-8", "replace")) > form.max_bytes:
+            text = record.get(form.text_field)
+            if isinstance(text, str) and form.max_bytes and len(text.encode("utf-8", "replace")) > form.max_bytes:
                 reading.add_too_long(row, "row")
             else:
-                yield from reading.document(text, row, record, "row")
+                yield from reading.record(record, row, "row")
     except (DatasetsError, OSError, ValueError, pyarrow.ArrowException) as error:
         reading.bad.add("broken_file", f"{path} (after row {row})", f"cannot be read on ({str(error).strip().splitlines()[0]})")

@@ -7,27 +7,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from common.errors import UserError
+from common.reading import formats
 from data_prep.sources.hub import hub_shards, hub_stamp, is_hub
 
-FORMATS = {
-    ".txt": "text", ".md": "text", ".html": "html", ".htm": "html", ".jsonl": "jsonl", ".parquet": "parquet", ".pdf": "pdf",
-    ".pages.json": "pages", ".pages.jsonl": "page_lines",
-}  # fmt: skip
-COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
 KNOWN = ".txt, .md, .html, .jsonl, .parquet, .pdf or .pages.json (plain, .gz, .zst), or hub:name[,config[,split]]"
 BLOCK = 1 << 20
 
 
 def kind_of(path: str | Path) -> tuple[str, str] | None:
-    """Format (a value of FORMATS, or hub) and compression ("", gz, zst) by the suffixes; None for a file that is not read."""
-    if is_hub(path):
-        return "hub", ""
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
-    compression = COMPRESSIONS.get(suffixes[-1], "") if suffixes else ""
-    if compression:
-        suffixes.pop()
-    name = FORMATS.get("".join(suffixes[-2:])) or FORMATS.get("".join(suffixes[-1:]))
-    return (name, compression) if name else None
+    """As `formats.kind_of`; a data set has the format hub."""
+    return ("hub", "") if is_hub(path) else formats.kind_of(path)
 
 
 def list_inputs(patterns: Iterable[str], key: str = "data.inputs") -> list[Path]:

@@ -9,11 +9,10 @@ writes in HTML, become a line a row.
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
-from data_prep.sources.document import Document
-from data_prep.sources.jsonl import records
-from data_prep.sources.reading import BOM, Reading
+from common.reading.document import Document
+from common.reading.exact import loads
+from common.reading.jsonl import records
+from common.reading.reading import BOM, Reading
 
 PAGE_BREAK = "\n\f\n"
 """Between two pages of a document."""
@@ -26,12 +25,12 @@ class NoPages(ValueError):
 
 def read_pages(reading: Reading) -> Iterator[Document]:
     """The document of a .pages.json."""
-    raw = reading.whole(reading.form.max_bytes)
+    raw = reading.whole()
     if raw is None:
         return
     try:
-        record = orjson.loads(raw.removeprefix(BOM))
-    except orjson.JSONDecodeError as error:
+        record = loads(raw.removeprefix(BOM))
+    except ValueError as error:
         reading.bad.add("invalid_json", str(reading.span.path), f"is not valid JSON ({error})")
         return
     yield from _document(record if isinstance(record, dict) else {"pages": record}, 1, "", reading)

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from data_prep.sources.document import Document
+from common.reading.document import Document
+from common.reading.reading import Reading
 from data_prep.sources.pages import PAGE_BREAK
-from data_prep.sources.reading import Reading
 
 SOFT_HYPHEN = "\x02"
 """What PDFium writes for a hyphen that only divides a word at the end of a line, and for the end of that line."""
@@ -20,7 +20,7 @@ class UnreadablePdf(Exception):
 def read_pdf(reading: Reading) -> Iterator[Document]:
     """The pages with a text layer; the others are listed in the field pages_without_text, and a file without any is bad."""
     path = reading.span.path
-    source: Path | bytes | None = reading.whole(None) if reading.compression else path
+    source: Path | bytes | None = reading.unpacked() if reading.compression else path
     if source is None:
         return
     texts: list[str] = []

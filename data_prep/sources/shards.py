@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from common.files import digest_of
-from data_prep.sources.document import Span
+from common.reading.document import Span
+from common.reading.row_groups import row_group_starts
 from data_prep.sources.hub import is_hub
 from data_prep.sources.inputs import kind_of, stamp
-from data_prep.sources.row_groups import row_group_starts
 
 KEY_LENGTH = 16
 

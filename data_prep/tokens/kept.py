@@ -12,9 +12,10 @@ from data_prep.tokens.merge import Merged
 from data_prep.tokens.origins import ORIGINS
 
 
-def find(shard: Shard, settings: dict[str, Any], on_bad_document: str, merged: Merged) -> tuple[dict[str, Any] | None, str]:
+def find(shard: Shard, settings: dict[str, Any], limit: int, on_bad_document: str, merged: Merged) -> tuple[dict[str, Any] | None, str]:
     """The shard's manifest when its tokens can be kept; else None, and why not where somebody would wonder.
 
+    ``limit`` is `data.max_document_bytes`, which matters where a document was too long.
     A manifest whose input has a new time but the same bytes is written again with that time."""
     home = merged.folder / "shards" / shard.key
     if not (home / manifest.NAME).exists():
@@ -27,6 +28,8 @@ def find(shard: Shard, settings: dict[str, Any], on_bad_document: str, merged: M
         return None, "it was made with other settings"
     if known["bad_documents"] and on_bad_document == "error":
         return None, "bad documents were passed over"
+    if known["bad_documents"].get("too_long") and known.get("max_document_bytes") != limit:
+        return None, "documents were passed over that had more bytes than another data.max_document_bytes allowed"
     if ORIGINS not in known["files"]:
         return None, "it does not say where its documents came from"
     changed, moved = _compare(shard, known)

@@ -8,7 +8,7 @@ from typing import Any
 from common import manifest
 from common.errors import UserError
 from common.files import digest_of
-from data_prep.sources.bad import EXAMPLES, too_many
+from common.reading.bad import EXAMPLES, too_many
 from data_prep.tokens.indexed import BIN, token_dtype
 from data_prep.tokens.merge import drop_shards, merge
 from data_prep.tokens.origins import ORIGINS
@@ -48,6 +48,7 @@ def publish(work: Work, keys: list[str], shards: list[dict[str, Any]], unmerged:
         empty_documents=sum(shard["empty_documents"] for shard in shards),
         bad_documents=bad,
         bad_examples=examples,
+        max_document_bytes=_limit(shards),
         backends=dict(Counter(shard["backend"] for shard in shards)),
         passed_over=[reason for shard in shards for reason in shard["passed_over"]],
         settings=work.settings,
@@ -71,6 +72,12 @@ def _total(shards: list[dict[str, Any]], key: str) -> dict[str, int]:
     for shard in shards:
         counts.update(shard[key])
     return dict(counts)
+
+
+def _limit(shards: list[dict[str, Any]]) -> int:
+    """The largest limit of a document that a shard was made with, 0 for none."""
+    limits = [shard.get("max_document_bytes", 0) for shard in shards]
+    return max(limits) if all(limits) else 0
 
 
 def _stamps(shards: list[dict[str, Any]]) -> dict[str, list[int]]:

@@ -56,12 +56,16 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def finished(folder: Path, known: dict[str, Any] | None, paths: list[Path], prepare: PrepareConfig) -> tuple[bool, bool]:
-    """Whether nothing is left to do, and whether the merged files are whole. Reads no token unless a file has a new time.
+def finished(
+    folder: Path, known: dict[str, Any] | None, paths: list[Path], prepare: PrepareConfig, limit: int
+) -> tuple[bool, bool]:
+    """Whether nothing is left to do, and whether the merged files are whole. Reads no token unless a file has a new time. ``limit`` is
+    `data.max_document_bytes`, which matters where a document was too long.
 
     What a kill after the last step left lying about is removed."""
     whole = known is not None and _outputs_whole(folder, known)
     done = whole and not (known["bad_documents"] and prepare.on_bad_document == "error")
+    done = done and not (known["bad_documents"].get("too_long") and known.get("max_document_bytes") != limit)
     done = done and known["stamps"] == {str(path): stamp(path) for path in paths}
     if done:
         drop_shards(folder, [shard["key"] for shard in known["shards"]])

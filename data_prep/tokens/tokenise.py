@@ -64,7 +64,7 @@ def run_element(element: Element, report: Report) -> list[dict[str, Any]]:
     work, encoder, bad = element.work, None, 0
     manifests = []
     for shard in element.shards:
-        found, why = find(shard, work.settings, work.prepare.on_bad_document, work.merged)
+        found, why = find(shard, work.settings, work.data.max_document_bytes, work.prepare.on_bad_document, work.merged)
         if found:
             report.advance(shard.bytes * MB)
         else:
@@ -99,6 +99,7 @@ def tokenise(shard: Shard, work: Work, encoder: BulkEncoder, report: Report, bad
                     empty_documents=reading.empty,
                     bad_documents=dict(reading.bad.counts),
                     bad_examples=reading.bad.examples,
+                    max_document_bytes=work.data.max_document_bytes,
                     backend=backend.name,
                     passed_over=passed_over,
                 )

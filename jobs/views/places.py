@@ -11,8 +11,8 @@ from typing import Any
 from common import manifest as manifests
 from common.errors import UserError
 from common.progress import track
+from common.reading.bad import BadDocuments
 from conf.schema import DataConfig
-from data_prep.sources.bad import BadDocuments
 from data_prep.sources.inputs import kind_of, span_digest, stamp
 from data_prep.sources.readers import Document, Span, read_documents
 from data_prep.tokens.indexed import BIN
@@ -85,14 +85,16 @@ def _firsts(manifest: dict[str, Any]) -> list[tuple[str, int]]:
 
 
 def _source(folder: Path, key: str) -> list[dict[str, Any]]:
-    """path, start, end, stamp, sha256 of what a shard was read from."""
-    return manifests.read(folder / "shards" / key)["inputs"]
+    """path, start, end, stamp, sha256 of what a shard was read from, and the limit of a document."""
+    shard = manifests.read(folder / "shards" / key)
+    return [span | {"limit": shard.get("max_document_bytes", 0)} for span in shard["inputs"]]
 
 
 def _documents(spans: list[dict[str, Any]], manifest: dict[str, Any], data: DataConfig) -> Iterator[Document]:
     """The documents of a shard as `jobs.prepare` met them: bad and empty ones are passed over."""
-    fields = DataConfig(text_field=manifest["settings"]["text_field"], id_field=data.id_field)
+    text_field = manifest["settings"]["text_field"]
     for span in spans:
+        fields = DataConfig(text_field=text_field, id_field=data.id_field, max_document_bytes=span["limit"])
         bad = BadDocuments("skip", limit=1 << 60)
         for document in read_documents(Span(Path(span["path"]), span["start"], span["end"]), fields, bad, all_fields=False):
             if document.text and not document.text.isspace():

@@ -25,7 +25,8 @@ def build(line: Sequence[Stage], curated: list[dict[str, Any]], written: list[di
     contamination = work.config.contamination
     if contamination.inputs:
         met = {number for unit in curated for number in unit["leaked"]}
-        index = Index.build(contamination, [profile.casing for profile in work.plan.languages.values()])
+        casings = [profile.casing for profile in work.plan.languages.values()]
+        index = Index.build(contamination, casings, work.config.max_document_bytes or None)
         found["evaluation_texts"] = index.summary(met, work.config.samples)
     write_json(work.output / JSON, found)
     took = timing(line)

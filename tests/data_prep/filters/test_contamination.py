@@ -194,6 +194,6 @@ def test_what_cannot_be_read_is_named(tmp_path):
     path.write_text('{"text": "a"}\n')
     refused("min_words=9 is not from 1 to corpus.contamination.words=5", words=5, min_words=9)
     (tmp_path / "b.parquet").write_bytes(b"PAR1 broken")
-    refused("b.parquet is not readable as parquet")
+    refused(r"b.parquet \(after row 0\) is not readable as parquet")
     with pytest.raises(UserError, match="corpus.contamination.inputs: /nowhere.jsonl does not exist"):
         Index.build(ContaminationConfig(inputs=["/nowhere.jsonl"]), [{}])

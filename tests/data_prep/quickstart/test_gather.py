@@ -2,10 +2,10 @@
 
 import json
 
+from common.reading.bad import BadDocuments
 from conf.schema.data import DataConfig
 from data_prep.quickstart.gather import cut, from_files, numbered
 from data_prep.quickstart.group_split import share_of
-from data_prep.sources.bad import BadDocuments
 from data_prep.sources.inputs import list_inputs
 
 PARAGRAPH = "This paragraph of the text has some words in it so that it is one. "

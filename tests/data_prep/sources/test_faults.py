@@ -14,8 +14,8 @@ import pytest
 import zstandard
 
 from common.errors import UserError
+from common.reading.bad import BadDocuments
 from conf.schema.corpus import CorpusConfig, SourceConfig
-from data_prep.sources.bad import BadDocuments
 from data_prep.sources.inputs import list_inputs
 from data_prep.sources.readers import Form, Span, read_documents
 from data_prep.sources.shards import plan

@@ -1,7 +1,7 @@
 import pytest
 
+from common.reading.bad import BadDocuments
 from conf.schema.corpus import SourceConfig
-from data_prep.sources.bad import BadDocuments
 from data_prep.sources.html import extract
 from data_prep.sources.readers import read_documents
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from common.errors import UserError
-from data_prep.sources.bad import BadDocuments
+from common.reading.bad import BadDocuments
 from data_prep.sources.hub import Place
 from data_prep.sources.inputs import kind_of, list_inputs, span_digest, stamp
 from data_prep.sources.readers import Form, read_documents

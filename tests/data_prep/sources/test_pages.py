@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from common.reading.bad import BadDocuments
 from conf.schema.corpus import SourceConfig
-from data_prep.sources.bad import BadDocuments
 from data_prep.sources.pages import PAGE_BREAK, NoPages, page_texts
 from data_prep.sources.readers import read_documents
 

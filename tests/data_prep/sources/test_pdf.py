@@ -2,8 +2,8 @@ import pytest
 import zstandard
 
 from common.errors import UserError
+from common.reading.bad import BadDocuments
 from conf.schema.corpus import SourceConfig
-from data_prep.sources.bad import BadDocuments
 from data_prep.sources.pages import PAGE_BREAK
 from data_prep.sources.readers import Form, read_documents
 from tests.data_prep.sources.papers import bound, scanned_pdf, text_pdf

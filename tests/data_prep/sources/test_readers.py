@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import UserError
+from common.reading.bad import BadDocuments
 from conf.schema.data import DataConfig
-from data_prep.sources.bad import BadDocuments
 from data_prep.sources.readers import Span, read_documents
 
 DATA = DataConfig()

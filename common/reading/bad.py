@@ -12,7 +12,8 @@ class BadDocuments:
 
     Kinds: invalid_json, no_text, not_utf8, wrong_encoding, nul_bytes, too_long, no_text_layer (a .pdf of images), invalid_pages, and
     broken_file (the rest of the file counts as one). With ``mode`` error the first one raises UserError; with skip, the one after
-    ``limit`` does, ``before`` of which came earlier. ``section`` is that of the keys in messages."""
+    ``limit`` does, ``before`` of which came earlier. ``section`` is that of the keys in messages; empty where no key passes over bad
+    documents."""
 
     def __init__(self, mode: str = "error", limit: int = 1000, before: int = 0, section: str = "prepare"):
         self.mode, self.limit, self.before, self.section = mode, limit, before, section
@@ -22,7 +23,8 @@ class BadDocuments:
     def add(self, kind: str, place: str, fault: str) -> None:
         """Count one; ``place`` is the file (and line), ``fault`` goes on after it."""
         if self.mode == "error":
-            raise UserError(f"{place} {fault}; mend it, or pass over such documents with {self.section}.on_bad_document=skip")
+            instead = f", or pass over such documents with {self.section}.on_bad_document=skip" if self.section else ""
+            raise UserError(f"{place} {fault}; mend it{instead}")
         self.counts[kind] += 1
         if len(self.examples) < EXAMPLES:
             self.examples.append(f"{place} {fault}")

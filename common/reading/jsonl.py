@@ -3,24 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
-from data_prep.sources.document import Document
-from data_prep.sources.form import WrongEncoding
-from data_prep.sources.reading import BOM, Reading
-from data_prep.sources.streams import Broken, lines, transcode
+from common.reading.document import Document
+from common.reading.exact import loads
+from common.reading.form import WrongEncoding
+from common.reading.reading import BOM, Reading
+from common.reading.streams import Broken, lines, transcode
 
 
 def read_jsonl(reading: Reading) -> Iterator[Document]:
     """A document a line that is not blank."""
-    field, bad = reading.form.text_field, reading.bad
     for row, record in records(reading):
-        text = record.pop(field, None)
-        if isinstance(text, str):
-            yield from reading.document(text, row, record, "line")
-        else:
-            key = f"{reading.form.section}.text_field"
-            bad.add("no_text", reading.place(row, "line"), f"has no string in the field '{field}' (key {key})")
+        yield from reading.record(record, row, "line")
 
 
 def records(reading: Reading) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -54,11 +47,11 @@ def _lines(reading: Reading) -> Iterator[bytes | None]:
 def _parse(line: bytes, row: int, reading: Reading) -> dict[str, Any] | None:
     form = reading.form
     try:
-        record = orjson.loads(line if form.is_utf8 or not form.keeps_newlines else form.decode(line))
+        record = loads(line if form.is_utf8 or not form.keeps_newlines else form.decode(line))
     except WrongEncoding as error:
         reading.bad.add(error.kind, reading.place(row, "line"), str(error))
         return None
-    except orjson.JSONDecodeError as error:
+    except ValueError as error:
         reading.bad.add(*_why_not_json(line, reading.place(row, "line"), error))
         return None
     if not isinstance(record, dict):

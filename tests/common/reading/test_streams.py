@@ -5,7 +5,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep.sources.streams import Broken, blocks, count_newlines, lines
+from common.reading.streams import Broken, blocks, count_newlines, lines
 
 
 @settings(deadline=None)
@@ -55,6 +55,21 @@ def test_long_windows_are_read(tmp_path):
     parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=28, enable_ldm=True)
     (tmp_path / "f").write_bytes(zstandard.ZstdCompressor(compression_params=parameters).compress(b"long " * 100_000))
     assert sum(map(len, blocks(tmp_path / "f", "zst"))) == 500_000
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst"])
+def test_blocks_are_small_however_well_they_are_packed(tmp_path, kind):
+    """Cut into lines, a block of newlines would take eight times its size."""
+    (tmp_path / "f").write_bytes(pack(kind, b"\n" * 100_000_000))
+    sizes = list(map(len, blocks(tmp_path / "f", kind)))
+    assert max(sizes) <= 1 << 20 and sum(sizes) == 100_000_000
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst"])
+def test_an_empty_file_is_no_packed_one(tmp_path, kind):
+    (tmp_path / "f").touch()
+    with pytest.raises(Broken, match="truncated: it is empty"):
+        list(blocks(tmp_path / "f", kind))
 
 
 def test_a_plain_file_is_cut_and_counted(tmp_path):

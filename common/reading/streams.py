@@ -13,6 +13,8 @@ from common.errors import UserError
 BLOCK = 1 << 18
 SLICE = 1 << 10
 """Packed bytes that are unpacked at once: zstandard makes at most 256 blocks of 128 KiB of them, gzip 1 MB (as fast as larger slices)."""
+LARGEST_OUT = 1 << 20
+"""Bytes of an unpacked block: cut into lines, a block of nothing but newlines takes eight times as many."""
 LARGEST_WINDOW = 1 << 31  # what `zstd --long=31` writes
 
 
@@ -62,34 +64,32 @@ def _raw(path: Path, start: int, end: int | None, seen: Callable[[int], Any]) ->
 
 def _unpack(raw: Iterable[bytes], new: Callable[[], Any]) -> Iterator[bytes]:
     """Unpack one frame (member) after another; zero bytes between them are padding."""
-    stream = None
+    stream, begun = None, False
     for block in raw:
         while block := block if stream else block.lstrip(b"\0"):
-            stream = stream or new()
+            stream, begun = stream or new(), True
             try:
                 out = stream.decompress(block)
             except (zlib.error, zstandard.ZstdError) as error:
                 raise Broken(f"does not unpack ({error})") from error
-            if out:
-                yield out
+            for at in range(0, len(out), LARGEST_OUT):
+                yield out[at : at + LARGEST_OUT]
             if stream.eof:
                 block, stream = stream.unused_data, None
             else:
                 block = b""
-    if stream:
-        raise Broken("is truncated: it ends inside a compressed frame")
+    if stream or not begun:
+        raise Broken(f"is truncated: it {'ends inside a compressed frame' if begun else 'is empty, and not even a compressed frame'}")
 
 
 def whole(source: Iterable[bytes], limit: int | None = None) -> bytes:
     """All bytes of a stream. Raises TooLong as soon as there are more than ``limit``."""
-    parts: list[bytes] = []
-    size = 0
+    found = bytearray()
     for block in source:
-        size += len(block)
-        if limit and size > limit:
+        if limit and len(found) + len(block) > limit:
             raise TooLong
-        parts.append(block)
-    return b"".join(parts)
+        found += block
+    return bytes(found)
 
 
 def lines(source: Iterable[bytes], limit: int | None = None) -> Iterator[bytes | None]:

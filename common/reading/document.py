@@ -5,9 +5,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from data_prep.sources.inputs import kind_of
-from data_prep.sources.row_groups import rows_before
-from data_prep.sources.streams import count_newlines
+from common.reading.formats import kind_of
+from common.reading.row_groups import rows_before
+from common.reading.streams import count_newlines
 
 
 @dataclass(frozen=True)
