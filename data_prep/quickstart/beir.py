@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from common.errors import UserError
+from common.folders import files_below
 from data_prep.quickstart.pairs import Pair
 
 SPLITS = ("train", "dev", "test")
@@ -28,11 +29,13 @@ def _is_set(folder: Path) -> bool:
 
 
 def find_set(folder: Path) -> Path | None:
-    """The retrieval set at or below ``folder``: a folder with corpus, queries and qrels, or one with such a set in train/, dev/ and test/.
+    """The retrieval set at or below ``folder``, links followed: a folder with corpus, queries and qrels, or one with such a set in train/,
+    dev/ and test/.
 
     Raises UserError when there is more than one, or when its qrels are not there or do not cover all three splits.
     """
-    found = sorted({path.parent for path in folder.rglob("corpus.jsonl") if _is_set(path.parent)})
+    files = files_below(folder, "quickstart.folder", once=False)
+    found = sorted({path.parent for path in files if path.name == "corpus.jsonl" and _is_set(path.parent)})
     if not found:
         return None
     parent = found[0].parent

@@ -3,10 +3,11 @@
 import glob
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from common.errors import UserError
+from common.folders import files_below
 from common.reading import formats
 from data_prep.sources.hub import hub_shards, hub_stamp, is_hub
 
@@ -20,12 +21,13 @@ def kind_of(path: str | Path) -> tuple[str, str] | None:
 
 
 def list_inputs(patterns: Iterable[str], key: str = "data.inputs") -> list[Path]:
-    """Every input file, once, sorted by path. Folders are searched to the bottom; hidden files and other suffixes are passed over. Of a
-    data set (``hub:...``) each shard is an input.
+    """Every input file, once, sorted by path. Folders are searched to the bottom, links followed; hidden files and other suffixes are
+    passed over. A file that several names lead to goes by its own where that is among them. Of a data set (``hub:...``) each shard is an
+    input.
 
     ``key`` is the key of the configuration that names them, for messages. Raises UserError for an empty list, a missing path, a pattern
-    or folder without an input file, an unknown suffix of a file named outright, a dead link, a file or folder that may not be read, files
-    that are all empty."""
+    or folder without an input file, an unknown suffix of a file named outright, a dead link, links in a circle, a file or folder that may
+    not be read, files that are all empty."""
     patterns = list(patterns)
     if not patterns:
         raise UserError(f"{key} is empty; name files, folders or globs of {KNOWN}")
@@ -34,25 +36,37 @@ def list_inputs(patterns: Iterable[str], key: str = "data.inputs") -> list[Path]
         for path in hub_shards(pattern) if is_hub(pattern) else _expand(pattern, key):
             if not is_hub(path) and not os.access(path, os.R_OK):
                 raise UserError(f"{path} {'may not be read; change its permissions' if path.exists() else 'is a dead link; remove it'}")
-            found.setdefault(str(path) if is_hub(path) else os.path.abspath(path), path)
+            _take(path, found)
     if not any(is_hub(path) or path.stat().st_size for path in found.values()):
         raise UserError(f"{key}: {', '.join(patterns)} holds empty files alone; was something cut off before it wrote them?")
     return sorted(found.values(), key=str)
+
+
+def _take(path: Path, found: dict[str, Path]) -> None:
+    """Put an input among those ``found``, by real path."""
+    if is_hub(path):
+        found.setdefault(str(path), path)
+        return
+    real, absolute = os.path.realpath(path), os.path.abspath(path)
+    other = os.path.abspath(found.setdefault(real, path))
+    if other not in (real, absolute) and (absolute == real or absolute < other):
+        found[real] = path
 
 
 def _expand(pattern: str, key: str) -> list[Path]:
     """Input files that one entry stands for."""
     path = Path(os.path.normpath(os.path.expanduser(pattern)))
     if path.is_dir():
-        files = list(_walk(path, key))
+        files = _below(path, key)
     elif path.exists():
         if not kind_of(path):
             raise UserError(f"{key}: {path} has an unknown suffix; known are {KNOWN}")
         return [path]
     elif glob.has_magic(pattern):
+        _refuse_circles(pattern, key)
         matches = [Path(os.path.normpath(match)) for match in glob.glob(os.path.expanduser(pattern), recursive=True)]
         files = [match for match in matches if not match.is_dir() and kind_of(match)]
-        files += [file for match in matches if match.is_dir() for file in _walk(match, key)]
+        files += [file for match in matches if match.is_dir() for file in _below(match, key)]
     else:
         raise UserError(f"{key}: {pattern} does not exist; name files, folders or globs of {KNOWN}")
     if not files:
@@ -60,13 +74,15 @@ def _expand(pattern: str, key: str) -> list[Path]:
     return files
 
 
-def _walk(folder: Path, key: str) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise UserError(f"{key}: the folder {error.filename} may not be read; change its permissions") from error
+def _below(folder: Path, key: str) -> list[Path]:
+    return [path for path in files_below(folder, key) if kind_of(path)]
 
-    for place, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(place, name) for name in names if not name.startswith(".") and kind_of(name))
+
+def _refuse_circles(pattern: str, key: str) -> None:
+    """`glob` follows links that lead round in a circle as long as the system allows, and two of them for ever."""
+    before, stars, _ = os.path.expanduser(pattern).partition("**")
+    for folder in glob.glob(os.path.dirname(before) or ".") if stars else ():
+        files_below(folder, key, strict=False)
 
 
 def stamp(path: str | Path) -> list[int]:

@@ -101,7 +101,7 @@ class SharedTexts:
 
     def _documents(self, name: str, role: str, path: str) -> Documents:
         key, most = f"evaluation.{role}.{name}", self.config.evaluation.max_documents
-        texts = read_texts(path, key)
+        texts = read_texts(path, key, self.config.data.max_document_bytes or None)
         if 0 < most < len(texts):
             drawn = np.random.default_rng(self.config.evaluation.seed).permutation(len(texts))[:most]
             texts = [texts[position] for position in np.sort(drawn)]

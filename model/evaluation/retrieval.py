@@ -31,7 +31,7 @@ class SharedRetrieval:
     @cached_property
     def sets(self) -> dict[str, RetrievalSet]:
         """The retrieval set."""
-        return load_retrieval(self.config.data.retrieval, self.config.probe.seed)
+        return load_retrieval(self.config.data.retrieval, self.config.probe.seed, self.config.data.max_document_bytes or None)
 
     @cached_property
     def digest(self) -> str:

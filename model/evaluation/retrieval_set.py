@@ -1,14 +1,16 @@
 """Retrieval sets in BEIR format (arXiv 2104.08663): corpus.jsonl, queries.jsonl and qrels as tab-separated values."""
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from common.errors import UserError
 from common.files import digest, digest_of
+from common.reading.form import LIMIT, Form
+from common.reading.jsonl import records
+from common.reading.readers import opened
+from common.reading.streams import blocks, lines
 
 SPLITS = ("train", "dev", "test")
 SHARES = {"train": 0.5, "dev": 0.2, "test": 0.3}
@@ -37,20 +39,21 @@ class _Table:
     texts: list[str]
 
 
-def load_retrieval(folder: str | Path, seed: int = 0) -> dict[str, RetrievalSet]:
+def load_retrieval(folder: str | Path, seed: int = 0, max_bytes: int | None = LIMIT) -> dict[str, RetrievalSet]:
     """Read the set at ``folder`` as ``{"train", "dev", "test"}`` with disjoint queries.
 
     Three layouts: ``train/ dev/ test/`` with a corpus each; one corpus with ``qrels/{train,dev,test}.tsv``; one corpus with one
     ``qrels.tsv``, whose queries are split 50/20/30 by a hash of ``seed`` and query id. In the last two the three sets share
-    the lists of documents. Raises UserError naming file and line for whatever is missing, broken, unknown or empty.
+    the lists of documents. Raises UserError naming file and line for whatever is missing, broken, unknown, empty or has more than
+    ``max_bytes``.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"the retrieval set {folder} does not exist; set data.retrieval to a folder with {LAYOUT}")
     if any((folder / split).is_dir() for split in SPLITS):
-        sets = {split: _load_one(folder / split) for split in SPLITS}
+        sets = {split: _load_one(folder / split, max_bytes) for split in SPLITS}
     else:
-        sets = _load_shared(folder, seed)
+        sets = _load_shared(folder, seed, max_bytes)
     for split, found in sets.items():
         if not found.query_ids:
             raise UserError(f"the {split} split of the retrieval set {folder} has no query with a relevant document; add qrels for it")
@@ -84,13 +87,13 @@ def split_of(query_id: str, seed: int) -> str:
     return "dev" if share < SHARES["train"] + SHARES["dev"] else "test"
 
 
-def _load_one(folder: Path) -> RetrievalSet:
-    corpus, queries = _read_table(folder / "corpus.jsonl", titled=True), _read_table(folder / "queries.jsonl")
+def _load_one(folder: Path, max_bytes: int | None) -> RetrievalSet:
+    corpus, queries = _read_tables(folder, max_bytes)
     return _assemble(corpus, queries, _read_qrels(folder / "qrels.tsv", queries, corpus))
 
 
-def _load_shared(folder: Path, seed: int) -> dict[str, RetrievalSet]:
-    corpus, queries = _read_table(folder / "corpus.jsonl", titled=True), _read_table(folder / "queries.jsonl")
+def _load_shared(folder: Path, seed: int, max_bytes: int | None) -> dict[str, RetrievalSet]:
+    corpus, queries = _read_tables(folder, max_bytes)
     if (folder / "qrels").is_dir():
         splits = {split: _read_qrels(folder / "qrels" / f"{split}.tsv", queries, corpus) for split in SPLITS}
     else:
@@ -110,24 +113,23 @@ def _assemble(corpus: _Table, queries: _Table, qrels: dict[str, dict[str, int]])
     return RetrievalSet(corpus.ids, corpus.texts, [queries.ids[i] for i in kept], [queries.texts[i] for i in kept], judged)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number and text of each line that is not blank."""
+def _read_tables(folder: Path, max_bytes: int | None) -> tuple[_Table, _Table]:
+    """The corpus and the queries."""
+    return _read_table(folder / "corpus.jsonl", max_bytes, titled=True), _read_table(folder / "queries.jsonl", max_bytes)
+
+
+def _check_there(path: Path) -> None:
     if not path.is_file():
-        raise UserError(f"{path} does not exist; a retrieval set is {LAYOUT}")
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, 1):
-            try:
-                line = raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise UserError(f"{path} line {number} is not UTF-8 ({error.reason}); convert the file") from error
-            if line.strip():
-                yield number, line.rstrip("\r\n")
+        fault = "is a dead link" if path.is_symlink() else "does not exist"
+        raise UserError(f"{path} {fault}; a retrieval set is {LAYOUT}")
 
 
-def _read_table(path: Path, titled: bool = False) -> _Table:
+def _read_table(path: Path, max_bytes: int | None, titled: bool = False) -> _Table:
+    _check_there(path)
     table, seen = _Table([], []), set()
-    for number, line in _lines(path):
-        record = _record(path, number, line)
+    for number, record in records(opened(path, Form(max_bytes=max_bytes, section=""))):
+        if not isinstance(record.get("_id"), str | int) or not isinstance(record.get("text"), str):
+            raise UserError(f'{path} line {number} needs a JSON object with an "_id" and a "text" of type string; mend or remove it')
         name, text = str(record["_id"]), record["text"]
         if name in seen:
             raise UserError(f"{path} line {number} repeats the _id {name}; ids must be unique")
@@ -139,14 +141,18 @@ def _read_table(path: Path, titled: bool = False) -> _Table:
     return table
 
 
-def _record(path: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise UserError(f"{path} line {number} is not valid JSON ({error}); mend or remove it") from error
-    if not isinstance(record, dict) or not isinstance(record.get("_id"), str | int) or not isinstance(record.get("text"), str):
-        raise UserError(f'{path} line {number} needs a JSON object with an "_id" and a "text" of type string; mend or remove it')
-    return record
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Number and text of each line that is not blank."""
+    _check_there(path)
+    for number, raw in enumerate(lines(blocks(path), LIMIT), 1):
+        try:
+            line = (raw or b"").decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} line {number} is not UTF-8 ({error.reason}); convert the file") from error
+        if raw is None:
+            raise UserError(f"{path} line {number} has more than {LIMIT} bytes; mend it")
+        if line.strip():
+            yield number, line.rstrip("\r\n")
 
 
 def _read_qrels(path: Path, queries: _Table, corpus: _Table) -> dict[str, dict[str, int]]:

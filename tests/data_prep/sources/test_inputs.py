@@ -60,6 +60,33 @@ def test_a_dead_link_is_named(tree):
         list_inputs([str(tree)])
 
 
+def test_linked_folders_are_read_each_file_once(tree):
+    plain = list_inputs([str(tree)])
+    (tree / "in/local").mkdir(parents=True)
+    (tree / "in/local/b.jsonl").write_text("{}")
+    (tree / "in/a_link").symlink_to("../sub")
+    (tree / "in/web").symlink_to("../sub/deep")
+    assert names(tree, list_inputs([f"{tree}/in"])) == ["in/a_link/c.md.gz", "in/a_link/deep/d.PARQUET", "in/local/b.jsonl"]
+    assert list_inputs([f"{tree}/in/*"]) == list_inputs([f"{tree}/in/**"]) == list_inputs([f"{tree}/in"])
+    everything = sorted([*plain, tree / "in/local/b.jsonl"], key=str)
+    for patterns in (["."], ["in", "."], [".", "in"], ["in/*", "sub", "."], ["in/web/d.PARQUET", "."], ["**", "in/a_link/**"]):
+        assert list_inputs([f"{tree}/{pattern}" for pattern in patterns]) == everything, "own names, whatever is named first"
+
+
+def test_circles_are_refused_in_folders_and_patterns(tree):
+    for name in "xy":
+        (tree / "sub" / name).symlink_to("..")
+    for pattern in (".", "sub", "**", "**/*.txt", "s*/**/*.gz"):
+        with pytest.raises(UserError, match=r"data.inputs: the link .*/sub/[xy] leads to .* back to it"):
+            list_inputs([f"{tree}/{pattern}"])
+
+
+def test_a_dead_link_to_a_folder_is_named(tree):
+    (tree / "web").symlink_to("../store/web")
+    with pytest.raises(UserError, match="data.inputs: .*/web is a dead link"):
+        list_inputs([str(tree)])
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 @pytest.mark.parametrize("name", ["b.txt", "sub"])
 def test_missing_permission_is_named(tree, name):

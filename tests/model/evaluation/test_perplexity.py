@@ -93,9 +93,9 @@ def test_text_is_read_from_every_format(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("a.jsonl", b'{"text": 1}\n', r'a.jsonl line 1 needs a JSON object with a "text"'),
+        ("a.jsonl", b'{"text": 1}\n', r"a.jsonl line 1 has no string in the field 'text'; mend it$"),
         ("a.jsonl", b'{"text": "x"}\n{"te\n', r"a.jsonl line 2 is not valid JSON"),
-        ("a.txt", b"\xff\xfe", r"a.txt is not UTF-8"),
+        ("a.txt", b"\xff\xfe", r"a.txt line 1 is not UTF-8; mend it$"),
         ("a.txt", b"  \n", r"evaluation.domain.law: .*a.txt holds no document"),
         ("a.docx", b"x", r"evaluation.domain.law: .*a.docx is no text that can be read here"),
         ("", b"", r"evaluation.domain.law: .* does not exist"),

@@ -82,7 +82,7 @@ def test_digest_follows_the_bytes(tmp_path):
 BROKEN = {
     "corpus not JSON": ("corpus.jsonl", "{oops\n", r"corpus.jsonl line 2 is not valid JSON"),
     "corpus without text": ("corpus.jsonl", '{"_id": "x"}\n', r'corpus.jsonl line 2 needs a JSON object with an "_id" and a "text"'),
-    "corpus not an object": ("corpus.jsonl", "[1]\n", r"corpus.jsonl line 2 needs a JSON object"),
+    "corpus not an object": ("corpus.jsonl", "[1]\n", r"corpus.jsonl line 2 is not a JSON object"),
     "query text not a string": ("queries.jsonl", '{"_id": "x", "text": 3}\n', r"queries.jsonl line 2 needs"),
     "repeated id": ("corpus.jsonl", '{"_id": "d5", "text": "again"}\n', r"corpus.jsonl line 7 repeats the _id d5"),
     "not UTF-8": ("queries.jsonl", b"\xff\xfe\n", r"queries.jsonl line 2 is not UTF-8"),
