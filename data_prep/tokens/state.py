@@ -56,9 +56,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def finished(
-    folder: Path, known: dict[str, Any] | None, paths: list[Path], prepare: PrepareConfig, limit: int
-) -> tuple[bool, bool]:
+def finished(folder: Path, known: dict[str, Any] | None, paths: list[Path], prepare: PrepareConfig, limit: int) -> tuple[bool, bool]:
     """Whether nothing is left to do, and whether the merged files are whole. Reads no token unless a file has a new time. ``limit`` is
     `data.max_document_bytes`, which matters where a document was too long.
 
