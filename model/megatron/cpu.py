@@ -73,6 +73,9 @@ def _manual_seed(seed: int) -> None:
     torch.default_generator.manual_seed(int(seed))
 
 
+_OPTIMIZER = [method.__wrapped__ for method in vars(torch.optim.Optimizer).values() if hasattr(method, "__wrapped__")]
+"""Methods that load the compiler, when they are first called, to be told what it makes of them: themselves, which they have here."""
+
 PATCHES: list[tuple[Any, str, Callable]] = [
     *[(torch, name, _on_cpu(getattr(torch, name))) for name in ("zeros", "ones", "empty", "empty_like", "tensor")],
     (torch.Tensor, "type", _type),
@@ -83,6 +86,7 @@ PATCHES: list[tuple[Any, str, Callable]] = [
     (torch.cuda.random, "get_rng_state", _get_rng_state),
     (torch.cuda, "manual_seed", _manual_seed),
     (mcore_random, "_set_cuda_rng_state", _set_rng_state),
+    *[(method, "__dynamo_disable", method) for method in _OPTIMIZER],
 ]
 """(owner, attribute, replacement) of everything that `install` sets."""
 

@@ -126,7 +126,7 @@ def set_threads(threads: int) -> None:
     os.environ.update(OMP_DYNAMIC="FALSE", MKL_DYNAMIC="FALSE")  # for children; torch.set_num_threads does the same here and now
     torch.set_num_threads(resolve_threads(threads))
     if not torch.cuda.is_available():
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")  # torch.use_deterministic_algorithms would load the compiler beside it
         torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs time
 
 

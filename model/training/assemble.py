@@ -1,6 +1,7 @@
 """From a configuration to a loop that is ready to go: net, optimizer, callbacks, and the point where training goes on."""
 
 import dataclasses
+import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,13 +51,20 @@ def log_unigram(tokens: Tokens, vocab_size: int) -> torch.Tensor:
     return (counts / counts.sum()).log().float()
 
 
-def exportable(model: ModelConfig) -> bool:
-    """Whether the net has a Hugging Face form; where it has none, says so, since its saves cannot be probed."""
+def exportable(model: ModelConfig, run: Run) -> bool:
+    """Whether the net has a Hugging Face form; where it has none, says so, since its saves cannot be probed.
+
+    That it has one is kept in the run's manifest, so that an attempt that goes on need not import transformers to learn it.
+    """
+    version = importlib.metadata.version("transformers")
+    if run.manifest.get("exportable_by") == version:
+        return True
     try:
         check_exportable(model)
     except UserError as error:
         say(f"[yellow]warning: saves of this run have no hf/ half and cannot be probed: {error}[/yellow]")
         return False
+    run.manifest["exportable_by"] = version
     return True
 
 
@@ -68,7 +76,7 @@ def callbacks(config: Config, run: Run, probe: Callable[[Save], None] | None = N
     every, tb = config.train.log_every_steps, run.folder / "tb"
     guard = NanGuard(config.train.nan_patience)
     heldout = Heldout(config.train.eval_packs, config.train.eval_every_steps)
-    saving = Saving(config.train.save, exportable(config.model))
+    saving = Saving(config.train.save, exportable(config.model, run))
     if not ranks.is_first():
         return [guard, heldout, saving]
     speed, metrics = Throughput(every, config.parallel.precision), Metrics(run.folder / "metrics.jsonl", every)

@@ -4,7 +4,6 @@ import inspect
 from functools import cache
 
 import torch
-from torch.nn.attention.varlen import varlen_attn
 
 from model.nets.attention.trial import fault
 from model.nets.attention.window import Attend, Window
@@ -19,11 +18,15 @@ def refusal(device: torch.device, dtype: torch.dtype, head_width: int) -> str | 
 @cache
 def _asks_for_groups() -> bool:
     """PyTorch 2.11 tells from the shapes that heads share keys; from 2.12 on it wants to be told."""
+    from torch.nn.attention.varlen import varlen_attn
+
     return "enable_gqa" in inspect.signature(varlen_attn).parameters
 
 
 def prepare(pack: Pack, window: Window, dtype: torch.dtype, keys: Pack | None = None) -> Attend:
     """Attention over `pack`, see `Prepare`; raises what PyTorch raises where it cannot run."""
+    from torch.nn.attention.varlen import varlen_attn  # loads the compiler, which takes a second that a CPU would wait for in vain
+
     keys = keys or pack  # where a query has fewer places than keys, the kernels too take it for the last of them
     edges = (pack.cu_seqlens, keys.cu_seqlens, max(pack.lengths), max(keys.lengths))
 

@@ -79,7 +79,7 @@ def test_kernels_are_told_of_keys_and_of_queries(backend, window, monkeypatch):
         return last_of(query, key, value, cu_seq_q, cu_seq_k, window_size)
 
     monkeypatch.setitem(sys.modules, "flash_attn", SimpleNamespace(flash_attn_varlen_func=flash_attn_varlen_func))
-    monkeypatch.setattr(varlen, "varlen_attn", varlen_attn)
+    monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", varlen_attn)
     varlen._asks_for_groups.cache_clear()
     for lengths in LENGTHS:
         pack, mixed, parts = inputs(lengths, 4, 2)

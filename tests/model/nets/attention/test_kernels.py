@@ -84,7 +84,7 @@ def stand_ins():
 def test_other_versions_are_given_what_they_take(backend, window, monkeypatch):
     flash_attn_varlen_func, varlen_attn = stand_ins()
     monkeypatch.setitem(sys.modules, "flash_attn", SimpleNamespace(flash_attn_varlen_func=flash_attn_varlen_func))
-    monkeypatch.setattr(varlen, "varlen_attn", varlen_attn)
+    monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", varlen_attn)
     varlen._asks_for_groups.cache_clear()
     pack, _, parts = inputs([3, 90, 1], 4, 2)
     found = backend.prepare(pack, window, torch.float32)(*parts)
