@@ -12,6 +12,7 @@ from common.errors import UserError
 from common.files import read_json, write_json
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+CONFIG = "config.json"
 SHARD_BYTES = 5_000_000_000
 """Size of a shard where nobody asks for another."""
 _DTYPES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
@@ -37,6 +38,8 @@ class TensorWriter:
         """`shapes`: of all tensors, in the order in which they will come. A tensor larger than `shard_bytes` has a shard of its own."""
         self.folder, self.dtype, self.sizes = folder, dtype, {name: dtype.itemsize * _numel(shape) for name, shape in shapes.items()}
         self.shards = [{name: shapes[name] for name in names} for names in _shards(self.sizes, shard_bytes)]
+        if len(self.shards) > 1 and (folder / SINGLE).exists():
+            raise UserError(f"{folder / SINGLE} would be read in place of the shards that are to be written there; name an empty folder")
         self.waiting, self.left, self.file = iter(enumerate(self.shards)), iter(()), None
 
     def __enter__(self) -> "TensorWriter":
@@ -100,6 +103,42 @@ def _shards(sizes: Mapping[str, int], shard_bytes: int) -> Iterator[list[str]]:
     yield shard
 
 
+def weight_files(folder: Path, use: str = "read") -> list[Path]:
+    """The files with the tensors of the model in `folder`, chosen as transformers does where there are several sets of them.
+
+    That is the file that config.json names in `transformers_weights`, else model.safetensors, else the shards of the index; what else lies
+    there (an index whose shards are gone, pytorch_model.bin) is left alone. `use`: what they are for, for messages. Raises UserError
+    where there are none, or where one of them is missing.
+    """
+    candidates = (_named_weights(folder), folder / SINGLE, folder / INDEX)
+    file = next((file for file in candidates if file and file.is_file()), None)
+    if file is None:
+        raise UserError(f"{folder} has neither {SINGLE} nor {INDEX}; only weights in safetensors can be {use}")
+    return _shards_of(file) if file.name.endswith(".index.json") else [file]
+
+
+def _named_weights(folder: Path) -> Path | None:
+    """The file that config.json names as that of the weights, which transformers takes before any other."""
+    file = folder / CONFIG
+    if not file.is_file() or not (name := read_json(file).get("transformers_weights")):
+        return None
+    if Path(name).name != name or not name.endswith((".safetensors", ".safetensors.index.json")) or not (folder / name).is_file():
+        raise UserError(
+            f"{file} has transformers_weights={name!r}, which is no safetensors file beside it; remove the key, or copy the file"
+        )
+    return folder / name
+
+
+def _shards_of(index: Path) -> list[Path]:
+    where = read_json(index).get("weight_map")
+    if not isinstance(where, dict) or not where or not all(isinstance(name, str) for name in where.values()):
+        raise UserError(f"{index} has no weight_map from tensors to files; copy the model again")
+    names = sorted(set(where.values()))
+    if outside := [name for name in names if Path(name).name != name or not (index.parent / name).is_file()]:
+        raise UserError(f"{index} names {outside[0]}, which is no file beside it; copy the model again")
+    return [index.parent / name for name in names]
+
+
 class TensorReader:
     """Reads tensors of a folder by name, whichever file they are in. A context manager."""
 
@@ -108,19 +147,12 @@ class TensorReader:
         from safetensors import SafetensorError, safe_open
 
         self.folder, self.model, self.stack, self.where = folder, model, ExitStack(), {}
-        for file in self._files():
+        for file in weight_files(folder):
             try:
                 opened = self.stack.enter_context(safe_open(file, framework="pt"))
             except (OSError, SafetensorError) as error:
                 raise UserError(f"{file} cannot be read ({error}); copy or write it again") from error
             self.where.update(dict.fromkeys(opened.keys(), (file, opened)))
-
-    def _files(self) -> list[Path]:
-        if (self.folder / INDEX).is_file():
-            return [self.folder / name for name in sorted(set(read_json(self.folder / INDEX)["weight_map"].values()))]
-        if not (self.folder / SINGLE).is_file():
-            raise UserError(f"{self.folder} has neither {SINGLE} nor {INDEX}; only weights in safetensors can be read")
-        return [self.folder / SINGLE]
 
     def __enter__(self) -> "TensorReader":
         return self

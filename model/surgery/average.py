@@ -12,8 +12,8 @@ import torch
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_folder, digest_of, make_folder
-from model.hf.tensors import TensorReader
-from model.surgery.inputs import Model, check_alike, check_whole, read_files, weight_files
+from model.hf.tensors import TensorReader, weight_files
+from model.surgery.inputs import Model, check_alike, check_whole, read_files
 
 KIND = "merge"
 _LENGTH = 8

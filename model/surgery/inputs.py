@@ -9,7 +9,7 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest, read_json
 from common.same_tokenizer import difference
-from model.hf.tensors import INDEX, SINGLE
+from model.hf.tensors import INDEX, SINGLE, weight_files
 from model.training.saves import PROBE, Save, list_saves, read_save
 
 HALF = "hf/"
@@ -70,20 +70,10 @@ def _of_save(save: Save, name: str) -> Model:
 
 def read_files(folder: Path) -> list[Path]:
     """Files of a model that a merge reads or carries, weights first. Raises UserError where it has no weights in safetensors."""
-    found = sorted(file for file in folder.rglob("*") if file.suffix in CARRIED and file.name not in LEFT and file.is_file())
-    return [*weight_files(folder), *found]
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a model. Raises UserError where there are none."""
-    if not (folder / INDEX).is_file():
-        if not (folder / SINGLE).is_file():
-            raise UserError(f"{folder} has neither {SINGLE} nor {INDEX}; only weights in safetensors can be merged")
-        return [folder / SINGLE]
-    names = sorted(set(read_json(folder / INDEX)["weight_map"].values()))
-    if outside := [name for name in names if Path(name).name != name or not (folder / name).is_file()]:
-        raise UserError(f"{folder / INDEX} names {outside[0]}, which is no file beside it; copy the model again")
-    return [folder / name for name in names]
+    weights = weight_files(folder, "merged")
+    left = (*LEFT, INDEX) if weights == [folder / SINGLE] else LEFT  # an index beside them is of other weights
+    found = sorted(file for file in folder.rglob("*") if file.suffix in CARRIED and file.name not in left and file.is_file())
+    return [*weights, *found]
 
 
 def check_whole(model: Model) -> None:
