@@ -18,14 +18,12 @@ SPECIAL_MAP = "special_tokens_map.json"
 ROLES = ("bos", "eos", "pad", "mask", "cls", "sep", "unk")
 LINES = 1000
 ODD = (
-    "", " ", "  \n\n \t\r\n x", "\u00a0\u2003\u2028\u0085\u200d\ufeff",
-    "e\u0301 é ﬁ Å \u212a İ I\u0307 ı ß ǆ", "👨‍👩‍👧‍👦 🏳️‍🌈 🇹🇷 \U0010ffff",
-    "0123456789 1,234.56 ١٢٣ ½²³ 2024-01-31", "don't 'LL 'ſ l'avocat",
-    "한국어 ᄒ 日本語の文章 中文 ไทย हिन्दी العربية עברית Ελληνικά Русский",
+    "", " ", "  \n\n \t\r\n x", "\u00a0\u2003\u2028\u0085\u200d\ufeff", "e\u0301 é ﬁ Å \u212a İ I\u0307 ı ß ǆ", "a\u0300\u0323\u0300",
+    "👨‍👩‍👧‍👦 🏳️‍🌈 🇹🇷 \U0010ffff", "0123456789 1,234.56 ١٢٣ ½²³ 2024-01-31", "don't 'LL 'ſ l'avocat", "\x00\x1c\x7f\ue000\ud7ff",
+    "한국어 ᄒ 日本語の文章 中文 ไทย", "हिन्दी العربية עברית Ελληνικά Русский",
     "def f(x):\n\treturn {'a': [x ** 2 - 1]}  # <b>&amp;</b>\r\n",
-    "https://example.org/a_b?c=d&e=%20#f me@example.org",
-    "Mahkeme kararının gerekçesi; davacı İSTANBUL'da, ĞÜŞÖÇ ğüşöç.", "\x00\x1c\x7f",
-    "a" * 200, "=" * 70, "a\u0300\u0323\u0300", "\ue000\ud7ff",
+    "https://example.org/a_b?c=d&e=%20#f me@example.org", "Mahkeme kararının gerekçesi; davacı İSTANBUL'da, ĞÜŞÖÇ ğüşöç.",
+    "a" * 200, "=" * 70,
 )  # fmt: skip
 """Text in which normalizers and pre-tokenizers differ."""
 Part = dict[str, Any]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from common.claim import Claim, told
 from common.errors import UserError
+from common.files import digest
 from common.progress import Bar, say
 from common.remove import remove_file
 from common.same_tokenizer import difference
@@ -17,6 +18,7 @@ from model.training.run import CONFIG, read_config
 from model.training.saves import PROBE, Save, list_saves, verify
 
 Claims = Callable[[Path], Claim]
+TOKENIZER = "hf/tokenizer.json"
 PATIENCE = 3.0
 """Seconds between two looks at a claim that is waited for."""
 
@@ -38,11 +40,14 @@ def probe_saves(run: Path) -> list[Save]:
 
 
 def _other_tokenizer(save: Save, last: Save) -> str | None:
-    """In what the tokenizers of two saves differ, None where they do not; by their digests as long as those are equal."""
-    one, other = (each.manifest["files"].get("hf/tokenizer.json") for each in (save, last))
-    if one is None or other is None:
-        return f"step {(save if one is None else last).step} has no hf/tokenizer.json"
-    return None if one == other else difference(save.folder / "hf", last.folder / "hf")
+    """In what the tokenizers of two saves differ, None where they do not; by the digests of the saves as long as those are equal."""
+    listed = [each.manifest["files"].get(TOKENIZER) for each in (save, last)]
+    if None not in listed and listed[0] == listed[1]:
+        return None
+    for each, value in zip((save, last), listed, strict=True):
+        if value is None or not (each.folder / TOKENIZER).is_file() or digest(each.folder / TOKENIZER) != value:
+            return f"{TOKENIZER} of step {each.step} is not there, or not what was written"
+    return difference(save.folder / "hf", last.folder / "hf")
 
 
 def measure_pending(config: Config, run: Path, saves: list[Save], measures: Sequence[Measure], claims: Claims = Claim) -> None:

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from common import manifest as manifests
 from common.errors import UserError
+from common.files import digest
+from model.evaluation.pending import probe_saves
 from model.evaluation.results import read_result, result_file
 from model.evaluation.sweep import sweep
 from model.training.saves import linked, set_link
@@ -162,3 +165,24 @@ def test_bad_input_is_named(sweep_config, run_folder, tmp_path, encoders, make_s
     manifest = run_folder / "checkpoints" / "step_0000030" / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"hf/tokenizer.json": "', '"hf/tokenizer.json": "0'))
     refused(r"the save of step 0 in .* has another tokenizer than that of step 30")
+
+
+def test_saves_whose_tokenizer_is_written_otherwise_are_swept_and_those_of_another_refused(run_folder):
+    """The bytes of tokenizer.json, and the digests in the manifest, are those of another file; what the tokenizer is decides."""
+    folder = run_folder / "checkpoints" / "step_0000010"
+    form = json.loads((folder / "hf" / "tokenizer.json").read_text())
+
+    def write(form):
+        (folder / "hf" / "tokenizer.json").write_text(json.dumps(form))
+        known = manifests.read(folder)
+        known["files"]["hf/tokenizer.json"] = digest(folder / "hf" / "tokenizer.json")
+        manifests.write(folder, known)
+
+    write(dict(reversed(list(form.items()))))
+    assert len(probe_saves(run_folder)) == 4
+    one, other = [token for token in form["model"]["vocab"] if token[0] == "q"][:2]
+    vocab = form["model"]["vocab"]
+    vocab[one], vocab[other] = vocab[other], vocab[one]
+    write(form)
+    with pytest.raises(UserError, match=r"the save of step 10 in .* has another tokenizer than that of step 30: the vocabulary: 'q"):
+        probe_saves(run_folder)
