@@ -41,8 +41,7 @@ def run(config: Config) -> dict[str, Any] | None:
 
 def recycle(config: Config, scorer: "Scorer") -> dict[str, Any]:
     """Rewrite, with a scorer that is loaded."""
-    import orjson
-
+    from common.reading.exact import dumps_line
     from data_prep.corpus.zst import Writer
     from data_prep.endpoint.client import Endpoint
     from data_prep.recycling.rewrite import Recycler
@@ -57,7 +56,7 @@ def recycle(config: Config, scorer: "Scorer") -> dict[str, Any]:
             recycler = Recycler(settings, endpoint, model, scorer, bar.advance)
             with Writer(aside / DOCUMENTS) as writer:
                 for record in recycler.run(_documents(config)):
-                    writer.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+                    writer.write(dumps_line(record))
             write_json(aside / REPORT, recycler.report())
             manifest.write(aside, manifest.describe(KIND, files=manifest.digests(aside)))
     counts = recycler.counts

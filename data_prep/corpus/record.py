@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
+from common.reading.exact import dumps_line, loads
 
 
 @dataclass(slots=True)
@@ -29,14 +29,14 @@ def to_line(record: Record) -> bytes:
     """A record as a line of JSON, newline included. Lone surrogates, which UTF-8 has not, become ?."""
     fields = record.notes | {name: getattr(record, name) for name in Record.__slots__ if name != "notes"}
     try:
-        return orjson.dumps(fields, default=str, option=orjson.OPT_APPEND_NEWLINE)
-    except orjson.JSONEncodeError:
+        return dumps_line(fields)
+    except ValueError:
         fields = {name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value for name, value in fields.items()}
-        return orjson.dumps(fields, default=str, option=orjson.OPT_APPEND_NEWLINE)
+        return dumps_line(fields)
 
 
 def from_line(line: bytes) -> Record:
     """The record of a line that `to_line` wrote."""
-    fields = orjson.loads(line)
+    fields = loads(line)
     known = {name: fields.pop(name) for name in Record.__slots__ if name != "notes"}
     return Record(**known, notes=fields)

@@ -159,13 +159,23 @@ def hidden(model: "Net", documents: Iterable[np.ndarray], around: tuple[int, int
 
 
 def encode(model: "Net", tokens: Tokens, tokens_per_batch: int) -> dict[str, Tensor]:
-    """Parts of every readout [N, H], fp32, of the texts in their own order."""
-    batches = tokens.batches(tokens_per_batch)
+    """Parts of every readout [N, H], fp32, of the texts in their own order. Equal texts are encoded once, so that their vectors are equal:
+    those of one text differ in their last bits from batch to batch."""
+    distinct, which = _distinct(tokens)
+    batches = distinct.batches(tokens_per_batch)
 
     @torch.inference_mode()
     def one(batch: np.ndarray) -> dict[str, Tensor]:
-        return hidden(model, (tokens.ids[position] for position in batch), tokens.around)
+        return hidden(model, (distinct.ids[position] for position in batch), tokens.around)
 
     found = spread(one, batches)
-    back = torch.from_numpy(np.argsort(np.concatenate(batches)))
+    back = torch.from_numpy(np.argsort(np.concatenate(batches))[which])
     return {part: torch.cat([parts[part] for parts in found])[back.to(found[0][part].device)] for part in found[0]}
+
+
+def _distinct(tokens: Tokens) -> tuple[Tokens, np.ndarray]:
+    """The texts, each once, in the order in which they come first; and the number [N] of each text among them."""
+    places: dict[bytes, int] = {}
+    which = np.array([places.setdefault(ids.tobytes(), len(places)) for ids in tokens.ids], dtype=np.int64)
+    _, first = np.unique(which, return_index=True)
+    return Tokens([tokens.ids[place] for place in first], [tokens.shown[place] for place in first], tokens.around), which

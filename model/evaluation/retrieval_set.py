@@ -61,10 +61,12 @@ def load_retrieval(folder: str | Path, seed: int = 0, max_bytes: int | None = LI
 
 
 def digest_retrieval(folder: str | Path) -> str:
-    """Hex digest of the bytes of every file that `load_retrieval` may read."""
+    """Hex digest of the bytes of every file that `load_retrieval` may read. Raises UserError for a dead link."""
     folder = Path(folder)
     patterns = ("*.jsonl", "*.tsv", "qrels/*.tsv", *(f"{split}/*" for split in SPLITS))
     files = {path for pattern in patterns for path in folder.glob(pattern) if path.suffix in (".jsonl", ".tsv")}
+    for path in files:
+        _check_there(path)
     return digest_of({str(path.relative_to(folder)): digest(path) for path in sorted(files)})
 
 

@@ -30,9 +30,15 @@ def top_k(scores: Tensor, k: int) -> Tensor:
 
 
 def search(queries: Tensor, documents: Tensor, order: np.ndarray, k: int = 100) -> np.ndarray:
-    """Positions [Q, k] of the documents nearest by cosine: ``queries`` [Q, D], ``documents`` [N, D], ``order`` of `tie_order`."""
+    """Positions [Q, k] of the documents nearest by cosine: ``queries`` [Q, D], ``documents`` [N, D], ``order`` of `tie_order`.
+
+    Equal documents get one score: a product with a matrix sums in an order that differs from column to column in its last bit."""
     queries = torch.nn.functional.normalize(queries.float(), dim=1)
-    documents = torch.nn.functional.normalize(documents.float(), dim=1)[torch.from_numpy(order).to(documents.device)]
+    documents = documents.float()[torch.from_numpy(order).to(documents.device)]
+    distinct, which = torch.unique(documents, dim=0, return_inverse=True)
+    repeats = len(distinct) < len(documents)
+    columns = torch.nn.functional.normalize(distinct if repeats else documents, dim=1)
     rows = max(1, SCORES_AT_ONCE // len(documents))
-    found = [top_k(chunk @ documents.T, k) for chunk in queries.split(rows)]
+    scores = (chunk @ columns.T for chunk in queries.split(rows))
+    found = [top_k(chunk[:, which] if repeats else chunk, k) for chunk in scores]
     return order[torch.cat(found).cpu().numpy()]

@@ -26,6 +26,7 @@ from data_prep.tokenizer.train import save, train
 from data_prep.tokens.indexed import read_index
 from data_prep.tokens.origins import ORIGINS, open_origins
 from jobs import prepare
+from jobs.views.places import find
 
 OUTPUTS = ("tokens.bin", "tokens.idx")
 
@@ -381,6 +382,42 @@ def test_bad_documents(config):
     config.prepare.on_bad_document = "error"
     with pytest.raises(UserError, match="a.jsonl line 51"):
         prepare.run(config)
+
+
+def test_linked_folders_are_inputs(config, tmp_path):
+    finished = prepare.run(config)
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/a.jsonl").write_text('{"text": "kalem"}\n')
+    folder = Path(config.data.inputs[0])
+    for name in ("h", "i"):
+        (folder / name).symlink_to("../store")
+    made = prepare.run(config)
+    assert made["documents"] == finished["documents"] + 1 and [*made["inputs"]] == [*finished["inputs"], f"{folder}/h/a.jsonl"]
+    (folder / "i").unlink()
+    (folder / "i").symlink_to("..")
+    with pytest.raises(UserError, match=r"^data.inputs: the link .*/in/i leads to .*, from where the way leads back to it; remove it$"):
+        prepare.run(config)
+
+
+def test_what_is_longer_than_a_document_may_be_is_bad_until_the_limit_is_raised(config):
+    """A .jsonl and a .txt that unpack to a thousand times their size."""
+    folder, finished = Path(config.data.inputs[0]), prepare.run(config)
+    (folder / "h.jsonl.zst").write_bytes(zstandard.compress(b'{"text": "kalem"}\n{"text": "' + b"x " * 400_000 + b'"}\n{"text": "son"}\n'))
+    (folder / "i.txt.gz").write_bytes(gzip.compress(b"y " * 400_000))
+    config.data.max_document_bytes = 500_000
+    with pytest.raises(UserError, match="h.jsonl.zst line 2 has more than data.max_document_bytes=500000 bytes; mend it, or pass over"):
+        prepare.run(config)
+    config.prepare.on_bad_document = "skip"
+    made = prepare.run(config)
+    assert made["documents"] == finished["documents"] + 2 and made["bad_documents"] == {"too_long": 2}
+    place = find(Path(config.data.tokens), f"{folder}/h.jsonl.zst:3", config.data)
+    assert place.document.text == "son" and place.position == made["documents"] - 1
+    config.data.max_document_bytes = 1_000_000
+    made = prepare.run(config)
+    assert made["documents"] == finished["documents"] + 4 and not made["bad_documents"]
+    place = find(Path(config.data.tokens), str(made["documents"] - 2), config.data)
+    assert place.document.text == "son", "numbered as when it was tokenised"
+    assert prepare.run(config) == made
 
 
 def test_the_limit_of_bad_documents_holds_over_all_shards(config):

@@ -43,3 +43,20 @@ def test_a_corpus_alone_is_plain_text_and_missing_qrels_are_named(tmp_path):
         find_set(tmp_path)
     (folder / "queries.jsonl").unlink()
     assert find_set(tmp_path) is None
+
+
+def test_sets_are_found_below_links(tmp_path):
+    """Also three of them with one corpus, which a mirror keeps once."""
+    (tmp_path / "store").mkdir()
+    for split in ("train", "dev", "test"):
+        write_set(tmp_path / "store" / split, PAIRS)
+        (tmp_path / "store" / split / "corpus.jsonl").unlink()
+    (tmp_path / "blob").write_text('{"_id": "a", "text": "b"}\n')
+    for split in ("train", "dev", "test"):
+        (tmp_path / "store" / split / "corpus.jsonl").symlink_to("../../blob")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/set").symlink_to("../store")
+    assert find_set(tmp_path / "mine") == tmp_path / "mine/set" and len(set_files(tmp_path / "mine/set")) == 9
+    (tmp_path / "mine/up").symlink_to("..")
+    with pytest.raises(UserError, match=r"quickstart.folder: the link .*mine/up leads to .* back to it"):
+        find_set(tmp_path / "mine")

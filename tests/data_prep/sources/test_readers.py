@@ -137,3 +137,18 @@ def test_progress_counts_every_byte_on_disk(tmp_path):
     seen = []
     list(read_documents(path, DATA, seen=seen.append))
     assert sum(seen) == path.stat().st_size
+
+
+def test_ids_beyond_64_bits_keep_their_digits(tmp_path):
+    """As floats they would all be one; fields of other records too, into the corpus and out of it."""
+    from data_prep.corpus.record import Record, from_line, to_line
+
+    ids = [2**64 + number for number in range(3)]
+    path = write(tmp_path / "a.jsonl", [{"id": number, "text": "x", "author": {"id": number}} for number in ids])
+    found = list(read_documents(path, DATA))
+    assert [d.id for d in found] == [str(number) for number in ids] and [d.fields["author"]["id"] for d in found] == ids
+    (tmp_path / "b.pages.json").write_text(json.dumps({"id": ids[1], "pages": ["x"]}))
+    assert next(read_documents(tmp_path / "b.pages.json", DATA)).id == str(ids[1])
+    record = Record(found[0].id, "x", "source", "", "", "tr", str(path), 1, found[0].fields)
+    line = to_line(record)
+    assert from_line(line).notes["author"] == {"id": ids[0]} and str(ids[0]).encode() in line

@@ -94,3 +94,22 @@ def test_pooling_equals_one_text_at_a_time_in_any_batches():
                 torch.testing.assert_close(found["emb"][position], emb[1:-1].mean(0), atol=1e-5, rtol=1e-4)
                 torch.testing.assert_close(found["last"][position], last[1:-1].mean(0), atol=1e-5, rtol=1e-4)
     assert not found["last"][0].any()
+
+
+def test_equal_texts_have_equal_vectors_wherever_they_stand():
+    """In batches of their own a text's last bits are others than among many."""
+    start(ParallelConfig(threads=1), 0)
+    shape = EncoderConfig(vocab_size=90, num_layers=2, hidden_size=64, num_heads=2, ffn_size=96, max_positions=256, local_window=16)
+    model = build_encoder(shape).eval()
+    rng = np.random.default_rng(0)
+    ids = [rng.integers(0, 90, length) for length in [*range(20, 60), 33, 33]]
+    places = [13, 40, 41]  # three of 33 tokens
+    ids += [ids[place] for place in places * 7]
+    tokens = Tokens(ids, list(range(len(ids))))
+    for size in (1, 100, 4096):
+        found = encode(model, tokens, size)
+        for part in found.values():
+            assert len(part) == len(ids)
+            for number, place in enumerate(places * 7):
+                assert part[42 + number].equal(part[place])
+            assert not part[13].equal(part[40])

@@ -85,6 +85,7 @@ BROKEN = {
     "corpus not an object": ("corpus.jsonl", "[1]\n", r"corpus.jsonl line 2 is not a JSON object"),
     "query text not a string": ("queries.jsonl", '{"_id": "x", "text": 3}\n', r"queries.jsonl line 2 needs"),
     "repeated id": ("corpus.jsonl", '{"_id": "d5", "text": "again"}\n', r"corpus.jsonl line 7 repeats the _id d5"),
+    "half a character": ("corpus.jsonl", '{"_id": "x", "text": "\\ud83d"}\n', r"corpus.jsonl line 2 is not valid JSON"),
     "not UTF-8": ("queries.jsonl", b"\xff\xfe\n", r"queries.jsonl line 2 is not UTF-8"),
     "two columns": ("qrels.tsv", "q1 d1\n", r"qrels.tsv line 2 needs three columns"),
     "grade not whole": ("qrels.tsv", "q1\td1\t0.5\n", r"qrels.tsv line 2 needs three columns"),
@@ -125,3 +126,42 @@ def test_missing_folder_split_and_overlap(tmp_path):
     write_set(tmp_path / "lonely" / "train")
     with pytest.raises(UserError, match="lonely/dev/corpus.jsonl does not exist"):
         load_retrieval(tmp_path / "lonely")
+
+
+def test_ids_beyond_64_bits_keep_their_digits(tmp_path):
+    """As numbers they would all be one: 2**70 and its neighbours are the same float."""
+    ids = [str(2**70 + number) for number in range(40)]
+    write = (tmp_path / "corpus.jsonl", tmp_path / "queries.jsonl", tmp_path / "qrels.tsv")
+    write[0].write_text("".join(f'{{"_id": {name}, "text": "body {name}"}}\n' for name in ids))
+    write[1].write_text("".join(f'{{"_id": -{name}, "text": "query {name}"}}\n' for name in ids))
+    write[2].write_text("".join(f"-{query}\t{document}\t1\n" for query in ids for document in ids))
+    sets = load_retrieval(tmp_path, seed=3)
+    asked = sorted(name for one in sets.values() for name in one.query_ids)
+    assert sets["train"].doc_ids == ids and asked == sorted(f"-{name}" for name in ids)
+    assert all(list(grades) == ids for one in sets.values() for grades in one.qrels.values())
+
+
+def test_sets_below_links(tmp_path):
+    plain = load_retrieval(write_set(tmp_path / "store/set"))
+    (tmp_path / "link").symlink_to("store/set")
+    assert load_retrieval(tmp_path / "link") == plain and digest_retrieval(tmp_path / "link") == digest_retrieval(tmp_path / "store/set")
+    (tmp_path / "parts").mkdir()
+    for split in SPLITS:
+        write_set(tmp_path / "store" / split, 5, prefix=split)
+        (tmp_path / "parts" / split).symlink_to(f"../store/{split}")
+    assert load_retrieval(tmp_path / "parts")["dev"].doc_ids[0] == "devd0"
+    first = digest_retrieval(tmp_path / "parts")
+    with (tmp_path / "store/dev/qrels.tsv").open("a") as file:
+        file.write("devq0\tdevd1\t1\n")
+    assert digest_retrieval(tmp_path / "parts") != first, "what a link leads to is read too"
+    (tmp_path / "store/set/corpus.jsonl").rename(tmp_path / "elsewhere")
+    (tmp_path / "store/set/corpus.jsonl").symlink_to("gone")
+    for read in (load_retrieval, digest_retrieval):
+        with pytest.raises(UserError, match=r"corpus.jsonl is a dead link; a retrieval set is"):
+            read(tmp_path / "link")
+
+
+def test_a_line_beyond_the_limit_is_named(tmp_path):
+    write_set(tmp_path)
+    with pytest.raises(UserError, match=r"corpus.jsonl line 1 has more than data.max_document_bytes=20 bytes"):
+        load_retrieval(tmp_path, max_bytes=20)

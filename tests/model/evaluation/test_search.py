@@ -38,3 +38,42 @@ def test_cosine_search_equals_scikit_learn_in_any_chunks(monkeypatch):
     assert search(queries, documents, order, 20).tolist() == peer
     monkeypatch.setattr(module, "SCORES_AT_ONCE", 500)
     assert search(queries, documents, order, 20).tolist() == peer
+
+
+@pytest.mark.parametrize("dim", [16, 33, 768])
+@pytest.mark.parametrize("count", [1, 2, 3, 17])
+def test_equal_documents_tie_whatever_the_number_of_queries_and_documents(monkeypatch, dim, count):
+    """Against float64, which tells apart what float32 takes for equal. Numbers of documents on both sides of a chunk's border."""
+    draw = torch.Generator().manual_seed(dim)
+    for size in (5, 64, 500, 501, 999, 1000, 1001, 3001):
+        distinct, queries = torch.randn(max(2, size // 3), dim, generator=draw), torch.randn(count, dim, generator=draw)
+        which = torch.randint(len(distinct), (size,), generator=draw)
+        order = tie_order([str(number) for number in torch.randperm(size, generator=draw).tolist()])
+        one, other = (vectors.double() / vectors.double().norm(dim=1, keepdim=True) for vectors in (queries, distinct))
+        exact = (one @ other.T)[:, which].numpy()
+        for at_once in (1000, module.SCORES_AT_ONCE):
+            with monkeypatch.context() as patch:
+                patch.setattr(module, "SCORES_AT_ONCE", at_once)
+                found = search(queries, distinct[which], order, 50)
+            for scores, row in zip(exact, found, strict=True):
+                assert len(set(row.tolist())) == min(50, size)
+                assert (np.diff(scores[row]) < 1e-6).all() and np.delete(scores, row).max(initial=-1) < scores[row[-1]] + 1e-6
+                for copy in set(which[row].tolist()):
+                    copies = order[which.numpy()[order] == copy]
+                    mine = row[which.numpy()[row] == copy]
+                    assert mine.tolist() == copies[: len(mine)].tolist(), (size, at_once)
+
+
+def test_ties_are_measured_as_trec_eval_does():
+    """All documents equal: the ranking is that of the ids, whichever of them is relevant."""
+    import ir_measures
+
+    draw = torch.Generator().manual_seed(1)
+    ids = [f"d{number}" for number in range(33)]
+    documents, query = torch.randn(1, 33, generator=draw).expand(33, 33), torch.randn(1, 33, generator=draw)
+    (ranking,) = search(query, documents, tie_order(ids), 33)
+    assert [ids[place] for place in ranking] == sorted(ids, reverse=True)
+    run = {"q": dict.fromkeys(ids, 1.0)}
+    for wanted in ("d0", "d32", "d7"):
+        (theirs,) = [one.value for one in ir_measures.iter_calc([ir_measures.RR], {"q": {wanted: 1}}, run)]
+        assert theirs == pytest.approx(1 / (1 + [ids[place] for place in ranking].index(wanted)))
