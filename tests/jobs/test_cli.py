@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cli import compose, spelled_out, to_config
+from common.errors import UserError
+from jobs.cli import compose, parse, spelled_out, to_config
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = [
@@ -77,3 +78,40 @@ def test_a_section_of_a_new_name_can_be_given_key_by_key():
     config = to_config(compose("mix", [spelled_out(one) for one in given]))
     assert (config.phases["main"].tokens, config.phases["main"].weights) == (5, {"a": 0.5})
     assert config.corpus.sources["web"].inputs == ["a/b.txt", "c"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("name=şarkı", "şarkı"),
+        ("name=Łódź ve İzmir", "Łódź ve İzmir"),
+        ("name='şarkı'", "şarkı"),
+        ("name=a#1 & b", "a#1 & b"),
+        ("name=x:ş", "x:ş"),
+        ("name=e\u0301tude", "e\u0301tude"),  # a letter and its accent
+        ("runs_dir=/tmp/a[1]/runs", "/tmp/a[1]/runs"),
+        ("runs_dir=/tmp/ş[1]/runs", "/tmp/ş[1]/runs"),
+        ("sweep.run=${runs_dir}/ş", "${runs_dir}/ş"),
+        ("data.inputs=[veri/türkçe.txt, c, a b/ş c.txt]", ["veri/türkçe.txt", "c", "a b/ş c.txt"]),
+        ("evaluation.domain={a: veri/ş.txt, b: c}", {"a": "veri/ş.txt", "b": "c"}),
+        ("corpus.sources.web.inputs=[türkçe.txt]", {"web": {"inputs": ["türkçe.txt"]}}),
+    ],
+)
+def test_letters_and_signs_that_hydra_knows_within_quotes_alone(argument, value):
+    (override,) = parse([spelled_out(argument)])
+    assert override.value() == value
+
+
+def test_several_values_with_other_letters_stay_several():
+    (override,) = parse([spelled_out("name=şarkı,b,choice")])
+    assert [str(one) for one in override.sweep_string_iterator()] == ['"şarkı"', "b", "choice"]
+
+
+def test_a_key_with_other_letters_is_refused_with_the_mend():
+    with pytest.raises(UserError, match="write key=value with a key of ASCII letters"):
+        parse([spelled_out("phases.ş.tokens=5")])
+
+
+def test_a_name_with_other_letters_is_taken_whole(tmp_path):
+    shown = job("train", "name=şarkı ğ", f"runs_dir={tmp_path}", "--cfg", "job")
+    assert shown.returncode == 0 and shown.stdout.startswith("name: şarkı ğ\n")

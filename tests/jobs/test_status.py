@@ -233,6 +233,16 @@ def test_arguments_that_hydra_would_misread(argument, expected):
     assert spelled_out(argument) == expected
 
 
+def test_a_folder_with_signs_of_a_pattern_in_its_name_is_shown(tmp_path):
+    for folder in ("a[1] *", "a1 b"):
+        (tmp_path / folder / "runs" / "mine" / "seed_0" / "checkpoints").mkdir(parents=True)
+        (tmp_path / folder / "runs" / "mine" / "seed_0" / "config.yaml").write_text("{}")
+    config = to_config(compose("status", [f'runs_dir="{tmp_path}/a[1] */runs"']))
+    assert [row.name for row in overview(config).rows] == ["mine/seed_0"]
+    config.status.runs.append(f"{tmp_path}/a1*/runs/*/*")
+    assert len(overview(config).rows) == 2
+
+
 def test_only_what_was_submitted_is_cancelled_or_queued_again(runs):
     for action in (control.cancel, control.retry):
         with pytest.raises(UserError, match="was not submitted from .*; stop or start it where it was started"):

@@ -156,3 +156,9 @@ def test_tail(tmp_path):
     file.write_text("".join(f"line {number}\n" for number in range(1000)))
     assert read_tail(file) == file.read_text()
     assert read_tail(file, 20) == "line 998\nline 999\n"
+
+
+def test_a_signal_without_a_name_is_told_apart():
+    assert cause("", 128 + 53).startswith("SLURM could not open the log of the batch script on the node (exit 0:53)")
+    assert cause("", 53) == "ended with exit status 53, and the log is empty"
+    assert cause("", 128 + 54) == "ended with exit status 182, and the log is empty"

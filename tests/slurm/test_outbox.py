@@ -1,5 +1,6 @@
 """Orders outlive who made them, and SLURM being away. What becomes of them on a cluster: test_probes.py."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from conf.schema import Config
 from slurm import outbox
 from slurm.commands import SlurmError
+from slurm.ownership import tree
 from slurm.submission import FAILED, FINISHED, Array, Point, Submission
 from slurm.submit import prepare
 
@@ -47,7 +49,7 @@ def submitted(run: Path, state: str = "", cause: str | None = None) -> Submissio
     submission.queued([Array("17", 0, 1)])
     if state:
         outbox.write_json(submission.element_file(0), {"state": state, "attempts": [{"cause": cause}]})
-    known = {"submission": str(submission.folder), "element": 0, "jobs": ["17_0"]}
+    known = {"submission": str(submission.folder), "element": 0}
     outbox.write_json(run / "outbox" / "submitted" / "step_0000010.json", order | known)
     return submission
 
@@ -70,6 +72,56 @@ def test_runs_are_found_by_what_was_submitted(run, no_slurm):
     prepare("train", [Point(Config(runs_dir=str(runs_dir)), str(run)), Point(Config(runs_dir=str(runs_dir)), str(run) + "_other")])
     (told,) = outbox.drain_all(runs_dir)
     assert told.startswith(f"{run}: scontrol is not here") and told.endswith(str(run / "outbox"))
+
+
+NOBODY = 65534
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+
+
+def linked(file: Path) -> None:
+    file.rename(file.with_suffix(".mine"))
+    file.symlink_to(file.with_suffix(".mine"))
+
+
+OTHERS = {  # what makes an order one that somebody else may have written
+    "another user's": pytest.param(lambda file: os.chown(file, NOBODY, NOBODY), "nobody", marks=as_root),
+    "writable by the group": pytest.param(lambda file: file.chmod(0o660), "", id="group"),
+    "a link": pytest.param(linked, "", id="link"),
+    "a second name": pytest.param(lambda file: os.link(file, file.with_suffix(".mine")), "", id="second name"),
+}
+
+
+@pytest.mark.parametrize(("change", "name"), OTHERS.values())
+def test_the_order_of_another_is_left_to_them(run, no_slurm, change, name):
+    """A command for looking submits nothing of theirs, and says in one line that it waits."""
+    runs_dir, file = run.parents[1], run / "outbox" / "step_0000010.json"
+    prepare("train", [Point(Config(runs_dir=str(runs_dir)), str(run))])
+    change(file)
+    assert outbox.drain(run) == [] and outbox.others(run) == [file] and not outbox.ordered(run, "step_0000010")
+    (told,) = outbox.drain_all(runs_dir)
+    assert told.startswith(f"1 order of {name}") and told.endswith(f"left for them to submit, the first {file}")
+
+
+def test_an_order_is_its_users_alone_whatever_the_umask(run, tmp_path):
+    before = os.umask(0)
+    try:
+        outbox.put(run, "step_0000020", "sweep", Point(Config(runs_dir=str(tmp_path / "open")), str(run)))
+        (submission,) = prepare("sweep", [Point(Config(runs_dir=str(tmp_path / "open")), str(run))]).submissions
+    finally:
+        os.umask(before)
+    assert (run / "outbox" / "step_0000020.json").stat().st_mode & 0o777 == 0o600
+    assert not submission.foreign()
+    assert not [path for folder in (submission.folder, submission.snapshot) for path in tree(folder) if path.stat().st_mode & 0o022]
+
+
+def test_an_order_whose_code_was_changed_is_not_submitted(run, no_slurm):
+    snapshot = Path(outbox.read_json(run / "outbox" / "step_0000010.json")["origin"]["snapshot"])
+    file = snapshot / "slurm" / "driver.py"
+    file.chmod(0o644)
+    file.write_text("print('changed')")
+    (told,) = outbox.drain(run)
+    assert told.startswith(f"step_0000010 is not queued: {snapshot} is not the code that was submitted; remove ")
+    assert outbox.ordered(run, "step_0000010")
 
 
 def test_an_order_that_was_submitted_is_not_submitted_again(run, no_slurm):

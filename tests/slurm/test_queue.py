@@ -50,6 +50,7 @@ def config(cluster, tmp_path) -> Config:
     config = Config(name="q", runs_dir=str(tmp_path / "runs"))
     config.cluster.kind, config.cluster.sbatch = "slurm", {"hold": "true"}
     yield config
+    subprocess.run(["scancel", "--user=nobody"], check=False)
     cluster.idle()
 
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from common.errors import UserError
 from conf.schema import ClusterConfig, Config, ContainerConfig
-from slurm.script import batch_script, rank_command
+from jobs.launch.refuse import refuse
+from slurm.script import batch_script, rank_command, refuse_path
 from slurm.submission import Point, Submission, freeze
 
 
@@ -58,3 +60,18 @@ def test_what_was_frozen_is_read_back(tmp_path):
     config = made.config(1)
     assert config.cluster == made.cluster and config.cluster.environment == {"A": "1"} and config.cluster.setup == ["x y"]
     assert config.runs_dir == str(tmp_path)
+
+
+def test_a_percent_sign_is_no_pattern(tmp_path):
+    made = submission(tmp_path / "100%j", sbatch={"job-name": "mine" * 99})
+    found = options(batch_script(made, 0, 2))
+    assert found["output"].strip("'") == f"{tmp_path}/100%%j/submissions/{made.folder.name}/logs/%A_%a.batch.log"
+    assert f"--output={tmp_path}/100%%j/rank_%t.log" in rank_command(made, "slurm.rank", [], tmp_path / "100%j" / "rank_%t.log")
+    assert found["job-name"].endswith(made.token) and len(found["job-name"]) < 255
+
+
+@pytest.mark.parametrize("name", ["a\\b", "a\nb", "a\tb", "a:b"])
+def test_a_folder_that_slurm_cannot_be_told_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match="^runs_dir: .* contains .*; choose another name"):
+        refuse("tokenizer", Config(runs_dir=f"{tmp_path}/{name}"))
+    refuse_path("runs_dir", f"{tmp_path}/100% [a] 'ş' #{{b}}", ":")

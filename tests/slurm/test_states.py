@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,7 +14,7 @@ from jobs.launch import control
 from slurm.queue import Job, elements_of
 from slurm.states import read_record, survey
 from slurm.states import state_of as state_with
-from slurm.submission import Array, Point, Submission, freeze
+from slurm.submission import Array, Point, Submission, freeze, submissions
 
 RUNNING, PENDING = Job("RUNNING"), Job("PENDING", "Priority", "2026-11-22T14:20:00")
 
@@ -141,6 +143,30 @@ def test_the_latest_submission_of_a_result_counts(submission, tmp_path, monkeypa
     later = later.folder.rename(later.folder.with_name("99991231-000000-train-abcdef"))
     seen, _ = survey(tmp_path / "runs")
     assert [(element.submission.folder, element.index) for element in seen] == [(submission.folder, 0), (later, 0)]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Sets the time zone of this process; reset at the end."""
+
+    def zone(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield zone
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_later_submissions_sort_later_in_any_time_zone(tmp_path, clock):
+    """Also those of one second, and those from a machine whose clock is set to another zone."""
+    config, made = Config(name="s", runs_dir=str(tmp_path)), []
+    for zone in ("Asia/Tokyo", "Europe/Istanbul", "UTC", "America/Los_Angeles", "Asia/Tokyo") * 3:
+        clock(zone)
+        made.append(freeze("train", [Point(config, "home")], tmp_path, "python"))
+    assert [one.folder for one in submissions(tmp_path)] == [one.folder for one in made]
+    created = [datetime.fromisoformat(one.manifest["created"]) for one in made]
+    assert created == sorted(created) and abs((datetime.now(UTC) - created[-1]).total_seconds()) < 60
 
 
 @pytest.mark.slurm
