@@ -36,20 +36,20 @@ class Scan:
 
     def former(self) -> dict[str, Any] | None:
         """The document as an earlier run left it; None where it, the PDF or the settings are others now, or pages have failed."""
-        if not self.target.exists():
+        known = self.written()
+        if not known:
             return None
-        known = read_json(self.target)
         same = known["settings"] == self.settings and known["stamp"] == stamp(self.path)
         return known if same and not any("failed" in page for page in known["pages"]) else None
 
-    def drop(self) -> None:
-        """Remove the document of an earlier run, if it is one."""
-        try:
-            known = read_json(self.target)
-        except UserError:
-            return
-        if isinstance(known, dict) and known.get("id") == self.id and {"stamp", "settings", "pages"} <= known.keys():
-            remove_file(self.target)
+    def written(self) -> dict[str, Any] | None:
+        """The document of an earlier run, whatever it was made of. Raises UserError for a file that is none."""
+        if not self.target.exists():
+            return None
+        known = read_json(self.target)
+        if not isinstance(known, dict) or known.get("id") != self.id or not {"stamp", "settings", "pages"} <= known.keys():
+            raise UserError(f"{self.target} was not written by jobs.ocr; move it, or choose another ocr.output")
+        return known
 
     def finish(self) -> dict[str, Any]:
         """Write the document."""
@@ -62,7 +62,8 @@ class Scan:
 
 
 def scans(config: OcrConfig, model: str) -> list[Scan]:
-    """The PDFs that ``ocr.inputs`` names. Raises UserError where there are none, or two would be written to one place."""
+    """The PDFs that ``ocr.inputs`` names. Raises UserError where there are none, two would be written to one place, or where somebody
+    else's file is."""
     folders = [Path(pattern).expanduser() for pattern in config.inputs if Path(pattern).expanduser().is_dir()]
     settings = {"model": model, "prompt": config.prompt, "dpi": config.dpi, "only_without_text": config.only_without_text}
     settings |= {"temperature": config.endpoint.temperature, "max_tokens": config.endpoint.max_tokens}
@@ -80,6 +81,7 @@ def scans(config: OcrConfig, model: str) -> list[Scan]:
                 f"ocr.inputs: {found[name].path} and {path} would both be written to {name}{SUFFIX}; read them into two outputs"
             )
         found[name] = Scan(path, name, Path(config.output, f"{name}{SUFFIX}"), settings)
+        found[name].written()
     if not found:
         raise UserError(f"ocr.inputs: {', '.join(config.inputs)} holds no .pdf; other files need no OCR")
     return list(found.values())
@@ -113,7 +115,8 @@ class Reader:
                 with open_pdf(scan.path) as document:
                     yield from self._requests_of(scan, document)
             except UnreadablePdf as error:
-                scan.drop()
+                if scan.written():
+                    remove_file(scan.target)
                 self.counts["unreadable"] += 1
                 self.without.append({"document": scan.id, "page": None, "why": f"{scan.path} {error}"})
 

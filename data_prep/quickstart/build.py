@@ -108,7 +108,7 @@ def _check_places(output: Path, retrieval: Path, sources: Sources) -> None:
         if any(folder.resolve() in path.resolve().parents for path in sources.files):
             raise UserError(f"{key}={folder} holds the text to be read; name another folder")
         if reason := strange(folder, kind):
-            raise UserError(f"{key}={folder} is not what this job wrote ({reason}); name another folder or empty it")
+            raise UserError(f"{key}={folder} holds files that this job did not write ({reason}); name another folder or empty it")
 
 
 def _kind(folder: Path) -> str | None:

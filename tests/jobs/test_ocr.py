@@ -89,6 +89,20 @@ def test_pdfs_become_whole_documents_that_the_corpus_reads(scans):
         assert read(server, scans, only_without_text=False)["text_layer"] == 0 and server.came.total() == 6, "katman and son"
 
 
+def test_files_of_others_in_the_output_stay(scans):
+    (scans / "out" / "a").mkdir(parents=True)
+    theirs = scans / "out" / "d.pages.json"  # d.pdf cannot be read, so that its document would go
+    for said in ({"mine": "do not lose"}, ["do not lose"], {"id": "c", "stamp": 1, "settings": 2, "pages": []}):
+        theirs.write_text(json.dumps(said))
+        with model_server(reader) as server, pytest.raises(UserError, match=r"d\.pages\.json was not written by jobs.ocr; move it"):
+            read(server, scans)
+        assert not server.came.total() and json.loads(theirs.read_text()) == said
+    theirs.write_text(json.dumps({"id": "d", "stamp": 1, "settings": 2, "pages": []}))  # of an earlier run
+    with model_server(reader) as server:
+        read(server, scans)
+    assert not theirs.exists()
+
+
 def test_pages_that_stay_without_text_are_listed_and_tried_again(scans):
     trouble = {"status": 500}
 

@@ -61,9 +61,12 @@ def index(tmp_path, monkeypatch) -> Path:
 def test_what_is_pinned_installs_from_the_folder_alone(index, tmp_path, monkeypatch, capfd):
     lock, wheels = tmp_path / "some.lock", tmp_path / "wheels"
     lock.write_text("a_wheel==1.0\nfrom_source==1.0\n")
+    wheels.mkdir()
+    for name in ("thesis.zip", "data.tar.gz"):
+        (wheels / name).write_text("do not lose")
     build(FetchConfig(wheelhouse=str(wheels), requirements=str(lock), platform="manylinux_2_28_aarch64", python="3.12"))
     assert {path.name for path in wheels.iterdir()} == {
-        "a_wheel-1.0-py3-none-any.whl", "from_source-1.0-py3-none-any.whl", "some.lock",
+        "a_wheel-1.0-py3-none-any.whl", "from_source-1.0-py3-none-any.whl", "some.lock", "thesis.zip", "data.tar.gz",
     }  # fmt: skip
     command = capfd.readouterr().err.strip().splitlines()[-1].split()
     assert command == ["python", "-m", "pip", "install", "--no-index", "--find-links", str(wheels), "-r", str(wheels / "some.lock")]

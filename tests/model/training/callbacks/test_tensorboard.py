@@ -40,7 +40,13 @@ def test_hparams_hold_configuration_and_the_last_score(tmp_path):
         "train": {"steps": 9, "branch_from": None, "save": {"keep_last": 2}},
     }  # fmt: skip
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "events.theirs").write_text("do not lose")
+    (tmp_path / "tb").mkdir()
+    (tmp_path / "tb" / "hparams").symlink_to(theirs)
     write_hparams(tmp_path, {"best/heldout_loss": 4.0})
+    assert [path.name for path in theirs.iterdir()] == ["events.theirs"]
     write_hparams(tmp_path, {"best/heldout_loss": 3.5, "best/ndcg@10": 0.25})
     found = EventAccumulator(str(tmp_path / "tb" / "hparams")).Reload()
     assert [(event.step, event.value) for event in found.Scalars("best/ndcg@10")] == [(0, 0.25)]
