@@ -96,20 +96,16 @@ def test_pooling_equals_one_text_at_a_time_in_any_batches():
     assert not found["last"][0].any()
 
 
-def test_equal_texts_have_equal_vectors_wherever_they_stand():
-    """In batches of their own a text's last bits are others than among many."""
+@pytest.mark.parametrize("length", [3, 5])
+def test_equal_texts_have_equal_vectors_wherever_they_stand(length):
+    """The last of four batches holds one text alone: alone, its vector has other last bits than among twelve."""
     start(ParallelConfig(threads=1), 0)
-    shape = EncoderConfig(vocab_size=90, num_layers=2, hidden_size=64, num_heads=2, ffn_size=96, max_positions=256, local_window=16)
+    shape = EncoderConfig(vocab_size=90, num_layers=2, hidden_size=256, num_heads=4, ffn_size=384, max_positions=256, local_window=16)
     model = build_encoder(shape).eval()
     rng = np.random.default_rng(0)
-    ids = [rng.integers(0, 90, length) for length in [*range(20, 60), 33, 33]]
-    places = [13, 40, 41]  # three of 33 tokens
-    ids += [ids[place] for place in places * 7]
-    tokens = Tokens(ids, list(range(len(ids))))
-    for size in (1, 100, 4096):
-        found = encode(model, tokens, size)
-        for part in found.values():
-            assert len(part) == len(ids)
-            for number, place in enumerate(places * 7):
-                assert part[42 + number].equal(part[place])
-            assert not part[13].equal(part[40])
+    one, *others = (rng.integers(0, 90, size) for size in (length, *range(2, 20)))
+    ids = [one] * 39 + others + [one]
+    found = encode(model, Tokens(ids, [0] * len(ids)), 13 * length)
+    for part in found.values():
+        assert len(part) == len(ids) and all(part[place].equal(part[0]) for place in [*range(39), -1])
+        assert not any(part[place].equal(part[0]) for place in range(42, 57))
