@@ -48,7 +48,7 @@ CAUSES: list[tuple[str, ...]] = [
         r"Disk quota exceeded",
     ),
     ("too many open files: put `ulimit -n 65536` into cluster.setup", r"Too many open files"),
-    ("not permitted to write{what}: choose a folder of yours", r"PermissionError: .*: '(?P<what>[^']+)'", r"Read-only file system"),
+    ("not permitted to write{what}: choose a folder of yours", r"PermissionError: .{0,500}: '(?P<what>[^']+)'", r"Read-only file system"),
     (f"the file system failed: {_AGAIN}; {_NODE}", r"Stale file handle|Input/output error|Transport endpoint is not connected"),
     # the program and its surroundings
     (f"missing Python package{{what}}: {_INSTALL}", r"ModuleNotFoundError: No module named '(?P<what>[^']+)'"),
@@ -63,11 +63,11 @@ CAUSES: list[tuple[str, ...]] = [
     (
         "something would have to be downloaded, and nodes see no internet: run jobs.fetch on a login node",
         r"OfflineModeIsEnabled|LocalEntryNotFoundError|outgoing traffic has been disabled",
-        r"(?:huggingface\.co|hf\.co).*(?:Max retries|resolve|Connection)",
+        r"(?:huggingface\.co|hf\.co).{0,500}(?:Max retries|resolve|Connection)",
     ),
     (
         f"the GPU failed{{what}}: {_NODE}; cluster.preflight=true finds such nodes",
-        r"CUDA error: (?P<what>uncorrectable ECC[\w ]*|unspecified launch failure|unknown error|.*busy or unavailable)",
+        r"CUDA error: (?P<what>uncorrectable ECC[\w ]*|unspecified launch failure|unknown error|.{0,500}busy or unavailable)",
         r"(?P<what>no CUDA-capable device|No CUDA GPUs are available|fallen off the bus)",
     ),
     (
@@ -89,7 +89,7 @@ CAUSES: list[tuple[str, ...]] = [
     ),
     (
         "not finite: lower optim.lr, or look at the samples of the last steps",
-        r"Error: .*\b(?:[Nn]a[Nn]|inf|not finite|non-finite)\b",
+        r"Error: .{0,500}\b(?:[Nn]a[Nn]|inf|not finite|non-finite)\b",
     ),
     # what SLURM did
     (f"time limit: {_AGAIN}; raise cluster.time, or cluster.signal_lead", r"SLURM state: (?:TIMEOUT|DEADLINE)|DUE TO TIME LIMIT"),
@@ -115,7 +115,7 @@ CAUSES: list[tuple[str, ...]] = [
     (f"rank 0 could not be reached: look at its log; {_NODE}", r"client socket has timed out|DistNetworkError|gai error"),
     (
         f"another rank hung: look at the logs of the others; {_NODE}; cluster.preflight=true finds slow nodes",
-        r"gloo.*Timed out|Timed out waiting \d+ms|[Ww]atchdog caught collective operation timeout|Socket Timeout|wait timeout after",
+        r"gloo.{0,500}Timed out|Timed out waiting \d+ms|[Ww]atchdog caught collective operation timeout|Socket Timeout|wait timeout after",
     ),
     (
         f"lost another rank{{what}}: the log of the rank that died first says why; {_NODE}",
@@ -124,7 +124,7 @@ CAUSES: list[tuple[str, ...]] = [
     ),
     (
         f"NCCL failed{{what}}: set NCCL_DEBUG=INFO in cluster.environment; {_NODE}",
-        r"NCCL error.*, (?P<what>(?:unhandled|internal|invalid) [\w ]+)",
+        r"NCCL error.{0,500}, (?P<what>(?:unhandled|internal|invalid) [\w ]+)",
         r"DistBackendError|ncclSystemError|ncclUnhandledCudaError|ncclInternalError",
     ),
     # signals about which the log says nothing

@@ -57,7 +57,7 @@ def middle(text: str, characters: int) -> str:
     """About so many characters from the middle of a text, cut at white space, on one line and in no case of all capitals."""
     if len(text) > characters:
         start = (len(text) - characters) // 2
-        piece = text[start : start + characters].split(None, 1)[-1]
+        piece = "".join(text[start : start + characters].split(None, 1)[-1:])
         text = piece.rsplit(None, 1)[0] if piece else piece
     text = " ".join(text.split())
     return text.lower() if text.isupper() else text

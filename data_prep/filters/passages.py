@@ -55,4 +55,8 @@ def _set(words: Sequence[str]) -> frozenset[str]:
 
 @cache
 def _end_of_sentence(terminal: str, closing: str) -> re.Pattern[str]:
-    return re.compile(rf"[{re.escape(terminal)}]+[{re.escape(closing)}]*\s+|\n+")
+    if not terminal:
+        return re.compile(r"\n+")
+    signs, may_follow = f"[{re.escape(terminal)}]", f"[{re.escape(closing)}]*+" if closing else ""
+    # From the first of a run of signs alone: from the others it would end no better, and a line of dots has thousands of them.
+    return re.compile(rf"(?<!{signs}){signs}++{may_follow}\s+|\n+")

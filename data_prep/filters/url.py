@@ -25,6 +25,9 @@ class Url:
         self.addresses: set[str] = set()
         for file in files:
             self._read(Path(file).expanduser())
+        self.labels = max((entry.count(".") + 1 for entry in self.domains), default=0)
+        self.steps = max((entry.count("/") for entry in self.addresses), default=0)
+        """What a listed domain and a listed address have at most; nothing longer is looked up."""
 
     def _read(self, path: Path) -> None:
         try:
@@ -44,8 +47,8 @@ class Url:
         """Two tests; a document without an address passes."""
         places = [split(record.url) if record.url else ("", "") for record in records]
         for reason, found in (
-            ("domain", [not self.domains.isdisjoint(above(host)) for host, _ in places]),
-            ("address", [not self.addresses.isdisjoint(below(address)) for _, address in places]),
+            ("domain", [not self.domains.isdisjoint(above(host, self.labels)) for host, _ in places]),
+            ("address", [not self.addresses.isdisjoint(below(address, self.steps)) for _, address in places]),
         ):
             listed = np.array(found, bool)
             yield Test(f"url/{reason}", listed.astype(np.int64), listed, f"its {reason} is listed", high=2)
@@ -61,15 +64,13 @@ def split(url: str) -> tuple[str, str]:
     return host, (host + parts.path).rstrip("/")
 
 
-def above(host: str) -> Iterator[str]:
-    """A host and the domains it belongs to: a.b.org, b.org, org."""
-    while host:
-        yield host
-        host = host.partition(".")[2]
+def above(host: str, labels: int) -> Iterator[str]:
+    """A host and the domains it belongs to, of at most so many labels, the smallest last: a.b.org, b.org, org."""
+    last = host.rsplit(".", labels)[-labels:] if host and labels else []
+    yield from (".".join(last[place:]) for place in range(len(last)))
 
 
-def below(address: str) -> Iterator[str]:
-    """An address and those above it: b.org/x/y, b.org/x."""
-    while "/" in address:
-        yield address
-        address = address.rpartition("/")[0]
+def below(address: str, steps: int) -> Iterator[str]:
+    """An address and those above it, of at most so many steps below the host: b.org/x/y, b.org/x."""
+    host, *first = address.split("/", steps + 1)[: steps + 1]
+    yield from ("/".join([host, *first[:count]]) for count in range(len(first), 0, -1))

@@ -1,6 +1,7 @@
 """Places in a text."""
 
 import re
+from bisect import bisect
 from collections.abc import Iterable, Iterator
 
 Place = tuple[int, int]
@@ -39,11 +40,13 @@ def longest(finds: Iterable[Find], kinds: list[str]) -> list[Find]:
 
 
 def _untangled(tangle: list[Find], kinds: list[str]) -> list[Find]:
-    """Of finds each of which overlaps another; there are few, so comparing all pairs is cheap."""
+    """Of finds each of which overlaps another."""
     if len(tangle) < 2:
         return tangle
     taken: list[Find] = []
     for find in sorted(tangle, key=lambda find: (find[0] - find[1], kinds.index(find[2]), find[0])):
-        if all(find[1] <= other[0] or other[1] <= find[0] for other in taken):
-            taken.append(find)
-    return sorted(taken)
+        place = bisect(taken, find)
+        after_last = place == 0 or taken[place - 1][1] <= find[0]
+        if after_last and (place == len(taken) or find[1] <= taken[place][0]):
+            taken.insert(place, find)
+    return taken

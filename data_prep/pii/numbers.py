@@ -72,7 +72,8 @@ NUMBERS = {
     "ssn": Number((r"\d{3}-\d\d-\d{4}", clued("SSN|[Ss]ocial [Ss]ecurity", r"\d{9}|\d{3} \d\d \d{4}")), _digits(ssn.is_valid)),
 }
 """VKN, NIP, REGON and undashed SSN have weak checks (one wrong number of ten passes, or all): they need their name before them."""
-_INTERNATIONAL = r"\+[1-9]\d{0,2}(?:(?:[ .\u00a0\u2011–-]| - )?(?:\(0?\d{1,4}\)|\d{1,10})){1,6}"
+# Possessive: a number of seventy digits can be cut into groups in millions of ways, none of which ends it.
+_INTERNATIONAL = r"\+[1-9]\d{0,2}(?:(?:[ .\u00a0\u2011–-]| - )?(?:\(0?\d{1,4}\)|\d{1,10}+)){1,6}"
 
 
 _NATIONAL_DIGITS = {"1": 10, "48": 9, "90": 10}

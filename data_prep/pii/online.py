@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections import deque
 from collections.abc import Iterator
 
 from data_prep.pii.find import Place, windows
@@ -19,7 +20,8 @@ _URL = re.compile(rf"(?<![\w@])(?:(?:https?|ftp)://{_REST}|www\.[\w-]+\.\w){_RES
 # A bare host counts only with a path: Onet.pl and Women.com are names of companies. `host/path:tag` names an image of a container.
 _DOMAINS = ("com", "org", "net", "gov", "edu", "io", "eu", "tr", "pl", "uk")
 _PATH_SIGN = re.compile(r"/(?:(?<=\.[a-z]{3}/)|(?<=\.[a-z]{2}/))")
-_PATH = re.compile(rf"(?<![\w@./:-])(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+(?:{'|'.join(_DOMAINS)})/(?!\S*\w:\w){_REST}+")
+_HOST = re.compile(rf"(?<![\w@./:-])(?:[A-Za-z0-9][A-Za-z0-9-]*+\.)+(?:{'|'.join(_DOMAINS)})/")
+_PATH, _BLANK, _TAG = re.compile(rf"{_REST}+"), re.compile(r"\s"), re.compile(r"\w:\w")
 _TRAILING, _BRACKETS = ".,;:!?…*_~)]", {")": "(", "]": "["}
 _IP4_SIGN = re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")  # begins with a full stop, which are fewer than digits
 _IP4 = re.compile(r"(?<![\w.,:/-])[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![\w-]|[.,][0-9])")
@@ -37,19 +39,39 @@ def emails(text: str) -> Iterator[Place]:
 def urls(text: str) -> Iterator[Place]:
     """http(s)://, ftp:// and www. addresses, and hosts of a well-known domain with a path; without the full stop or bracket after them."""
     if any(sign in text for sign in _URL_SIGNS):
-        yield from (_trimmed(text, hit) for hit in _URL.finditer(text))
+        yield from (_trimmed(text, *hit.span()) for hit in _URL.finditer(text))
     if _PATH_SIGN.search(text):
-        yield from (_trimmed(text, hit) for hit in _PATH.finditer(text))
+        yield from (_trimmed(text, *place) for place in _hosts_with_path(text))
 
 
-def _trimmed(text: str, hit: re.Match[str]) -> Place:
-    start, end = hit.span()
+def _hosts_with_path(text: str) -> Iterator[Place]:
+    """Hosts with what follows them, but for those of which the rest of the word holds a tag. The end and the last tag of a word are looked
+    for once, however many hosts stand in it."""
+    at = end = tag = 0
+    while host := _HOST.search(text, at):
+        at = host.end()
+        if at >= end:
+            blank = _BLANK.search(text, at)
+            end = blank.start() if blank else len(text)
+            tags = deque(_TAG.finditer(text, at, end), maxlen=1)
+            tag = tags[0].start() if tags else -1
+        if tag >= at:
+            at = tag + 1
+        elif path := _PATH.match(text, at):
+            at = path.end()
+            yield host.start(), at
+
+
+def _trimmed(text: str, start: int, end: int) -> Place:
+    """The place without the signs at its end that belong to the sentence; a bracket that closes one of its own stays."""
+    counts = {sign: text.count(sign, start, end) for pair in _BRACKETS.items() for sign in pair}
     while end > start:
         last = text[end - 1]
-        open_bracket = _BRACKETS.get(last)
-        closes_own = open_bracket is not None and text.count(open_bracket, start, end) >= text.count(last, start, end)
+        closes_own = last in _BRACKETS and counts[_BRACKETS[last]] >= counts[last]
         if last not in _TRAILING or closes_own:
             break
+        if last in counts:
+            counts[last] -= 1
         end -= 1
     return start, end
 

@@ -61,11 +61,11 @@ def tables(text: str, draw: random.Random, share: float) -> str:
 
     def change(sentence: str) -> str:
         words = [word.strip(".,;:") for word in sentence.split()]
-        cells = []
-        while words:
+        cells, at = [], 0
+        while at < len(words):
             size = draw.randint(1, 3)
-            cells += [" ".join(words[:size]), *(number() for _ in range(draw.randint(0, 3)))]
-            words = words[size + draw.randint(0, 2) :]
+            cells += [" ".join(words[at : at + size]), *(number() for _ in range(draw.randint(0, 3)))]
+            at += size + draw.randint(0, 2)
         return between.join(cells) + "\n"
 
     return of_sentences(text, draw, share, change)
@@ -78,14 +78,18 @@ def hyphenated(text: str, draw: random.Random, share: float) -> str:
     lines = text.split("\n")
     broken = set(drawn(draw, [number for number, line in enumerate(lines) if len(line) > width], share))
     for number, line in enumerate(lines):
-        while number in broken and len(line) > width:
-            hyphen = "-" if line[width - 1].isalpha() and line[width].isalpha() else ""
-            found.append(line[:width].rstrip() + hyphen)
-            line = line[width:].lstrip()
+        at = 0
+        while number in broken and len(line) - at > width:
+            end = at + width
+            hyphen = "-" if line[end - 1].isalpha() and line[end].isalpha() else ""
+            found.append(line[at:end].rstrip() + hyphen)
+            at = end
+            while at < len(line) and line[at].isspace():
+                at += 1
             if draw.random() < 0.04:
                 page += 1
                 found += [str(page), header]
-        found.append(line)
+        found.append(line[at:])
     return "\n".join(found)
 
 
@@ -105,11 +109,11 @@ def lists(text: str, draw: random.Random, share: float) -> str:
 
     def change(sentence: str) -> str:
         words = re.split(r"\s+", sentence.rstrip(".;:!?"))
-        items = []
-        while words:
+        items, at = [], 0
+        while at < len(words):
             size = draw.randint(1, 4)
-            items.append(bullet + " ".join(words[:size]))
-            words = words[size:]
+            items.append(bullet + " ".join(words[at : at + size]))
+            at += size
         return "\n".join(items) + "\n"
 
     return of_sentences(text, draw, share, change)

@@ -6,7 +6,7 @@ import re
 from data_prep.quality.degrade_characters import drawn, pieces
 
 _SENTENCE = re.compile(r"(?<=[.!?…:;])\s+|\n+")
-_NOT_WORD = re.compile(r"[\W_]+$|^[\W_]+")
+_NOT_WORD = re.compile(r"(?<![\W_])[\W_]++$|^[\W_]+")
 
 
 def sentences(text: str) -> list[str]:

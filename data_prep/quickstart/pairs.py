@@ -17,13 +17,13 @@ PASSAGE_WORDS = 200
 MAX_TITLE_CHARACTERS = 80
 
 SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<!\bcf)(?<!\bvs)[.!?:]['\")\]]*(?=\s)|\n\s*\n")
-ROLE = re.compile(r":[\w:.+-]+:`~?([^`]*)`")
+ROLE = re.compile(r":[\w:.+-]{1,64}:`~?([^`]*)`")
 DOTTED = re.compile(r"(\w+(?:\.\w+)*)(?:\(\)|'s\b)?")
 MARKUP = re.compile(r"[`*]+|(['\"])\s*\1|[-=~^_]{3,}")
 EMPTY_BRACKETS = re.compile(r"\(\s*\)|\[\s*\]")
-PARAMETER = re.compile(r"[\w*, /]+ \(.*\).*:$", re.DOTALL)
+PARAMETER = re.compile(r"[\w*, /]+ \((?>.*\)).*:$", re.DOTALL)
 WORD = re.compile(r"\w+")
-MARKDOWN = re.compile(r"(#{1,6})\s+(.*?)[\s#]*$")
+MARKDOWN = re.compile(r"(#{1,6})\s+((?:[\s#]*+[^\s#]++)*+)[\s#]*$")
 UNDERLINE = re.compile(r"(=+|-+)\s*$")
 
 

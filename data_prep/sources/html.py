@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from data_prep.sources.nesting import MOST, shallow
+
 MAX_LINK_SHARE = 1 / 3
 MIN_ARTICLE_SHARE = 0.5
 NOT_TEXT = (
@@ -40,11 +42,13 @@ class Page:
     """The address that it gives as its own (`<link rel=canonical>`)."""
 
 
-def extract(html: str) -> Page:
-    """The main text of a page."""
-    from selectolax.lexbor import LexborHTMLParser
+class TooDeep(ValueError):
+    """Markup whose elements nest deeper than text does; the message goes on after its place."""
 
-    tree = LexborHTMLParser(html)
+
+def extract(html: str) -> Page:
+    """The main text of a page. Raises TooDeep."""
+    tree = _parsed(html)
     title, canonical = tree.css_first("title"), tree.css_first("link[rel=canonical]")
     for node in tree.css(NOT_TEXT):
         node.decompose()
@@ -58,11 +62,18 @@ def extract(html: str) -> Page:
 
 
 def lines_of(fragment: str) -> list[str]:
-    """All lines of a piece of HTML, such as a table."""
+    """All lines of a piece of HTML, such as a table. Raises TooDeep."""
+    body = _parsed(fragment).body
+    return [line for line, _ in _lines(body)] if body else []
+
+
+def _parsed(html: str) -> Any:
     from selectolax.lexbor import LexborHTMLParser
 
-    body = LexborHTMLParser(fragment).body
-    return [line for line, _ in _lines(body)] if body else []
+    html = shallow(html)
+    if html is None:
+        raise TooDeep(f"nests more than {MOST} elements in one another, which no text does")
+    return LexborHTMLParser(html)
 
 
 def _within(node: Any, tags: tuple[str, ...]) -> bool:
@@ -76,7 +87,7 @@ def _main(tree: Any) -> Any:
     """The element with the main text."""
     if main := tree.css_first("main, [role=main]"):
         return main
-    articles = tree.css("article")
+    articles = [node for node in tree.css("article") if not _within(node, ("article",))]
     if articles and tree.body:
         longest = max(articles, key=lambda node: len(node.text()))
         if len(longest.text()) >= MIN_ARTICLE_SHARE * len(tree.body.text()):

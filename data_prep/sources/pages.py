@@ -88,7 +88,10 @@ def cells_text(cells: list[Any], place: int = 1) -> str:
 def _cell(cell: dict[str, Any]) -> str:
     text = (cell.get("text") or "").strip()
     if cell.get("category") == "Table" and text.startswith("<"):
-        from data_prep.sources.html import lines_of
+        from data_prep.sources.html import TooDeep, lines_of
 
-        return "\n".join(lines_of(text))
+        try:
+            return "\n".join(lines_of(text))
+        except TooDeep as error:
+            raise NoPages(f"has a table that {error}") from error
     return text

@@ -118,6 +118,7 @@ def test_the_middle_of_a_text_is_cut_at_white_space():
     assert 80 < len(piece) <= 100 and f" {piece} " in text
     assert middle("x" * 50, 10) == "x" * 10
     assert middle("A\nB C", 10) == "a b c"
+    assert middle("a" + " " * 3000 + "b", 100) == ""
 
 
 def test_url_lists(tmp_path):

@@ -85,3 +85,10 @@ def test_kinds_and_template_are_configurable() -> None:
     profile = load_language("tr", {"pii": {"kinds": ["email"], "template": "[{kind}]"}})
     assert Anonymiser(profile).replace("a@b.tr 0532 123 45 67") == ("[EMAIL] 0532 123 45 67", {"email": 1})
     assert set(load_language("tr").pii.kinds) | set(load_language("pl").pii.kinds) | set(load_language("en").pii.kinds) == set(KINDS)
+
+
+def test_long_numbers_and_many_hosts_hide_nothing() -> None:
+    anonymiser = Anonymiser(load_language("en", {"pii": {"kinds": ["phone", "url"]}}))
+    number, hosts = "+1" + "4" * 70, "a.com/,b.com/x:y,c.com/d"
+    text = f"{number} {number} +1 415 555 2671. {hosts} www.a.b/c((((d))))))."
+    assert [text[start:end] for start, end, _ in anonymiser.find(text)] == ["+1 415 555 2671", "c.com/d", "www.a.b/c((((d))))"]

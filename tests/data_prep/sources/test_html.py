@@ -71,3 +71,35 @@ def test_a_block_goes_where_links_are_more_than_a_third(share):
     linked = "a" * int(100 * share)
     text = extract(f"<p>{'b' * (100 - len(linked))}<a href=x>{linked}</a></p><p>kalan</p>").text
     assert ("b" in text) == (share < 1 / 3)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<div>" * 200_000 + "text",
+        "<object><div></object>" * 20_000 + "<ul><li>" * 20_000,
+        '<div a="</div>">' * 20_000,
+        "<div><svg><desc></div></desc></svg>" * 20_000,
+        "<div><textarea></div></textarea>" * 20_000,
+        "<!--><div><!-->" * 20_000,
+        "<svg><g a='/>'>" * 20_000,
+        "<b><div></b>" * 20_000,
+    ],
+)
+def test_a_page_that_nests_without_end_is_bad_and_never_parsed(page, tmp_path):
+    (tmp_path / "deep.html").write_text(page)
+    bad = BadDocuments("skip")
+    assert list(read_documents(tmp_path / "deep.html", SourceConfig(), bad)) == []
+    assert bad.counts == {"too_deep": 1} and "nests more than 256 elements" in bad.examples[0]
+
+
+def test_formatting_that_is_never_closed_costs_no_text():
+    page = extract("<p>" + "".join(f"<div><b title={number}>word {number}</div>" for number in range(20_000)))
+    assert page.text.split("\n") == [f"word {number}" for number in range(20_000)]
+
+
+def test_a_long_page_of_plain_markup_is_read(tmp_path):
+    rows = "".join(f"<tr><td><font size={n % 5}>Row {n}</font><td><svg><path d='M0'/></svg><p>has a cell<br></tr>" for n in range(5000))
+    script = "<script>" + "document.write('<div>');" * 500 + "</script><style>i > b {}</style><!-- " + "<div>" * 500 + " -->"
+    page = extract(f"<body>{script}<table>{rows}</table><p>The end.")
+    assert page.text.startswith("Row 0") and page.text.count("has a cell") == 5000 and page.text.endswith("The end.")

@@ -62,3 +62,8 @@ def test_what_is_no_document_is_counted_once(tmp_path, content, kind):
         (tmp_path / name).write_text(content)
         bad = BadDocuments("skip")
         assert not list(read_documents(tmp_path / name, SOURCE, bad)) and bad.counts == {kind: 1}
+
+
+def test_a_table_that_nests_without_end_is_a_bad_page():
+    with pytest.raises(NoPages, match="has a table that nests more than 256 elements"):
+        page_texts([{"cells": [{"category": "Table", "text": "<table><tr><td>" * 20_000}]}])
