@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from common.errors import UserError
+from common.numbers import same
 from common.progress import say
 from conf.schema import Config, ProbeConfig
 from model.evaluation.measures import Held
@@ -107,7 +108,7 @@ def _shape_check(run: Path) -> Check:
     def check(encoder: object) -> str | None:
         for key in ("vocab_size", "num_layers", "hidden_size", "num_heads", "ffn_size"):
             wanted, found = frozen.get(key), getattr(encoder, key)
-            if wanted is not None and wanted != found:
+            if wanted is not None and not same(wanted, found):
                 return f"its {key} is {found}, that of {file} {wanted}"
         return None
 

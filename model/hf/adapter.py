@@ -8,6 +8,7 @@ import torch
 
 from common.errors import UserError
 from common.files import make_folder, read_json, write_json
+from common.numbers import same
 from conf.schema import DecoderConfig, LoraConfig
 from model.hf.weights import part, whole, whole_shape
 from model.megatron import ranks
@@ -116,7 +117,7 @@ def _check(config: DecoderConfig, folder: Path) -> None:
         ("targets", sorted(theirs.targets), sorted(adapted(config))),
     ]
     for key, there, here in pairs:
-        if there != here:
+        if not same(there, here):
             raise UserError(f"{folder / CONFIG} stands for model.lora.{key}={there}, and this net has {here}; set model.lora.* as there")
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from common.errors import UserError
 from common.files import read_json
 from conf.schema import EncoderConfig
+from model.hf.their_config import GLOBAL, LOCAL, filled
 
-_GLOBAL, _LOCAL = "full_attention", "sliding_attention"
 _SAME = {
     "vocab_size": "vocab_size",
     "num_layers": "num_hidden_layers",
@@ -48,10 +48,10 @@ def to_theirs(config: EncoderConfig, special_ids: dict[str, int | None], dtype: 
         **ids,
         bos_token_id=ids["cls_token_id"],
         eos_token_id=ids["sep_token_id"],
-        layer_types=[_LOCAL if layer % config.global_every else _GLOBAL for layer in range(config.num_layers)],
+        layer_types=[LOCAL if layer % config.global_every else GLOBAL for layer in range(config.num_layers)],
         rope_parameters={
-            _GLOBAL: {"rope_type": "default", "rope_theta": config.rope_theta_global},
-            _LOCAL: {"rope_type": "default", "rope_theta": config.rope_theta_local},
+            GLOBAL: {"rope_type": "default", "rope_theta": config.rope_theta_global},
+            LOCAL: {"rope_type": "default", "rope_theta": config.rope_theta_local},
         },
         attention_dropout=0.0,
         architectures=["ModernBertForMaskedLM"],
@@ -62,16 +62,11 @@ def to_theirs(config: EncoderConfig, special_ids: dict[str, int | None], dtype: 
 
 def to_ours(folder: Path) -> EncoderConfig:
     """Our configuration of the model in `folder`, old keys of theirs understood. Raises UserError for a model that our net cannot be."""
-    from transformers import ModernBertConfig
-
     file = folder / "config.json"
     written = read_json(file)
     if written.get("model_type") != "modernbert":
         raise UserError(f"{file} describes a model of type {written.get('model_type')!r}; only modernbert can be read")
-    try:
-        theirs = ModernBertConfig(**written)
-    except Exception as error:  # it checks types and values with exceptions of its own
-        raise UserError(f"{file} is not a configuration of ModernBERT ({' '.join(str(error).split())}); write it again") from error
+    theirs = filled(written, file)
     for key, value in _ONLY.items():
         if getattr(theirs, key) != value:
             raise UserError(f"{file} has {key}={getattr(theirs, key)!r}; only {value!r} can be read")
@@ -79,15 +74,15 @@ def to_ours(folder: Path) -> EncoderConfig:
         **{ours: getattr(theirs, key) for ours, key in _SAME.items()},
         attention_out_dropout=written.get(_OUT_DROPOUT, theirs.attention_dropout),
         global_every=_global_every(theirs.layer_types, file),
-        rope_theta_global=_theta(theirs, _GLOBAL, file),
-        rope_theta_local=_theta(theirs, _LOCAL, file),
+        rope_theta_global=_theta(theirs, GLOBAL, file),
+        rope_theta_local=_theta(theirs, LOCAL, file),
     )
 
 
 def _global_every(layer_types: list[str], file: Path) -> int:
     """Period of the global layers."""
-    period = next((layer for layer, kind in enumerate(layer_types) if layer and kind == _GLOBAL), len(layer_types))
-    if layer_types != [_LOCAL if layer % period else _GLOBAL for layer in range(len(layer_types))]:
+    period = next((layer for layer, kind in enumerate(layer_types) if layer and kind == GLOBAL), len(layer_types))
+    if layer_types != [LOCAL if layer % period else GLOBAL for layer in range(len(layer_types))]:
         raise UserError(f"{file} has layer_types whose global layers are not the layers 0, n, 2n, ...; only those can be read")
     return period
 

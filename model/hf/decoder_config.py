@@ -9,6 +9,7 @@ from common.errors import UserError
 from common.files import read_json, write_json
 from conf.schema import DecoderConfig
 from conf.schema.model import RopeScalingConfig
+from model.hf.their_config import filled
 
 FAMILIES = ("qwen3", "qwen2", "llama", "mistral", "phi")
 """Families of decoders, as `model_type` in config.json."""
@@ -98,30 +99,21 @@ def to_ours(folder: str | Path) -> DecoderConfig:
         raise UserError(f"{file} describes a model of type {family!r}; decoders that can be read are {', '.join(FAMILIES)}")
     if written.get("quantization_config"):
         raise UserError(f"{file} has a quantization_config; only weights that are not quantised can be read")
-    theirs = _their_config(family, written, file)
+    theirs = filled(written, file)
     for key, value in _ONLY[family].items():
         if getattr(theirs, key) != value:
             raise UserError(f"{file} has {key}={getattr(theirs, key)!r}; only {value!r} can be read for {family}")
-    if "sliding_attention" in (getattr(theirs, "layer_types", None) or ()):
+    if "sliding_attention" in (theirs.layer_types or ()):
         raise UserError(f"{file} has layer_types with sliding_attention; only windows of all layers alike (mistral) can be read")
     return DecoderConfig(
         architecture=family,
         **{ours: getattr(theirs, key) for ours, key in _SAME.items()},
         norm_eps=getattr(theirs, _norm_key(family)),
-        head_width=getattr(theirs, "head_dim", None) or theirs.hidden_size // theirs.num_attention_heads,
-        window=getattr(theirs, "sliding_window", None) or 0 if family == "mistral" else 0,
+        head_width=theirs.head_dim,
+        window=theirs.sliding_window or 0 if family == "mistral" else 0,
         dropout=min(theirs.resid_pdrop, theirs.embd_pdrop) if family == "phi" else 0.0,
         **_our_rope(family, dict(theirs.rope_parameters), file),
     )
-
-
-def _their_config(family: str, written: dict[str, Any], file: Path) -> Any:
-    import transformers
-
-    try:
-        return getattr(transformers, f"{_CLASSES[family]}Config")(**written)
-    except Exception as error:  # it checks types and values with exceptions of its own
-        raise UserError(f"{file} is not a configuration of {family} ({' '.join(str(error).split())}); write it again") from error
 
 
 def _norm_key(family: str) -> str:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import read_json
+from common.numbers import same
 from conf.schema import DecoderConfig, EncoderConfig, ModelConfig
+from model.hf import config as modernbert
+from model.hf import decoder_config as decoders
 
 if TYPE_CHECKING:
     from model.nets.build import Net
@@ -22,9 +25,6 @@ _MAY_DIFFER = (
 
 def read_model(folder: str | Path) -> ModelConfig:
     """The shape of the net in ``folder``. Raises UserError for a family, or a variant of one, that no net of ours can be."""
-    from model.hf import config as modernbert
-    from model.hf import decoder_config as decoders
-
     file = Path(folder) / CONFIG
     if not file.is_file():
         raise UserError(f"{folder} is no model in Hugging Face's format (no {CONFIG}); name a folder with config.json and *.safetensors")
@@ -105,7 +105,7 @@ def _check_shape(ours: ModelConfig, theirs: ModelConfig, folder: Path) -> None:
     if type(ours) is not type(theirs):
         raise UserError(f"{folder} holds a {theirs.architecture}, not model.architecture={ours.architecture}; choose model=... to fit it")
     keys = [field.name for field in dataclasses.fields(ours) if field.name not in _MAY_DIFFER]
-    wrong = [key for key in keys if getattr(ours, key) != getattr(theirs, key)]
+    wrong = [key for key in keys if not same(getattr(ours, key), getattr(theirs, key))]
     if wrong:
         told = ", ".join(f"model.{key}={getattr(ours, key)} (there {getattr(theirs, key)})" for key in wrong)
         raise UserError(f"{folder} holds another net than the one asked for: {told}; set these as there, or name another folder")
@@ -114,10 +114,6 @@ def _check_shape(ours: ModelConfig, theirs: ModelConfig, folder: Path) -> None:
 def check_exportable(config: ModelConfig) -> None:
     """Raise UserError, with the reason, where a net of ``config`` has no form in Hugging Face's classes."""
     if isinstance(config, DecoderConfig):
-        from model.hf.decoder_config import to_theirs as decoder
-
-        decoder(config, "float32")
+        decoders.to_theirs(config, "float32")
     else:
-        from model.hf.config import to_theirs as encoder
-
-        encoder(config, {}, "float32")
+        modernbert.to_theirs(config, {}, "float32")

@@ -1,14 +1,16 @@
 """Models to merge: where they lie, what their bytes are, and whether they are of one kind."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest, read_json
+from common.numbers import same
 from common.same_tokenizer import difference
+from model.hf.folder import read_model
 from model.hf.tensors import INDEX, SINGLE, weight_files
 from model.training.saves import PROBE, Save, list_saves, read_save
 
@@ -20,7 +22,8 @@ LEFT = (manifests.NAME, "pytorch_model.bin.index.json", "adapter_config.json")
 """Of these, what would speak of other weights than those that are written."""
 MEANINGLESS = ("transformers_version", "_name_or_path")
 """Keys of config.json that say nothing about the net."""
-_ABSENT = object()
+TRAINING = ("init_std", "lora", "dropout", "embedding_dropout", "attention_out_dropout", "mlp_dropout", "decoder_bias_init")
+"""Keys of our shapes that say how a net was trained, and not what it computes."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def check_alike(models: Sequence[Model]) -> None:
     """Raise UserError where two models have not the same architecture and tokenizer."""
     last = models[-1]
     for model in models[:-1]:
-        if key := _difference(_config(model), _config(last)):
+        if key := _net_difference(model.folder, last.folder):
             raise UserError(
                 f"{model.folder / CONFIG} and {last.folder / CONFIG} differ in {key}; only nets of one architecture can be merged"
             )
@@ -105,9 +108,19 @@ def _other_tokenizer(one: Model, other: Model) -> str | None:
     return f"only {(one if there[0] else other).folder} has one" if any(there) else None
 
 
-def _config(model: Model) -> dict[str, Any]:
-    return {key: value for key, value in read_json(model.folder / CONFIG).items() if key not in MEANINGLESS}
+def _net_difference(one: Path, other: Path) -> str | None:
+    """The first key in which two nets differ. Of those that can be trained here it is the shape that counts, and not how a version of
+    transformers spelt it."""
+    known = [{key: value for key, value in read_json(folder / CONFIG).items() if key not in MEANINGLESS} for folder in (one, other)]
+    if (key := _difference(*known)) is None:
+        return None
+    try:
+        shapes = [asdict(read_model(folder)) for folder in (one, other)]
+    except UserError:  # a net of another kind, or one that differs from those here
+        return key
+    return _difference(*({key: value for key, value in shape.items() if key not in TRAINING} for shape in shapes))
 
 
 def _difference(one: dict[str, Any], other: dict[str, Any]) -> str | None:
-    return next((key for key in sorted(one.keys() | other.keys()) if one.get(key, _ABSENT) != other.get(key, _ABSENT)), None)
+    """A key that is absent counts as null."""
+    return next((key for key in sorted(one.keys() | other.keys()) if not same(one.get(key), other.get(key))), None)

@@ -15,6 +15,7 @@ from common.environment import resolve_threads
 from common.errors import UserError
 from common.fence import Fence
 from common.files import atomic_file, make_folder, replace_link
+from common.numbers import same
 from common.remove import sweep_asides
 from conf.schema import Config, PhaseConfig
 from conf.schema.kinds import section, typed
@@ -76,8 +77,9 @@ class Run:
         return len(self.manifest.get("attempts", []))
 
     def settled(self, config: Config) -> Config:
-        """``config`` with what is frozen where it leaves something open: threads, precision, the shares of the schedule."""
-        return dataclasses.replace(config, **{name: section(Config, name, self.config[name]) for name in ("optim", "parallel")})
+        """``config`` with what is frozen where it leaves something open: threads, precision, the shares of the schedule; numbers of
+        the net to the last bit."""
+        return dataclasses.replace(config, **{name: section(Config, name, self.config[name]) for name in ("model", "optim", "parallel")})
 
     def check_inputs(self, inputs: dict[str, dict[str, Any]]) -> None:
         """Raise UserError when an earlier attempt read other bytes than ``inputs``: {name: {"path": ..., "digests": {file: sha256}}}."""
@@ -147,6 +149,7 @@ def open_run(config: Config) -> Run:
 
 def _keep(config: Config, wanted: dict[str, Any], before: dict[str, Any]) -> None:
     """Let ``wanted`` have what the run has settled ``before`` wherever ``config`` leaves it open."""
+    _keep_numbers(wanted["model"], before["model"])
     if not config.parallel.threads:
         wanted["parallel"]["threads"] = before["parallel"]["threads"]
     if config.parallel.precision == "auto":
@@ -156,6 +159,15 @@ def _keep(config: Config, wanted: dict[str, Any], before: dict[str, Any]) -> Non
         wanted["optim"]["schedule"]["warmup_share"] = before["optim"]["schedule"]["warmup_share"]
     if schedule.decay_share is None and not schedule.decay_steps:
         wanted["optim"]["schedule"]["decay_share"] = before["optim"]["schedule"]["decay_share"]
+
+
+def _keep_numbers(wanted: dict[str, Any], before: dict[str, Any]) -> None:
+    """Let ``wanted`` have the numbers of ``before`` that are the same within fp32, so that a net read from a file goes on to the bit."""
+    for key, value in wanted.items():
+        if isinstance(value, dict) and isinstance(before.get(key), dict):
+            _keep_numbers(value, before[key])
+        elif same(value, before.get(key)):
+            wanted[key] = before[key]
 
 
 def _is_free(key: str) -> bool:

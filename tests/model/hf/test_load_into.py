@@ -56,6 +56,16 @@ def test_another_shape_is_listed_key_by_key(qwen, random_decoder, config, tmp_pa
         load_into(build_decoder(qwen), qwen, tmp_path / "empty")
 
 
+def test_a_number_that_fp32_does_not_tell_apart_is_the_same(qwen, random_decoder, tmp_path):
+    """As PyTorch writes 1e-5 where it was held in fp32."""
+    export_decoder(random_decoder(qwen), dataclasses.replace(qwen, norm_eps=9.999999747378752e-06), tmp_path)
+    own = dataclasses.replace(qwen, norm_eps=1e-5)
+    load_into(build_decoder(own), own, tmp_path)
+    other = dataclasses.replace(qwen, norm_eps=1.001e-5)
+    with pytest.raises(UserError, match="model.norm_eps=1.001e-05"):
+        load_into(build_decoder(other), other, tmp_path)
+
+
 def test_an_encoder(config, randomised, tmp_path):
     given = randomised(config)
     export_modernbert(given, config, tmp_path)

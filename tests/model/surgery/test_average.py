@@ -135,6 +135,25 @@ def test_other_shapes_types_architectures_tokenizers_are_refused(make_model, dra
         refuse(lambda name, *a, folder=folder, **k: make_model(f"{folder.name}/{name}", *a, **k), folder, match, draw(0), tensors, **other)
 
 
+def test_one_net_is_the_same_however_its_configuration_is_spelt(make_model, draw, tmp_path):
+    """By transformers 4 and 5, with numbers in fp32, with and without what is null or default."""
+    old = make_model("old", draw(0), rope_theta=1_000_000, rope_scaling=None, rms_norm_eps=9.999999747378752e-06, torch_dtype="float32")
+    rope = {"rope_type": "default", "rope_theta": 1e6}
+    new = make_model("new", draw(1), rope_parameters=rope, rms_norm_eps=1e-5, sliding_window=None, use_cache=True, initializer_range=0.01)
+    combine([model_in(old), model_in(new)], uniform(2), tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "config.json").read_text()) == json.loads((new / "config.json").read_text())
+    other = make_model("other", draw(2), model_type="gpt2", eps=9.999999747378752e-06, scale=None)
+    same = make_model("same", draw(3), model_type="gpt2", eps=1e-5)
+    combine([model_in(other), model_in(same)], uniform(2), tmp_path / "foreign")
+    for name, change in (("deeper", {"num_layers": 3}), ("eps", {"eps": 2e-5})):
+        with pytest.raises(UserError, match=f"differ in {min(change)}"):
+            combine(
+                [model_in(same), model_in(make_model(name, draw(4), model_type="gpt2", **{"eps": 1e-5} | change))],
+                uniform(2),
+                tmp_path / "no",
+            )
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_tensor_that_is_not_finite_is_refused(make_model, draw, tmp_path, value):
     tensors = draw(1)

@@ -112,6 +112,14 @@ def test_the_shares_of_the_schedule_are_frozen_as_numbers_and_older_runs_keep_th
         open_run(change(config, "optim.schedule.warmup_steps", 3))
 
 
+def test_a_number_of_the_net_that_fp32_does_not_tell_apart_goes_on_as_it_was(config):
+    open_run(change(config, "model.norm_eps", 9.999999747378752e-06)).begin(0)
+    again = open_run(change(config, "model.norm_eps", 1e-5))
+    assert again.settled(config).model.norm_eps == 9.999999747378752e-06
+    with pytest.raises(UserError, match=r"model\.norm_eps: 9.999999747378752e-06 -> 1.001e-05"):
+        open_run(change(config, "model.norm_eps", 1.001e-5))
+
+
 def test_other_bytes_are_refused(config):
     run = open_run(config)
     run.begin(0, inputs=INPUTS)

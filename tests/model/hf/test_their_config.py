@@ -1,0 +1,93 @@
+"""A config.json is read as transformers' own classes read it, whatever it leaves out and however old its spelling."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import transformers
+
+from common.errors import UserError
+from conf.schema import EncoderConfig
+from model.hf import config as modernbert
+from model.hf.decoder_config import to_theirs
+from model.hf.folder import read_model
+from model.hf.their_config import filled
+
+CLASSES = {
+    "qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "mistral": "Mistral", "phi": "Phi", "modernbert": "ModernBert",
+}  # fmt: skip
+ENCODER = EncoderConfig(vocab_size=500, num_layers=5, hidden_size=64, num_heads=4, ffn_size=96, global_every=2, mlp_dropout=0.1)
+OLD = {"rope_theta": 123.0, "global_rope_theta": 456.0, "local_rope_theta": 789.0, "partial_rotary_factor": 1.0}
+SCALED = [
+    {"type": "linear", "factor": 2.0},
+    {"rope_type": "yarn", "factor": 4.0},
+    {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "rope_theta": 5e5},
+]
+
+
+def spellings(family: str, decoders) -> list[dict]:
+    """Of one net: nothing but its family, everything, each key left out, each null; rotations as old versions had them."""
+    whole = modernbert.to_theirs(ENCODER, {}, "float32") if family == "modernbert" else to_theirs(decoders[family], "float32")
+    whole = {key: value for key, value in whole.to_dict().items() if key != "transformers_version"}
+    bare = {key: value for key, value in whole.items() if key not in ("rope_parameters", "layer_types")}
+    found = [{"model_type": family}, {"model_type": family} | OLD, whole, bare, bare | OLD]
+    found += [{key: value for key, value in whole.items() if key != left} for left in whole if left != "model_type"]
+    nullable = ["sliding_window", "layer_types", "rope_parameters", *(["num_key_value_heads"] if family != "mistral" else [])]
+    found += [whole | {key: None} for key in nullable if key in whole]
+    if family == "modernbert":
+        return [*found, bare | {"global_attn_every_n_layers": 4}]
+    return found + [bare | {"rope_theta": 77.0, "rope_scaling": scaled} for scaled in SCALED]
+
+
+@pytest.mark.parametrize("family", CLASSES)
+def test_as_transformers_reads_it(family, all_decoders, tmp_path):
+    for written in spellings(family, all_decoders):
+        try:
+            theirs = getattr(transformers, f"{CLASSES[family]}Config")(**json.loads(json.dumps(written)))
+        except Exception:
+            with pytest.raises(UserError, match="is not a configuration of"):
+                filled(json.loads(json.dumps(written)), tmp_path / "config.json")
+            continue
+        ours = filled(json.loads(json.dumps(written)), tmp_path / "config.json")
+        for key, value in vars(ours).items():
+            if not hasattr(theirs, key) or key in ("rope_scaling", "rope_theta", *OLD, "global_attn_every_n_layers"):
+                continue
+            if key == "rope_parameters" and family == "modernbert":
+                there = {kind: {name: theirs.rope_parameters[kind][name] for name in value[kind]} for kind in value}
+                assert value == there, written
+            elif key == "sliding_window" and family != "mistral" or key == "layer_types" and family != "modernbert":
+                continue  # asked of no other family
+            elif key == "head_dim":
+                assert value == (theirs.head_dim or theirs.hidden_size // theirs.num_attention_heads), written
+            else:
+                assert value == getattr(theirs, key), (key, written)
+
+
+def test_neither_torch_nor_transformers_is_loaded_for_it(qwen, tmp_path):
+    from model.hf.decoder_config import write_config
+
+    write_config(qwen, tmp_path, "float32")
+    code = (
+        f"import sys; from model.hf.folder import read_model; print(read_model({str(tmp_path)!r}) is not None, "
+        "[name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "True []"
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"num_hidden_layers": "12"}, r"is not a configuration of qwen3 \(num_hidden_layers='12'\)"),
+        ({"num_hidden_layers": True}, r"num_hidden_layers=True"),
+        ({"vocab_size": 0}, r"vocab_size=0"),
+        ({"head_dim": None}, r"head_dim=None"),
+        ({"rope_scaling": "yarn"}, r"rope_scaling='yarn'"),
+        ({"rope_parameters": {"full_attention": {"rope_theta": 1e4}}}, r"has rotations of its own for full_attention"),
+    ],
+)
+def test_a_value_that_is_none_is_named(change, message, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen3"} | change))
+    with pytest.raises(UserError, match=message):
+        read_model(tmp_path)
