@@ -17,7 +17,6 @@ makes a save at the next step and ends with exit status 75: start it again.
 import dataclasses
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from common.progress import say
@@ -66,8 +65,6 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
             fields = {"branch": dataclasses.asdict(branch)} if branch else {}
             if course.warmup is not None:
                 fields["warmup"] = run.manifest.get("warmup", course.warmup)
-            if config.train.init_from:  # a link such as last may point elsewhere by the next attempt
-                fields["start"] = run.manifest.get("start") or str(Path(config.train.init_from).resolve())
             read = inputs(config, {name: plan.tokens for name, plan in data.plans.items()})
             run.begin(state.step, world.size, inputs=read, plan=data.digests(), **fields)
             where = f"{world.size} x {world.device.type}, {config.parallel.precision}"

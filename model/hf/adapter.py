@@ -27,7 +27,8 @@ _PLAIN = (
 def export_adapter(net: Decoder, config: DecoderConfig, folder: str | Path, base_model: str | Path) -> None:
     """Write the pairs of `net` to `folder`; peft's `PeftModel.from_pretrained` puts them on the model in `base_model`, a folder or a name.
 
-    They keep their precision. All ranks must call this; rank 0 writes. Raises UserError for a net without pairs.
+    A folder is named by its absolute path with links followed: a link such as `best` may point elsewhere tomorrow. The
+    pairs keep their precision. All ranks must call this; rank 0 writes. Raises UserError for a net without pairs.
     """
     if not adapted(config):
         raise UserError(f"model.lora.rank={config.lora.rank} has no adapter to write to {folder}; set model.lora.rank before training")
@@ -94,7 +95,7 @@ def _to_theirs(config: DecoderConfig, base_model: str | Path) -> dict[str, Any]:
     return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": str(base_model),
+        "base_model_name_or_path": str(Path(base_model).resolve() if Path(base_model).exists() else base_model),
         "r": lora.rank,
         "lora_alpha": int(lora.alpha) if lora.alpha == int(lora.alpha) else lora.alpha,
         "lora_dropout": lora.dropout,

@@ -2,11 +2,11 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import read_json
+from common.files import digest, read_json
 from common.numbers import same
 from conf.schema import DecoderConfig, EncoderConfig, ModelConfig
 from model.hf import config as modernbert
@@ -68,8 +68,13 @@ def load_into(net: "Net", config: ModelConfig, folder: str | Path) -> None:
     differs where its net is another: only keys that change no weight's shape and no arithmetic of short documents may (`_MAY_DIFFER`).
     """
     folder = Path(folder).resolve()
-    if (folder / manifests.NAME).is_file() and manifests.read(folder).get("kind") == "save":
-        folder = folder / ("hf" if (folder / "hf" / CONFIG).is_file() else "megatron")
+    manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
+    half = ("hf/" if (folder / "hf" / CONFIG).is_file() else "megatron/") if manifest.get("kind") == "save" else ""
+    from model.megatron import ranks
+
+    ranks.on_first(lambda: _check_written(folder, manifest, half))
+    if half:
+        folder = folder / half
         if folder.name == "megatron":
             from model.megatron.checkpoint import load_model_only
 
@@ -87,6 +92,14 @@ def load_into(net: "Net", config: ModelConfig, folder: str | Path) -> None:
             f"{folder} has no weights to start from; name a folder with {CONFIG} and *.safetensors, a save of a run, or a folder of "
             "Megatron-LM with metadata.json and .metadata"
         )
+
+
+def _check_written(folder: Path, manifest: dict[str, Any], half: str) -> None:
+    """Raise UserError where weights below ``folder`` are not those that its manifest lists; nothing is known of what it does not list."""
+    for name, value in manifest.get("files", {}).items():
+        file, weights = folder / name, name.startswith(half) and name.endswith((".safetensors", ".distcp"))
+        if weights and not (file.is_file() and digest(file) == value):
+            raise UserError(f"{file} is missing or not what {manifests.NAME} beside it says; copy the folder again, or name another")
 
 
 def _fill(net: "Net", config: ModelConfig, folder: Path) -> None:

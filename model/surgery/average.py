@@ -37,7 +37,7 @@ def exponential(count: int, decay: float) -> list[float]:
 def identity(models: Sequence[Model], weights: Sequence[float]) -> list[dict[str, Any]]:
     """What a combination is made of: folder, step, digest and weight of each model."""
     return [
-        {"folder": str(model.folder), "step": model.save and model.save.step, "digest": digest_of(model.files), "weight": weight}
+        {"folder": str(model.folder.resolve()), "step": model.save and model.save.step, "digest": digest_of(model.files), "weight": weight}
         for model, weight in zip(models, weights, strict=True)
     ]
 

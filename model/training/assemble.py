@@ -106,7 +106,7 @@ def build_loop(
     net = build_net(shape)
     check_frozen(net, {one.name: one.config.frozen for one in course.phases})
     if start.folder is None:
-        _initialise(net, config, plan)
+        _initialise(net, config, plan, run)
     freeze(net, phase.config.frozen)
     model = distribute(net, config.parallel)
     optimizer = build_optimizer(model, config.optim, config.parallel)
@@ -124,12 +124,14 @@ def shape_in(model: ModelConfig, phase: Phase) -> ModelConfig:
     return dataclasses.replace(model, rope_theta=phase.rope_theta) if phase.rope_theta else model
 
 
-def _initialise(net: "Net", config: Config, plan: Plan) -> None:
-    """Weights to start from, where the configuration names any."""
+def _initialise(net: "Net", config: Config, plan: Plan, run: Run) -> None:
+    """Weights to start from, where the configuration names any: of the folder that the first attempt found there, since a link such as
+    `last` may point elsewhere by the next one."""
     if config.train.init_from:
         from model.hf.folder import load_into
 
-        load_into(net, config.model, config.train.init_from)
+        start = run.manifest.setdefault("start", ranks.on_first(lambda: str(Path(config.train.init_from).resolve())))
+        load_into(net, config.model, start)
     elif isinstance(config.model, EncoderConfig) and config.model.decoder_bias_init == "log_unigram":
         net.set_decoder_bias(ranks.on_first(lambda: log_unigram(plan.tokens, config.model.vocab_size)))
 

@@ -6,16 +6,18 @@ from pathlib import Path
 
 import torch
 
+from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest
 from common.progress import say
-from conf.schema import Config, DecoderConfig, SaveConfig
+from conf.schema import DecoderConfig, SaveConfig
 from model.hf.adapter import export_adapter
 from model.hf.folder import export_net
 from model.megatron import checkpoint, ranks
 from model.nets.names import global_names
 from model.training.callbacks.callback import Callback, Record
 from model.training.retention import apply_retention
+from model.training.run import Run
 from model.training.saves import PROBE, RESUME, lead_warning
 from model.training.write_save import write_save
 
@@ -62,7 +64,7 @@ class Saving(Callback):
             if kind == PROBE:
                 export_net(loop.net, loop.shape, folder / "hf", config.data.tokenizer)
                 if isinstance(loop.shape, DecoderConfig) and loop.shape.lora.rank:
-                    export_adapter(loop.net, loop.shape, folder / "adapter", adapted_model(config))
+                    export_adapter(loop.net, loop.shape, folder / "adapter", adapted_model(loop.run))
 
         known = ("samples", "tokens", "sources", "loss", "heldout_loss", "lr", "skipped")
         save = loop.save = write_save(
@@ -79,7 +81,16 @@ class Saving(Callback):
         loop.tell("saved", save)
 
 
-def adapted_model(config: Config) -> str:
-    """Folder of the model that a low-rank adapter belongs to; of a save its hf/ half."""
-    start = Path(config.train.init_from or config.train.branch_from)
+def adapted_model(run: Run) -> str:
+    """Folder of the model that a low-rank adapter belongs to, as it was when the run began; of a save its hf/ half.
+
+    A run that branches goes on with the pairs of another, beside the model that the other began with.
+    """
+    manifest = run.manifest
+    while "start" not in manifest:
+        folder = Path(manifest["branch"]["save"]).parents[1]
+        if not (folder / manifests.NAME).is_file():
+            raise UserError(f"{folder}, from which this run branches, is gone, and with it the name of the model that the adapter is for")
+        manifest = manifests.read(folder)
+    start = Path(manifest["start"])
     return str(start / "hf" if (start / "hf").is_dir() else start)

@@ -162,3 +162,16 @@ def test_what_does_not_fit_is_refused_whole(fault, given, tmp_path):
     with pytest.raises(UserError, match=says):
         load_adapter(net, folder)
     assert all(torch.equal(one, other) for one, other in zip(net.parameters(), before, strict=True))
+
+
+def test_the_base_is_named_so_that_it_stays_the_same(tmp_path, monkeypatch):
+    net, config = adapted_net(adapted_config()), adapted_config()
+    (tmp_path / "models" / "step_0000010").mkdir(parents=True)
+    (tmp_path / "models" / "best").symlink_to("step_0000010")
+    monkeypatch.chdir(tmp_path)
+    for given, named in {
+        "models/best": str((tmp_path / "models" / "step_0000010").resolve()),
+        "org/name": "org/name", "hf://org/name@main": "hf://org/name@main",
+    }.items():  # fmt: skip
+        export_adapter(net, config, tmp_path / "adapter", given)
+        assert json.loads((tmp_path / "adapter" / CONFIG).read_text())["base_model_name_or_path"] == named

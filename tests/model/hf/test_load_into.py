@@ -124,3 +124,18 @@ def test_a_checkpoint_of_megatron_lm(stacked, tied, qwen, tmp_path):
     shallower = dataclasses.replace(config, num_layers=1)
     with pytest.raises(UserError, match="holds another net: "):
         load_into(build_decoder(shallower), shallower, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["save", "export"])
+def test_weights_that_are_not_those_of_the_manifest_are_refused(kind, qwen, random_decoder, tmp_path):
+    """A link that points elsewhere, a copy that was cut off: the manifest beside them knows."""
+    hf = tmp_path / "it" / "hf" if kind == "save" else tmp_path / "it"
+    export_decoder(random_decoder(qwen), qwen, hf)
+    manifests.write(tmp_path / "it", {"kind": kind, "files": manifests.digests(tmp_path / "it")})
+    (tmp_path / "link").symlink_to("it")
+    load_into(build_decoder(qwen), qwen, tmp_path / "link")
+    with (hf / "model.safetensors").open("r+b") as file:
+        file.seek(-4, 2)
+        file.write(b"\0\0\0\1")
+    with pytest.raises(UserError, match=r"model.safetensors is missing or not what manifest.json beside it says; copy the folder again"):
+        load_into(build_decoder(qwen), qwen, tmp_path / "link")

@@ -112,6 +112,15 @@ def test_what_lies_beside_is_that_of_the_last_and_the_manifest_names_the_parents
     assert manifest["files"] == manifests.digests(tmp_path / "out") and tensors_of(tmp_path / "out")["steps"].tolist() == [7]
 
 
+def test_parents_are_named_by_where_they_are(make_model, draw, tmp_path, monkeypatch):
+    for place in range(2):
+        make_model(f"m{place}", draw(place))
+    (tmp_path / "best").symlink_to("m1")
+    monkeypatch.chdir(tmp_path)
+    manifest = combine([model_in("m0"), model_in("best")], uniform(2), "out")
+    assert [parent["folder"] for parent in manifest["parents"]] == [str((tmp_path / name).resolve()) for name in ("m0", "m1")]
+
+
 def refuse(make_model, tmp_path, match: str, first: dict[str, torch.Tensor], last: dict[str, torch.Tensor], **other) -> None:
     first, last = make_model("first", first), make_model("last", last, **other)
     with pytest.raises(UserError, match=match):

@@ -1,6 +1,7 @@
 """A whole training of pairs beside a decoder's projections, through `jobs.train.run`."""
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -45,3 +46,33 @@ def test_pairs_are_learnt_saved_merged_and_resumed(adapted, metrics, tmp_path):
     assert lines == whole
     again = load_file(Path(saves[12]) / "hf" / "model.safetensors")
     assert all(torch.equal(tensor, again[name]) for name, tensor in merged.items())
+
+
+def base_of(save) -> str:
+    return json.loads((save.folder / "adapter" / "adapter_config.json").read_text())["base_model_name_or_path"]
+
+
+def test_an_adapter_names_its_base_where_the_link_pointed_when_the_run_began(adapted, metrics, tmp_path, monkeypatch):
+    """A relative path through a link that is moved: before a later attempt begins anew, and before a branch goes on."""
+    monkeypatch.chdir(tmp_path)
+    Path("latest").symlink_to("base")
+    adapted = with_value(adapted, "train.init_from", "latest")
+    assert train.run(adapted)["status"] == "finished"
+    whole = [line["loss"] for line in metrics(adapted.run_dir)]
+    base = str((tmp_path / "base").resolve())
+    assert {base_of(save) for save in list_saves(adapted.run_dir)} == {base}
+
+    shape = dataclasses.replace(adapted.model, lora=LoraConfig())
+    export_decoder(build_decoder(shape), shape, tmp_path / "other")
+    Path("latest").unlink()
+    Path("latest").symlink_to("other")
+    branch = with_value(with_value(adapted, "train.init_from", None), "train.branch_from", str(list_saves(adapted.run_dir)[0].folder))
+    branch = dataclasses.replace(branch, run="branch", run_dir=str(Path(adapted.run_dir).with_name("branch")))
+    assert train.run(branch)["status"] == "finished"
+    assert base_of(list_saves(branch.run_dir)[-1]) == base  # not the save that it branches from, into which pairs are merged
+
+    shutil.rmtree(Path(adapted.run_dir) / "checkpoints")
+    (Path(adapted.run_dir) / "metrics.jsonl").unlink()
+    assert train.run(adapted)["status"] == "finished"
+    assert [line["loss"] for line in metrics(adapted.run_dir)] == whole
+    assert {base_of(save) for save in list_saves(adapted.run_dir)} == {base}
