@@ -18,7 +18,7 @@ from model.evaluation.encode import WRAPPED, Tokens, encode
 from model.evaluation.metrics import DEPTH, evaluate
 from model.evaluation.prepared import Prepared, readouts
 from model.evaluation.readout import Whitening, read
-from model.evaluation.search import search
+from model.evaluation.search import of_distinct, search
 from model.evaluation.threads import spread
 
 if TYPE_CHECKING:
@@ -211,7 +211,8 @@ def _score(
     scores = {}
     for split_name, split in prepared.splits.items():
         queries = whitening.queries(read(encoded[split_name], name)) @ weight
-        documents = whitening.documents(read(encoded[f"corpus of {split.corpus}"], name)) @ weight
+        corpus = read(encoded[f"corpus of {split.corpus}"], name)
+        documents = of_distinct(lambda vectors: whitening.documents(vectors) @ weight, corpus)
         ranking = search(queries, documents, prepared.corpora[split.corpus].order, DEPTH)
         scores[split_name] = evaluate(ranking, split.judgements)
     return scores

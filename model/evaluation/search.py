@@ -1,6 +1,6 @@
 """Exact search: every query against every document, best first, equal scores by descending document id."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -29,10 +29,16 @@ def top_k(scores: Tensor, k: int) -> Tensor:
     return columns.gather(1, order)
 
 
+def of_distinct(function: Callable[[Tensor], Tensor], vectors: Tensor) -> Tensor:
+    """``function`` of the rows of ``vectors`` [N, D], computed once for equal ones, so that they stay equal."""
+    distinct, which = torch.unique(vectors, dim=0, return_inverse=True)
+    return function(vectors) if len(distinct) == len(vectors) else function(distinct)[which]
+
+
 def search(queries: Tensor, documents: Tensor, order: np.ndarray, k: int = 100) -> np.ndarray:
     """Positions [Q, k] of the documents nearest by cosine: ``queries`` [Q, D], ``documents`` [N, D], ``order`` of `tie_order`.
 
-    Equal documents get one score: a product with a matrix sums in an order that differs from column to column in its last bit."""
+    Equal documents get one score: a product of matrices differs in its last bits from place to place."""
     queries = torch.nn.functional.normalize(queries.float(), dim=1)
     documents = documents.float()[torch.from_numpy(order).to(documents.device)]
     distinct, which = torch.unique(documents, dim=0, return_inverse=True)

@@ -6,7 +6,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 import model.evaluation.search as module
-from model.evaluation.search import search, tie_order, top_k
+from model.evaluation.search import of_distinct, search, tie_order, top_k
 
 
 def reference(scores: np.ndarray, doc_ids: list[str], k: int) -> list[list[int]]:
@@ -77,3 +77,16 @@ def test_ties_are_measured_as_trec_eval_does():
     for wanted in ("d0", "d32", "d7"):
         (theirs,) = [one.value for one in ir_measures.iter_calc([ir_measures.RR], {"q": {wanted: 1}}, run)]
         assert theirs == pytest.approx(1 / (1 + [ids[place] for place in ranking].index(wanted)))
+
+
+@pytest.mark.parametrize("size", [3, 16, 63, 1001])
+def test_equal_vectors_stay_equal_behind_a_head(size):
+    draw = torch.Generator().manual_seed(size)
+    distinct, weight = torch.randn(size // 3 + 1, 33, generator=draw), torch.randn(33, 33, generator=draw)
+    which = torch.randint(len(distinct), (size,), generator=draw)
+    found = of_distinct(lambda vectors: vectors @ weight, distinct[which])
+    for number in range(len(distinct)):
+        copies = found[which == number]
+        assert (copies == copies[:1]).all()
+    torch.testing.assert_close(found, distinct[which] @ weight)
+    assert of_distinct(lambda vectors: vectors @ weight, distinct).equal(distinct @ weight), "bits as before where nothing is equal"
