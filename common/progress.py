@@ -5,11 +5,12 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from common.screen import Screen, line, plain
+
 T = TypeVar("T")
-console = Console(stderr=True)
+console = Screen(stderr=True)
 LINE_EVERY_SECONDS = 15.0
 
 
@@ -25,8 +26,8 @@ class Bar:
     def __enter__(self) -> "Bar":
         if sys.stderr.isatty() and not console.quiet:
             self.progress = Progress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(self.unit),
-                TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console,
+                TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn(self.unit),
+                TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False), console=console,
             )  # fmt: skip
             self.task = self.progress.add_task(self.title, total=self.total, note="")
             self.progress.start()
@@ -44,7 +45,8 @@ class Bar:
     def _line(self, note: str) -> None:
         seconds = time.monotonic() - self.started
         if not console.quiet:
-            print(f"{self.title}: {self.done:g}/{self.total:g} {self.unit} in {seconds:.0f} s {note}".rstrip(), file=sys.stderr, flush=True)
+            told = f"{self.title}: {self.done:g}/{self.total:g} {self.unit} in {seconds:.0f} s {note}"
+            print(plain(told).rstrip(), file=sys.stderr, flush=True)
 
     def __exit__(self, *_: object) -> None:
         if self.progress:
@@ -66,6 +68,6 @@ def hush() -> None:
     console.quiet = True
 
 
-def say(message: str) -> None:
-    """A line for the person who watches; never part of a result on standard output."""
-    console.print(message, highlight=False, soft_wrap=True)
+def say(message: str, style: str = "") -> None:
+    """A line for the person who watches, as it is (`common.screen`); never part of a result on standard output."""
+    console.print(line(message, style), soft_wrap=True)

@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from common.artefacts import localise
 from common.errors import ToldElsewhere, UserError, suggestion
+from common.screen import plain
 from conf.schema import Config
 from conf.schema.check import check, keys
 from conf.schema.kinds import schema, stored
@@ -274,7 +275,7 @@ def _guard(action: Callable[[], Any]) -> Any:
     except ToldElsewhere:
         sys.exit(2)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(plain(f"error: {error}"), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted; the same command continues", file=sys.stderr)

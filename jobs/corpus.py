@@ -12,13 +12,13 @@ thresholds do again what they touch. The documents are in <corpus.output>/docume
 
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from common.environment import cores
 from common.errors import UserError, suggestion
 from common.progress import say
 from common.remove import sweep_asides
+from common.screen import screen
 from conf.schema import Config
 from data_prep.corpus.factory import SHARED, Share, freeze, run_share, share, stages
 from data_prep.corpus.stage import Stage
@@ -80,7 +80,7 @@ def _one(config: Config, stage: Stage) -> dict[str, Any]:
 
 def _show(config: Config, line: list[Stage]) -> None:
     """Print sources and stages."""
-    console = Console(width=None if Console().is_terminal else 140, highlight=False)
+    console = screen()
     plan = line[0].work.plan
     table = Table("source", "language", "shards", "MB", "cleaning", "rules", title=f"sources of {config.corpus.output}")
     for name, source in plan.sources.items():

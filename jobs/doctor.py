@@ -11,11 +11,11 @@ can run, 1 where something that it needs is missing or broken.
 
 import sys
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from common.errors import UserError
+from common.screen import screen
 from conf.schema import Config
 from jobs.checks import disk, hub, machine, packages, scheduler, training
 from jobs.checks.finding import MISSING, NOTE, OK, Check, Finding, look
@@ -55,7 +55,7 @@ def run(config: Config) -> list[Finding]:
         table.add_column(column, overflow="fold")
     for finding in findings:
         table.add_row(finding.name, Text(finding.state, STYLES[finding.state]), Text(finding.found), Text(finding.mend))
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)  # a log is read wider than 80 columns
+    console = screen()  # a log is read wider than 80 columns
     console.print(table)
     missing = [finding.name for finding in findings if finding.state == MISSING]
     console.print(f"\nTraining cannot run here: {', '.join(missing)}." if missing else "\nTraining can run here.")

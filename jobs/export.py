@@ -9,14 +9,14 @@ loaded once before it appears under its name.
 """
 
 import shutil
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import atomic_folder, digest_of, read_json
+from common.files import atomic_folder, digest_of, read_json, write_json
 from common.progress import say
 from common.remove import refuse_strange
 from common.tokenizer import FILE
@@ -26,6 +26,8 @@ from jobs.cli import main
 from model.training.saves import PROBE, Save, read_save, verify
 
 KIND = "export"
+WITHOUT_CODE = ("config.json", "tokenizer_config.json")
+"""Files that may name Python code of the folder (`auto_map`); what is exported needs none."""
 
 
 def run(config: Config) -> Path:
@@ -83,7 +85,7 @@ def _existing(output: Path) -> dict[str, Any] | None:
 def _write_model(config: Config, save: Save, folder: Path) -> None:
     """Copy the hf/ half of ``save``; make it from the Megatron half of a save that has none."""
     if save.kind == PROBE:
-        shutil.copytree(save.folder / "hf", folder, dirs_exist_ok=True)
+        _copy_half(save, folder)
         return
     from model.hf.folder import export_net
     from model.megatron.checkpoint import load_model_only
@@ -102,6 +104,23 @@ def _write_model(config: Config, save: Save, folder: Path) -> None:
     net = build_net(shape, parallel, initialise=False)
     load_model_only(save.folder / "megatron", net)
     export_net(net, shape, folder, tokenizer)
+
+
+def _copy_half(save: Save, folder: Path) -> None:
+    """The files of hf/ that the manifest of ``save`` lists: no link, no code, and a config.json that names none. Raises UserError for a
+    listed file that lies elsewhere."""
+    for name in save.manifest["files"]:
+        path, file = PurePosixPath(name), save.folder / name
+        if path.parts[0] != "hf" or path.suffix == ".py":
+            continue
+        if ".." in path.parts or any(part.is_symlink() for part in (file, *file.parents[: len(path.parts) - 1])):
+            raise UserError(f"{file} is a link, or lies outside of the save; only files that the save itself holds are exported")
+        target = folder.joinpath(*path.parts[1:])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    for name in WITHOUT_CODE:
+        if (folder / name).is_file() and "auto_map" in (settings := read_json(folder / name)):
+            write_json(folder / name, {key: value for key, value in settings.items() if key != "auto_map"})
 
 
 def _shape(frozen: dict[str, Any], save: Save) -> ModelConfig:

@@ -12,12 +12,12 @@ data.retrieval and tokenizer.compare is fetched, and what fetch.models and fetch
 The same command goes on where it was cut off, and asks nobody where all is here. HF_TOKEN is taken from the environment.
 """
 
-from rich.console import Console
 from rich.table import Table
 
 from common.artefacts import KEYS, SCHEME, Reference, cache_folder, parse, references
 from common.files import make_folder
 from common.progress import Bar, say
+from common.screen import screen
 from conf.schema import Config
 from jobs.cli import main
 
@@ -74,7 +74,7 @@ def _show(plans: list, every_file: bool) -> None:
         table.add_row(str(one.reference), one.commit[:12], count, str(len(one.lacking)), f"{one.lacking_bytes / 1e6:.1f}")
         for file in one.lacking if every_file else []:
             table.add_row(f"  {file.path}", "", "", "", f"{file.size / 1e6:.1f}")
-    Console(width=None if Console().is_terminal else 140).print(table)
+    screen().print(table)
 
 
 if __name__ == "__main__":

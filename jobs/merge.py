@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from common import manifest as manifests
@@ -25,6 +24,7 @@ from common.errors import UserError
 from common.files import digest_of, put_in_place
 from common.progress import say
 from common.remove import mark, marked, refuse_strange, remove_file, remove_folder, remove_marked
+from common.screen import screen
 from conf.schema import Config
 from jobs.cli import main
 
@@ -175,7 +175,7 @@ def _tell(found: "Selection", output: Path) -> None:
     for window, row in found.averages.items():
         table.add_row(row.name, _cell(row), style="bold green" if window == found.window else "", end_section=window == last)
     table.add_row(f"best single: {found.single.name}", _cell(found.single), style="dim")
-    console = Console(width=None if Console().is_terminal else 120)
+    console = screen(120)
     console.print(table)
     verdict = "better than" if found.gained else "not better than"
     best, difference = found.averages[found.window], ""
@@ -185,7 +185,7 @@ def _tell(found: "Selection", output: Path) -> None:
         spread = f"{found.difference:+.1%}" if found.lower else f"{found.difference:+.4f}"
         difference = f": {spread}, 95% interval of a paired bootstrap that leaves the choice of the window out"
     text = f"Kept the average of the {best.name}: {found.metric} {best.value:.4g}, {verdict} the best single save ({found.single.name})"
-    console.print(f"{text}, {found.single.value:.4g}{difference}. {output}", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"{text}, {found.single.value:.4g}{difference}. {output}", soft_wrap=True)
 
 
 def _cell(row: "Row") -> str:

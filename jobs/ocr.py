@@ -14,6 +14,7 @@ from typing import Any
 from common.files import make_folder
 from common.progress import Bar, say
 from common.remove import sweep_asides
+from common.screen import screen
 from conf.schema import Config
 from jobs.cli import main
 
@@ -55,7 +56,6 @@ def _pages(path: Path) -> int:
 
 def _show(config: Config) -> None:
     """Print how many pages of each PDF would be read."""
-    from rich.console import Console
     from rich.table import Table
 
     from data_prep.ocr.read import scans
@@ -72,7 +72,7 @@ def _show(config: Config) -> None:
             continue
         asked = pages - text if config.ocr.only_without_text else pages
         table.add_row(scan.id, str(pages), str(text), str(asked), "")
-    Console(width=None if Console().is_terminal else 140).print(table)
+    screen().print(table)
 
 
 if __name__ == "__main__":

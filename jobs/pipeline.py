@@ -36,7 +36,7 @@ def run(config: Config) -> None:
     import_module("model.megatron.ranks").alone("jobs.pipeline")
     begun = time.monotonic()
     for number, (job, own) in enumerate(stages, 1):
-        say(f"\n[bold]{number}/{len(stages)} {job}[/bold]: {JOBS[job].title} -> {JOBS[job].home(own)}")
+        say(f"\n{number}/{len(stages)} {job}: {JOBS[job].title} -> {JOBS[job].home(own)}", "bold")
         started = time.monotonic()
         import_module(f"jobs.{job}").run(own)  # imported when its turn comes: each job's imports take seconds
         say(f"{job} took {time.monotonic() - started:.0f} s")

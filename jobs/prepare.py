@@ -16,6 +16,7 @@ from common.errors import UserError
 from common.files import digest, make_folder
 from common.progress import Bar, say
 from common.remove import sweep_asides
+from common.screen import screen
 from conf.schema import Config
 from data_prep.sources.inputs import list_inputs
 from data_prep.sources.shards import Shard, groups, plan
@@ -119,7 +120,6 @@ def _adopt(config: Config, folder: Path, settings: dict[str, Any]) -> dict[str, 
 
 def _show(config: Config, shards: list[Shard]) -> None:
     """Print the shard plan."""
-    from rich.console import Console
     from rich.table import Table
 
     if config.prepare.adopt:
@@ -132,7 +132,7 @@ def _show(config: Config, shards: list[Shard]) -> None:
     for shard in shards:
         there = (Path(config.data.tokens) / "shards" / shard.key / manifest.NAME).exists()
         table.add_row(str(elements[shard.key]), shard.key, f"{shard.bytes / 1e6:.1f}", shard.title, "there" if there else "to do")
-    Console(width=None if Console().is_terminal else 140).print(table)
+    screen().print(table)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,8 @@ training steps (tb/probe), the link checkpoints/best, eval/statistics.json and r
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from common.progress import say
+from common.screen import screen
 from conf.schema import Config
 from jobs.cli import main
 
@@ -59,16 +58,16 @@ def run(config: Config) -> None:
     for folder in runs:
         settle(folder)
     summary = summarise(found, config.sweep.bootstrap, config.probe.seed)
-    console = Console(width=None if Console().is_terminal else 120)
+    console = screen(120)
     for position, one in enumerate(found):
         report = write_report(one, summary.alone(position))
         for table in [*tables(one, summary.runs[position]), *([render(one)] if one.wanted.retrieval else [])]:
             console.print(table)
-        console.print(full_verdict(one, summary.runs[position]), highlight=False, soft_wrap=True, markup=False)
+        console.print(full_verdict(one, summary.runs[position]), soft_wrap=True)
         say(f"curves and table: {report}")
     if config.sweep.runs:
         for name, value, sentence in statements(found, summary):
-            console.print(f"{name}: {value}. {sentence}", highlight=False, soft_wrap=True, markup=False)
+            console.print(f"{name}: {value}. {sentence}", soft_wrap=True)
         folder = Path(config.sweep.report) if config.sweep.report else comparison_folder(runs)
         say(f"all {len(found)} runs: {write_comparison(folder, found, summary)}")
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol, TypeVar
 
-from rich.markup import escape
-
 from common.errors import UserError
 from common.progress import Bar, say
 from slurm.snapshot import refuse_strangers
@@ -68,7 +66,7 @@ class _Watch:
     def say(self, message: str) -> None:
         if message not in self.said:
             self.said.add(message)
-            say(escape(message).replace("warning:", "[bold red]warning[/bold red]:", 1))
+            say(message)
 
     def done(self) -> None:
         self.bar.advance(1 if self.counts else 0)

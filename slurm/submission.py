@@ -151,7 +151,8 @@ class Submission:
 
     def config(self, element: int) -> Config:
         """The frozen configuration of an element."""
-        return typed(Config, OmegaConf.load(self.folder / self.points[element]["config"]))
+        text = (self.folder / self.points[element]["config"]).read_text(encoding="utf-8")
+        return typed(Config, OmegaConf.to_container(OmegaConf.create(text), resolve=False))
 
     def element_file(self, element: int) -> Path:
         """What its driver wrote of an element."""

@@ -45,7 +45,7 @@ def _alive(receipt: Receipt) -> dict[str, str] | None:
     try:
         return living(receipt.job_ids)
     except Unreachable as error:
-        say(f"[yellow]{error}; still waiting[/yellow]")
+        say(f"{error}; still waiting")
         return None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from common.errors import UserError, suggestion
+from common.screen import masked
 from conf.schema.kinds import kinds
 
 SHARES = ("_rate", "_share", "_ratio", "_fraction", "dropout", "beta1", "beta2")
@@ -22,6 +23,7 @@ def check(config: Any, prefix: str = "") -> None:
     """Raise UserError naming the first key whose value cannot be meant."""
     for field in dataclasses.fields(config):
         key, value = prefix + field.name, getattr(config, field.name)
+        _refuse_passwords(key, value)
         if dataclasses.is_dataclass(value):
             check(value, f"{key}.")
             continue
@@ -39,3 +41,12 @@ def check(config: Any, prefix: str = "") -> None:
             raise UserError(f"{key}={value} is negative; give 0 or more")
         if field.name.endswith(SHARES) and value > 1:
             raise UserError(f"{key}={value} is a share; give a number from 0 to 1")
+
+
+def _refuse_passwords(key: str, value: Any) -> None:
+    """Configurations are frozen beside runs, where others read them, so that no URL in them may hold a password."""
+    if isinstance(value, str) and masked(value) != value:
+        raise UserError(f"{key} has a password or key in a URL, which would go to disk; put it into an environment variable or a file")
+    if isinstance(value, list | dict):
+        for one in value.values() if isinstance(value, dict) else value:
+            _refuse_passwords(key, one)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 class EndpointConfig:
     """A server with an OpenAI-compatible interface (vLLM, SGLang, llama.cpp ...)."""
 
-    url: str = "http://127.0.0.1:8000/v1"
-    """Its base address."""
+    url: str = ""
+    """Its base address (http://host:port/v1). There is no default: pages and texts, and the key, go to whoever listens there."""
     model: str = ""
     """Name of the model there; empty: the first it lists."""
-    key_variable: str = "OPENAI_API_KEY"
-    """Environment variable with the key, which is never written anywhere."""
+    key_variable: str = "TERZI_ENDPOINT_KEY"
+    """Environment variable with the key, which is sent to `url` alone and never written anywhere."""
     concurrency: int = 8
     """Requests at a time."""
     timeout: float = 300

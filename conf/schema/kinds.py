@@ -46,14 +46,33 @@ def stored(config: type) -> Iterator[tuple[str, str, type]]:
 
 def typed(config: type, values: Any) -> Any:
     """A ``config`` object of plain ``values`` (nested dictionaries), each section of the kind that its values name."""
+    refuse_interpolations(values, config.__name__)
     chosen = {field.name: kind_of(field, values[field.name])() for field in dataclasses.fields(config) if "kinds" in field.metadata}
     return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config(**chosen)), values))
 
 
 def section(config: type, name: str, values: dict[str, Any]) -> Any:
     """The section ``name`` of ``config`` as a typed object of its plain ``values``."""
+    refuse_interpolations(values, name)
     field = next(field for field in dataclasses.fields(config) if field.name == name)
     return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(kind_of(field, values)), values))
+
+
+def refuse_interpolations(values: Any, key: str) -> None:
+    """Raise UserError where frozen ``values``, which have none left, hold an interpolation: another's file would read our environment
+    (`${oc.env:...}`) into what is then printed or written."""
+    if isinstance(values, str) and "${" in values:
+        raise UserError(
+            f"{key} of a frozen configuration has an interpolation ({values[:60]!r}), which no job has written there; "
+            "have the configuration written again (a shell variable is written $NAME, without braces)"
+        )
+    if isinstance(values, dict):
+        for name, value in values.items():
+            refuse_interpolations(name, key)
+            refuse_interpolations(value, f"{key}.{name}")
+    elif isinstance(values, list):
+        for value in values:
+            refuse_interpolations(value, key)
 
 
 def kind_of(field: dataclasses.Field, values: Any) -> type:

@@ -28,8 +28,12 @@ class Server:
 
     def __init__(self, config: EndpointConfig, section: str):
         self.config, self.section = config, section
+        if not config.url:
+            raise UserError(f"{self.key('url')} is not set; name the server that is to get the texts, such as http://node7:8000/v1")
         self.stopping = threading.Event()
-        key = os.environ.get(config.key_variable)
+        key = os.environ.get(config.key_variable, "").strip()
+        if not key.isascii() or not key.isprintable():  # else the error of the library would show it
+            raise UserError(f"the environment variable {config.key_variable} ({self.key('key_variable')}) holds no key")
         workers = max(config.concurrency, 1)
         self.http = httpx2.Client(
             timeout=httpx2.Timeout(config.timeout, connect=min(config.timeout, 30)),

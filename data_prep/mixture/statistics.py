@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from common.screen import screen
 from conf.schema.mixture import MixtureConfig
 from conf.schema.phase import PhaseConfig
 from data_prep.mixture.draw import Share
@@ -76,7 +77,6 @@ def add_written(found: dict[str, Any], manifests: Mapping[str, dict[str, Any]]) 
 
 def show(found: dict[str, Any]) -> None:
     """Print the table."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("phase", "source", "asked", "tokens", "share", "documents", "off by", title="mixture")
@@ -91,5 +91,4 @@ def show(found: dict[str, Any]) -> None:
     for name, one in found["sources"].items():
         read = f"{one['times_read']:g} times" if one["times_read"] else "never read"
         table.add_row("all", name, "", f"{one['tokens_taken']:,} of {one['tokens_left_by_caps']:,}", read, "", "")
-    console = Console()
-    (console if console.is_terminal else Console(width=140)).print(table)
+    screen().print(table)

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, RenderableType
-from rich.markup import escape
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from common.progress import console
+from common.screen import Screen
 from data_prep.quickstart.sieve import SPLITS, Asked
 
 WIDTH = 120
@@ -45,15 +46,15 @@ def _lines(manifest: Mapping[str, Any], examples: Sequence[Asked]) -> Iterator[R
     if manifest["passed_over"]:
         yield "passed over: " + ", ".join(f"{count} {reason}" for reason, count in manifest["passed_over"].items())
     if manifest["given_set"]:
-        yield f"retrieval set: {escape(manifest['given_set'])}, used as given"
+        yield f"retrieval set: {manifest['given_set']}, used as given"
     for entry in examples:
-        yield f"\n[bold]query[/bold]     {escape(entry.pair.query)}"
-        yield f"[bold]document[/bold]  {escape(' '.join(entry.pair.document[:400].split()))} ..."
+        yield Text.assemble("\n", ("query", "bold"), f"     {entry.pair.query}")
+        yield Text.assemble(("document", "bold"), f"  {' '.join(entry.pair.document[:400].split())} ...")
 
 
 def show(manifest: Mapping[str, Any], examples: Sequence[Asked], path: Path) -> None:
     """Print tables and example pairs, and write the same to ``path``."""
     with path.open("w", encoding="utf-8") as file:
-        for target in (Console(file=file, width=WIDTH), console):
+        for target in (Screen(file=file, width=WIDTH), console):
             for line in _lines(manifest, examples):
-                target.print(line, highlight=False)
+                target.print(line)

@@ -7,6 +7,7 @@ from typing import Any
 from tokenizers import Encoding, Tokenizer
 
 from common.progress import track
+from common.screen import screen
 from data_prep.tokenizer import morphemes
 
 WORD = re.compile(r"\w+")
@@ -78,7 +79,6 @@ def build(tokenizers: dict[str, Tokenizer], texts: dict[str, list[str]], treeban
 
 def show(report: dict[str, Any]) -> None:
     """Print the report as a table."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("language", "tokenizer", *COLUMNS.values(), title="How the tokenizer fits")
@@ -86,8 +86,7 @@ def show(report: dict[str, Any]) -> None:
         for name, figures in rows.items():
             flat = figures | figures.get("morphemes", {})
             table.add_row(language, name, *(f"{flat[key]:.3f}" if key in flat else "-" for key in COLUMNS))
-    console = Console()
-    (console if console.is_terminal else Console(width=140)).print(table)
+    screen().print(table)
 
 
 def _ratio(part: int, whole: int) -> float:

@@ -4,9 +4,8 @@ import os
 import re
 from pathlib import Path
 
-from rich.console import Console
-
 from common.errors import UserError
+from common.screen import Screen
 from conf.schema import Config
 from jobs.views.rows import UNHAPPY
 from slurm.commands import run
@@ -16,7 +15,7 @@ from slurm.submission import FOLDER, Submission
 from slurm.submit import Receipt, refuse_foreign, resubmit
 
 JOB = re.compile(r"\d+(_\d+)?")
-console = Console(highlight=False, soft_wrap=True)
+console = Screen(soft_wrap=True)
 
 
 def cancel(config: Config, target: str) -> list[str]:

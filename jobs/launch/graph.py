@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from common import manifest as manifests
 from common.progress import say
+from common.screen import screen
 from conf.schema import Config
 from jobs.doctor import short
 from jobs.launch.catalogue import JOBS
@@ -130,7 +130,7 @@ def _makes(job: str, config: Config) -> list[str]:
 
 def draw(stages: Sequence[Stage]) -> None:
     """Print the graph."""
-    console = Console(width=None if Console().is_terminal else 140, highlight=False)
+    console = screen()
     steps = [name for stage in stages for name in _steps(stage)]
     console.print(" -> ".join(steps))
     table = Table("stage", "job", "waits for", "asks for", "state", "result", box=None, pad_edge=False)

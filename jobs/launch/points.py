@@ -147,7 +147,7 @@ def tell(receipt: Receipt) -> None:
     """Print job ids, result folders, and the commands to watch and to cancel."""
     for submission in receipt.submissions:
         arrays = ", ".join(f"{array.job_id} ({array.count} {'elements' if array.count > 1 else 'element'})" for array in submission.arrays)
-        say(f"[bold]queued {submission.manifest['job']} as job {arrays}[/bold]: {submission.folder}")
+        say(f"queued {submission.manifest['job']} as job {arrays}: {submission.folder}", "bold")
         for point in submission.points[:10]:
             say(f"  {point['index']:>4}  {point['home']}  {point['label']}")
         if len(submission.points) > 10:

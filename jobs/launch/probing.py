@@ -104,7 +104,7 @@ class Afterwards(Probing):
         process.start()
         process.join()
         if process.exitcode:
-            say(f"[yellow]warning: the probes failed; `python -m jobs.sweep sweep.run={self.run} ...` goes on with them[/yellow]")
+            say(f"warning: the probes failed; `python -m jobs.sweep sweep.run={self.run} ...` goes on with them")
 
 
 class BySlurm(Probing):
@@ -141,7 +141,7 @@ class BySlurm(Probing):
         self.tasks.put(None)
         self.thread.join(AT_END if finished else AT_STOP)
         if self.thread.is_alive():
-            say(f"[yellow]SLURM does not answer; the probes that wait in {self.run / outbox.FOLDER} are queued later[/yellow]")
+            say(f"SLURM does not answer; the probes that wait in {self.run / outbox.FOLDER} are queued later")
 
     def _order(self, step: int) -> None:
         config = dataclasses.replace(self.config, sweep=dataclasses.replace(self.config.sweep, step=step))
@@ -168,7 +168,7 @@ class BySlurm(Probing):
             try:
                 task()
             except SlurmError as error:
-                say(f"[yellow]{error}; the probes wait in {self.run / outbox.FOLDER}, and are queued later[/yellow]")
+                say(f"{error}; the probes wait in {self.run / outbox.FOLDER}, and are queued later")
             except Exception:  # whatever it is, the training goes on
                 traceback.print_exc()
 

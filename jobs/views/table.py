@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from common.screen import screen
 from jobs.views.rows import UNHAPPY, Overview, Row
 from slurm.states import CANCELLED, QUEUED, STOPPED
 from slurm.submission import FAILED, FINISHED, REQUEUED, RUNNING
@@ -168,5 +169,4 @@ def tell(console: Console, shown: RenderableType) -> None:
 
 def wide() -> Console:
     """A console for the terminal; for a file or a pipe one that breaks no line."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=10_000)
+    return screen(10_000)

@@ -175,8 +175,8 @@ def _check_tied(reader: TensorReader, net: Decoder, config: DecoderConfig) -> No
     same, zero = ranks.on_first(lambda: (same, zero))
     if zero and not same:
         say(
-            f"[yellow]warning: {reader.folder} has a {THEIR_HEAD} that is all zero, though config.json ties it to the embedding table; "
-            "the table is used[/yellow]"
+            f"warning: {reader.folder} has a {THEIR_HEAD} that is all zero, though config.json ties it to the embedding table; "
+            "the table is used"
         )
     elif not same:
         raise (UserError if ranks.is_first() else ToldElsewhere)(

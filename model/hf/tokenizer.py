@@ -27,6 +27,7 @@ def copy_tokenizer(source: Path, folder: Path, max_positions: int, roles: Sequen
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
     settings = read_json(source / SETTINGS) if (source / SETTINGS).is_file() else {"tokenizer_class": "PreTrainedTokenizerFast"}
+    settings.pop("auto_map", None)  # code of another's folder, which a tokenizer.json does without
     write_json(folder / SETTINGS, {**settings, "model_max_length": max_positions})
     named = (read_json(source / SPECIAL) if (source / SPECIAL).is_file() else {}) | settings
     ids = _ids(read_json(source / FILES[0]))

@@ -62,7 +62,7 @@ def exportable(model: ModelConfig, run: Run) -> bool:
     try:
         check_exportable(model)
     except UserError as error:
-        say(f"[yellow]warning: saves of this run have no hf/ half and cannot be probed: {error}[/yellow]")
+        say(f"warning: saves of this run have no hf/ half and cannot be probed: {error}")
         return False
     run.manifest["exportable_by"] = version
     return True

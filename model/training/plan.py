@@ -173,7 +173,7 @@ def load_plan(folder: str | Path, tokens: Tokens, seq_length: int, heldout_fract
     try:
         arrays = [np.load(folder / f"{group}_{name}.npy", mmap_mode="r") for group, name in ARRAYS]
     except (OSError, ValueError, EOFError):
-        say(f"[yellow]the plan in {folder} is broken; planning again[/yellow]")
+        say(f"the plan in {folder} is broken; planning again")
         return None
     train, heldout = Packs(*arrays[:3]), Packs(*arrays[3:])
     found = digest_packs(tokens, seq_length, heldout_fraction, seed, train, heldout)

@@ -81,8 +81,8 @@ def lead_warning(save: Save, cluster: ClusterConfig) -> str | None:
     if cluster.kind == "local" or seconds < cluster.signal_lead:
         return None
     return (
-        f"[yellow]warning: the save of step {save.step} took {seconds:.0f} s, and the signal comes cluster.signal_lead="
-        f"{cluster.signal_lead} s before the time limit; set it to {2 * seconds + 60:.0f} or more[/yellow]"
+        f"warning: the save of step {save.step} took {seconds:.0f} s, and the signal comes cluster.signal_lead="
+        f"{cluster.signal_lead} s before the time limit; set it to {2 * seconds + 60:.0f} or more"
     )
 
 
@@ -92,7 +92,7 @@ def latest_valid(run_dir: str | Path) -> Save | None:
         problem = verify(save) if save else f"{manifests.NAME} is missing, broken or of another step"
         if save and not problem:
             return save
-        say(f"[yellow]warning: the save {folder} is broken ({problem}); the one before it is used[/yellow]")
+        say(f"warning: the save {folder} is broken ({problem}); the one before it is used")
     return None
 
 

@@ -115,3 +115,21 @@ def test_a_key_with_other_letters_is_refused_with_the_mend():
 def test_a_name_with_other_letters_is_taken_whole(tmp_path):
     shown = job("train", "name=şarkı ğ", f"runs_dir={tmp_path}", "--cfg", "job")
     assert shown.returncode == 0 and shown.stdout.startswith("name: şarkı ğ\n")
+
+
+def test_paths_are_printed_whole_and_cannot_steer_the_terminal(tmp_path):
+    ended = job("prepare", f"data.inputs=['{tmp_path}/[bold]x[/bold] \x1b[31m']", cwd=tmp_path)
+    assert ended.returncode == 2 and f"{tmp_path}/[bold]x[/bold] \ufffd[31m" in ended.stderr and "\x1b" not in ended.stderr
+    folder = tmp_path / "[bold]in[/bold]"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text('{"text": "a"}\n')
+    told = job("prepare", f"data.inputs=['{folder}']", f"data.tokens={tmp_path}/out", "dry_run=true", cwd=tmp_path)
+    assert told.returncode == 0 and "[bold]in[/bold]" in "".join(told.stdout.split()), told.stderr
+
+
+def test_a_password_in_a_url_is_neither_frozen_nor_printed(tmp_path):
+    for key, value in (("ocr.endpoint.url", "http://ada:geheim@node7/v1"), ("cluster.setup", "['export https_proxy=http://a:geheim@b:1']")):
+        ended = job("ocr", f"{key}={value}", cwd=tmp_path)
+        assert ended.returncode == 2 and "geheim" not in ended.stdout + ended.stderr
+        assert f"error: {key} has a password or key in a URL" in ended.stderr
+    assert "geheim" not in job("ocr", "ocr.endpoint.url=http://ada:geheim@[", cwd=tmp_path).stderr

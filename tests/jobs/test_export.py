@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from common import manifest as manifests
 from common.errors import UserError
+from common.files import digest
 from conf.schema import Config, DecoderConfig, OptimConfig, ParallelConfig
 from conf.schema.phase import PhaseConfig
 from jobs.export import run as job
@@ -243,3 +245,33 @@ def test_dry_run_writes_nothing(sweep_config, run_folder, capsys):
     sweep_config.dry_run, sweep_config.export.save = True, str(run_folder / "checkpoints" / "step_0000020")
     output = job(sweep_config)
     assert not output.exists() and "would export step 20" in capsys.readouterr().err
+
+
+def test_only_what_the_manifest_lists_is_exported_and_no_code(sweep_config, run_folder, tmp_path):
+    sweep(sweep_config)
+    folder = read_save(sweep_config.export.save).folder
+    half = folder / "hf"
+    (tmp_path / "secret").write_text("geheim")
+    (half / "stray.json").symlink_to(tmp_path / "secret")
+    (half / "stray.bin").write_bytes(b"x")
+    settings = json.loads((half / "config.json").read_text())
+    (half / "config.json").write_text(json.dumps(settings | {"auto_map": {"AutoConfig": "modeling_x.Config"}}))
+    (half / "modeling_x.py").write_text("raise SystemExit(3)")
+    known = manifests.read(folder)
+    listed = [*known["files"], "hf/modeling_x.py"]
+    manifests.write(folder, known | {"files": {name: digest(folder / name) for name in listed}})
+    output = job(sweep_config)
+    names = {str(path.relative_to(output)) for path in output.rglob("*") if path.is_file()}
+    own = {name.removeprefix("hf/") for name in known["files"] if name.startswith("hf/")}
+    assert names == own | {"README.md", "manifest.json"}
+    assert "auto_map" not in json.loads((output / "config.json").read_text())
+
+
+def test_a_save_whose_files_are_links_is_refused(sweep_config, run_folder, tmp_path):
+    sweep(sweep_config)
+    half = read_save(sweep_config.export.save).folder / "hf"
+    (half / "tokenizer.json").rename(tmp_path / "tokenizer.json")
+    (half / "tokenizer.json").symlink_to(tmp_path / "tokenizer.json")
+    with pytest.raises(UserError, match=r"tokenizer.json is a link, or lies outside of the save"):
+        job(sweep_config)
+    assert not Path(sweep_config.export.output).exists()

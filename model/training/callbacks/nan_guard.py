@@ -34,4 +34,4 @@ class NanGuard(Callback):
                 f"loss or gradient was not finite {state.not_finite} steps in a row, last at {where}; the last save is from before, "
                 "so lower optim.lr, or look at these samples"
             )
-        say(f"[yellow]warning: loss or gradient is not finite at {where}; the update is skipped[/yellow]")
+        say(f"warning: loss or gradient is not finite at {where}; the update is skipped")

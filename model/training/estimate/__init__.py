@@ -1,7 +1,6 @@
 """`plan=true`: memory and time of a run on GPUs that need not be here, and the layout to take. Reads the configuration alone."""
 
-from rich.console import Console
-
+from common.screen import Screen, screen
 from conf.schema import Config
 from model.training.estimate.layouts import estimate
 from model.training.estimate.show import render
@@ -14,9 +13,7 @@ def plan_layout(config: Config, width: int | None = None) -> str:
 
     Raises UserError where there is nothing to plan for or nothing fits, see `estimate`.
     """
-    console = Console(highlight=False, width=width)
-    if width is None and not console.is_terminal:
-        console = Console(highlight=False, width=160)
+    console = screen(160) if width is None else Screen(width=width)
     with console.capture() as captured:
         console.print(render(config, estimate(config)))
     return "\n".join(line.rstrip() for line in captured.get().splitlines())

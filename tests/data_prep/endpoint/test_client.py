@@ -161,3 +161,25 @@ def test_the_key_comes_from_the_environment_and_is_written_nowhere(tmp_path, mon
 def test_an_address_that_is_none(tmp_path):
     with pytest.raises(UserError, match="ocr.endpoint.url=host:8000 is no address"):
         ask(EndpointConfig(url="host:8000"), tmp_path, [])
+
+
+def test_nobody_is_asked_who_was_not_named(tmp_path):
+    with pytest.raises(UserError, match="ocr.endpoint.url is not set; name the server"):
+        Endpoint(EndpointConfig(), tmp_path, "ocr")
+
+
+def test_the_key_of_another_service_is_not_sent(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-another")
+    with model_server(echo) as server:
+        server.key = "sk-of-another"
+        with pytest.raises(UserError, match="refuses the key .401.*environment variable TERZI_ENDPOINT_KEY"):
+            ask(config(server), tmp_path, ["a"])
+        monkeypatch.setenv("TERZI_ENDPOINT_KEY", "sk-of-another\n")
+        assert ask(config(server), tmp_path, ["a"])[1] == 1
+
+
+def test_a_broken_key_is_not_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("TERZI_ENDPOINT_KEY", "sk-secret\nx")
+    with model_server(echo) as server, pytest.raises(UserError) as error:
+        ask(config(server), tmp_path, ["a"])
+    assert "TERZI_ENDPOINT_KEY" in str(error.value) and "sk-secret" not in str(error.value)
