@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from common.errors import UserError
 from common.progress import say
 from common.remove import aside_of, move_away, refuse_strange, remove_aside, set_aside, strange
@@ -98,8 +96,7 @@ def _make_way(path: Path, kind: str, keep: bool, names: Collection[str]) -> Path
     if reason and not keep:
         refuse_strange(path, kind)
     if reason:
-        told = escape(f"warning: {path} is not replaced ({reason}); it is {move_away(path).name} now, beside the new one")
-        say(f"[yellow]{told}[/yellow]")
+        say(f"warning: {path} is not replaced ({reason}); it is {move_away(path).name} now, beside the new one")
         return None
     return set_aside(path)
 

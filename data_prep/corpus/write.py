@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import orjson
-from rich.markup import escape
 
 from common import manifest
 from common.errors import UserError
@@ -80,7 +79,7 @@ class Write(Stage):
                 remove_file(path)
                 fsync_folder(path.parent)
             else:
-                say(escape(f"warning: {path} was not written by jobs.corpus; it stays there, and whoever reads the documents reads it too"))
+                say(f"warning: {path} was not written by jobs.corpus; it stays there, and whoever reads the documents reads it too")
 
     def find(self, task: Task) -> dict[str, Any] | None:
         """As for every stage; the documents must be there too."""

@@ -19,8 +19,8 @@ def remarks(data: Data, course: Course) -> Iterator[str]:
             keys = "train.steps or train.tokens" if phase.name == MAIN else f"phases.{phase.name}.tokens or budget"
             where = "" if phase.name == MAIN else f"phase {phase.name}: "
             yield (
-                f"[yellow]warning: {where}{plan.tokens.folder} is read {read:,.1f} times, and text that is read more than {READINGS} times "
-                f"teaches little more; lower {keys}, or prepare more text[/yellow]"
+                f"warning: {where}{plan.tokens.folder} is read {read:,.1f} times, and text that is read more than {READINGS} times "
+                f"teaches little more; lower {keys}, or prepare more text"
             )
 
 

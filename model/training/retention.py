@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from rich.markup import escape
-
 from common.progress import say
 from common.remove import strange
 from conf.schema import SaveConfig
@@ -22,7 +20,7 @@ def apply_retention(run_dir: str | Path, config: SaveConfig, newest: int) -> lis
     removed = []
     for save in superfluous(saves, config, probed, linked(run_dir, "best")):
         if reason := strange(save.folder, KIND):
-            say(f"[yellow]{escape(f'warning: the save {save.folder} stays, since {reason}')}[/yellow]")
+            say(f"warning: the save {save.folder} stays, since {reason}")
         else:
             remove_save(save)
             removed.append(save)
