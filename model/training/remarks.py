@@ -12,7 +12,7 @@ READINGS = 4
 
 
 def remarks(data: Data, course: Course) -> Iterator[str]:
-    """A line, with markup of rich, for each of them."""
+    """A line for each of them."""
     for phase in course.phases:
         plan = data.plans[phase.name]
         if (read := epochs(course, phase, plan)) > READINGS:
