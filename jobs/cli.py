@@ -28,6 +28,7 @@ from conf.schema.check import check, keys
 from conf.schema.kinds import schema, stored
 from jobs.help import show
 from jobs.launch.multirun import register
+from model.open_model import close_default
 from slurm.allocation import take_up
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -93,7 +94,7 @@ def to_config(composed: DictConfig) -> Config:
     except OmegaConfBaseException as error:
         raise UserError(_explain(error)) from error
     check(config)
-    return config
+    return config if config.pipeline.steps else close_default(config)
 
 
 def check_override(override: Override) -> None:

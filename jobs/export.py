@@ -20,8 +20,7 @@ from common.files import atomic_folder, digest_of, read_json, write_json
 from common.progress import say
 from common.remove import refuse_strange
 from common.tokenizer import FILE
-from conf.schema import Config, DecoderConfig, ModelConfig
-from conf.schema.kinds import section
+from conf.schema import Config, DecoderConfig
 from jobs.cli import main
 from model.training.saves import PROBE, Save, read_save, verify
 
@@ -91,6 +90,7 @@ def _write_model(config: Config, save: Save, folder: Path) -> None:
     from model.megatron.checkpoint import load_model_only
     from model.megatron.startup import start
     from model.nets.build import build_net
+    from model.open_model import frozen_shape
     from model.training.tokenizers import tokenizer_of_save
 
     parallel = config.parallel.on(bf16=False)  # whatever the device: what is written must not depend on it
@@ -100,7 +100,7 @@ def _write_model(config: Config, save: Save, folder: Path) -> None:
         raise UserError(
             f"the tokenizer that {save.folder} was trained with is no longer in {frozen['data']['tokenizer']}; restore the {FILE} there"
         )
-    shape = _shape(frozen, save)
+    shape = frozen_shape(save)
     net = build_net(shape, parallel, initialise=False)
     load_model_only(save.folder / "megatron", net)
     export_net(net, shape, folder, tokenizer)
@@ -121,15 +121,6 @@ def _copy_half(save: Save, folder: Path) -> None:
     for name in WITHOUT_CODE:
         if (folder / name).is_file() and "auto_map" in (settings := read_json(folder / name)):
             write_json(folder / name, {key: value for key, value in settings.items() if key != "auto_map"})
-
-
-def _shape(frozen: dict[str, Any], save: Save) -> ModelConfig:
-    """Section `model` as it was when ``save`` was made: a phase may have changed the RoPE base, from its beginning on."""
-    model = dict(frozen["model"])
-    for name in save.manifest.get("phases", {}):
-        if theta := frozen.get("phases", {}).get(name, {}).get("rope_theta"):
-            model["rope_theta"] = theta
-    return section(Config, "model", model)
 
 
 def _load(folder: Path) -> int:

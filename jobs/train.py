@@ -8,6 +8,7 @@ makes a save at the next step and ends with exit status 75: start it again.
   python -m jobs.train name=mine model=encoder/modernbert_base train.steps=20000 optim.lr=8e-4 dry_run=true
   python -m jobs.train name=mine run=longer train.steps=40000      a longer run of its own; before its decay begins, a run
                                                                    is extended by the same command with more train.steps
+  python -m jobs.train name=cpt train.init_from=models/base objective=causal train.tokens=1_000_000_000     the shape is read there
   python -m jobs.train experiment=quickstart cluster=slurm sweep.trigger=on_save       every fresh probe save is probed at once
   python -m jobs.train experiment=mecellem/qwen3_1_7b_cpt budget=0.001 dry_run=true       phases, with exact counts of each source
   python -m jobs.train experiment=mecellem/qwen3_1_7b_cpt plan=true hardware.gpus=64      memory, time, and a layout for 64 GPUs
@@ -36,6 +37,7 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     from jobs.launch.probing import Probing, probing, refuse_probing
     from model.megatron import ranks
     from model.megatron.startup import start
+    from model.open_model import close_model
     from model.training.attempt import train
     from model.training.data import inputs, open_data
     from model.training.describe import describe
@@ -44,6 +46,7 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
 
     if not config.dry_run:
         start(config.parallel, config.seed)
+    config = ranks.on_first(lambda: close_model(config))
     run, settled, branch, course, latest = ranks.on_first(lambda: outset(config))
     ranks.on_first(lambda: refuse_probing(config))
     probes = probing(config) if ranks.is_first() and not config.dry_run else Probing(config)
@@ -69,7 +72,7 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
             run.begin(state.step, world.size, inputs=read, plan=data.digests(), **fields)
             where = f"{world.size} x {world.device.type}, {config.parallel.precision}"
             say(f"{run.folder}: attempt {run.attempt}, step {state.step} to {course.total}, {where}")
-            for remark in remarks(data, course):
+            for remark in remarks(config, data, course):
                 say(remark)
             probes.start()
         ranks.barrier()
@@ -88,9 +91,10 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
 
 def _plan(config: Config) -> dict[str, Any]:
     """Needs neither data nor torch, as on a login node."""
+    from model.open_model import close_model
     from model.training.estimate import plan_layout
 
-    print(plan_layout(config))
+    print(plan_layout(close_model(config, ahead=True)))
     return {"run_dir": config.run_dir, "status": "planned"}
 
 

@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from common.errors import UserError, suggestion
 from common.screen import masked
 from conf.schema.kinds import kinds
 
+AUTO = "auto"
+"""What a key that takes a number says where that is to be read from a file."""
 SHARES = ("_rate", "_share", "_ratio", "_fraction", "dropout", "beta1", "beta2")
 
 
@@ -35,6 +37,8 @@ def check(config: Any, prefix: str = "") -> None:
         choices = field.metadata.get("choices")
         if choices and value not in choices:
             raise UserError(f"{key}={value} is unknown; it takes {', '.join(choices)}{suggestion(str(value), choices)}")
+        if isinstance(value, str) and int in get_args(field.type) and value != AUTO:
+            raise UserError(f"{key}={value} is no whole number; give one, or {AUTO}")
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         if value < 0:

@@ -37,10 +37,26 @@ def schema(config: type) -> DictConfig:
     return found
 
 
+def opened(name: str, base: type, schemas: tuple[type, ...], first: Any = None, module: str = __name__) -> type:
+    """A schema with the keys of all of ``schemas``, each null until it is given; ``first`` is its choice of kind, if it is one."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for schema in schemas:
+        for field in dataclasses.fields(schema)[1 if first else 0 :]:
+            if dataclasses.is_dataclass(field.type):
+                inner = opened(f"{name}{field.type.__name__}", object, (field.type,))
+                found[field.name] = inner, dataclasses.field(default_factory=inner)
+            else:
+                found[field.name] = field.type | None, dataclasses.field(default=None)
+    keys = [(dataclasses.fields(schemas[0])[0].name, str, first)] if first else []
+    made = dataclasses.make_dataclass(name, [*keys, *((key, *pair) for key, pair in found.items())], bases=(base,))
+    made.__module__ = module
+    return made
+
+
 def stored(config: type) -> Iterator[tuple[str, str, type]]:
     """(section, name, schema) of every kind, for Hydra's store: a YAML takes its own by ``defaults: [/kind/<section>/<name>@_here_]``."""
     for field in dataclasses.fields(config):
-        for kind in field.metadata.get("kinds", ()):
+        for kind in (*field.metadata.get("kinds", ()), *([field.metadata["open"]] if "open" in field.metadata else [])):
             yield field.name, label(kind), kind
 
 
@@ -82,6 +98,8 @@ def kind_of(field: dataclasses.Field, values: Any) -> type:
         return possible[0]
     key = dataclasses.fields(possible[0])[0].name
     value = values.get(key)
+    if (free := field.metadata.get("open")) and value in names(free):
+        return free
     known = [name for kind in possible for name in names(kind)]
     if value not in known:
         raise UserError(f"{field.name}.{key}={value} is unknown; it takes {', '.join(known)}{suggestion(str(value), known)}")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from conf.schema.choice import choice
+from conf.schema.kinds import opened
 
 
 @dataclass
@@ -19,8 +20,8 @@ class EncoderConfig(ModelConfig):
 
     architecture: str = choice("modernbert")
     """Family of the net."""
-    vocab_size: int = 32_000
-    """Rows of the embedding table; at least the tokenizer's vocabulary."""
+    vocab_size: int | str = 32_000
+    """Rows of the embedding table; at least the tokenizer's vocabulary. auto: that, filled up to a multiple of 128."""
     num_layers: int = 22
     """Transformer layers."""
     hidden_size: int = 768
@@ -98,9 +99,9 @@ class DecoderConfig(ModelConfig):
     architecture: str = choice("qwen3", "qwen2", "llama", "mistral", "phi")
     """Family of the net, as `model_type` in Hugging Face's config.json. It decides what has a bias, which norm and activation, whether
     queries and keys are normalised (qwen3) and whether attention and feed-forward run side by side (phi)."""
-    vocab_size: int = 32_000
-    """Rows of the embedding table as they are exported; at least the tokenizer's vocabulary. In memory they are filled up to a multiple of
-    128, and what fills is never predicted."""
+    vocab_size: int | str = 32_000
+    """Rows of the embedding table as they are exported; at least the tokenizer's vocabulary. auto: that, filled up to a multiple of 128. In
+    memory they are filled up so in any case, and what fills is never predicted."""
     num_layers: int = 4
     """Transformer layers."""
     hidden_size: int = 256
@@ -134,6 +135,10 @@ class DecoderConfig(ModelConfig):
     lora: LoraConfig = field(default_factory=LoraConfig)
     """Low-rank adaptation."""
 
+
+AUTO = "auto"
+AutoConfig = opened("AutoConfig", ModelConfig, (EncoderConfig, DecoderConfig), choice(AUTO), __name__)
+"""A net whose shape is read where a training starts from (`model.open_model`): keys of either kind, null where that is to say them."""
 
 MODELS: tuple[type[ModelConfig], ...] = (EncoderConfig, DecoderConfig)
 """What section `model` may be."""

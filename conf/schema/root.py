@@ -11,7 +11,7 @@ from conf.schema.fetch import FetchConfig
 from conf.schema.hardware import HardwareConfig
 from conf.schema.merge import MergeConfig
 from conf.schema.mixture import MixtureConfig
-from conf.schema.model import MODELS, EncoderConfig, ModelConfig
+from conf.schema.model import MODELS, AutoConfig, EncoderConfig, ModelConfig
 from conf.schema.objective import OBJECTIVES, MlmConfig, ObjectiveConfig
 from conf.schema.optim import OptimConfig
 from conf.schema.parallel import ParallelConfig
@@ -77,7 +77,7 @@ class Config:
     """Tokenizer training."""
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     """Tokenisation."""
-    model: ModelConfig = field(default_factory=EncoderConfig, metadata={"kinds": MODELS})
+    model: ModelConfig = field(default_factory=EncoderConfig, metadata={"kinds": MODELS, "open": AutoConfig})
     """The net."""
     objective: ObjectiveConfig = field(default_factory=MlmConfig, metadata={"kinds": OBJECTIVES})
     """What is minimised."""

@@ -55,8 +55,8 @@ class TrainConfig:
     log_every_steps: int = 1
     """Write metrics every so many steps."""
     init_from: str | None = None
-    """Weights to start from: a Hugging Face folder (or hf://org/name[@revision]) or a save of another run, of the same shape as `model`.
-    Optimizer, data and steps begin anew."""
+    """Weights to start from: a Hugging Face folder (or hf://org/name[@revision]) or a save of another run. Its shape must be that of
+    section `model`, which by default (model=auto) is read there. Optimizer, data and steps begin anew."""
     allow_other_tokenizer: bool = False
     """Start from a net (`init_from`, `branch_from`) that was trained with another tokenizer than `data.tokenizer`, on purpose: where it is
     to learn another vocabulary. Without it that is refused, since such a net reads other words than it has learnt."""

@@ -14,12 +14,14 @@ def attention(precision: str) -> Check:
         from model.megatron.config import params_dtype
         from model.megatron.startup import computes_bf16
         from model.nets.attention import choice
+        from model.open_model import close_model
 
         name = f"attention {precision}"
         device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
         dtype = params_dtype(type(config.parallel)(precision=precision))
         try:
-            chosen = choice.find(config.parallel.attention, device, dtype, config.model.hidden_size // config.model.num_heads)
+            model = close_model(config, ahead=True).model
+            chosen = choice.find(config.parallel.attention, device, dtype, model.hidden_size // model.num_heads)
         except UserError as error:
             wanted = precision == config.parallel.on(computes_bf16()).precision
             return Finding(name, MISSING if wanted else NOTE, str(error).partition(";")[0], "set parallel.attention=auto")

@@ -9,6 +9,7 @@ from pathlib import Path
 from common.errors import UserError
 from conf.schema import Config
 from data_prep.corpus.plan import Plan
+from model.open_model import close_model
 from model.training.course import build_course
 from model.training.flops import parameter_count
 from slurm.script import ranks_per_node
@@ -82,6 +83,7 @@ def save_bytes(config: Config) -> tuple[float, float]:
 
 def _training(config: Config) -> tuple[float, int, int]:
     """Bytes, files and number of the saves that lie side by side at most."""
+    config = close_model(config, ahead=True)
     ranks = config.cluster.nodes * ranks_per_node(config.cluster)
     course = build_course(config, None, config.parallel.data_ranks(ranks))
     save, points = config.train.save, course.save_points(config)

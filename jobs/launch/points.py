@@ -14,6 +14,7 @@ from jobs.doctor import short
 from jobs.launch.catalogue import JOBS
 from jobs.launch.forecast import check_room, forecast
 from jobs.launch.refuse import refuse
+from model.open_model import close_model
 from model.training.course import with_value
 from slurm import allocation
 from slurm.commands import available, element_id
@@ -30,6 +31,8 @@ def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> A
 
     Raises UserError, with nothing queued, for whatever would fail on a node: a missing input, a partition that is not there, a full disk.
     """
+    if job == "train":
+        configs = [close_model(config) for config in configs]
     points = [make_point(job, config, label) for config, label in zip(configs, [*labels] or [""] * len(configs), strict=True)]
     here = allocation.inside()
     if here:

@@ -30,25 +30,32 @@ def refuse(job: str, config: Config, made: Sequence[str] = ()) -> None:
 def _refuse_run(config: Config, made: Sequence[str]) -> None:
     """What cannot be trained, and another configuration in the same run folder; a warning where its saves take longer than SLURM's signal
     leaves."""
+    from model.hf.folder import check_start
+    from model.open_model import close_model
     from model.training.checks import check_training
     from model.training.course import build_course, find_branch
     from model.training.run import open_run
     from model.training.saves import lead_warning, list_saves
     from model.training.tokenizers import check_tokenizers
 
+    config = close_model(config, ahead=True)
     run = open_run(config)
     ranks = config.cluster.nodes * ranks_per_node(config.cluster)
     phases = build_course(config, find_branch(config, run), config.parallel.data_ranks(ranks)).phases
     check_training(config, phases)
     saves = list_saves(run.folder)
     check_tokenizers(config, phases, bool(saves), lambda path: _is_coming(path, made))
+    if not saves and config.train.init_from:
+        check_start(config.model, config.train.init_from)
     if saves and (warning := lead_warning(saves[-1], config.cluster)):
         say(warning)
 
 
 def refuse_long_texts(config: Config) -> None:
     """Raise UserError where the probe reads longer texts than the net of the same configuration can."""
-    longest = config.model.max_positions
+    from model.open_model import close_model
+
+    longest = close_model(config, ahead=True).model.max_positions
     for key in ("query_tokens", "train_document_tokens", "document_tokens"):
         length = getattr(config.probe, key)
         if length > longest:

@@ -10,6 +10,7 @@ from conf.schema import Config
 from conf.schema.check import check, keys
 from conf.schema.pipeline import StepConfig
 from jobs.launch.catalogue import JOBS
+from model.open_model import close_default
 
 
 class Step(NamedTuple):
@@ -47,4 +48,4 @@ def _step(config: Config, number: int, step: StepConfig) -> Step:
             raise UserError(f"{where} ({step.job}): cannot set {key} ({str(error).splitlines()[0]}){hint}") from error
     found = OmegaConf.to_object(changed)
     check(found)
-    return Step(step.job, found)
+    return Step(step.job, close_default(found))

@@ -102,6 +102,14 @@ def _check_written(folder: Path, manifest: dict[str, Any], half: str) -> None:
             raise UserError(f"{file} is missing or not what {manifests.NAME} beside it says; copy the folder again, or name another")
 
 
+def check_start(config: ModelConfig, folder: str | Path) -> None:
+    """Raise UserError where ``folder``, as `load_into` takes it, states another net than ``config``, before anything is built."""
+    folder = Path(folder)
+    folder = folder / "hf" if (folder / "hf" / CONFIG).is_file() else folder
+    if (folder / CONFIG).is_file():
+        _check_shape(config, read_model(folder), folder)
+
+
 def _fill(net: "Net", config: ModelConfig, folder: Path) -> None:
     if isinstance(config, EncoderConfig):
         from model.hf.modernbert import fill_modernbert
@@ -119,9 +127,15 @@ def _check_shape(ours: ModelConfig, theirs: ModelConfig, folder: Path) -> None:
         raise UserError(f"{folder} holds a {theirs.architecture}, not model.architecture={ours.architecture}; choose model=... to fit it")
     keys = [field.name for field in dataclasses.fields(ours) if field.name not in _MAY_DIFFER]
     wrong = [key for key in keys if not same(getattr(ours, key), getattr(theirs, key))]
+    if isinstance(ours, EncoderConfig) and _global_layers(ours) == _global_layers(theirs):  # of few layers, several periods are one net
+        wrong = [key for key in wrong if key != "global_every"]
     if wrong:
         told = ", ".join(f"model.{key}={getattr(ours, key)} (there {getattr(theirs, key)})" for key in wrong)
         raise UserError(f"{folder} holds another net than the one asked for: {told}; set these as there, or name another folder")
+
+
+def _global_layers(model: EncoderConfig) -> list[int]:
+    return list(range(0, model.num_layers, model.global_every))
 
 
 def check_exportable(config: ModelConfig) -> None:

@@ -42,7 +42,7 @@ def _lines(config: Config, data: Data, course: Course) -> Iterator[tuple[str, st
     rates = [course.lr(step) for step in range(course.start + 1, course.total + 1, max(1, (course.total - course.start) // SKETCH_WIDTH))]
     peak = max(rates)
     yield "learning rate", "".join(LEVELS[round(rate / peak * (len(LEVELS) - 1))] for rate in rates) + f" peak {peak:g}"
-    for remark in remarks(data, course):
+    for remark in remarks(config, data, course):
         yield "", Text.from_markup(remark).plain
 
 

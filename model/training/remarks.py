@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from conf.schema import Config
 from model.training.course import Course
 from model.training.data import Data
 from model.training.phase import MAIN, Phase
@@ -11,8 +12,9 @@ READINGS = 4
 """Up to about so many readings, text that is read again is worth nearly as much as new text (arXiv 2305.16264)."""
 
 
-def remarks(data: Data, course: Course) -> Iterator[str]:
+def remarks(config: Config, data: Data, course: Course) -> Iterator[str]:
     """A line for each of them."""
+    yield from _unused_rows(config, data)
     for phase in course.phases:
         plan = data.plans[phase.name]
         if (read := epochs(course, phase, plan)) > READINGS:
@@ -22,6 +24,17 @@ def remarks(data: Data, course: Course) -> Iterator[str]:
                 f"warning: {where}{plan.tokens.folder} is read {read:,.1f} times, and text that is read more than {READINGS} times "
                 f"teaches little more; lower {keys}, or prepare more text"
             )
+
+
+def _unused_rows(config: Config, data: Data) -> Iterator[str]:
+    tokens, rows = vocabulary(data), config.model.vocab_size
+    if rows > tokens:
+        yield f"vocabulary: {tokens:,} tokens of {config.data.tokenizer} in {rows:,} rows of the net; {1 - tokens / rows:.1%} are unused"
+
+
+def vocabulary(data: Data) -> int:
+    """Tokens of the tokenizer."""
+    return next(iter(data.plans.values())).tokens.manifest["vocab_size"]
 
 
 def epochs(course: Course, phase: Phase, plan: Plan) -> float:

@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from common.errors import UserError
 from common.stop import EXIT_CONTINUE
 from jobs import train
 from jobs.cli import compose, to_config
@@ -133,3 +135,28 @@ def test_a_plain_run_warms_up_decays_saves_ten_times_and_says_how_often_its_text
     assert max(rates) == rates[0] == rates[18] > rates[19]
     train.run(to_config(compose("train", [*plain, *course, "run=read", "train.steps=400", "dry_run=true"])))
     assert "warning" not in capsys.readouterr().out
+
+
+def test_a_run_from_a_folder_needs_no_shape_and_unused_rows_are_said(trainable, tmp_path, capsys):
+    """From an hf/ half, with none of the keys of section `model` given; with rows that no token has."""
+    course = ["train.steps=4", "train.seq_length=64", "train.global_batch=2", "train.micro_batch=2", "parallel.threads=1", "name=auto"]
+    train.run(to_config(compose("train", [*trainable, *course, "run=base", "model.vocab_size=auto"])))
+    told = capsys.readouterr().err
+    assert "model.vocab_size=auto: 384 rows for the 300 tokens" in told
+    assert re.search(r"vocabulary: 300 tokens of \S+/tokenizer in 384 rows of the net; 21.9% are unused", told)
+    base = folder_of([*trainable, "name=auto"], "base")
+    bare = [one for one in trainable if not one.startswith("model.")]
+    start = [*bare, *course, "run=more", f"train.init_from={base}/checkpoints/last/hf"]
+    train.run(to_config(compose("train", [*start, "dry_run=true"])))
+    told = capsys.readouterr()
+    assert "300 tokens of" in told.out and "in 384 rows" in told.out
+    assert "model=auto: modernbert, 2 layers of 32, 2 heads, feed-forward 48, vocabulary 384, up to 64 tokens" in told.err
+    train.run(to_config(compose("train", start)))
+    frozen = [yaml.safe_load((base.parent / run / "config.yaml").read_text())["model"] for run in ("base", "more")]
+    assert {key for key in frozen[0] if frozen[0][key] != frozen[1][key]} <= {
+        "decoder_bias_init",
+        "global_every",
+    }  # 3 or 2 of two layers is one
+    assert train.run(to_config(compose("train", [*start, "train.steps=5"])))["step"] == 5
+    with pytest.raises(UserError, match="objective=causal does not fit model.architecture=modernbert; set objective=mlm"):
+        train.run(to_config(compose("train", [*start, "run=third", "objective=causal"])))

@@ -70,6 +70,13 @@ def test_an_encoder(config, randomised, tmp_path):
     given = randomised(config)
     export_modernbert(given, config, tmp_path)
     longer = dataclasses.replace(config, max_positions=2048, attention_out_dropout=0.0)
+    few = dataclasses.replace(
+        config, num_layers=2, global_every=3
+    )  # config.json says which layers are global, which a period of 2 does too
+    export_modernbert(randomised(few), few, tmp_path / "few")
+    load_into(build_encoder(few), few, tmp_path / "few")
+    with pytest.raises(UserError, match="model.global_every=1"):
+        load_into(build_encoder(few), dataclasses.replace(few, global_every=1), tmp_path / "few")
     net = build_encoder(longer)
     load_into(net, longer, tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), given.parameters(), strict=True))
