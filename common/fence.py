@@ -32,9 +32,14 @@ class Fence:
         write_json(make_folder(self.folder) / NAME, {"token": self.token, **owner})
 
     def check(self) -> None:
-        """Raise Superseded where another process has claimed the folder since. Nothing to check before `claim`."""
+        """Raise Superseded where another process has claimed the folder since, UserError where it is gone. Nothing to check before
+        `claim`."""
         if not self.token:
             return
+        if not (self.folder / NAME).is_file():
+            raise UserError(
+                f"{self.folder} was removed or moved while this process wrote there, so it ends; the same command starts afresh"
+            )
         owner = read_json(self.folder / NAME)
         if owner["token"] != self.token:
             job = f", job {owner['job']}" if owner["job"] else ""

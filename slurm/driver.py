@@ -1,30 +1,27 @@
 """``python -m slurm.driver SUBMISSION FIRST``: the batch script of one element. Starts its ranks, and decides what comes after them.
 
 Ranks that end by themselves say how through rank 0: finished, or stopped with everything saved. Then, and after a crash, the element
-is queued again, as long as attempts get something done. What SLURM itself takes away (a preemption, a lost node) SLURM queues again.
+is queued again, as long as attempts get something done, and so it is where the time limit comes before everything is saved. What SLURM
+itself takes away (a preemption, a lost node) SLURM queues again.
 """
 
 import os
-import re
-import shlex
-import signal
-import subprocess
 import sys
 
 from common.errors import UserError
 from common.fence import EXIT_SUPERSEDED
-from common.files import make_folder, read_json
+from common.files import read_json
 from common.stop import EXIT_CONTINUE
 from common.tail import read_tail
 from slurm.causes import cause
 from slurm.commands import SlurmError, details, run
-from slurm.element import LOST, Element
+from slurm.element import LOST, TIMED_OUT, Element
 from slurm.preflight import preflight
-from slurm.script import rank_command
+from slurm.requeue import TAKEN, TIME_LIMIT, fate_or_ours, requeue
+from slurm.step import outlive_signals, run_ranks
 from slurm.submission import FAILED, FINISHED, REQUEUED, SUPERSEDED, Submission
 
 USER_ERROR = 2
-_FIRST_DEATH = re.compile(r"srun: error: \S+: tasks? (\d+)\S*: (.+)")
 
 
 def main(arguments: list[str]) -> int:
@@ -35,54 +32,15 @@ def main(arguments: list[str]) -> int:
     if element.record["state"] == FINISHED:
         print(f"element {index} has finished already")
         return 0
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, _note)  # they are for the ranks; this process outlives them
+    outlive_signals()
+    if element.is_requeued() and element.is_removed():
+        return give_up(element, code=USER_ERROR)
     element.begin()
     bad = preflight(element) if submission.cluster.preflight else None
     if bad:
         return _exclude(element, bad)
-    code, death = start_ranks(element)
+    code, death = run_ranks(element, lambda: terminated(element))
     return conclude(element, code, death)
-
-
-def start_ranks(element: Element) -> tuple[int, tuple[int, str] | None]:
-    """Exit status of the rank that failed first, and which one that was and how it died, as srun told; 0 where none failed.
-
-    srun itself ends with the highest status of all ranks, also of those that it has taken down."""
-    submission = element.submission
-    log = submission.log_file(element.index, element.job, element.number, "%t")
-    make_folder(log.parent)
-    environment = os.environ | rank_environment(submission) | {"TERZI_ATTEMPT": str(element.number)}
-    command = rank_command(submission, "slurm.rank", [str(submission.folder), str(element.index)], log)
-    print(
-        f"attempt {element.number} of element {element.index} on {os.environ.get('SLURM_JOB_NODELIST')}: {shlex.join(command)}", flush=True
-    )
-    death = None
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, errors="replace") as srun:
-        for line in srun.stderr:
-            sys.stderr.write(line)
-            found = _FIRST_DEATH.match(line)
-            if found and death is None:
-                death = int(found[1]), found[2]
-    return _status(death[1], srun.returncode) if death else srun.returncode, death
-
-
-def _status(told: str, otherwise: int) -> int:
-    """Exit status behind srun's words: "Exited with exit code 2", "Killed"."""
-    if code := re.search(r"exit code (\d+)", told):
-        return int(code[1])
-    return next((128 + number for number in signal.valid_signals() if (signal.strsignal(number) or "?") in told), otherwise)
-
-
-def rank_environment(submission: Submission) -> dict[str, str]:
-    """Variables of the ranks beside those of the batch script."""
-    cluster = submission.cluster
-    found = {"SRUN_EXPORT_ENV": "ALL", "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(cluster.cpus_per_task))}
-    if cluster.offline:
-        found |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-    if cluster.scratch:
-        found["TMPDIR"] = os.path.expandvars(cluster.scratch)
-    return found | cluster.environment
 
 
 def conclude(element: Element, code: int, death: tuple[int, str] | None) -> int:
@@ -90,68 +48,62 @@ def conclude(element: Element, code: int, death: tuple[int, str] | None) -> int:
     if element.overtaken():
         print("a later attempt has begun; this one leaves everything to it", flush=True)
         return 0
+    if element.is_removed():
+        return give_up(element, code or 1)
     file = element.outcome_file()
     status = read_json(file)["status"] if file.is_file() else "failed"
     if status == "finished":
-        element.end(FINISHED, status=status, exit=code)
+        element.end(FINISHED, status=status, exit=code, cause=None)
         return 0
     if code == EXIT_SUPERSEDED:
         element.end(SUPERSEDED, status="superseded", exit=code)
         return 0
-    why = None
-    if status == "failed" and _taken_away(element):
-        element.end(REQUEUED, status=LOST, exit=code)
-        return code or 1
-    if status == "failed":
-        code = code or 1  # ranks that say nothing have not finished
-        log, first = _first_log(element, death)
-        why = cause(log, code)
-        element.end(FAILED, status=status, exit=code, cause=why, first_dead_rank=first)
-        _show(element, first, death, log, why)
-    else:
-        element.end(REQUEUED, status=status, exit=code)
-    if code == USER_ERROR:
-        return code  # the same input fails again
+    if status != "failed":
+        element.end(REQUEUED, status=status, exit=code, cause=None)
+        return go_on(element, code)
+    code = code or 1  # ranks that say nothing have not finished
+    whose = fate_or_ours(element)
+    if whose == TIME_LIMIT:
+        return at_time_limit(element, code)
+    if whose == TAKEN:
+        element.end(REQUEUED, status=element.record["attempts"][-1]["status"] or LOST, exit=code)
+        return code
+    log, first = _first_log(element, death)
+    why = cause(log, code)
+    element.end(FAILED, status=status, exit=code, cause=why, first_dead_rank=first)
+    _show(element, first, death, log, why)
+    return code if code == USER_ERROR else go_on(element, code)  # the same input fails again
+
+
+def at_time_limit(element: Element, code: int | None = None) -> int:
+    """SLURM ends this attempt for its time limit before all is saved: it counts, as one that may have got something done or not."""
+    why = "the time limit came before the ranks had saved; the next attempt asks them earlier"
+    element.note(status=TIMED_OUT, exit=code, cause=why)
+    return go_on(element, code or EXIT_CONTINUE, hurry=True)
+
+
+def give_up(element: Element, code: int) -> int:
+    """End for good where somebody has removed the run: nothing is written there, and nothing starts from its beginning unasked."""
+    why = f"{element.home} was removed while its job ran or waited; the same command starts it afresh"
+    element.end(FAILED, status="failed", exit=code, cause=why)
+    print(f"error: {why}", file=sys.stderr, flush=True)
+    return code
+
+
+def go_on(element: Element, code: int, hurry: bool = False) -> int:
+    """Queue the element again, unless attempts in a row got nothing done; the exit status of the batch script."""
     if element.hopeless():
+        why = element.record["attempts"][-1]["cause"]
         element.end(FAILED, cause=why or "attempts end before they get anything done; give cluster.time more room, or look at the log")
         print(f"given up after {element.number} attempts; mend the cause, then the same command goes on from the last save", flush=True)
         return code or 1
-    return requeue(element, code)
+    return requeue(element, code, hurry)
 
 
-def requeue(element: Element, code: int) -> int:
-    """Have SLURM run this element again, unless it is about to anyway or somebody cancelled it; the exit status of the batch script."""
-    how = element.submission.cluster.requeue
-    if how == "chain":
-        element.write(REQUEUED)
-        return code or EXIT_CONTINUE  # the next array takes over
-    if how == "never":
-        why = element.record["attempts"][-1]["cause"]
-        element.end(FAILED, cause=why or "stopped, with everything saved, and cluster.requeue=never; the same command goes on")
-        return code or EXIT_CONTINUE
-    if _taken_away(element):
-        return code or EXIT_CONTINUE
-    try:
-        element.write(REQUEUED)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # SLURM now ends this job's processes; scontrol inherits this and can finish
-        run(["scontrol", "requeue", element.job])
-    except SlurmError as error:
-        element.end(FAILED, cause=f"could not be requeued ({error}); set cluster.requeue=chain, or give the same command again")
-        print(f"error: {error}", file=sys.stderr, flush=True)
-    return code or EXIT_CONTINUE
-
-
-def _taken_away(element: Element) -> bool:
-    """Whether SLURM has ended this attempt, by a cancellation, a preemption or for a lost node: then what follows is SLURM's to decide."""
-    try:
-        known = details(element.job)
-    except SlurmError as error:
-        print(f"{error}; taken for running", flush=True)
-        return False
-    if known.get("JobState", "RUNNING") == "RUNNING" and int(known.get("Restarts", element.restart)) == element.restart:
-        return False
-    print(f"SLURM has {known['JobState']} for this job by now; what comes next is up to it", flush=True)
-    return True
+def terminated(element: Element) -> None:
+    """SIGTERM, with KillWait seconds to go: where the time limit is behind it, SLURM requeues the job if it is asked now."""
+    if fate_or_ours(element) == TIME_LIMIT:
+        at_time_limit(element)
 
 
 def _first_log(element: Element, death: tuple[int, str] | None) -> tuple[str, int]:
@@ -176,14 +128,13 @@ def _exclude(element: Element, bad: dict[str, str]) -> int:
     print(f"the preflight failed on {why}", flush=True)
     element.end(FAILED, status="failed", exit=1, cause=f"preflight: {why}")
     code = 1 if element.hopeless() else requeue(element, 1)
-    if element.record["state"] == REQUEUED:
-        former = details(element.job).get("ExcNodeList", "(null)").replace("(null)", "")
-        run(["scontrol", "update", f"JobId={element.job}", "ExcNodeList=" + ",".join(filter(None, [former, names]))])
+    if element.record["state"] == REQUEUED and element.submission.cluster.requeue == "requeue":
+        try:
+            former = details(element.job).get("ExcNodeList", "(null)").replace("(null)", "")
+            run(["scontrol", "update", f"JobId={element.job}", "ExcNodeList=" + ",".join(filter(None, [former, names]))])
+        except SlurmError as error:
+            print(f"{error}; the next attempt may come to the same nodes", flush=True)
     return code
-
-
-def _note(number: int, frame: object) -> None:
-    print(f"{signal.Signals(number).name}: waiting for the ranks", flush=True)
 
 
 if __name__ == "__main__":

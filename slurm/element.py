@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common.files import digest_of, make_folder, write_json
+from common.files import digest_of, write_json
 from slurm.commands import element_id
 from slurm.submission import RUNNING, Submission
 
-LOST = "lost"
+LOST, TIMED_OUT = "lost", "timeout"
+"""How attempts end that say nothing themselves: SLURM took them away, or the time limit came before they had saved."""
 PROGRESS = ("checkpoints/*", "eval/*", "shards/*", "stages/*/*")
 
 
@@ -54,11 +55,16 @@ class Element:
 
     def end(self, state: str, **fields: Any) -> None:
         """Record how the attempt ended."""
-        self.record["attempts"][-1].update(ended=_now(), **fields)
+        self.note(**fields)
         self.write(state)
 
+    def note(self, **fields: Any) -> None:
+        """How the attempt ended, to be written with the record."""
+        self.record["attempts"][-1].update(ended=_now(), **fields)
+
     def write(self, state: str) -> None:
-        """Write the record."""
+        """Write the record. Raises UserError where the submission has been removed: a half of it is not made anew."""
+        self.submission.refuse_removed()
         self.record["state"] = state
         write_json(self.submission.element_file(self.index), self.record)
 
@@ -78,7 +84,15 @@ class Element:
 
     def outcome_file(self) -> Path:
         """Where rank 0 writes how this attempt ended, if it comes to that."""
-        return make_folder(self.submission.folder / "elements") / f"{self.index:04d}_attempt_{self.number}.json"
+        return self.submission.folder / "elements" / f"{self.index:04d}_attempt_{self.number}.json"
+
+    def is_requeued(self) -> bool:
+        """Whether this job has made an attempt before; what a person queues again is another job."""
+        return bool(self.record["attempts"]) and self.record["attempts"][-1]["job_id"] == self.job
+
+    def is_removed(self) -> bool:
+        """Whether the folder of its result is gone though an attempt has begun there, which is known where its logs are in it."""
+        return Path(self.submission.points[self.index]["logs"]).is_relative_to(self.home.absolute()) and not self.home.exists()
 
 
 def _now() -> str:

@@ -25,7 +25,7 @@ def main(folder: str, element: int) -> int:
     """Run the job; the exit status of this rank. 0 stands for finished and for stopped with everything saved: rank 0 writes which."""
     submission, first = Submission.read(folder), read_ranks().rank == 0
     if submission.cluster.scratch:
-        make_folder(os.environ["TMPDIR"])
+        _make_scratch(os.environ["TMPDIR"])
     job = import_module(f"jobs.{submission.manifest['job']}")
     refuse_strangers()
     try:
@@ -45,15 +45,24 @@ def main(folder: str, element: int) -> int:
             raise
         return _tell(submission, element, first, "continue")
     if first:
+        submission.refuse_removed()
         write_json(submission.result_file(element), {"value": _plain(value)})
     return _tell(submission, element, first, "finished")
 
 
 def _tell(submission: Submission, element: int, first: bool, status: str) -> int:
     if first:
+        submission.refuse_removed()
         attempt = int(os.environ["TERZI_ATTEMPT"])
         write_json(submission.folder / "elements" / f"{element:04d}_attempt_{attempt}.json", {"status": status})
     return 0
+
+
+def _make_scratch(folder: str) -> None:
+    """Raises UserError for the folder of another user, who may have made it first where its name can be foreseen."""
+    make_folder(folder)
+    if not {os.lstat(folder).st_uid, os.stat(folder).st_uid} <= {0, os.getuid()}:
+        raise UserError(f"cluster.scratch: {folder} belongs to another user; name a folder that nobody else can make")
 
 
 def _plain(value: Any) -> Any:
@@ -66,4 +75,8 @@ def _plain(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2])))
+    try:
+        sys.exit(main(sys.argv[1], int(sys.argv[2])))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)

@@ -159,7 +159,10 @@ def _ended(record: dict[str, Any], job: Job | None, log: Path | None, queued: bo
     if job is None and record["state"] != FAILED:
         return STOPPED, "SLURM does not know its job any more; status.retry queues it again"
     code = last.get("exit") if last.get("exit") is not None else job.exit if job else None
-    return FAILED, cause(_tail(log), code, said)
+    why = cause(_tail(log), code, said)
+    if said == "FAILED" and last and not last.get("ended"):
+        why = f"its driver ended before it could requeue it ({why}); status.retry queues it again, and it goes on from its last save"
+    return FAILED, why
 
 
 def _unfinished(submission: Submission) -> str:

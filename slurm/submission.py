@@ -145,6 +145,11 @@ class Submission:
         except OSError as error:
             return f"{error.filename} cannot be read ({error.strerror})"
 
+    def refuse_removed(self) -> None:
+        """Raise UserError where its folder has been removed under a job of it."""
+        if not (self.folder / "submission.json").is_file():
+            raise UserError(f"{self.folder} was removed while its job ran: how the job ends is not recorded, and it is not queued again")
+
     def jobs_of(self, element: int) -> list[str]:
         """SLURM ids of an element, one for each array that covers it."""
         return [job for array in self.arrays if (job := array.job_of(element))]

@@ -56,13 +56,22 @@ class Cluster:
     def restart_controller(self) -> None:
         """slurmctld dies by SIGKILL and comes back; returns when it answers. It writes its state 5 s late, and forgets what it has not
         written, so jobs are given the time to reach the disk before."""
+        with self.without_controller():
+            pass
+
+    @contextlib.contextmanager
+    def without_controller(self) -> Iterator[None]:
+        """slurmctld is dead within, and answers again after; see `restart_controller`."""
         time.sleep(6)
         pid = int((self.folder / "run" / "slurmctld.pid").read_text())
         os.kill(pid, signal.SIGKILL)
         self.wait_for(lambda: not _alive(pid), 10, "the controller to die")
-        path = os.environ["PATH"] + ":/usr/sbin:/sbin"
-        subprocess.run([shutil.which("slurmctld", path=path), "-f", self.folder / "etc" / "slurm.conf"], check=True)
-        self.wait_for(lambda: _ask("scontrol", "ping").count("UP") == 1, 30, "the controller to answer")
+        try:
+            yield
+        finally:
+            path = os.environ["PATH"] + ":/usr/sbin:/sbin"
+            subprocess.run([shutil.which("slurmctld", path=path), "-f", self.folder / "etc" / "slurm.conf"], check=True)
+            self.wait_for(lambda: _ask("scontrol", "ping").count("UP") == 1, 30, "the controller to answer")
 
     def states(self, job_id: str) -> dict[str, str]:
         """State by id (`12` or, for elements of an array, `12_0`) of what squeue still knows of a job."""

@@ -64,10 +64,13 @@ def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> A
 def queue_job(job: str, points: Sequence[Point], dependency: str = "", after: Sequence[str] = ()) -> Receipt:
     """Queue one job for ``points``: each stage of its work as an array of elements, if it is cut into some, and itself after them."""
     queued: list[Submission] = []
+    outer, former = dependency, list(after)
     for elements in [*cut(job, points), points]:
         receipt = submit(job, elements, dependency, after)
-        dependency = depends("afterany" if JOBS[job].lenient else "afterok", receipt.last_jobs())
-        after = [submission.folder.name for submission in receipt.submissions]
+        # elements that are cancelled because what they waited for did not finish have ended, too: what is lenient to them is not to that
+        own = depends("afterany", receipt.last_jobs()) + (f",{outer}" if outer else "")
+        dependency = own if JOBS[job].lenient else depends("afterok", receipt.last_jobs())
+        after = [*(former if JOBS[job].lenient else []), *(submission.folder.name for submission in receipt.submissions)]
         queued += receipt.submissions
     return Receipt(queued)
 

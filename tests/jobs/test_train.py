@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -160,3 +161,20 @@ def test_a_run_from_a_folder_needs_no_shape_and_unused_rows_are_said(trainable, 
     assert train.run(to_config(compose("train", [*start, "train.steps=5"])))["step"] == 5
     with pytest.raises(UserError, match="objective=causal does not fit model.architecture=modernbert; set objective=mlm"):
         train.run(to_config(compose("train", [*start, "run=third", "objective=causal"])))
+
+
+@pytest.mark.parametrize("moment", ["between steps", "within a save"])
+def test_a_run_that_is_removed_says_so_and_leaves_nothing(overrides, moment):
+    run = folder_of(overrides, f"removed_{moment.replace(' ', '_')}")
+    command = [sys.executable, "-m", "jobs.train", *overrides, f"run={run.name}", "train.steps=5000", "train.save.resume_every_steps=3"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and (len(lines(run)) < 15 or bool(list(run.glob("checkpoints/.aside-*"))) != (moment == "within a save")):
+        time.sleep(0.0005)
+    process.send_signal(signal.SIGSTOP)
+    shutil.rmtree(run)
+    process.send_signal(signal.SIGCONT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 2
+    # TensorBoard's own thread may complain before
+    assert err.splitlines()[-1].startswith(f"error: {run} was removed or moved while this process wrote there"), err
+    assert not run.exists()

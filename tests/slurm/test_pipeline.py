@@ -59,3 +59,20 @@ def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainabl
     homes = [jobs.runs_dir / "t" / f"seed={seed}" for seed in (1, 2)]
     cluster.wait_for(lambda: all((home / "export" / "manifest.json").is_file() for home in homes), 120, "the exports")
     assert all(linked(home, "best") is not None and (home / "report.html").is_file() for home in homes)
+
+
+def test_a_cancelled_training_takes_along_what_waits_for_it(cluster, jobs, retrieval_folder):
+    """The sweep's elements, which never start, and its last job, which is lenient to elements that fail, but not to a run cut short."""
+    arguments = [*TRAINING, *CHAIN, *PROBE, f"data.retrieval={retrieval_folder}", "cluster=slurm", "cluster.time=10", "train.steps=5000"]
+    jobs.start("pipeline", *arguments)
+    train, *later = jobs.submissions()
+    assert [one.manifest["job"] for one in later] == ["sweep", "sweep", "export"]
+    home = jobs.runs_dir / "t" / "seed_0"
+    cluster.wait_for(lambda: len(list(home.glob("checkpoints/step_*"))) > 1, 120, "probe saves")
+    jobs.start("status", f"status.cancel={home}")
+    ended = lambda one: {row["State"].split()[0] for row in cluster.accounting(one.arrays[0].job_id) if "." not in row["JobID"]}  # noqa: E731
+    for submission in later:
+        cluster.wait_for(lambda one=submission: ended(one) == {"CANCELLED"}, 60, f"{submission.folder.name} to be cancelled")
+    assert not (home / "eval").exists() and not (home / "report.html").exists() and not (home / "export").exists()
+    told = " ".join(jobs.start("status").split())
+    assert f"it waited for {train.folder.name}, which did not finish" in told

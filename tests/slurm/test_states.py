@@ -64,6 +64,7 @@ CASES = [  # record of the driver; what SLURM says; name, attempt and note that 
     (("finished", attempt(status="finished")), PENDING, ("finished", 1, "")),  # the rest of a chain
     (("running", attempt()), Job("TIMEOUT"), ("failed", 1, "time limit: the same command continues")),
     (("running", attempt()), Job("NODE_FAIL"), ("failed", 1, "the node failed")),
+    (("running", attempt()), Job("FAILED", exit=137), ("failed", 1, "its driver ended before it could requeue it (killed (SIGKILL) with")),
     (("running", attempt()), Job("OUT_OF_MEMORY", exit=137), ("failed", 1, "out of memory, and killed by SLURM")),
     (("running", attempt()), Job("CANCELLED by 1000"), ("cancelled", 1, "status.retry queues it again")),
     (None, Job("CANCELLED by 1000"), ("cancelled", 0, "status.retry queues it again")),
