@@ -43,7 +43,7 @@ def _perplexity(found: SweepResult, summary: RunSummary) -> str:
     for name, role in last.roles.items():
         totals = last.totals[name]
         counts = ", ".join(f"{totals[unit]:,} {unit}s" for unit in ("token", "character", "byte"))
-        parts.append(f"<h3>{text(name)} ({role})</h3>{_table(perplexity_rows(found, summary, name))}")
+        parts.append(f"<h3>{text(name)} ({text(role)})</h3>{_table(perplexity_rows(found, summary, name))}")
         parts.append(f'<p class="small">{totals["documents"]:,} documents: {counts} predicted.</p>')
     context = read_json(last.file)["context"]
     return f'<h2>Perplexity</h2>{"".join(parts)}<p class="small">{text(HOW)} Pieces of {context} tokens.</p>'

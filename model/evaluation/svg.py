@@ -1,5 +1,6 @@
 """One SVG element out of Matplotlib, that scales with the page and stands beside others in one file."""
 
+import html
 import io
 import re
 from collections.abc import Callable
@@ -38,5 +39,5 @@ def _inline(svg: str, name: str, label: str) -> str:
     """The bare element, with its size left to the page."""
     element = svg[svg.index("<svg") :]
     head, body = element[: element.index(">")], element[element.index(">") :]
-    head = re.sub(r' (width|height)="[^"]*"', "", head).replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    head = re.sub(r' (width|height)="[^"]*"', "", head).replace("<svg", f'<svg role="img" aria-label="{html.escape(label)}"', 1)
     return head + re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", body)
