@@ -75,7 +75,8 @@ class ClusterConfig:
     chain: int = 4
     """requeue=chain: how often the array is submitted."""
     signal_lead: int = 120
-    """Seconds before the time limit at which ranks are told to save; longer than a save and a step take."""
+    """Seconds before the time limit at which ranks are told to save; longer than a save and a step take. Where twice the longest save of a
+    run is more, its driver tells them that much before."""
     restarts: int = 3
     """Attempts in a row that may end without progress (no new save, shard or result) before an element is given up."""
     preflight: bool = False
