@@ -2,7 +2,7 @@
 
 - A link is never followed: it is unlinked itself, or passed over. What it points at may be anybody's.
 - A folder is removed where it carries a name of ours (`ASIDE`), a mark (`mark`), or a manifest of the kind that its writer writes, which
-  lists every file in it.
+  lists every file in it; and where it is this user's.
 - Anything else that lies where we write is refused, or kept there under another name.
 """
 
@@ -40,7 +40,11 @@ def strange(folder: str | Path, kind: str, names: Collection[str] = ()) -> str |
     if not folder.is_dir():
         return "it is no folder"
     found = _files(folder)
-    if not found or (names and set(found) <= {MANIFEST, *names}):
+    if not found:
+        return None
+    if folder.stat().st_uid != os.geteuid():
+        return "it belongs to another user"
+    if names and set(found) <= {MANIFEST, *names}:
         return None
     try:
         known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))

@@ -1,5 +1,6 @@
 """What a `data.tokens` folder is: begun with which settings, finished or not."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def refuse_others(folder: Path, settings: dict[str, Any]) -> None:
 
     Tokens cost hours and a run may be reading them, so they are never replaced by others unasked."""
     if not (folder / SETTINGS).exists():
-        if (folder / BIN).exists() and "adopt" not in settings:
+        if any(_is_foreign(folder / name, settings.get("adopt")) for name in (BIN, IDX)):
             raise UserError(
                 f"{folder} holds tokens that jobs.prepare did not write; adopt them with prepare.adopt or choose another data.tokens"
             )
@@ -41,6 +42,12 @@ def refuse_others(folder: Path, settings: dict[str, Any]) -> None:
         if before != now:
             what = "another tokenizer" if key == "tokenizer" else f"{key}={before}, now {key}={now}"
             raise UserError(f"{folder} was begun with {what}; choose another data.tokens or remove that folder")
+
+
+def _is_foreign(path: Path, adopted: str | None) -> bool:
+    """Whether there is a file that is not adopted where it lies."""
+    source = Path(f"{(adopted or '').removesuffix('.bin').removesuffix('.idx')}{path.suffix}")
+    return os.path.lexists(path) and not (adopted and source.exists() and path.exists() and path.samefile(source))
 
 
 def _strangers(folder: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """What is removed is ours, and no link is followed."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,15 @@ def test_what_a_link_points_at_stays(tmp_path):
     (ours / "inner" / "file").symlink_to(theirs / "inner" / "file")
     remove_folder(ours, "thing")
     assert [path.name for path in tmp_path.iterdir()] == ["theirs"] and (theirs / "inner" / "file").read_text() == "content"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a folder to another user")
+def test_a_folder_of_another_user_stays(tmp_path):
+    theirs = made(tmp_path / "out")
+    os.chown(theirs, 12345, -1)
+    with pytest.raises(UserError, match="it belongs to another user"):
+        remove_folder(theirs, "thing")
+    assert (theirs / "inner" / "file").exists()
 
 
 @pytest.mark.parametrize("names", [(), ("file",)])

@@ -487,13 +487,21 @@ def test_adoption(config, tmp_path):
         prepare.run(config)
 
 
-def test_tokens_of_others_are_not_overwritten(config):
+def test_tokens_of_others_are_not_overwritten(config, tmp_path):
     folder = Path(config.data.tokens)
     folder.mkdir()
     (folder / "tokens.bin").write_bytes(b"precious")
     with pytest.raises(UserError, match="did not write; adopt them with prepare.adopt"):
         prepare.run(config)
+    peer(config, tmp_path)
+    config.prepare.adopt = str(tmp_path / "peer")
+    with pytest.raises(UserError, match="did not write"):
+        prepare.run(config)
     assert (folder / "tokens.bin").read_bytes() == b"precious"
+    for name in OUTPUTS:
+        (folder / name).write_bytes((tmp_path / f"peer{name[6:]}").read_bytes())
+    config.prepare.adopt = str(folder / "tokens")  # where they lie
+    assert prepare.run(config)["documents"] == 141
 
 
 def test_a_fallback_is_loud_and_recorded(config, tmp_path, capsys):
