@@ -4,10 +4,15 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
 from common.errors import UserError
-from common.files import make_folder, put_in_place
+from common.files import atomic_file, digest, make_folder, put_in_place
 from common.progress import say
 from common.remove import aside_of, remove_aside, sweep_asides
 from conf.schema.fetch import FetchConfig
@@ -16,7 +21,8 @@ OLDEST_GLIBC = 5
 
 
 def build(config: FetchConfig, dry_run: bool = False) -> None:
-    """Fill `fetch.wheelhouse`. Packages that come as source only are built here, so those must be pure Python for another platform.
+    """Fill `fetch.wheelhouse`, with a lock file of the digests of what is there (`pip install --require-hashes`). Packages that come as
+    source only are built here, so those must be pure Python for another platform.
 
     Raises UserError with pip's own complaint."""
     lock, folder = Path(config.requirements), Path(config.wheelhouse).absolute()
@@ -41,10 +47,27 @@ def build(config: FetchConfig, dry_run: bool = False) -> None:
         remove_aside(fetched)
     _pip("download", "--dest", str(folder), *found, "--only-binary", ":all:")
     shutil.copyfile(lock, folder / lock.name)
-    wheels = list(folder.glob("*.whl"))
+    wheels = sorted(folder.glob("*.whl"))
+    hashed = folder / f"{lock.stem}.hashes{lock.suffix}"
+    with atomic_file(hashed, "w", encoding="utf-8") as file:
+        file.writelines(_with_hashes(wheels, lock))
     size = sum(wheel.stat().st_size for wheel in wheels)
     say(f"{len(wheels)} wheels, {size / 1e6:.0f} MB, in {folder}; there install with")
-    say(f"  python -m pip install --no-index --find-links {folder} -r {folder / lock.name}")
+    say(f"  python -m pip install --no-index --find-links {folder} --require-hashes -r {hashed}")
+
+
+def _with_hashes(wheels: Iterable[Path], lock: Path) -> Iterator[str]:
+    """A line a package: its version and the digests of its wheels, those of other platforms too. Of several versions (an older lock filled
+    the same folder before) that of ``lock`` counts, else the newest."""
+    found: dict[str, dict[Version, list[Path]]] = {}
+    for wheel in wheels:
+        name, version, *_ = parse_wheel_filename(wheel.name)
+        found.setdefault(name, {}).setdefault(version, []).append(wheel)
+    lines = [line.partition("#")[0].strip() for line in lock.read_text(encoding="utf-8").splitlines()]
+    asked = {canonicalize_name(one.name): one.specifier for one in (Requirement(line) for line in lines if line and line[0] != "-")}
+    for name, versions in sorted(found.items()):
+        version = max(versions, key=lambda one: (name in asked and asked[name].contains(one, prereleases=True), one))
+        yield f"{name}=={version} {' '.join(f'--hash=sha256:{digest(wheel)}' for wheel in versions[version])}\n"
 
 
 def _target(config: FetchConfig) -> list[str]:

@@ -66,10 +66,12 @@ def test_what_is_pinned_installs_from_the_folder_alone(index, tmp_path, monkeypa
         (wheels / name).write_text("do not lose")
     build(FetchConfig(wheelhouse=str(wheels), requirements=str(lock), platform="manylinux_2_28_aarch64", python="3.12"))
     assert {path.name for path in wheels.iterdir()} == {
-        "a_wheel-1.0-py3-none-any.whl", "from_source-1.0-py3-none-any.whl", "some.lock", "thesis.zip", "data.tar.gz",
+        "a_wheel-1.0-py3-none-any.whl", "from_source-1.0-py3-none-any.whl", "some.lock", "some.hashes.lock", "thesis.zip",
+        "data.tar.gz",
     }  # fmt: skip
     command = capfd.readouterr().err.strip().splitlines()[-1].split()
-    assert command == ["python", "-m", "pip", "install", "--no-index", "--find-links", str(wheels), "-r", str(wheels / "some.lock")]
+    hashes = ["--require-hashes", "-r", str(wheels / "some.hashes.lock")]
+    assert command == ["python", "-m", "pip", "install", "--no-index", "--find-links", str(wheels), *hashes]
     monkeypatch.delenv("PIP_FIND_LINKS")
     subprocess.run([sys.executable, *command[1:], "--quiet", "--target", str(tmp_path / "there")], check=True)
     assert (tmp_path / "there/from_source.py").read_text() == "name = 'from_source'"
@@ -87,3 +89,19 @@ def test_a_package_that_is_nowhere_is_one_sentence(index, tmp_path):
 def test_a_dry_run_writes_nothing(tmp_path):
     build(FetchConfig(wheelhouse=str(tmp_path / "wheels")), dry_run=True)
     assert not (tmp_path / "wheels").exists()
+
+
+def test_a_wheel_that_is_not_the_one_that_was_fetched_is_not_installed(index, tmp_path, monkeypatch, capfd):
+    lock, wheels = tmp_path / "some.lock", tmp_path / "wheels"
+    lock.write_text("a_wheel==1.0  # pinned\n\n")
+    wheels.mkdir()
+    (wheels / "a_wheel-2.0-py3-none-any.whl").write_bytes((index / "a_wheel-1.0-py3-none-any.whl").read_bytes())
+    build(FetchConfig(wheelhouse=str(wheels), requirements=str(lock)))
+    command = [sys.executable, *capfd.readouterr().err.strip().splitlines()[-1].split()[1:], "--quiet", "--target", str(tmp_path / "there")]
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    with zipfile.ZipFile(wheels / "a_wheel-1.0-py3-none-any.whl", "a") as wheel:
+        wheel.writestr("evil.py", "")
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode and "DO NOT MATCH THE HASHES" in done.stderr and not (tmp_path / "there").exists()
+    (wheels / "a_wheel-1.0-py3-none-any.whl").write_bytes((index / "a_wheel-1.0-py3-none-any.whl").read_bytes())
+    assert subprocess.run(command).returncode == 0
