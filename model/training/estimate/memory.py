@@ -112,7 +112,7 @@ def loss_bytes(config: Config, net: Anatomy, parallel: ParallelConfig, tokens: i
         return states + predicted * ((size + 4) * rows + 4 * size * net.hidden)  # logits, their softmax in fp32
     # See model/objectives/linear_cross_entropy.py: gradients of states and table come into being chunk by chunk, the table's in fp32.
     chunk, table = min(config.objective.chunk_tokens, tokens) * rows, 0 if net.added else rows * net.hidden
-    if parallel.precision == "fp32":  # the softmax takes the place of the logits
+    if _size(parallel) == 4:  # the softmax takes the place of the logits
         return states + 4 * (tokens * net.hidden + chunk + table)
     softmax = 2 + 4 + 4  # logits; their softmax in fp32, while that of the chunk before is still there
     slopes = 2 + 4 + 2  # the softmax, and the gradient of the logits that is made of it

@@ -51,7 +51,7 @@ def counted_of_a_layer(config, parallel, tokens=256):
     few, more = (kept(dataclasses.replace(config, num_layers=layers), parallel, tokens) for layers in (2, 4))
     found = (more - few) / 2 / tokens
     if parallel.recompute != "full":  # a mask of dropout is of the type of the states on a CPU, a byte on a GPU
-        found -= anatomy(config).dropouts * config.hidden_size * ((4 if parallel.precision == "fp32" else 2) - 1)
+        found -= anatomy(config).dropouts * config.hidden_size * ((2 if parallel.precision == "bf16" else 4) - 1)
     return found
 
 
