@@ -6,11 +6,12 @@ DATA ?=
 WORKERS ?= 2
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help setup setup-dev quickstart test test-slurm lint cluster cluster-down wheelhouse clean
+.PHONY: help setup setup-dev quickstart test test-long test-slurm lint cluster cluster-down wheelhouse clean
 help:
 	@echo "make quickstart            corpus, tokenizer, encoder, retrieval at every save: about 7 minutes on 2 cores"
 	@echo "make quickstart DATA=dir   the same on your own .txt .md .jsonl .parquet"
 	@echo "make test                  every test that needs no SLURM (at most 12 minutes on 2 cores)"
+	@echo "make test-long             exports as transformers 4 reads them; installs it into build/ (at most 5 minutes)"
 	@echo "make test-slurm            the others, on a SLURM cluster that they boot (at most 15 minutes)"
 	@echo "make cluster               boot a small SLURM on this machine, to try jobs on; make cluster-down stops it"
 	@echo "make wheelhouse            the packages of requirements.lock as files in wheels/, for nodes that cannot install"
@@ -46,7 +47,10 @@ lint: setup-dev
 	$(BIN)/ruff format --check .
 
 test: lint
-	$(BIN)/python -m pytest -m "not slurm" -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -m "not slurm and not long" -n $(WORKERS) --dist loadfile
+
+test-long: setup-dev
+	$(BIN)/python -m pytest -m long
 
 test-slurm: setup-dev
 	$(BIN)/python -m pytest -m slurm

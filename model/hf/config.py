@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
-from common.files import read_json
+from common.files import read_json, write_json
 from conf.schema import EncoderConfig
 from model.hf.their_config import GLOBAL, LOCAL, filled
 
+CONFIG = "config.json"
 _SAME = {
     "vocab_size": "vocab_size",
     "num_layers": "num_hidden_layers",
@@ -60,9 +61,21 @@ def to_theirs(config: EncoderConfig, special_ids: dict[str, int | None], dtype: 
     )
 
 
+def write_config(config: EncoderConfig, folder: Path, dtype: str, special_ids: dict[str, int | None]) -> None:
+    """Write config.json, which transformers 4 understands too.
+
+    It took the bases from `global_rope_theta` and `local_rope_theta` and the global layers from `global_attn_every_n_layers`, and would
+    silently fall back to ModernBERT's own where only `rope_parameters` and `layer_types` are there.
+    """
+    to_theirs(config, special_ids, dtype).save_pretrained(folder)
+    old = {"global_rope_theta": float(config.rope_theta_global), "local_rope_theta": float(config.rope_theta_local)}
+    old |= {"global_attn_every_n_layers": config.global_every, "torch_dtype": dtype}
+    write_json(folder / CONFIG, read_json(folder / CONFIG) | old)
+
+
 def to_ours(folder: Path) -> EncoderConfig:
     """Our configuration of the model in `folder`, old keys of theirs understood. Raises UserError for a model that our net cannot be."""
-    file = folder / "config.json"
+    file = folder / CONFIG
     written = read_json(file)
     if written.get("model_type") != "modernbert":
         raise UserError(f"{file} describes a model of type {written.get('model_type')!r}; only modernbert can be read")

@@ -75,11 +75,13 @@ def write_config(config: DecoderConfig, folder: Path, dtype: str, special_ids: M
     """Write config.json, which transformers 4 understands too.
 
     It took the rotations from `rope_theta`, `rope_scaling` and `partial_rotary_factor`, and would silently fall back to a base of 10,000
-    where only `rope_parameters` is there.
+    where only `rope_parameters` is there; before 4.56 it took the type of the weights from `torch_dtype`.
     """
     to_theirs(config, dtype, special_ids).save_pretrained(folder)
     rope = _rope_parameters(config)
-    old = {"rope_theta": rope.pop("rope_theta")}
+    old = {"torch_dtype": dtype, "rope_theta": rope.pop("rope_theta")}
+    if config.rope_scaling.kind == "yarn":  # where it stands for readers that let it stand above the other one
+        old[_ORIGINAL] = config.rope_scaling.original_max_positions
     if "partial_rotary_factor" in rope:
         old["partial_rotary_factor"] = rope.pop("partial_rotary_factor")
     old["rope_scaling"] = rope if config.rope_scaling.kind != "none" else None

@@ -39,7 +39,7 @@ def export_modernbert(
         return
     folder = make_folder(folder)
     ids = copy_tokenizer(Path(tokenizer_folder), folder, config.max_positions) if tokenizer_folder else {}
-    configs.to_theirs(config, ids, dtype).save_pretrained(folder)
+    configs.write_config(config, folder, dtype, ids)
     write_tensors(tensors, folder, shard_bytes)
     write_modules(folder, config.hidden_size, config.max_positions)
 

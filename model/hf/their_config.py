@@ -57,6 +57,8 @@ def filled(written: dict[str, Any], file: Path) -> SimpleNamespace:
     found = defaults | {key: value for key, value in written.items() if key in defaults}
     if "head_dim" in written and written["head_dim"] is None and defaults["head_dim"] is not None:
         raise _wrong(family, "head_dim", None, file)
+    if family == "modernbert" and found["local_rope_theta"] is None:  # an old spelling: the base of the global layers
+        found["local_rope_theta"] = found["global_rope_theta"]
     for key, value in found.items():
         _check(family, key, value, defaults[key], file)
     theirs = SimpleNamespace(**found)
@@ -106,7 +108,7 @@ def _of_kind(theirs: SimpleNamespace, kind: str, theta: float) -> dict[str, Any]
 
 
 def _rotations(theirs: SimpleNamespace, original: int | None, file: Path) -> dict[str, Any]:
-    """Rotations of all layers; ``original``: length of the pre-training where it stands beside them."""
+    """Rotations of all layers; ``original``: length of the pre-training where it stands beside them, which comes first."""
     own = dict(theirs.rope_scaling or theirs.rope_parameters or {})
     if nested := [key for key, value in own.items() if isinstance(value, dict)]:
         raise UserError(f"{file} has rotations of its own for {nested[0]}; only rotations that all layers share can be read")
@@ -114,5 +116,5 @@ def _rotations(theirs: SimpleNamespace, original: int | None, file: Path) -> dic
     if theirs.partial_rotary_factor is not None:
         own.setdefault("partial_rotary_factor", theirs.partial_rotary_factor)
     if own["rope_type"] in _SCALED:
-        own.setdefault(_ORIGINAL, original or theirs.max_position_embeddings)
+        own[_ORIGINAL] = original or own.get(_ORIGINAL) or theirs.max_position_embeddings
     return own

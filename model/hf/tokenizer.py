@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from common.errors import UserError
 from common.files import read_json, write_json
@@ -28,11 +29,21 @@ def copy_tokenizer(source: Path, folder: Path, max_positions: int, roles: Sequen
             shutil.copyfile(source / name, folder / name)
     settings = read_json(source / SETTINGS) if (source / SETTINGS).is_file() else {"tokenizer_class": "PreTrainedTokenizerFast"}
     settings.pop("auto_map", None)  # code of another's folder, which a tokenizer.json does without
-    write_json(folder / SETTINGS, {**settings, "model_max_length": max_positions})
+    write_json(folder / SETTINGS, {**_for_all_versions(settings), "model_max_length": max_positions})
     named = (read_json(source / SPECIAL) if (source / SPECIAL).is_file() else {}) | settings
     ids = _ids(read_json(source / FILES[0]))
     found = {name: ids.get(_content(named.get(f"{name}_token"))) for name in {*roles, *_STANDS_FOR.values()}}
     return {name: found[name] if found[name] is not None else found.get(_STANDS_FOR.get(name, name)) for name in roles}
+
+
+def _for_all_versions(settings: dict[str, Any]) -> dict[str, Any]:
+    """tokenizer_config.json as transformers 4 reads it too: 5 has another name for the class, and for a list of special tokens."""
+    settings = dict(settings)
+    if settings.get("tokenizer_class") == "TokenizersBackend":
+        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    if isinstance(settings.get("extra_special_tokens"), list):
+        settings.setdefault("additional_special_tokens", settings.pop("extra_special_tokens"))
+    return settings
 
 
 def write_generation(folder: Path, ids: Mapping[str, int | None], source: Path | None) -> None:
