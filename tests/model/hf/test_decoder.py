@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from common.errors import UserError
 from conf.schema import LoraConfig, ParallelConfig
+from conf.schema.model import RopeScalingConfig
 from model.hf.decoder import export_decoder, load_weights
 from model.hf.decoder_weights import names, shapes, to_theirs
 from model.hf.folder import load_net
@@ -140,7 +141,8 @@ def test_bf16_keeps_its_precision(qwen, tmp_path):
     net = build_decoder(qwen, ParallelConfig(precision="bf16"))
     export_decoder(net, qwen, tmp_path)
     assert {tensor.dtype for tensor in tensors(tmp_path).values()} == {torch.bfloat16}
-    assert json.loads((tmp_path / "config.json").read_text())["dtype"] == "bfloat16"
+    written = json.loads((tmp_path / "config.json").read_text())
+    assert written["dtype"] == written["torch_dtype"] == "bfloat16"
     _, again = load_net(tmp_path)
     assert all(torch.equal(a.float(), b) for a, b in zip(net.parameters(), again.parameters(), strict=True))
 
@@ -191,3 +193,22 @@ def test_a_net_that_is_not_tied_as_its_configuration_says_is_refused(qwen, rando
     with pytest.raises(UserError, match=r"model.tie_embeddings=True is not what the net was built with"):
         export_decoder(untied, qwen, tmp_path / "hf")
     assert not (tmp_path / "hf").exists()
+
+
+@pytest.mark.parametrize("kind", ["yarn", "llama3"])
+@pytest.mark.parametrize("inside", [True, False], ids=["in both places", "at the top"])
+def test_the_length_before_stretching_may_stand_at_the_top_of_config_json(kind, inside, qwen, random_decoder, causal_lm, tmp_path):
+    """transformers lets it stand above the one in the rotations."""
+    config = dataclasses.replace(qwen, rope_scaling=RopeScalingConfig(kind=kind, factor=4.0, original_max_positions=64))
+    export_decoder(random_decoder(config), config, tmp_path)
+    written = json.loads((tmp_path / "config.json").read_text())
+    assert written.get("original_max_position_embeddings") == (64 if kind == "yarn" else None)
+    written["original_max_position_embeddings"] = 32
+    for rope in (written["rope_parameters"], written["rope_scaling"]):
+        rope["original_max_position_embeddings"] = 128
+        if not inside:
+            del rope["original_max_position_embeddings"]
+    (tmp_path / "config.json").write_text(json.dumps(written))
+    found, net = load_net(tmp_path)
+    assert found.rope_scaling.original_max_positions == 32
+    assert error(their_logits(causal_lm(tmp_path)), logits(net.eval())) <= TOLERANCE

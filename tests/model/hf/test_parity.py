@@ -208,3 +208,27 @@ def test_logits_of_a_folder_with_the_old_keys(both, theirs, tmp_path, config, ra
     read, again = load_modernbert(tmp_path)
     assert read == dataclasses.replace(config, attention_out_dropout=0.0)
     assert error(*both(again.eval(), theirs(tmp_path), documents([300, 20]))) <= TOLERANCE
+
+
+OLD = ("global_attn_every_n_layers", "global_rope_theta", "local_rope_theta")
+
+
+@pytest.mark.parametrize("local", [5_000.0, None], ids=["two bases", "one base"])
+@pytest.mark.parametrize("period, layers", [(2, 5), (3, 4), (5, 7)])
+@torch.no_grad()
+def test_old_keys_are_written_and_are_enough(period, layers, local, tmp_path, config, randomised):
+    """As transformers 4 writes and reads them; it took a local base of null for the global one."""
+    import json
+
+    bases = {"rope_theta_global": 80_000.0, "rope_theta_local": local or 80_000.0}
+    config = dataclasses.replace(config, global_every=period, num_layers=layers, **bases)
+    model = randomised(config)
+    export_modernbert(model, config, tmp_path)
+    written = json.loads((tmp_path / "config.json").read_text())
+    assert [written[key] for key in OLD] == [period, 80_000.0, bases["rope_theta_local"]] and written["torch_dtype"] == "float32"
+    old = {key: value for key, value in written.items() if key not in ("layer_types", "rope_parameters", "dtype")}
+    (tmp_path / "config.json").write_text(json.dumps(old | {"local_rope_theta": local}))
+    read, again = load_modernbert(tmp_path)
+    assert read == config
+    pack = Pack.from_documents(documents([300, 20]))
+    assert torch.equal(again.eval()(pack), model(pack))

@@ -121,6 +121,15 @@ def test_parents_are_named_by_where_they_are(make_model, draw, tmp_path, monkeyp
     assert [parent["folder"] for parent in manifest["parents"]] == [str((tmp_path / name).resolve()) for name in ("m0", "m1")]
 
 
+def test_keys_for_older_readers_make_no_other_net(make_model, draw, tmp_path):
+    """A run may have saves of before and after they came to be written."""
+    old, new = make_model("old", draw(0)), make_model("new", draw(1), torch_dtype="float32", global_rope_theta=1e4)
+    combine([model_in(old), model_in(new)], uniform(2), tmp_path / "out")
+    other = make_model("other", draw(1), torch_dtype="bfloat16")
+    with pytest.raises(UserError, match="differ in torch_dtype"):
+        combine([model_in(new), model_in(other)], uniform(2), tmp_path / "none")
+
+
 def refuse(make_model, tmp_path, match: str, first: dict[str, torch.Tensor], last: dict[str, torch.Tensor], **other) -> None:
     first, last = make_model("first", first), make_model("last", last, **other)
     with pytest.raises(UserError, match=match):
