@@ -109,8 +109,8 @@ def _other_tokenizer(one: Model, other: Model) -> str | None:
 
 
 def _net_difference(one: Path, other: Path) -> str | None:
-    """The first key in which two nets differ. Of those that can be trained here it is the shape that counts, and not how a version of
-    transformers spelt it."""
+    """The first key in which two nets differ. Of those that can be trained here it is the shape that counts, and the type of the weights,
+    and not how a version of transformers spelt them."""
     known = [{key: value for key, value in read_json(folder / CONFIG).items() if key not in MEANINGLESS} for folder in (one, other)]
     if (key := _difference(*known)) is None:
         return None
@@ -118,6 +118,9 @@ def _net_difference(one: Path, other: Path) -> str | None:
         shapes = [asdict(read_model(folder)) for folder in (one, other)]
     except UserError:  # a net of another kind, or one that differs from those here
         return key
+    types = [config.get("dtype") or config.get("torch_dtype") for config in known]
+    if all(types) and types[0] != types[1]:
+        return "dtype" if any("dtype" in config for config in known) else "torch_dtype"
     return _difference(*({key: value for key, value in shape.items() if key not in TRAINING} for shape in shapes))
 
 

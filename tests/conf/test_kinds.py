@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import UserError
-from conf.schema import Config
+from jobs.cli import compose, to_config
 from model.training.run import CONFIG, load_config
 from slurm.submission import Point, freeze
 
@@ -11,7 +11,8 @@ from slurm.submission import Point, freeze
 @pytest.mark.parametrize("value", ["${oc.env:MY_SECRET}", "a-${name}", "${oc.create:{a: 1}}"])
 def test_a_frozen_configuration_with_an_interpolation_is_refused(tmp_path, monkeypatch, value):
     monkeypatch.setenv("MY_SECRET", "geheim")
-    submission = freeze("train", [Point(Config(runs_dir=str(tmp_path), name="mine"), str(tmp_path / "mine"))], tmp_path, "python")
+    config = to_config(compose("train", [f"runs_dir={tmp_path}", "name=mine"]))
+    submission = freeze("train", [Point(config, str(tmp_path / "mine"))], tmp_path, "python")
     assert submission.config(0).name == "mine"
     file = submission.folder / submission.points[0]["config"]
     file.write_text(file.read_text().replace("name: mine", f"name: '{value}'", 1))

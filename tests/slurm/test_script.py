@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from common.errors import UserError
 from conf.schema import ClusterConfig, Config, ContainerConfig
@@ -12,7 +13,7 @@ from slurm.submission import Point, Submission, freeze
 
 
 def submission(folder: Path, **cluster) -> Submission:
-    config = Config(runs_dir=str(folder), cluster=ClusterConfig(kind="slurm", **cluster))
+    config = OmegaConf.to_object(OmegaConf.structured(Config(runs_dir=str(folder), cluster=ClusterConfig(kind="slurm", **cluster))))
     frozen = freeze("train", [Point(config, "runs/a", "seed=1"), Point(config, "runs/b", "seed=2")], folder / "code", "/venv/bin/python")
     return Submission.read(frozen.folder)
 
