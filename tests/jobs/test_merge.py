@@ -224,7 +224,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_choice(merge_config, run_fo
     import yaml
     from omegaconf import OmegaConf
 
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(OmegaConf.to_container(OmegaConf.structured(merge_config))))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(OmegaConf.to_container(OmegaConf.structured(merge_config), resolve=True)))
     command = [sys.executable, "-c", KILLED, str(tmp_path / "config.yaml"), "4"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(command, env=environment, timeout=120, capture_output=True, text=True)
