@@ -211,8 +211,10 @@ def test_one_tensor_of_each_model_is_in_memory(tmp_path, make_model, monkeypatch
         model_in(make_model(f"m{place}", {f"t{number:02}": torch.full((size // 4,), float(place)) for number in range(16)}, 20 << 20))
         for place in range(3)
     ]
-    # Freed tensors go back to the system at once; else what malloc keeps of them, by what ran before in this process, is counted too.
-    assert ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
+    # What malloc keeps of tensors that were freed, before or meanwhile, would hide some of these or count beside them: give it back.
+    malloc = ctypes.CDLL(None)
+    assert malloc.mallopt(M_MMAP_THRESHOLD, 1 << 20)
+    malloc.malloc_trim(0)
     seen, before = [], anonymous()
     append = average._append
     monkeypatch.setattr(average, "_append", lambda file, tensor: (append(file, tensor), seen.append(anonymous() - before)))
