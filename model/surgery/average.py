@@ -117,6 +117,7 @@ def _combined(name: str, readers: Sequence[TensorReader], weights: Sequence[floa
     total = None
     for reader, weight in zip(readers, weights, strict=True):
         own = reader.where[name][1].get_tensor(name)
+        dtype = own.dtype
         if not own.is_floating_point():
             if total is not None and not torch.equal(own, total):
                 raise UserError(f"{reader.folder} has other whole numbers in {name} than {readers[0].folder}; leave one of them out")
@@ -126,4 +127,5 @@ def _combined(name: str, readers: Sequence[TensorReader], weights: Sequence[floa
         if not bool(part.isfinite().all()):
             raise UserError(f"{reader.folder} has values in {name} that are not finite; its training diverged, so leave it out")
         total = part * weight if total is None else total.add_(part, alpha=weight)
-    return total.to(own.dtype)
+        del own, part  # before the next is read
+    return total.to(dtype)

@@ -1,6 +1,5 @@
 """Averages against torch's own averaged models; what must be refused; what is left when a merge is killed."""
 
-import ctypes
 import json
 import os
 import signal
@@ -15,7 +14,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from common import manifest as manifests
 from common.errors import UserError
 from model.hf.tensors import TensorReader
-from model.surgery import average
 from model.surgery.average import combine, exponential, uniform
 from model.surgery.inputs import model_in
 
@@ -196,30 +194,36 @@ def test_folders_that_are_no_models(make_model, draw, tmp_path):
         model_in(folder)
 
 
-M_MMAP_THRESHOLD = -3  # in glibc's malloc.h
+MEASURED = """
+import sys
+from model.surgery import average
+from model.surgery.inputs import model_in
+
+def anonymous():
+    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("RssAnon"))
+
+models, weights = [model_in(folder) for folder in sys.argv[2:]], average.uniform(len(sys.argv) - 2)
+average.combine(models, weights, sys.argv[1] + "/first")  # what is loaded once, whatever the size
+append, seen, before = average._append, [], anonymous()
+average._append = lambda file, tensor: (append(file, tensor), seen.append(anonymous() - before))
+average.combine(models, weights, sys.argv[1] + "/out")
+print(len(seen), max(seen))
+"""
 
 
-def test_one_tensor_of_each_model_is_in_memory(tmp_path, make_model, monkeypatch):
-    """Anonymous memory while 3 models of 16 tensors of 4 MB are averaged: a few tensors, not the models."""
-
-    def anonymous() -> int:
-        status = Path("/proc/self/status").read_text()
-        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("RssAnon"))
-
+def test_one_tensor_of_each_model_is_in_memory(tmp_path, make_model):
+    """Anonymous memory while 3 models of 16 tensors of 4 MB are averaged: a few tensors, not the models. In a process of its own, whose
+    malloc keeps nothing large that was freed."""
     size = 4 << 20
-    models = [
-        model_in(make_model(f"m{place}", {f"t{number:02}": torch.full((size // 4,), float(place)) for number in range(16)}, 20 << 20))
+    folders = [
+        make_model(f"m{place}", {f"t{number:02}": torch.full((size // 4,), float(place)) for number in range(16)}, 20 << 20)
         for place in range(3)
     ]
-    # What malloc keeps of tensors that were freed, before or meanwhile, would hide some of these or count beside them: give it back.
-    malloc = ctypes.CDLL(None)
-    assert malloc.mallopt(M_MMAP_THRESHOLD, 1 << 20)
-    malloc.malloc_trim(0)
-    seen, before = [], anonymous()
-    append = average._append
-    monkeypatch.setattr(average, "_append", lambda file, tensor: (append(file, tensor), seen.append(anonymous() - before)))
-    combine(models, uniform(3), tmp_path / "out")
-    assert len(seen) == 16 and max(seen) < 4 * size
+    command = [sys.executable, "-c", MEASURED, str(tmp_path), *map(str, folders)]
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "OMP_NUM_THREADS": "1"}
+    told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    count, most = map(int, told.split())
+    assert count == 16 and most < 4 * size
     assert all((value == 1.0).all() for value in tensors_of(tmp_path / "out").values())
 
 
