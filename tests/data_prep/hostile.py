@@ -15,6 +15,7 @@ from tokenizers import Regex, pre_tokenizers
 import common
 import data_prep
 import slurm
+from common.reading.formats import FORMATS
 from conf.schema import Config
 from conf.schema.duplicates import DuplicatesConfig
 from data_prep.cleaning.steps import STEPS
@@ -33,7 +34,6 @@ from data_prep.quality.features import features
 from data_prep.quality.vocabulary import Vocabulary
 from data_prep.quickstart.gather import cut as parts_of
 from data_prep.quickstart.pairs import text_pairs, without_names
-from data_prep.sources.inputs import FORMATS
 from data_prep.sources.readers import READERS, BadDocuments, Form, read_documents
 from data_prep.text.batch import Batch
 from data_prep.text.language import FOLDER, load_language
