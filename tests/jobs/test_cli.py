@@ -123,7 +123,7 @@ def test_paths_are_printed_whole_and_cannot_steer_the_terminal(tmp_path):
     ended = job("prepare", f"data.inputs=['{tmp_path}/[bold]x[/bold] \x1b[31m']", tokenizer, cwd=tmp_path)
     assert ended.returncode == 2 and f"{tmp_path}/[bold]x[/bold] \ufffd[31m" in ended.stderr and "\x1b" not in ended.stderr
     folder = tmp_path / "[bold]in[/bold]"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     (folder / "a.jsonl").write_text('{"text": "a"}\n')
     told = job("prepare", f"data.inputs=['{folder}']", tokenizer, f"data.tokens={tmp_path}/out", "dry_run=true", cwd=tmp_path)
     assert told.returncode == 0 and "[bold]in[/bold]" in "".join(told.stdout.split()), told.stderr
