@@ -9,6 +9,7 @@ loaded once before it appears under its name.
 """
 
 import shutil
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,7 +17,7 @@ import yaml
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import atomic_folder, digest_of, read_json, write_json
+from common.files import atomic_folder, digest_of, read_json
 from common.progress import say
 from common.remove import refuse_strange
 from common.tokenizer import FILE
@@ -25,8 +26,6 @@ from jobs.cli import main
 from model.training.saves import PROBE, Save, read_save, verify
 
 KIND = "export"
-WITHOUT_CODE = ("config.json", "tokenizer_config.json")
-"""Files that may name Python code of the folder (`auto_map`); what is exported needs none."""
 
 
 def run(config: Config) -> Path:
@@ -107,20 +106,25 @@ def _write_model(config: Config, save: Save, folder: Path) -> None:
 
 
 def _copy_half(save: Save, folder: Path) -> None:
-    """The files of hf/ that the manifest of ``save`` lists: no link, no code, and a config.json that names none. Raises UserError for a
-    listed file that lies elsewhere."""
+    """The files of hf/ that the manifest of ``save`` lists and such a half consists of: no link, no code, and no configuration that names
+    any. Raises UserError for a listed file that lies elsewhere."""
+    from model.hf.carried import remove_code
+    from model.hf.sentence_transformers import FILES as MODULES
+    from model.hf.tensors import CONFIG, INDEX
+    from model.hf.tokenizer import FILES, GENERATION, SETTINGS
+
+    kept = (*FILES, SETTINGS, GENERATION, CONFIG, INDEX, *MODULES)  # and weights
     for name in save.manifest["files"]:
         path, file = PurePosixPath(name), save.folder / name
-        if path.parts[0] != "hf" or path.suffix == ".py":
+        inner = name.removeprefix("hf/")
+        if path.parts[0] != "hf" or not (inner in kept or fnmatch(inner, "model*.safetensors")):
             continue
         if ".." in path.parts or any(part.is_symlink() for part in (file, *file.parents[: len(path.parts) - 1])):
             raise UserError(f"{file} is a link, or lies outside of the save; only files that the save itself holds are exported")
-        target = folder.joinpath(*path.parts[1:])
+        target = folder / inner
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
-    for name in WITHOUT_CODE:
-        if (folder / name).is_file() and "auto_map" in (settings := read_json(folder / name)):
-            write_json(folder / name, {key: value for key, value in settings.items() if key != "auto_map"})
+    remove_code(folder)
 
 
 def _load(folder: Path) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 from common.files import make_folder, write_json
 
 POOLING = "1_Pooling"
+FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", f"{POOLING}/config.json")
 
 
 def write_modules(folder: Path, hidden_size: int, max_positions: int) -> None:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from shutil import copyfile
 from typing import Any, BinaryIO
 
 import torch
@@ -12,6 +11,7 @@ import torch
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_folder, digest_of, make_folder
+from model.hf.carried import carry, remove_code
 from model.hf.tensors import TensorReader, weight_files
 from model.surgery.inputs import Model, check_alike, check_whole, read_files
 
@@ -65,7 +65,8 @@ def combine(models: Sequence[Model], weights: Sequence[float], output: str | Pat
                 if file in with_weights:
                     _write(file, target, readers, weights)
                 else:
-                    copyfile(file, target)
+                    carry(file, target, last)
+            remove_code(aside)
             known = {"parents": identity(models, weights), **facts, "files": manifests.digests(aside)}
             manifests.write(aside, manifests.describe(KIND, **known))
     return manifests.read(output)

@@ -11,6 +11,7 @@ from common.progress import say
 from common.same_tokenizer import difference
 from common.tokenizer import FILE
 from conf.schema import Config
+from model.hf.tokenizer import check_tokenizer_files
 from model.training.phase import MAIN, Phase
 from model.training.run import CONFIG, read_config
 from model.training.saves import Save, list_saves, read_save
@@ -50,12 +51,14 @@ def _candidates(run: Path) -> Iterator[Path]:
 
 def check_tokenizers(config: Config, phases: Sequence[Phase], begun: bool, coming: Callable[[str], bool] = lambda path: False) -> None:
     """Raise UserError where prepared tokens (of a phase, or held out) were not made with `data.tokenizer`, or where the net that the run
-    starts from (not once it has ``begun``) was trained with another tokenizer, and `train.allow_other_tokenizer` is not set.
+    starts from (not once it has ``begun``) was trained with another tokenizer, and `train.allow_other_tokenizer` is not set; or where
+    `data.tokenizer` could not be copied to saves.
 
     What is not there yet, or ``coming`` by other jobs, is passed over."""
     tokenizer = Path(config.data.tokenizer)
     if not (tokenizer / FILE).is_file():
         return
+    check_tokenizer_files(tokenizer)
     for key, folder in _tokens(config, phases).items():
         known = manifests.read(folder) if (folder / manifests.NAME).is_file() and not coming(str(folder)) else {}
         if "tokenizer" in known:

@@ -267,6 +267,35 @@ def test_only_what_the_manifest_lists_is_exported_and_no_code(sweep_config, run_
     assert "auto_map" not in json.loads((output / "config.json").read_text())
 
 
+def _rewritten(save: Path, **changed: bytes | str) -> None:
+    """The manifest of a save lists its files as they are now, and ``changed`` (name in hf/: content) with them, as a stranger could."""
+    for name, content in changed.items():
+        (save / "hf" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    manifests.write(save, manifests.read(save) | {"files": manifests.digests(save)})
+
+
+@pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
+def test_a_kernel_or_a_pickle_of_a_stranger_is_not_exported(sweep_config, run_folder, key):
+    save = run_folder / "checkpoints" / "step_0000020"
+    before = json.loads((save / "hf" / "config.json").read_text())
+    _rewritten(save, **{"config.json": json.dumps(before | {key: "somebody/kernel"}), "weights.pkl": b"cos\nsystem\n", "notes.txt": "x"})
+    sweep_config.export.save = str(save)
+    output = job(sweep_config)
+    assert json.loads((output / "config.json").read_text()) == before
+    assert not (output / "weights.pkl").exists() and not (output / "notes.txt").exists()
+
+
+def test_modules_of_a_stranger_are_refused(sweep_config, run_folder):
+    save = run_folder / "checkpoints" / "step_0000020"
+    modules = json.loads((save / "hf" / "modules.json").read_text())
+    modules[1] |= {"type": "joblib.numpy_pickle", "path": "1_Pooling"}  # whose load(path) opens a pickle
+    _rewritten(save, **{"modules.json": json.dumps(modules)})
+    sweep_config.export.save = str(save)
+    with pytest.raises(UserError, match=r"asks for joblib.numpy_pickle, which is no module of sentence-transformers"):
+        job(sweep_config)
+    assert not Path(sweep_config.export.output).exists()
+
+
 def test_a_save_whose_files_are_links_is_refused(sweep_config, run_folder, tmp_path):
     sweep(sweep_config)
     half = read_save(sweep_config.export.save).folder / "hf"

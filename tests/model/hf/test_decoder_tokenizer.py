@@ -65,3 +65,22 @@ def test_it_writes_text(tokenizer_folder, qwen, random_decoder, causal_lm, tmp_p
 def test_a_missing_tokenizer_is_named(qwen, random_decoder, tmp_path):
     with pytest.raises(UserError, match=r"nowhere/tokenizer.json does not exist; name the folder that jobs.tokenizer wrote"):
         export_decoder(random_decoder(qwen), qwen, tmp_path / "hf", tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["merges.txt", "generation_config.json", "tokenizer_config.json"])
+def test_a_link_to_somebodys_file_is_not_copied(source, qwen, random_decoder, tmp_path, name):
+    (tmp_path / "secret").write_text('{"auths": "geheim"}')
+    (source / name).unlink(missing_ok=True)
+    (source / name).symlink_to(tmp_path / "secret")
+    with pytest.raises(UserError, match=rf"{name} is a link that leads out of its folder, to .*secret"):
+        export_decoder(random_decoder(qwen), qwen, tmp_path / "hf", source)
+
+
+def test_the_cache_of_the_hub_is_made_of_links(source, qwen, random_decoder, tmp_path):
+    blobs, snapshot = tmp_path / "models--a--b" / "blobs", tmp_path / "models--a--b" / "snapshots" / "0123"
+    snapshot.mkdir(parents=True)
+    source.rename(blobs)
+    for file in blobs.iterdir():
+        (snapshot / file.name).symlink_to(f"../../blobs/{file.name}")
+    export_decoder(random_decoder(qwen), qwen, tmp_path / "hf", snapshot)
+    assert (tmp_path / "hf" / "merges.txt").read_bytes() == (blobs / "merges.txt").read_bytes()

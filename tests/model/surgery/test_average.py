@@ -254,3 +254,24 @@ def test_killed_in_the_middle_leaves_nothing_that_looks_whole(make_model, draw, 
     before = manifests.digests(output)
     ended = subprocess.run([sys.executable, "-c", KILLED, *map(str, folders), str(output), "3"], env=environment, timeout=120)
     assert ended.returncode == -signal.SIGKILL and manifests.digests(output) == before
+
+
+def test_what_a_stranger_put_beside_the_weights_is_not_handed_on(make_model, draw, tmp_path):
+    models = [make_model(f"m{place}", draw(place)) for place in range(2)]
+    before = json.loads((models[1] / "config.json").read_text())
+    for model in models:
+        (model / "config.json").write_text(
+            json.dumps(before | {"auto_map": {"AutoModel": "x.Y"}, "_attn_implementation": "somebody/kernel"})
+        )
+    (tmp_path / "secret").write_text("geheim")
+    (models[1] / "notes.txt").symlink_to(tmp_path / "secret")
+    with pytest.raises(UserError, match=r"notes.txt is a link that leads out of its folder"):
+        combine([model_in(model) for model in models], uniform(2), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (models[1] / "notes.txt").unlink()
+    (models[1] / "notes.txt").symlink_to("config.json")
+    combine([model_in(model) for model in models], uniform(2), tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "config.json").read_text()) == before
+    (models[1] / "modules.json").write_text(json.dumps([{"idx": 0, "name": "0", "path": "", "type": "joblib.numpy_pickle"}]))
+    with pytest.raises(UserError, match="no module of sentence-transformers"):
+        combine([model_in(model) for model in models], uniform(2), tmp_path / "again")

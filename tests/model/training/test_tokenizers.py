@@ -131,3 +131,13 @@ def test_a_resume_save_is_exported_with_the_tokenizer_it_was_trained_with(first,
     with pytest.raises(UserError, match=r"the tokenizer that .* was trained with is no longer in .*; restore the tokenizer.json there"):
         export.run(config)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_tokenizer_that_no_save_may_copy_is_refused_at_the_start(config, tmp_path):
+    shutil.copytree(config.data.tokenizer, tmp_path / "tokenizer")
+    (tmp_path / "secret").write_text("geheim")
+    (tmp_path / "tokenizer" / "merges.txt").symlink_to(tmp_path / "secret")
+    config.data = dataclasses.replace(config.data, tokenizer=str(tmp_path / "tokenizer"))
+    with pytest.raises(UserError, match=r"merges.txt is a link that leads out of its folder"):
+        train.run(config)
+    assert not Path(config.run_dir).exists()
