@@ -6,9 +6,9 @@
 - Anything else that lies where we write is refused, or kept there under another name.
 """
 
-import glob
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Collection
@@ -97,10 +97,12 @@ def remove_aside(path: str | Path, ignore_errors: bool = False) -> None:
 
 
 def sweep_asides(folder: str | Path, name: str = "") -> None:
-    """Remove what killed processes left half-written in ``folder``, with ``name`` of that one artefact only. Call it only where one process
-    writes."""
-    for path in Path(folder).glob(f"{ASIDE}{glob.escape(name)}{'-' if name else ''}*"):
-        remove_aside(path)
+    """Remove what killed processes of this user left half-written in ``folder``, with ``name`` of that one artefact only (`aside_of`). Call
+    it only where one process writes."""
+    ours = re.compile(rf"{re.escape(ASIDE + name)}-\d+-[0-9a-f]{{8}}" if name else rf"{re.escape(ASIDE)}.*")
+    for path in Path(folder).glob(f"{ASIDE}*"):
+        if ours.fullmatch(path.name) and path.lstat().st_uid == os.geteuid():
+            remove_aside(path)
 
 
 def remove_folder(folder: str | Path, kind: str) -> None:

@@ -8,7 +8,18 @@ import pytest
 from common import manifest
 from common.errors import UserError
 from common.files import write_json
-from common.remove import ASIDE, mark, remove_aside, remove_file, remove_files, remove_folder, remove_marked, strange, sweep_asides
+from common.remove import (
+    ASIDE,
+    aside_of,
+    mark,
+    remove_aside,
+    remove_file,
+    remove_files,
+    remove_folder,
+    remove_marked,
+    strange,
+    sweep_asides,
+)
 
 
 def made(folder: Path, kind: str = "thing") -> Path:
@@ -89,11 +100,23 @@ def test_asides_are_swept_and_nothing_else(tmp_path):
 
 
 def test_asides_of_one_artefact(tmp_path):
-    for name in ("out-1-ab", "output-1-ab", "other-1-ab", "o[u]t-1-ab"):
-        (tmp_path / f"{ASIDE}{name}").mkdir()
+    kept = [aside_of(tmp_path / name) for name in ("output", "other", "out-2", "out-1-0123abcd")]
+    for aside in (*kept, *(aside_of(tmp_path / name) for name in ("out", "o[u]t"))):
+        aside.mkdir()
     sweep_asides(tmp_path, "out")
     sweep_asides(tmp_path, "o[u]t")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{ASIDE}other-1-ab", f"{ASIDE}output-1-ab"]
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a folder to another user")
+@pytest.mark.parametrize("name", ["", "out"])
+def test_asides_of_another_user_stay(tmp_path, name):
+    theirs = aside_of(tmp_path / "out")
+    theirs.mkdir()
+    (theirs / "file").write_text("half")
+    os.chown(theirs, 12345, -1)
+    sweep_asides(tmp_path, name)
+    assert (theirs / "file").exists()
 
 
 def test_a_work_folder_is_removed_where_it_is_marked(tmp_path):
