@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from common.errors import UserError
 from common.progress import say
 from common.remove import aside_of, move_away, refuse_strange, remove_aside, set_aside, strange
+
+LARGEST_JSON = 1 << 30
 
 
 def digest(path: str | Path, algorithm: str = "sha256") -> str:
@@ -115,12 +118,16 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read JSON. Raises UserError naming the file when it is absent or broken."""
+    """Read JSON. Raises UserError naming the file when it is absent or broken, or one that only another can have put there: no plain file
+    (reading a pipe or a device need never end), or one far larger than any of ours."""
     try:
+        found = Path(path).stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_JSON:
+            raise ValueError("it is no plain file" if found.st_size <= LARGEST_JSON else f"it has more than {LARGEST_JSON} bytes")
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON ({error}); remove it and run the job that wrote it again") from error
 
 

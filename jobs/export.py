@@ -13,12 +13,11 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_folder, digest_of, read_json
 from common.progress import say
+from common.read_yaml import read_yaml
 from common.remove import refuse_strange
 from common.tokenizer import FILE
 from conf.schema import Config, DecoderConfig
@@ -94,7 +93,7 @@ def _write_model(config: Config, save: Save, folder: Path) -> None:
 
     parallel = config.parallel.on(bf16=False)  # whatever the device: what is written must not depend on it
     start(parallel, config.seed)
-    frozen = yaml.safe_load((_run_folder(save) / "config.yaml").read_text(encoding="utf-8"))
+    frozen = read_yaml(_run_folder(save) / "config.yaml")
     if (tokenizer := tokenizer_of_save(save)) is None:
         raise UserError(
             f"the tokenizer that {save.folder} was trained with is no longer in {frozen['data']['tokenizer']}; restore the {FILE} there"

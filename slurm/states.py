@@ -196,6 +196,6 @@ def log_of(submission: Submission, index: int, record: dict[str, Any]) -> Path |
     if not record["attempts"]:
         return None
     last = record["attempts"][-1]
-    rank = submission.log_file(index, last["job_id"], last["number"], str(last["first_dead_rank"] or 0))
+    rank = submission.log_file(index, last["job_id"], last["number"], str(last.get("first_dead_rank") or 0))
     batch = submission.folder / "logs" / f"{last['job_id']}.batch.log"
     return next((file for file in (rank, batch) if os.path.isfile(file)), None)

@@ -31,7 +31,13 @@ from slurm.ownership import foreign, shut, tree
 from slurm.snapshot import altered
 
 FOLDER = "submissions"
-KEYS = {"job", "name", "created", "snapshot", "workdir", "python", "cluster", "points", "after"}
+KEYS = {
+    "job": str, "name": str, "created": str, "snapshot": str, "workdir": str, "python": str, "cluster": dict, "points": list, "after": list,
+}  # fmt: skip
+"""Keys of records, and the types of their values. Whoever may write to a shared runs_dir may have written them."""
+POINT = {"index": int, "config": str, "home": str, "label": str, "logs": str}
+ARRAY, ASKED = {"job_id": str, "first": int, "count": int}, {"first": int, "count": int, "time": float | int}
+ELEMENT, ATTEMPT = {"state": str, "attempts": list}, {"number": int, "job_id": str}
 RUNNING, REQUEUED, FINISHED, FAILED, SUPERSEDED = "running", "requeued", "finished", "failed", "superseded"
 
 
@@ -84,7 +90,7 @@ class Submission:
         """The submission in ``folder``. Raises UserError where there is none, or it cannot be read."""
         file = Path(folder) / "submission.json"
         manifest = _read(file)
-        if not isinstance(manifest, dict) or not manifest.keys() >= KEYS:
+        if not _is_manifest(manifest):
             raise UserError(f"{file} is not the record of a submission; remove its folder")
         return cls(Path(folder), manifest)
 
@@ -106,18 +112,21 @@ class Submission:
     @property
     def arrays(self) -> list[Array]:
         """What was queued; empty where nothing was (yet). Raises UserError where the record of it is damaged."""
-        return [Array(**array) for array in self._jobs["arrays"]]
+        return [Array(**{key: array[key] for key in ARRAY}) for array in self._jobs["arrays"]]
 
     @property
     def asked(self) -> Asked | None:
         """The call of sbatch of which nobody knows what became. Raises UserError likewise."""
         asked = self._jobs["asked"]
-        return Asked(**asked) if asked else None
+        return Asked(**{key: asked[key] for key in ASKED}) if asked else None
 
     @property
     def _jobs(self) -> dict[str, Any]:
         file = self.folder / "jobs.json"
-        found = {"arrays": [], "asked": None} | (_read(file) if os.path.lexists(file) else {})
+        known = _read(file) if os.path.lexists(file) else {}
+        found = {"arrays": [], "asked": None} | (known if isinstance(known, dict) else {"arrays": known})
+        if not _are(found["arrays"], ARRAY) or not _are([found["asked"]] if found["asked"] else [], ASKED):
+            raise UserError(f"{file} is not the record of what was queued; remove it")
         for array in found["arrays"]:
             if not re.fullmatch(r"[0-9]+", str(array["job_id"])):
                 raise UserError(f"{file}: {array['job_id']!r} is no job id; write the one that squeue shows for this submission")
@@ -167,7 +176,7 @@ class Submission:
         """State and attempts of an element; state is empty before its first attempt."""
         file = self.element_file(element)
         found = _read(file) if os.path.lexists(file) else {"state": "", "attempts": []}
-        if not isinstance(found, dict) or not found.keys() >= {"state", "attempts"}:
+        if not _are([found], ELEMENT) or not _are(found["attempts"], ATTEMPT):
             raise UserError(f"{file} is not the record of an element; remove it, and the element starts afresh")
         return found
 
@@ -207,6 +216,23 @@ def freeze(
         write_json(aside / "submission.json", manifest)
         shut(aside)
     return Submission(folder, manifest)
+
+
+def _is_manifest(found: Any) -> bool:
+    if not (_are([found], KEYS) and _are(found["points"], POINT) and all(isinstance(name, str) for name in found["after"])):
+        return False
+    try:
+        datetime.fromisoformat(found["created"])
+    except ValueError:
+        return False
+    return [point["index"] for point in found["points"]] == list(range(len(found["points"])))
+
+
+def _are(found: Any, kinds: dict[str, Any]) -> bool:
+    """Whether something is a list of objects that have keys of these ``kinds`` of value."""
+    return isinstance(found, list) and all(
+        isinstance(one, dict) and all(isinstance(one.get(key), kind) for key, kind in kinds.items()) for one in found
+    )
 
 
 def _read(file: Path) -> Any:

@@ -9,11 +9,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import yaml
-
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import read_json
+from common.read_yaml import read_yaml
 from common.tail import read_tail
 from conf.schema import ParallelConfig, SaveConfig, TrainConfig
 from model.training.batch_ramp import BatchRamp, total_steps
@@ -25,7 +24,7 @@ LINES = 50
 SILENCE = 600
 """Seconds without a new metric after which a run on another machine counts as stopped."""
 STATUS = {"interrupted": "stopped"}
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+STATUSES = ("running", "finished", "failed", "stopped", *STATUS)
 
 
 @dataclass(frozen=True)
@@ -55,16 +54,19 @@ def is_run(folder: Path) -> bool:
 
 
 def read_progress(folder: Path) -> Progress:
-    """How far the run in ``folder`` is. What cannot be read is said in `note`."""
+    """How far the run in ``folder`` is. What cannot be read is said in `note`: one damaged run, of whomever, hides no other."""
     try:
-        manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
-        config = yaml.load((folder / CONFIG).read_text(encoding="utf-8"), LOADER)  # noqa: S506 (LOADER is a safe one)
-        total = _total(folder, config, manifest)
-    except (UserError, OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        return Progress(folder, "failed", 0, note=f"cannot be read: {str(error).splitlines()[0]}")
+        return _read(folder)
+    except Exception as error:  # another's files hold whatever they do
+        return Progress(folder, "failed", 0, note=f"cannot be read: {(str(error).splitlines() or [type(error).__name__])[0]}")
+
+
+def _read(folder: Path) -> Progress:
+    manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
+    total = _total(folder, read_yaml(folder / CONFIG), manifest)
     lines = _last_metrics(folder / "metrics.jsonl")
     last = lines[-1] if lines else {}
-    step = max(last.get("step", 0), manifest.get("step", 0)) if lines or "step" in manifest else None
+    step = max(int(last.get("step", 0)), int(manifest.get("step", 0))) if lines or "step" in manifest else None
     timed = [line["seconds"] for line in lines if line.get("seconds")]
     left = (total - step) * fmean(timed) if timed and step is not None else None
     status, note = _status(folder, manifest)
@@ -81,8 +83,8 @@ def best_ndcg(folder: Path) -> float | None:
         try:
             result = read_json(file)
             splits = result["metrics"][result["readout"]]
-            found.append((splits.get("dev") or next(iter(splits.values())))["ndcg@10"])
-        except (UserError, OSError, KeyError, TypeError, StopIteration):
+            found.append(float((splits.get("dev") or next(iter(splits.values())))["ndcg@10"]))
+        except (UserError, OSError, KeyError, TypeError, AttributeError, ValueError, StopIteration):
             continue  # being replaced, or of another kind
     return max(found, default=None)
 
@@ -110,12 +112,14 @@ def _last_metrics(file: Path) -> list[dict[str, Any]]:
 
 
 def _latest(lines: list[dict[str, Any]], name: str) -> float | None:
-    return next((line[name] for line in reversed(lines) if line.get(name) is not None), None)
+    return next((float(line[name]) for line in reversed(lines) if line.get(name) is not None), None)
 
 
 def _status(folder: Path, manifest: dict[str, Any]) -> tuple[str, str]:
     """State of a run that SLURM knows nothing of, and why it stands still."""
     status = manifest.get("status", "stopped")
+    if status not in STATUSES:
+        raise ValueError(f"its status is {status!r}")
     attempts = manifest.get("attempts", [])
     if status != "running" or not attempts:
         note = {"failed": "the reason was printed where it was started", "interrupted": "asked to stop"}.get(status, "")

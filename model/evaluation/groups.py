@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest_of
+from common.read_yaml import read_yaml
 from model.evaluation.sweep import SweepResult
 
 NOT_COMPARED = ("name", "seed", "data")
@@ -72,7 +72,7 @@ def _configuration(run: Path) -> dict[str, Any]:
     file = run / "config.yaml"
     if not file.is_file():
         return {"run": str(run.resolve())}
-    frozen = {key: value for key, value in yaml.safe_load(file.read_text(encoding="utf-8")).items() if key not in NOT_COMPARED}
+    frozen = {key: value for key, value in read_yaml(file).items() if key not in NOT_COMPARED}
     try:
         inputs = manifests.read(run).get("inputs", {})
     except UserError:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from common.errors import UserError
 from common.files import digest, digest_of
 from common.progress import say
+from common.read_yaml import read_yaml
 from conf.schema import Config
 from model.evaluation.bootstrap import Interval, resampled_means
 from model.evaluation.files import measure_file, standing, why_again, write_measured
@@ -195,5 +195,5 @@ def _read(file: Path, document: dict[str, Any]) -> Perplexity:
 def _trained_length(run: Path) -> int | None:
     """`train.seq_length` of the run's frozen configuration, None where there is none."""
     file = run / "config.yaml"
-    frozen = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    frozen = read_yaml(file) if file.is_file() else {}
     return frozen.get("train", {}).get("seq_length")

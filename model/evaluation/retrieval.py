@@ -5,11 +5,10 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-import yaml
-
 from common.errors import UserError
 from common.numbers import same
 from common.progress import say
+from common.read_yaml import read_yaml
 from conf.schema import Config, ProbeConfig
 from model.evaluation.measures import Held
 from model.evaluation.prepared import Prepared, prepare, settings_digest
@@ -103,7 +102,7 @@ def _told(found: ProbeResult, probe: ProbeConfig) -> str:
 def _shape_check(run: Path) -> Check:
     """A function that says in what a net differs from the run's frozen configuration, None in nothing."""
     file = run / "config.yaml"
-    frozen = yaml.safe_load(file.read_text(encoding="utf-8"))["model"] if file.is_file() else {}
+    frozen = read_yaml(file)["model"] if file.is_file() else {}
 
     def check(encoder: object) -> str | None:
         for key in ("vocab_size", "num_layers", "hidden_size", "num_heads", "ffn_size"):

@@ -16,6 +16,7 @@ from common.errors import UserError
 from common.fence import Fence
 from common.files import atomic_file, make_folder, replace_link
 from common.numbers import same
+from common.read_yaml import read_yaml
 from common.remove import sweep_asides
 from conf.schema import Config, PhaseConfig
 from conf.schema.kinds import section, typed
@@ -190,11 +191,7 @@ def _is_ahead(key: str, folder: Path) -> bool:
 
 def read_config(folder: str | Path) -> dict[str, Any]:
     """The frozen configuration of the run in ``folder``. Raises UserError when it cannot be read."""
-    file = Path(folder) / CONFIG
-    try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"cannot read {file} ({str(error).splitlines()[0]}); restore it, or choose another run=<name>") from error
+    return read_yaml(Path(folder) / CONFIG)
 
 
 def load_config(folder: str | Path) -> Config:
