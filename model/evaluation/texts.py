@@ -37,8 +37,11 @@ def _is_text(file: Path) -> bool:
 
 
 def digest_texts(path: str | Path, key: str) -> str:
-    """Hex digest of the bytes of every file that `read_texts` reads."""
-    return digest_of([digest(file) for file in text_files(path, key)])
+    """Hex digest of the bytes of every file that `read_texts` reads, and of which of them are one document: the same lines named .txt and
+    .jsonl are other text."""
+    files = text_files(path, key)
+    whole = [kind_of(file)[0] == "text" for file in files]
+    return digest_of([["text", digest(file)] if text else digest(file) for file, text in zip(files, whole, strict=True)])
 
 
 def read_texts(path: str | Path, key: str, max_bytes: int | None = LIMIT) -> list[str]:

@@ -105,3 +105,13 @@ def test_a_bomb_is_refused_in_little_memory(tmp_path):
     done = subprocess.run([sys.executable, "-c", PEAK, str(tmp_path)], capture_output=True, text=True, check=True)
     told, peak = done.stdout.splitlines()
     assert told.endswith("a.jsonl.zst line 1 has more than data.max_document_bytes=1000000 bytes; mend it") and int(peak) < 120, "MB"
+
+
+def test_a_file_renamed_to_another_format_is_other_text(tmp_path):
+    (tmp_path / "in").mkdir()
+    text = tmp_path / "in" / "law.txt"
+    text.write_bytes(LINES)
+    before, one = digest_texts(tmp_path / "in", "key"), read_texts(tmp_path / "in", "key")
+    text.rename(text.with_suffix(".jsonl"))
+    assert len(one) == 1 and len(read_texts(tmp_path / "in", "key")) == 2000
+    assert digest_texts(tmp_path / "in", "key") != before
