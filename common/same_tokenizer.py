@@ -12,9 +12,8 @@ from typing import Any
 
 from common.errors import UserError
 from common.files import digest, read_json
-from common.tokenizer import FILE, SETTINGS, DocumentTokenizer
+from common.tokenizer import FILE, SETTINGS, SPECIAL_MAP, DocumentTokenizer
 
-SPECIAL_MAP = "special_tokens_map.json"
 ROLES = ("bos", "eos", "pad", "mask", "cls", "sep", "unk")
 LINES = 1000
 ODD = (

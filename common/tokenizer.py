@@ -18,7 +18,7 @@ from common.files import read_json
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
-FILE, SETTINGS = "tokenizer.json", "tokenizer_config.json"
+FILE, SETTINGS, SPECIAL_MAP = "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"
 END_OF_TEXT = "<|endoftext|>"
 
 
@@ -62,7 +62,7 @@ class DocumentTokenizer:
     def of(cls, tokenizer: "Tokenizer", folder: Path) -> "DocumentTokenizer":
         """From a tokenizer that `load_tokenizer` made of a file in ``folder``."""
         before, after = _template(tokenizer)
-        end = tokenizer.token_to_id(role(folder, "eos") or END_OF_TEXT)
+        end = tokenizer.token_to_id(end_of_text(folder))
         return cls(tokenizer, before, after, after or ([] if end is None else [end]))
 
     def encode(self, texts: Sequence[str]) -> list["Encoding"]:
@@ -76,11 +76,16 @@ class DocumentTokenizer:
 
 
 def role(folder: Path, name: str) -> str | None:
-    """Text of the special token that tokenizer_config.json in ``folder`` names for bos, eos, pad, mask, cls or sep; None where it does not.
-    Raises UserError for a file that is not JSON."""
-    settings: Any = read_json(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
-    token = settings.get(f"{name}_token")
+    """Text of the special token that tokenizer_config.json in ``folder`` (where it does not, special_tokens_map.json) names for bos, eos,
+    pad, mask, cls or sep; None where neither does. Raises UserError for a file that is not JSON."""
+    files: list[Any] = [read_json(folder / file) for file in (SETTINGS, SPECIAL_MAP) if (folder / file).is_file()]
+    token = next((known[f"{name}_token"] for known in files if known.get(f"{name}_token")), None)
     return token["content"] if isinstance(token, dict) else token
+
+
+def end_of_text(folder: Path) -> str:
+    """Text of the token that ends a document where the template in ``folder`` ends with nothing. Errors are those of `role`."""
+    return role(folder, "eos") or END_OF_TEXT
 
 
 def _template(tokenizer: "Tokenizer") -> tuple[list[int], list[int]]:

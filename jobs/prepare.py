@@ -17,10 +17,11 @@ from common.files import digest, make_folder
 from common.progress import Bar, say
 from common.remove import sweep_asides
 from common.screen import screen
+from common.tokenizer import DocumentTokenizer, end_of_text
 from conf.schema import Config
 from data_prep.sources.inputs import list_inputs
 from data_prep.sources.shards import Shard, groups, plan
-from data_prep.tokens.state import begin, finished, read_manifest, refuse_others
+from data_prep.tokens.state import END, begin, finished, read_manifest, refuse_others
 from jobs.cli import main
 
 if TYPE_CHECKING:
@@ -63,7 +64,18 @@ def _settings(config: Config) -> dict[str, Any]:
     settings = {"tokenizer": digest(tokenizer)}
     if config.prepare.adopt:
         return settings | {"adopt": config.prepare.adopt}
-    return settings | {"add_special_tokens": config.prepare.add_special_tokens, "text_field": config.data.text_field}
+    settings |= {"add_special_tokens": config.prepare.add_special_tokens, "text_field": config.data.text_field}
+    return settings | _end(config)
+
+
+def _end(config: Config) -> dict[str, str]:
+    """The end-of-text token where documents end with it: the file beside tokenizer.json names it, and a model tuned to chat often has
+    another there than its base, with the same tokenizer.json."""
+    from data_prep.tokenizer.backends import load_reference
+
+    folder = Path(config.data.tokenizer)
+    ends = config.prepare.add_special_tokens and not DocumentTokenizer.of(load_reference(folder), folder).after
+    return {END: end_of_text(folder)} if ends else {}
 
 
 def _tokenise(config: Config, settings: dict[str, Any], shards: list[Shard], known: dict | None, whole: bool) -> dict[str, Any]:

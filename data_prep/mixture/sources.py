@@ -12,6 +12,7 @@ from common.errors import UserError
 from data_prep.mixture.order import key_of, permuted
 from data_prep.tokens.indexed import BIN, IDX, Index, read_index
 from data_prep.tokens.origins import Origins, open_origins
+from data_prep.tokens.state import END
 
 BLOCK = 1 << 17
 
@@ -39,6 +40,11 @@ class Source:
     def documents(self) -> int:
         """How many it has."""
         return len(self.index.lengths)
+
+    @property
+    def end_of_text(self) -> str | None:
+        """The token that ends its documents; None where that is part of the template, or is not known."""
+        return self.manifest.get(END)
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,16 @@ class Stratum:
 def open_sources(folders: dict[str, str], tokenizer: str) -> list[Source]:
     """The sources in their order. ``tokenizer`` is the digest of data.tokenizer's tokenizer.json.
 
-    Raises UserError for a folder without prepared tokens, one that is empty or was made with another tokenizer."""
-    return [_open(name, Path(folder), tokenizer) for name, folder in folders.items()]
+    Raises UserError for a folder without prepared tokens, one that is empty or was made with another tokenizer or end-of-text token."""
+    found = [_open(name, Path(folder), tokenizer) for name, folder in folders.items()]
+    ended = [source for source in found if source.end_of_text]
+    for source in ended:
+        if source.end_of_text != ended[0].end_of_text:
+            raise UserError(
+                f"mixture.sources.{source.name}: documents of {source.folder} end with {source.end_of_text!r}, those of {ended[0].folder} "
+                f"with {ended[0].end_of_text!r}; prepare all sources with the same tokenizer_config.json"
+            )
+    return found
 
 
 def _open(name: str, folder: Path, tokenizer: str) -> Source:

@@ -87,6 +87,7 @@ def write_phase(
         made = manifests.describe(
             "tokens",
             tokenizer=first["tokenizer"],
+            end_of_text=next((one.end_of_text for one in sources if one.end_of_text), None),
             vocab_size=first["vocab_size"],
             dtype=dtype.name,
             documents=documents,

@@ -12,7 +12,7 @@ from common.reading.bad import EXAMPLES, too_many
 from data_prep.tokens.indexed import BIN, token_dtype
 from data_prep.tokens.merge import drop_shards, merge
 from data_prep.tokens.origins import ORIGINS
-from data_prep.tokens.state import output_stamps
+from data_prep.tokens.state import END, output_stamps
 from data_prep.tokens.tokenise import Work
 
 
@@ -41,6 +41,7 @@ def publish(work: Work, keys: list[str], shards: list[dict[str, Any]], unmerged:
     made = manifest.describe(
         "tokens",
         tokenizer=work.settings["tokenizer"],
+        end_of_text=work.settings.get(END),
         vocab_size=work.vocab_size,
         dtype=dtype.name,
         documents=sum(shard["documents"] for shard in shards),

@@ -16,6 +16,8 @@ from data_prep.tokens.merge import drop_shards
 from data_prep.tokens.origins import ORIGINS
 
 SETTINGS = "settings.json"
+END = "end_of_text"
+"""Key of the token that ends documents, where the template of the tokenizer ends with nothing."""
 
 
 def begin(folder: Path, settings: dict[str, Any]) -> None:
@@ -39,7 +41,7 @@ def refuse_others(folder: Path, settings: dict[str, Any]) -> None:
     begun = read_json(folder / SETTINGS)
     for key in dict.fromkeys([*begun, *settings]):
         before, now = begun.get(key), settings.get(key)
-        if before != now:
+        if before != now and not (key == END and key not in begun):  # begun before it was written down
             what = "another tokenizer" if key == "tokenizer" else f"{key}={before}, now {key}={now}"
             raise UserError(f"{folder} was begun with {what}; choose another data.tokens or remove that folder")
 

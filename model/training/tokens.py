@@ -9,6 +9,7 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest, read_json
 from common.progress import say
+from common.tokenizer import end_of_text
 
 MEND = "run jobs.prepare again"
 BLOCK = 1 << 22
@@ -112,6 +113,11 @@ def check_tokenizer(folder: Path, manifest: dict, tokenizer: Path) -> None:
     if digest(file) != manifest["tokenizer"]:
         raise UserError(
             f"{folder} was tokenised with another tokenizer than {file}; run jobs.prepare again, or set data.tokenizer to that one"
+        )
+    if (ended := manifest.get("end_of_text")) and ended != (named := end_of_text(tokenizer)):
+        raise UserError(
+            f"documents of {folder} end with {ended!r}, and the eos_token of {tokenizer} is {named!r}; prepare the text with that "
+            "tokenizer, or set data.tokenizer to the one that it was prepared with"
         )
 
 
