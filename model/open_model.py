@@ -11,12 +11,13 @@ import conf
 from common import manifest as manifests
 from common.artefacts import SCHEME, resolve
 from common.errors import UserError
+from common.numbers import same
 from common.progress import say
 from conf.schema import Config, DecoderConfig, EncoderConfig, ModelConfig
 from conf.schema.check import check
 from conf.schema.kinds import section
 from conf.schema.model import AUTO, AutoConfig
-from model.hf.folder import CONFIG, read_model
+from model.hf.folder import CONFIG, check_shape, read_model
 from model.shapes import ROW_MULTIPLE
 from model.training.run import CONFIG as RUN
 from model.training.run import read_config
@@ -24,6 +25,7 @@ from model.training.saves import Save, read_save
 
 DEFAULT = Path(conf.__file__).parent / "model" / "encoder" / "tiny.yaml"
 """The net of who names none."""
+ROTATIONS = ("rope_theta", "rope_scaling", "rope_theta_global", "rope_theta_local")
 PHI_TARGETS = ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"]
 
 
@@ -75,6 +77,13 @@ def shape_in(folder: Path, key: str, whole: bool = False) -> ModelConfig:
     all that its run was configured with. Raises UserError where it states none."""
     if not folder.exists():
         raise UserError(f"{key}: {folder} does not exist, and model=auto reads its shape there; make it first, or name model=...")
+    if (shape := _stated(folder, whole)) is None:
+        raise UserError(f"{key}: {folder} does not state its shape (no {CONFIG}), which model=auto reads; name model=...")
+    return shape
+
+
+def _stated(folder: Path, whole: bool) -> ModelConfig | None:
+    """See `shape_in`; None where nothing states a shape."""
     if (folder / manifests.NAME).is_file() and manifests.read(folder).get("kind") == "save":
         save = read_save(folder.resolve())
         if not whole and (folder / "hf" / CONFIG).is_file():
@@ -82,9 +91,21 @@ def shape_in(folder: Path, key: str, whole: bool = False) -> ModelConfig:
         if (save.folder.parents[1] / RUN).is_file():
             return frozen_shape(save)
         folder = folder / "hf"
-    if not (folder / CONFIG).is_file():
-        raise UserError(f"{key}: {folder} does not state its shape (no {CONFIG}), which model=auto reads; name model=...")
-    return read_model(folder)
+    return read_model(folder) if (folder / CONFIG).is_file() else None
+
+
+def check_start(config: Config) -> None:
+    """Raise UserError where the net that the training starts from is another than that of section `model`, before it is built: weights
+    of equal shapes do not tell heads, windows and norms apart. Other rotations, which a training may be meant to change, are said."""
+    for key in ("init_from", "branch_from"):
+        place = getattr(config.train, key)
+        if not place or (theirs := _stated(Path(place), whole=key == "branch_from")) is None:
+            continue
+        check_shape(config.model, theirs, Path(place))
+        for name in ROTATIONS:
+            here, there = getattr(config.model, name, None), getattr(theirs, name, None)
+            if not same(here, there):
+                say(f"warning: train.{key}: model.{name}={here}, and the net of {place} was trained with {there}")
 
 
 def _frozen(config: Config) -> ModelConfig | None:

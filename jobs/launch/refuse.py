@@ -30,8 +30,7 @@ def refuse(job: str, config: Config, made: Sequence[str] = ()) -> None:
 def _refuse_run(config: Config, made: Sequence[str]) -> None:
     """What cannot be trained, and another configuration in the same run folder; a warning where its saves take longer than SLURM's signal
     leaves."""
-    from model.hf.folder import check_start
-    from model.open_model import close_model
+    from model.open_model import check_start, close_model
     from model.training.checks import check_training
     from model.training.course import build_course, find_branch
     from model.training.run import open_run
@@ -45,8 +44,8 @@ def _refuse_run(config: Config, made: Sequence[str]) -> None:
     check_training(config, phases)
     saves = list_saves(run.folder)
     check_tokenizers(config, phases, bool(saves), lambda path: _is_coming(path, made))
-    if not saves and config.train.init_from:
-        check_start(config.model, config.train.init_from)
+    if not saves:
+        check_start(config)
     if saves and (warning := lead_warning(saves[-1], config.cluster)):
         say(warning)
 

@@ -81,7 +81,7 @@ def load_into(net: "Net", config: ModelConfig, folder: str | Path) -> None:
             load_model_only(folder, net)
             return
     if (folder / CONFIG).is_file():
-        _check_shape(config, read_model(folder), folder)
+        check_shape(config, read_model(folder), folder)
         _fill(net, config, folder)
     elif (folder / "metadata.json").is_file() and (folder / ".metadata").is_file():
         from model.megatron.adopt import load_megatron_lm
@@ -102,14 +102,6 @@ def _check_written(folder: Path, manifest: dict[str, Any], half: str) -> None:
             raise UserError(f"{file} is missing or not what {manifests.NAME} beside it says; copy the folder again, or name another")
 
 
-def check_start(config: ModelConfig, folder: str | Path) -> None:
-    """Raise UserError where ``folder``, as `load_into` takes it, states another net than ``config``, before anything is built."""
-    folder = Path(folder)
-    folder = folder / "hf" if (folder / "hf" / CONFIG).is_file() else folder
-    if (folder / CONFIG).is_file():
-        _check_shape(config, read_model(folder), folder)
-
-
 def _fill(net: "Net", config: ModelConfig, folder: Path) -> None:
     if isinstance(config, EncoderConfig):
         from model.hf.modernbert import fill_modernbert
@@ -121,8 +113,8 @@ def _fill(net: "Net", config: ModelConfig, folder: Path) -> None:
     load_weights(net, config, folder)
 
 
-def _check_shape(ours: ModelConfig, theirs: ModelConfig, folder: Path) -> None:
-    """Raise UserError listing the keys in which two nets differ."""
+def check_shape(ours: ModelConfig, theirs: ModelConfig, folder: Path) -> None:
+    """Raise UserError listing the keys in which ``ours`` and the net in ``folder`` differ, but for those that may (`_MAY_DIFFER`)."""
     if type(ours) is not type(theirs):
         raise UserError(f"{folder} holds a {theirs.architecture}, not model.architecture={ours.architecture}; choose model=... to fit it")
     keys = [field.name for field in dataclasses.fields(ours) if field.name not in _MAY_DIFFER]

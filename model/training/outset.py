@@ -5,8 +5,8 @@ from typing import NamedTuple
 from common.environment import read_ranks
 from common.progress import say
 from conf.schema import Config
-from model.hf.folder import check_start
 from model.megatron.startup import computes_bf16
+from model.open_model import check_start
 from model.training.checks import check_training
 from model.training.course import Branch, Course, build_course, check_extension, find_branch
 from model.training.run import Run, open_run, show
@@ -39,8 +39,8 @@ def outset(config: Config) -> Outset:
     check_training(config, course.phases)
     check_tokenizers(config, course.phases, begun=bool(list_saves(run.folder)))
     latest = latest_valid(run.folder)
-    if latest is None and config.train.init_from:
-        check_start(config.model, config.train.init_from)
+    if latest is None:
+        check_start(config)
     before = run.manifest.get("attempts", [{}])[-1].get("ranks", size)
     relaid = run.relaid | ({"ranks": (before, size)} if before != size else {})
     if latest and relaid:

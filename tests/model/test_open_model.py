@@ -14,7 +14,7 @@ from conf.schema.model import AutoConfig, RopeScalingConfig
 from jobs.cli import compose, to_config
 from model.hf.config import to_theirs
 from model.hf.decoder_config import write_config
-from model.open_model import close_model, is_open
+from model.open_model import check_start, close_model, is_open
 from model.training.run import open_run
 
 SIZES = {"vocab_size": 1000, "num_layers": 2, "hidden_size": 64, "num_heads": 4, "ffn_size": 96, "max_positions": 256}
@@ -132,3 +132,23 @@ def test_an_explicit_net_that_differs_is_refused_before_anything_is_built(tmp_pa
     (folder / "config.json").write_text(json.dumps(plain | {"rms_norm_eps": 9.999999974752427e-07}))
     same = [f"model.{key}={value}" for key, value in (SIZES | HEADS | {"head_width": 32, "tie_embeddings": "true"}).items()]
     assert outset(composed(*asked, *same, "train.seq_length=64", tmp_path=tmp_path)).config.model.norm_eps == 1e-6
+
+
+@pytest.mark.parametrize("key", ["init_from", "branch_from"])
+def test_a_save_whose_tensors_fit_is_still_no_net_of_other_heads_windows_or_norms(key, tmp_path, capsys):
+    net = NETS["modernbert"]
+    config = dataclasses.replace(composed("model=encoder/tiny", tmp_path=tmp_path), model=net)
+    run = open_run(config)
+    run.begin(0)
+    save = run.folder / "checkpoints" / "step_0000003"
+    save.mkdir()
+    manifests.write(save, manifests.describe("save", step=3, save="resume", files={}))
+    asked = [f"model.{name}={value}" for name, value in (SIZES | {"global_every": 2, "rope_theta_global": 5e4, "norm_eps": 1e-6}).items()]
+    asked += ["model=encoder/tiny", "model.tie_embeddings=true", f"train.{key}={save}", "run=other"]
+    check_start(composed(*asked, tmp_path=tmp_path))
+    assert "warning" not in capsys.readouterr().err
+    for name, value in {"num_heads": 2, "local_window": 16, "global_every": 1, "norm_eps": 1e-5}.items():
+        with pytest.raises(UserError, match=rf"holds another net than the one asked for: model.{name}={value}"):
+            check_start(composed(*asked, f"model.{name}={value}", tmp_path=tmp_path))
+    check_start(composed(*asked, "model.rope_theta_global=50001", tmp_path=tmp_path))
+    assert "model.rope_theta_global=50001.0, and the net of" in " ".join(capsys.readouterr().err.split())
