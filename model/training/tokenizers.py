@@ -35,8 +35,12 @@ def tokenizer_of_save(save: Save) -> Path | None:
     run or in another save; None where that is gone. Of a save that does not tell, that of the data of its run."""
     if (save.folder / HALF / FILE).is_file():
         return save.folder / HALF
-    run = save.folder.parents[1]
-    wanted = save.manifest.get("tokenizer")
+    return tokenizer_of_run(save.folder.parents[1], save.manifest.get("tokenizer"))
+
+
+def tokenizer_of_run(run: Path, wanted: str | None) -> Path | None:
+    """Folder of a tokenizer.json with the digest ``wanted`` (any, where that is None), in the data of a run or in one of its saves; None
+    where that is gone."""
     for folder in _candidates(run):
         if (folder / FILE).is_file() and wanted in (None, digest(folder / FILE)):
             return folder

@@ -10,6 +10,7 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest
 from common.progress import say
+from common.tokenizer import FILE
 from conf.schema import DecoderConfig, SaveConfig
 from model.hf.adapter import export_adapter
 from model.hf.folder import export_net
@@ -19,6 +20,7 @@ from model.training.callbacks.callback import Callback, Record
 from model.training.retention import apply_retention
 from model.training.run import Run
 from model.training.saves import PROBE, RESUME, lead_warning
+from model.training.tokenizers import tokenizer_of_run
 from model.training.write_save import write_save
 
 
@@ -56,13 +58,21 @@ class Saving(Callback):
         if broken:
             raise UserError(f"parameter {broken[0]} is not finite at step {state.step}, so no save is made; lower optim.lr and start again")
 
+        tokenizer, wanted = ranks.on_first(lambda: _tokenizer(loop.run, config.data.tokenizer))
+        if kind == PROBE and tokenizer is None:
+            kind = RESUME
+            if ranks.is_first():
+                say(
+                    f"warning: {config.data.tokenizer} holds another tokenizer than at the start of the run, so the save of step "
+                    f"{state.step} has no hf/ half; restore it, and jobs.export makes that half"
+                )
         plan = loop.data.digest(list(state.phases) or [loop.phase.name])
 
         def fill(folder: Path) -> None:
             values = ranks.on_first(lambda: {**state.to_dict(), "plan": plan})  # times differ between ranks
             checkpoint.save(folder / "megatron", loop.model, loop.optimizer, values)
             if kind == PROBE:
-                export_net(loop.net, loop.shape, folder / "hf", config.data.tokenizer)
+                export_net(loop.net, loop.shape, folder / "hf", tokenizer)
                 if isinstance(loop.shape, DecoderConfig) and loop.shape.lora.rank:
                     export_adapter(loop.net, loop.shape, folder / "adapter", adapted_model(loop.run))
 
@@ -71,7 +81,7 @@ class Saving(Callback):
             loop.run.folder, state.step, kind, fill, loop.run.fence.check, name=config.name, seed=config.seed,
             **{name: getattr(state, name) for name in known},
             phases={name: dataclasses.asdict(phase) for name, phase in state.phases.items()},
-            plan=plan, tokenizer=digest(Path(config.data.tokenizer) / "tokenizer.json"),
+            plan=plan, tokenizer=wanted,
         )  # fmt: skip
         if ranks.is_first():
             apply_retention(loop.run.folder, self.config, state.step)
@@ -79,6 +89,13 @@ class Saving(Callback):
         if warning := lead_warning(save, config.cluster):
             say(warning)
         loop.tell("saved", save)
+
+
+def _tokenizer(run: Run, folder: str) -> tuple[Path | None, str]:
+    """Where the tokenizer is that the run began with, None where it is gone, since others may write to ``folder`` meanwhile; its digest."""
+    known = run.manifest.get("inputs", {}).get("tokenizer", {}).get("digests", {}).get(FILE)
+    wanted = known or digest(Path(folder) / FILE)
+    return tokenizer_of_run(run.folder, wanted), wanted
 
 
 def adapted_model(run: Run) -> str:

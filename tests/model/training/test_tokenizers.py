@@ -1,6 +1,7 @@
 """A net of one tokenizer and tokens of another, through the jobs as a user starts them: refused before anything is built, or on purpose."""
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -141,3 +142,27 @@ def test_a_tokenizer_that_no_save_may_copy_is_refused_at_the_start(config, tmp_p
     with pytest.raises(UserError, match=r"merges.txt is a link that leads out of its folder"):
         train.run(config)
     assert not Path(config.run_dir).exists()
+
+
+def test_saves_have_the_tokenizer_that_the_run_began_with(config, others, corpus, tmp_path, capsys):
+    """Though another one is written into the folder of its data while it trains, or that folder goes."""
+    moved = Path(shutil.copytree(corpus / "tokenizer", tmp_path / "tokenizer"))
+    wanted = (moved / "tokenizer.json").read_bytes()
+    config.data = dataclasses.replace(config.data, tokenizer=str(moved))
+    config = with_value(with_value(config, "train.steps", 4), "optim.schedule.decay_steps", 1)
+    config = with_value(with_value(config, "train.save.probe_every_steps", 1), "train.save.probe_at_start", False)
+
+    def probe(save):
+        if save.step == 1:
+            shutil.copyfile(others / "foreign" / "tokenizer" / "tokenizer.json", moved / "tokenizer.json")
+        if save.step == 2:
+            shutil.rmtree(moved)
+            shutil.rmtree(list_saves(config.run_dir)[0].folder / "hf")
+            shutil.rmtree(save.folder / "hf")
+
+    assert train.run(config, probe)["status"] == "finished"
+    saves = {save.step: save for save in list_saves(config.run_dir)}
+    assert [saves[step].kind for step in (1, 2, 3, 4)] == ["probe", "probe", "resume", "resume"]
+    assert len({save.manifest["tokenizer"] for save in saves.values()}) == 1
+    assert saves[2].manifest["files"]["hf/tokenizer.json"] == saves[1].manifest["tokenizer"] == hashlib.sha256(wanted).hexdigest()
+    assert "the save of step 3 has no hf/ half; restore it" in " ".join(capsys.readouterr().err.split())
