@@ -1,6 +1,7 @@
 """Retrieval sets in BEIR format (arXiv 2104.08663): corpus.jsonl, queries.jsonl and qrels as tab-separated values."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from common.reading.streams import blocks, lines
 SPLITS = ("train", "dev", "test")
 SHARES = {"train": 0.5, "dev": 0.2, "test": 0.3}
 LAYOUT = "corpus.jsonl, queries.jsonl and qrels.tsv (or qrels/{train,dev,test}.tsv), or one such set in each of train/, dev/ and test/"
+
+
+_GRADE = re.compile(r"-?\d{1,18}")
 
 
 @dataclass
@@ -163,9 +167,9 @@ def _read_qrels(path: Path, queries: _Table, corpus: _Table) -> dict[str, dict[s
     qrels: dict[str, dict[str, int]] = {}
     for number, line in _lines(path):
         columns = line.split("\t")
-        if number == 1 and not columns[-1].strip().lstrip("-").isdecimal():
+        if number == 1 and not _GRADE.fullmatch(columns[-1].strip()):
             continue
-        if len(columns) != 3 or not columns[2].strip().lstrip("-").isdecimal():
+        if len(columns) != 3 or not _GRADE.fullmatch(columns[2].strip()):
             raise UserError(f"{path} line {number} needs three columns, query-id, corpus-id and a whole number, with tabs between")
         query, document, grade = columns[0], columns[1], int(columns[2])
         if query not in known_queries:

@@ -88,6 +88,8 @@ BROKEN = {
     "half a character": ("corpus.jsonl", '{"_id": "x", "text": "\\ud83d"}\n', r"corpus.jsonl line 2 is not valid JSON"),
     "not UTF-8": ("queries.jsonl", b"\xff\xfe\n", r"queries.jsonl line 2 is not UTF-8"),
     "two columns": ("qrels.tsv", "q1 d1\n", r"qrels.tsv line 2 needs three columns"),
+    "grade of two signs": ("qrels.tsv", "q1\td1\t--5\n", r"qrels.tsv line 2 needs three columns"),
+    "grade beyond all bounds": ("qrels.tsv", f"q1\td1\t{'9' * 5000}\n", r"qrels.tsv line 2 needs three columns"),
     "grade not whole": ("qrels.tsv", "q1\td1\t0.5\n", r"qrels.tsv line 2 needs three columns"),
     "unknown query": ("qrels.tsv", "nobody\td1\t1\n", r"qrels.tsv line 2 names the query nobody, which queries.jsonl does not have"),
     "unknown document": ("qrels.tsv", "q1\tnothing\t1\n", r"qrels.tsv line 2 names the document nothing, which corpus.jsonl does not have"),

@@ -1,6 +1,7 @@
 """A stranger's checkpoint runs no code, and is refused in one sentence."""
 
 import pickle
+import resource
 import shutil
 
 import pytest
@@ -124,6 +125,14 @@ def test_a_damaged_description_is_one_sentence(stranger, harm):
     (stranger / ".metadata").write_bytes(harm((stranger / ".metadata").read_bytes()))
     with pytest.raises(UserError, match=r"\.metadata is damaged or not ours"):
         read_metadata(stranger)
+
+
+def test_a_number_in_a_description_asks_for_no_memory(stranger):
+    (stranger / ".metadata").write_bytes(b"\x80\x04K\x01r" + (1 << 27).to_bytes(4, "little") + b".")  # remember 1 as value 2^27
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError, match=r"\.metadata is damaged or not ours"):
+        read_metadata(stranger)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 100_000  # KB; it was 2,000,000
 
 
 @pytest.mark.parametrize("config", ["", "[]", "{}", '{"sharded_backend": "torch_dist", "more": 1}', '{"sharded_backend": "zarr"}'])
