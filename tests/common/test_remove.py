@@ -150,3 +150,14 @@ def test_files_behind_a_linked_folder_stay(tmp_path):
     remove_file(tmp_path / "one")
     remove_file(tmp_path / "one")
     assert (theirs / "manifest.json").is_file()
+
+
+def test_events_of_another_run_behind_a_link_stay(tmp_path):
+    """A run folder of a stranger whose tb/ leads to that of another run."""
+    theirs = tmp_path / "theirs" / "tb" / "hparams"
+    theirs.mkdir(parents=True)
+    (theirs / "events.1").write_text("precious")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "tb").symlink_to(tmp_path / "theirs" / "tb")
+    remove_files(tmp_path / "run" / "tb" / "hparams", "events.*")
+    assert (theirs / "events.1").read_text() == "precious"
