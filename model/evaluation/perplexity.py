@@ -138,6 +138,8 @@ class PerplexityMeasure:
         file = measure_file(self.run, KIND, save.step)
         if file.exists():
             say(f"perplexity of step {save.step} again: {self.left(save)}")
+        from model.megatron.startup import parallel
+
         begun = time.monotonic()
         found = measure(save.folder / "hf", self.shared.documents, self.context, self.config.evaluation.tokens_per_batch)
         if not held():
@@ -150,7 +152,9 @@ class PerplexityMeasure:
             texts[name] = {"role": role, "documents": len(found[name]), **totals}
         digests = self.digests | {"weights": weights_digest(save)}
         seconds = round(time.monotonic() - begun, 3)
-        write_measured(file, KIND, save, arrays, digests, texts=texts, context=self.context, seconds=seconds)
+        write_measured(
+            file, KIND, save, arrays, digests, texts=texts, context=self.context, precision=parallel().precision, seconds=seconds
+        )
         return ", ".join(f"perplexity of {name} {told(one['nll'] / one['token'], 'token'):.2f}" for name, one in texts.items())
 
     def results(self) -> list[Perplexity]:

@@ -85,6 +85,8 @@ def read_failures(run: str | Path) -> dict[int, str]:
 
 def write_result(file: Path, save: Save, found: ProbeResult, prepared: Prepared, config: ProbeConfig, digests: dict[str, str]) -> None:
     """Write the result of one save, whole or not at all: the JSON comes last and names the bytes of the .npz."""
+    from model.megatron.startup import parallel
+
     arrays = {f"{name}/{split}": metrics["ndcg@10"] for name, splits in found.scores.items() for split, metrics in splits.items()}
     with atomic_file(file.with_suffix(".npz")) as opened:
         np.savez_compressed(opened, allow_pickle=False, **arrays)
@@ -98,6 +100,7 @@ def write_result(file: Path, save: Save, found: ProbeResult, prepared: Prepared,
         pairs=len(prepared.queries),
         seconds={part: round(value, 3) for part, value in found.seconds.items()},
         settings=asdict(config),
+        precision=parallel().precision,
         digests=digests,
         per_query={"file": file.with_suffix(".npz").name, "metric": "ndcg@10", "sha256": digest(file.with_suffix(".npz"))},
     )

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.files import read_json
 from model.evaluation.forgetting import DOMAIN, GENERAL
 from model.evaluation.statistics import Correlation
 from model.evaluation.summary import RunSummary, Summary
@@ -21,7 +22,26 @@ class Statement(NamedTuple):
 
 def statements(found: list[SweepResult], summary: Summary) -> list[Statement]:
     """What is known of the runs in ``found``, in the order in which it is best read."""
-    return [*_best(found), *_changes(found, summary.runs), *_correlation(summary), *_lag(summary.runs), *_budgets(summary.runs)]
+    return [
+        *_unlike(found),
+        *_best(found),
+        *_changes(found, summary.runs),
+        *_correlation(summary),
+        *_lag(summary.runs),
+        *_budgets(summary.runs),
+    ]
+
+
+def _unlike(found: list[SweepResult]) -> list[Statement]:
+    """What results that stand side by side were measured otherwise with: a longer context lowers every perplexity, and bf16 moves all."""
+    files = [measured.file for one in found for measured in (*one.results, *one.perplexity)]
+    read, made = [read_json(file) for file in files], []
+    for key, mend in (("context", "give all runs one evaluation.context"), ("precision", "measure all in one parallel.precision")):
+        values = sorted({document[key] for document in read if key in document}, key=str)
+        if len(values) > 1:
+            told = " and ".join(map(str, values))
+            made.append(Statement(f"Different {key}", told, f"Results that were measured with different ones do not compare: {mend}."))
+    return made
 
 
 def _best(found: list[SweepResult]) -> list[Statement]:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from common.claim import Claim
 from common.errors import UserError
+from common.files import read_json, write_json
 from conf.schema import Config, ProbeConfig
 from model.evaluation.files import measure_file
 from model.evaluation.measures import wanted_ahead
@@ -185,6 +187,28 @@ def test_several_runs(config, run, made):
     summary = summarise(found, 50)
     assert [len(one.forgetting) for one in summary.runs] == [3, 3] and summary.runs[0].forgetting[2].phase == "law"
     assert any("of 2 runs" in one.sentence for one in statements(found, summary))
+
+
+def test_results_that_do_not_compare_are_said(config, run):
+    shutil.copytree(run, run.with_name("seed_1"), symlinks=True)
+    frozen = run.with_name("seed_1") / "config.yaml"
+    known = yaml.safe_load(frozen.read_text())
+    config.sweep.runs = [str(run.parent / "seed_*")]
+
+    def told() -> dict[str, str]:
+        found = sweep_runs(config)
+        return {one.name: one.value for one in statements(found, summarise(found, 50)) if one.name.startswith("Different")}
+
+    assert told() == {}
+    known["train"]["seq_length"] = 2 * runs.CONTEXT
+    frozen.write_text(yaml.safe_dump(known))
+    assert told() == {"Different context": f"{runs.CONTEXT} and {2 * runs.CONTEXT}"}
+    config.evaluation.context = runs.CONTEXT
+    assert told() == {}
+    file = measure_file(run, "perplexity", 10)
+    assert read_json(file)["precision"] == "fp32"
+    write_json(file, read_json(file) | {"precision": "bf16"})  # as from a GPU
+    assert told() == {"Different precision": "bf16 and fp32"}
 
 
 def test_what_cannot_be_measured_is_refused(config, run, run_folder, made):
