@@ -140,8 +140,8 @@ def remove_file(path: str | Path) -> None:
 
 
 def remove_files(folder: str | Path, pattern: str) -> None:
-    """Unlink the files of ``folder`` that ``pattern`` matches; where the folder is a link, only that; nothing where the folder above is one,
-    since what is in it may be another run's."""
+    """Unlink the files of ``folder`` that ``pattern`` matches; where the folder is a link, only that. Nothing where the folder above is a
+    link, since what is in it may be another run's."""
     folder = Path(folder)
     if folder.parent.is_symlink():
         return
