@@ -7,7 +7,7 @@ from common.reading.document import Document
 from common.reading.form import WrongEncoding
 from common.reading.reading import BOM, Reading
 
-META = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+META = re.compile(rb"""<meta[^>]{1,1000}charset\s*+=\s*+["']?\s*+([\w.:-]+)""", re.IGNORECASE)
 META_WITHIN = 1024
 """Bytes in which HTML wants a page to name its encoding."""
 

@@ -22,6 +22,7 @@ def write_save(
     ``last`` at it.
     """
     folder, begun = checkpoints(run_dir) / save_name(step), time.monotonic()
+    ranks.on_first(check)  # before a folder is made: a run that was removed is not begun again
     with _shared_folder(folder) as aside:
         fill(aside)
         files = _digests(aside)

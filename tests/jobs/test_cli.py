@@ -117,9 +117,8 @@ def test_a_name_with_other_letters_is_taken_whole(tmp_path):
     assert shown.returncode == 0 and shown.stdout.startswith("name: şarkı ğ\n")
 
 
-def test_paths_are_printed_whole_and_cannot_steer_the_terminal(tmp_path):
-    (tmp_path / "tokenizer.json").write_text("{}")
-    tokenizer = f"data.tokenizer={tmp_path}"
+def test_paths_are_printed_whole_and_cannot_steer_the_terminal(tmp_path, tokenizer_folder):
+    tokenizer = f"data.tokenizer={tokenizer_folder}"
     ended = job("prepare", f"data.inputs=['{tmp_path}/[bold]x[/bold] \x1b[31m']", tokenizer, cwd=tmp_path)
     assert ended.returncode == 2 and f"{tmp_path}/[bold]x[/bold] \ufffd[31m" in ended.stderr and "\x1b" not in ended.stderr
     folder = tmp_path / "[bold]in[/bold]"

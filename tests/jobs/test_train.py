@@ -177,4 +177,4 @@ def test_a_run_that_is_removed_says_so_and_leaves_nothing(overrides, moment):
     assert process.returncode == 2
     # TensorBoard's own thread may complain before
     assert err.splitlines()[-1].startswith(f"error: {run} was removed or moved while this process wrote there"), err
-    assert not run.exists()
+    assert not run.exists(), sorted(run.rglob("*"))

@@ -48,7 +48,7 @@ def submitted(run: Path, state: str = "", cause: str | None = None) -> Submissio
     (submission,) = prepare("sweep", [Point(Config(runs_dir=str(run.parents[1])), order["home"])]).submissions
     submission.queued([Array("17", 0, 1)])
     if state:
-        outbox.write_json(submission.element_file(0), {"state": state, "attempts": [{"cause": cause}]})
+        outbox.write_json(submission.element_file(0), {"state": state, "attempts": [{"number": 1, "job_id": "17", "cause": cause}]})
     known = {"submission": str(submission.folder), "element": 0}
     outbox.write_json(run / "outbox" / "submitted" / "step_0000010.json", order | known)
     return submission
