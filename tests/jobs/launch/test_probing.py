@@ -130,7 +130,8 @@ def test_a_probe_that_failed_is_a_missing_point_with_its_reason(sweep_config, ru
     order = json.loads((run_folder / "outbox" / "step_0000010.json").read_text())
     (submission,) = prepare("sweep", [Point(sweep_config, order["home"])]).submissions
     submission.queued([Array("17", 0, 1)])
-    outbox.write_json(submission.element_file(0), {"state": "failed", "attempts": [{"number": 1, "job_id": "17", "cause": "out of memory: raise it"}]})
+    attempt = {"number": 1, "job_id": "17", "cause": "out of memory: raise it"}
+    outbox.write_json(submission.element_file(0), {"state": "failed", "attempts": [attempt]})
     record = run_folder / "outbox" / "submitted" / "step_0000010.json"
     outbox.write_json(record, order | {"submission": str(submission.folder), "element": 0, "jobs": ["17_0"]})
 
