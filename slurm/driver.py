@@ -10,7 +10,7 @@ import sys
 
 from common.errors import UserError
 from common.fence import EXIT_SUPERSEDED
-from common.files import read_json
+from common.files import make_folder, read_json
 from common.stop import EXIT_CONTINUE
 from common.tail import read_tail
 from slurm.causes import cause
@@ -35,6 +35,7 @@ def main(arguments: list[str]) -> int:
     outlive_signals()
     if element.is_requeued() and element.is_removed():
         return give_up(element, code=USER_ERROR)
+    make_folder(submission.points[index]["logs"])  # before an attempt is on record: where it is gone after, the run was removed
     element.begin()
     bad = preflight(element) if submission.cluster.preflight else None
     if bad:

@@ -41,7 +41,7 @@ def put(run: str | Path, name: str, job: str, point: Point, last: bool = False) 
     config = dataclasses.replace(point.config, runs_dir=str(Path(point.config.runs_dir).absolute()))
     order = {
         "id": uuid.uuid4().hex, "job": job, "last": last, "origin": origin_of(config.runs_dir), "home": str(Path(point.home).absolute()),
-        "label": point.label, "config": OmegaConf.to_container(OmegaConf.structured(config)),
+        "label": point.label, "config": OmegaConf.to_container(OmegaConf.structured(config), resolve=True),
     }  # fmt: skip
     with atomic_file(_file(run, name), "w", encoding="utf-8") as file:
         os.fchmod(file.fileno(), 0o600)  # what it says is run by this user

@@ -206,7 +206,7 @@ def freeze(
         for index, point in enumerate(points):
             row = {"index": index, "config": f"points/{index:04d}.yaml", "home": point.home, "label": point.label}
             rows.append(row | {"logs": str(Path(point.logs).absolute()) if point.logs else str(folder / "logs")})
-            (aside / row["config"]).write_text(OmegaConf.to_yaml(OmegaConf.structured(point.config)), encoding="utf-8")
+            (aside / row["config"]).write_text(OmegaConf.to_yaml(OmegaConf.structured(point.config), resolve=True), encoding="utf-8")
         cluster = dataclasses.asdict(first.cluster)
         manifest = {
             "kind": "submission", "job": job, "name": first.name, "created": f"{now:%Y-%m-%dT%H:%M:%S.%fZ}",

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import stat
 import subprocess
 import time
 from pathlib import Path
@@ -93,9 +94,21 @@ def test_a_shells_variables_hide_no_job(config, monkeypatch, cluster):
     cluster.wait_for(lambda: look_up([job])[job].state.startswith("CANCELLED"), 20, "the cancellation")
 
 
+@pytest.fixture
+def open_cluster(cluster):
+    """The cluster as that of a site: other users read its configuration, and reach munge. `make cluster` makes it for its user alone."""
+    modes = {cluster.folder / part: 0o711 for part in ("", "etc", "run")} | {cluster.folder / "etc" / "slurm.conf": 0o644}
+    former = {path: stat.S_IMODE(path.stat().st_mode) for path in modes}
+    for path, mode in modes.items():
+        path.chmod(mode)
+    yield cluster
+    for path, mode in former.items():
+        path.chmod(mode)
+
+
 @pytest.mark.slurm
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can submit as another user")
-def test_the_job_of_another_user_is_seen(config, cluster):
+def test_the_job_of_another_user_is_seen(config, open_cluster):
     """Of a shared runs_dir: what a colleague queued is not queued again; nor is it found stopped."""
     run(["sacctmgr", "--immediate", "add", "user", "nobody", "account=lab"])
     call = ["sbatch", "--parsable", "--hold", "--array=0", "--output=/dev/null", "--wrap=true"]
@@ -106,7 +119,7 @@ def test_the_job_of_another_user_is_seen(config, cluster):
     assert is_queued("tokenizer", [point(config)]) == {point(config).home: job}
     assert [element.state.name for element in survey(config.runs_dir)[0]] == ["queued"]
     run(["scontrol", "release", job])
-    cluster.wait_for(lambda: look_up([job])[job].state == "COMPLETED", 30, "its end")
+    open_cluster.wait_for(lambda: look_up([job])[job].state == "COMPLETED", 30, "its end")
 
 
 @pytest.mark.slurm
