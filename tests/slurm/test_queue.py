@@ -96,8 +96,10 @@ def test_a_shells_variables_hide_no_job(config, monkeypatch, cluster):
 
 @pytest.fixture
 def open_cluster(cluster):
-    """The cluster as that of a site: other users read its configuration, and reach munge. `make cluster` makes it for its user alone."""
-    modes = {cluster.folder / part: 0o711 for part in ("", "etc", "run")} | {cluster.folder / "etc" / "slurm.conf": 0o644}
+    """The cluster as that of a site: other users read its configuration, reach munge, and run scripts from the nodes' spool folders.
+    `make cluster` makes it for its user alone."""
+    parts = [cluster.folder, *(cluster.folder / part for part in ("etc", "run", "spool")), *(cluster.folder / "spool").glob("n*")]
+    modes = dict.fromkeys(parts, 0o711) | {cluster.folder / "etc" / "slurm.conf": 0o644}
     former = {path: stat.S_IMODE(path.stat().st_mode) for path in modes}
     for path, mode in modes.items():
         path.chmod(mode)
