@@ -12,7 +12,7 @@ help:
 	@echo "make quickstart DATA=dir   the same on your own .txt .md .jsonl .parquet"
 	@echo "make test                  every test that needs no SLURM (at most 12 minutes on 2 cores)"
 	@echo "make test-long             exports as transformers 4 reads them; installs it into build/ (at most 5 minutes)"
-	@echo "make test-slurm            the others, on a SLURM cluster that they boot (at most 15 minutes)"
+	@echo "make test-slurm            the others, on a SLURM cluster that they boot (about 25 minutes)"
 	@echo "make cluster               boot a small SLURM on this machine, to try jobs on; make cluster-down stops it"
 	@echo "make wheelhouse            the packages of requirements.lock as files in wheels/, for nodes that cannot install"
 	@echo "make setup                 only .venv, from requirements.lock"
