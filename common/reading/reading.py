@@ -31,22 +31,19 @@ class Reading:
 
     def whole(self) -> bytes | None:
         """All bytes of a file that is one document; None where it is broken or longer than allowed, which is counted."""
-        try:
-            return whole(self.blocks(), self.form.max_bytes)
-        except Broken as error:
-            self.bad.add("broken_file", str(self.span.path), str(error))
-        except TooLong:
-            self.add_too_long(1)
-        return None
+        return self._all(self.form.max_bytes, lambda: self.add_too_long(1))
 
     def unpacked(self) -> bytes | None:
         """All bytes of a packed file that is read from everywhere; None where it is broken or too large, which is counted."""
+        return self._all(self.form.whole_bytes, lambda: self.add_too_large(str(self.span.path)))
+
+    def _all(self, limit: int | None, add_too_many: Callable[[], None]) -> bytes | None:
         try:
-            return whole(self.blocks(), self.form.whole_bytes)
+            return whole(self.blocks(), limit)
         except Broken as error:
             self.bad.add("broken_file", str(self.span.path), str(error))
         except TooLong:
-            self.add_too_large(str(self.span.path))
+            add_too_many()
         return None
 
     def place(self, row: int, unit: str) -> str:
