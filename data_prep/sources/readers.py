@@ -14,7 +14,7 @@ from data_prep.sources.hub import is_hub
 from data_prep.sources.hub_rows import read_hub
 from data_prep.sources.inputs import list_inputs
 from data_prep.sources.pages import read_page_lines, read_pages
-from data_prep.sources.pdf import read_pdf
+from data_prep.sources.pdf_pages import read_pdf
 from data_prep.sources.plain import read_html
 
 __all__ = ["BadDocuments", "Document", "Form", "Span", "list_inputs", "read_documents"]

@@ -1,3 +1,6 @@
+import resource
+import zlib
+
 import pytest
 import zstandard
 
@@ -5,6 +8,7 @@ from common.errors import UserError
 from common.reading.bad import BadDocuments
 from conf.schema.corpus import SourceConfig
 from data_prep.sources.pages import PAGE_BREAK
+from data_prep.sources.pdf_pages import BASE
 from data_prep.sources.readers import Form, read_documents
 from tests.data_prep.sources.papers import bound, scanned_pdf, text_pdf
 
@@ -47,3 +51,32 @@ def test_a_pdf_with_too_much_text(tmp_path):
     (tmp_path / "a.pdf").write_bytes(text_pdf(["x" * 60]))
     bad = BadDocuments("skip")
     assert not list(read_documents(tmp_path / "a.pdf", Form(max_bytes=20), bad)) and bad.counts == {"too_long": 1}
+
+
+def bomb(repeats: int) -> bytes:
+    """A .pdf of a few kilobytes, whose one page unpacks to ``repeats`` times as many operators."""
+    page = zlib.compress(zlib.compress(b"BT /F1 12 Tf " + b"(a) Tj " * repeats + b"ET", 9), 9)
+    parts = [
+        b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+        b"<</Length %d/Filter[/FlateDecode/FlateDecode]>>stream\n%s\nendstream" % (len(page), page),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    ]  # fmt: skip
+    return (
+        b"%PDF-1.4\n" + b"".join(b"%d 0 obj%sendobj\n" % (number, part) for number, part in enumerate(parts, 1)) + b"trailer<</Root 1 0 R>>"
+    )
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_page_that_unpacks_to_gigabytes_is_counted_in_bounded_memory(tmp_path, packed):
+    """In a process beside this one, which takes no more than its limit, and the file after is read all the same."""
+    raw = bomb(20_000_000)
+    file = tmp_path / ("a.pdf.zst" if packed else "a.pdf")
+    file.write_bytes(zstandard.compress(raw) if packed else raw)
+    assert file.stat().st_size < 10_000
+    (tmp_path / "b.pdf").write_bytes(text_pdf(["bir"]))
+    form, bad = Form(max_bytes=10_000_000), BadDocuments("skip")
+    assert not list(read_documents(file, form, bad)) and bad.counts == {"too_long": 1}
+    assert [one.text for one in read_documents(tmp_path / "b.pdf", form, bad)] == ["bir"]
+    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    assert used < 200_000_000 + BASE, used
