@@ -13,6 +13,7 @@ from common.artefacts import SCHEME, resolve
 from common.errors import UserError
 from common.numbers import same
 from common.progress import say
+from common.tokenizer import FILE, load_tokenizer
 from conf.schema import Config, DecoderConfig, EncoderConfig, ModelConfig
 from conf.schema.check import check
 from conf.schema.kinds import section
@@ -155,14 +156,10 @@ def _replaced(shape: Any, values: dict[str, Any], key: str) -> Any:
 
 def _rows(config: Config, ahead: bool) -> int:
     """Rows of the vocabulary: as many as the tokenizer has tokens, filled up so that layouts and matrix products fit."""
-    file = resolve(config.data.tokenizer, "data.tokenizer") / "tokenizer.json"
+    file = resolve(config.data.tokenizer, "data.tokenizer") / FILE
     if file.is_file():
-        from tokenizers import Tokenizer
-
-        try:
-            tokens = max(Tokenizer.from_file(str(file)).get_vocab(with_added_tokens=True).values()) + 1
-        except Exception as error:  # tokenizers raises nothing narrower
-            raise UserError(f"{file} is not a tokenizer ({error}); run jobs.tokenizer again, or set data.tokenizer") from error
+        tokenizer = load_tokenizer(file, "run jobs.tokenizer again, or set data.tokenizer")
+        tokens = max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
     elif ahead:
         tokens = config.tokenizer.vocab_size
     else:

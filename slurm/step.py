@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from common.files import make_folder
 from slurm.element import Element
 from slurm.lead import Lead
 from slurm.script import SIGNAL, rank_command
@@ -42,7 +41,6 @@ def run_ranks(element: Element, terminated: Callable[[], None]) -> tuple[int, tu
     gives them are asked earlier."""
     submission = element.submission
     log = submission.log_file(element.index, element.job, element.number, "%t")
-    make_folder(log.parent)
     environment = os.environ | rank_environment(submission) | {"TERZI_ATTEMPT": str(element.number)}
     command = rank_command(submission, "slurm.rank", [str(submission.folder), str(element.index)], log)
     print(

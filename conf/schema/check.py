@@ -7,9 +7,8 @@ from typing import Any, get_args
 from common.errors import UserError, suggestion
 from common.screen import masked
 from conf.schema.kinds import kinds
+from conf.schema.model import AUTO
 
-AUTO = "auto"
-"""What a key that takes a number says where that is to be read from a file."""
 SHARES = ("_rate", "_share", "_ratio", "_fraction", "dropout", "beta1", "beta2")
 
 

@@ -137,6 +137,7 @@ class DecoderConfig(ModelConfig):
 
 
 AUTO = "auto"
+"""What says that a shape, or the rows of a vocabulary, are to be read from a file."""
 AutoConfig = opened("AutoConfig", ModelConfig, (EncoderConfig, DecoderConfig), choice(AUTO), __name__)
 """A net whose shape is read where a training starts from (`model.open_model`): keys of either kind, null where that is to say them."""
 
