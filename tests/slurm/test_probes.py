@@ -8,6 +8,7 @@ import shutil
 import stat
 from pathlib import Path
 
+import psutil
 import pytest
 
 from jobs.launch.probing import BySlurm
@@ -118,13 +119,17 @@ def test_a_probe_that_runs_already(cluster, jobs, sweep_config, run_folder, tmp_
     (first,) = submit("sweep", [Point(one, str(run_folder / "checkpoints" / save_name(20)))]).submissions
     claim = run_folder / "eval" / "claims" / f"{save_name(20)}.json"
     cluster.wait_for(claim.is_file, 60, "the claim")
+    prober = psutil.Process(json.loads(claim.read_text())["pid"])
+    prober.suspend()  # until the report has met it, however long that takes to start
     BySlurm(sweep_config).end(finished=True)
     second, report = (Submission.read(outbox.record(run_folder, name)["submission"]) for name in (save_name(20), "finish"))
     cluster.wait_for(lambda: second.element(0)["state"] == "finished", 60, "the second")
     assert claim.is_file() and first.element(0)["state"] == "running"
     holder = f"step 20 is being probed by job {first.jobs_of(0)[0]}, process"
     assert holder in logs(second) and "left to it" in logs(second)
+    cluster.wait_for(lambda: "waiting for it" in logs(report), 120, "the report to meet it")
+    prober.resume()
     cluster.wait_for(lambda: report.element(0)["state"] == "finished", 120, "the report")
-    assert holder in logs(report) and "waiting for it" in logs(report) and (run_folder / "report.html").is_file()
+    assert holder in logs(report) and (run_folder / "report.html").is_file()
     assert [len(DONE.findall(logs(one))) for one in (first, second, report)] == [1, 0, 0]
     assert result_file(run_folder, 20).is_file() and not claim.exists()
