@@ -6,7 +6,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,10 @@ from common.screen import plain
 from conf.schema import Config
 from conf.schema.check import check, keys
 from conf.schema.kinds import schema, stored
+from conf.schema.ranges import no_number
 from jobs.help import show
 from jobs.launch.multirun import register
+from jobs.launch.naming import label_of, refuse_equal_names, run_name
 from model.open_model import close_default
 from slurm.allocation import take_up
 
@@ -69,17 +72,27 @@ def compose(job: str, overrides: list[str]) -> DictConfig:
     for override in parsed:
         check_override(override)
     GlobalHydra.instance().clear()
+    with explained(), hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        return hydra.compose(job, [o.input_line for o in parsed])
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """What Hydra and OmegaConf refuse, as one UserError that names the key."""
     try:
-        with hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-            return hydra.compose(job, [o.input_line for o in parsed])
+        yield
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_explain(error)) from error
+    except OverflowError as error:
+        raise UserError(f"a number on the command line has more digits than a number may have ({error}); give a smaller one") from error
 
 
 def parse(overrides: list[str]) -> list[Override]:
     """Command-line overrides as Hydra understands them. Raises UserError for one that is none."""
     try:
         return OverridesParser.create().parse_overrides(overrides)
+    except ValueError as error:  # whole numbers of thousands of digits
+        raise UserError(f"cannot read the argument: {_first_line(error).partition(';')[0]}; give a shorter one") from error
     except HydraException as error:
         raise UserError(
             f"cannot read the argument: {_first_line(error)}; write key=value with a key of ASCII letters, and quote a value "
@@ -89,10 +102,8 @@ def parse(overrides: list[str]) -> list[Override]:
 
 def to_config(composed: DictConfig) -> Config:
     """The composed configuration as plain typed objects, interpolations resolved, values checked."""
-    try:
+    with explained():
         config = OmegaConf.to_object(composed)
-    except OmegaConfBaseException as error:
-        raise UserError(_explain(error)) from error
     check(config)
     return config if config.pipeline.steps else close_default(config)
 
@@ -143,6 +154,8 @@ def _explain(error: BaseException) -> str:
     root = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     key = getattr(root, "full_key", None)
     text = _first_line(root)
+    if mistaken := no_number(Config, root):
+        return str(mistaken)
     if key and "not in '" in text:
         owner = root.object_type if dataclasses.is_dataclass(root.object_type) else None
         hint = suggestion(key.rpartition(".")[2], [field.name for field in dataclasses.fields(owner)]) if owner else ""
@@ -150,6 +163,14 @@ def _explain(error: BaseException) -> str:
     if key and "not in struct" in text:
         return f"{key} is new; add it outright ({key}=... or {key}.<key>=...), or in a YAML under conf/experiment"
     return f"{key}: {text}" if key and key not in text else text
+
+
+def name_point(composed: DictConfig, label: str) -> None:
+    """Keep the label of a point of a multirun in its configuration; its run is called by it unless the user has named that."""
+    composed.point = label
+    if OmegaConf.to_container(composed)["run"] == "seed_${seed}":
+        with explained():
+            composed.run = run_name(composed.point)
 
 
 def first_point(overrides: list[str]) -> list[str]:
@@ -233,29 +254,29 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     multirun = "-m" in arguments or "--multirun" in arguments
     swept: list[str] = []
 
-    def label(point: Sequence[str]) -> str:
-        return ",".join(o for o in point if o.partition("=")[0] in swept)
-
     def typed(composed: DictConfig, point: Sequence[str]) -> Config:
-        if swept and OmegaConf.to_container(composed)["run"] == "seed_${seed}":
-            composed.run = label(point).replace("/", "_")
+        if swept:
+            name_point(composed, label_of(point, swept))
         config = to_config(composed)
         return config if job in KEEP_REFERENCES or config.plan else localise(config)
+
+    def all_typed(composed: Sequence[DictConfig], points: Sequence[Sequence[str]]) -> list[Config]:
+        configs = [typed(*pair) for pair in zip(composed, points, strict=True)]
+        refuse_equal_names(configs)
+        return configs
 
     def task(composed: DictConfig) -> Any:
         return _guard(lambda: start(job, run, typed(composed, HydraConfig.get().overrides.task)))
 
     def queue(composed: Sequence[DictConfig], points: Sequence[Sequence[str]], sweeper: str) -> Any:
-        pairs = list(zip(composed, points, strict=True))
-
         def all_at_once() -> Any:
-            configs = [typed(*pair) for pair in pairs]
+            configs = all_typed(composed, points)
             refuse_grid(configs, sweeper)
-            return start_all(job, configs, [label(point) for point in points])
+            return start_all(job, configs, [label_of(point, swept) for point in points])
 
         return _guard(all_at_once)
 
-    task.queue = queue
+    task.queue, task.check, task.read = queue, lambda *points: _guard(lambda: all_typed(*points)), _read
 
     def checked() -> None:
         point = first_point(overrides) if multirun else overrides
@@ -268,6 +289,16 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     if not any(a in ("--hydra-help", "--version", "--info", "-i") for a in arguments):
         _guard(checked)
     hydra.main(config_path=str(CONF), config_name=job, version_base="1.3")(task)()
+
+
+def _read(compose: Callable[[], DictConfig]) -> DictConfig:
+    """A point of a multirun as Hydra composes it; ends with one sentence where that is refused."""
+
+    def plainly() -> DictConfig:
+        with explained():
+            return compose()
+
+    return _guard(plainly)
 
 
 def _guard(action: Callable[[], Any]) -> Any:
