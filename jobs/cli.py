@@ -27,7 +27,7 @@ from common.screen import plain
 from conf.schema import Config
 from conf.schema.check import check, keys
 from conf.schema.kinds import schema, stored
-from conf.schema.ranges import no_number
+from conf.schema.ranges import limits_at, no_number
 from jobs.help import show
 from jobs.launch.multirun import register
 from jobs.launch.naming import label_of, refuse_equal_names, run_name
@@ -83,8 +83,9 @@ def explained() -> Iterator[None]:
         yield
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_explain(error)) from error
-    except OverflowError as error:
-        raise UserError(f"a number on the command line has more digits than a number may have ({error}); give a smaller one") from error
+    except OverflowError as error:  # a float of hundreds of digits; OmegaConf tells its key in the text alone
+        key = str(error).partition("full_key: ")[2].partition("\n")[0]
+        raise UserError(f"{key} has more digits than a number may have; give {limits_at(Config, key) or 'fewer'}") from error
 
 
 def parse(overrides: list[str]) -> list[Override]:

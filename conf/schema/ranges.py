@@ -5,8 +5,6 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
-from omegaconf.errors import OmegaConfBaseException
-
 from common.errors import UserError
 from conf.schema.kinds import kinds
 
@@ -134,7 +132,7 @@ def limits_at(schema: type, key: str) -> Limits | None:
     return None
 
 
-def no_number(schema: type, error: OmegaConfBaseException, prefix: str = "") -> UserError | None:
+def no_number(schema: type, error: BaseException, prefix: str = "") -> UserError | None:
     """The error for a value that OmegaConf could not take for a number of ``schema``, whose keys begin with ``prefix`` in messages; None
     where ``error`` is another."""
     key = getattr(error, "full_key", None)

@@ -45,7 +45,7 @@ def _step(config: Config, number: int, step: StepConfig) -> Step:
                 OmegaConf.update(changed, key, {}, merge=False)  # named entries: those of the step instead of the others, not beside them
             OmegaConf.update(changed, key, value, merge=isinstance(value, dict))
         except (OmegaConfBaseException, ValueError) as error:
-            if isinstance(error, OmegaConfBaseException) and (mistaken := no_number(Config, error)):
+            if mistaken := no_number(Config, error):
                 raise UserError(f"{where} ({step.job}): {mistaken}") from error
             hint = suggestion(key, list(keys(Config)))
             raise UserError(f"{where} ({step.job}): cannot set {key} ({str(error).splitlines()[0]}){hint}") from error
