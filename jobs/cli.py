@@ -29,6 +29,7 @@ from conf.schema.check import check, keys
 from conf.schema.kinds import schema, stored
 from conf.schema.ranges import limits_at, no_number
 from jobs.help import show
+from jobs.launch.emptied import empty_sections
 from jobs.launch.multirun import register
 from jobs.launch.naming import label_of, refuse_equal_names, run_name
 from model.open_model import close_default
@@ -73,7 +74,9 @@ def compose(job: str, overrides: list[str]) -> DictConfig:
         check_override(override)
     GlobalHydra.instance().clear()
     with explained(), hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        return hydra.compose(job, [o.input_line for o in parsed])
+        composed = hydra.compose(job, [o.input_line for o in parsed])
+        empty_sections(composed, parsed)
+        return composed
 
 
 @contextmanager
@@ -213,7 +216,7 @@ def spelled_out(argument: str) -> str:
         for name in reversed(names.split(".")):
             value = f"{{{name}: {value}}}"
         return f"++{section[:-1]}={value}"
-    return f"++{argument}" if argument.startswith(OPEN) else argument
+    return f"++{argument}" if argument.startswith(OPEN) or f"{key}." in OPEN else argument
 
 
 def _quoted(value: str) -> str:
@@ -256,6 +259,8 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     swept: list[str] = []
 
     def typed(composed: DictConfig, point: Sequence[str]) -> Config:
+        with explained():
+            empty_sections(composed, parse(list(point)))
         if swept:
             name_point(composed, label_of(point, swept))
         config = to_config(composed)

@@ -25,7 +25,7 @@ class DataConfig:
     """Folder of the prepared tokens: tokens.bin, tokens.idx, manifest.json."""
     heldout: dict[str, str] = field(default_factory=dict)
     """Name -> folder of prepared tokens that training never reads and measures its loss on, such as law and general; empty: a share of
-    `data.tokens`, `train.heldout_fraction`. With `phases` this is the only way, since a document may be in several of them."""
+    `data.tokens`, `train.heldout_fraction`; with `phases` none, and no such loss is measured."""
     retrieval: str = "data/${name}/retrieval"
     """Retrieval set: a folder in BEIR format (corpus.jsonl, queries.jsonl, qrels/{train,dev,test}.tsv or one qrels.tsv that is
     then split by a hash of the query id), or a folder with one such set in each of train/, dev/ and test/; or a

@@ -5,6 +5,9 @@ from typing import Annotated
 
 from conf.schema.ranges import Count, Magnitude, PartShare, Positive, Range, Share
 
+HELD_OUT = 0.01
+"""Share of the documents that is held out where nothing is said."""
+
 
 @dataclass
 class SaveConfig:
@@ -49,8 +52,9 @@ class TrainConfig:
     """Optimizer steps of the run; set this or tokens, not both."""
     tokens: Count = 0
     """Length of the run in tokens (packs of seq_length); set this or steps, not both."""
-    heldout_fraction: PartShare = 0.01
-    """Share of the documents, chosen by a hash of their index, that is never trained on."""
+    heldout_fraction: PartShare | None = None
+    """Share of the documents, chosen by a hash of their index, that is never trained on; null: 0.01, and with `phases` 0, since a document
+    may be in several of them."""
     eval_every_steps: Count = 0
     """Evaluate on held-out documents every so many steps; 0 only at probe saves."""
     eval_packs: Count = 64
@@ -71,3 +75,8 @@ class TrainConfig:
     """Steps in a row with a loss or gradient that is not finite (each is skipped) before the run stops."""
     save: SaveConfig = field(default_factory=SaveConfig)
     """Saves."""
+
+    def held_out(self, phases: bool) -> float:
+        """`heldout_fraction`, settled for a run that has ``phases`` or has none."""
+        default = 0.0 if phases else HELD_OUT
+        return default if self.heldout_fraction is None else self.heldout_fraction
