@@ -114,8 +114,6 @@ def _check(config: Config) -> None:
         )
     if train.decay_only:
         raise UserError("train.decay_only is for runs of one phase; add a phase with schedule: decay instead")
-    if not config.budget > 0:
-        raise UserError(f"budget={config.budget:g} leaves the phases nothing; give a number above 0")
     for name, phase in config.phases.items():
         if not phase.tokens:
             raise UserError(f"phases.{name}.tokens=0: a phase of a training needs a budget; set phases.{name}.tokens")

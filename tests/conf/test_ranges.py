@@ -158,11 +158,6 @@ def test_whole_numbers_as_they_may_be_written(written):
     assert to_config(compose("train", [spelled_out(f"train.steps={written}")])).train.steps == 1000
 
 
-def test_every_experiment_is_within_the_ranges():
-    for path in sorted((CONF / "experiment").rglob("*.yaml")):
-        check(to_config(compose("train", [f"experiment={path.relative_to(CONF / 'experiment').with_suffix('')}"])))
-
-
 def test_numbers_of_a_language_and_of_a_step_have_their_ranges():
     for value, said in (("x", "=x is no whole number; give a whole"), (-1, "=-1 is negative; give a whole number from 0 to")):
         with pytest.raises(UserError, match=f"corpus.languages.tr.fineweb.short_line{said}"):
