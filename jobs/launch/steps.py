@@ -46,7 +46,7 @@ def _step(config: Config, number: int, step: StepConfig) -> Step:
             OmegaConf.update(changed, key, value, merge=isinstance(value, dict))
         except (OmegaConfBaseException, ValueError) as error:
             if mistaken := no_number(Config, error):
-                raise UserError(f"{where} ({step.job}): {mistaken}") from error
+                raise UserError(f"{where} ({step.job}): cannot set {mistaken}") from error
             hint = suggestion(key, list(keys(Config)))
             raise UserError(f"{where} ({step.job}): cannot set {key} ({str(error).splitlines()[0]}){hint}") from error
     found = OmegaConf.to_object(changed)
