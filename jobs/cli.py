@@ -31,7 +31,7 @@ from conf.schema.ranges import limits_at, no_number
 from jobs.help import show
 from jobs.launch.emptied import empty_sections
 from jobs.launch.multirun import register
-from jobs.launch.naming import label_of, refuse_equal_names, run_name
+from jobs.launch.naming import label_of, name_point, refuse_equal_names
 from model.open_model import close_default
 from slurm.allocation import take_up
 
@@ -169,14 +169,6 @@ def _explain(error: BaseException) -> str:
     return f"{key}: {text}" if key and key not in text else text
 
 
-def name_point(composed: DictConfig, label: str) -> None:
-    """Keep the label of a point of a multirun in its configuration; its run is called by it unless the user has named that."""
-    composed.point = label
-    if OmegaConf.to_container(composed)["run"] == "seed_${seed}":
-        with explained():
-            composed.run = run_name(composed.point)
-
-
 def first_point(overrides: list[str]) -> list[str]:
     """The overrides of a multirun with each sweep narrowed to its first value, to check a grid before it starts."""
     parsed = parse(overrides)
@@ -261,8 +253,8 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     def typed(composed: DictConfig, point: Sequence[str]) -> Config:
         with explained():
             empty_sections(composed, parse(list(point)))
-        if swept:
-            name_point(composed, label_of(point, swept))
+            if swept:
+                name_point(composed, label_of(point, swept))
         config = to_config(composed)
         return config if job in KEEP_REFERENCES or config.plan else localise(config)
 

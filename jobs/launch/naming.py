@@ -3,6 +3,8 @@
 import os
 from collections.abc import Sequence
 
+from omegaconf import DictConfig, OmegaConf
+
 from common.errors import UserError
 from common.files import digest_of
 from conf.schema import Config
@@ -24,6 +26,13 @@ def run_name(label: str) -> str:
         return os.fsdecode(name)
     digest = digest_of(os.fsencode(label).hex())[:16]
     return f"{name[: NAME_BYTES - len(digest) - 1].decode(errors='ignore')},{digest}"
+
+
+def name_point(composed: DictConfig, label: str) -> None:
+    """Keep the label of a point in its configuration; its run is called by it unless the user has named that."""
+    composed.point = label
+    if OmegaConf.to_container(composed)["run"] == "seed_${seed}":
+        composed.run = run_name(composed.point)
 
 
 def refuse_equal_names(configs: Sequence[Config]) -> None:
