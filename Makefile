@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?=
+ARGS ?=
+export DATA
 WORKERS ?= 2
 export PYTHONUNBUFFERED = 1
 
@@ -10,6 +12,8 @@ export PYTHONUNBUFFERED = 1
 help:
 	@echo "make quickstart            corpus, tokenizer, encoder, retrieval at every save: about 7 minutes on 2 cores"
 	@echo "make quickstart DATA=dir   the same on your own .txt .md .jsonl .parquet"
+	@echo "make quickstart ARGS='train.steps=50 seed=1'   either with any keys of the configuration; a blank within a value"
+	@echo "                           is quoted as in a shell: ARGS='\"runs_dir=my runs\"', DATA='my texts'"
 	@echo "make test                  every test that needs no SLURM (at most 12 minutes on 2 cores)"
 	@echo "make test-long             exports as transformers 4 reads them; installs it into build/ (at most 5 minutes)"
 	@echo "make test-slurm            the others, on a SLURM cluster that they boot (about 25 minutes)"
@@ -37,9 +41,12 @@ setup-dev: $(VENV)/.setup-dev
 
 quickstart: setup
 ifeq ($(DATA),)
-	$(BIN)/python -m jobs.pipeline experiment=quickstart
+	$(BIN)/python -m jobs.pipeline experiment=quickstart $(ARGS)
 else
-	$(BIN)/python -m jobs.pipeline experiment=quickstart "name=own/$(notdir $(abspath $(DATA)))" "quickstart.folder='$(abspath $(DATA))'"
+	@quoted() { printf "'%s'" "$$(printf %s "$$1" | sed "s/'/\\\\'/g")"; }; \
+	case "$$DATA" in /*) folder=$$DATA ;; *) folder=$$PWD/$$DATA ;; esac; \
+	name=$$(quoted "own/$$(basename -- "$$folder")"); folder=$$(quoted "$$folder"); set -x; \
+	$(BIN)/python -m jobs.pipeline experiment=quickstart "name=$$name" "quickstart.folder=$$folder" $(ARGS)
 endif
 
 lint: setup-dev

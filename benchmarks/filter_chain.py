@@ -82,7 +82,7 @@ TOKENIZER = RegexTokenizer()
 def batches(jsonl: Path, language: LanguageConfig) -> Iterator[list[tuple[str, str]]]:
     """Ids and cleaned texts."""
     cleaner, found, size = build_cleaner(["c4_lines"], language), [], 0
-    for document in read_documents(jsonl, SourceConfig(), all_fields=False):
+    for document in read_documents(jsonl, SourceConfig(), fields=()):
         text, _ = cleaner.clean(document.text)
         found.append((document.id, text))
         size += len(text)

@@ -30,7 +30,7 @@ def split(
     with Writer(folder / TRAIN) as train, Writer(folder / HELDOUT) as heldout:
         writers = {TRAIN: train, HELDOUT: heldout}
         for path in paths:
-            for document in read_documents(path, data, bad, seen=seen):
+            for document in read_documents(path, data, bad, (), seen):
                 side = HELDOUT if is_heldout(document.text, config) else TRAIN
                 record = {"id": document.id, "text": document.text}
                 writers[side].write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))

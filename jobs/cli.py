@@ -6,7 +6,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,11 @@ from common.screen import plain
 from conf.schema import Config
 from conf.schema.check import check, keys
 from conf.schema.kinds import schema, stored
+from conf.schema.ranges import limits_at, no_number
 from jobs.help import show
+from jobs.launch.emptied import empty_sections
 from jobs.launch.multirun import register
+from jobs.launch.naming import label_of, name_point, refuse_equal_names
 from model.open_model import close_default
 from slurm.allocation import take_up
 
@@ -69,17 +73,30 @@ def compose(job: str, overrides: list[str]) -> DictConfig:
     for override in parsed:
         check_override(override)
     GlobalHydra.instance().clear()
+    with explained(), hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        composed = hydra.compose(job, [o.input_line for o in parsed])
+        empty_sections(composed, parsed)
+        return composed
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """What Hydra and OmegaConf refuse, as one UserError that names the key."""
     try:
-        with hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-            return hydra.compose(job, [o.input_line for o in parsed])
+        yield
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_explain(error)) from error
+    except OverflowError as error:  # a float of hundreds of digits; OmegaConf tells its key in the text alone
+        key = str(error).partition("full_key: ")[2].partition("\n")[0]
+        raise UserError(f"{key} has more digits than a number may have; give {limits_at(Config, key) or 'fewer'}") from error
 
 
 def parse(overrides: list[str]) -> list[Override]:
     """Command-line overrides as Hydra understands them. Raises UserError for one that is none."""
     try:
         return OverridesParser.create().parse_overrides(overrides)
+    except ValueError as error:  # whole numbers of thousands of digits
+        raise UserError(f"cannot read the argument: {_first_line(error).partition(';')[0]}; give a shorter one") from error
     except HydraException as error:
         raise UserError(
             f"cannot read the argument: {_first_line(error)}; write key=value with a key of ASCII letters, and quote a value "
@@ -89,10 +106,8 @@ def parse(overrides: list[str]) -> list[Override]:
 
 def to_config(composed: DictConfig) -> Config:
     """The composed configuration as plain typed objects, interpolations resolved, values checked."""
-    try:
+    with explained():
         config = OmegaConf.to_object(composed)
-    except OmegaConfBaseException as error:
-        raise UserError(_explain(error)) from error
     check(config)
     return config if config.pipeline.steps else close_default(config)
 
@@ -143,6 +158,8 @@ def _explain(error: BaseException) -> str:
     root = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     key = getattr(root, "full_key", None)
     text = _first_line(root)
+    if mistaken := no_number(Config, root):
+        return str(mistaken)
     if key and "not in '" in text:
         owner = root.object_type if dataclasses.is_dataclass(root.object_type) else None
         hint = suggestion(key.rpartition(".")[2], [field.name for field in dataclasses.fields(owner)]) if owner else ""
@@ -191,7 +208,7 @@ def spelled_out(argument: str) -> str:
         for name in reversed(names.split(".")):
             value = f"{{{name}: {value}}}"
         return f"++{section[:-1]}={value}"
-    return f"++{argument}" if argument.startswith(OPEN) else argument
+    return f"++{argument}" if argument.startswith(OPEN) or f"{key}." in OPEN else argument
 
 
 def _quoted(value: str) -> str:
@@ -233,29 +250,31 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     multirun = "-m" in arguments or "--multirun" in arguments
     swept: list[str] = []
 
-    def label(point: Sequence[str]) -> str:
-        return ",".join(o for o in point if o.partition("=")[0] in swept)
-
     def typed(composed: DictConfig, point: Sequence[str]) -> Config:
-        if swept and OmegaConf.to_container(composed)["run"] == "seed_${seed}":
-            composed.run = label(point).replace("/", "_")
+        with explained():
+            empty_sections(composed, parse(list(point)))
+            if swept:
+                name_point(composed, label_of(point, swept))
         config = to_config(composed)
         return config if job in KEEP_REFERENCES or config.plan else localise(config)
+
+    def all_typed(composed: Sequence[DictConfig], points: Sequence[Sequence[str]]) -> list[Config]:
+        configs = [typed(*pair) for pair in zip(composed, points, strict=True)]
+        refuse_equal_names(configs)
+        return configs
 
     def task(composed: DictConfig) -> Any:
         return _guard(lambda: start(job, run, typed(composed, HydraConfig.get().overrides.task)))
 
     def queue(composed: Sequence[DictConfig], points: Sequence[Sequence[str]], sweeper: str) -> Any:
-        pairs = list(zip(composed, points, strict=True))
-
         def all_at_once() -> Any:
-            configs = [typed(*pair) for pair in pairs]
+            configs = all_typed(composed, points)
             refuse_grid(configs, sweeper)
-            return start_all(job, configs, [label(point) for point in points])
+            return start_all(job, configs, [label_of(point, swept) for point in points])
 
         return _guard(all_at_once)
 
-    task.queue = queue
+    task.queue, task.check, task.read = queue, lambda *points: _guard(lambda: all_typed(*points)), _read
 
     def checked() -> None:
         point = first_point(overrides) if multirun else overrides
@@ -268,6 +287,16 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     if not any(a in ("--hydra-help", "--version", "--info", "-i") for a in arguments):
         _guard(checked)
     hydra.main(config_path=str(CONF), config_name=job, version_base="1.3")(task)()
+
+
+def _read(compose: Callable[[], DictConfig]) -> DictConfig:
+    """A point of a multirun as Hydra composes it; ends with one sentence where that is refused."""
+
+    def plainly() -> DictConfig:
+        with explained():
+            return compose()
+
+    return _guard(plainly)
 
 
 def _guard(action: Callable[[], Any]) -> Any:

@@ -62,7 +62,7 @@ def _read(config: Config, paths: list[Path]) -> tuple[list[Any], dict[str, Any]]
     sample = Sample(config.corpus.semantic.learn_bytes)
     with Bar("read", sum(stamp(path)[0] for path in paths) / 1e6, "MB") as bar:
         for path in paths:
-            for document in read_documents(path, config.data, bad, all_fields=False, seen=lambda size: bar.advance(size / 1e6)):
+            for document in read_documents(path, config.data, bad, fields=(), seen=lambda size: bar.advance(size / 1e6)):
                 sample.add(document.text)
     texts = sample.texts()
     counts = {"documents": sample.seen, "sampled": len(texts), "sampled_bytes": sample.size, "bad_documents": dict(bad.counts)}

@@ -26,12 +26,14 @@ JSON, HTML = "mixture.json", "mixture.html"
 
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `mixture.output`; returns the figures (None for a dry run)."""
+    from data_prep.mixture.budget import check_phases
     from data_prep.mixture.make import plan
     from data_prep.mixture.statistics import show, statistics
     from data_prep.mixture.write import MB, find_phase, settings_of, write_phase
 
-    tokenizer = _tokenizer(config)
     phases = scaled(config.phases, config.budget)
+    check_phases(config.mixture, phases)
+    tokenizer = _tokenizer(config)
     mixture = plan(config.mixture, phases, config.seed, digest(tokenizer))
     found = {
         "name": config.name,

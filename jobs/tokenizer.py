@@ -101,10 +101,10 @@ def _read(config: Config, paths: list[Path]) -> tuple[list[str], dict[str, list[
     from data_prep.tokenizer.sample import Sample
 
     bad = BadDocuments(config.prepare.on_bad_document, config.prepare.max_bad_documents)
-    sample, languages = Sample(config.tokenizer.sample_bytes), {}
+    sample, languages, wanted = Sample(config.tokenizer.sample_bytes), {}, (config.tokenizer.language_field,)
     with Bar("read", sum(stamp(path)[0] for path in paths) / 1e6, "MB") as bar:
         for path in paths:
-            for document in read_documents(path, config.data, bad, seen=lambda size: bar.advance(size / 1e6)):
+            for document in read_documents(path, config.data, bad, wanted, lambda size: bar.advance(size / 1e6)):
                 language = str(document.fields.get(config.tokenizer.language_field) or "all")
                 if language not in languages and len(languages) >= LANGUAGES:
                     language = "others"

@@ -65,7 +65,9 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     def begin(state: TrainState) -> None:
         """Net and optimizer are ready: from here on the attempt counts."""
         if ranks.is_first():
-            fields = {"branch": dataclasses.asdict(branch)} if branch else {}
+            fields: dict[str, Any] = {"point": config.point} if config.point else {}
+            if branch:
+                fields["branch"] = dataclasses.asdict(branch)
             if course.warmup is not None:
                 fields["warmup"] = run.manifest.get("warmup", course.warmup)
             read = inputs(config, {name: plan.tokens for name, plan in data.plans.items()})

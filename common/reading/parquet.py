@@ -61,7 +61,7 @@ def _columns(schema: Any, reading: Reading, texts: Sequence[str]) -> list[str]:
     for missing in set(texts) - set(names):
         hint = suggestion(missing, names) or f"; it has: {', '.join(names)}"
         raise UserError(f"{reading.span.path} has no column '{missing}'{form.text_key}{hint}")
-    return names if reading.all_fields else [name for name in (*texts, form.id_field) if name in names]
+    return reading.wanted(names, texts)
 
 
 def _batches(file: Any, pages: BinaryIO, columns: list[str], reading: Reading) -> Iterator[tuple[Any, int]]:
@@ -107,8 +107,16 @@ def _record(batch: Any, index: int, row: int, reading: Reading, texts: Sequence[
         if most and hasattr(value, "as_buffer") and value.is_valid and value.as_buffer().size > most:
             reading.add_too_long(row, "row")
             return None
-    try:
-        return {name: value.as_py() for name, value in values.items()}
-    except UnicodeDecodeError:
-        reading.bad.add("not_utf8", reading.place(row, "row"), "is not UTF-8")
-        return None
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        try:
+            found[name] = value.as_py()
+        except UnicodeDecodeError:
+            reading.bad.add("not_utf8", reading.place(row, "row"), "is not UTF-8")
+            return None
+        except (ValueError, OverflowError, LookupError, ImportError, NotImplementedError, pyarrow.ArrowException) as error:
+            # dates beyond year 9999, time zones that nobody knows, nanoseconds: what Python has no value for
+            why = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+            reading.bad.add("unreadable_field", reading.place(row, "row"), f"has what cannot be read in the column '{name}' ({why})")
+            return None
+    return found

@@ -1,6 +1,6 @@
 """Documents out of text, JSON lines and parquet, plain or packed, streaming and in order."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +18,32 @@ READERS: dict[str, Reader] = {"text": read_text, "jsonl": read_jsonl, "parquet":
 
 
 def opened(
-    source: Path | Span, form: Form, bad: BadDocuments | None = None, all_fields: bool = True, seen: Callable[[int], Any] | None = None
+    source: Path | Span,
+    form: Form,
+    bad: BadDocuments | None = None,
+    fields: Sequence[str] | None = None,
+    seen: Callable[[int], Any] | None = None,
 ) -> Reading:
     """A file or span, ready to be read; see `read_documents`."""
     span = source if isinstance(source, Span) else Span(source)
     _, compression = kind_of(span.path) or ("", "")
-    return Reading(span, form, bad or BadDocuments(section=""), compression, all_fields, seen or (lambda _: None))
+    return Reading(span, form, bad or BadDocuments(section=""), compression, fields, seen or (lambda _: None))
 
 
 def read_documents(
     source: Path | Span,
     form: Form,
     bad: BadDocuments | None = None,
-    all_fields: bool = True,
+    fields: Sequence[str] | None = None,
     seen: Callable[[int], Any] | None = None,
     readers: Mapping[str, Reader] = READERS,
 ) -> Iterator[Document]:
     """Documents of one file or span, in order; a .txt or .md is one document, blank lines of a .jsonl are none.
 
-    ``bad`` is told of what cannot be read (default: error), each document once. ``all_fields=False`` reads text and id alone where that
-    saves work. ``seen`` is told the bytes taken from the disk. A UTF-8 byte order mark at the beginning of a file is dropped. ``readers``:
-    by format; a file of another one is read as text. Raises UserError for an unreadable file, a .parquet without the text column, and as
-    ``bad`` says."""
-    reading = opened(source, form, bad, all_fields, seen)
+    ``bad`` is told of what cannot be read (default: error), each document once. ``fields`` are the keys that are wanted beside text and
+    id, None for all: other columns of a .parquet are not read, whatever they hold. ``seen`` is told the bytes taken from the disk. A UTF-8
+    byte order mark at the beginning of a file is dropped. ``readers``: by format; a file of another one is read as text. Raises UserError
+    for an unreadable file, a .parquet without the text column, and as ``bad`` says."""
+    reading = opened(source, form, bad, fields, seen)
     name, _ = kind_of(reading.span.path) or ("text", "")
     return readers[name](reading)

@@ -1,6 +1,6 @@
 """What every reader does alike: take bytes, hand out a document or say why it is bad."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,8 @@ class Reading:
     form: Form
     bad: BadDocuments
     compression: str
-    all_fields: bool
-    """Whether more than text and id is wanted."""
+    fields: Sequence[str] | None
+    """What is wanted of a record beside text and id; None for all."""
     seen: Callable[[int], Any]
     """Is told the bytes taken from the disk."""
 
@@ -59,6 +59,10 @@ class Reading:
         form = self.form
         fault = f"unpacks to pieces of more than {form.whole_bytes} bytes, {WHOLE} times {form.limit_key}={form.max_bytes}"
         self.bad.add("too_long", place, fault)
+
+    def wanted(self, names: Iterable[str], texts: Sequence[str]) -> list[str]:
+        """Those of the columns ``names`` that are read: ``texts``, the id, and what else is wanted. The others may hold what they like."""
+        return [name for name in names if self.fields is None or name in (*texts, self.form.id_field, *self.fields)]
 
     def record(self, record: dict[str, Any], row: int, unit: str) -> Iterator[Document]:
         """The document of a record, unless it has no text or may not be so."""

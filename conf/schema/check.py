@@ -1,15 +1,13 @@
-"""What types cannot say: closed sets of values, signs, shares."""
+"""What types cannot say: closed sets of values, ranges of numbers."""
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 from common.errors import UserError, suggestion
 from common.screen import masked
 from conf.schema.kinds import kinds
-from conf.schema.model import AUTO
-
-SHARES = ("_rate", "_share", "_ratio", "_fraction", "dropout", "beta1", "beta2")
+from conf.schema.ranges import AUTO, limits, numbers
 
 
 def keys(schema: type, prefix: str = "") -> Iterator[str]:
@@ -32,18 +30,15 @@ def check(config: Any, prefix: str = "") -> None:
             for name, one in value.items():
                 if dataclasses.is_dataclass(one):
                     check(one, f"{key}.{name}.")
-            continue
         choices = field.metadata.get("choices")
         if choices and value not in choices:
             raise UserError(f"{key}={value} is unknown; it takes {', '.join(choices)}{suggestion(str(value), choices)}")
-        if isinstance(value, str) and int in get_args(field.type) and value != AUTO:
-            raise UserError(f"{key}={value} is no whole number; give one, or {AUTO}")
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if (known := limits(field.type)) is None:
             continue
-        if value < 0:
-            raise UserError(f"{key}={value} is negative; give 0 or more")
-        if field.name.endswith(SHARES) and value > 1:
-            raise UserError(f"{key}={value} is a share; give a number from 0 to 1")
+        if isinstance(value, str) and value != AUTO:
+            raise known.mistaken(key, value)
+        for name, number in numbers(key, value):
+            known.check(name, number)
 
 
 def _refuse_passwords(key: str, value: Any) -> None:

@@ -1,8 +1,10 @@
 """Group `cluster`: where elements run, what they ask for, and what happens when they are cut off."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from conf.schema.choice import choice
+from conf.schema.ranges import Few, Range
 
 
 @dataclass
@@ -25,7 +27,7 @@ class ClusterConfig:
 
     kind: str = choice("local", "slurm")
     """local: in this process and its children. slurm: as array jobs; inside `salloc` or a batch script, on that allocation."""
-    workers: int = 0
+    workers: Few = 0
     """local: elements run at the same time; 0 takes the cores this process may use."""
 
     partition: str | None = None
@@ -40,13 +42,13 @@ class ClusterConfig:
     """Quality of service of those jobs; null for `qos`."""
     time: str = "01:00:00"
     """Time limit of one attempt of one element, as SLURM writes it: minutes, hh:mm:ss or d-hh:mm:ss."""
-    nodes: int = 1
+    nodes: Annotated[int, Range(1, 1_000_000)] = 1
     """Nodes of one element."""
-    tasks_per_node: int = 0
+    tasks_per_node: Few = 0
     """Ranks on each node; 0 takes one a GPU, or one where there are no GPUs. Jobs other than train always have one rank."""
-    gpus_per_node: int = 0
+    gpus_per_node: Few = 0
     """GPUs of each node."""
-    cpus_per_task: int = 1
+    cpus_per_task: Annotated[int, Range(1, 10_000)] = 1
     """CPU cores of each rank."""
     mem: str | None = None
     """Memory of each node, as SLURM writes it (64G); null takes the site's default, 0 all of it."""
@@ -67,22 +69,22 @@ class ClusterConfig:
     container: ContainerConfig = field(default_factory=ContainerConfig)
     """A container around every rank."""
 
-    array_parallelism: int = 0
+    array_parallelism: Annotated[int, Range(0, 1_000_000)] = 0
     """Elements of an array that run at the same time; 0 for as many as the cluster gives."""
     requeue: str = choice("requeue", "chain", "never")
     """What goes on with an element that was cut off: requeue (`scontrol requeue`); chain (for sites that forbid it: the array is submitted
     `chain` times, each waiting for the one before); never."""
-    chain: int = 4
+    chain: Annotated[int, Range(1, 1_000)] = 4
     """requeue=chain: how often the array is submitted."""
-    signal_lead: int = 120
+    signal_lead: Annotated[int, Range(0, 65_535)] = 120
     """Seconds before the time limit at which ranks are told to save; longer than a save and a step take. Where twice the longest save of a
     run is more, its driver tells them that much before."""
-    restarts: int = 3
+    restarts: Few = 3
     """Attempts in a row that may end without progress (no new save, shard or result) before an element is given up."""
     preflight: bool = False
     """Before the ranks start: matrix products and all-reduces on every node; a slow or silent node is named, excluded, and the element
     requeued."""
-    preflight_seconds: int = 120
+    preflight_seconds: Annotated[int, Range(1, 86_400)] = 120
     """Time limit of the preflight."""
     offline: bool = True
     """Switch the Hugging Face hub off in jobs, since compute nodes see no internet; `jobs.fetch` mirrors what they need."""

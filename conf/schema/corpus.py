@@ -5,6 +5,7 @@ from typing import Any
 
 from conf.schema.choice import choice
 from conf.schema.duplicates import ContaminationConfig, DuplicatesConfig, ParagraphsConfig, SemanticConfig
+from conf.schema.ranges import Count, Element, Elements, Positive
 
 
 @dataclass
@@ -74,19 +75,19 @@ class CorpusConfig:
     """Evaluation text."""
     tokenizer: str | None = None
     """Folder of a tokenizer: the funnel then counts tokens too."""
-    shard_bytes: int = 64_000_000
+    shard_bytes: Positive = 64_000_000
     """Inputs are worked on in shards of about this many bytes on disk."""
-    elements: int = 1
+    elements: Elements = 1
     """Array elements that share the shards of each stage; the bytes do not depend on it."""
     stage: str | None = None
     """Do this stage alone; set for the elements of an array."""
-    element: int | None = None
+    element: Element | None = None
     """Do the share of this element alone; set for the elements of an array."""
     on_bad_document: str = choice("skip", "error")
     """What to do with a document that cannot be read: count it, or stop."""
-    max_bad_documents: int = 1_000_000
+    max_bad_documents: Count = 1_000_000
     """With `skip`: stop with an error after this many."""
-    max_document_bytes: int = 50_000_000
+    max_document_bytes: Count = 50_000_000
     """A longer document (line, row, file) is bad, so that no file fills the memory; 0 for no limit."""
-    samples: int = 5
+    samples: Count = 5
     """Rejected documents shown for each rule and source."""

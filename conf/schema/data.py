@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from conf.schema.choice import choice
+from conf.schema.ranges import Count, Element, Elements, Positive, Size
 
 
 @dataclass
@@ -16,7 +17,7 @@ class DataConfig:
     """Column or key that holds the text in .jsonl and .parquet."""
     id_field: str = "id"
     """Column or key that holds the document's id; where it is missing the id is `file:line`."""
-    max_document_bytes: int = 50_000_000
+    max_document_bytes: Count = 50_000_000
     """A longer document (line, row, file) is bad, so that no file fills the memory; 0 for no limit. `corpus` has its own."""
     tokenizer: str = "data/${name}/tokenizer"
     """Folder with tokenizer.json; `jobs.tokenizer` writes it, every other job reads it. Or one that is mirrored: hf://org/name[@revision]."""
@@ -24,7 +25,7 @@ class DataConfig:
     """Folder of the prepared tokens: tokens.bin, tokens.idx, manifest.json."""
     heldout: dict[str, str] = field(default_factory=dict)
     """Name -> folder of prepared tokens that training never reads and measures its loss on, such as law and general; empty: a share of
-    `data.tokens`, `train.heldout_fraction`. With `phases` this is the only way, since a document may be in several of them."""
+    `data.tokens`, `train.heldout_fraction`; with `phases` none, and no such loss is measured."""
     retrieval: str = "data/${name}/retrieval"
     """Retrieval set: a folder in BEIR format (corpus.jsonl, queries.jsonl, qrels/{train,dev,test}.tsv or one qrels.tsv that is
     then split by a hash of the query id), or a folder with one such set in each of train/, dev/ and test/; or a
@@ -35,7 +36,7 @@ class DataConfig:
 class TokenizerConfig:
     """How `jobs.tokenizer` learns a byte-level BPE."""
 
-    vocab_size: int = 32_000
+    vocab_size: Size = 32_000
     """Size of the vocabulary, special tokens included."""
     pattern: str = choice("llama3", "gpt4", "qwen")
     """Pre-tokenization pattern: llama3, gpt4 or qwen."""
@@ -47,9 +48,9 @@ class TokenizerConfig:
     """Add the special tokens of masked language modelling: [PAD] [UNK] [CLS] [SEP] [MASK]."""
     chat_tokens: bool = False
     """Add the special tokens of chat: <|im_start|> <|im_end|> <|endoftext|>."""
-    sample_bytes: int = 200_000_000
+    sample_bytes: Positive = 200_000_000
     """Train on about this much text, taken evenly from all documents."""
-    report_bytes: int = 2_000_000
+    report_bytes: Count = 2_000_000
     """Measure fertility and purity on about this much text per language."""
     language_field: str = "language"
     """Key of a document that names its language; where it is missing the language is `all`."""
@@ -63,17 +64,17 @@ class TokenizerConfig:
 class PrepareConfig:
     """How `jobs.prepare` turns text into tokens."""
 
-    shard_bytes: int = 64_000_000
+    shard_bytes: Positive = 64_000_000
     """A shard is a run of whole input files, or a span of lines of one, of about this many bytes on disk."""
-    elements: int = 1
+    elements: Elements = 1
     """Number of array elements that share the shards; the merged bytes do not depend on it."""
-    element: int | None = None
+    element: Element | None = None
     """Do the shards of this element alone, and merge nothing; set for the elements of an array."""
     on_bad_document: str = choice("error", "skip")
     """What to do with a document that cannot be read: error or skip."""
-    max_bad_documents: int = 1000
+    max_bad_documents: Count = 1000
     """With `skip`: stop with an error after this many."""
-    check_every: int = 500
+    check_every: Positive = 500
     """Compare every n-th document with the reference tokenizer; a difference falls back to it, loudly."""
     add_special_tokens: bool = True
     """Wrap each document in [CLS] ... [SEP] (or end it with <|endoftext|>, whichever the tokenizer has)."""

@@ -1,6 +1,9 @@
 """Section `ocr` and `recycle`: jobs that ask a model server."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from conf.schema.ranges import Positive, Range, Share, Size
 
 
 @dataclass
@@ -13,17 +16,17 @@ class EndpointConfig:
     """Name of the model there; empty: the first it lists."""
     key_variable: str = "TERZI_ENDPOINT_KEY"
     """Environment variable with the key, which is sent to `url` alone and never written anywhere."""
-    concurrency: int = 8
+    concurrency: Annotated[int, Range(1, 10_000)] = 8
     """Requests at a time."""
-    timeout: float = 300
+    timeout: Annotated[float, Range(0, 86_400, above=True)] = 300
     """Seconds to wait for an answer."""
-    retries: int = 5
+    retries: Annotated[int, Range(0, 1_000)] = 5
     """Tries more after a refusal or a silence, each after twice the time."""
-    wait: float = 1.0
+    wait: Annotated[float, Range(0, 3_600)] = 1.0
     """Seconds before the first of them; a server that asks for more gets it."""
-    temperature: float = 0.0
+    temperature: Annotated[float, Range(0, 100)] = 0.0
     """Sampling temperature."""
-    max_tokens: int = 4096
+    max_tokens: Size = 4096
     """Longest answer."""
 
 
@@ -40,7 +43,7 @@ class OcrConfig:
     """The server."""
     prompt: str = "Extract the text of this page in reading order."
     """What the model is asked."""
-    dpi: int = 200
+    dpi: Annotated[int, Range(10, 2_400)] = 200
     """Resolution at which pages are drawn."""
     only_without_text: bool = True
     """Take the text of pages that have a text layer from there, and ask only for the others; false: ask for all."""
@@ -61,13 +64,13 @@ class RecycleConfig:
         "Answer with the text alone."
     )
     """What the model is asked; the text follows."""
-    high_from: float = 0.5
+    high_from: Share = 0.5
     """Take HIGH documents from this probability on ..."""
-    high_to: float = 0.7
+    high_to: Share = 0.7
     """... to this one (Bielik v3: 50 to 70%)."""
-    medium_from: float = 0.5
+    medium_from: Share = 0.5
     """Take MEDIUM documents from this probability on."""
-    max_characters: int = 12_000
+    max_characters: Positive = 12_000
     """Longer documents are left alone."""
-    min_gain: float = 0.0
+    min_gain: Share = 0.0
     """Keep a rewritten text only if its probability of HIGH rose by more."""

@@ -1,8 +1,10 @@
 """Section `evaluation`: what `jobs.sweep` measures at every save besides retrieval."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from conf.schema.choice import choice
+from conf.schema.ranges import Count, Few, Positive, Range, Seed
 
 
 @dataclass
@@ -13,23 +15,23 @@ class EvaluationConfig:
     """Name -> file or folder of held-out text of the domain, to see what was gained."""
     general: dict[str, str] = field(default_factory=dict)
     """Name -> file or folder of held-out general text, to see what was forgotten."""
-    max_documents: int = 0
+    max_documents: Count = 0
     """Measure on at most this many documents of each text, drawn with `seed`; 0 for all."""
-    context: int = 0
+    context: Count = 0
     """Documents are cut into pieces of so many tokens; 0 takes `train.seq_length` of the run."""
-    tokens_per_batch: int = 4096
+    tokens_per_batch: Positive = 4096
     """Tokens per forward pass."""
     tasks: list[str] = field(default_factory=list)
     """Tasks of lm-eval, by name or as YAML files, run on the exported save."""
     task_folders: list[str] = field(default_factory=list)
     """Folders with task definitions of your own."""
-    shots: int | None = None
+    shots: Few | None = None
     """Examples shown before each question; null for as many as the task says."""
-    limit: int = 0
+    limit: Count = 0
     """Questions of each task; 0 for all."""
-    task_batch: int = 8
+    task_batch: Annotated[int, Range(1, 1_000_000)] = 8
     """Questions per forward pass."""
     task_dtype: str = choice("auto", "float32", "bfloat16")
     """Precision of the net that answers; auto for that of its files."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of what is drawn."""

@@ -1,6 +1,9 @@
 """Section `fetch`: what `jobs.fetch` brings to a machine whose compute nodes see no internet."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from conf.schema.ranges import Range
 
 INCLUDE = (
     "*.safetensors", "*.json", "*.jsonl", "*.parquet", "*.csv", "*.tsv", "*.txt", "*.md", "*.jsonl.gz", "*.jsonl.zst", "*.json.gz",
@@ -26,7 +29,7 @@ class FetchConfig:
     """Never mirrored, whatever includes it: pickles and code, which would run when they are loaded."""
     update: bool = False
     """Ask the hub whether a branch or tag has moved; otherwise what is mirrored stays at its commit."""
-    workers: int = 8
+    workers: Annotated[int, Range(1, 1_000)] = 8
     """Files fetched at the same time."""
     wheelhouse: str | None = None
     """Folder to fill with the wheels of `requirements`, for nodes that cannot install from an index; null for none."""

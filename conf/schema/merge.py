@@ -1,8 +1,10 @@
 """Section `merge`: several models into one."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from conf.schema.choice import choice
+from conf.schema.ranges import Range, SomeShare
 
 
 @dataclass
@@ -15,10 +17,10 @@ class MergeConfig:
     """Folders of saves, or of models in Hugging Face's format, to average instead of those of `run`, in this order."""
     method: str = choice("uniform", "exponential")
     """uniform: the mean; exponential: an exponential moving average along the saves, the last weighing most."""
-    window: list[int] = field(default_factory=list)
+    window: list[Annotated[int, Range(2)]] = field(default_factory=list)
     """Numbers of last saves to average; of several averages the one that is best by `sweep.metric` is kept. Empty: every number from 2 up;
     with `saves`, all of them."""
-    decay: float = 0.5
+    decay: SomeShare = 0.5
     """exponential: the weight of a save is this times that of the one after it."""
     output: str = "${run_dir}/merged"
     """Folder to write."""

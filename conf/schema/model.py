@@ -1,9 +1,11 @@
 """Group `model`: the shape of the net."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from conf.schema.choice import choice
 from conf.schema.kinds import opened
+from conf.schema.ranges import AUTO, Count, PartShare, Positive, Range, Ratio, RopeBase, Size, SomeShare
 
 
 @dataclass
@@ -20,39 +22,39 @@ class EncoderConfig(ModelConfig):
 
     architecture: str = choice("modernbert")
     """Family of the net."""
-    vocab_size: int | str = 32_000
+    vocab_size: Size | str = 32_000
     """Rows of the embedding table; at least the tokenizer's vocabulary. auto: that, filled up to a multiple of 128."""
-    num_layers: int = 22
+    num_layers: Size = 22
     """Transformer layers."""
-    hidden_size: int = 768
+    hidden_size: Size = 768
     """Width of the residual stream."""
-    num_heads: int = 12
+    num_heads: Size = 12
     """Attention heads; each is hidden_size / num_heads wide."""
-    ffn_size: int = 1152
+    ffn_size: Size = 1152
     """Half width of the gated feed-forward layer (its input projection is twice this)."""
-    max_positions: int = 1024
+    max_positions: Positive = 1024
     """Longest document, in tokens."""
-    local_window: int = 128
+    local_window: Annotated[int, Range(2)] = 128
     """Window of local layers: half of it on each side, both ends included."""
-    global_every: int = 3
+    global_every: Size = 3
     """Layers 0, n, 2n, ... attend globally; the rest locally."""
-    rope_theta_local: float = 10_000.0
+    rope_theta_local: RopeBase = 10_000.0
     """RoPE base of local layers."""
-    rope_theta_global: float = 160_000.0
+    rope_theta_global: RopeBase = 160_000.0
     """RoPE base of global layers."""
     norm: str = choice("layernorm", "rmsnorm")
     """layernorm (without bias) or rmsnorm. Hugging Face's ModernBERT knows only the first, so export refuses the second."""
-    norm_eps: float = 1e-5
+    norm_eps: SomeShare = 1e-5
     """Epsilon of every norm."""
     tie_embeddings: bool = True
     """Share the embedding table with the decoder of the head."""
-    embedding_dropout: float = 0.0
+    embedding_dropout: PartShare = 0.0
     """Dropout after the embedding norm."""
-    attention_out_dropout: float = 0.1
+    attention_out_dropout: PartShare = 0.1
     """Dropout after the attention's output projection."""
-    mlp_dropout: float = 0.0
+    mlp_dropout: PartShare = 0.0
     """Dropout after the feed-forward layer."""
-    init_std: float = 0.02
+    init_std: Annotated[float, Range(0, 100)] = 0.02
     """Standard deviation of the initial weights; output projections are divided by sqrt(2 x num_layers)."""
     decoder_bias_init: str = choice("zeros", "log_unigram")
     """Bias of the decoder at the start: zeros, or log_unigram (log frequency of each token in the training data)."""
@@ -64,17 +66,17 @@ class RopeScalingConfig:
 
     kind: str = choice("none", "linear", "llama3", "yarn")
     """none; linear (positions divided by the factor); llama3 (low frequencies alone); yarn (arXiv 2309.00071)."""
-    factor: float = 1.0
+    factor: Annotated[float, Range(1, 1_000_000)] = 1.0
     """How many times longer."""
-    original_max_positions: int = 0
+    original_max_positions: Count = 0
     """llama3, yarn: longest document of the pre-training."""
-    low_freq_factor: float = 1.0
+    low_freq_factor: Ratio = 1.0
     """llama3: wavelengths above original_max_positions / this are stretched whole."""
-    high_freq_factor: float = 4.0
+    high_freq_factor: Ratio = 4.0
     """llama3: wavelengths below original_max_positions / this are left alone."""
-    beta_fast: float = 32.0
+    beta_fast: Ratio = 32.0
     """yarn: frequencies that turn more often than this within original_max_positions are left alone."""
-    beta_slow: float = 1.0
+    beta_slow: Ratio = 1.0
     """yarn: frequencies that turn less often than this are stretched whole."""
 
 
@@ -82,11 +84,11 @@ class RopeScalingConfig:
 class LoraConfig:
     """Low-rank adaptation (arXiv 2106.09685): the net stays as it is, and small matrices beside its projections are learnt."""
 
-    rank: int = 0
+    rank: Annotated[int, Range(0, 1_000_000)] = 0
     """Rank of the added matrices; 0 trains the net itself."""
-    alpha: float = 32.0
+    alpha: Ratio = 32.0
     """The added product is scaled by alpha / rank."""
-    dropout: float = 0.0
+    dropout: PartShare = 0.0
     """Dropout on what goes into the added matrices, in training."""
     targets: list[str] = field(default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
     """Projections that get them, by their names in Hugging Face's models (phi has q_proj, k_proj, v_proj, dense, fc1, fc2)."""
@@ -99,45 +101,43 @@ class DecoderConfig(ModelConfig):
     architecture: str = choice("qwen3", "qwen2", "llama", "mistral", "phi")
     """Family of the net, as `model_type` in Hugging Face's config.json. It decides what has a bias, which norm and activation, whether
     queries and keys are normalised (qwen3) and whether attention and feed-forward run side by side (phi)."""
-    vocab_size: int | str = 32_000
+    vocab_size: Size | str = 32_000
     """Rows of the embedding table as they are exported; at least the tokenizer's vocabulary. auto: that, filled up to a multiple of 128. In
     memory they are filled up so in any case, and what fills is never predicted."""
-    num_layers: int = 4
+    num_layers: Size = 4
     """Transformer layers."""
-    hidden_size: int = 256
+    hidden_size: Size = 256
     """Width of the residual stream."""
-    num_heads: int = 4
+    num_heads: Size = 4
     """Heads of queries."""
-    num_kv_heads: int = 2
+    num_kv_heads: Size = 2
     """Heads of keys and values; each serves num_heads / num_kv_heads heads of queries."""
-    head_width: int = 64
+    head_width: Size = 64
     """Width of a head."""
-    ffn_size: int = 768
+    ffn_size: Size = 768
     """Width of the feed-forward layer (of one half where it is gated: all but phi)."""
-    max_positions: int = 4096
+    max_positions: Positive = 4096
     """Longest document, in tokens."""
-    rope_theta: float = 10_000.0
+    rope_theta: RopeBase = 10_000.0
     """RoPE base."""
-    rope_share: float = 1.0
+    rope_share: SomeShare = 1.0
     """Share of a head's width that is rotated (phi: 0.4)."""
     rope_scaling: RopeScalingConfig = field(default_factory=RopeScalingConfig)
     """Stretched rotations."""
-    window: int = 0
+    window: Count = 0
     """Sliding window: a token sees itself and the window - 1 tokens before it; 0 for all before it (mistral)."""
-    norm_eps: float = 1e-6
+    norm_eps: SomeShare = 1e-6
     """Epsilon of every norm."""
     tie_embeddings: bool = True
     """Share the embedding table with the head."""
-    dropout: float = 0.0
+    dropout: PartShare = 0.0
     """Dropout after the embedding, the attention's output projection and the feed-forward layer."""
-    init_std: float = 0.02
+    init_std: Annotated[float, Range(0, 100)] = 0.02
     """Standard deviation of the initial weights; output projections are divided by sqrt(2 x num_layers)."""
     lora: LoraConfig = field(default_factory=LoraConfig)
     """Low-rank adaptation."""
 
 
-AUTO = "auto"
-"""What says that a shape, or the rows of a vocabulary, are to be read from a file."""
 AutoConfig = opened("AutoConfig", ModelConfig, (EncoderConfig, DecoderConfig), choice(AUTO), __name__)
 """A net whose shape is read where a training starts from (`model.open_model`): keys of either kind, null where that is to say them."""
 

@@ -1,8 +1,10 @@
 """Group `objective`: what is minimised."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from conf.schema.choice import choice
+from conf.schema.ranges import Positive, Range, Share, SomeShare
 
 
 @dataclass
@@ -19,13 +21,13 @@ class MlmConfig(ObjectiveConfig):
 
     kind: str = choice("mlm")
     """The objective: mlm."""
-    mask_rate: float = 0.3
+    mask_rate: SomeShare = 0.3
     """Share of the maskable tokens that are predicted in training."""
-    eval_mask_rate: float = 0.15
+    eval_mask_rate: SomeShare = 0.15
     """Share of the maskable tokens that are predicted on held-out documents."""
-    mask_token_share: float = 0.8
+    mask_token_share: Share = 0.8
     """Of the predicted tokens, how many are shown as [MASK]."""
-    random_token_share: float = 0.1
+    random_token_share: Share = 0.1
     """Of the predicted tokens, how many are shown as a random token; the rest are shown as they are."""
     whole_word: bool = False
     """Predict all pieces of a word or none."""
@@ -37,9 +39,9 @@ class CausalConfig(ObjectiveConfig):
 
     kind: str = choice("causal")
     """The objective: causal."""
-    z_loss: float = 0.0
+    z_loss: Annotated[float, Range(0, 1)] = 0.0
     """Weight of the square of the log of the softmax's denominator, which keeps logits from drifting (PaLM, arXiv 2204.02311: 1e-4)."""
-    chunk_tokens: int = 1024
+    chunk_tokens: Positive = 1024
     """Logits are computed for so many tokens at a time, and thrown away, so that [tokens, vocabulary] is never held whole."""
     by_source: bool = True
     """Tell the loss of each source of a mixture beside the whole."""

@@ -2,21 +2,23 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Annotated
 
 from conf.schema.choice import choice
+from conf.schema.ranges import Few, Range
 
 
 @dataclass
 class ParallelConfig:
     """Parallel layout of one run."""
 
-    tensor: int = 1
+    tensor: Annotated[int, Range(1, 100_000)] = 1
     """Tensor-parallel size."""
-    pipeline: int = 1
+    pipeline: Annotated[int, Range(1, 100_000)] = 1
     """Pipeline-parallel size."""
     sequence: bool = False
     """Cut norms, dropout and residuals over the tensor-parallel ranks along the sequence (arXiv 2205.05198)."""
-    context: int = 1
+    context: Annotated[int, Range(1, 100_000)] = 1
     """Context-parallel size: each pack is cut over so many ranks along its tokens."""
     precision: str = choice("auto", "fp32", "bf16")
     """fp32 or bf16 (bf16 keeps fp32 master weights and moments); auto: bf16 on a GPU that computes in it, else fp32. Frozen at the run's
@@ -27,7 +29,7 @@ class ParallelConfig:
     """Activation recomputation: none, selective (attention core) or full (every layer)."""
     distributed_optimizer: bool = True
     """Shard the optimizer over data-parallel ranks; without effect on one rank."""
-    threads: int = 0
+    threads: Few = 0
     """CPU threads of a rank; 0 takes the cores it may use. Frozen at the run's start, since sums depend on it."""
 
     def on(self, bf16: bool) -> "ParallelConfig":

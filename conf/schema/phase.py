@@ -2,32 +2,34 @@
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from conf.schema.choice import choice
+from conf.schema.ranges import Count, Magnitude, Range
 
 
 @dataclass
 class PhaseConfig:
     """One phase. `jobs.mix` reads its mixture and budget, `jobs.train` all of it."""
 
-    tokens: int = 0
+    tokens: Count = 0
     """Budget in tokens, before `budget` scales it; 0 takes everything once (`jobs.mix` alone: a training wants to know its length)."""
-    weights: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, Magnitude] = field(default_factory=dict)
     """Source -> share of the tokens of this phase (their sum counts as 1); empty: in proportion to their size."""
     data: str | None = None
     """Tokens folder to train on; null for the one that `jobs.mix` makes of this phase, below `mixture.output`."""
-    seq_length: int = 0
+    seq_length: Count = 0
     """Capacity of a pack in tokens; 0 takes `train.seq_length`."""
-    global_batch: int = 0
+    global_batch: Count = 0
     """Packs per optimizer step; 0 takes `train.global_batch`."""
-    micro_batch: int = 0
+    micro_batch: Count = 0
     """Packs per forward pass of one rank; 0 takes `train.micro_batch`."""
     schedule: str = choice("run", "continue", "rewarm", "decay")
     """Learning rate. run: `optim.schedule` once over all phases that say so; rewarm: `optim.schedule` anew, over this phase alone;
     continue: stays at what the phase before ended with; decay: from there to `optim.schedule.min_lr_ratio`, over this phase."""
-    lr: float = 0.0
+    lr: Annotated[float, Range(0, 100)] = 0.0
     """rewarm: peak learning rate; 0 takes `optim.lr`."""
-    rope_theta: float = 0.0
+    rope_theta: Annotated[float, Range(0, 10**12)] = 0.0
     """RoPE base from this phase on; 0 leaves it."""
     frozen: list[str] = field(default_factory=list)
     """Parts that stay as they are: embeddings, head, norms, layers, layers.3, layers.0-11, or a pattern of parameters' names with *."""

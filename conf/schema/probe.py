@@ -1,8 +1,10 @@
 """Group `probe` and section `sweep`: retrieval measured at every save."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from conf.schema.choice import choice
+from conf.schema.ranges import Count, Element, Elements, Few, LearningRate, Positive, Range, Ratio, Seed
 
 
 @dataclass
@@ -17,29 +19,29 @@ class ProbeConfig:
     """Further readouts measured at depth head and shown beside, from the same encoding: any of last, cls, emb, cat."""
     whiten: bool = True
     """Centre and PCA-whiten the readout with statistics of the training documents."""
-    whiten_eps: float = 0.01
+    whiten_eps: Ratio = 0.01
     """Added to the eigenvalues, in units of their mean."""
-    pairs: int = 4000
+    pairs: Annotated[int, Range(2)] = 4000
     """Training pairs, drawn once with `seed`."""
-    steps: int = 300
+    steps: Count = 300
     """Contrastive steps."""
-    batch: int = 256
+    batch: Annotated[int, Range(2)] = 256
     """Pairs per step; the other documents of the batch are the negatives."""
-    lr: float = 3e-4
+    lr: LearningRate = 3e-4
     """Peak learning rate of AdamW, decayed linearly to 0."""
-    temperature: float = 0.05
+    temperature: Annotated[float, Range(0, 100, above=True)] = 0.05
     """Temperature of InfoNCE on cosine similarities."""
-    query_tokens: int = 32
+    query_tokens: Positive = 32
     """Queries are cut after this many tokens."""
-    train_document_tokens: int = 64
+    train_document_tokens: Positive = 64
     """Training documents are cut after this many tokens."""
-    document_tokens: int = 96
+    document_tokens: Positive = 96
     """Documents of the corpus are cut after this many tokens."""
-    max_queries: int = 0
+    max_queries: Count = 0
     """Evaluate on at most this many queries per split (drawn once with `seed`); 0 for all."""
-    tokens_per_batch: int = 4096
+    tokens_per_batch: Positive = 4096
     """Tokens per forward pass while encoding."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of pairs, batches and the head."""
 
 
@@ -53,9 +55,9 @@ class ProbeClusterConfig:
     """Quality of service."""
     time: str | None = None
     """Time limit of a probe."""
-    gpus_per_node: int | None = None
+    gpus_per_node: Few | None = None
     """GPUs; null takes one where the training has any."""
-    cpus_per_task: int | None = None
+    cpus_per_task: Annotated[int, Range(1, 10_000)] | None = None
     """CPU cores."""
     mem: str | None = None
     """Memory."""
@@ -82,18 +84,18 @@ class SweepConfig:
     task/<task>/<metric>. Of decoders without a retrieval set the default is the perplexity of the first text of the domain."""
     bm25: bool = True
     """Measure BM25 on the same queries and documents and show it beside."""
-    bm25_prefix: int = 0
+    bm25_prefix: Few = 0
     """Cut words to this many letters for BM25, a crude stemmer for agglutinating languages (5 for Turkish); 0 takes whole words."""
-    budgets: list[int] = field(default_factory=list)
+    budgets: list[Count] = field(default_factory=list)
     """Numbers of contrastive steps to probe with besides `probe.steps`, to see how few keep the ranking of the saves. Seconds a save at
     probe.depth=head, which encodes once for all of them; at full each is a whole probe more."""
-    bootstrap: int = 2000
+    bootstrap: Annotated[int, Range(0, 1_000_000)] = 2000
     """Resamples in every bootstrap; 0 for no intervals."""
-    elements: int = 1
+    elements: Elements = 1
     """Number of array elements that share the saves of each run."""
-    element: int | None = None
+    element: Element | None = None
     """Probe the saves of this element alone, and choose and report nothing; set for the elements of an array."""
-    step: int | None = None
+    step: Count | None = None
     """Probe the save of this step alone, and choose and report nothing; set for the probes that a training starts."""
     force: bool = False
     """Probe again the saves that have a result."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from conf.schema.choice import choice
+from conf.schema.ranges import Positive, Share, Size
 
 
 @dataclass
@@ -27,15 +28,15 @@ class QualityConfig:
         default_factory=lambda: ["mojibake", "split_words", "keyword_spam", "markup", "hyphenated", "lists", "shuffled_sentences"]
     )
     """Kinds of degradation that are never learnt from, to measure on."""
-    held_out_share: float = 0.2
+    held_out_share: Share = 0.2
     """Share of the other documents that are never learnt from, to measure on."""
     language: str = "tr"
     """Profile of the language."""
-    documents: int = 6000
+    documents: Positive = 6000
     """Take at most about so many documents; of each good one there are three, itself and two degraded, so a third as many are read."""
     min_label: str = choice("MEDIUM", "LOW", "HIGH")
     """The rule `quality` rejects documents whose most probable label is below this one."""
-    min_probability: float = 0.0
+    min_probability: Share = 0.0
     """The rule also rejects documents with a smaller probability of that label or better."""
 
 
@@ -51,13 +52,13 @@ class TopicsConfig:
     """Key with the topic."""
     language: str = "tr"
     """Profile of the language."""
-    documents: int = 20_000
+    documents: Positive = 20_000
     """Take at most about so many documents."""
-    vocabulary: int = 15_000
+    vocabulary: Size = 15_000
     """Words of the TF-IDF (Bielik v3)."""
-    min_documents: int = 10
+    min_documents: Positive = 10
     """Topics with fewer documents are left out."""
-    min_probability: float = 0.2
+    min_probability: Share = 0.2
     """Below it the topic is "Other" (Bielik v3)."""
-    held_out_share: float = 0.2
+    held_out_share: Share = 0.2
     """Share of the labelled documents to measure on."""

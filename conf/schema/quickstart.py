@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from conf.schema.ranges import Positive, Share
+
 
 @dataclass
 class QuickstartConfig:
@@ -13,11 +15,11 @@ class QuickstartConfig:
     """Folder of your own .txt, .md, .jsonl, .parquet; null takes the docstrings of the installed Python packages."""
     output: str = "data/${name}/corpus"
     """Folder for train.jsonl and the report of what was kept and dropped."""
-    max_train_bytes: int = 14_000_000
+    max_train_bytes: Positive = 14_000_000
     """Keep about this much text for training."""
-    max_queries: int = 2000
+    max_queries: Positive = 2000
     """Test queries kept (as many dev queries at most)."""
-    dev_share: float = 0.08
+    dev_share: Share = 0.08
     """Share of the groups (packages, files) whose pairs are dev queries."""
-    test_share: float = 0.22
+    test_share: Share = 0.22
     """Share of the groups whose pairs are test queries."""

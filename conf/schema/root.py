@@ -20,6 +20,7 @@ from conf.schema.pipeline import PipelineConfig
 from conf.schema.probe import ProbeConfig, SweepConfig
 from conf.schema.quality import QualityConfig, TopicsConfig
 from conf.schema.quickstart import QuickstartConfig
+from conf.schema.ranges import Ratio, Seed
 from conf.schema.split import SplitConfig
 from conf.schema.status import StatusConfig
 from conf.schema.train import TrainConfig
@@ -41,12 +42,14 @@ class Config:
 
     name: str = "unnamed"
     """Name of the experiment: its folder under `runs_dir` and under data/."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of initial weights, masking, dropout and data order."""
     runs_dir: str = "runs"
     """Folder of the run folders."""
     run: str = "seed_${seed}"
     """Name of the run; in a multirun, where it is not given, the swept keys and their values."""
+    point: str = ""
+    """Set in a multirun: the swept keys and their values in full, where `run`, which has to be the name of a folder, may be cut short."""
     run_dir: str = "${runs_dir}/${name}/${run}"
     """Run folder of `jobs.train`."""
     dry_run: bool = False
@@ -69,7 +72,7 @@ class Config:
     """What a model reads."""
     phases: dict[str, PhaseConfig] = field(default_factory=dict)
     """Phases of a training in their order; empty: one, by `data.tokens` and `train.steps` or `train.tokens`."""
-    budget: float = 1.0
+    budget: Ratio = 1.0
     """Multiplies the token budgets of all phases."""
     split: SplitConfig = field(default_factory=SplitConfig)
     """Text that is held out."""

@@ -1,6 +1,9 @@
 """Section `split`: text to train on and text to measure with."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from conf.schema.ranges import Range, Seed
 
 
 @dataclass
@@ -9,7 +12,7 @@ class SplitConfig:
 
     output: str = "data/${name}/split"
     """Folder; train.jsonl.zst and heldout.jsonl.zst are written there."""
-    heldout_share: float = 0.02
+    heldout_share: Annotated[float, Range(0, 1, above=True, below=True)] = 0.02
     """Share of the documents that are held out, chosen by a hash of their text, so that equal texts fall on the same side."""
-    seed: int = 0
+    seed: Seed = 0
     """Another number holds out other documents."""

@@ -1,6 +1,9 @@
 """Section `status`: what `jobs.status` shows and does."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from conf.schema.ranges import Range
 
 
 @dataclass
@@ -9,7 +12,7 @@ class StatusConfig:
 
     runs: list[str] = field(default_factory=lambda: ["${runs_dir}/*/*"])
     """Run folders to show, globs allowed, beside everything that was submitted from `runs_dir`."""
-    watch: float = 0.0
+    watch: Annotated[float, Range(0, 86_400)] = 0.0
     """Show the table again every so many seconds until Ctrl-C; 0 shows it once. `--watch` is short for status.watch=5."""
     artefact: str | None = None
     """Show what this folder (an export, save, run, tokens or tokenizer) was made of, down to the text, and whether it still fits."""

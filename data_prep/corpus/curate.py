@@ -122,8 +122,9 @@ class Curate(Stage):
         """The documents of a shard as records."""
         source = self.work.plan.sources[unit.source]
         form = Form.of_source(unit.source, source, self.work.config)
+        wanted = (source.url_field, "licence", "license", *source.keep_fields, WITHOUT_TEXT)
         for span in unit.shard.spans:
-            for document in read_documents(span, form, bad, seen=lambda size: report.advance(size * MB)):
+            for document in read_documents(span, form, bad, wanted, seen=lambda size: report.advance(size * MB)):
                 fields = document.fields
                 url, licence = fields.get(source.url_field), fields.get("licence") or fields.get("license") or source.licence
                 notes = {key: fields[key] for key in (*source.keep_fields, WITHOUT_TEXT) if key in fields}

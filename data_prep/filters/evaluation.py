@@ -27,7 +27,7 @@ def read_texts(config: ContaminationConfig, max_bytes: int | None = LIMIT) -> It
         if name == "jsonl":
             yield from _fields(path, records(opened(path, form)), config.fields)
         elif name == "parquet":
-            yield from _fields(path, rows(opened(path, form)), config.fields)
+            yield from _fields(path, rows(opened(path, form, fields=config.fields)), config.fields)
         else:
             yield from ((document.id, document.text) for document in read_documents(path, form))
 

@@ -13,10 +13,10 @@ Asked = dict[str, dict[str, int]]
 
 def check_phases(config: MixtureConfig, phases: Mapping[str, PhaseConfig]) -> None:
     """Raise UserError for what makes no sense whatever the sources hold."""
-    if not config.sources:
-        raise UserError("mixture.sources is empty; name tokens folders of jobs.prepare, such as mixture.sources.web=data/web/tokens")
     if not phases:
         raise UserError("phases is empty; give a phase and its budget, such as phases.main.tokens=1000000000")
+    if not config.sources:
+        raise UserError("mixture.sources is empty; name tokens folders of jobs.prepare, such as mixture.sources.web=data/web/tokens")
     if not 0 < config.max_repeats < math.inf:
         raise UserError(f"mixture.max_repeats={config.max_repeats} makes no sense; give a number above 0, such as 4")
     for name, phase in phases.items():

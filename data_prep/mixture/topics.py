@@ -46,7 +46,7 @@ def read_topics(source: Source, key: str, done: Callable[[float], Any]) -> tuple
 def _topics_of(span: Span, manifest: dict[str, Any], key: str) -> dict[int, str]:
     """Topic by the row of a span, where a document names one."""
     data = DataConfig(text_field=manifest["settings"]["text_field"], max_document_bytes=manifest.get("max_document_bytes", 0))
-    documents = read_documents(span, data, BadDocuments("skip", limit=1 << 60))
+    documents = read_documents(span, data, BadDocuments("skip", limit=1 << 60), fields=(key,))
     return {document.row: str(document.fields[key]) for document in documents if document.fields.get(key)}
 
 

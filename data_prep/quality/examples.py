@@ -146,7 +146,7 @@ def _boundary(text: str, place: int) -> int:
 
 def _good(config: QualityConfig, data: DataConfig) -> Iterator[Example]:
     for path in list_inputs(config.good):
-        for document in read_documents(path, data):
+        for document in read_documents(path, data, fields=(config.source_field,)):
             if len(document.text) >= MIN_CHARACTERS:
                 source = str(document.fields.get(config.source_field) or path)
                 yield Example(document.text, HIGH, "good", document.id, source)
@@ -154,7 +154,7 @@ def _good(config: QualityConfig, data: DataConfig) -> Iterator[Example]:
 
 def _read(config: QualityConfig, data: DataConfig, inputs: list[str]) -> Iterator[Example]:
     for path in list_inputs(inputs):
-        for document in read_documents(path, data):
+        for document in read_documents(path, data, fields=(config.label_field, config.source_field)):
             label = document.fields.get(config.label_field)
             if label not in LABELS:
                 raise UserError(f"{path} line {document.line}: {config.label_field}={label}; it must be LOW, MEDIUM or HIGH")

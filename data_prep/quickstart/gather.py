@@ -17,6 +17,8 @@ from data_prep.sources.inputs import kind_of
 from data_prep.sources.readers import BadDocuments, read_documents
 
 PART_CHARACTERS = 20_000
+TITLE = "title"
+"""Key of a document's title."""
 MIN_GROUPS = 20
 
 
@@ -113,10 +115,10 @@ def _pairs(part: _Part) -> list[Pair | str]:
 def _parts_of(folder: Path, files: Sequence[Path], data: DataConfig, bad: BadDocuments, bar: Bar) -> Iterator[_Part]:
     for path in files:
         place = str(path.relative_to(folder))
-        for document in read_documents(path, data, bad, seen=lambda taken: bar.advance(taken / 1e6)):
+        for document in read_documents(path, data, bad, (TITLE,), lambda taken: bar.advance(taken / 1e6)):
             group = place if (kind_of(path) or "")[0] == "text" else f"{place}:{document.line}"
             name = document.fields.get(data.id_field, group)
-            title = document.fields.get("title")
+            title = document.fields.get(TITLE)
             title = one_line(title) if isinstance(title, str) else ""
             for number, text in enumerate(cut(document.text)):
                 yield _Part(one_line(str(name)), group, number, text, title)

@@ -1,6 +1,6 @@
 """Documents out of files of every format and of data sets, plain or packed, streaming and in order."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,11 @@ def read_documents(
     source: Path | Span,
     form: DataConfig | SourceConfig | readers.Form,
     bad: BadDocuments | None = None,
-    all_fields: bool = True,
+    fields: Sequence[str] | None = None,
     seen: Callable[[int], Any] | None = None,
 ) -> Iterator[Document]:
     """As `common.reading.readers.read_documents`, of more formats: a .html, .pdf or .pages.json is one document too."""
     span = source if isinstance(source, Span) else Span(source)
     if is_hub(span.path):
-        return read_hub(readers.opened(span, Form.of(form), bad, all_fields, seen))
-    return readers.read_documents(span, Form.of(form), bad, all_fields, seen, READERS)
+        return read_hub(readers.opened(span, Form.of(form), bad, fields, seen))
+    return readers.read_documents(span, Form.of(form), bad, fields, seen, READERS)

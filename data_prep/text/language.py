@@ -11,6 +11,7 @@ import conf
 from common.errors import UserError, suggestion
 from conf.schema.check import check
 from conf.schema.language import LanguageConfig
+from conf.schema.ranges import no_number
 
 FOLDER = Path(conf.__file__).parent / "data" / "language"
 
@@ -35,6 +36,8 @@ def _load(code: str, changes: str) -> LanguageConfig:
         merged = OmegaConf.merge(OmegaConf.structured(LanguageConfig), base, changed)
         profile = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
+        if mistaken := no_number(LanguageConfig, error, f"corpus.languages.{code}."):
+            raise mistaken from error
         reason = str(error).splitlines()[0]
         raise UserError(f"the profile of language {code} (conf/data/language/{code}.yaml, corpus.languages.{code}): {reason}") from error
     check(profile, f"corpus.languages.{code}.")

@@ -137,7 +137,7 @@ class _Reading:
 
     def __iter__(self) -> Iterator[Document]:
         for number, span in enumerate(self.shard.spans):
-            for document in read_documents(span, self.data, self.bad, all_fields=False, seen=self._seen):
+            for document in read_documents(span, self.data, self.bad, fields=(), seen=self._seen):
                 if not document.text or document.text.isspace():
                     self.empty += 1
                 else:

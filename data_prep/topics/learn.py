@@ -52,7 +52,7 @@ def gather(config: TopicsConfig, data: DataConfig) -> tuple[list[Labelled], list
 
 def _read(config: TopicsConfig, data: DataConfig) -> Iterator[Labelled]:
     for path in list_inputs(config.labelled):
-        for document in read_documents(path, data):
+        for document in read_documents(path, data, fields=(config.label_field,)):
             topic = document.fields.get(config.label_field)
             if topic is None:
                 raise UserError(f"{path} line {document.line} has no '{config.label_field}' (key topics.label_field)")

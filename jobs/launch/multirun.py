@@ -42,7 +42,7 @@ class TerziLauncher(BasicLauncher):
         def remember(master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
             key = tuple(sweep_overrides)
             if key not in composed:
-                composed[key] = compose(master_config, sweep_overrides)
+                composed[key] = self.task_function.read(lambda: compose(master_config, sweep_overrides))
             return composed[key].copy()
 
         hydra_context.config_loader.load_sweep_config = remember
@@ -51,6 +51,7 @@ class TerziLauncher(BasicLauncher):
         """Compose and run or queue."""
         composed = [self._compose(overrides) for overrides in job_overrides]
         if not any(point.cluster.kind == "slurm" for point in composed):
+            self.task_function.check(composed, job_overrides)  # all of them, before the first takes hours
             return super().launch(job_overrides, initial_job_idx)
         values = self.task_function.queue(composed, [list(overrides) for overrides in job_overrides], self.config.hydra.sweeper._target_)
         returns = []

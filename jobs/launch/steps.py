@@ -9,6 +9,7 @@ from common.errors import UserError, suggestion
 from conf.schema import Config
 from conf.schema.check import check, keys
 from conf.schema.pipeline import StepConfig
+from conf.schema.ranges import no_number
 from jobs.launch.catalogue import JOBS
 from model.open_model import close_default
 
@@ -44,8 +45,13 @@ def _step(config: Config, number: int, step: StepConfig) -> Step:
                 OmegaConf.update(changed, key, {}, merge=False)  # named entries: those of the step instead of the others, not beside them
             OmegaConf.update(changed, key, value, merge=isinstance(value, dict))
         except (OmegaConfBaseException, ValueError) as error:
+            if mistaken := no_number(Config, error):
+                raise UserError(f"{where} ({step.job}): cannot set {mistaken}") from error
             hint = suggestion(key, list(keys(Config)))
             raise UserError(f"{where} ({step.job}): cannot set {key} ({str(error).splitlines()[0]}){hint}") from error
     found = OmegaConf.to_object(changed)
-    check(found)
+    try:
+        check(found)
+    except UserError as error:
+        raise UserError(f"{where} ({step.job}): {error}") from error
     return Step(step.job, close_default(found))

@@ -96,7 +96,7 @@ def _documents(spans: list[dict[str, Any]], manifest: dict[str, Any], data: Data
     for span in spans:
         fields = DataConfig(text_field=text_field, id_field=data.id_field, max_document_bytes=span["limit"])
         bad = BadDocuments("skip", limit=1 << 60)
-        for document in read_documents(Span(Path(span["path"]), span["start"], span["end"]), fields, bad, all_fields=False):
+        for document in read_documents(Span(Path(span["path"]), span["start"], span["end"]), fields, bad, fields=()):
             if document.text and not document.text.isspace():
                 yield document
 

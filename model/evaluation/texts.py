@@ -51,8 +51,8 @@ def read_texts(path: str | Path, key: str, max_bytes: int | None = LIMIT) -> lis
     Raises UserError, with file and line, for what `jobs.prepare` calls a bad document or has more than ``max_bytes``, and where no document
     is left.
     """
-    form = Form(KEY, max_bytes=max_bytes, section="", null_text="empty")
-    texts = (document.text for file in text_files(path, key) for document in read_documents(file, form, all_fields=False))
+    form = Form(KEY, id_field="", max_bytes=max_bytes, section="", null_text="empty")
+    texts = (document.text for file in text_files(path, key) for document in read_documents(file, form, fields=()))
     found = [text for text in texts if text and not text.isspace()]
     if not found:
         raise UserError(f"{key}: {path} holds no document with a visible character; name other text")

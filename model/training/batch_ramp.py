@@ -84,7 +84,9 @@ class BatchRamp:
 
 def total_steps(train: TrainConfig, ramp: BatchRamp) -> int:
     """Steps of the whole run, from `train.steps` or `train.tokens`. Raises UserError unless exactly one is set."""
-    if bool(train.steps) == bool(train.tokens):
+    if not train.steps and not train.tokens:
+        raise UserError("train.steps=0 and train.tokens=0: set one of them, or name phases with their tokens (phases.main.tokens=...)")
+    if train.steps and train.tokens:
         raise UserError(f"train.steps={train.steps} and train.tokens={train.tokens}: set one of them, and the other to 0")
     return train.steps or ramp.steps(train.tokens)
 

@@ -55,7 +55,9 @@ def _open(config: Config, run: Run, course: Course) -> Data:
 def _tokens(config: Config, run: Run, phase: Phase) -> Tokens:
     checked = checked_stamp(_folder(run, phase))
     if phase.name != MAIN and not (Path(phase.data) / manifests.NAME).is_file():
-        mend = f"name prepared tokens in phases.{phase.name}.data" if phase.config.data else "run jobs.mix first"
+        own = f"name prepared tokens in phases.{phase.name}.data"
+        mixed = "run jobs.mix first" if config.mixture.sources else f"run jobs.mix first, with mixture.sources, or {own}"
+        mend = own if phase.config.data else mixed
         raise UserError(f"phases.{phase.name}: {phase.data} holds no prepared tokens (no {manifests.NAME}); {mend}")
     try:
         return open_tokens(phase.data, config.data.tokenizer, config.model.vocab_size, checked)
@@ -67,7 +69,7 @@ def _tokens(config: Config, run: Run, phase: Phase) -> Tokens:
 
 def _plan(config: Config, run: Run, phase: Phase, tokens: Tokens) -> Plan:
     folder = _folder(run, phase)
-    arguments = (tokens, phase.train.seq_length, config.train.heldout_fraction, config.seed + phase.number)
+    arguments = (tokens, phase.train.seq_length, config.train.held_out(bool(config.phases)), config.seed + phase.number)
     plan = load_plan(folder, *arguments)
     if plan is None:
         plan = make_plan(*arguments)

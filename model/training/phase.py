@@ -110,12 +110,10 @@ def _check(config: Config) -> None:
     if train.heldout_fraction:
         raise UserError(
             f"train.heldout_fraction={train.heldout_fraction:g}: a document may be in several phases, so none can be held out of one; "
-            "set it to 0 and name prepared held-out text, such as data.heldout.law=data/law_dev/tokens"
+            "leave it out (or 0) and name prepared held-out text, such as data.heldout.law=data/law_dev/tokens"
         )
     if train.decay_only:
         raise UserError("train.decay_only is for runs of one phase; add a phase with schedule: decay instead")
-    if not config.budget > 0:
-        raise UserError(f"budget={config.budget:g} leaves the phases nothing; give a number above 0")
     for name, phase in config.phases.items():
         if not phase.tokens:
             raise UserError(f"phases.{name}.tokens=0: a phase of a training needs a budget; set phases.{name}.tokens")

@@ -200,11 +200,12 @@ def load_config(folder: str | Path) -> Config:
 
 
 def freeze(config: Config) -> dict[str, Any]:
-    """The part of ``config`` that determines a training, as plain values, with the number of threads and the schedule's shares resolved;
-    a `parallel.precision` of auto is left to the device (`outset`)."""
+    """The part of ``config`` that determines a training, as plain values, with the number of threads, the schedule's shares and the
+    share that is held out resolved; a `parallel.precision` of auto is left to the device (`outset`)."""
     sections = {name: dataclasses.asdict(getattr(config, name)) for name in SECTIONS}
     sections["parallel"]["threads"] = resolve_threads(config.parallel.threads)
     sections["optim"]["schedule"] = dataclasses.asdict(config.optim.schedule.settled())
+    sections["train"]["heldout_fraction"] = config.train.held_out(bool(config.phases))
     data = {"tokenizer": config.data.tokenizer, "tokens": config.data.tokens, "heldout": dict(config.data.heldout)}
     phases = {name: dataclasses.asdict(phase) for name, phase in config.phases.items()}
     for name, phase in phases.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from common.errors import UserError
@@ -193,6 +194,17 @@ def test_another_count_than_the_plan_holds_is_not_believed(phased, whole):
         train.run(config_of([*phased, "run=miscounted"]))
 
 
+def test_phases_without_a_word_on_held_out_text_make_a_run(phased, capsys):
+    given = [one for one in phased if not one.startswith(("train.heldout_fraction=", "data.heldout."))]
+    config = config_of([*given, "run=unheld", "budget=0.2"])
+    assert train.run(config)["status"] == "finished"
+    run = Path(config.run_dir)
+    assert "no loss on held-out text is measured: data.heldout names none" in capsys.readouterr().err
+    assert yaml.safe_load((run / "config.yaml").read_text())["train"]["heldout_fraction"] == 0
+    assert metrics(run) and not [line for line in metrics(run) if "heldout_loss" in line]
+    assert train.run(config_of([*given, "run=unheld", "budget=0.2", "train.heldout_fraction=0"]))["status"] == "finished"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -210,7 +222,8 @@ def test_another_count_than_the_plan_holds_is_not_believed(phased, whole):
         ("phases.general.frozen=[embeddings,layers,norms]", "leaves nothing to train"),
         ("phases.general.global_batch=3", "phases.general: train.global_batch=3 is not a multiple"),
         ("phases.web.tokens=100", "phases.web: .* holds no prepared tokens .*run jobs.mix first"),
-        ("budget=0", "budget=0 leaves the phases nothing"),
+        ("budget=0", "budget=0.0 is too small; give a number above 0"),
+        ("phases={}", "train.steps=0 and train.tokens=0: set one of them, or name phases"),
     ],
 )
 def test_what_cannot_be_trained_is_one_sentence(phased, change, message):

@@ -116,7 +116,7 @@ def test_rows_are_the_tokens_of_the_tokenizer_filled_up(tokens, tensor, rows, tm
 
 
 def test_a_vocabulary_that_is_no_number_is_refused(tmp_path):
-    with pytest.raises(UserError, match="model.vocab_size=many is no whole number; give one, or auto"):
+    with pytest.raises(UserError, match="model.vocab_size=many is no whole number; give a whole number from 1 to 10,000,000, or auto"):
         composed("model=encoder/tiny", "model.vocab_size=many", tmp_path=tmp_path)
 
 

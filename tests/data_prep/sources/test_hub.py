@@ -1,5 +1,7 @@
 import json
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from common.errors import UserError
@@ -62,3 +64,15 @@ def test_what_cannot_be_opened_is_one_sentence(data_set):
         with pytest.raises(UserError, match=r"cannot be opened .*; mind its name, or mirror it with jobs.fetch") as error:
             list_inputs([name])
         assert "\n" not in str(error.value)
+
+
+def test_columns_that_nobody_asks_for_are_not_read(tmp_path):
+    folder = tmp_path / "dates"
+    folder.mkdir()
+    far = pyarrow.array([3_000_000, 1], pyarrow.date32())  # the first lies in the year 10183
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["a", "b"], "day": far, "n": [1, 2]}), folder / "train-0.parquet")
+    (path,) = list_inputs([f"hub:{folder}"])
+    assert [document.text for document in read_documents(path, Form(), fields=())] == ["a", "b"]
+    bad = BadDocuments("skip")
+    list(read_documents(path, Form(), bad, fields=("day",)))
+    assert bad.counts.total() == 1

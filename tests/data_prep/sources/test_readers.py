@@ -34,7 +34,7 @@ def test_the_same_documents_from_every_format(tmp_path, suffix):
     (tmp_path / f"a.parquet{suffix}").write_bytes(pack((tmp_path / "plain.parquet").read_bytes()))
     parquet = list(read_documents(tmp_path / f"a.parquet{suffix}", DATA))
     assert [(d.text, d.line) for d in parquet] == [(d.text, d.line) for d in jsonl] and parquet[0].fields["n"] == 3
-    assert "n" not in next(read_documents(tmp_path / f"a.parquet{suffix}", DATA, all_fields=False)).fields
+    assert "n" not in next(read_documents(tmp_path / f"a.parquet{suffix}", DATA, fields=())).fields
     (tmp_path / f"a.md{suffix}").write_bytes(pack("# Başlık\n\nmetin\n".encode()))
     (text,) = read_documents(tmp_path / f"a.md{suffix}", DATA)
     assert text.text == "# Başlık\n\nmetin\n" and text.id == f"{tmp_path / 'a.md'}{suffix}:1" and text.file.name == f"a.md{suffix}"
