@@ -13,8 +13,10 @@ from common.errors import UserError
 from common.files import atomic_folder, digest, digest_of
 from common.progress import say
 from common.remove import strange
+from common.retrieval.layout import is_judgements
+from common.retrieval.load import load_retrieval
 from conf.schema import Config
-from data_prep.quickstart.beir import copy_set, find_set, set_files, write_set
+from data_prep.quickstart.beir import copy_set, corpus_files, find_set, set_files, write_set
 from data_prep.quickstart.docstrings import environment, installed_roots
 from data_prep.quickstart.gather import Gathered, from_docstrings, from_files
 from data_prep.quickstart.report import show
@@ -66,6 +68,8 @@ def build_quickstart(config: Config, roots: Sequence[Path] | None = None) -> dic
         if sources.roots and former["environment"] != identity["environment"]:
             say("packages have come or gone since; to gather their text, begin again under another name=<name>")
         return former
+    if sources.given:
+        load_retrieval(sources.given, config.probe.seed, config.data.max_document_bytes or None)  # says what is wrong before hours of training
     gathered = _gather(config, sources)
     settings = config.quickstart
     shares = {} if sources.given else {"test": settings.test_share, "dev": settings.dev_share}
@@ -95,7 +99,7 @@ def _sources(config: Config, roots: Sequence[Path] | None) -> Sources:
     given = find_set(folder)
     if given:
         of_set = set_files(given)
-        files = [path for path in files if path not in of_set] or [path for path in of_set if path.name == "corpus.jsonl"]
+        files = [path for path in files if path not in of_set and not is_judgements(path)] or corpus_files(given)
     return Sources(str(folder), files=files, given=given)
 
 
@@ -132,7 +136,7 @@ def _gather(config: Config, sources: Sources) -> Gathered:
     if sources.roots:
         return from_docstrings(sources.roots, config.cluster.workers or len(os.sched_getaffinity(0)), limit)
     data = config.data
-    if sources.given and all(path.is_relative_to(sources.given) and path.name == "corpus.jsonl" for path in sources.files):
+    if sources.given and sources.files == corpus_files(sources.given):
         data = dataclasses.replace(data, text_field="text", id_field="_id")
     bad = BadDocuments(config.prepare.on_bad_document, config.prepare.max_bad_documents)
     return from_files(Path(sources.name), sources.files, data, bad, limit)
