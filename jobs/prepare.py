@@ -19,7 +19,7 @@ from common.remove import sweep_asides
 from common.screen import screen
 from common.tokenizer import DocumentTokenizer, end_of_text
 from conf.schema import Config
-from data_prep.sources.inputs import list_inputs
+from data_prep.sources.inputs import list_inputs, told_inputs
 from data_prep.sources.shards import Shard, groups, plan
 from data_prep.tokens.state import END, begin, finished, read_manifest, refuse_others
 from jobs.cli import main
@@ -33,7 +33,8 @@ def run(config: Config) -> dict[str, Any] | None:
     folder, adopting = Path(config.data.tokens), config.prepare.adopt
     settings = _settings(config)
     refuse_others(folder, settings)
-    paths = [] if adopting else list_inputs(config.data.inputs)
+    listed = told_inputs if config.prepare.element is None else list_inputs
+    paths = [] if adopting else listed(config.data.inputs)
     known = read_manifest(folder)
     done, whole = finished(folder, known, paths, config.prepare, config.data.max_document_bytes)
     if done:

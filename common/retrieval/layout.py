@@ -50,6 +50,11 @@ def is_set(folder: Path) -> bool:
     return bool(_table(folder, "corpus") and _table(folder, "queries"))
 
 
+def has_judgements(folder: Path) -> bool:
+    """Whether ``folder`` has judgements, by split or of all queries."""
+    return any(_judgements(folder))
+
+
 def homes(folder: Path) -> dict[str, Path]:
     """The folders train/, dev/ and test/ that are in ``folder`` and hold a set each, by split; empty where it is one set itself."""
     return {} if is_set(folder) else {split: folder / split for split in SPLITS if (folder / split).is_dir()}
@@ -77,7 +82,7 @@ def find_layout(folder: Path) -> Layout:
     tables = [_one(folder, name, _table(folder, name)) for name in ("corpus", "queries")]
     by_split, whole = _judgements(folder)
     found = Layout(folder, *tables, by_split or {WHOLE: _one(folder, _QRELS, whole, "tsv")}, whole if by_split else ())
-    for path in found.files:
+    for path in (*found.corpus, *found.queries, *(path for files in found.qrels.values() for path in files)):
         check_there(path)
     return found
 

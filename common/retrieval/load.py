@@ -53,10 +53,11 @@ class _Part:
 def load_retrieval(folder: str | Path, seed: int = 0, max_bytes: int | None = LIMIT) -> dict[str, RetrievalSet]:
     """Read the set at ``folder`` as ``{"train", "dev", "test"}`` with disjoint queries.
 
-    Three layouts: ``train/ dev/ test/`` with a corpus each; one corpus with ``qrels/{train,dev,test}.tsv``; one corpus with one
-    ``qrels.tsv``, whose queries are split 50/20/30 by a hash of ``seed`` and query id. A split that is missing is drawn in the same way from
-    one that is there, test queries last. Sets of one corpus share the lists of documents. Says in a line each what was drawn, passed over or
-    is absent. Raises UserError naming file and line for whatever is missing, broken, empty or has more than ``max_bytes``.
+    Three layouts: ``train/ dev/ test/`` with a corpus each; one corpus with ``qrels/{train,dev,test}.tsv``; one corpus
+    with one ``qrels.tsv``, whose queries are split 50/20/30 by a hash of ``seed`` and query id. A split that is missing is
+    drawn in the same way from one that is there, test queries last. Sets of one corpus share the lists of documents. Says in
+    a line each what was drawn or is absent, empty or repeated. Raises UserError naming file and line for whatever is missing,
+    broken, empty or has more than ``max_bytes``.
     """
     folder = Path(folder)
     parts: dict[str, _Part] = {}

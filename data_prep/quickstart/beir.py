@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.folders import files_below
-from common.retrieval.layout import SPLITS, folder_of, is_set, layouts
+from common.retrieval.layout import SPLITS, folder_of, has_judgements, homes, is_set, layouts
 from data_prep.quickstart.pairs import Pair
 
 
@@ -40,6 +40,9 @@ def find_set(folder: Path) -> Path | None:
         raise UserError(
             f"{folder} holds more than one retrieval set, {found[0]} and {found[1]}; leave one, or train/, dev/ and test/ of one"
         )
+    for home in homes(parent).values() or [parent]:
+        if not has_judgements(home):
+            raise UserError(f"the retrieval set {home} has no qrels.tsv; add it, or qrels/ with train.tsv, dev.tsv or test.tsv")
     layouts(parent)
     return parent
 

@@ -12,6 +12,7 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_folder, digest, digest_of
 from common.progress import say
+from common.reading.unread import Unread
 from common.remove import strange
 from common.retrieval.layout import is_judgements
 from common.retrieval.load import load_retrieval
@@ -21,12 +22,15 @@ from data_prep.quickstart.docstrings import environment, installed_roots
 from data_prep.quickstart.gather import Gathered, from_docstrings, from_files
 from data_prep.quickstart.report import show
 from data_prep.quickstart.sieve import SPLITS, Selection, by_hash, select
-from data_prep.sources.readers import BadDocuments, list_inputs
+from data_prep.sources.inputs import search
+from data_prep.sources.readers import BadDocuments
 
 RECIPE = 2
 """Raise it when equal settings would give other files."""
 READ_PER_TRAINED = 2.0
 """Bytes gathered for each byte of training text: about a third goes to dev and test, a quarter of the rest is near-duplicates."""
+NOTES = ("readme", "license", "licence")
+"""Files that lie beside published sets and are no text to train on."""
 MIN_TRAIN_BYTES = 200_000
 MIN_PAIRS = 200
 MIN_QUERIES = 20
@@ -40,6 +44,8 @@ class Sources:
     roots: list[Path] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     given: Path | None = None
+    unread: Unread = field(default_factory=Unread)
+    """Files of other kinds beside them."""
 
     def identity(self) -> dict[str, Any]:
         """What must be equal for equal text: versions of the packages, or digests of the files."""
@@ -68,8 +74,8 @@ def build_quickstart(config: Config, roots: Sequence[Path] | None = None) -> dic
         if sources.roots and former["environment"] != identity["environment"]:
             say("packages have come or gone since; to gather their text, begin again under another name=<name>")
         return former
-    if sources.given:
-        load_retrieval(sources.given, config.probe.seed, config.data.max_document_bytes or None)  # says what is wrong before hours of training
+    if sources.given:  # refused here rather than after hours of training
+        load_retrieval(sources.given, config.probe.seed, config.data.max_document_bytes or None)
     gathered = _gather(config, sources)
     settings = config.quickstart
     shares = {} if sources.given else {"test": settings.test_share, "dev": settings.dev_share}
@@ -92,15 +98,15 @@ def _sources(config: Config, roots: Sequence[Path] | None) -> Sources:
     folder = Path(config.quickstart.folder).expanduser()
     if not folder.is_dir():
         raise UserError(f"quickstart.folder={folder} is not a folder; name one with .txt, .md, .jsonl or .parquet files")
-    try:
-        files = list_inputs([str(folder)])
-    except UserError as error:
-        raise UserError(str(error).replace("data.inputs:", "quickstart.folder:")) from error
-    given = find_set(folder)
+    files, others = search([str(folder)], "quickstart.folder")
+    given, of_set = find_set(folder), []
     if given:
         of_set = set_files(given)
-        files = [path for path in files if path not in of_set and not is_judgements(path)] or corpus_files(given)
-    return Sources(str(folder), files=files, given=given)
+        own = [path for path in files if path not in of_set and not is_judgements(path) and path.stem.lower() not in NOTES]
+        files = own or corpus_files(given)
+    unread = Unread.of(path for path in others if path not in of_set)
+    unread.tell("quickstart.folder")
+    return Sources(str(folder), files=files, given=given, unread=unread)
 
 
 def _check_places(output: Path, retrieval: Path, sources: Sources) -> None:
@@ -168,7 +174,8 @@ def _describe(config: Config, gathered: Gathered, selection: Selection, sources:
         bytes={split: sum(text.size for text in selection.texts[split].items) for split in SPLITS},
         texts={split: dict(selection.texts[split].counts) for split in SPLITS},
         pairs={} if sources.given else {split: dict(selection.pairs[split].counts) for split in SPLITS},
-        passed_over=dict(gathered.passed_over),
+        passed_over=dict(gathered.passed_over)
+        | {f"files of a kind that is not read ({suffix})": count for suffix, count in sources.unread.counts.items()},
         given_set=str(sources.given) if sources.given else None,
         **known, **gathered.facts, **named,
     )  # fmt: skip

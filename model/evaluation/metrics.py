@@ -18,8 +18,8 @@ class Judgements:
     """Grades of relevance by position, for looking up whole rankings at once."""
 
     def __init__(self, qrels: dict[str, dict[str, int]], query_ids: Sequence[str], doc_ids: Sequence[str]):
-        """``qrels`` of ``query_ids`` (Q of them, each with an entry) against ``doc_ids`` (N of them). Judged documents that are not among
-        these are counted among the relevant ones and in the best possible ranking, as trec_eval does, and no place of a ranking is theirs."""
+        """``qrels`` of ``query_ids`` (Q of them, each with an entry) against ``doc_ids`` (N of them). Judged documents that are
+        not among these count as relevant and in the best possible ranking, as in trec_eval; no place of a ranking is theirs."""
         row = {name: index for index, name in enumerate(doc_ids)}
         absent = len(doc_ids)
         self.width = len(doc_ids) + 1

@@ -471,7 +471,11 @@ def test_what_cannot_be_is_named_before_anything_is_written(config, tmp_path):
 def test_a_dry_run_shows_the_plan_and_writes_nothing(config, capsys):
     config.dry_run, config.prepare.elements = True, 3
     assert prepare.run(config) is None
-    assert "8 shards" in (shown := capsys.readouterr().out) and "to do" in shown and " bytes " in shown
+    (Path(config.data.inputs[0]) / "h.docx").write_text("not read")
+    assert prepare.run(config) is None
+    shown, said = capsys.readouterr()
+    assert "8 shards" in shown and "to do" in shown and " bytes " in shown
+    assert "data.inputs: files of kinds that are not read: 1 .docx; such as" in said and said.count("not read") == 1
     assert not Path(config.data.tokens).exists()
 
 

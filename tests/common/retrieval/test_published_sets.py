@@ -16,8 +16,8 @@ from common.retrieval.layout import SPLITS
 from common.retrieval.load import RetrievalSet, check_retrieval, digest_retrieval, load_retrieval, training_pairs
 
 COUNT = 40
-DOCUMENTS = [{"_id": f"d{n}", "title": f"Title {n}", "text": f"body {n}", "metadata": {}} for n in range(COUNT)]
-QUERIES = [{"_id": f"q{n}", "text": f"query {n}", "metadata": {}} for n in range(COUNT)]
+DOCUMENTS = [{"_id": f"d{n}", "title": f"Title {n}", "text": f"body {n}", "metadata": {"url": "u"}} for n in range(COUNT)]
+QUERIES = [{"_id": f"q{n}", "text": f"query {n}", "metadata": {"url": "u"}} for n in range(COUNT)]
 RELEVANT = [(f"q{n}", f"d{n}", 1) for n in range(COUNT)]
 HEADER = "query-id\tcorpus-id\tscore\n"
 
@@ -70,7 +70,7 @@ SPELLINGS = {
     "packed": {f"{name}{'.gz' if name[0] == 'q' else '.zst'}": content for name, content in PLAIN.items()},
     "qrels as JSON lines": TEXTS | {"qrels.jsonl": json_lines(judged(RELEVANT))},
     "parquet": {"corpus.parquet": DOCUMENTS, "queries.parquet": QUERIES, "qrels.parquet": judged(RELEVANT)},
-    "id in place of _id": PLAIN | {"corpus.jsonl": json_lines({"id": one["_id"], "title": one["title"], "text": one["text"]} for one in DOCUMENTS)},
+    "id in place of _id": PLAIN | {"corpus.jsonl": json_lines(DOCUMENTS).replace('"_id"', '"id"')},
     "a document twice": PLAIN | {"corpus.jsonl": json_lines([*DOCUMENTS, DOCUMENTS[3]])},
     "test alone": TEXTS | {"qrels/test.tsv": HEADER + tsv(RELEVANT)},
     "test alone, then one for all": PLAIN | {"qrels/test.tsv": HEADER + tsv(RELEVANT)},
@@ -179,12 +179,16 @@ def test_numbers_as_ids_in_parquet(tmp_path):
 DOUBLES = {
     "two corpora": ({"corpus.jsonl.gz": CORPUS["corpus.jsonl"]}, "has corpus.jsonl and corpus.jsonl.gz; leave one", "corpus.jsonl.gz"),
     "two of a split": (
-        {"qrels/test.tsv": tsv(RELEVANT), "qrels/test.jsonl": "{}\n"}, "test.jsonl and test.tsv, both of the test split; leave one", "qrels/test.jsonl",
+        {"qrels/test.tsv": tsv(RELEVANT), "qrels/test.jsonl": "{}\n"},
+        "test.jsonl and test.tsv, both of the test split; leave one", "qrels/test.jsonl",
     ),
     "half a character": (
-        {"corpus.jsonl": json_lines(DOCUMENTS) + '{"_id": "x", "text": "\\ud83d"}\n'}, f"corpus.jsonl line {COUNT + 1} is not valid JSON", "",
+        {"corpus.jsonl": json_lines(DOCUMENTS) + '{"_id": "x", "text": "\\ud83d"}\n'},
+        "corpus.jsonl line 41 is not valid JSON", "",
     ),
-    "half a grade": ({"qrels.tsv": tsv([*RELEVANT, ("q0", "d1", 0.5)])}, r"qrels.tsv line 41 needs three columns.*it has '0.5' for the number", ""),
+    "half a grade": (
+        {"qrels.tsv": tsv([*RELEVANT, ("q0", "d1", 0.5)])}, r"qrels.tsv line 41 needs three columns.*it has '0.5' for the number", "",
+    ),
     "half a grade first": ({"qrels.tsv": tsv([("q0", "d1", 0.5), *RELEVANT])}, r"qrels.tsv line 1 needs three columns", ""),
     "an id with two texts": (
         {"corpus.jsonl": json_lines([*DOCUMENTS, DOCUMENTS[0] | {"text": "other"}])}, "line 41 repeats the _id d0 with another text", "",
@@ -210,7 +214,7 @@ def test_refusals_name_the_place_and_their_mend_works(tmp_path, case):
         (tmp_path / left_over).unlink()
     else:  # the line that is named goes
         name = next(iter(wrong))
-        number = int(re.search(r"line (\d+)", message)[1]) if "line" in message else COUNT + 1
+        number = int(re.search(r"line (\d+)", message)[1])
         lines = (tmp_path / name).read_text().splitlines(keepends=True)
         (tmp_path / name).write_text("".join(lines[: number - 1] + lines[number + (case == "queries without a text") :]))
     assert all(asked(load_retrieval(tmp_path)).values())
