@@ -80,6 +80,8 @@ def is_judgements(path: Path) -> bool:
 def find_layout(folder: Path) -> Layout:
     """The files of the set with one corpus in ``folder``. Raises UserError for one that is not there, twice there or a dead link."""
     tables = [_one(folder, name, _table(folder, name)) for name in ("corpus", "queries")]
+    if below := [] if tables[0][0].exists() else [path for path in sorted(_listed(folder)) if path.is_dir() and is_set(path)]:
+        raise UserError(f"{folder} is no retrieval set, but {below[0]} below it is one; name that folder")
     by_split, whole = _judgements(folder)
     found = Layout(folder, *tables, by_split or {WHOLE: _one(folder, _QRELS, whole, "tsv")}, whole if by_split else ())
     for path in (*found.corpus, *found.queries, *(path for files in found.qrels.values() for path in files)):

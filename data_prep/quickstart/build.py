@@ -154,10 +154,13 @@ def _check_enough(selection: Selection, sources: Sources) -> None:
     enough = sources.given or (sum(pairs.values()) >= MIN_PAIRS and min(pairs["dev"], pairs["test"]) >= MIN_QUERIES)
     if size < MIN_TRAIN_BYTES or not enough:
         read = sum(sieve.counts["read"] for sieve in selection.texts.values())
+        gave = f"too little text in {sources.name}: {read} texts gave {size / 1e6:.2f} MB for training"
+        wanted = f"{MIN_TRAIN_BYTES / 1e6:.1f} MB"
+        if sources.given:
+            raise UserError(f"{gave}; lay {wanted} or more of text of its kind beside the retrieval set {sources.given}")
         raise UserError(
-            f"too little text in {sources.name}: {read} texts gave {size / 1e6:.2f} MB for training and {pairs['train']} train, "
-            f"{pairs['dev']} dev, {pairs['test']} test pairs; add text until there are {MIN_TRAIN_BYTES / 1e6:.1f} MB, {MIN_PAIRS} pairs, "
-            f"and {MIN_QUERIES} each for dev and test"
+            f"{gave} and {pairs['train']} train, {pairs['dev']} dev, {pairs['test']} test pairs; add text until there are {wanted}, "
+            f"{MIN_PAIRS} pairs, and {MIN_QUERIES} each for dev and test"
         )
 
 

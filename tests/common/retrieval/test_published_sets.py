@@ -233,6 +233,13 @@ def test_a_cut_off_file_and_a_qrels_folder_of_another_split(tmp_path):
     assert len(load_retrieval(tmp_path / "split")["test"].query_ids) == COUNT
 
 
+def test_the_folder_above_a_set_names_it(tmp_path):
+    write(tmp_path / "sets/scifact", PLAIN)
+    with pytest.raises(UserError, match=r"sets is no retrieval set, but .*sets/scifact below it is one; name that folder"):
+        load_retrieval(tmp_path / "sets")
+    load_retrieval(tmp_path / "sets/scifact")
+
+
 def test_files_that_are_not_there(tmp_path):
     write(tmp_path, CORPUS)
     for name, files in (("queries.jsonl", ASKED), ("qrels.tsv", {"qrels/test.tsv": tsv(RELEVANT)})):

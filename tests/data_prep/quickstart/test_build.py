@@ -151,6 +151,18 @@ def test_a_given_set_that_cannot_be_read_is_refused_before_anything_is_made(tmp_
     assert not (tmp_path / "out").exists()
 
 
+def test_a_small_set_wants_text_and_no_pairs_and_that_is_enough(tmp_path):
+    write_set_of = [(f"d{i}", Pair(f"query number {i}", f"document number {i}")) for i in range(40)]
+    (tmp_path / "mine").mkdir()
+    write_set(tmp_path / "mine/set", write_set_of)
+    with pytest.raises(
+        UserError, match=r"gave 0.00 MB for training; lay 0.2 MB or more of text of its kind beside the retrieval set .*mine/set$"
+    ):
+        build_quickstart(config(tmp_path, tmp_path / "mine"))
+    write_guides(tmp_path / "mine")
+    assert build_quickstart(config(tmp_path, tmp_path / "mine"))["given_set"]
+
+
 def test_what_is_refused(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
