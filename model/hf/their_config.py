@@ -1,11 +1,13 @@
 """What transformers' configuration classes make of a config.json, without the seconds that importing them takes: keys that it leaves out,
 and the spellings of older versions. Held to the classes themselves by a test."""
 
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from common.errors import UserError
+from common.progress import say
 
 GLOBAL, LOCAL = "full_attention", "sliding_attention"
 """Kinds of layers of a ModernBERT."""
@@ -70,7 +72,8 @@ def filled(written: dict[str, Any], file: Path) -> SimpleNamespace:
     found = defaults | {key: value for key, value in written.items() if key in defaults}
     if "head_dim" in written and written["head_dim"] is None and defaults["head_dim"] is not None:
         raise _wrong(family, "head_dim", None, file)
-    if family == "modernbert" and found["local_rope_theta"] is None:  # an old spelling: the base of the global layers
+    one_base = family == "modernbert" and found["local_rope_theta"] is None  # an old spelling: the base of the global layers
+    if one_base:
         found["local_rope_theta"] = found["global_rope_theta"]
     for key, value in found.items():
         _check(family, key, value, defaults[key], file)
@@ -86,11 +89,21 @@ def filled(written: dict[str, Any], file: Path) -> SimpleNamespace:
             GLOBAL: _of_kind(theirs, GLOBAL, theirs.global_rope_theta, file),
             LOCAL: _of_kind(theirs, LOCAL, theirs.local_rope_theta, file),
         }
+        if one_base and "rope_theta" not in ((found["rope_parameters"] or {}).get(LOCAL) or {}):
+            _tell_one_base(file, theirs.global_rope_theta)
         return theirs
     theirs.num_key_value_heads = theirs.num_key_value_heads or theirs.num_attention_heads
     theirs.head_dim = theirs.head_dim or theirs.hidden_size // theirs.num_attention_heads
     theirs.rope_parameters = _rotations(family, theirs, written.get(_ORIGINAL), file)
     return theirs
+
+
+@cache
+def _tell_one_base(file: Path, theta: float) -> None:
+    """Once, however often the file is read."""
+    say(
+        f"{file} has local_rope_theta=null: local layers get the base of the global ones, {theta:g}, as in transformers 4 (5 cannot run it)"
+    )
 
 
 def _check(family: str, key: str, value: Any, default: Any, file: Path) -> None:

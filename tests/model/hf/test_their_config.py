@@ -120,6 +120,16 @@ def test_a_value_of_a_modernbert_that_is_none_is_named(change, message, tmp_path
         read_model(tmp_path)
 
 
+@pytest.mark.parametrize("own", [False, True], ids=["old keys", "a base beside it"])
+def test_a_local_base_of_null_is_that_of_the_global_layers_and_is_said_once(own, tmp_path, capsys):
+    written = {"model_type": "modernbert", "local_rope_theta": None, "global_rope_theta": 80_000.0}
+    written |= {"rope_parameters": {"sliding_attention": {"rope_theta": 5000.0}}} if own else {}
+    (tmp_path / "config.json").write_text(json.dumps(written))
+    assert [read_model(tmp_path).rope_theta_local for _ in range(2)] == [5000.0 if own else 80_000.0] * 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("config.json has local_rope_theta=null: local layers get the base of the global ones, 80000, as in") == (not own)
+
+
 WRONG = [
     None, "x", "", True, [], [None], [["x"]], {}, {"full_attention": "x"}, {"full_attention": {"rope_theta": None}}, {"rope_type": []},
     {"full_attention": {"rope_type": None}}, {"rope_theta": "x"}, {"rope_type": "yarn", "factor": []}, {"type": "linear", "factor": "2"},
