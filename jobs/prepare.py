@@ -136,9 +136,12 @@ def _show(config: Config, shards: list[Shard]) -> None:
     from rich.table import Table
 
     if config.prepare.adopt:
-        from data_prep.tokens.adopt import pair
+        from data_prep.tokens.adopt import check_index, pair
+        from data_prep.tokens.indexed import read_index
 
-        print(f"adopt {' and '.join(map(str, pair(config.prepare.adopt)))} as {config.data.tokens}")
+        tokens, index = pair(config.prepare.adopt)
+        check_index(index, read_index(index), tokens.stat().st_size)
+        print(f"adopt {tokens} and {index} as {config.data.tokens}")
         return
     table = Table("element", "shard", "MB", "input", "state", title=f"{len(shards)} shards for {config.data.tokens}")
     elements = {shard.key: number for number, group in enumerate(groups(shards, config.prepare.elements), 1) for shard in group}

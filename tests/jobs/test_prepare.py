@@ -492,6 +492,20 @@ def test_adoption(config, tmp_path):
         prepare.run(config)
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_adopted_pair_with_an_empty_document_says_so_and_leaves_nothing(config, tmp_path, dry_run):
+    from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
+
+    builder = IndexedDatasetBuilder(str(tmp_path / "peer.bin"), dtype=np.uint16)
+    for lengths in ([5], [], [7]):
+        builder.add_document(np.arange(sum(lengths)), lengths)
+    builder.finalize(str(tmp_path / "peer.idx"))
+    config.prepare.adopt, config.dry_run = str(tmp_path / "peer"), dry_run
+    with pytest.raises(UserError, match=r"peer.idx holds an empty document \(1 of 3 documents, the first of them number 2\)"):
+        prepare.run(config)
+    assert not (Path(config.data.tokens) / "tokens.bin").exists()
+
+
 def test_tokens_of_others_are_not_overwritten(config, tmp_path):
     folder = Path(config.data.tokens)
     folder.mkdir()
