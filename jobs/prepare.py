@@ -40,6 +40,8 @@ def run(config: Config) -> dict[str, Any] | None:
     if done:
         say(f"{folder} is there: {known['documents']:,} documents, {known['tokens']:,} tokens")
         return known
+    if adopting:
+        _check_pair(adopting)
     shards = plan(paths, config.prepare.shard_bytes)
     if config.dry_run:
         return _show(config, shards)
@@ -120,6 +122,15 @@ def _run(config: Config, work: "Work", dealt: list[list[Shard]]) -> list[list[di
     return run_elements(run_element, [Element(work, group) for group in dealt], config.cluster.workers, "tokenise", size, "MB")
 
 
+def _check_pair(prefix: str) -> None:
+    """Raise UserError, before anything is written, for a pair whose index says that it cannot be adopted."""
+    from data_prep.tokens.adopt import check_index, pair
+    from data_prep.tokens.indexed import read_index
+
+    tokens, index = pair(prefix)
+    check_index(index, read_index(index), tokens.stat().st_size)
+
+
 def _adopt(config: Config, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     from data_prep.tokenizer.backends import load_reference, vocabulary_size
     from data_prep.tokens.adopt import MB, adopt, pair
@@ -136,12 +147,9 @@ def _show(config: Config, shards: list[Shard]) -> None:
     from rich.table import Table
 
     if config.prepare.adopt:
-        from data_prep.tokens.adopt import check_index, pair
-        from data_prep.tokens.indexed import read_index
+        from data_prep.tokens.adopt import pair
 
-        tokens, index = pair(config.prepare.adopt)
-        check_index(index, read_index(index), tokens.stat().st_size)
-        print(f"adopt {tokens} and {index} as {config.data.tokens}")
+        print(f"adopt {' and '.join(map(str, pair(config.prepare.adopt)))} as {config.data.tokens}")
         return
     table = Table("element", "shard", "MB", "input", "state", title=f"{len(shards)} shards for {config.data.tokens}")
     elements = {shard.key: number for number, group in enumerate(groups(shards, config.prepare.elements), 1) for shard in group}

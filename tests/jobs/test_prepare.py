@@ -503,7 +503,7 @@ def test_an_adopted_pair_with_an_empty_document_says_so_and_leaves_nothing(confi
     config.prepare.adopt, config.dry_run = str(tmp_path / "peer"), dry_run
     with pytest.raises(UserError, match=r"peer.idx holds an empty document \(1 of 3 documents, the first of them number 2\)"):
         prepare.run(config)
-    assert not (Path(config.data.tokens) / "tokens.bin").exists()
+    assert not Path(config.data.tokens).exists()
 
 
 def test_tokens_of_others_are_not_overwritten(config, tmp_path):
