@@ -16,7 +16,7 @@ from common.files import read_json
 
 SCHEME = "hf://"
 TEXT = ("*.jsonl", "*.jsonl.gz", "*.jsonl.zst", "*.parquet")
-RETRIEVAL = ("*.jsonl", "*.tsv")
+RETRIEVAL = (*TEXT, "*.tsv", "*.tsv.gz", "*.tsv.zst")
 TOKENIZER = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
     "*.model", "chat_template*", "config.json",

@@ -7,12 +7,14 @@ from typing import Any
 from common import manifest
 from common.errors import UserError
 from common.remove import refuse_strange
-from data_prep.sources.inputs import list_inputs, span_digest
+from data_prep.sources.inputs import list_inputs, span_digest, told_inputs
 
 
-def digests_of(inputs: list[str]) -> dict[str, str]:
-    """Digest of every input file."""
-    return {str(path): span_digest(path) for path in list_inputs(inputs)} if inputs else {}
+def digests_of(inputs: list[str], key: str = "") -> dict[str, str]:
+    """Digest of every input file. With the ``key`` that names them, says which files of other kinds were passed over."""
+    if not inputs:
+        return {}
+    return {str(path): span_digest(path) for path in (told_inputs(inputs, key) if key else list_inputs(inputs))}
 
 
 def already(folder: str | Path, kind: str, known: Mapping[str, Any], key: str) -> dict[str, Any] | None:

@@ -32,6 +32,9 @@ def run(config: Config) -> dict[str, Any] | None:
 
     config = freeze(config)
     line = stages(config)
+    if not config.corpus.stage:  # the job itself, and no element of it
+        for key, unread in line[0].work.plan.unread.items():
+            unread.tell(key)
     if config.dry_run:
         return _show(config, line)
     asked = _named(line, config.corpus.stage) if config.corpus.stage else None

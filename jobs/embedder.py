@@ -16,7 +16,7 @@ from common.reading.bad import BadDocuments
 from common.remove import sweep_asides
 from conf.schema import Config
 from data_prep.already import already, digests_of
-from data_prep.sources.inputs import list_inputs, stamp
+from data_prep.sources.inputs import stamp, told_inputs
 from jobs.cli import main
 
 KIND = "embedder"
@@ -28,7 +28,7 @@ def run(config: Config) -> dict[str, Any] | None:
     from data_prep.tokenizer.backends import load_reference
 
     folder, semantic = Path(config.corpus.semantic.model), config.corpus.semantic
-    paths = list_inputs(config.data.inputs)
+    paths = told_inputs(config.data.inputs)
     load_reference(config.data.tokenizer)
     settings = {"dimensions": semantic.dimensions, "learn_bytes": semantic.learn_bytes, "text_field": config.data.text_field}
     settings["tokenizer"] = digest(Path(config.data.tokenizer) / "tokenizer.json")

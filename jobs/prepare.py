@@ -19,7 +19,7 @@ from common.remove import sweep_asides
 from common.screen import screen
 from common.tokenizer import DocumentTokenizer, end_of_text
 from conf.schema import Config
-from data_prep.sources.inputs import list_inputs
+from data_prep.sources.inputs import list_inputs, told_inputs
 from data_prep.sources.shards import Shard, groups, plan
 from data_prep.tokens.state import END, begin, finished, read_manifest, refuse_others
 from jobs.cli import main
@@ -33,12 +33,15 @@ def run(config: Config) -> dict[str, Any] | None:
     folder, adopting = Path(config.data.tokens), config.prepare.adopt
     settings = _settings(config)
     refuse_others(folder, settings)
-    paths = [] if adopting else list_inputs(config.data.inputs)
+    listed = told_inputs if config.prepare.element is None else list_inputs
+    paths = [] if adopting else listed(config.data.inputs)
     known = read_manifest(folder)
     done, whole = finished(folder, known, paths, config.prepare, config.data.max_document_bytes)
     if done:
         say(f"{folder} is there: {known['documents']:,} documents, {known['tokens']:,} tokens")
         return known
+    if adopting:
+        _check_pair(adopting)
     shards = plan(paths, config.prepare.shard_bytes)
     if config.dry_run:
         return _show(config, shards)
@@ -117,6 +120,15 @@ def _run(config: Config, work: "Work", dealt: list[list[Shard]]) -> list[list[di
 
     size = sum(shard.bytes for group in dealt for shard in group) * MB
     return run_elements(run_element, [Element(work, group) for group in dealt], config.cluster.workers, "tokenise", size, "MB")
+
+
+def _check_pair(prefix: str) -> None:
+    """Raise UserError, before anything is written, for a pair whose index says that it cannot be adopted."""
+    from data_prep.tokens.adopt import check_index, pair
+    from data_prep.tokens.indexed import read_index
+
+    tokens, index = pair(prefix)
+    check_index(index, read_index(index), tokens.stat().st_size)
 
 
 def _adopt(config: Config, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,9 @@ def run(config: Config) -> dict[str, Any] | None:
     settings = {key: value for key, value in asdict(quality).items() if key not in USED_LATER}
     settings |= {"seed": config.seed, "text_field": config.data.text_field, "id_field": config.data.id_field}
     settings["profile"] = {key: asdict(profile)[key] for key in PROFILE_KEYS}
-    known = {"settings": settings, "inputs": digests_of((quality.labelled or quality.good) + quality.measured)}
+    learnt = digests_of(quality.labelled or quality.good, "quality.labelled" if quality.labelled else "quality.good")
+    inputs = learnt | digests_of(quality.measured, "quality.measured")
+    known = {"settings": settings, "inputs": dict(sorted(inputs.items()))}
     there = already(quality.model, "quality", known, "quality.model")
     if there:
         say(f"{quality.model} is there")

@@ -20,7 +20,7 @@ from common.reading.bad import BadDocuments
 from common.remove import sweep_asides
 from conf.schema import Config
 from data_prep.already import already, digests_of
-from data_prep.sources.inputs import list_inputs, stamp
+from data_prep.sources.inputs import stamp, told_inputs
 from jobs.cli import main
 
 
@@ -30,7 +30,7 @@ def run(config: Config) -> dict[str, Any] | None:
 
     if not 0 < config.split.heldout_share < 1:
         raise UserError(f"split.heldout_share={config.split.heldout_share:g} leaves one side empty; give a number between 0 and 1")
-    folder, paths = Path(config.split.output), list_inputs(config.data.inputs)
+    folder, paths = Path(config.split.output), told_inputs(config.data.inputs)
     if config.dry_run:
         say(f"would split {len(paths)} files into {folder}")
         return None

@@ -34,6 +34,7 @@ def run(config: Config) -> None:
     from model.evaluation.pending import probe_saves, whole
     from model.evaluation.report import full_verdict, write_report
     from model.evaluation.retrieval import budgets
+    from model.evaluation.retrieval_set import load_retrieval
     from model.evaluation.statements import statements
     from model.evaluation.summary import summarise
     from model.evaluation.sweep import find_runs, probe_runs, sweep_runs
@@ -43,9 +44,11 @@ def run(config: Config) -> None:
     runs = find_runs(config.sweep)
     if config.dry_run:
         parse_choice(config)
-        for folder in runs:
-            saves = probe_saves(folder)
-            say(f"would probe {len(saves)} saves of {folder} on {_told(config, wanted(config, saves[-1]))}")
+        asked = {folder: wanted(config, probe_saves(folder)[-1]) for folder in runs}
+        if any(one.retrieval for one in asked.values()):
+            load_retrieval(config.data.retrieval, config.probe.seed, config.data.max_document_bytes or None)
+        for folder, one in asked.items():
+            say(f"would probe {len(probe_saves(folder))} saves of {folder} on {_told(config, one)}")
         if config.sweep.budgets:
             say(f"would probe each with {len(budgets(config)) - 1} other numbers of steps: {_cost(config)}")
         return

@@ -18,7 +18,7 @@ from common.progress import Bar, say
 from common.reading.bad import BadDocuments
 from common.remove import refuse_strange, sweep_asides
 from conf.schema import Config
-from data_prep.sources.inputs import list_inputs, span_digest, stamp
+from data_prep.sources.inputs import span_digest, stamp, told_inputs
 from jobs.cli import main
 
 REPORT_ONLY = ("report_bytes", "language_field", "morphemes", "compare")
@@ -31,7 +31,7 @@ def run(config: Config) -> dict[str, Any] | None:
 
     folder = Path(config.data.tokenizer)
     train.check(config.tokenizer)
-    paths = list_inputs(config.data.inputs)
+    paths = told_inputs(config.data.inputs)
     settings = {key: value for key, value in asdict(config.tokenizer).items() if key not in REPORT_ONLY}
     settings["text_field"] = config.data.text_field
     known = _already(folder, settings, paths)

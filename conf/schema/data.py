@@ -27,9 +27,9 @@ class DataConfig:
     """Name -> folder of prepared tokens that training never reads and measures its loss on, such as law and general; empty: a share of
     `data.tokens`, `train.heldout_fraction`; with `phases` none, and no such loss is measured."""
     retrieval: str = "data/${name}/retrieval"
-    """Retrieval set: a folder in BEIR format (corpus.jsonl, queries.jsonl, qrels/{train,dev,test}.tsv or one qrels.tsv that is
-    then split by a hash of the query id), or a folder with one such set in each of train/, dev/ and test/; or a
-    mirrored one: hf://datasets/org/name."""
+    """Retrieval set: a folder in BEIR format (corpus and queries as .jsonl or .parquet, qrels/{train,dev,test}.tsv or one
+    qrels.tsv that is then split by a hash of the query id; a split that is missing is drawn from one that is there), or a
+    folder with such sets in train/, dev/ and test/; or a mirrored one: hf://datasets/org/name."""
 
 
 @dataclass

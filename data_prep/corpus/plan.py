@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from common.errors import UserError
+from common.reading.unread import Unread
 from conf.schema.corpus import CorpusConfig, SourceConfig
 from conf.schema.language import LanguageConfig
 from data_prep.sources.form import Form
-from data_prep.sources.inputs import list_inputs
+from data_prep.sources.inputs import search
 from data_prep.sources.shards import Shard, plan
 from data_prep.text.language import load_language
 
 PLAIN = "text"
 """Name of the source that `corpus.inputs` is."""
+EVALUATION = "corpus.contamination.inputs"
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,24 @@ class Plan:
         """All units, source by source."""
         return [unit for name in self.sources for unit in self._units_of(name)]
 
+    @cached_property
+    def unread(self) -> dict[str, Unread]:
+        """Files of kinds that are not read, by the key whose folders they are in; of the evaluation texts too."""
+        inputs = {self.key(name): source.inputs for name, source in self.sources.items()}
+        inputs |= {EVALUATION: self.config.contamination.inputs}
+        found = {key: Unread.of(search(patterns, key)[1]) for key, patterns in inputs.items() if patterns}
+        return {key: unread for key, unread in found.items() if unread}
+
+    def key(self, name: str) -> str:
+        """Key of the configuration that names the inputs of a source."""
+        return f"corpus.sources.{name}.inputs" if self.config.sources else "corpus.inputs"
+
     def _units_of(self, name: str) -> list[Unit]:
         source = self.sources[name]
         if not source.inputs:
             raise UserError(f"corpus.sources.{name}.inputs is empty; name files, folders or globs, or take the source out")
         form = Form.of_source(name, source, self.config)
-        paths = list_inputs(source.inputs, f"corpus.sources.{name}.inputs" if self.config.sources else "corpus.inputs")
+        paths, _ = search(source.inputs, self.key(name))
         shards = plan(paths, self.config.shard_bytes, form.keeps_newlines)
         return [Unit(name, number, shard) for number, shard in enumerate(shards)]
 

@@ -9,6 +9,7 @@ from common.reading.form import LIMIT, Form
 from common.reading.jsonl import records
 from common.reading.parquet import rows
 from common.reading.readers import opened
+from common.retrieval.layout import is_judgements
 from conf.schema.duplicates import ContaminationConfig
 from data_prep.sources.inputs import kind_of, list_inputs
 from data_prep.sources.readers import read_documents
@@ -19,11 +20,13 @@ SECTION = "corpus.contamination"
 def read_texts(config: ContaminationConfig, max_bytes: int | None = LIMIT) -> Iterator[tuple[str, str]]:
     """Each text in `fields` of each record of `inputs`, with its place (file, line or row, field), in order.
 
-    A file that is one document is one text. Raises UserError for what cannot be read or has more than ``max_bytes``, and for a file
-    without any of the fields."""
+    A file that is one document is one text; the judgements of a retrieval set are none. Raises UserError for what cannot be read or has
+    more than ``max_bytes``, and for a file without any of the fields."""
     form = Form(max_bytes=max_bytes, section="", limit_key="corpus.max_document_bytes")
     for path in list_inputs(config.inputs, f"{SECTION}.inputs"):
         name, _ = kind_of(path)
+        if is_judgements(path):
+            continue
         if name == "jsonl":
             yield from _fields(path, records(opened(path, form)), config.fields)
         elif name == "parquet":

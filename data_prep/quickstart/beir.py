@@ -7,9 +7,8 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.folders import files_below
+from common.retrieval.layout import SPLITS, folder_of, has_judgements, homes, is_set, layouts
 from data_prep.quickstart.pairs import Pair
-
-SPLITS = ("train", "dev", "test")
 
 
 def write_set(folder: Path, pairs: Iterable[tuple[str, Pair]]) -> None:
@@ -24,45 +23,38 @@ def write_set(folder: Path, pairs: Iterable[tuple[str, Pair]]) -> None:
         (folder / file).write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
-def _is_set(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in ("corpus.jsonl", "queries.jsonl"))
-
-
 def find_set(folder: Path) -> Path | None:
-    """The retrieval set at or below ``folder``, links followed: a folder with corpus, queries and qrels, or one with such a set in train/,
+    """The retrieval set at or below ``folder``, links followed: a folder with corpus, queries and qrels, or one with such sets in train/,
     dev/ and test/.
 
-    Raises UserError when there is more than one, or when its qrels are not there or do not cover all three splits.
+    Raises UserError when there is more than one, or when its qrels are not there.
     """
     files = files_below(folder, "quickstart.folder", once=False)
-    found = sorted({path.parent for path in files if path.name == "corpus.jsonl" and _is_set(path.parent)})
+    found = sorted({place for path in files if (place := folder_of(path)) and is_set(place)})
     if not found:
         return None
     parent = found[0].parent
-    if found == sorted(parent / split for split in SPLITS):
-        for one in found:
-            _need(one, "qrels.tsv")
-        return parent
-    if len(found) > 1:
-        raise UserError(f"{folder} holds more than one retrieval set, {found[0]} and {found[1]}; leave one, or train, dev and test of one")
-    if (found[0] / "qrels").is_dir():
-        for split in SPLITS:
-            _need(found[0], f"qrels/{split}.tsv")
-    else:
-        _need(found[0], "qrels.tsv")
-    return found[0]
-
-
-def _need(folder: Path, name: str) -> None:
-    if not (folder / name).is_file():
-        raise UserError(f"the retrieval set {folder} has no {name}; add it, or one qrels.tsv for all queries")
+    if len(found) == 1 or not {*found} <= {parent / split for split in SPLITS}:
+        parent = found[0]
+    if len(found) > 1 and parent in found:
+        raise UserError(
+            f"{folder} holds more than one retrieval set, {found[0]} and {found[1]}; leave one, or train/, dev/ and test/ of one"
+        )
+    for home in homes(parent).values() or [parent]:
+        if not has_judgements(home):
+            raise UserError(f"the retrieval set {home} has no qrels.tsv; add it, or qrels/ with train.tsv, dev.tsv or test.tsv")
+    layouts(parent)
+    return parent
 
 
 def set_files(folder: Path) -> list[Path]:
     """Files of the retrieval set ``folder``, sorted."""
-    homes = [folder / split for split in SPLITS if _is_set(folder / split)] or [folder]
-    files = [path for home in homes for name in ("corpus.jsonl", "queries.jsonl", "qrels.tsv", "qrels/*.tsv") for path in home.glob(name)]
-    return sorted(path for path in files if path.is_file())
+    return sorted({path for layout in layouts(folder).values() for path in layout.files})
+
+
+def corpus_files(folder: Path) -> list[Path]:
+    """Those of them that hold its documents."""
+    return sorted({path for layout in layouts(folder).values() for path in layout.corpus})
 
 
 def copy_set(source: Path, target: Path) -> None:

@@ -12,19 +12,25 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_folder, digest, digest_of
 from common.progress import say
+from common.reading.unread import Unread
 from common.remove import strange
+from common.retrieval.layout import is_judgements
+from common.retrieval.load import load_retrieval
 from conf.schema import Config
-from data_prep.quickstart.beir import copy_set, find_set, set_files, write_set
+from data_prep.quickstart.beir import copy_set, corpus_files, find_set, set_files, write_set
 from data_prep.quickstart.docstrings import environment, installed_roots
 from data_prep.quickstart.gather import Gathered, from_docstrings, from_files
 from data_prep.quickstart.report import show
 from data_prep.quickstart.sieve import SPLITS, Selection, by_hash, select
-from data_prep.sources.readers import BadDocuments, list_inputs
+from data_prep.sources.inputs import search
+from data_prep.sources.readers import BadDocuments
 
 RECIPE = 2
 """Raise it when equal settings would give other files."""
 READ_PER_TRAINED = 2.0
 """Bytes gathered for each byte of training text: about a third goes to dev and test, a quarter of the rest is near-duplicates."""
+NOTES = ("readme", "license", "licence")
+"""Files that lie beside published sets and are no text to train on."""
 MIN_TRAIN_BYTES = 200_000
 MIN_PAIRS = 200
 MIN_QUERIES = 20
@@ -38,6 +44,8 @@ class Sources:
     roots: list[Path] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     given: Path | None = None
+    unread: Unread = field(default_factory=Unread)
+    """Files of other kinds beside them."""
 
     def identity(self) -> dict[str, Any]:
         """What must be equal for equal text: versions of the packages, or digests of the files."""
@@ -66,6 +74,8 @@ def build_quickstart(config: Config, roots: Sequence[Path] | None = None) -> dic
         if sources.roots and former["environment"] != identity["environment"]:
             say("packages have come or gone since; to gather their text, begin again under another name=<name>")
         return former
+    if sources.given:  # refused here rather than after hours of training
+        load_retrieval(sources.given, config.probe.seed, config.data.max_document_bytes or None)
     gathered = _gather(config, sources)
     settings = config.quickstart
     shares = {} if sources.given else {"test": settings.test_share, "dev": settings.dev_share}
@@ -88,15 +98,15 @@ def _sources(config: Config, roots: Sequence[Path] | None) -> Sources:
     folder = Path(config.quickstart.folder).expanduser()
     if not folder.is_dir():
         raise UserError(f"quickstart.folder={folder} is not a folder; name one with .txt, .md, .jsonl or .parquet files")
-    try:
-        files = list_inputs([str(folder)])
-    except UserError as error:
-        raise UserError(str(error).replace("data.inputs:", "quickstart.folder:")) from error
-    given = find_set(folder)
+    files, others = search([str(folder)], "quickstart.folder")
+    given, of_set = find_set(folder), []
     if given:
         of_set = set_files(given)
-        files = [path for path in files if path not in of_set] or [path for path in of_set if path.name == "corpus.jsonl"]
-    return Sources(str(folder), files=files, given=given)
+        own = [path for path in files if path not in of_set and not is_judgements(path) and path.stem.lower() not in NOTES]
+        files = own or corpus_files(given)
+    unread = Unread.of(path for path in others if path not in of_set)
+    unread.tell("quickstart.folder")
+    return Sources(str(folder), files=files, given=given, unread=unread)
 
 
 def _check_places(output: Path, retrieval: Path, sources: Sources) -> None:
@@ -132,7 +142,7 @@ def _gather(config: Config, sources: Sources) -> Gathered:
     if sources.roots:
         return from_docstrings(sources.roots, config.cluster.workers or len(os.sched_getaffinity(0)), limit)
     data = config.data
-    if sources.given and all(path.is_relative_to(sources.given) and path.name == "corpus.jsonl" for path in sources.files):
+    if sources.given and sources.files == corpus_files(sources.given):
         data = dataclasses.replace(data, text_field="text", id_field="_id")
     bad = BadDocuments(config.prepare.on_bad_document, config.prepare.max_bad_documents)
     return from_files(Path(sources.name), sources.files, data, bad, limit)
@@ -144,10 +154,13 @@ def _check_enough(selection: Selection, sources: Sources) -> None:
     enough = sources.given or (sum(pairs.values()) >= MIN_PAIRS and min(pairs["dev"], pairs["test"]) >= MIN_QUERIES)
     if size < MIN_TRAIN_BYTES or not enough:
         read = sum(sieve.counts["read"] for sieve in selection.texts.values())
+        gave = f"too little text in {sources.name}: {read} texts gave {size / 1e6:.2f} MB for training"
+        wanted = f"{MIN_TRAIN_BYTES / 1e6:.1f} MB"
+        if sources.given:
+            raise UserError(f"{gave}; lay {wanted} or more of text of its kind beside the retrieval set {sources.given}")
         raise UserError(
-            f"too little text in {sources.name}: {read} texts gave {size / 1e6:.2f} MB for training and {pairs['train']} train, "
-            f"{pairs['dev']} dev, {pairs['test']} test pairs; add text until there are {MIN_TRAIN_BYTES / 1e6:.1f} MB, {MIN_PAIRS} pairs, "
-            f"and {MIN_QUERIES} each for dev and test"
+            f"{gave} and {pairs['train']} train, {pairs['dev']} dev, {pairs['test']} test pairs; add text until there are {wanted}, "
+            f"{MIN_PAIRS} pairs, and {MIN_QUERIES} each for dev and test"
         )
 
 
@@ -164,7 +177,8 @@ def _describe(config: Config, gathered: Gathered, selection: Selection, sources:
         bytes={split: sum(text.size for text in selection.texts[split].items) for split in SPLITS},
         texts={split: dict(selection.texts[split].counts) for split in SPLITS},
         pairs={} if sources.given else {split: dict(selection.pairs[split].counts) for split in SPLITS},
-        passed_over=dict(gathered.passed_over),
+        passed_over=dict(gathered.passed_over)
+        | {f"files of a kind that is not read ({suffix})": count for suffix, count in sources.unread.counts.items()},
         given_set=str(sources.given) if sources.given else None,
         **known, **gathered.facts, **named,
     )  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 from common.errors import UserError
 from common.folders import files_below
 from common.reading import formats
+from common.reading.unread import Unread
 from data_prep.sources.hub import hub_shards, hub_stamp, is_hub
 
 KNOWN = ".txt, .md, .html, .jsonl, .parquet, .pdf or .pages.json (plain, .gz, .zst), or hub:name[,config[,split]]"
@@ -28,18 +29,30 @@ def list_inputs(patterns: Iterable[str], key: str = "data.inputs") -> list[Path]
     ``key`` is the key of the configuration that names them, for messages. Raises UserError for an empty list, a missing path, a pattern
     or folder without an input file, an unknown suffix of a file named outright, a dead link, links in a circle, a file or folder that may
     not be read, files that are all empty."""
-    patterns = list(patterns)
+    return search(patterns, key)[0]
+
+
+def told_inputs(patterns: Iterable[str], key: str = "data.inputs") -> list[Path]:
+    """As `list_inputs`, and says which files of other kinds were passed over."""
+    found, others = search(patterns, key)
+    Unread.of(others).tell(key)
+    return found
+
+
+def search(patterns: Iterable[str], key: str) -> tuple[list[Path], list[Path]]:
+    """What `list_inputs` finds, and the files of other kinds that it passes over, hidden ones aside."""
+    patterns, others = list(patterns), []
     if not patterns:
         raise UserError(f"{key} is empty; name files, folders or globs of {KNOWN}")
     found: dict[str, Path] = {}
     for pattern in patterns:
-        for path in hub_shards(pattern) if is_hub(pattern) else _expand(pattern, key):
+        for path in hub_shards(pattern) if is_hub(pattern) else _expand(pattern, key, others):
             if not is_hub(path) and not os.access(path, os.R_OK):
                 raise UserError(f"{path} {'may not be read; change its permissions' if path.exists() else 'is a dead link; remove it'}")
             _take(path, found)
     if not any(is_hub(path) or path.stat().st_size for path in found.values()):
         raise UserError(f"{key}: {', '.join(patterns)} holds empty files alone; was something cut off before it wrote them?")
-    return sorted(found.values(), key=str)
+    return sorted(found.values(), key=str), others
 
 
 def _take(path: Path, found: dict[str, Path]) -> None:
@@ -53,11 +66,11 @@ def _take(path: Path, found: dict[str, Path]) -> None:
         found[real] = path
 
 
-def _expand(pattern: str, key: str) -> list[Path]:
-    """Input files that one entry stands for."""
+def _expand(pattern: str, key: str, others: list[Path]) -> list[Path]:
+    """Input files that one entry stands for; files of other kinds are added to ``others``."""
     path = Path(os.path.normpath(os.path.expanduser(pattern)))
     if path.is_dir():
-        files = _below(path, key)
+        there = files_below(path, key)
     elif path.exists():
         if not kind_of(path):
             raise UserError(f"{key}: {path} has an unknown suffix; known are {KNOWN}")
@@ -65,17 +78,15 @@ def _expand(pattern: str, key: str) -> list[Path]:
     elif glob.has_magic(pattern):
         _refuse_circles(pattern, key)
         matches = [Path(os.path.normpath(match)) for match in glob.glob(os.path.expanduser(pattern), recursive=True)]
-        files = [match for match in matches if not match.is_dir() and kind_of(match)]
-        files += [file for match in matches if match.is_dir() for file in _below(match, key)]
+        there = [match for match in matches if not match.is_dir()]
+        there += [file for match in matches if match.is_dir() for file in files_below(match, key)]
     else:
         raise UserError(f"{key}: {pattern} does not exist; name files, folders or globs of {KNOWN}")
-    if not files:
-        raise UserError(f"{key}: {pattern} holds no input file; known are {KNOWN}")
-    return files
-
-
-def _below(folder: Path, key: str) -> list[Path]:
-    return [path for path in files_below(folder, key) if kind_of(path)]
+    unread = [path for path in there if not kind_of(path)]
+    if len(unread) == len(there):
+        raise UserError(f"{key}: {pattern} holds no input file{f' ({Unread.of(unread)})' if unread else ''}; known are {KNOWN}")
+    others += unread
+    return [path for path in there if kind_of(path)]
 
 
 def _refuse_circles(pattern: str, key: str) -> None:

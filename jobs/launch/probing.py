@@ -21,6 +21,7 @@ from jobs.launch.refuse import refuse_long_texts
 from model.evaluation.choice import parse_choice
 from model.evaluation.measures import sets, wanted_ahead
 from model.evaluation.results import failure_file, result_file
+from model.evaluation.retrieval_set import check_retrieval
 from model.evaluation.tasks import Tasks
 from model.evaluation.texts import text_files
 from model.training.saves import PROBE, Save, list_saves, save_name
@@ -53,6 +54,7 @@ def refuse_probing(config: Config) -> None:
             f"sweep.trigger={config.sweep.trigger} needs data.retrieval, and {config.data.retrieval} does not exist; make it first, or "
             "probe later with sweep.trigger=manual"
         )
+    check_retrieval(config.data.retrieval)
 
 
 def probing(config: Config) -> "Probing":

@@ -18,12 +18,16 @@ class Judgements:
     """Grades of relevance by position, for looking up whole rankings at once."""
 
     def __init__(self, qrels: dict[str, dict[str, int]], query_ids: Sequence[str], doc_ids: Sequence[str]):
-        """``qrels`` of ``query_ids`` (Q of them, each with an entry) against ``doc_ids`` (N of them, which hold all judged ones)."""
+        """``qrels`` of ``query_ids`` (Q of them, each with an entry) against ``doc_ids`` (N of them). Judged documents that are
+        not among these count as relevant and in the best possible ranking, as in trec_eval; no place of a ranking is theirs."""
         row = {name: index for index, name in enumerate(doc_ids)}
-        self.num_documents = len(doc_ids)
-        triples = [(query, row[name], max(grade, 0)) for query, key in enumerate(query_ids) for name, grade in qrels[key].items()]
+        absent = len(doc_ids)
+        self.width = len(doc_ids) + 1
+        triples = [
+            (query, row.get(name, absent), max(grade, 0)) for query, key in enumerate(query_ids) for name, grade in qrels[key].items()
+        ]
         query, document, grade = (np.array(column, dtype=np.int64) for column in zip(*triples, strict=True))
-        key = query * self.num_documents + document
+        key = query * self.width + document
         order = np.argsort(key)
         self.key, self.grade = key[order], grade[order].astype(np.float64)
         self.num_relevant = np.bincount(query[grade > 0], minlength=len(query_ids)).astype(np.float64)
@@ -35,7 +39,7 @@ class Judgements:
 
     def grades(self, ranking: np.ndarray) -> np.ndarray:
         """Grade [Q, k] of each place of ``ranking`` [Q, k] (positions of documents, -1 for an empty place); 0 where not judged."""
-        key = np.arange(len(ranking))[:, None] * self.num_documents + ranking
+        key = np.arange(len(ranking))[:, None] * self.width + ranking
         place = np.minimum(np.searchsorted(self.key, key), len(self.key) - 1)
         return np.where((self.key[place] == key) & (ranking >= 0), self.grade[place], 0.0)
 

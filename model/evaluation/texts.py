@@ -8,6 +8,7 @@ from common.folders import files_below
 from common.reading.form import LIMIT, Form
 from common.reading.formats import kind_of
 from common.reading.readers import READERS, read_documents
+from common.reading.unread import Unread
 
 KEY = "text"
 SUFFIXES = ".txt, .jsonl, .parquet (also .gz or .zst)"
@@ -29,6 +30,10 @@ def text_files(path: str | Path, key: str) -> list[Path]:
     return found
 
 
+def _unread(path: str | Path, key: str) -> Unread:
+    return Unread.of(file for file in files_below(path, key) if not _is_text(file)) if Path(path).is_dir() else Unread()
+
+
 def _is_text(file: Path) -> bool:
     """Whether a file is read. A .md is not: most are notes about the others."""
     kind = kind_of(file)
@@ -46,12 +51,13 @@ def digest_texts(path: str | Path, key: str) -> str:
 
 def read_texts(path: str | Path, key: str, max_bytes: int | None = LIMIT) -> list[str]:
     """Documents in the order of `text_files`; those without a visible character are left out, as `jobs.prepare` does, and so are rows of a
-    .parquet without text.
+    .parquet without text. Says which files of other kinds the folder holds.
 
     Raises UserError, with file and line, for what `jobs.prepare` calls a bad document or has more than ``max_bytes``, and where no document
     is left.
     """
     form = Form(KEY, id_field="", max_bytes=max_bytes, section="", null_text="empty")
+    _unread(path, key).tell(key)
     texts = (document.text for file in text_files(path, key) for document in read_documents(file, form, fields=()))
     found = [text for text in texts if text and not text.isspace()]
     if not found:

@@ -28,7 +28,10 @@ def read_model(folder: str | Path) -> ModelConfig:
     file = Path(folder) / CONFIG
     if not file.is_file():
         raise UserError(f"{folder} is no model in Hugging Face's format (no {CONFIG}); name a folder with config.json and *.safetensors")
-    family, known = read_json(file).get("model_type"), ("modernbert", *decoders.FAMILIES)
+    written, known = read_json(file), ("modernbert", *decoders.FAMILIES)
+    if not isinstance(written, dict):
+        raise UserError(f"{file} holds no JSON object, so it is no configuration of a model; write it again")
+    family = written.get("model_type")
     if family not in known:
         raise UserError(f"{file} describes a model of type {family!r}; those that can be read are {', '.join(known)}")
     return modernbert.to_ours(Path(folder)) if family == "modernbert" else decoders.to_ours(Path(folder))

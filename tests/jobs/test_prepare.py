@@ -471,7 +471,11 @@ def test_what_cannot_be_is_named_before_anything_is_written(config, tmp_path):
 def test_a_dry_run_shows_the_plan_and_writes_nothing(config, capsys):
     config.dry_run, config.prepare.elements = True, 3
     assert prepare.run(config) is None
-    assert "8 shards" in (shown := capsys.readouterr().out) and "to do" in shown and " bytes " in shown
+    (Path(config.data.inputs[0]) / "h.docx").write_text("not read")
+    assert prepare.run(config) is None
+    shown, said = capsys.readouterr()
+    assert "8 shards" in shown and "to do" in shown and " bytes " in shown
+    assert "data.inputs: files of kinds that are not read: 1 .docx; such as" in said and said.count("not read") == 1
     assert not Path(config.data.tokens).exists()
 
 
@@ -486,6 +490,20 @@ def test_adoption(config, tmp_path):
     config.prepare.adopt = None
     with pytest.raises(UserError, match="was begun with adopt="):
         prepare.run(config)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_adopted_pair_with_an_empty_document_says_so_and_leaves_nothing(config, tmp_path, dry_run):
+    from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
+
+    builder = IndexedDatasetBuilder(str(tmp_path / "peer.bin"), dtype=np.uint16)
+    for lengths in ([5], [], [7]):
+        builder.add_document(np.arange(sum(lengths)), lengths)
+    builder.finalize(str(tmp_path / "peer.idx"))
+    config.prepare.adopt, config.dry_run = str(tmp_path / "peer"), dry_run
+    with pytest.raises(UserError, match=r"peer.idx holds an empty document \(1 of 3 documents, the first of them number 2\)"):
+        prepare.run(config)
+    assert not Path(config.data.tokens).exists()
 
 
 def test_tokens_of_others_are_not_overwritten(config, tmp_path):

@@ -66,3 +66,20 @@ def test_nothing_to_learn_from(dry_run, tmp_path):
         quality.run(config)
     with pytest.raises(UserError, match="topics.labelled is empty"):
         topics.run(config)
+
+
+@pytest.mark.parametrize("job, section", [(quality, "quality"), (topics, "topics")])
+def test_inputs_are_blamed_by_their_own_key_and_files_of_other_kinds_are_said(job, section, config, tmp_path, capsys):
+    (tmp_path / "labelled").mkdir()
+    (tmp_path / "labelled" / "notes.docx").write_text("x")
+    getattr(config, section).labelled = [str(tmp_path / "labelled")]
+    with pytest.raises(UserError, match=rf"^{section}.labelled: .*labelled holds no input file \(1 .docx; such as"):
+        job.run(config)
+    (tmp_path / "in.jsonl").rename(tmp_path / "labelled" / "in.jsonl")
+    config.dry_run = True
+    job.run(config)
+    assert f"{section}.labelled: files of kinds that are not read: 1 .docx; such as" in capsys.readouterr().err
+    if section == "quality":
+        config.quality.measured = ["nowhere"]
+        with pytest.raises(UserError, match="^quality.measured: nowhere does not exist"):
+            job.run(config)

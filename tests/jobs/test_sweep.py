@@ -80,10 +80,17 @@ def test_several_runs_get_a_report_in_common(sweep_config, run_folder, tmp_path,
     assert all(link.exists() for link in linked_pages)
 
 
-def test_dry_run_writes_nothing(sweep_config, run_folder, capsys):
+def test_dry_run_writes_nothing(sweep_config, run_folder, tmp_path, capsys):
     sweep_config.dry_run = True
     run(sweep_config)
     assert "would probe 4 saves" in capsys.readouterr().err
+    whole, sweep_config.data.retrieval = sweep_config.data.retrieval, str(tmp_path / "broken")
+    shutil.copytree(whole, tmp_path / "broken")
+    with (tmp_path / "broken/test/qrels.tsv").open("a") as file:
+        file.write("q-0\td-1\tyes\n")
+    with pytest.raises(UserError, match=r"broken/test/qrels.tsv line 152 needs three columns"):
+        run(sweep_config)
+    sweep_config.data.retrieval = whole
     sweep_config.sweep.budgets, sweep_config.sweep.runs = [5, 10, 20], [str(run_folder.parent / "seed_*")]
     run(sweep_config)
     assert "each with 2 other numbers of steps: heads alone, from the same encoding" in capsys.readouterr().err

@@ -81,8 +81,10 @@ def test_a_changed_file_and_a_foreign_folder_are_named(config, tmp_path):
 
 def test_nothing_is_left_behind_by_a_failure_or_a_dry_run(config, tmp_path, capsys):
     config.dry_run = True
+    (tmp_path / "in" / "b.docx").write_text("not read")
     assert tokenizer.run(config) is None and not (tmp_path / "out").exists()
-    assert "learn 275 tokens from 1 files" in capsys.readouterr().out
+    shown, said = capsys.readouterr()
+    assert "learn 275 tokens from 1 files" in shown and "files of kinds that are not read: 1 .docx; such as" in said
     config.dry_run = False
     config.tokenizer.vocab_size = 5000
     with pytest.raises(UserError, match=r"gives only \d+ tokens"):

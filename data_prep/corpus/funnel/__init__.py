@@ -22,6 +22,7 @@ def build(line: Sequence[Stage], curated: list[dict[str, Any]], written: list[di
 
     work = line[0].work
     found = {"name": work.root.name, **sums(curated, written, work.config.samples), "duplicates": compared(line, work.config.samples)}
+    found["unread"] = {key: unread.describe() for key, unread in work.plan.unread.items()}
     contamination = work.config.contamination
     if contamination.inputs:
         met = {number for unit in curated for number in unit["leaked"]}

@@ -31,6 +31,7 @@ def render(found: dict[str, Any]) -> str:
         _contamination(found),
         _pii(found["sources"]),
         _bad(found["bad_examples"]),
+        _unread(found["unread"]),
     )
 
 
@@ -155,3 +156,17 @@ def _pii(sources: dict[str, Any]) -> str:
 def _bad(examples: dict[str, list[str]]) -> str:
     parts = [f"<li>{text(name)}: {text(one)}</li>" for name, own in examples.items() for one in own]
     return f"<h2>Documents that could not be read</h2><ul>{''.join(parts)}</ul>" if parts else ""
+
+
+def _unread(found: dict[str, dict[str, Any]]) -> str:
+    """Files beside the inputs that are of no kind that is read."""
+    rows = [
+        [
+            text(key),
+            text(", ".join(f"{kind} {count:,}" for kind, count in one["suffixes"].items())),
+            text(one["example"]),
+            number(one["files"]),
+        ]
+        for key, one in found.items()
+    ]
+    return "<h2>Files of kinds that are not read</h2>" + table(["inputs", "kinds", "such as", "files"], rows, left=3) if rows else ""

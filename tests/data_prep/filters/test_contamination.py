@@ -181,6 +181,15 @@ def test_evaluation_files_of_all_kinds(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("place", ["qrels/test.jsonl", "qrels.jsonl", "data/test-00000-of-00001.jsonl"])
+def test_the_judgements_of_a_retrieval_set_are_no_text(tmp_path, place):
+    (tmp_path / "corpus.jsonl").write_text('\ufeff{"_id": "d", "title": "t", "text": "belge"}\n')
+    (tmp_path / "queries.jsonl").write_text('{"_id": "q", "text": "soru"}\n')
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text('{"query-id": "q", "corpus-id": "d", "score": 1}\n')
+    assert [text for _, text in read_texts(ContaminationConfig(inputs=[str(tmp_path)]))] == ["belge", "soru"]
+
+
 def test_what_cannot_be_read_is_named(tmp_path):
     def refused(message, **settings):
         with pytest.raises(UserError, match=message):

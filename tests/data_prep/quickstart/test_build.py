@@ -1,10 +1,13 @@
 """The quickstart's data from end to end: installed packages, a user's folder, a given retrieval set, and what is refused."""
 
+import gzip
 import json
 import random
 import sysconfig
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from common.errors import UserError
@@ -113,6 +116,51 @@ def test_a_folder_with_nothing_but_a_set_trains_on_its_corpus(tmp_path):
     made = config(tmp_path, tmp_path / "mine")
     made.data.text_field = "content"  # the set has its own field names
     assert build_quickstart(made)["texts"]["train"]["kept"] == 600
+
+
+def test_a_published_set_beside_its_readme_is_trained_on_and_read_by_the_evaluation(tmp_path, capsys):
+    """Packed, in parquet, judged for the test alone, with documents that are not there, as the hub has such sets."""
+    draw, mine = random.Random(0), tmp_path / "mine"
+    documents = [{"_id": f"d{number}", "title": None, "text": words(draw, 150)} for number in range(600)]
+    (mine / "corpus").mkdir(parents=True)
+    (mine / "qrels").mkdir()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(documents), mine / "corpus/corpus-00000-of-00001.parquet")
+    queries = "".join(json.dumps({"_id": f"q{number}", "text": words(draw, 6)}) + "\n" for number in range(60))
+    (mine / "queries.jsonl.gz").write_bytes(gzip.compress(queries.encode()))
+    (mine / "qrels/test.tsv").write_text("".join(f"q{n}\td{n}\t1.0\n" for n in range(60)) + "q0\tgone\t1\n")
+    (mine / "README.md").write_text("# A set")
+    (mine / "figure.png").write_text("x")
+    made = config(tmp_path, mine)
+    manifest = build_quickstart(made)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "train from test" in said and "does not have, which count as never found, as in trec_eval: 1 (gone)" in said
+    assert "quickstart.folder: files of kinds that are not read: 1 .png; such as" in said
+    assert manifest["texts"]["train"]["kept"] == 600 and manifest["passed_over"] == {"files of a kind that is not read (.png)": 1}
+    assert sum(len(one.query_ids) for one in load_retrieval(made.data.retrieval).values()) == 60
+    assert "1 files of a kind that is not read (.png)" in Path(made.quickstart.output, "report.txt").read_text()
+    assert load_retrieval(made.data.retrieval) == load_retrieval(mine)
+
+
+def test_a_given_set_that_cannot_be_read_is_refused_before_anything_is_made(tmp_path):
+    folder = write_guides(tmp_path / "mine")
+    write_set(folder / "set", [(f"d{i}", Pair(f"query number {i}", f"document number {i}")) for i in range(40)])
+    with (folder / "set/qrels.tsv").open("a") as file:
+        file.write("q-d1\td2\tyes\n")
+    with pytest.raises(UserError, match=r"set/qrels.tsv line 42 needs three columns"):
+        build_quickstart(config(tmp_path, folder))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_small_set_wants_text_and_no_pairs_and_that_is_enough(tmp_path):
+    write_set_of = [(f"d{i}", Pair(f"query number {i}", f"document number {i}")) for i in range(40)]
+    (tmp_path / "mine").mkdir()
+    write_set(tmp_path / "mine/set", write_set_of)
+    with pytest.raises(
+        UserError, match=r"gave 0.00 MB for training; lay 0.2 MB or more of text of its kind beside the retrieval set .*mine/set$"
+    ):
+        build_quickstart(config(tmp_path, tmp_path / "mine"))
+    write_guides(tmp_path / "mine")
+    assert build_quickstart(config(tmp_path, tmp_path / "mine"))["given_set"]
 
 
 def test_what_is_refused(tmp_path):

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from common.errors import UserError
-from data_prep.sources.inputs import kind_of, list_inputs, span_digest, stamp
+from data_prep.sources.inputs import kind_of, list_inputs, span_digest, stamp, told_inputs
 
 
 @pytest.fixture
@@ -47,6 +47,21 @@ def test_what_cannot_be_read_is_named(tree, pattern, message):
     (tree / "empty").mkdir()
     with pytest.raises(UserError, match=message):
         list_inputs([f"{tree}/{pattern}"])
+
+
+def test_files_of_other_kinds_are_counted_once_and_said(tree, capsys):
+    for name in ("sub/g.docx", "h.DOCX", "i.zip"):
+        (tree / name).write_text(name)
+    assert told_inputs([str(tree), f"{tree}/*", f"{tree}/sub"], "data.inputs") == list_inputs([str(tree)])
+    told = capsys.readouterr().err
+    assert told == f"data.inputs: files of kinds that are not read: 2 .docx, 1 .csv, 1 .zip; such as {tree}/h.DOCX\n"
+
+
+def test_a_folder_with_nothing_that_is_read_names_what_it_has_and_what_is_read(tmp_path):
+    for name in ("a.docx", "b.docx", "c.png"):
+        (tmp_path / name).write_text(name)
+    with pytest.raises(UserError, match=r"holds no input file \(2 .docx, 1 .png; such as .*a.docx\); known are .txt, .md, .html, .jsonl"):
+        list_inputs([str(tmp_path)])
 
 
 def test_an_empty_list_is_named():

@@ -46,9 +46,35 @@ def test_what_does_not_fit_is_named(old):
 def test_several_sequences_a_document_and_empty_ones_are_refused(old):
     from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
 
-    for lengths, message in (([5, 7], "several sequences a document"), ([12, 0], "several sequences"), ([0], "an empty document")):
+    cases = {
+        "several sequences a document .1 of 1": [[5, 7]],
+        "several sequences a document .1 of 3 documents, the first of them number 3": [[5], [7], [12, 0]],
+        "an empty document .1 of 1": [[0]],
+        "an empty document .1 of 1 documents": [[]],  # no sequence at all, as preprocess_data.py writes a blank line
+        "an empty document .2 of 4 documents, the first of them number 2": [[5], [], [7], []],
+        "an empty document .1 of 2": [[3, 4], [0, 0]],
+    }
+    for message, documents in cases.items():
         builder = IndexedDatasetBuilder(str(old / "text.bin"), dtype=np.uint16)
-        builder.add_document(np.arange(sum(lengths)), lengths)
+        for lengths in documents:
+            builder.add_document(np.arange(sum(lengths)), lengths)
+        builder.finalize(str(old / "text.idx"))
+        with pytest.raises(UserError, match=message):
+            take(old)
+
+
+def test_an_index_without_documents_and_one_that_leaves_sequences_out_are_refused(old):
+    from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
+
+    for ended, message in (
+        (False, "is damaged: its documents do not follow one another over its 1 sequences"),
+        (None, "holds no document"),
+    ):
+        builder = IndexedDatasetBuilder(str(old / "text.bin"), dtype=np.uint16)
+        if ended is False:
+            builder.add_document(np.arange(4), [4])
+            builder.document_indices.insert(1, 0)
+            builder.document_indices[-1] = 0
         builder.finalize(str(old / "text.idx"))
         with pytest.raises(UserError, match=message):
             take(old)

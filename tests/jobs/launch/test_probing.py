@@ -48,11 +48,15 @@ def test_on_this_machine_when_the_training_has_finished(trainable, retrieval_fol
     assert result_file(folder, 6).stat().st_mtime_ns == results[6]
 
 
-def test_what_could_only_fail_is_refused_before_the_first_step(retrieval_folder):
+def test_what_could_only_fail_is_refused_before_the_first_step(retrieval_folder, tmp_path):
     config = Config()
     refuse_probing(config)
     config.sweep.trigger, config.data.retrieval = "after", "nowhere"
     with pytest.raises(UserError, match="sweep.trigger=after needs data.retrieval, and nowhere does not exist"):
+        refuse_probing(config)
+    (tmp_path / "corpus.jsonl").write_text('{"_id": "d", "text": "x"}\n')
+    config.data.retrieval = str(tmp_path)
+    with pytest.raises(UserError, match=r"queries.jsonl does not exist; a retrieval set is corpus.jsonl"):
         refuse_probing(config)
     config.data.retrieval, config.probe.document_tokens = str(retrieval_folder), config.model.max_positions + 1
     with pytest.raises(UserError, match=r"probe.document_tokens=\d+ exceeds model.max_positions"):

@@ -68,6 +68,23 @@ def test_mrr_equal_to_ir_measures_on_the_same_ranking():
         assert found["mrr@10"][query_ids.index(value.query_id)] == pytest.approx(value.value, abs=1e-9)
 
 
+def test_judged_documents_that_the_corpus_does_not_have_count_as_in_trec_eval():
+    """Among the relevant ones, in the best possible ranking, and never found: also where nothing else is relevant."""
+    query_ids, doc_ids, scores, qrels = random_task(5, 12)
+    rng = np.random.default_rng(0)
+    for number, query in enumerate(query_ids):
+        absent = {f"gone{one}": int(rng.integers(0, 4)) for one in range(rng.integers(0, 5))}
+        qrels[query] = absent | {"gone": 3} if number % 7 == 0 else qrels[query] | absent
+    found = evaluate(ranking_of(scores, doc_ids), Judgements(qrels, query_ids, doc_ids))
+    assert all(found[metric][0] == 0 for metric in METRICS)
+    wanted = {nDCG @ 10: "ndcg@10", AP @ 100: "map@100", R @ 10: "recall@10"}
+    provider = ir_measures.providers.registry["pytrec_eval"]
+    values = list(provider.iter_calc(list(wanted), qrels, as_run(query_ids, doc_ids, scores)))
+    assert len(values) == 3 * QUERIES
+    for value in values:
+        assert found[wanted[value.measure]][query_ids.index(value.query_id)] == pytest.approx(value.value, abs=1e-9)
+
+
 def test_short_rankings_and_empty_places():
     judgements = Judgements({"a": {"x": 1}, "b": {"y": 2, "x": 1}}, ["a", "b"], ["x", "y", "z"])
     found = evaluate(np.array([[-1, -1], [1, -1]]), judgements)

@@ -67,6 +67,14 @@ def test_a_column_of_texts_may_be_of_any_kind_of_string(tmp_path):
     assert read_texts(tmp_path / "3.parquet.zst", "key") == ["a", "b", "b"]
 
 
+def test_files_of_other_kinds_are_said(tmp_path, capsys):
+    for name in ("a.txt", "b.docx", "sub/c.docx", "notes.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert read_texts(tmp_path, "evaluation.domain.x") == ["a.txt"]
+    assert "evaluation.domain.x: files of kinds that are not read: 2 .docx, 1 .md; such as" in capsys.readouterr().err
+
+
 def test_linked_folders_are_read(tmp_path):
     for name in ("in/local/b.jsonl", "store/web/a.jsonl", "store/c.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from conf.schema import EncoderConfig
 from model.hf import config as modernbert
 from model.hf.decoder_config import to_theirs
 from model.hf.folder import read_model
-from model.hf.their_config import filled
+from model.hf.their_config import _DEFAULTS, filled
 
 CLASSES = {
     "qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "mistral": "Mistral", "phi": "Phi", "modernbert": "ModernBert",
@@ -85,9 +85,76 @@ def test_neither_torch_nor_transformers_is_loaded_for_it(qwen, tmp_path):
         ({"head_dim": None}, r"head_dim=None"),
         ({"rope_scaling": "yarn"}, r"rope_scaling='yarn'"),
         ({"rope_parameters": {"full_attention": {"rope_theta": 1e4}}}, r"has rotations of its own for full_attention"),
+        ({"num_hidden_layers": 10**30}, r"num_hidden_layers=10{30}"),
+        ({"rms_norm_eps": float("nan")}, r"rms_norm_eps=nan"),
+        ({"initializer_range": -0.02}, r"initializer_range=-0.02"),
+        ({"rope_theta": None}, r"is not a configuration of qwen3 \(rope_theta=None\)"),
+        ({"rope_parameters": {"rope_theta": None}}, r"rope_theta of its rotations=None"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": "4"}}, r"factor of its rotations='4'"),
+        ({"rope_scaling": {"rope_type": None, "factor": 4.0}}, r"rope_type=None"),
+        ({"layer_types": [None] * 32}, r"layer_types=\[None"),
     ],
 )
 def test_a_value_that_is_none_is_named(change, message, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen3"} | change))
     with pytest.raises(UserError, match=message):
+        read_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"global_rope_theta": None}, r"is not a configuration of ModernBERT \(global_rope_theta=None\)"),
+        ({"local_rope_theta": None, "global_rope_theta": None}, r"\(local_rope_theta=None\)|\(global_rope_theta=None\)"),
+        ({"local_rope_theta": "10000"}, r"local_rope_theta='10000'"),
+        ({"local_rope_theta": -1.0}, r"local_rope_theta=-1.0"),
+        ({"rope_parameters": {"sliding_attention": {"rope_theta": None}}}, r"rope_theta of its rotations=None"),
+        ({"rope_parameters": {"sliding_attention": "default"}}, r"rope_parameters.sliding_attention='default'"),
+        ({"attention_out_dropout": None}, r"attention_out_dropout=None"),
+        ({"mlp_dropout": 1.5}, r"mlp_dropout=1.5"),
+    ],
+)
+def test_a_value_of_a_modernbert_that_is_none_is_named(change, message, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "modernbert"} | change))
+    with pytest.raises(UserError, match=message):
+        read_model(tmp_path)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["old keys", "a base beside it"])
+def test_a_local_base_of_null_is_that_of_the_global_layers_and_is_said_once(own, tmp_path, capsys):
+    written = {"model_type": "modernbert", "local_rope_theta": None, "global_rope_theta": 80_000.0}
+    written |= {"rope_parameters": {"sliding_attention": {"rope_theta": 5000.0}}} if own else {}
+    (tmp_path / "config.json").write_text(json.dumps(written))
+    assert [read_model(tmp_path).rope_theta_local for _ in range(2)] == [5000.0 if own else 80_000.0] * 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("config.json has local_rope_theta=null: local layers get the base of the global ones, 80000, as in") == (not own)
+
+
+WRONG = [
+    None, "x", "", True, [], [None], [["x"]], {}, {"full_attention": "x"}, {"full_attention": {"rope_theta": None}}, {"rope_type": []},
+    {"full_attention": {"rope_type": None}}, {"rope_theta": "x"}, {"rope_type": "yarn", "factor": []}, {"type": "linear", "factor": "2"},
+    {"rope_type": "yarn", "factor": 2.0, "attention_factor": "x"}, {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": "x"},
+    {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": "x"}, -1, 0, 0.5, float("nan"), float("inf"), 10**30,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("family", CLASSES)
+def test_any_value_of_any_key_is_read_or_refused_in_one_sentence(family, tmp_path):
+    others = ("original_max_position_embeddings", "quantization_config", "attention_out_dropout")
+    refused = 0
+    for key in (*_DEFAULTS[family], *others):
+        for value in WRONG:
+            (tmp_path / "config.json").write_text(json.dumps({"model_type": family, key: value}))
+            try:
+                read_model(tmp_path)
+            except UserError as error:
+                refused += 1
+                assert "\n" not in str(error) and "config.json" in str(error)
+    assert refused > 12 * len(_DEFAULTS[family])
+
+
+@pytest.mark.parametrize("written", ["[]", "3", "null", '"qwen3"'])
+def test_a_config_that_is_no_object_is_named(written, tmp_path):
+    (tmp_path / "config.json").write_text(written)
+    with pytest.raises(UserError, match="config.json holds no JSON object"):
         read_model(tmp_path)

@@ -131,6 +131,30 @@ def test_other_limits_have_histograms_of_their_own():
 FLOWS = [f"{measure}_{side}" for measure in ("documents", "characters", "bytes", "words", "tokens") for side in ("in", "out")]
 
 
+def test_files_of_kinds_that_are_not_read_are_counted_in_the_page_and_before_it(tmp_path, capsys):
+    texts = [f"This is the text of document {number}, and it is like no other one." for number in range(5)]
+    for name in ("in/a.jsonl", "evaluation/e.jsonl"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("".join(json.dumps({"text": text}) + "\n" for text in texts[: 5 if name[0] == "i" else 1]))
+    for name in ("in/b.docx", "in/sub/c.docx", "in/d.<b>png", "evaluation/f.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    made = Config()
+    made.corpus.inputs, made.corpus.language, made.corpus.rules = [str(tmp_path / "in")], "en", []
+    made.corpus.contamination.inputs, made.corpus.contamination.action = [str(tmp_path / "evaluation")], "document"
+    made.corpus.output, made.cluster.workers, made.dry_run = str(tmp_path / "out"), 1, True
+    corpus.run(made)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "corpus.inputs: files of kinds that are not read: 2 .docx, 1 .<b>png; such as" in said
+    assert "corpus.contamination.inputs: files of kinds that are not read: 1 .csv; such as" in said
+    made.dry_run = False
+    corpus.run(made)
+    found = json.loads((output(made) / "funnel.json").read_text())["unread"]
+    assert found["corpus.inputs"] == {"files": 3, "suffixes": {".docx": 2, ".<b>png": 1}, "example": f"{tmp_path}/in/b.docx"}
+    page = (output(made) / "funnel.html").read_text()
+    assert "Files of kinds that are not read" in page and ".docx 2, .&lt;b&gt;png 1" in page and "corpus.contamination.inputs" in page
+
+
 def test_pages_do_not_depend_on_elements_and_let_no_text_out(two, tmp_path):
     other = copy.deepcopy(two)
     other.corpus.output, other.corpus.elements = str(tmp_path / "elements"), 3
