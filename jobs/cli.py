@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from common.artefacts import localise
+from common.disk import explained
 from common.errors import ToldElsewhere, UserError, suggestion
 from common.screen import plain
 from conf.schema import Config
@@ -216,7 +217,7 @@ def refuse_grid(configs: Sequence[Config], sweeper: str) -> None:
 def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> None:
     """Entry point of ``python -m jobs.<job>``; ``sections`` are the parts of the schema that it reads.
 
-    Exit status: 0 done, 2 bad input, 130 interrupted."""
+    Exit status: 0 done, 2 bad input or a disk that does not do, 130 interrupted."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked readers after a threaded encode would warn and stall
     # OpenMP threads spin for milliseconds while they wait, and starve each other where another program wants a core; microseconds are as
     # fast on a quiet machine (0.248 s a quickstart step against 0.249 s; without any spinning 0.299 s).
@@ -272,12 +273,28 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
 
 def _guard(action: Callable[[], Any]) -> Any:
     try:
-        return action()
+        result = action()
+        sys.stdout.flush()  # which may be a file on a full disk
+        return result
     except ToldElsewhere:
         sys.exit(2)
     except UserError as error:
-        print(plain(f"error: {error}"), file=sys.stderr)
-        sys.exit(2)
+        _refuse(error)
     except KeyboardInterrupt:
         print("interrupted; the same command continues", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        if known := explained(error):
+            _refuse(known)
+        raise
+
+
+def _refuse(error: UserError) -> NoReturn:
+    """End with status 2, and say why where there is still a place to say it."""
+    for stream, text in ((sys.stderr, plain(f"error: {error}\n")), (sys.stdout, "")):
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:  # a log on a full disk; Python would try again at its end, and end with another status
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(2)

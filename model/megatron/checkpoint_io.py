@@ -14,7 +14,7 @@ from torch.distributed.checkpoint import FileSystemReader
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.metadata import Metadata
 
-from common.errors import UserError
+from common.errors import ToldElsewhere, UserError
 
 
 class WriteHere(TorchDistSaveShardedStrategy):
@@ -37,8 +37,13 @@ class WriteHere(TorchDistSaveShardedStrategy):
             failures = [result for result in written.values() if isinstance(result, Exception)]
             results.put(failures[0] if failures else written)
         torch.distributed.barrier()
-        for finalize in request.finalize_fns:
-            finalize()  # raises, on every rank, where a rank has put a failure
+        try:
+            for finalize in request.finalize_fns:
+                finalize()  # raises, on every rank, where a rank has put a failure
+        except CheckpointException as error:  # no Exception, and only the coordinator is told what happened
+            if not error.failures:
+                raise ToldElsewhere(f"{checkpoint_dir} could not be written on another rank") from error
+            raise next(iter(error.failures.values()))[0] from error
 
 
 def _write(transforms: list, index: int, bucket: tuple) -> list | Exception:
