@@ -1,7 +1,8 @@
 """``little_room.py PLAN``: jobs one after another, each again and again with a little more room, the last time with all of it.
 
-PLAN is JSON: umask, jobs (pairs of a name and overrides), and, for little room, either bytes (the sizes that a file may have) or disk (a file
-system) and free (bytes left on it). Each attempt is a fork that ends as ``python -m jobs.<name>`` does. Prints a JSON line an attempt."""
+PLAN is JSON: umask, jobs (pairs of a name and overrides), and, for little room, either bytes (the sizes that a file may have) or disk
+(a file system) and free (bytes left on it). Each attempt is a fork that ends as ``python -m jobs.<name>`` does. Prints a line of JSON for
+each."""
 
 import importlib
 import json

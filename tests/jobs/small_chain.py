@@ -9,10 +9,10 @@ from tests.jobs import phased
 from tests.jobs.conftest import NET
 
 COURSE = [
-    "train.steps=4", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.heldout_fraction=0.1", "train.eval_packs=2",
-    "train.eval_every_steps=2", "train.save.probe_at_start=false", "train.save.probe_share=0", "train.save.probe_every_steps=2",
-    "train.save.resume_every_steps=3", "train.save.keep_last=9", "optim.lr=3e-3", "optim.schedule.warmup_steps=1", "parallel.threads=1",
-    "seed=1",
+    "train.steps=4", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.heldout_fraction=0.1",
+    "train.eval_packs=2", "train.eval_every_steps=2", "train.save.probe_at_start=false", "train.save.probe_share=0",
+    "train.save.probe_every_steps=2", "train.save.resume_every_steps=3", "train.save.keep_last=9", "optim.lr=3e-3",
+    "optim.schedule.warmup_steps=1", "parallel.threads=1", "seed=1",
 ]  # fmt: skip
 WORDS = ["court", "tenant", "owner", "lease", "judge", "house", "debt", "heir", "pays", "signs", "ends", "owes", "the", "a"]
 
@@ -37,7 +37,13 @@ def jobs_in(folder: Path, texts: Path, retrieval: Path) -> list[tuple[str, list[
     decoder = [*data, *phased.NET, *COURSE, "name=d", "model.num_layers=2", "model.vocab_size=320", "run=base"]
     adapter = [*data, *COURSE, "name=d", "run=adapter", "objective=causal", "optim=adamw", f"train.init_from={folder}/base"]
     probe = [*both, f"sweep.run={folder}/runs/e/one", "probe.steps=3", "probe.batch=16", "probe.pairs=60", "sweep.bootstrap=20"]
-    probe += ["probe.beside=[last]", "parallel.threads=1"]
+    probe += [
+        "probe.beside=[last]",
+        "parallel.threads=1",
+        "probe.query_tokens=32",
+        "probe.train_document_tokens=32",
+        "probe.document_tokens=64",
+    ]
     embedder = [*data, "data.inputs=['" + str(texts / "one.jsonl") + "']", f"corpus.semantic.model={folder}/embedder"]
     return [
         ("corpus", corpus),

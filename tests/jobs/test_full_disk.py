@@ -14,8 +14,10 @@ from tests.model.evaluation.conftest import write_split
 
 BYTES = (1_000, 5_000, 25_000, 200_000)
 """Sizes that files may have, one attempt after another."""
-SAME = ("tokenizer/tokenizer.json", "tokens/tokens.*", "corpus/documents/*/*", "split/*.zst", "export/*.safetensors", "embedder/*.safetensors",
-        "merged/*.safetensors", "runs/*/*/checkpoints/*/hf/*.safetensors", "runs/*/*/checkpoints/*/adapter/*.safetensors")  # fmt: skip
+SAME = (
+    "tokenizer/tokenizer.json", "tokens/tokens.*", "corpus/documents/*/*", "split/*.zst", "export/*.safetensors", "embedder/*.safetensors",
+    "merged/*.safetensors", "runs/*/*/checkpoints/*/hf/*.safetensors", "runs/*/*/checkpoints/*/adapter/*.safetensors",
+)  # fmt: skip
 SPEED = ("seconds", "tokens_per_second", "mfu")
 
 
