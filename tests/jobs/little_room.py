@@ -1,8 +1,7 @@
 """``little_room.py PLAN``: jobs one after another, each again and again with a little more room, the last time with all of it.
 
-PLAN is JSON: umask, jobs (pairs of a name and overrides), and, for little room, either bytes (the sizes that a file may have) or disk
-(a file system) and free (bytes left on it). Each attempt is a fork that ends as ``python -m jobs.<name>`` does. Prints a line of JSON for
-each."""
+PLAN is JSON: umask; jobs (pairs of a name and overrides); room (bytes, of each file, or what is left on the file system disk). Each
+attempt is a fork that ends as ``python -m jobs.<name>`` does. Prints a line of JSON for each."""
 
 import importlib
 import json
@@ -24,8 +23,10 @@ import model.training.outset  # noqa: F401
 PLAN = json.loads(Path(sys.argv[1]).read_text())
 
 
-def attempt(job: str, overrides: list[str], size: int | None) -> None:
-    """Run a job in a fork where no file grows beyond ``size`` bytes; print how it ended and what it said."""
+def attempt(job: str, overrides: list[str], room: int | None) -> bool:
+    """Run a job in a fork with so much ``room``; print how it ended and what it said. Whether it came to its end."""
+    if "disk" in PLAN:
+        leave(room)
     reading, writing = os.pipe()  # may grow where a file may not
     pid = os.fork()
     if not pid:
@@ -33,12 +34,13 @@ def attempt(job: str, overrides: list[str], size: int | None) -> None:
             os.dup2(writing, number)
         os.close(writing)
         os.close(reading)
-        os._exit(_ends(job, overrides, size))
+        os._exit(_ends(job, overrides, None if "disk" in PLAN else room))
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         said = pipe.read().decode()
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    print(json.dumps({"job": job, "size": size, "status": status, "said": said}), flush=True)
+    print(json.dumps({"job": job, "room": room, "status": status, "said": said}), flush=True)
+    return status == 0
 
 
 def _ends(job: str, overrides: list[str], size: int | None) -> int:
@@ -71,11 +73,6 @@ if __name__ == "__main__":
     os.umask(PLAN["umask"])
     for job, overrides in PLAN["jobs"]:
         importlib.import_module(f"jobs.{job}")
-        for size in PLAN.get("bytes", []):
-            attempt(job, overrides, size)
-        for free in PLAN.get("free", []):
-            leave(free)
-            attempt(job, overrides, None)
-        if "disk" in PLAN:
-            leave(None)
-        attempt(job, overrides, None)
+        for room in (*PLAN.get("room", ()), None):
+            if attempt(job, overrides, room):
+                break
