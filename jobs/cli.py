@@ -227,7 +227,7 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     given = [spelled_out(argument) for argument in sys.argv[1:]]
     arguments = sys.argv[1:] = sorted(given, key=lambda one: one not in ("-m", "--multirun"))  # Hydra wants the flag before all overrides
     if "--help" in arguments or "-h" in arguments:
-        show(job, sys.modules["__main__"].__doc__ or "", sections, CONF)
+        _guard(lambda: show(job, sys.modules["__main__"].__doc__ or "", sections, CONF))
         return
     take_up(job, arguments)
     overrides = [a for before, a in zip(["", *arguments], arguments, strict=False) if not a.startswith("-") and before not in WITH_VALUE]
