@@ -44,7 +44,7 @@ WIDTH = 300
 class DiskError(UserError):
     """The disk's fault, or that of a path."""
 
-    def __init__(self, message: str, passing: bool):
+    def __init__(self, message: str, passing: bool = False):
         """``passing``: another attempt, on another node perhaps, may go well without anybody's help."""
         super().__init__(message)
         self.passing = passing

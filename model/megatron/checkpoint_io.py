@@ -14,6 +14,7 @@ from torch.distributed.checkpoint import FileSystemReader
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.metadata import Metadata
 
+from common.disk import naming
 from common.errors import ToldElsewhere, UserError
 
 
@@ -47,11 +48,19 @@ class WriteHere(TorchDistSaveShardedStrategy):
 
 
 def _write(transforms: list, index: int, bucket: tuple) -> list | Exception:
-    """Write one file with Megatron-Core's writer; it reports through queues."""
+    """Write one file with Megatron-Core's writer; it reports through queues. An error is returned as it can go to another rank: without
+    what it came from, which says what was wrong with the disk."""
     results, running = queue.Queue(), queue.Queue()
     running.put(index)
     filesystem_async.FileSystemWriterAsync.write_preloaded_data(transforms, index, bucket, results, running, use_fsync=True)
-    return results.get()[1]
+    written = results.get()[1]
+    try:
+        if isinstance(written, Exception):
+            with naming(bucket[0]):
+                raise written
+    except Exception as error:
+        return error
+    return written
 
 
 class _Reader(FileSystemReader):
