@@ -5,10 +5,12 @@ import difflib
 import logging
 import os
 import re
+import select
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -284,9 +286,24 @@ def _guard(action: Callable[[], Any]) -> Any:
         print("interrupted; the same command continues", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _is_closed(sys.stdout):
+            _discard(sys.stdout)
+            sys.exit(128 + signal.SIGPIPE)
         if known := explained(error):
             _refuse(known)
         raise
+
+
+def _is_closed(stream: TextIO) -> bool:
+    """Whether nobody reads ``stream`` any more, as behind `| head`."""
+    poll = select.poll()
+    poll.register(stream.fileno(), 0)
+    return bool(poll.poll(0))
+
+
+def _discard(stream: TextIO) -> None:
+    """Let Python end without another try to write ``stream``, which would make another exit status of it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _refuse(error: UserError) -> NoReturn:
@@ -295,6 +312,6 @@ def _refuse(error: UserError) -> NoReturn:
         try:
             stream.write(text)
             stream.flush()
-        except OSError:  # a log on a full disk; Python would try again at its end, and end with another status
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except OSError:  # a log on a full disk
+            _discard(stream)
     sys.exit(2)
