@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from common.disk import naming
 from common.files import make_folder
 from common.remove import ASIDE, remove_file
 
@@ -69,9 +70,10 @@ class Claim:
 
     def _make(self) -> bool:
         make_folder(self.file.parent)
-        self.aside.write_text(json.dumps(self.me) + "\n", encoding="utf-8")
         try:
-            os.link(self.aside, self.file)
+            with naming(self.file, self.aside):
+                self.aside.write_text(json.dumps(self.me) + "\n", encoding="utf-8")
+                os.link(self.aside, self.file)
         except FileExistsError:
             return False
         finally:

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from common.disk import DiskError, explained, naming
 from common.errors import UserError
 from common.progress import say
 from common.remove import aside_of, move_away, refuse_strange, remove_aside, set_aside, strange
 
 LARGEST_JSON = 1 << 30
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def digest(path: str | Path, algorithm: str = "sha256") -> str:
@@ -42,6 +44,8 @@ def make_folder(folder: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if known := explained(error):
+            raise DiskError(f"cannot create the folder {folder}: {known}", known.passing) from error
         raise UserError(f"cannot create the folder {folder} ({error.strerror}); choose one you may write to") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"the folder {folder} is not writable; choose another or change its permissions")
@@ -55,11 +59,12 @@ def atomic_file(path: str | Path, mode: str = "wb", **kwargs: Any) -> Iterator[A
     make_folder(path.parent)
     aside = aside_of(path)
     try:
-        with aside.open(mode, **kwargs) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        put_in_place(aside, path)
+        with naming(path, aside):
+            with aside.open(mode, **kwargs) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            put_in_place(aside, path)
     finally:
         remove_aside(aside)
 
@@ -75,20 +80,31 @@ def atomic_folder(path: str | Path, kind: str = "", keep: bool = False, names: C
         refuse_strange(path, kind)
     make_folder(path.parent)
     aside = aside_of(path)
-    aside.mkdir()
     try:
-        yield aside
-        for folder, _, files in os.walk(aside):
-            for name in files:
-                with Path(folder, name).open("rb") as file:
-                    os.fsync(file.fileno())
-            fsync_folder(folder)
-        former = _make_way(path, kind, keep, names)
-        put_in_place(aside, path)
+        with naming(path, aside):
+            aside.mkdir()
+            rights = stat.S_IMODE(aside.stat().st_mode)
+            yield aside
+            _settle(aside, rights)
+            former = _make_way(path, kind, keep, names)
+            put_in_place(aside, path)
         if former:
             remove_aside(former)
     finally:
         remove_aside(aside, ignore_errors=True)
+
+
+def _settle(aside: Path, rights: int) -> None:
+    """Make a folder durable. What libraries made by mkstemp and mkdtemp, for one user alone, gets the ``rights`` that the umask leaves."""
+    for folder, folders, files in os.walk(aside):
+        for name in (*folders, *files):
+            found = Path(folder, name).lstat().st_mode
+            if rights & OTHERS and not found & OTHERS and not stat.S_ISLNK(found):
+                Path(folder, name).chmod(stat.S_IMODE(found) | rights & (0o777 if stat.S_ISDIR(found) else 0o666))
+        for name in files:
+            with Path(folder, name).open("rb") as file:
+                os.fsync(file.fileno())
+        fsync_folder(folder)
 
 
 def _make_way(path: Path, kind: str, keep: bool, names: Collection[str]) -> Path | None:

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Collection
 from pathlib import Path
 
+from common.disk import naming
 from common.errors import UserError
 
 ASIDE = ".aside-"
@@ -116,10 +117,21 @@ def remove_folder(folder: str | Path, kind: str) -> None:
 def mark(folder: str | Path, kind: str) -> None:
     """Make a work folder of ours, where everything may be removed; raises UserError where it holds files and no mark of ``kind``."""
     folder = Path(folder)
-    if folder.is_symlink() or (folder.exists() and any(folder.iterdir()) and not marked(folder, kind)):
+    if folder.is_symlink() or (folder.exists() and _holds_files(folder) and not marked(folder, kind)):
         raise UserError(f"{folder} is wanted for work files, and was not made for them; move it, or choose another output")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARK).write_text(f"{kind}\n", encoding="utf-8")
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = aside_of(folder / MARK)
+        try:
+            aside.write_text(f"{kind}\n", encoding="utf-8")
+            os.rename(aside, folder / MARK)  # on a full disk there is no mark, rather than an empty one, which would be nobody's
+        finally:
+            remove_aside(aside)
+
+
+def _holds_files(folder: Path) -> bool:
+    """Whether there is anything in ``folder`` but marks that were never put in place."""
+    return any(not path.name.startswith(f"{ASIDE}{MARK}-") for path in folder.iterdir())
 
 
 def marked(folder: str | Path, kind: str) -> bool:

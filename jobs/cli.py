@@ -5,11 +5,13 @@ import difflib
 import logging
 import os
 import re
+import select
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TextIO
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -22,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from common.artefacts import localise
+from common.disk import explained
 from common.errors import ToldElsewhere, UserError, suggestion
 from common.screen import plain
 from conf.schema import Config
@@ -233,7 +236,7 @@ def refuse_grid(configs: Sequence[Config], sweeper: str) -> None:
 def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> None:
     """Entry point of ``python -m jobs.<job>``; ``sections`` are the parts of the schema that it reads.
 
-    Exit status: 0 done, 2 bad input, 130 interrupted."""
+    Exit status: 0 done, 2 bad input or a disk that does not do, 130 interrupted."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked readers after a threaded encode would warn and stall
     # OpenMP threads spin for milliseconds while they wait, and starve each other where another program wants a core; microseconds are as
     # fast on a quiet machine (0.248 s a quickstart step against 0.249 s; without any spinning 0.299 s).
@@ -243,7 +246,7 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     given = [spelled_out(argument) for argument in sys.argv[1:]]
     arguments = sys.argv[1:] = sorted(given, key=lambda one: one not in ("-m", "--multirun"))  # Hydra wants the flag before all overrides
     if "--help" in arguments or "-h" in arguments:
-        show(job, sys.modules["__main__"].__doc__ or "", sections, CONF)
+        _guard(lambda: show(job, sys.modules["__main__"].__doc__ or "", sections, CONF))
         return
     take_up(job, arguments)
     overrides = [a for before, a in zip(["", *arguments], arguments, strict=False) if not a.startswith("-") and before not in WITH_VALUE]
@@ -301,12 +304,43 @@ def _read(compose: Callable[[], DictConfig]) -> DictConfig:
 
 def _guard(action: Callable[[], Any]) -> Any:
     try:
-        return action()
+        result = action()
+        sys.stdout.flush()  # which may be a file on a full disk
+        return result
     except ToldElsewhere:
         sys.exit(2)
     except UserError as error:
-        print(plain(f"error: {error}"), file=sys.stderr)
-        sys.exit(2)
+        _refuse(error)
     except KeyboardInterrupt:
         print("interrupted; the same command continues", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and _is_closed(sys.stdout):
+            _discard(sys.stdout)
+            sys.exit(128 + signal.SIGPIPE)
+        if known := explained(error):
+            _refuse(known)
+        raise
+
+
+def _is_closed(stream: TextIO) -> bool:
+    """Whether nobody reads ``stream`` any more, as behind `| head`."""
+    poll = select.poll()
+    poll.register(stream.fileno(), 0)
+    return bool(poll.poll(0))
+
+
+def _discard(stream: TextIO) -> None:
+    """Let Python end without another try to write ``stream``, which would make another exit status of it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _refuse(error: UserError) -> NoReturn:
+    """End with status 2, and say why where there is still a place to say it."""
+    for stream, text in ((sys.stderr, plain(f"error: {error}\n")), (sys.stdout, "")):
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError:  # a log on a full disk
+            _discard(stream)
+    sys.exit(2)

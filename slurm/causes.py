@@ -4,6 +4,8 @@ import re
 import signal
 import textwrap
 
+from common.disk import CUT_OFF
+
 LINES = 30
 """Last lines of a log that are looked at, besides its tracebacks."""
 WIDTH = 100
@@ -40,7 +42,7 @@ CAUSES: list[tuple[str, ...]] = [
         "disk full{what}: make room (inodes count too), or set runs_dir to another disk",
         r"No space left on device: '(?P<what>[^']+)'",
         r"No space left on device",
-        r"PytorchStreamWriter failed writing|inline_container\.cc\S+ \. unexpected pos|\d requested and \d+ written",  # torch.save, numpy
+        CUT_OFF,
     ),
     (
         "disk quota exceeded{what}: make room, or set runs_dir to another disk",

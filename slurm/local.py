@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol, TypeVar
 
+from common.disk import explained
 from common.errors import UserError
 from common.progress import Bar, say
 from slurm.snapshot import refuse_strangers
@@ -170,8 +171,9 @@ def _element(function: Callable, point: Any, pipe: Connection) -> None:
         answer = "result", function(point, _Sender(pipe))
     except UserError as error:
         answer = "user_error", str(error)
-    except Exception:
-        answer = "error", traceback.format_exc()
+    except Exception as error:
+        known = explained(error)
+        answer = ("user_error", str(known)) if known else ("error", traceback.format_exc())
     pipe.send(answer)
     pipe.close()
 

@@ -10,6 +10,7 @@ import time  # noqa: E402
 from importlib import import_module  # noqa: E402
 from typing import Any  # noqa: E402
 
+from common.disk import DiskError, explained  # noqa: E402
 from common.environment import read_ranks  # noqa: E402
 from common.errors import ToldElsewhere, UserError  # noqa: E402
 from common.fence import EXIT_SUPERSEDED, Superseded  # noqa: E402
@@ -17,7 +18,7 @@ from common.files import make_folder, write_json  # noqa: E402
 from slurm.snapshot import refuse_strangers  # noqa: E402
 from slurm.submission import Submission  # noqa: E402
 
-USER_ERROR = 2
+FAILED, USER_ERROR = 1, 2
 PATIENCE = 20.0
 
 
@@ -36,9 +37,6 @@ def main(folder: str, element: int) -> int:
         return EXIT_SUPERSEDED
     except ToldElsewhere:
         time.sleep(PATIENCE)  # srun ends every rank as soon as one fails; rank 0 is to speak first
-        return USER_ERROR
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
         return USER_ERROR
     except SystemExit as end:
         if end.code != EXIT_CONTINUE:
@@ -74,9 +72,19 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str | None) else str(value)
 
 
+def _status(error: UserError) -> int:
+    """Say what is wrong; the exit status, by which the driver knows whether another attempt may go well: on a full disk none does before
+    somebody has made room, where a file system failed one on another node may."""
+    print(f"error: {error}", file=sys.stderr, flush=True)
+    return FAILED if isinstance(error, DiskError) and error.passing else USER_ERROR
+
+
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1], int(sys.argv[2])))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(USER_ERROR)
+        sys.exit(_status(error))
+    except Exception as error:
+        if known := explained(error):
+            sys.exit(_status(known))
+        raise

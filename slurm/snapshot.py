@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 import sys
 import uuid
 from pathlib import Path
@@ -40,7 +41,7 @@ def take_snapshot(runs_dir: str | Path) -> Path:
         for name, content in files.items():
             (aside / name.parent / CACHE).mkdir(parents=True, exist_ok=True)  # else Python makes it, by the umask
             (aside / name).write_bytes(content)
-            (aside / name).chmod(0o444)
+            (aside / name).chmod(stat.S_IMODE((aside / name).stat().st_mode) & 0o444)
         shut(aside)
     return folder
 

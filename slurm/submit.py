@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import stat
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from common.errors import UserError
 from common.files import atomic_file
 from slurm.commands import SlurmError, Unreachable, run, sbatch
+from slurm.ownership import OTHERS
 from slurm.script import batch_script
 from slurm.site import read_site
 from slurm.snapshot import take_snapshot
@@ -93,7 +95,7 @@ def queue(submission: Submission, dependency: str = "", elements: Sequence[int] 
         for _ in range(cluster.chain if cluster.requeue == "chain" else 1):
             file = submission.folder / "script.sbatch"
             with atomic_file(file, "w", encoding="utf-8") as stream:
-                os.fchmod(stream.fileno(), 0o644)
+                os.fchmod(stream.fileno(), stat.S_IMODE(os.fstat(stream.fileno()).st_mode) & ~OTHERS)
                 stream.write(batch_script(submission, first, count, waits, tasks))
             arrays.append(_call(submission, arrays, file, first, count))
             submission.queued(arrays)

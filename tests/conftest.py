@@ -1,6 +1,9 @@
 """What all tests share."""
 
 import os
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,3 +24,19 @@ def shared_data() -> Path:
     if not Path(folder).is_dir():
         pytest.fail(f"TERZI_DATA={folder} is not a folder")
     return Path(folder)
+
+
+@pytest.fixture
+def file_limit() -> Callable[[int], AbstractContextManager[None]]:
+    """``with file_limit(1000):`` no file grows beyond so many bytes, which fails as on a full disk (File too large)."""
+
+    @contextmanager
+    def limited(size: int) -> Iterator[None]:
+        former = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, former[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, former)
+
+    return limited

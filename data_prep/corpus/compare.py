@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from common.arrays import save_array
 from data_prep.corpus.curate import EMBEDDINGS, PARAGRAPHS, PLACES, Curate
 from data_prep.corpus.stage import Report, Stage, Task, Work
 from data_prep.duplicates import buckets, clusters, paragraphs, semantic
@@ -45,7 +46,7 @@ class Buckets(Stage):
         _, column, _, part = task.name.split("_")
         homes = [self.curate.folder / one.name for one in self.curate.tasks()]
         found = buckets.edges(homes, self.curate.firsts()[:-1], int(column), int(part), self.work.config.duplicates.parts)
-        np.save(folder / EDGES, found)
+        save_array(folder / EDGES, found)
         report.advance(task.size)
         return {"column": int(column), "edges": len(found)}
 
@@ -73,12 +74,12 @@ class Clusters(Stage):
         pairs = list(zip(self.buckets.manifests, self.buckets.files(EDGES), strict=True))
         exact = clusters.components((np.load(path) for one, path in pairs if one["column"] == 0), documents)
         near = clusters.components((np.load(path) for _, path in pairs), documents)
-        np.save(folder / EXACT, exact)
-        np.save(folder / NEAR, near)
+        save_array(folder / EXACT, exact)
+        save_array(folder / NEAR, near)
         stays = np.flatnonzero(near == np.arange(documents))
         fields = {"documents": documents, "stays": len(stays)}
         if self.work.config.semantic.enabled:
-            np.save(folder / CENTROIDS, self._centroids(stays))
+            save_array(folder / CENTROIDS, self._centroids(stays))
         report.advance(task.size)
         return fields
 
@@ -128,7 +129,7 @@ class Cells(Stage):
     def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
         """Assign the documents of one shard."""
         vectors = np.load(self.curate.folder / task.name / EMBEDDINGS).astype(np.float32)
-        np.save(folder / "cells.npy", semantic.assign(vectors, np.load(self.clusters.folder / "all" / CENTROIDS)).astype(np.int32))
+        save_array(folder / "cells.npy", semantic.assign(vectors, np.load(self.clusters.folder / "all" / CENTROIDS)).astype(np.int32))
         report.advance(task.size)
         return {}
 
@@ -158,7 +159,7 @@ class Semantic(Stage):
         documents = np.flatnonzero((cells == int(task.name.rpartition("_")[2])) & ~self.clusters.dropped())
         repeats = semantic.representatives(Vectors(self.curate).take(documents), self.work.config.semantic.threshold)
         out = repeats != np.arange(len(documents))
-        np.save(folder / REPEATS, np.stack([documents[out], documents[repeats[out]]], axis=1))
+        save_array(folder / REPEATS, np.stack([documents[out], documents[repeats[out]]], axis=1))
         report.advance(task.size)
         return {"documents": len(documents), "dropped": int(out.sum())}
 
@@ -196,7 +197,7 @@ class Paragraphs(Stage):
             own[found[low:high] - begin] + np.array([first, 0])
             for own, begin, first, low, high in zip(places, begins[:-1], firsts, cuts[:-1], cuts[1:], strict=True)
         ]
-        np.save(folder / REPEATS, np.concatenate(gone).astype(np.int64))
+        save_array(folder / REPEATS, np.concatenate(gone).astype(np.int64))
         report.advance(task.size)
         return {"paragraphs": len(found)}
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from common.arrays import save_array
 from common.files import make_folder, write_json
 from common.reading.bad import BadDocuments
 from conf.schema.duplicates import ParagraphsConfig
@@ -162,13 +163,13 @@ class Marks:
 
     def save(self, folder: Path) -> None:
         """Write the arrays."""
-        np.save(folder / SIZES, joined(self.sizes))
+        save_array(folder / SIZES, joined(self.sizes))
         if self.signer:
             empty = np.empty((0, self.signer.columns), np.uint64)
             buckets.write_sorted(folder, np.concatenate([empty, *self.keys]))
         if self.embedder:
             empty = np.empty((0, self.embedder.dimensions), np.float16)
-            np.save(folder / EMBEDDINGS, np.concatenate([empty, *self.embeddings]))
+            save_array(folder / EMBEDDINGS, np.concatenate([empty, *self.embeddings]))
         if self.paragraphs:
             self._save_paragraphs(make_folder(folder / PARAGRAPHS))
 
@@ -178,7 +179,7 @@ class Marks:
         keys, documents, numbers = (np.concatenate(column) for column in zip(none, *self.places, strict=True))
         assert keys.dtype == np.uint64  # numpy makes floats of uint64 beside int64, and keys would fall together
         buckets.write_sorted(folder, keys[:, None])
-        np.save(folder / PLACES, np.stack([documents, numbers], axis=1).astype(np.uint32))
+        save_array(folder / PLACES, np.stack([documents, numbers], axis=1).astype(np.uint32))
 
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from common.arrays import save_array
+
 KEYS, DOCUMENTS = "keys.npy", "documents.npy"
 
 
@@ -17,7 +19,7 @@ def write_sorted(folder: Path, keys: np.ndarray) -> None:
     [columns, n] (uint32), the document of each. It is for the caller to make ``folder`` whole or absent."""
     order = np.argsort(keys, axis=0, kind="stable")
     for name, values in ((KEYS, np.take_along_axis(keys, order, 0)), (DOCUMENTS, order.astype(np.uint32))):
-        np.save(folder / name, np.ascontiguousarray(values.T), allow_pickle=False)
+        save_array(folder / name, np.ascontiguousarray(values.T))
 
 
 def edges(

@@ -2,11 +2,13 @@
 
 import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
 
+from common.disk import naming
 from common.files import digest_of, make_folder
 
 SUFFIX = ".answers"
@@ -28,7 +30,7 @@ class Cache:
         self.places: dict[str, tuple[Path, int, int]] = {}
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
             self._index(path)
-        self.mine = self.folder / f"{uuid.uuid4().hex}{SUFFIX}"
+        self.mine = self._new()
         self.file: BinaryIO | None = None
 
     def _index(self, path: Path) -> None:
@@ -56,17 +58,26 @@ class Cache:
 
     def put(self, key: str, answer: dict[str, Any]) -> None:
         """Keep an answer: once this returns it survives a kill, and the loss of the machine."""
-        if self.file is None:
-            self.file = self.mine.open("xb")
         line = orjson.dumps({"key": key, "answer": answer}, option=orjson.OPT_APPEND_NEWLINE)
-        start = self.file.tell()
-        self.file.write(line)
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        try:
+            with naming(self.mine):
+                self.file = self.file or self.mine.open("xb")
+                start = self.file.tell()
+                self.file.write(line)
+                self.file.flush()
+                os.fsync(self.file.fileno())
+        except OSError:  # half a line may be on disk: nothing comes after it
+            self.close()
+            self.mine = self._new()
+            raise
         self.places[key] = (self.mine, start, len(line))
+
+    def _new(self) -> Path:
+        return self.folder / f"{uuid.uuid4().hex}{SUFFIX}"
 
     def close(self) -> None:
         """Close the file."""
         if self.file is not None:
-            self.file.close()
+            with suppress(OSError):  # what could not be written would be written once more
+                self.file.close()
             self.file = None

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from common import manifest
+from common.arrays import save_array
 from common.errors import UserError
 from common.files import digest, read_json, write_json
 from conf.schema.language import LanguageConfig
@@ -49,8 +50,8 @@ class Classifier:
 
     def save(self, folder: Path) -> None:
         """Write booster, vocabulary and profile into a folder that is there."""
-        self.booster.save_model(folder / BOOSTER)
-        np.save(folder / VOCABULARY, self.vocabulary.entries, allow_pickle=False)
+        (folder / BOOSTER).write_bytes(self.booster.save_raw("ubj"))  # save_model does not see whether the last 4096 bytes arrive
+        save_array(folder / VOCABULARY, self.vocabulary.entries)
         write_json(folder / PROFILE, {key: asdict(self.profile)[key] for key in PROFILE_KEYS})
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from common.disk import naming
 from common.errors import UserError
 from common.files import put_in_place
 from common.remove import aside_of, remove_aside
@@ -89,8 +90,18 @@ def _link(source: Path, target: Path) -> None:
     try:
         os.link(source.resolve(), aside)
     except OSError:  # another file system
-        shutil.copyfile(source, aside)
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
+        _copy(source, aside, target)
     put_in_place(aside, target)
     remove_aside(aside)  # renaming over another name of the same file does nothing
+
+
+def _copy(source: Path, aside: Path, target: Path) -> None:
+    """Copy a file to ``aside``, which is gone again where that fails."""
+    try:
+        with naming(target, aside):
+            shutil.copyfile(source, aside)
+            with aside.open("rb") as file:
+                os.fsync(file.fileno())
+    except OSError:
+        remove_aside(aside)
+        raise

@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from common.claim import Claim, Holder
+from common.disk import explained
 from common.errors import UserError
 from common.files import write_json
 from common.progress import say
@@ -171,8 +172,11 @@ class BySlurm(Probing):
                 task()
             except SlurmError as error:
                 say(f"{error}; the probes wait in {self.run / outbox.FOLDER}, and are queued later")
-            except Exception:  # whatever it is, the training goes on
-                traceback.print_exc()
+            except Exception as error:  # whatever it is, the training goes on
+                if known := explained(error):
+                    say(f"warning: {known}")
+                else:
+                    traceback.print_exc()
 
 
 def probe_cluster(config: Config) -> ClusterConfig:
@@ -225,5 +229,7 @@ def _sweep(config: Config) -> None:
         os.environ.pop(name, None)
     try:
         sweep.run(config)
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    except Exception as error:
+        if known := error if isinstance(error, UserError) else explained(error):
+            sys.exit(f"error: {known}")
+        raise

@@ -8,6 +8,7 @@ from model.evaluation.perplexity import Perplexity
 from model.evaluation.results import Result
 from model.evaluation.task_results import TaskScores
 from model.training.callbacks.hparams import write_hparams
+from model.training.events import events
 
 
 def write_scalars(run: str | Path, results: list[Result], perplexity: Sequence[Perplexity] = (), tasks: Sequence[TaskScores] = ()) -> None:
@@ -16,11 +17,9 @@ def write_scalars(run: str | Path, results: list[Result], perplexity: Sequence[P
     The events are written anew each time, so that every step stands there once whatever was probed again; a TensorBoard that
     is watching forgets what it had read.
     """
-    from torch.utils.tensorboard import SummaryWriter
-
     folder = Path(run) / "tb" / "probe"
     remove_files(folder, "events.*")
-    with SummaryWriter(str(folder), purge_step=0) as writer:
+    with events(folder, purge_step=0) as writer:
         for result in results:
             for readout, splits in result.metrics.items():
                 for split, metrics in splits.items():

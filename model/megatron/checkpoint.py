@@ -17,6 +17,7 @@ from megatron.core.dist_checkpointing.mapping import LocalNonpersistentObject, S
 from megatron.core.optimizer import MegatronOptimizer
 from torch.distributed.checkpoint.metadata import Metadata
 
+from common.disk import naming
 from common.errors import UserError
 from common.files import make_folder
 from model.megatron.checkpoint_io import WriteHere, load_tensors
@@ -47,7 +48,8 @@ def save(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimize
         "updates": get_step(optimizer),
         "layout": _layout(),
     }
-    dist_checkpointing.save(content, str(folder), sharded_strategy=WriteHere())
+    with naming(folder):
+        dist_checkpointing.save(content, str(folder), sharded_strategy=WriteHere())
 
 
 def load(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimizer, moments: str = "all") -> dict[str, Any]:

@@ -14,7 +14,8 @@ from torch.distributed.checkpoint import FileSystemReader
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.metadata import Metadata
 
-from common.errors import UserError
+from common.disk import naming
+from common.errors import ToldElsewhere, UserError
 
 
 class WriteHere(TorchDistSaveShardedStrategy):
@@ -37,16 +38,29 @@ class WriteHere(TorchDistSaveShardedStrategy):
             failures = [result for result in written.values() if isinstance(result, Exception)]
             results.put(failures[0] if failures else written)
         torch.distributed.barrier()
-        for finalize in request.finalize_fns:
-            finalize()  # raises, on every rank, where a rank has put a failure
+        try:
+            for finalize in request.finalize_fns:
+                finalize()  # raises, on every rank, where a rank has put a failure
+        except CheckpointException as error:  # no Exception, and only the coordinator is told what happened
+            if not error.failures:
+                raise ToldElsewhere(f"{checkpoint_dir} could not be written on another rank") from error
+            raise next(iter(error.failures.values()))[0] from error
 
 
 def _write(transforms: list, index: int, bucket: tuple) -> list | Exception:
-    """Write one file with Megatron-Core's writer; it reports through queues."""
+    """Write one file with Megatron-Core's writer; it reports through queues. An error is returned as it can go to another rank: without
+    what it came from, which says what was wrong with the disk."""
     results, running = queue.Queue(), queue.Queue()
     running.put(index)
     filesystem_async.FileSystemWriterAsync.write_preloaded_data(transforms, index, bucket, results, running, use_fsync=True)
-    return results.get()[1]
+    written = results.get()[1]
+    try:
+        if isinstance(written, Exception):
+            with naming(bucket[0]):
+                raise written
+    except Exception as error:
+        return error
+    return written
 
 
 class _Reader(FileSystemReader):

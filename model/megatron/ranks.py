@@ -7,6 +7,7 @@ import torch
 import torch.distributed as dist
 from megatron.core import parallel_state
 
+from common.disk import explained
 from common.environment import read_ranks
 from common.errors import ToldElsewhere, UserError
 from model.megatron import startup
@@ -51,7 +52,7 @@ def barrier() -> None:
 def on_first(function: Callable[[], T]) -> T:
     """``function()`` on rank 0; every rank returns what it returned (picklable), or raises the UserError that it raised.
 
-    Rank 0 raises it itself, the others a `ToldElsewhere`.
+    Rank 0 raises it itself, the others a `ToldElsewhere`. An error of the disk (`common.disk`) counts as a UserError.
     """
     if place()[1] == 1:
         return function()
@@ -61,6 +62,9 @@ def on_first(function: Callable[[], T]) -> T:
             result = function()
         except UserError as raised:
             error = raised
+        except OSError as raised:
+            if not (error := explained(raised)):
+                raise
     shared: list[Any] = [result, error and str(error)]
     dist.broadcast_object_list(shared, src=0)
     if error:

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable
+from contextlib import suppress
 
 from common.progress import say
 from conf.schema import Config
@@ -37,7 +38,8 @@ def train(
             status = loop.train()
         except BaseException:
             if ranks.is_first():
-                run.end("failed", state.step)
+                with suppress(OSError):  # the disk that ended the attempt, mostly, takes no word of it either
+                    run.end("failed", state.step)
             raise
         if status != BORDER:
             break

@@ -2,6 +2,7 @@
 
 import math
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,9 @@ class Loop:
             *ranks.data_rank(), self.phase.number,
         )  # fmt: skip
         state, last = self.state, self.phase.last
-        try:
+        with ExitStack() as closing:  # each of them, whatever another meets: a full disk, say
+            for one in [*reversed(self.callbacks), batches]:
+                closing.callback(one.close)
             with StopRequest() as stop:
                 self.tell("start")
                 if not self.resumed:
@@ -86,10 +89,6 @@ class Loop:
                 while state.step < last and not ranks.any_rank(bool(stop)):
                     self.tell("step", self.step(batches))
                 self.tell("end")
-        finally:
-            batches.close()
-            for callback in self.callbacks:
-                callback.close()
         return INTERRUPTED if state.step < last else FINISHED if last == self.total else BORDER
 
     def step(self, batches: MicroBatches) -> Record:

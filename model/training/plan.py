@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from common import manifest as manifests
+from common.arrays import save_array
 from common.errors import UserError
 from common.files import atomic_folder, digest_of, read_json
 from common.progress import say
@@ -159,7 +160,7 @@ def save_plan(plan: Plan, folder: str | Path) -> None:
     """Write ``plan`` as an index: six .npy files and a manifest, which appear together or not at all."""
     with atomic_folder(folder, "plan", keep=True) as aside:
         for group, name in ARRAYS:
-            np.save(aside / f"{group}_{name}.npy", getattr(getattr(plan, group), name))
+            save_array(aside / f"{group}_{name}.npy", getattr(getattr(plan, group), name))
         counts = {"packs": len(plan.train), "tokens": plan.train.tokens, "heldout_packs": len(plan.heldout), "fill": round(plan.fill, 5)}
         files = sorted(path.name for path in aside.iterdir())
         manifests.write(aside, manifests.describe("plan", digest=plan.digest, checked=stamp(plan.tokens.folder), **counts, files=files))

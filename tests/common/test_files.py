@@ -2,8 +2,10 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,26 @@ def test_a_folder_that_is_not_ours_is_not_replaced(tmp_path, capsys, harm):
     assert kept.name in capsys.readouterr().err.replace("\n", "")
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and place not in path.parents}
     assert sorted(after.values()) == sorted(before.values())
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o002, 0o077])
+def test_what_libraries_make_for_one_user_alone_follows_the_umask(tmp_path, umask):
+    """As safetensors' save_file does; a folder and a file that were closed on purpose, in part, stay so."""
+    former = os.umask(umask)
+    try:
+        with atomic_folder(tmp_path / "out") as aside:
+            handle, made = tempfile.mkstemp(dir=tempfile.mkdtemp(dir=aside))
+            os.close(handle)
+            (aside / "shut").write_text("")
+            (aside / "shut").chmod(0o444 & ~umask)
+            (aside / "link").symlink_to(tmp_path / "theirs")
+            (tmp_path / "theirs").touch(0o600)
+    finally:
+        os.umask(former)
+    folder = tmp_path / "out" / Path(made).parent.name
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / Path(made).name, tmp_path / "out" / "shut")]
+    assert modes == [0o777 & ~umask, 0o666 & ~umask, 0o444 & ~umask]
+    assert stat.S_IMODE((tmp_path / "theirs").stat().st_mode) == 0o600
 
 
 def test_an_empty_folder_is_filled(tmp_path):

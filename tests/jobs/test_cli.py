@@ -1,5 +1,6 @@
 """The command line as a person meets it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -134,3 +135,33 @@ def test_a_password_in_a_url_is_neither_frozen_nor_printed(tmp_path):
         assert ended.returncode == 2 and "geheim" not in ended.stdout + ended.stderr
         assert f"error: {key} has a password or key in a URL" in ended.stderr
     assert "geheim" not in job("ocr", "ocr.endpoint.url=http://ada:geheim@[", cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize("streams", [("stdout",), ("stdout", "stderr")])
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_a_log_on_a_full_disk(tmp_path, streams, arguments):
+    """Status 2, not a bug's, and one sentence where there is room for it."""
+    with Path("/dev/full").open("w") as full:
+        given = {stream: full if stream in streams else subprocess.PIPE for stream in ("stdout", "stderr")}
+        done = subprocess.run(
+            [sys.executable, "-m", "jobs.status", f"runs_dir={tmp_path}/runs", *arguments],
+            cwd=ROOT,
+            text=True,
+            timeout=60,
+            check=False,
+            **given,
+        )
+    assert done.returncode == 2
+    if "stderr" not in streams:
+        assert done.stderr.startswith("error: standard output, or a file that the system does not name, cannot be written")
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_reader_that_goes_away_ends_a_job_without_a_word(tmp_path):
+    """As `| head` does; with the status of SIGPIPE."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "jobs.status", f"runs_dir={tmp_path}/runs"]
+    done = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")

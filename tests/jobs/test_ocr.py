@@ -12,6 +12,7 @@ import time
 import pytest
 from PIL import Image
 
+from common.disk import explained
 from common.errors import UserError
 from conf.schema import Config
 from conf.schema.corpus import SourceConfig
@@ -182,3 +183,14 @@ def test_a_dry_run_counts_and_asks_nobody(scans, capsys):
     assert read(None, scans, dry_run=True) is None
     shown = capsys.readouterr().out
     assert "a/tez" in shown and "is not readable as PDF" in shown and not (scans / "out").exists()
+
+
+def test_on_a_full_disk_no_answer_is_lost_and_none_is_asked_for_twice(scans, file_limit):
+    with model_server(reader) as server:
+        with file_limit(400), pytest.raises(OSError) as found:
+            read(server, scans)
+        assert str(explained(found.value)).startswith(f"{scans}/out/answers/")
+        kept = sum(line.endswith(b"}\n") for file in (scans / "out" / "answers").iterdir() for line in file.read_bytes().splitlines(True))
+        counts = read(server, scans)
+        assert 0 < kept < 4 and counts["asked"] == 4 - kept and counts["documents"] == 3
+        assert read(server, scans)["asked"] == 0

@@ -67,10 +67,14 @@ def environment(**more: str) -> dict[str, str]:
 
 def train_on_two(overrides: list[str]) -> str:
     """Under torchrun; what it said."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "jobs.train", *overrides]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=240)
+    done = under_torchrun(overrides)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stderr
+
+
+def under_torchrun(overrides: list[str]) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "jobs.train", *overrides]
+    return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=240)
 
 
 def metrics(run: Path) -> list[dict]:
@@ -165,3 +169,15 @@ def test_a_job_for_one_process_refuses_to_be_several():
     done = subprocess.run(command, cwd=ROOT, env=environment(**slurm), capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].startswith("error: jobs.pipeline is for one process, and 2 were started; start it without torchrun")
+
+
+def test_a_save_that_does_not_fit_is_told_once(trainable, file_limit):
+    """Both ranks meet it, in Megatron's writer; with room again the same command goes on."""
+    overrides = [*overrides_of(trainable, "dropout"), "train.steps=3", "optim.schedule.decay_steps=1", "run=little_room"]
+    with file_limit(60_000):
+        done = under_torchrun(overrides)
+    told = [line for line in done.stderr.splitlines() if "error: " in line and "cannot be written" in line]
+    assert done.returncode and len(told) == 1 and "/checkpoints/step_0000003/megatron/" in told[0] and "File too large" in told[0]
+    assert "jobs/train.py" not in done.stderr  # in no traceback
+    assert list_saves(config_of(overrides).run_dir) == []
+    assert "attempt 2, step 0 to 3" in train_on_two(overrides)

@@ -114,6 +114,16 @@ def test_an_order_is_its_users_alone_whatever_the_umask(run, tmp_path):
     assert not [path for folder in (submission.folder, submission.snapshot) for path in tree(folder) if path.stat().st_mode & 0o022]
 
 
+def test_code_and_submissions_are_closed_to_those_to_whom_the_umask_closes_them(run, tmp_path):
+    before = os.umask(0o027)
+    try:
+        (submission,) = prepare("sweep", [Point(Config(runs_dir=str(tmp_path / "closed")), str(run))]).submissions
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for folder in (submission.folder, submission.snapshot) for path in tree(folder)}
+    assert modes == {0o750, 0o640, 0o440}
+
+
 def test_an_order_whose_code_was_changed_is_not_submitted(run, no_slurm):
     snapshot = Path(outbox.read_json(run / "outbox" / "step_0000010.json")["origin"]["snapshot"])
     file = snapshot / "slurm" / "driver.py"

@@ -5,6 +5,7 @@ from typing import Any
 
 from common.remove import remove_files
 from model.training.callbacks.callback import Callback
+from model.training.events import events
 from model.training.run import read_config
 
 SECTIONS = ("seed", "model", "objective", "optim", "parallel", "train")
@@ -21,14 +22,13 @@ class HParams(Callback):
 
 def write_hparams(run_dir: str | Path, scores: dict[str, float]) -> None:
     """Write the run's row of the HParams tab anew: its frozen configuration and ``scores`` by name."""
-    from torch.utils.tensorboard import SummaryWriter
     from torch.utils.tensorboard.summary import hparams
 
     config = read_config(run_dir)
     values = flatten({name: config[name] for name in SECTIONS})
     folder = Path(run_dir) / "tb" / "hparams"
     remove_files(folder, "events.*")
-    with SummaryWriter(str(folder)) as writer:
+    with events(folder) as writer:
         for event in hparams(values, scores):
             writer.file_writer.add_summary(event)
         for name, score in scores.items():

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from common.disk import naming
 from common.files import atomic_file
 from model.training.callbacks.callback import Callback, Record
 
@@ -30,13 +31,15 @@ class Metrics(Callback):
         step = record["step"]
         if "heldout_loss" in record or (step and (step % self.every_steps == 0 or step == loop.total)):
             line = {name: record[name] for name in FIELDS if name in record}
-            self.stream.write(json.dumps(line, allow_nan=False) + "\n")
-            self.stream.flush()
+            with naming(self.file):
+                self.stream.write(json.dumps(line, allow_nan=False) + "\n")
+                self.stream.flush()
 
     def close(self) -> None:
         """Close the file."""
         if self.stream:
-            self.stream.close()
+            with naming(self.file):
+                self.stream.close()
 
 
 def cut_after(file: str | Path, step: int) -> None:

@@ -3,7 +3,9 @@
 import time
 from pathlib import Path
 
+from common.disk import naming
 from model.training.callbacks.callback import Callback, Record
+from model.training.events import events
 
 TAGS = {
     "loss": "train/loss", "accuracy": "train/accuracy", "lr": "train/lr", "grad_norm": "train/grad_norm", "batch": "train/batch",
@@ -25,25 +27,23 @@ class TensorBoard(Callback):
 
     def start(self, loop) -> None:
         """Open an event file of this attempt; its first event says from which step on older ones are void."""
-        from torch.utils.tensorboard import SummaryWriter
-
         # Readers take event files in the order of their names, which begin with the second of their making.
         while any(f".tfevents.{int(time.time()):010d}." in file.name for file in self.folder.glob("events.*")):
             time.sleep(0.05)
-        self.writer = SummaryWriter(str(self.folder), purge_step=loop.state.step + 1 if loop.resumed else 0, flush_secs=30)
+        self.opened = events(self.folder, purge_step=loop.state.step + 1 if loop.resumed else 0, flush_secs=30)
+        self.writer = self.opened.__enter__()
 
     def step(self, loop, record: Record) -> None:
         """Write what is known of this step, if it is due."""
         step = record["step"]
         if "heldout_loss" in record or (step and (step % self.every_steps == 0 or step == loop.total)):
-            for name, tag in TAGS.items():
-                if record.get(name) is not None:
-                    self.writer.add_scalar(tag, record[name], step)
-            for group, tag in GROUPS.items():
-                for name, value in record.get(group, {}).items():
-                    self.writer.add_scalar(f"{tag}/{name}", value, step)
+            known = {tag: record[name] for name, tag in TAGS.items() if record.get(name) is not None}
+            known |= {f"{tag}/{name}": value for group, tag in GROUPS.items() for name, value in record.get(group, {}).items()}
+            with naming(self.folder):
+                for tag, value in known.items():
+                    self.writer.add_scalar(tag, value, step)
 
     def close(self) -> None:
         """Flush and close."""
         if self.writer:
-            self.writer.close()
+            self.opened.__exit__(None, None, None)

@@ -1,5 +1,6 @@
 import pytest
 
+from common.disk import explained
 from data_prep.endpoint.cache import SUFFIX, Cache, request_key
 
 
@@ -28,6 +29,18 @@ def test_a_line_that_a_kill_cut_off_is_passed_over(tmp_path, left):
     assert again.get("a") == {"text": "whole"} and again.get("b") is None
     again.put("b", {"text": "asked again"})
     assert Cache(tmp_path).get("b") == {"text": "asked again"}
+
+
+def test_after_an_answer_that_did_not_fit_others_are_kept(tmp_path, file_limit):
+    """Its first bytes are on disk, and no line may follow them."""
+    cache = Cache(tmp_path)
+    cache.put("a", {"text": "short"})
+    with file_limit(1000), pytest.raises(OSError) as found:
+        cache.put("b", {"text": "long" * 1000})
+    assert str(explained(found.value)).startswith(str(tmp_path))
+    cache.put("c", {"text": "short"})
+    again = Cache(tmp_path)
+    assert [again.get(key) for key in "abc"] == [{"text": "short"}, None, {"text": "short"}]
 
 
 def test_the_key_is_of_the_whole_request():
