@@ -168,7 +168,7 @@ def sweep(config: Config, shared: dict[str, Shared] | None = None, claims: Claim
         raise UserError(f"no save of {run} that is still there has a value of {choice.name}; run jobs.sweep with retry_failed=true")
     best = next(result for result in results if result.step == step)
     set_link(run, "best", best.step)
-    write_row(run, choice.name, values.values[step], results)
+    write_row(run, choice, values.values[step], best, results)
     probed = results if measured.wanted.retrieval else []
     untrained = best_untrained(probed)
     differences = _differences(config, probed, untrained)
