@@ -29,7 +29,7 @@ td { border-bottom: 1px solid var(--line); } tr.sum td { font-weight: 700; }
 th.left, td.left { text-align: left; }
 th:first-child, td:first-child { position: sticky; left: 0; background: var(--page); }
 details th:first-child, details td:first-child { background: var(--card); }
-td:has(.bar) { text-align: left; }
+td:has(.bar) { text-align: left; } td .wrap { display: inline-block; white-space: normal; max-width: 12rem; }
 @media (max-width: 40rem) { th, td { padding: .25rem .35rem; } th { white-space: normal; overflow-wrap: normal; }
   th:first-child, td:first-child { white-space: normal; min-width: 8rem; } td:first-child { overflow-wrap: anywhere; } }
 td .bar { display: inline-block; height: .7rem; border-radius: .15rem; background: var(--dropped); vertical-align: middle; }
@@ -69,6 +69,11 @@ def text(value: object) -> str:
 def breakable(value: object, after: str) -> str:
     """`text` that may be broken into lines after any of the signs ``after``, and is broken elsewhere only where these are not enough."""
     return re.sub(f"([{re.escape(after)}])", r"\1<wbr>", text(value))
+
+
+def wrapped(value: object) -> str:
+    """`text` of several words for a cell of a table, in lines."""
+    return f'<span class="wrap">{text(value)}</span>'
 
 
 def number(value: float | None) -> str:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from common.files import atomic_file, read_json
+from common.manifest import of_models
 from model.evaluation import captions
 from model.evaluation.figure import draw
 from model.evaluation.figure_statistics import draw_budgets, draw_scatter
@@ -99,7 +100,7 @@ def how(settings: dict, untrained: bool) -> str:
 
 def written(result: dict) -> str:
     """When and with what a result was made."""
-    made_with = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    made_with = ", ".join(f"{name} {number}" for name, number in of_models(result["versions"]).items())
     return f'<p class="small">Written {text(result["created"])} with {text(made_with)}.</p>'
 
 
