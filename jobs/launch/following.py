@@ -9,10 +9,12 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from common import manifest as manifests
+from common.errors import UserError
 from common.files import read_json
 from common.progress import console, say
 from conf.schema import Config
@@ -51,7 +53,9 @@ WATCH = Next("status", {"status.watch": 5})
 
 def tell_following(job: str, given: Sequence[str], configs: Sequence[Config]) -> None:
     """Say the command after ``python -m jobs.<job> <given>``, which has done its work for ``configs`` (several: a multirun)."""
-    if configs and not console.quiet:
+    if not configs or console.quiet:
+        return
+    with suppress(UserError, OSError, KeyError):  # something is gone already: the work is done all the same
         say(f"next: {following(job, given, configs)}")
 
 
@@ -83,6 +87,8 @@ def _next(job: str, given: Sequence[str], configs: Sequence[Config]) -> Next:
         return Next(job)
     if _queued(job, config):
         return WATCH
+    if job == "mix" and any(_key(one) == "experiment" for one in given):  # which has the phases
+        return Next("train")
     return _train(configs) if job == "train" else AFTER[job](config)
 
 
@@ -198,7 +204,6 @@ def _try(config: Config) -> str:
 
 def _needed(job: str, arguments: list[str], added: list[str]) -> list[str]:
     """Those of ``arguments`` that ``job`` reads. The values of an experiment may be made of others: then if it reads the same without."""
-    from common.errors import UserError
     from jobs.cli import compose, spelled_out
 
     if job not in READS:
