@@ -164,6 +164,7 @@ def _load(folder: Path) -> int:
 def _results(save: Save) -> list[dict[str, Any]]:
     """Rows of the card: what the probes of this save and of the untrained encoder measured on test queries, under equal conditions."""
     from model.evaluation.results import digests_of, read_result, result_file
+    from model.training.origins import name_of_start
 
     own, untrained = (result_file(_run_folder(save), step) for step in (save.step, 0))
     if not own.is_file():
@@ -175,7 +176,7 @@ def _results(save: Save) -> list[dict[str, Any]]:
     if save.step and untrained.is_file():
         result = read_result(untrained)
         if conditions | result.digests == conditions | {"weights": result.digests["weights"]}:
-            found = {"untrained": result} | found
+            found = {name_of_start(_run_folder(save)): result} | found
     return [
         {"encoder": name, "readout, after the probe": readout, **{metric: round(value, 4) for metric, value in splits["test"].items()}}
         for name, result in found.items()

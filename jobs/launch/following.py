@@ -4,6 +4,7 @@ It repeats the arguments that were given, as far as the next job reads them, so 
 """
 
 import dataclasses
+import json
 import re
 import shlex
 import shutil
@@ -197,8 +198,8 @@ AFTER: dict[str, Callable[[Config], Next]] = {
 def _try(config: Config) -> str:
     """A line that loads the exported model and uses it."""
     kind = str(read_json(Path(config.export.output) / "config.json").get("architectures"))
-    task, text = ("fill-mask", "net.tokenizer.mask_token") if "MaskedLM" in kind else ("text-generation", "'The'")
-    code = f"from transformers import pipeline; net = pipeline({task!r}, {config.export.output!r}); print(net({text}))"
+    task, text = ("fill-mask", "net.tokenizer.mask_token") if "MaskedLM" in kind else ("text-generation", '"The"')
+    code = f'from transformers import pipeline; net = pipeline("{task}", {json.dumps(config.export.output)}); print(net({text}))'
     return shlex.join([_python(), "-c", code])
 
 

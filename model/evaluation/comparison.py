@@ -14,7 +14,7 @@ from model.evaluation.sections import forgetting_of_runs
 from model.evaluation.statements import statements
 from model.evaluation.summary import RunSummary, Summary, write_summary
 from model.evaluation.svg import COLOURS
-from model.evaluation.sweep import NDCG, SweepResult
+from model.evaluation.sweep import NDCG, SweepResult, common_start
 from model.evaluation.table import count
 from model.evaluation.table_texts import perplexity_cells, perplexity_heads, task_rows
 
@@ -87,7 +87,8 @@ def _tasks(groups: list[Group]) -> str:
 
 def _table(folder: Path, groups: list[Group], summaries: dict[Path, RunSummary]) -> str:
     probed = any(one.wanted.retrieval for group in groups for one in group.runs)
-    measured = ["nDCG@10", "minus untrained", "Spearman", "lag, steps"] if probed else []
+    everyone = [one for group in groups for one in group.runs]
+    measured = ["nDCG@10", f"minus {common_start(everyone)}", "Spearman", "lag, steps"] if probed else []
     rows = [(["run", "best step", "tokens", *measured, "configuration"], "")]
     runs = [one.run.resolve() for group in groups for one in group.runs]
     unique = len({run.name for run in runs}) == len(runs)

@@ -118,7 +118,7 @@ def _intervals(found: SweepResult, summary: Summary) -> str:
     means = summary.runs[0].means
     if None in means.values():
         return ""
-    rows = [(["step", "nDCG@10, 95% interval", "minus untrained"], "")]
+    rows = [(["step", "nDCG@10, 95% interval", f"minus {found.start}"], "")]
     for step, mean in means.items():
         difference = f"{found.differences[step]:+.3f}" if step in found.differences else ""
         rows.append(([str(step), f"{mean:.3f}", difference], "best" if step == found.best.step else ""))

@@ -106,6 +106,15 @@ def origins(save: Save) -> Origins:
     return found
 
 
+def name_of_start(run: Path) -> str:
+    """What the net at step 0 of ``run`` is called: untrained, or "step 0" where it had weights of another training."""
+    try:
+        train = read_config(run)["train"]
+    except (UserError, OSError, KeyError):
+        return "untrained"
+    return "step 0" if train.get("init_from") or train.get("branch_from") else "untrained"
+
+
 def base_of(run: Path, generation: int = 0) -> Base | None:
     """The net that ``run``, or the run that it goes on from, started from; None where that was an untrained one, or is not known."""
     try:

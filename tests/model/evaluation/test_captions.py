@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
+from jobs.sweep import run
 from model.evaluation import captions
 from model.evaluation.groups import group_runs
 from model.evaluation.sweep import sweep
@@ -56,6 +58,15 @@ def test_it_tells_a_best_save_that_is_better_from_one_that_is_not(sweep_config, 
     shutil.rmtree(run_folder / "checkpoints" / "step_0000000")
     (run_folder / "eval" / "step_0000000.json").unlink()
     assert "step 0" not in captions.of_run(sweep(sweep_config)).replace("step 0000", "")
+
+
+def test_the_base_model_is_not_called_untrained(sweep_config, run_folder, capsys):
+    frozen = yaml.safe_load((run_folder / "config.yaml").read_text())
+    (run_folder / "config.yaml").write_text(yaml.safe_dump(frozen | {"train": frozen["train"] | {"init_from": "models/base"}}))
+    run(sweep_config)
+    page = (run_folder / "report.html").read_text()
+    assert "untrained" not in page + capsys.readouterr().out
+    assert "step 0, best readout" in page and "against the best step 0 readout" in page and "minus step 0" in page
 
 
 def test_a_band_is_told_of_where_there_is_one(sweep_config, run_folder):
