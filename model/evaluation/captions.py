@@ -107,4 +107,4 @@ def _below(found: SweepResult) -> list[str]:
         return []
     base, later = found.untrained[0].mean("test", NDCG, found.untrained[1]), [result for result in found.results if result.step]
     worse = sum(result.mean("test", NDCG) < base for result in later)
-    return [f"{worse} of the {len(later)} saves after step 0 do worse than it."] if worse else []
+    return [f"{worse} of the {len(later)} saves after step 0 {'does' if worse == 1 else 'do'} worse than it."] if worse else []

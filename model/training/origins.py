@@ -98,7 +98,7 @@ def origins(save: Save) -> Origins:
         texts = list(manifest.get("inputs", {}))
         one = Read(_short(name, place), read, manifest.get("tokens"), manifest.get("documents"), list(dict.fromkeys(map(_text, texts))))
         found.read.append(one)
-        found.datasets += [name for name in map(_dataset, texts) if name and name not in found.datasets]
+        found.datasets = list(dict.fromkeys([*found.datasets, *filter(None, map(_dataset, texts))]))
         for source, known in _corpus_sources(texts):
             found.licences[source] = known.get("licence", "unknown")
             if (language := known.get("language")) and language not in found.languages:

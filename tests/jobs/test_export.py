@@ -233,7 +233,7 @@ def test_the_header_is_what_the_hub_reads(decoder_run, tmp_path):
     base.mkdir(parents=True)
     (base / "README.md").write_text("---\nlicense: apache-2.0\nlanguage: [en]\n---\n")
     frozen = yaml.safe_load((run / "config.yaml").read_text())
-    (run / "config.yaml").write_text(yaml.safe_dump(frozen | {"name": "mine", "train": frozen["train"] | {"init_from": str(base)}}))
+    (run / "config.yaml").write_text(yaml.safe_dump(frozen | {"name": "mine", "train": {"init_from": str(base)}}))
     header = ModelCard.load(exported(run, 10, tmp_path / "out") / "README.md").data
     assert (header.base_model, header.license, header.language) == ("org/base", "apache-2.0", ["en"])
     validate_repo_id(header.base_model)
