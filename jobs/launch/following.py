@@ -33,7 +33,9 @@ READS = {
 }
 """Sections of the arguments that a job takes over; one that is not here takes all."""
 ALWAYS = ("experiment", "name", "seed", "runs_dir", "run", "run_dir")
-ONCE = ("dry_run", "plan", "prepare.element", "corpus.element", "corpus.stage", "sweep.element", "sweep.step", "sweep.force")
+PART = ("prepare.element", "corpus.element", "corpus.stage", "sweep.element", "sweep.step")
+"""Keys that ask for a part of the work."""
+ONCE = ("dry_run", "plan", "sweep.force", *PART)
 """Keys that are meant for one start alone."""
 FEW_STEPS = 100
 ENCODER, ENCODER_ROWS = "encoder/modernbert_base", 50_368
@@ -84,7 +86,7 @@ def _next(job: str, given: Sequence[str], configs: Sequence[Config]) -> Next:
         return Next("doctor")
     if config.dry_run and job != "status":
         return Next(job)
-    if any(_key(one) in ONCE[2:7] for one in given):  # the others, and the whole
+    if any(_key(one) in PART for one in given):
         return Next(job)
     if _queued(job, config):
         return WATCH
