@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from common import manifest as manifests
+from common.environment import read_ranks
 from common.errors import UserError
 from common.files import read_json
-from common.progress import console, say
+from common.progress import say
 from conf.schema import Config
 from conf.schema.model import AUTO, AutoConfig
 from model.shapes import ROW_MULTIPLE
@@ -56,10 +57,9 @@ WATCH = Next("status", {"status.watch": 5})
 
 def tell_following(job: str, given: Sequence[str], configs: Sequence[Config]) -> None:
     """Say the command after ``python -m jobs.<job> <given>``, which has done its work for ``configs`` (several: a multirun)."""
-    if not configs or console.quiet:
-        return
     with suppress(UserError, OSError, KeyError):  # something is gone already: the work is done all the same
-        say(f"next: {following(job, given, configs)}")
+        if configs and not read_ranks().rank:
+            say(f"next: {following(job, given, configs)}")
 
 
 def following(job: str, given: Sequence[str], configs: Sequence[Config]) -> str:
