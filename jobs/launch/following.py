@@ -57,6 +57,8 @@ WATCH = Next("status", {"status.watch": 5})
 
 def tell_following(job: str, given: Sequence[str], configs: Sequence[Config]) -> None:
     """Say the command after ``python -m jobs.<job> <given>``, which has done its work for ``configs`` (several: a multirun)."""
+    if job == "status" and any(config.status.watch for config in configs):
+        return  # whoever ends a view that goes on wants its last state on the screen
     with suppress(UserError, OSError, KeyError):  # something is gone already: the work is done all the same
         if configs and not read_ranks().rank:
             say(f"next: {following(job, given, configs)}")
@@ -172,7 +174,7 @@ def _doctor(config: Config) -> Next:
 
 
 def _status(config: Config) -> Next:
-    once = ("status.artefact", "status.document", "status.goodput", "status.cancel", "status.retry", "status.run", "status.watch")
+    once = ("status.artefact", "status.document", "status.goodput", "status.cancel", "status.retry", "status.run")
     shown = any(getattr(config.status, key.partition(".")[2]) for key in once)
     return Next("status", {}, once) if shown else WATCH
 
