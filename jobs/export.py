@@ -22,6 +22,7 @@ from common.remove import refuse_strange
 from common.tokenizer import FILE
 from conf.schema import Config, DecoderConfig
 from jobs.cli import main
+from model.training.run import CONFIG, read_config
 from model.training.saves import PROBE, Save, read_save, verify
 
 KIND = "export"
@@ -35,6 +36,8 @@ def run(config: Config) -> Path:
     save, output = _find(config), Path(config.export.output)
     parent = {"save": str(save.folder), "step": save.step, "digest": digest_of(save.manifest["files"])}
     parent["results"] = digest_of([*_results(save), *_perplexity(save)])
+    if stated := _stated(config):
+        parent["card"] = stated
     if _existing(output) == parent:
         say(f"{output} holds step {save.step} of {_run_folder(save)} already")
         return output
@@ -53,6 +56,12 @@ def run(config: Config) -> Path:
         manifests.write(aside, manifests.describe(KIND, name=config.name, parent=parent, **fields))
     say(f"exported step {save.step} of {_run_folder(save)} to {output} ({parameters:,} parameters)")
     return output
+
+
+def _stated(config: Config) -> dict[str, Any]:
+    """What the configuration itself says for the card."""
+    stated = {key: getattr(config.export, key) for key in ("language", "license", "base_model", "datasets")}
+    return {key: value for key, value in stated.items() if value}
 
 
 def _find(config: Config) -> Save:
@@ -155,6 +164,7 @@ def _load(folder: Path) -> int:
 def _results(save: Save) -> list[dict[str, Any]]:
     """Rows of the card: what the probes of this save and of the untrained encoder measured on test queries, under equal conditions."""
     from model.evaluation.results import digests_of, read_result, result_file
+    from model.training.origins import name_of_start
 
     own, untrained = (result_file(_run_folder(save), step) for step in (save.step, 0))
     if not own.is_file():
@@ -166,7 +176,7 @@ def _results(save: Save) -> list[dict[str, Any]]:
     if save.step and untrained.is_file():
         result = read_result(untrained)
         if conditions | result.digests == conditions | {"weights": result.digests["weights"]}:
-            found = {"untrained": result} | found
+            found = {name_of_start(_run_folder(save)): result} | found
     return [
         {"encoder": name, "readout, after the probe": readout, **{metric: round(value, 4) for metric, value in splits["test"].items()}}
         for name, result in found.items()
@@ -199,12 +209,25 @@ def _perplexity(save: Save) -> list[dict[str, Any]]:
 def _card(config: Config, save: Save, folder: Path, parameters: int) -> str:
     from model.hf.card import model_card
     from model.hf.folder import read_model
+    from model.training.origins import origins
 
     known = {"step": save.step, "tokens seen": save.manifest.get("tokens"), "training loss": save.manifest.get("loss")}
     known |= {"held-out loss": save.manifest.get("heldout_loss"), "seed": save.manifest.get("seed")}
-    known |= {f"version of {package}": number for package, number in save.manifest["versions"].items()}
+    known |= {f"version of {package}": number for package, number in manifests.of_models(save.manifest["versions"]).items()}
     facts = {name: value for name, value in known.items() if value is not None}
-    return model_card(config.name, read_model(folder), parameters, facts, _results(save), perplexity=_perplexity(save))
+    made_of = origins(save)
+    header = {"datasets": [*config.export.datasets, *made_of.datasets], "language": made_of.languages}
+    if made_of.base:
+        header["base_model"] = made_of.base.name if made_of.base.on_hub else None
+        header["license"] = made_of.base.card.get("license")
+        header["language"] = header["language"] or made_of.base.card.get("language")
+    header |= {key: value for key, value in _stated(config).items() if key != "datasets"}
+    name, frozen = config.name, _run_folder(save) / CONFIG
+    if name == Config().name and frozen.is_file():
+        name = read_config(_run_folder(save)).get("name", name)
+    return model_card(
+        name, read_model(folder), parameters, facts, _results(save), perplexity=_perplexity(save), data=made_of.told(), **header
+    )
 
 
 if __name__ == "__main__":

@@ -34,6 +34,17 @@ class ExportConfig:
     """Save to export; its hf/ half is used where it has one, else it is made from the Megatron half."""
     output: str = "${sweep.run}/export"
     """Folder to write: weights, config, tokenizer, model card, sentence-transformers modules."""
+    language: list[str] = field(default_factory=list)
+    """Languages for the model card, as codes such as tr; empty: those of the corpora that the training read, else those of the base
+    model."""
+    license: str | None = None
+    """License for the model card, as the hub calls it (apache-2.0, cc-by-4.0, other); null: that of the base model's card, where one states
+    it."""
+    base_model: str | None = None
+    """Name on the hub of the model that training started from (org/name), for the model card; null: that of `train.init_from` where it was
+    mirrored by jobs.fetch."""
+    datasets: list[str] = field(default_factory=list)
+    """Data sets of the hub for the model card, beside those that the training read by name."""
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from data_prep.pages.html import colour, key, number, page, percent, stack, table, text, tiles
+from data_prep.pages.html import colour, key, number, page, percent, stack, table, text, tiles, wrapped
 from data_prep.pages.svg import histogram
 
 
@@ -48,7 +48,7 @@ def _phases(phases: dict[str, Any], colours: dict[str, str]) -> str:
     for name, phase in phases.items():
         for source, row in phase["sources"].items():
             cells = [text(name), key(colours[source], source), number(row["asked"]), number(row["tokens"]), f"{row['deviation']:+,}"]
-            rows.append([*cells, percent(row["tokens"], phase["tokens"]), number(row["documents"]), text(_readings(row["readings"]))])
+            rows.append([*cells, percent(row["tokens"], phase["tokens"]), number(row["documents"]), wrapped(_readings(row["readings"]))])
         budget = number(phase["budget"]) if phase["budget"] else "all"
         rows.append([f"<b>{text(name)}</b>", "all", budget, number(phase["tokens"]), "", "100.00 %", number(phase["documents"]), ""])
     headings = ["phase", "source", "tokens asked", "tokens", "off by", "share", "documents", "readings of documents"]

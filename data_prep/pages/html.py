@@ -1,6 +1,7 @@
 """The parts that pages are put together from. Everything that came from data goes through `text`."""
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 
 COLOURS = 8
@@ -21,17 +22,20 @@ h3 { font-size: 1rem; margin: 1.2rem 0 .4rem; } p { margin: .4rem 0; max-width: 
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .6rem; margin: .8rem 0; }
 .tile, .card, details { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; }
 .tile b { display: block; font-size: 1.2rem; font-variant-numeric: tabular-nums; } .tile span { color: var(--soft); font-size: .85rem; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .85rem; margin: .3rem 0; }
+table { border-collapse: separate; border-spacing: 0; font-variant-numeric: tabular-nums; font-size: .85rem; margin: .3rem 0; }
 th, td { text-align: right; padding: .25rem .55rem; vertical-align: top; white-space: nowrap; }
-th { border-bottom: 1px solid var(--soft); color: var(--soft); font-weight: 600; }
+th { border-bottom: 1px solid var(--soft); color: var(--soft); font-weight: 600; vertical-align: bottom; }
 td { border-bottom: 1px solid var(--line); } tr.sum td { font-weight: 700; }
 th.left, td.left { text-align: left; }
 th:first-child, td:first-child { position: sticky; left: 0; background: var(--page); }
 details th:first-child, details td:first-child { background: var(--card); }
-td:has(.bar) { text-align: left; }
+td:has(.bar) { text-align: left; } td .wrap { display: inline-block; white-space: normal; max-width: 12rem; }
+@media (max-width: 40rem) { th, td { padding: .25rem .35rem; } th { white-space: normal; overflow-wrap: normal; }
+  th:first-child, td:first-child { white-space: normal; min-width: 8rem; } td:first-child { overflow-wrap: anywhere; } }
 td .bar { display: inline-block; height: .7rem; border-radius: .15rem; background: var(--dropped); vertical-align: middle; }
 figure { margin: 0; }
-svg { width: 100%; height: auto; display: block; } svg text { fill: var(--ink); font: 11px system-ui, sans-serif; }
+svg { width: 100%; height: auto; display: block; } svg.funnel { max-width: 46rem; }
+svg text { fill: var(--ink); font: 11px system-ui, sans-serif; }
 svg .soft { fill: var(--soft); font-size: 11px; }
 details { margin: .5rem 0; } summary span { font-weight: 400; color: var(--soft); }
 summary { cursor: pointer; font-weight: 600; overflow-wrap: anywhere; }
@@ -60,6 +64,16 @@ def text(value: object) -> str:
     """``value`` as HTML; characters that a page may not hold become U+FFFD."""
     safe = "".join(sign if sign in "\n\t" or (sign >= " " and not "\x7f" <= sign <= "\x9f") else "�" for sign in str(value))
     return html.escape(safe.encode("utf-8", "replace").decode())
+
+
+def breakable(value: object, after: str) -> str:
+    """`text` that may be broken into lines after any of the signs ``after``, and is broken elsewhere only where these are not enough."""
+    return re.sub(f"([{re.escape(after)}])", r"\1<wbr>", text(value))
+
+
+def wrapped(value: object) -> str:
+    """`text` of several words for a cell of a table, in lines."""
+    return f'<span class="wrap">{text(value)}</span>'
 
 
 def number(value: float | None) -> str:
@@ -92,7 +106,7 @@ def tiles(facts: Iterable[tuple[str, str]]) -> str:
     """Large figures with what they are."""
     return (
         '<div class="tiles">'
-        + "".join(f'<div class="tile"><b>{text(value)}</b><span>{text(name)}</span></div>' for name, value in facts)
+        + "".join(f'<div class="tile"><b>{breakable(value, ",")}</b><span>{text(name)}</span></div>' for name, value in facts)
         + "</div>"
     )
 

@@ -37,27 +37,24 @@ def histogram(counts: Sequence[int], low: str, high: str, label: str, limit: tup
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(label)}">{"".join(shapes)}</svg>'
 
 
-ROW, BAND, NAME, PLOT, SPAN = 27, 18, 160, 590, 960
+ROW, BAND, TEXT = 44, 16, 14
 
 
 def funnel(steps: Sequence[tuple[str, int, int]], label: str) -> str:
-    """A stepped funnel: a row a step with its name, a band as wide as what comes in, the part that is dropped apart, and the figures.
-    ``steps``: name, in, out."""
+    """A stepped funnel: of each step a line with its name and figures, and below it a band as wide as what comes in, the part that is
+    dropped apart. ``steps``: name, in, out. It is as wide as the page: widths are shares, so that letters keep their size on a phone."""
     whole = max((into for _, into, _ in steps), default=0) or 1
-    tall = ROW * len(steps) + 4
     shapes = []
     for place, (name, into, out) in enumerate(steps):
-        y, kept, came = place * ROW + 4, PLOT * out / whole, PLOT * into / whole
-        shapes.append(f'<text x="0" y="{y + 13}">{text(name)}</text>')
-        shapes.append(f'<rect x="{NAME}" y="{y}" width="{kept:.2f}" height="{BAND}" fill="var(--kept)"/>')
-        if came > kept:
-            wide = max(came - kept, 1.0)
-            shapes.append(f'<rect x="{NAME + kept:.2f}" y="{y}" width="{wide:.2f}" height="{BAND}" fill="var(--dropped)"/>')
-        if place + 1 < len(steps):
-            after = PLOT * steps[place + 1][1] / whole
-            corners = f"{NAME},{y + BAND} {NAME + kept:.2f},{y + BAND} {NAME + after:.2f},{y + ROW} {NAME},{y + ROW}"
-            shapes.append(f'<polygon points="{corners}" fill="var(--kept)" opacity=".25"/>')
+        y, kept, came = place * ROW, 100 * out / whole, 100 * into / whole
+        band = y + TEXT + 4
+        shapes.append(f'<text x="0" y="{y + TEXT}">{text(name)}</text>')
         lost = f"−{into - out:,} ({100 * (into - out) / into:.1f} %)" if into > out else ("" if into == out else f"+{out - into:,}")
-        shapes.append(f'<text class="soft" x="{SPAN}" y="{y + 13}" text-anchor="end">{lost}</text>')
-        shapes.append(f'<text x="{NAME + came + 6:.2f}" y="{y + 13}">{out:,}</text>')
-    return f'<svg viewBox="0 0 {SPAN} {tall}" role="img" aria-label="{text(label)}" style="min-width:46rem">{"".join(shapes)}</svg>'
+        figures = f'<tspan class="soft">{lost}</tspan> <tspan>{out:,}</tspan>' if lost else f"<tspan>{out:,}</tspan>"
+        shapes.append(f'<text x="100%" y="{y + TEXT}" text-anchor="end">{figures}</text>')
+        shapes.append(f'<rect x="0" y="{band}" width="{kept:.3f}%" height="{BAND}" fill="var(--kept)"/>')
+        if came > kept:
+            wide = max(came - kept, 0.3)  # one document in a million is seen, too
+            x = min(kept, 100 - wide)
+            shapes.append(f'<rect x="{x:.3f}%" y="{band}" width="{wide:.3f}%" height="{BAND}" fill="var(--dropped)"/>')
+    return f'<svg class="funnel" style="height:{ROW * len(steps)}px" role="img" aria-label="{text(label)}">{"".join(shapes)}</svg>'

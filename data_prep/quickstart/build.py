@@ -56,7 +56,8 @@ class Sources:
 
 
 def build_quickstart(config: Config, roots: Sequence[Path] | None = None) -> dict[str, Any]:
-    """Write `quickstart.output` (train.jsonl, report.txt, manifest.json) and `data.retrieval` (train/, dev/, test/); return the manifest.
+    """Write `quickstart.output` (train.jsonl, report.txt, manifest.json) and `data.retrieval` (train/, dev/, test/); return the manifest
+    (with `dry_run` nothing is written, and it is empty).
 
     ``roots`` are the folders whose packages are read when `quickstart.folder` is null (default: those of this environment). Does nothing
     where the result of equal settings and equal sources is there; packages installed since are no other source, or the tests' own would
@@ -66,6 +67,9 @@ def build_quickstart(config: Config, roots: Sequence[Path] | None = None) -> dic
     output, retrieval = Path(config.quickstart.output), Path(config.data.retrieval)
     sources = _sources(config, roots)
     _check_places(output, retrieval, sources)
+    if config.dry_run:
+        say(f"would gather text and a retrieval set from {sources.name} into {output} and {retrieval}")
+        return {}
     identity = sources.identity()
     key = digest_of({"recipe": RECIPE, "settings": _settings(config), **({} if sources.roots else identity)})
     former = _former(output, retrieval, key)

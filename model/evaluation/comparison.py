@@ -4,21 +4,19 @@ import os
 from pathlib import Path
 
 from common.files import atomic_file, read_json
+from model.evaluation import captions
 from model.evaluation.figure_runs import draw_runs
 from model.evaluation.figure_statistics import draw_budgets, draw_scatter
 from model.evaluation.groups import Group, group_runs
 from model.evaluation.page import figure, page, statistics, table, text
-from model.evaluation.report import BUDGETS, SCATTER, how, subject, written
+from model.evaluation.report import how, subject, written
 from model.evaluation.sections import forgetting_of_runs
 from model.evaluation.statements import statements
 from model.evaluation.summary import RunSummary, Summary, write_summary
 from model.evaluation.svg import COLOURS
-from model.evaluation.sweep import NDCG, SweepResult
+from model.evaluation.sweep import NDCG, SweepResult, common_start
 from model.evaluation.table import count
-from model.evaluation.table_texts import HEADS, perplexity_cells, task_rows
-
-CAPTION = """Mean over the runs of a configuration; the band reaches from the lowest to the highest of them. Runs that are seeds of one
-configuration have one colour. Stretches that only some of them cover are left out."""
+from model.evaluation.table_texts import perplexity_cells, perplexity_heads, task_rows
 
 
 def comparison_folder(runs: list[Path]) -> Path:
@@ -40,30 +38,32 @@ def _body(folder: Path, found: list[SweepResult], groups: list[Group], summary: 
     probed = [Group(group.label, runs) for group in groups if (runs := [one for one in group.runs if one.wanted.retrieval])]
     changes = [(group.label, number, summaries[one.run].forgetting) for number, group in enumerate(groups) for one in group.runs]
     best = read_json(found[0].best.file)
-    return f"""{forgetting_of_runs(changes)}
-{figure(draw_runs(probed), CAPTION) if probed else ""}
+    return f"""{forgetting_of_runs(changes, found)}
+{figure(draw_runs(probed), captions.of_runs(probed)) if probed else ""}
 {statistics(statements(found, summary))}
-{figure(draw_scatter(probed), SCATTER)}
-{figure(draw_budgets(summary), f"{BUDGETS} Thin lines: runs; thick: their mean.")}
+{figure(draw_scatter(probed), captions.SCATTER)}
+{figure(draw_budgets(summary), f"{captions.BUDGETS} Thin lines: runs; thick: their mean.")}
 <h2>Runs</h2>
 {_table(folder, groups, summaries)}
-<p class="small">{text(_note(found))}</p>
+<p class="small">{text(_note(found, summary))}</p>
 {_texts(groups, summaries)}
 {_tasks(groups)}
-{how(best["settings"]) if probed and "settings" in best else ""}
+{how(best["settings"], any(one.untrained for one in found)) if probed and "settings" in best else ""}
 {written(best)}"""
 
 
-def _note(found: list[SweepResult]) -> str:
+def _note(found: list[SweepResult], summary: Summary) -> str:
     probed = any(one.wanted.retrieval for one in found)
     named = ", with its nDCG@10 on test queries" if probed else ""
-    over = " and ".join([*(["queries"] if probed else []), *(["documents"] if any(one.perplexity for one in found) else [])])
+    drawn = {"queries": any(one.differences for one in found)}
+    drawn["documents"] = any(text.intervals["byte"] for run in summary.runs for text in run.perplexity)
+    over = " and ".join(name for name, there in drawn.items() if there)
     return f"Best save of each run by {found[0].metric}{named}{f'; intervals are 95% over {over}' if over else ''}."
 
 
 def _texts(groups: list[Group], summaries: dict[Path, RunSummary]) -> str:
     """Every text at the best save of every run."""
-    rows = [(["run", "text", "best step", *HEADS.values(), "change, %"], "")]
+    rows = [(["run", "text", "best step", *perplexity_heads()], "")]
     for group in groups:
         for one in group.runs:
             for found in summaries[one.run].perplexity:
@@ -87,7 +87,8 @@ def _tasks(groups: list[Group]) -> str:
 
 def _table(folder: Path, groups: list[Group], summaries: dict[Path, RunSummary]) -> str:
     probed = any(one.wanted.retrieval for group in groups for one in group.runs)
-    measured = ["nDCG@10", "minus untrained", "Spearman", "lag, steps"] if probed else []
+    everyone = [one for group in groups for one in group.runs]
+    measured = ["nDCG@10", f"minus {common_start(everyone)}", "Spearman", "lag, steps"] if probed else []
     rows = [(["run", "best step", "tokens", *measured, "configuration"], "")]
     runs = [one.run.resolve() for group in groups for one in group.runs]
     unique = len({run.name for run in runs}) == len(runs)

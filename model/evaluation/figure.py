@@ -70,7 +70,7 @@ def _draw_retrieval(axes: Any, found: SweepResult) -> None:
         )
     if found.untrained:
         base = found.untrained[0].mean("test", NDCG, found.untrained[1])
-        axes.axhline(base, color=UNTRAINED, linestyle="--", linewidth=1.2, label=f"untrained, best readout ({found.untrained[1]})")
+        axes.axhline(base, color=UNTRAINED, linestyle="--", linewidth=1.2, label=f"{found.start}, best readout ({found.untrained[1]})")
     for (variant, metrics), line in zip(found.bm25.items(), ("-.", ":"), strict=False):
         axes.axhline(metrics[NDCG], color=WORDS, linestyle=line, linewidth=1.2, label=f"BM25, {variant}")
     axes.plot([found.best.step], [found.best.mean("test", NDCG)], "*", color=MAIN, markersize=12, label=f"best by {found.metric}", zorder=4)

@@ -7,7 +7,7 @@ import numpy as np
 from model.evaluation.groups import Group, band
 from model.evaluation.results import Result
 from model.evaluation.svg import COLOURS, to_svg
-from model.evaluation.sweep import NDCG, SweepResult
+from model.evaluation.sweep import NDCG, SweepResult, common_start
 from model.evaluation.table import count, loss_kind, loss_name, loss_of
 
 Curve = tuple[np.ndarray, np.ndarray]
@@ -20,11 +20,12 @@ def draw_runs(groups: list[Group]) -> str:
 
     def fill(figure: Any) -> None:
         loss, retrieval = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
+        start = common_start([one for group in groups for one in group.runs])
         for number, group in enumerate(groups):
             colour = COLOURS[number % len(COLOURS)]
             _draw_group(loss, [_loss_curve(one.results) for one in group.runs], colour)
             _draw_group(retrieval, [_score_curve(one.results) for one in group.runs], colour, group.label)
-            _draw_untrained(retrieval, group, colour, None if number else "untrained, best readout")
+            _draw_untrained(retrieval, group, colour, None if number else f"{start}, best readout")
         _draw_bm25(retrieval, groups[0].runs[0])
         kinds = {f"{loss_name(one)}, {loss_kind(one.results)}" for group in groups for one in group.runs}
         loss.set_ylabel(" or ".join(sorted(kinds)))

@@ -1,6 +1,7 @@
 """The parts that reports are put together from: one HTML file without network, to be read on a phone as well."""
 
 import html
+import re
 from collections.abc import Iterable
 
 from model.evaluation.statements import Statement
@@ -19,6 +20,7 @@ th:first-child, td:first-child { text-align: left; position: sticky; left: 0; ba
 td { white-space: nowrap; } td:first-child { white-space: normal; overflow-wrap: break-word; }
 tr.best td, tr.best td:first-child { font-weight: 700; background: #e6f2e6; } tr.baseline td { color: #555; }
 tr.first td { border-top: 1px solid #888; }
+@media (max-width: 40rem) { td { white-space: normal; } }
 dl { font-size: .9rem; margin: 0; } dd { margin: 0; color: #444; }
 dt { font-weight: 600; margin-top: .7rem; display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1rem; }
 dt span { font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -47,8 +49,13 @@ def table(rows: Iterable[tuple[Iterable[str], str]]) -> str:
     lines = []
     for cells, names in rows:
         tag = "td" if lines else "th"
-        lines.append(f'<tr class="{names}">' + "".join(f"<{tag}>{cell}</{tag}>" for cell in cells) + "</tr>")
+        lines.append(f'<tr class="{names}">' + "".join(f"<{tag}>{_unbroken(cell)}</{tag}>" for cell in cells) + "</tr>")
     return f'<div class="wide"><table>{"".join(lines)}</table></div>'
+
+
+def _unbroken(cell: str) -> str:
+    """``cell`` where a narrow screen breaks no line within an interval, only before it."""
+    return re.sub(r"(\[[^\[\]<>, ]+,) ([^\[\]<>, ]+\])", r"\1&nbsp;\2", cell)
 
 
 def statistics(found: list[Statement]) -> str:

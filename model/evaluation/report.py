@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 from common.files import atomic_file, read_json
+from common.manifest import of_models
+from model.evaluation import captions
 from model.evaluation.figure import draw
 from model.evaluation.figure_statistics import draw_budgets, draw_scatter
 from model.evaluation.groups import Group
@@ -15,10 +17,6 @@ from model.evaluation.sweep import SweepResult
 from model.evaluation.table import READS, columns, lines, verdict
 from model.evaluation.table_texts import text_verdict
 
-CAPTION = "shows that the pipeline measures differences between saves, not that the model is good"
-SCATTER = "Loss against retrieval, a point a save after step 0, joined in the order of training."
-BUDGETS = """Kendall's tau with the full probe's ranking of the saves, and regret: how far below the best the save lies that would be
-chosen, both by the metric that chooses."""
 FILES = {
     "eval": "results of every save, JSON and the values of every query or document, and the statistics",
     "metrics.jsonl": "losses of every step",
@@ -57,8 +55,8 @@ def _body(found: SweepResult, summary: Summary) -> str:
 {decoder_figures(found, run)}
 {_retrieval_figure(found)}
 {statistics(statements([found], summary))}
-{figure(draw_scatter([Group(found.name, [found])]), SCATTER)}
-{figure(draw_budgets(summary), BUDGETS)}
+{figure(draw_scatter([Group(found.name, [found])]), captions.SCATTER)}
+{figure(draw_budgets(summary), captions.BUDGETS)}
 {decoder_sections(found, run)}
 {_retrieval_numbers(found, summary)}
 <h2>Files</h2>
@@ -74,7 +72,7 @@ def full_verdict(found: SweepResult, summary: RunSummary) -> str:
 
 
 def _retrieval_figure(found: SweepResult) -> str:
-    return figure(draw(found), f"This picture {CAPTION}. {_reading(found)}") if found.wanted.retrieval else ""
+    return figure(draw(found), captions.of_run(found)) if found.wanted.retrieval else ""
 
 
 def _retrieval_numbers(found: SweepResult, summary: Summary) -> str:
@@ -88,28 +86,22 @@ def _retrieval_numbers(found: SweepResult, summary: Summary) -> str:
 {_table(found)}
 <p class="small">{text(counts)}; {text(reads)}. The best save is chosen by {text(found.metric)}.</p>
 {_intervals(found, summary)}
-{how(best["settings"])}"""
+{how(best["settings"], bool(found.untrained))}"""
 
 
-def how(settings: dict) -> str:
-    """The probe in words and its settings."""
+def how(settings: dict, untrained: bool) -> str:
+    """The probe in words and its settings; ``untrained``: whether step 0 was saved."""
+    zero = " The net of step 0 went through it too and stands here with its best readout." if untrained else ""
     return f"""<h2>How it was measured</h2>
 <p class="small">Every save gets the same probe: its texts are encoded, the vectors centred and whitened with statistics of training texts
-(if <code>whiten</code>), a map is trained on the same pairs in the same order, then every query meets every document. The untrained
-encoder went through it too and stands here with its best readout.</p>
+(if <code>whiten</code>), a map is trained on the same pairs in the same order, then every query meets every document.{zero}</p>
 <pre>{text(json.dumps(settings))}</pre>"""
 
 
 def written(result: dict) -> str:
     """When and with what a result was made."""
-    made_with = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    made_with = ", ".join(f"{name} {number}" for name, number in of_models(result["versions"]).items())
     return f'<p class="small">Written {text(result["created"])} with {text(made_with)}.</p>'
-
-
-def _reading(found: SweepResult) -> str:
-    band = "Band: 95% interval of the difference to the untrained line over queries, drawn from that line. " if found.differences else ""
-    words = "BM25 matches words and needs no training. " if found.bm25 else ""
-    return band + words + "Saves that do worse than the untrained encoder stay in the picture."
 
 
 def _table(found: SweepResult) -> str:
@@ -126,7 +118,7 @@ def _intervals(found: SweepResult, summary: Summary) -> str:
     means = summary.runs[0].means
     if None in means.values():
         return ""
-    rows = [(["step", "nDCG@10, 95% interval", "minus untrained"], "")]
+    rows = [(["step", "nDCG@10, 95% interval", f"minus {found.start}"], "")]
     for step, mean in means.items():
         difference = f"{found.differences[step]:+.3f}" if step in found.differences else ""
         rows.append(([str(step), f"{mean:.3f}", difference], "best" if step == found.best.step else ""))

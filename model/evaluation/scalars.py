@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.remove import remove_files
+from model.evaluation.choice import Choice
 from model.evaluation.perplexity import Perplexity
 from model.evaluation.results import Result
 from model.evaluation.task_results import TaskScores
-from model.training.callbacks.hparams import write_hparams
+from model.training.callbacks.hparams import HELDOUT, write_hparams
 from model.training.events import events
 
 
@@ -36,9 +37,18 @@ def write_scalars(run: str | Path, results: list[Result], perplexity: Sequence[P
                     writer.add_scalar(f"task/{task}/{metric}", score.value, one.step)
 
 
-def write_row(run: str | Path, metric: str, value: float, results: list[Result]) -> None:
-    """Write the run's row of the HParams tab anew, with the best score and the lowest held-out loss; without config.yaml there is none."""
+def write_row(run: str | Path, choice: Choice, value: float, best: Result, results: list[Result]) -> None:
+    """Write the run's row of the HParams tab anew, with the score of the ``best`` save and the lowest held-out loss; without config.yaml
+    there is none."""
     if not (Path(run) / "config.yaml").is_file():
         return
-    losses = [result.heldout_loss for result in results if result.heldout_loss is not None]
-    write_hparams(run, {f"best/{metric}": value, **({"best/heldout_loss": min(losses)} if losses else {})})
+    losses = [(result.step, result.heldout_loss) for result in results if result.heldout_loss is not None]
+    lowest = {HELDOUT: min(losses, key=lambda point: point[1])} if losses else {}
+    write_hparams(run, {_tag(choice, best): (best.step, value), **lowest})
+
+
+def _tag(choice: Choice, best: Result) -> str:
+    """The curve of `write_scalars` that ``choice`` reads."""
+    if choice.kind == "retrieval":
+        return f"retrieval/{choice.metric}/{choice.part}/{best.readout}"
+    return f"{choice.kind}/{choice.part}/{choice.metric}"

@@ -3,21 +3,13 @@
 from collections.abc import Iterable
 
 from common.files import read_json
+from model.evaluation import captions
 from model.evaluation.figure_texts import draw_forgetting, draw_perplexity
 from model.evaluation.forgetting import Change
 from model.evaluation.page import figure, table, text
 from model.evaluation.summary import RunSummary
 from model.evaluation.sweep import SweepResult
 from model.evaluation.table_texts import Cells, perplexity_rows, task_rows
-
-FORGETTING = """What was forgotten against what was gained: a point a save, joined in the order of training from the first save at (0, 0);
-changes of the perplexity per character in percent, of several texts the mean in the logarithm. Down is better on the domain, right is
-worse in general. Crosses: 95% intervals of the paired differences over documents."""
-PERPLEXITY = """Bits per byte by step, lower is better. Bands: 95% intervals over documents, which differ among themselves more than saves
-do; whether two saves differ is told by the change."""
-HOW = """Perplexity is exp of the negative log-likelihood per predicted token, and per character of the predicted text, which tokenizers do
-not change; bits per byte is the same sum in bits. Brackets: 95% intervals, documents drawn with replacement; the change is against the
-first save, per character, on the same documents."""
 
 
 def decoder_sections(found: SweepResult, summary: RunSummary) -> str:
@@ -27,13 +19,14 @@ def decoder_sections(found: SweepResult, summary: RunSummary) -> str:
 
 def decoder_figures(found: SweepResult, summary: RunSummary) -> str:
     """Forgetting against gain, and loss and perplexity by step; empty where perplexity was not measured."""
-    drawn = draw_forgetting([(found.name, 0, summary.forgetting)])
-    return figure(drawn, FORGETTING) + figure(draw_perplexity(found, summary), PERPLEXITY)
+    runs = [(found.name, 0, summary.forgetting)]
+    return forgetting_of_runs(runs, [found]) + figure(draw_perplexity(found, summary), captions.of_perplexity(summary.perplexity))
 
 
-def forgetting_of_runs(runs: list[tuple[str, int, list[Change]]]) -> str:
+def forgetting_of_runs(runs: list[tuple[str, int, list[Change]]], found: list[SweepResult]) -> str:
     """The picture of several runs, each a label and the number of its colour."""
-    return figure(draw_forgetting(runs), FORGETTING)
+    roles = next((list(one.perplexity[0].roles.values()) for one in found if one.perplexity), [])
+    return figure(draw_forgetting(runs), captions.of_forgetting([change for *_, own in runs for change in own], roles))
 
 
 def _perplexity(found: SweepResult, summary: RunSummary) -> str:
@@ -46,7 +39,8 @@ def _perplexity(found: SweepResult, summary: RunSummary) -> str:
         parts.append(f"<h3>{text(name)} ({text(role)})</h3>{_table(perplexity_rows(found, summary, name))}")
         parts.append(f'<p class="small">{totals["documents"]:,} documents: {counts} predicted.</p>')
     context = read_json(last.file)["context"]
-    return f'<h2>Perplexity</h2>{"".join(parts)}<p class="small">{text(HOW)} Pieces of {context} tokens.</p>'
+    how = f"{captions.of_perplexity_tables(summary.perplexity)} Pieces of {context} tokens."
+    return f'<h2>Perplexity</h2>{"".join(parts)}<p class="small">{text(how)}</p>'
 
 
 def _tasks(found: SweepResult) -> str:

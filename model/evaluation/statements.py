@@ -8,7 +8,7 @@ from common.files import read_json
 from model.evaluation.forgetting import DOMAIN, GENERAL
 from model.evaluation.statistics import Correlation
 from model.evaluation.summary import RunSummary, Summary
-from model.evaluation.sweep import SweepResult
+from model.evaluation.sweep import SweepResult, common_start
 from model.evaluation.table import count
 
 
@@ -45,13 +45,13 @@ def _unlike(found: list[SweepResult]) -> list[Statement]:
 
 
 def _best(found: list[SweepResult]) -> list[Statement]:
-    name = "Best save against untrained, test nDCG@10"
+    name = f"Best save against {common_start(found)}, test nDCG@10"
     differences = [one.differences[one.best.step] for one in found if one.best.step in one.differences]
     if not differences:
         return []
     if len(found) == 1:
         step, readout = found[0].best.step, found[0].untrained[1]
-        sentence = f"Step {step} against the best untrained readout ({readout}); interval: 95%, paired bootstrap over queries."
+        sentence = f"Step {step} against the best {found[0].start} readout ({readout}); interval: 95%, paired bootstrap over queries."
         return [Statement(name, f"{differences[0]:+.3f}", sentence)]
     means, above = [difference.mean for difference in differences], sum(difference.low > 0 for difference in differences)
     sentence = f"Mean and range over runs; the 95% interval over queries lies above 0 in {above} of {len(differences)} runs."
@@ -73,14 +73,17 @@ def _changes(found: list[SweepResult], runs: list[RunSummary]) -> list[Statement
         name = f"Change of {role} perplexity per character at the best save"
         if len(pairs) == 1:
             change, first = pairs[0]
-            sentence = f"Step {change.step} against step {first}; interval: 95%, paired bootstrap over documents."
-            statements.append(Statement(name, f"{getattr(change, role):+.1f} %", sentence))
+            found_change = getattr(change, role)
+            over = "; interval: 95%, paired bootstrap over documents" if found_change.low < found_change.high else ""
+            value = f"{found_change:+.1f}" if over else f"{found_change.mean:+.1f}"
+            statements.append(Statement(name, f"{value} %", f"Step {change.step} against step {first}{over}."))
             continue
         intervals = [getattr(change, role) for change, _ in pairs]
         means = [interval.mean for interval in intervals]
         better, worse = sum(one.high < 0 for one in intervals), sum(one.low > 0 for one in intervals)
+        drawn = any(one.low < one.high for one in intervals)
         bounds = f"lies below 0 in {better} and above 0 in {worse} of {len(means)} runs"
-        sentence = f"Mean and range over runs; the 95% interval over documents {bounds}."
+        sentence = f"Mean and range over runs; {'the 95% interval over documents' if drawn else 'it'} {bounds}."
         statements.append(Statement(name, f"{np.mean(means):+.1f} [{min(means):+.1f}, {max(means):+.1f}] %", sentence))
     return statements
 

@@ -1,5 +1,6 @@
 """Measures over the saves of runs, what stands beside them, and the best save of each run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from glob import glob
@@ -22,6 +23,7 @@ from model.evaluation.retrieval import Retrieval, SharedRetrieval, budgets
 from model.evaluation.scalars import write_row, write_scalars
 from model.evaluation.task_results import TaskMeasure, TaskScores
 from model.evaluation.tasks import Tasks
+from model.training.origins import name_of_start
 from model.training.saves import Save, checkpoints, set_link
 
 NDCG = "ndcg@10"
@@ -58,6 +60,16 @@ class SweepResult:
     def name(self) -> str:
         """The last two parts of the run's path."""
         return "/".join(self.run.resolve().parts[-2:])
+
+    @cached_property
+    def start(self) -> str:
+        """What the net at step 0 is called."""
+        return name_of_start(self.run)
+
+
+def common_start(found: Sequence[SweepResult]) -> str:
+    """The same of several runs."""
+    return found[0].start if len({one.start for one in found}) == 1 else "step 0"
 
 
 class Shared:
@@ -168,7 +180,7 @@ def sweep(config: Config, shared: dict[str, Shared] | None = None, claims: Claim
         raise UserError(f"no save of {run} that is still there has a value of {choice.name}; run jobs.sweep with retry_failed=true")
     best = next(result for result in results if result.step == step)
     set_link(run, "best", best.step)
-    write_row(run, choice.name, values.values[step], results)
+    write_row(run, choice, values.values[step], best, results)
     probed = results if measured.wanted.retrieval else []
     untrained = best_untrained(probed)
     differences = _differences(config, probed, untrained)

@@ -73,7 +73,7 @@ def _baselines(found: SweepResult) -> list[Line]:
     systems = {f"BM25, {variant}": metrics for variant, metrics in found.bm25.items()}
     if found.untrained:
         result, readout = found.untrained
-        systems = {f"untrained, {readout}": result.metrics[readout]["test"]} | systems
+        systems = {f"{found.start}, {readout}": result.metrics[readout]["test"]} | systems
     return [
         Line([name, "", "", *(f"{metrics[metric]:.3f}" for metric in METRICS), *blank], baseline=True) for name, metrics in systems.items()
     ]
@@ -105,9 +105,9 @@ def _comparison(found: SweepResult) -> str:
     readout = found.untrained[1]
     text = f"Best save: step {found.best.step}, test nDCG@10 {found.best.mean('test', NDCG):.3f}"
     if found.best.step not in found.differences:
-        return f"{text}; untrained ({readout}) {found.untrained[0].mean('test', NDCG, readout):.3f}."
+        return f"{text}; {found.start} ({readout}) {found.untrained[0].mean('test', NDCG, readout):.3f}."
     difference = found.differences[found.best.step]
-    return f"{text}, {difference:+.3f} against the best untrained readout ({readout}); 95% interval of a paired bootstrap over queries."
+    return f"{text}, {difference:+.3f} against the best {found.start} readout ({readout}); 95% interval of a paired bootstrap over queries."
 
 
 def count(tokens: int) -> str:

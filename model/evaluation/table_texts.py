@@ -1,5 +1,6 @@
 """Perplexity and tasks over the saves of a run, as tables on the terminal, and in a sentence."""
 
+import math
 from collections.abc import Iterator
 
 from rich.box import SIMPLE_HEAD
@@ -10,7 +11,7 @@ from model.evaluation.bootstrap import Interval
 from model.evaluation.forgetting import DOMAIN, GENERAL, TextPerplexity
 from model.evaluation.summary import RunSummary
 from model.evaluation.sweep import SweepResult
-from model.evaluation.table import count, loss_kind, loss_of
+from model.evaluation.table import count
 from model.evaluation.tasks import Score
 
 PLACES = {"token": ".2f", "character": ".3f", "byte": ".3f"}
@@ -20,21 +21,22 @@ Cells = list[str]
 
 
 def perplexity_rows(found: SweepResult, summary: RunSummary, text: str) -> Iterator[tuple[Cells, bool]]:
-    """Headings, then step, tokens, loss, the three figures and the change of the second, of every save; and whether it is the best one."""
-    kind = loss_kind(found.results)
-    losses = {result.step: loss_of(result, kind) for result in found.results}
-    yield ["step", "tokens", f"loss ({kind})", *HEADS.values(), "change, %"], False
+    """Headings, then step, tokens and `perplexity_cells` of every save; and whether it is the best one."""
+    yield ["step", "tokens", *perplexity_heads()], False
     for one in summary.perplexity:
         if one.text == text:
-            loss = losses.get(one.step)
-            cells = [str(one.step), count(one.tokens), "" if loss is None else f"{loss:.3f}", *perplexity_cells(one)]
-            yield cells, one.step == found.best.step
+            yield [str(one.step), count(one.tokens), *perplexity_cells(one)], one.step == found.best.step
+
+
+def perplexity_heads() -> Cells:
+    """Headings of `perplexity_cells`."""
+    return ["loss", *HEADS.values(), "change, %"]
 
 
 def perplexity_cells(one: TextPerplexity) -> Cells:
-    """The three figures and the change of the second against the first save."""
+    """The loss on this text (nats per token), the three figures, and the change of the second against the first save."""
     changed = "" if one.change is None else _shown(one.change, "+.1f")
-    return [*(_interval(one, unit) for unit in HEADS), changed]
+    return [f"{math.log(one.values['token']):.3f}", *(_interval(one, unit) for unit in HEADS), changed]
 
 
 def task_rows(found: SweepResult) -> Iterator[tuple[Cells, bool]]:

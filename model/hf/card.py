@@ -5,15 +5,6 @@ from typing import Any
 
 from conf.schema import DecoderConfig, EncoderConfig, ModelConfig
 
-_ENCODER_HEADER = """---
-library_name: sentence-transformers
-pipeline_tag: feature-extraction
-tags:
-- modernbert
-- fill-mask
-- sentence-transformers
-{more}---
-"""
 _ENCODER_USE = """## Use
 
 ```python
@@ -30,13 +21,6 @@ embeddings = SentenceTransformer("{path}").encode(["..."])  # mean of the last l
 ```
 
 The encoder was trained to fill masks. Its sentence embeddings are a starting point for fine-tuning, not a finished retriever.
-"""
-_DECODER_HEADER = """---
-library_name: transformers
-pipeline_tag: text-generation
-tags:
-- {architecture}
-{more}---
 """
 _DECODER_USE = """## Use
 
@@ -63,27 +47,45 @@ def model_card(
     language: str | Sequence[str] | None = None,
     license: str | None = None,
     perplexity: Sequence[Mapping[str, Any]] = (),
+    base_model: str | None = None,
+    datasets: Sequence[str] = (),
+    data: str = "",
 ) -> str:
     """Text of the card of model `name`.
 
-    `parameters`: their number, head included. `facts`: what the caller knows of data, training and versions, shown as given. `results`,
-    `perplexity`: rows of a table each, with equal keys. `language` and `license` go into the header where they are known; nothing is made
-    up elsewhere.
+    `parameters`: their number, head included. `facts`: what the caller knows of training and versions, shown as given. `results`,
+    `perplexity`: rows of a table each, with equal keys. `data`: what the net was made of, in prose. The others go into the header, as the
+    hub reads it, where they are known; nothing is made up elsewhere.
     """
-    languages = [language] if isinstance(language, str) else list(language or [])
-    more = "".join(["language:\n", *(f"- {code}\n" for code in languages)]) if languages else ""
-    more += f"license: {license}\n" if license else ""
     decoder = isinstance(config, DecoderConfig)
-    header, use = (_DECODER_HEADER, _DECODER_USE) if decoder else (_ENCODER_HEADER, _ENCODER_USE)
+    header = _header(config, language=language, license=license, base_model=base_model, datasets=datasets)
     shape = _decoder_shape(config, parameters) if decoder else _encoder_shape(config, parameters)
-    parts = [header.format(more=more, architecture=config.architecture), f"# {name}\n", shape]
+    parts = [header, f"# {name}\n", shape]
+    if data:
+        parts.append(f"## Training data\n\n{data}")
     if facts:
         parts.append("## Training\n\n" + _table([{"": key, "value": value} for key, value in facts.items()]))
     if results:
         parts.append("## Results\n\n" + _table(results))
     if perplexity:
         parts.append("## Perplexity\n\n" + _table(perplexity))
-    return "\n".join([*parts, use.format(path=name)])
+    return "\n".join([*parts, (_DECODER_USE if decoder else _ENCODER_USE).format(path=name)])
+
+
+def _header(config: ModelConfig, **known: Any) -> str:
+    """The YAML that the hub reads; keys that are not known are not there."""
+    from huggingface_hub import ModelCardData
+
+    lists = {
+        key: [value] if isinstance(value, str) else list(value or []) for key, value in known.items() if key in ("language", "datasets")
+    }
+    given = {key: list(dict.fromkeys(value)) or None for key, value in lists.items()} | {k: v for k, v in known.items() if k not in lists}
+    if isinstance(config, DecoderConfig):
+        use = {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": [config.architecture]}
+    else:
+        tags = ["modernbert", "fill-mask", "sentence-transformers"]
+        use = {"library_name": "sentence-transformers", "pipeline_tag": "feature-extraction", "tags": tags}
+    return f"---\n{ModelCardData(**given, **use).to_yaml()}\n---\n"
 
 
 def _encoder_shape(config: EncoderConfig, parameters: int) -> str:

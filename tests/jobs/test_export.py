@@ -55,6 +55,7 @@ def test_best_save_with_card(sweep_config, run_folder, encoders, capsys):
     row = next(line for line in card.splitlines() if line.startswith("| this model, step 20 | cat "))
     assert float(row.split("|")[3]) == pytest.approx(found, abs=1e-4) and "| untrained | cat " in card
     assert "held-out loss | 5" in card
+    assert "version of torch" in card and not any(f"version of {name}" in card for name in ("xgboost-cpu", "ftfy", "rensa", "simplemma"))
 
     before = (output / "manifest.json").stat().st_mtime_ns
     job(sweep_config)
@@ -221,6 +222,27 @@ def test_a_decoder_is_exported_from_its_megatron_half_with_the_rope_base_of_its_
     output = exported(decoder_run.folder, 20, tmp_path / "out")
     assert json.loads((output / "config.json").read_text())["rope_parameters"]["rope_theta"] == 500_000.0
     same_causal_logits(output, decoder_run.second)
+
+
+def test_the_header_is_what_the_hub_reads(decoder_run, tmp_path):
+    """By what training left behind; and by the configuration, which wins and makes the export again."""
+    from huggingface_hub import ModelCard
+    from huggingface_hub.utils import validate_repo_id
+
+    run, base = decoder_run.folder, tmp_path / "models--org--base" / "snapshots" / "0a"
+    base.mkdir(parents=True)
+    (base / "README.md").write_text("---\nlicense: apache-2.0\nlanguage: [en]\n---\n")
+    frozen = yaml.safe_load((run / "config.yaml").read_text())
+    (run / "config.yaml").write_text(yaml.safe_dump(frozen | {"name": "mine", "train": {"init_from": str(base)}}))
+    header = ModelCard.load(exported(run, 10, tmp_path / "out") / "README.md").data
+    assert (header.base_model, header.license, header.language) == ("org/base", "apache-2.0", ["en"])
+    validate_repo_id(header.base_model)
+    config = Config()
+    config.export.save, config.export.output = str(run / "checkpoints" / "step_0000010"), str(tmp_path / "out")
+    config.export.language, config.export.license, config.export.datasets = ["tr", "no"], "cc-by-4.0", ["org/law"]
+    card = ModelCard.load(job(config) / "README.md")
+    assert (card.data.language, card.data.license, card.data.datasets) == (["tr", "no"], "cc-by-4.0", ["org/law"])
+    assert card.text.lstrip().startswith("# mine\n") and "Training started from org/base." in card.text
 
 
 def test_perplexity_is_in_the_card_while_it_is_of_these_weights(decoder_run, tmp_path):

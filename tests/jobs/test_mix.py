@@ -24,7 +24,7 @@ from data_prep.mixture import draw, sources, write
 from data_prep.tokenizer.train import save, train
 from data_prep.tokens.indexed import read_index
 from jobs import mix, prepare
-from tests.jobs.test_report_in_browser import CHROMIUM, DESKTOP, PHONE, Browser
+from tests.jobs.test_report_in_browser import CHROMIUM, WIDTHS, Browser
 
 HERE = Path(__file__).parent
 SOURCES = {"web": 400, "law": 150, "tiny": 12}
@@ -313,10 +313,10 @@ def test_the_page_is_drawn_whole_without_error_or_request(config, tmp_path):
     found = mix.run(config)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = Browser(Path(profile))
-        for width in (PHONE, DESKTOP):
+        for width in WIDTHS:
             seen = browser.open(Path(config.mixture.output, "mixture.html"), width)
-            assert not seen["errors"] and not seen["asked"] and seen["overflow"] <= 0 and seen["width"] == width
-            assert [(plot["label"], plot["cut"]) for plot in seen["plots"] if plot["cut"] or plot["width"] < 250] == []
+            assert not seen["errors"] and not seen["asked"] and seen["overflow"] <= 0 and not seen["uncovered"] and seen["width"] == width
+            assert [(plot["label"], plot["cut"]) for plot in seen["plots"] if plot["cut"] or plot["hidden"] or plot["width"] < 250] == []
             assert len(seen["plots"]) == sum(len(phase["sources"]) for phase in found["phases"].values())
         browser.close()
 

@@ -19,7 +19,8 @@ from tests.jobs.test_sweep import decoders as decoders
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
-PHONE, DESKTOP = 390, 1200
+PHONE = 390
+WIDTHS = (PHONE, 768, 1440)
 
 DRAWN = """
 [...document.querySelectorAll("svg")].map(svg => {
@@ -30,16 +31,34 @@ DRAWN = """
   const wanted = [...svg.querySelectorAll("[clip-path], use")].map(named);
   const inside = element => { const own = element.getBoundingClientRect();
     return own.left >= box.left - 1 && own.right <= box.right + 1 && own.top >= box.top - 1 && own.bottom <= box.bottom + 1; };
+  const outside = element => { const own = element.getBoundingClientRect(); return own.left < 0 || own.right > innerWidth; };
+  const texts = [...svg.querySelectorAll("text")];
+  const over = (one, other) => { const a = one.getBoundingClientRect(), b = other.getBoundingClientRect();
+    return a.left < b.right && b.left < a.right && a.top < b.bottom - 3 && b.top < a.bottom - 3; };
   return {
     label: svg.getAttribute("aria-label"), width: box.width, height: box.height,
     lines: paths.filter(path => path.getTotalLength() > 0 && visible(path)).length,
     marks: [...svg.querySelectorAll("use")].filter(visible).length,
     texts: [...svg.querySelectorAll("text")].map(text => text.textContent.trim()),
     cut: [...svg.querySelectorAll("text")].filter(text => !inside(text)).map(text => text.textContent.trim()),
+    hidden: [...svg.querySelectorAll("text")].filter(text => outside(text)).map(text => text.textContent.trim()),
+    covered: texts.filter((one, place) => texts.slice(0, place).some(other => over(one, other))).map(text => text.textContent.trim()),
     dangling: wanted.filter(name => !svg.querySelector(name)),
   };
 })
 """
+
+TABLES = """
+[...document.querySelectorAll("table")].map(table => {
+  const scroller = table.parentElement, first = table.querySelector("tr:last-child > :first-child");
+  scroller.scrollLeft = 1e6;
+  const row = [...first.parentElement.children], last = row[row.length - 1].getBoundingClientRect();
+  const seen = row.length < 2 || last.right <= innerWidth && last.left >= first.getBoundingClientRect().right - 1;
+  scroller.scrollLeft = 0;
+  return seen ? null : first.textContent;
+}).filter(name => name !== null)
+"""
+"""First cells, which stay in place, of tables whose last column cannot be scrolled to beside them."""
 
 
 class Browser:
@@ -98,6 +117,7 @@ class Browser:
         asked = [event["params"]["request"]["url"] for event in self.events if event["method"] == "Network.requestWillBeSent"]
         return {
             "plots": plots,
+            "uncovered": self.value(TABLES),
             "overflow": self.value("document.documentElement.scrollWidth - document.documentElement.clientWidth"),
             "width": self.value("window.innerWidth"),
             "errors": [event["params"] for event in self.events if event["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")],
@@ -137,10 +157,11 @@ def reports(sweep_config, run_folder) -> dict[str, Path]:
 def problems(found: dict[str, Any], width: int) -> list[str]:
     """Everything that must not be."""
     told = [f"error: {error}" for error in found["errors"]] + [f"request: {url}" for url in found["asked"]]
+    told += [f"table {name}: its last column does not come into sight" for name in found["uncovered"]]
     if found["overflow"] > 0 or found["width"] != width:
         told.append(f"page is {found['overflow']} px too wide for {found['width']}")
     for plot in found["plots"]:
-        told += [f"{plot['label']}: {name} {plot[name]}" for name in ("cut", "dangling") if plot[name]]
+        told += [f"{plot['label']}: {name} {plot[name]}" for name in ("cut", "hidden", "dangling") if plot[name]]
         if plot["width"] < 250 or plot["height"] < 150 or plot["lines"] < 4 or plot["marks"] < 4 or len(plot["texts"]) < 8:
             told.append(f"{plot['label']} is not drawn: {plot}")
     return told
@@ -148,7 +169,7 @@ def problems(found: dict[str, Any], width: int) -> list[str]:
 
 def test_reports_are_drawn_whole_without_error_or_request(browser, reports):
     for name, file in reports.items():
-        for width in (PHONE, DESKTOP):
+        for width in WIDTHS:
             found = browser.open(file, width)
             assert [plot["label"] for plot in found["plots"]] == [
                 "MLM loss and retrieval of all runs over tokens" if name == "runs" else "MLM loss and retrieval over the steps of the run",
@@ -168,7 +189,7 @@ def test_reports_of_decoders_are_drawn_whole(browser, decoders, tmp_path):
     run(decoders)
     wanted = ["Forgetting against gain, a point a save", "Loss and bits per byte over the steps of the run"]
     for name, labels in (("seed_0", wanted), ("comparison", wanted[:1])):
-        for width in (PHONE, DESKTOP):
+        for width in WIDTHS:
             found = browser.open(tmp_path / "cpt" / name / "report.html", width)
             assert [plot["label"] for plot in found["plots"]] == labels and problems(found, width) == []
 

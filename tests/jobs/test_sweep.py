@@ -1,6 +1,7 @@
 """jobs.sweep: what a person sees at the end, and report.html."""
 
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -48,7 +49,10 @@ def test_table_verdict_and_report(sweep_config, run_folder, capsys):
 
     text = (run_folder / "report.html").read_text()
     page = Page(text)
-    assert 'name="viewport"' in text and "not that the model is good" in text and page.tags.count("svg") == 2 and "script" not in page.tags
+    assert 'name="viewport"' in text and page.tags.count("svg") == 2 and "script" not in page.tags
+    assert "not that the model is good" not in text  # which is known of the quickstart alone
+    assert "The star is the best save by dev/ndcg@10, step 20; its nDCG@10 lies above the dashed line, which is step 0" in text
+    assert re.search(r"At [01]\.\d{3} it lies above BM25 on full text \(0\.00\d\) and above BM25 on 96 tokens", text)
     assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org)", text)
     local = [link for link in page.links if not link.startswith("#")]
     assert {"eval", "checkpoints/best", "metrics.jsonl", "tb"} <= set(local) and all((run_folder / link).exists() for link in local)
@@ -158,6 +162,34 @@ def test_decoders_get_tables_of_perplexity_and_a_picture_of_forgetting(decoders,
     document = json.loads((tmp_path / "cpt" / "seed_1" / "eval" / "statistics.json").read_text())["runs"][0]
     assert [change["step"] for change in document["forgetting"]] == [0, 10, 20]
     assert [(one["text"], one["step"]) for one in document["perplexity"]] == [(n, s) for n in ("law", "prose") for s in (0, 10, 20)]
+
+
+def test_each_table_of_perplexity_shows_the_loss_on_its_own_text(decoders, tmp_path, capsys):
+    run(decoders)
+    printed = capsys.readouterr().out
+    page = (tmp_path / "cpt" / "seed_0" / "report.html").read_text()
+    tables = {name: rows_of(page[page.index(f"<h3>{name} (") :]) for name in ("law", "prose")}
+    for step in ("0", "10", "20"):
+        texts = json.loads((tmp_path / "cpt" / "seed_0" / "eval" / "perplexity" / f"step_{int(step):07d}.json").read_text())["texts"]
+        losses = {name: f"{one['nll'] / one['token']:.3f}" for name, one in texts.items()}
+        assert losses["law"] != losses["prose"]
+        for name, rows in tables.items():
+            row = dict(zip(rows[0], next(row for row in rows[1:] if row[0] == step), strict=True))
+            assert row["loss"] == losses[name] and losses[name] in printed
+            perplexity = float(row["perplexity per token"].partition(" ")[0])
+            assert perplexity == pytest.approx(math.exp(float(losses[name])), rel=1e-3)
+            assert float(row["per character"].partition(" ")[0]) != perplexity
+    assert "Brackets: 95% intervals" in page and "Crosses: 95%" in page and "of several" not in page
+    decoders.sweep.bootstrap, decoders.sweep.runs = 0, [str(tmp_path / "cpt" / "seed_*")]
+    run(decoders)
+    pages = [(tmp_path / "cpt" / name / "report.html").read_text() for name in ("seed_0", "comparison")]
+    assert not any(word in page for page in pages for word in ("95%", "Brackets", "Crosses", "Bands"))
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """The cells of the first table in ``text``."""
+    table = text[text.index("<table>") : text.index("</table>")]
+    return [[re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in table.split("</tr>")[:-1]]
 
 
 def first_svg(text: str) -> str:

@@ -131,3 +131,19 @@ def test_one_clean_curve_of_loss_and_of_ndcg(ask, run_of_two_attempts):
         assert [step for step, _ in points] == [step for step, _ in wanted], f"{tag}: each step once, ascending"
         assert [value for _, value in points] == pytest.approx([value for _, value in wanted], rel=1e-6)
     assert set(ask("data/runs")) == {f"t/seed_0/tb/{part}" for part in ("train", "probe", "hparams")}
+
+
+def test_the_hparams_tab_has_its_scores_and_the_other_tabs_no_plot_more(ask):
+    """What the row of the HParams tab needs as scalars lies on curves that are there without it."""
+    loaded(ask, NDCG, STEPS)
+    tags = {run.rpartition("/")[2]: set(own) for run, own in ask("data/plugin/scalars/tags").items()}
+    assert tags["hparams"] == {"heldout/loss", "retrieval/ndcg@10/dev/cat"} and tags["hparams"] <= tags["train"] | tags["probe"]
+    marked = {}
+    for tag in tags["hparams"]:
+        found = curves(ask, tag)
+        marked[tag] = found.pop("t/seed_0/tb/hparams")
+        assert len(marked[tag]) == 1 and marked[tag][0] in next(iter(found.values())), tag
+    wanted = {"startIndex": 0, "sliceSize": 9, "colParams": [], "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_SUCCESS"]}
+    (row,) = ask("data/plugin/hparams/session_groups", request=json.dumps(wanted))["sessionGroups"]
+    assert {one["name"]["tag"]: one["value"] for one in row["metricValues"]} == {tag: points[0][1] for tag, points in marked.items()}
+    assert row["hparams"]["optim.lr"] and row["hparams"]["model.num_layers"] == 2

@@ -4,7 +4,7 @@ from typing import Any
 
 from data_prep.corpus.funnel.rejected import histograms, samples
 from data_prep.corpus.funnel.similar import duplicates
-from data_prep.pages.html import bar, number, page, percent, table, text, tiles
+from data_prep.pages.html import bar, breakable, number, page, percent, table, text, tiles
 from data_prep.pages.svg import funnel
 
 OPEN_SOURCES = 3
@@ -51,8 +51,9 @@ def _tiles(total: dict[str, Any]) -> str:
 def _funnel(source: dict[str, Any], name: str) -> str:
     steps = [(step["step"], step["documents_in"], step["documents_out"]) for step in source["steps"]]
     return (
-        f'<figure class="wide">{funnel(steps, f"Documents of {name} from step to step")}'
-        "<figcaption>Documents that stay (blue) and go (orange) at each step.</figcaption></figure>"
+        f"<figure>{funnel(steps, f'Documents of {name} from step to step')}"
+        "<figcaption>Documents that stay (blue) and go (orange) at each step; to the right those that go and those that stay."
+        "</figcaption></figure>"
     )
 
 
@@ -82,7 +83,7 @@ def _reasons(found: dict[str, Any]) -> str:
         count = sum(counts.values())
         if count:
             own = [f"{number(counts.get(name, 0))} ({percent(counts.get(name, 0), sources[name]['read'])})" for name in several]
-            rows.append([text(reason), number(count), percent(count, whole), bar(count, most), *own])
+            rows.append([breakable(reason, "/"), number(count), percent(count, whole), bar(count, most), *own])
     dropped = sum(sum(counts.values()) for counts in reasons.values())
     rows.append(
         ["all", number(dropped), percent(dropped, whole), "", *(number(sources[name]["read"] - sources[name]["kept"]) for name in several)]
@@ -100,7 +101,12 @@ def _source(name: str, source: dict[str, Any], opened: bool) -> str:
     rows = []
     for step in source["steps"]:
         gone = step["documents_in"] - step["documents_out"]
-        cells = [text(step["step"]), number(step["documents_in"]), number(step["documents_out"]), percent(gone, step["documents_in"])]
+        cells = [
+            breakable(step["step"], "/"),
+            number(step["documents_in"]),
+            number(step["documents_out"]),
+            percent(gone, step["documents_in"]),
+        ]
         cells.append(number(step["changed"]))
         for measure in ("characters", "bytes", "words", "tokens"):
             cells += [number(step[f"{measure}_in"]), number(step[f"{measure}_out"])]

@@ -1,5 +1,10 @@
-"""tb/hparams: the hyperparameters of the run beside its best score, for TensorBoard's HParams tab."""
+"""tb/hparams: the hyperparameters of the run beside its best score, for TensorBoard's HParams tab.
 
+That tab reads its scores from scalars, which the other tabs show too. So a score carries the tag of the curve that it is taken from,
+and its step: there it is one marked point of that curve, and no plot of its own.
+"""
+
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +13,10 @@ from model.training.callbacks.callback import Callback
 from model.training.events import events
 from model.training.run import read_config
 
+Score = tuple[int, float]
+"""Step and value of a point of a curve."""
+HELDOUT = "heldout/loss"
+"""Tag of the held-out loss in tb/train."""
 SECTIONS = ("seed", "model", "objective", "optim", "parallel", "train")
 
 
@@ -16,12 +25,19 @@ class HParams(Callback):
 
     def end(self, loop) -> None:
         """Write the row."""
-        if loop.state.best_heldout_loss is not None:
-            write_hparams(loop.run.folder, {"best/heldout_loss": loop.state.best_heldout_loss})
+        if (lowest := lowest_heldout(Path(loop.run.folder) / "metrics.jsonl")) is not None:
+            write_hparams(loop.run.folder, {HELDOUT: lowest})
 
 
-def write_hparams(run_dir: str | Path, scores: dict[str, float]) -> None:
-    """Write the run's row of the HParams tab anew: its frozen configuration and ``scores`` by name."""
+def lowest_heldout(metrics: Path) -> Score | None:
+    """Where ``metrics`` (metrics.jsonl) has its lowest held-out loss; None where none was measured."""
+    lines = map(json.loads, metrics.read_text(encoding="utf-8").splitlines())
+    found = [(line["step"], line["heldout_loss"]) for line in lines if line.get("heldout_loss") is not None]
+    return min(found, key=lambda point: point[1], default=None)
+
+
+def write_hparams(run_dir: str | Path, scores: dict[str, Score]) -> None:
+    """Write the run's row of the HParams tab anew: its frozen configuration and ``scores`` by the tag of their curve."""
     from torch.utils.tensorboard.summary import hparams
 
     config = read_config(run_dir)
@@ -29,10 +45,10 @@ def write_hparams(run_dir: str | Path, scores: dict[str, float]) -> None:
     folder = Path(run_dir) / "tb" / "hparams"
     remove_files(folder, "events.*")
     with events(folder) as writer:
-        for event in hparams(values, scores):
+        for event in hparams(values, {tag: value for tag, (_, value) in scores.items()}):
             writer.file_writer.add_summary(event)
-        for name, score in scores.items():
-            writer.add_scalar(name, score, 0)
+        for tag, (step, value) in scores.items():
+            writer.add_scalar(tag, value, step)
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """The parts of pages: nothing that came from data gets through as markup."""
 
 import re
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from data_prep.pages.html import number, percent, stack, table, text
+from data_prep.pages.html import breakable, number, page, percent, stack, table, text, tiles
 from data_prep.pages.svg import funnel, histogram
+from tests.jobs.test_report_in_browser import CHROMIUM, WIDTHS, Browser
 
 
 def test_text_is_only_text():
@@ -39,6 +42,31 @@ def test_a_histogram_has_its_bars_and_rejected_ones_in_another_colour():
 
 def test_a_funnel_is_as_wide_as_what_stays_and_goes():
     drawn = funnel([("read", 100, 100), ("rule", 100, 40), ("<last>", 40, 40)], "x")
-    widths = [float(value) for value in re.findall(r'width="([\d.]+)" height', drawn)]
+    widths = [float(value) for value in re.findall(r'width="([\d.]+)%" height', drawn)]
     assert [round(value / widths[0], 2) for value in widths] == [1.0, 0.4, 0.6, 0.4]
     assert "−60 (60.0 %)" in drawn and "&lt;last&gt;" in drawn and "<svg" in funnel([], "empty")
+
+
+def test_names_break_after_their_signs():
+    assert breakable("gopher/<b>", "/") == "gopher/<wbr>&lt;b&gt;" and breakable("1,234", ",") == "1,<wbr>234"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+def test_the_figures_beside_a_long_name_can_be_reached_on_any_screen(tmp_path):
+    """The first column stays in its place while the table scrolls, and must leave room."""
+    names = [
+        "/scratch/projects/a_group/corpora/law/held_out_documents.jsonl",
+        "duplicates/near",
+        "a name of several words, and more of them",
+    ]
+    rows = [[text(name), *(number(10**6 * column) for column in range(12))] for name in names]
+    steps = [(name, 9_876_543_210 - place, 8_765_432_109) for place, name in enumerate(("duplicates/semantic", "gopher_repetition"))]
+    body = [tiles([("words", number(987_654_321_098))]), table(["name", *"abcdefghijkl"], rows), funnel(steps, "Documents")]
+    (tmp_path / "page.html").write_text(page("A_title_that_is_one_long_word_of_many_letters_and_no_blank_at_all", *body))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        browser = Browser(Path(profile))
+        found = {width: browser.open(tmp_path / "page.html", width) for width in WIDTHS}
+        browser.close()
+    for seen in found.values():
+        assert not seen["uncovered"] and seen["overflow"] <= 0
+        assert [plot for plot in seen["plots"] if plot["cut"] or plot["hidden"] or plot["covered"]] == []

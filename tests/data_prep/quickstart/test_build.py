@@ -193,3 +193,13 @@ def test_other_peoples_folders_are_not_replaced(tmp_path, output, retrieval, mes
     with pytest.raises(UserError, match=message):
         build_quickstart(made)
     assert (tmp_path / "taken" / "thesis.tex").exists()
+
+
+def test_dry_run_gathers_nothing(tmp_path, capsys):
+    made = config(tmp_path, write_guides(tmp_path / "texts", 2))
+    made.dry_run = True
+    assert build_quickstart(made) == {} and not (tmp_path / "out").exists()
+    assert f"would gather text and a retrieval set from {tmp_path / 'texts'}" in " ".join(capsys.readouterr().err.split())
+    made.quickstart.folder = str(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="is not a folder"):
+        build_quickstart(made)

@@ -64,8 +64,9 @@ def test_scalars_at_training_steps_once_after_every_rerun(sweep_config, run_fold
         np.testing.assert_allclose([value for _, value in points], wanted, rtol=1e-6)
     assert len(list((run_folder / "tb" / "probe").iterdir())) == 1
     row = scalars(run_folder / "tb" / "hparams")
-    assert row["best/dev/ndcg@10"][0][1] == pytest.approx(found.best.mean("dev", "ndcg@10"))
-    assert row["best/heldout_loss"][0][1] == pytest.approx(4.9)
+    best = (found.best.step, pytest.approx(found.best.mean("dev", "ndcg@10")))
+    assert row == {"retrieval/ndcg@10/dev/cat": [best], "heldout/loss": [(30, pytest.approx(4.9))]}
+    assert best in seen["retrieval/ndcg@10/dev/cat"]
 
 
 def test_a_second_sweep_probes_nothing(sweep_config, run_folder):

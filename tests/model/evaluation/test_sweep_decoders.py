@@ -81,7 +81,8 @@ def test_perplexity_at_every_save_chooses_the_lowest(config, run, theirs, capsys
         assert seen == {step: pytest.approx(value, rel=1e-4) for step, value in theirs[name].items()}
     assert {f"perplexity/law/{unit}" for unit in ("token", "character")} | {"bits_per_byte/law"} <= set(events.Tags()["scalars"])
     row = EventAccumulator(str(run / "tb" / "hparams")).Reload()
-    assert row.Scalars("best/perplexity/prose")[0].value == pytest.approx(min(theirs["prose"].values()), rel=1e-4)
+    assert row.Scalars("perplexity/prose/token")[0].value == pytest.approx(min(theirs["prose"].values()), rel=1e-4)
+    assert set(row.Tags()["scalars"]) <= {*events.Tags()["scalars"], "heldout/loss"}
     summary = summarise([found], 50)
     told = {one.name: one.value for one in statements([found], summary)}
     assert {name for name in told if name.startswith("Change of")} == {

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from huggingface_hub import ModelCard
 from safetensors import safe_open
 
 from common.errors import UserError
@@ -127,5 +128,9 @@ def test_card(config):
     assert yaml.safe_load(header)["language"] == ["tr", "en"] and yaml.safe_load(header)["license"] == "apache-2.0"
     pieces = ("# tiny-legal", "123,456 parameters", "| tokens | 2,000,000 |", "| 8e-05 |", r"court \| law", "| test | 0.3041 |", "0, 3, 6,")
     assert not [piece for piece in pieces if piece not in body]
+    assert yaml.safe_load(header).keys() == {"language", "license", "library_name", "pipeline_tag", "tags"}
+    norwegian = ModelCard(model_card("no", config, 1, language="no", base_model="a/b", datasets=["c/d", "c/d"], data="Read by it.\n"))
+    assert (norwegian.data.language, norwegian.data.base_model, norwegian.data.datasets) == (["no"], "a/b", ["c/d"])
+    assert "## Training data\n\nRead by it." in norwegian.text
     bare = model_card("tiny", config, 1)
     assert not [part for part in ("language:", "license:", "## Training", "## Results") if part in bare]

@@ -18,7 +18,7 @@ from data_prep.corpus.funnel.sums import sums, total
 from data_prep.corpus.record import from_line
 from data_prep.corpus.zst import read
 from jobs import corpus
-from tests.jobs.test_report_in_browser import CHROMIUM, DESKTOP, PHONE, Browser
+from tests.jobs.test_report_in_browser import CHROMIUM, WIDTHS, Browser
 
 LEAK = "Which of the seven courts may hear an appeal against the decision of a notary about the inheritance of a ship?"
 EVIL = '<script>alert("x")</script> & <img src=https://terzi.invalid/x.png> \x1b[31m'
@@ -168,6 +168,15 @@ def test_pages_do_not_depend_on_elements_and_let_no_text_out(two, tmp_path):
     assert "slowest is the stage <b>" in speed and "MB/s a core" in speed
 
 
+def times(tree, factor: int):
+    """``tree`` with every count ``factor`` times as large."""
+    if isinstance(tree, dict):
+        return {key: times(value, factor) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [times(value, factor) for value in tree]
+    return tree * factor if isinstance(tree, int) else tree
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
@@ -181,11 +190,14 @@ def test_the_page_is_drawn_whole_without_error_or_request(browser, two, tmp_path
     found = json.loads((output(two) / "funnel.json").read_text())
     opened = render(found).replace("<details>", "<details open>")
     (tmp_path / "open.html").write_text(opened)
+    large = {name: times(part, 12_345_678) if name in ("total", "sources", "reasons") else part for name, part in found.items()}
+    (tmp_path / "large.html").write_text(render(large).replace("<details>", "<details open>"))
     shutil.copy(output(two) / "throughput.html", tmp_path)
-    for name in ("open.html", "throughput.html"):
-        for width in (PHONE, DESKTOP):
+    for name in ("throughput.html", "large.html", "open.html"):
+        for width in WIDTHS:
             seen = browser.open(tmp_path / name, width)
             assert not seen["errors"] and not seen["asked"] and seen["overflow"] <= 0 and seen["width"] == width, (name, width)
-            assert [(plot["label"], plot["cut"]) for plot in seen["plots"] if plot["cut"] or plot["width"] < 250] == []
+            assert not seen["uncovered"], (name, width, seen["uncovered"])
+            assert [plot for plot in seen["plots"] if plot["cut"] or plot["hidden"] or plot["covered"] or plot["width"] < 250] == []
         plots = [plot["label"] for plot in seen["plots"]]
         assert name != "open.html" or len(plots) == 1 + len(found["sources"]) + len(found["histograms"])

@@ -1,11 +1,12 @@
 """Curves and hyperparameters as TensorBoard reads them."""
 
+import json
 from types import SimpleNamespace
 
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from model.training.callbacks.hparams import write_hparams
+from model.training.callbacks.hparams import lowest_heldout, write_hparams
 from model.training.callbacks.tensorboard import TensorBoard
 
 
@@ -31,6 +32,15 @@ def test_a_start_from_nothing_voids_what_was_there(tmp_path):
     assert [event.value for event in EventAccumulator(str(tmp_path)).Reload().Scalars("train/loss")] == [3.0, 6.0]
 
 
+def test_the_lowest_heldout_loss_has_its_step(tmp_path):
+    file = tmp_path / "metrics.jsonl"
+    file.write_text('{"step": 1, "loss": 1.0}\n')
+    assert lowest_heldout(file) is None
+    lines = [{"step": 0, "heldout_loss": 4.0}, {"step": 5, "heldout_loss": 3.0}, {"step": 6, "heldout_loss": None}]
+    file.write_text("".join(json.dumps(line) + "\n" for line in [*lines, {"step": 9, "heldout_loss": 3.5}]))
+    assert lowest_heldout(file) == (5, 3.0)
+
+
 def test_hparams_hold_configuration_and_the_last_score(tmp_path):
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
@@ -45,12 +55,12 @@ def test_hparams_hold_configuration_and_the_last_score(tmp_path):
     (theirs / "events.theirs").write_text("do not lose")
     (tmp_path / "tb").mkdir()
     (tmp_path / "tb" / "hparams").symlink_to(theirs)
-    write_hparams(tmp_path, {"best/heldout_loss": 4.0})
+    write_hparams(tmp_path, {"heldout/loss": (4, 4.0)})
     assert [path.name for path in theirs.iterdir()] == ["events.theirs"]
-    write_hparams(tmp_path, {"best/heldout_loss": 3.5, "best/ndcg@10": 0.25})
+    write_hparams(tmp_path, {"heldout/loss": (9, 3.5), "retrieval/ndcg@10/dev/cat": (6, 0.25)})
     found = EventAccumulator(str(tmp_path / "tb" / "hparams")).Reload()
-    assert [(event.step, event.value) for event in found.Scalars("best/ndcg@10")] == [(0, 0.25)]
-    assert [event.value for event in found.Scalars("best/heldout_loss")] == [3.5]
+    assert [(event.step, event.value) for event in found.Scalars("retrieval/ndcg@10/dev/cat")] == [(6, 0.25)]
+    assert [(event.step, event.value) for event in found.Scalars("heldout/loss")] == [(9, 3.5)]
     start = HParamsPluginData.FromString(found.SummaryMetadata("_hparams_/session_start_info").plugin_data.content).session_start_info
     values = {key: value.number_value or value.string_value for key, value in start.hparams.items()}
     assert values == {
