@@ -20,8 +20,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from common import interrupt
 from common.artefacts import localise
 from common.errors import ToldElsewhere, UserError, suggestion
+from common.fence import EXIT_SUPERSEDED, Superseded
 from common.screen import plain
 from conf.schema import Config
 from conf.schema.check import check, keys
@@ -216,7 +218,20 @@ def refuse_grid(configs: Sequence[Config], sweeper: str) -> None:
 def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> None:
     """Entry point of ``python -m jobs.<job>``; ``sections`` are the parts of the schema that it reads.
 
-    Exit status: 0 done, 2 bad input, 130 interrupted."""
+    Exit status: 0 done, 2 bad input, 75 stopped by a signal with everything saved, 76 superseded, 130 interrupted."""
+    interrupt.begin()
+    try:
+        _main(job, run, sections)
+        interrupt.heed()  # what passed over it
+    except BaseException as error:
+        if interrupt.asked() or isinstance(error, KeyboardInterrupt):
+            interrupt.leave()
+        raise
+    finally:
+        interrupt.end()
+
+
+def _main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked readers after a threaded encode would warn and stall
     # OpenMP threads spin for milliseconds while they wait, and starve each other where another program wants a core; microseconds are as
     # fast on a quiet machine (0.248 s a quickstart step against 0.249 s; without any spinning 0.299 s).
@@ -273,11 +288,11 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
 def _guard(action: Callable[[], Any]) -> Any:
     try:
         return action()
-    except ToldElsewhere:
-        sys.exit(2)
-    except UserError as error:
-        print(plain(f"error: {error}"), file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; the same command continues", file=sys.stderr)
-        sys.exit(130)
+    except BaseException as error:
+        interrupt.heed()  # whatever a library made of it
+        if not isinstance(error, UserError):
+            raise
+        superseded = isinstance(error, Superseded)
+        if not isinstance(error, ToldElsewhere):
+            print(plain(error if superseded else f"error: {error}"), file=sys.stderr)
+        sys.exit(EXIT_SUPERSEDED if superseded else 2)
