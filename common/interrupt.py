@@ -82,6 +82,7 @@ def note() -> None:
 
 def forget() -> None:
     """Ctrl-C was how this job ends; it is no interruption."""
+    end()
     _State.asked, _State.deadline = False, NEVER
 
 
@@ -161,12 +162,14 @@ def _end_what_stays(signals: int) -> None:
     while True:
         if select.select([signals], [], [], 0.5 if count else None)[0]:
             count += os.read(signals, 64).count(signal.SIGINT)
+            if not _State.running:
+                return
             ours = signal.getsignal(signal.SIGINT) is _hear  # not where a training takes the first one as a wish for a save
             if count > (1 if ours else 2):
                 _end_now()
             if count and ours and _State.deadline == NEVER:
                 _State.deadline = time.monotonic() + PATIENCE
-        if time.monotonic() > _State.deadline:
+        if _State.running and time.monotonic() > _State.deadline:
             _end_now()
 
 

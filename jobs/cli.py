@@ -28,7 +28,7 @@ from common.screen import plain
 from conf.schema import Config
 from conf.schema.check import check, keys
 from conf.schema.kinds import schema, stored
-from jobs.help import show
+from jobs.help import prefixes, show
 from jobs.launch.multirun import register
 from model.open_model import close_default
 from slurm.allocation import take_up
@@ -238,11 +238,11 @@ def _main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> 
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     register()
+    if (wanted := prefixes(sys.argv[1:])) is not None:
+        _guard(lambda: show(job, sys.modules["__main__"].__doc__ or "", sections, CONF, wanted))
+        return
     given = [spelled_out(argument) for argument in sys.argv[1:]]
     arguments = sys.argv[1:] = sorted(given, key=lambda one: one not in ("-m", "--multirun"))  # Hydra wants the flag before all overrides
-    if "--help" in arguments or "-h" in arguments:
-        show(job, sys.modules["__main__"].__doc__ or "", sections, CONF)
-        return
     take_up(job, arguments)
     overrides = [a for before, a in zip(["", *arguments], arguments, strict=False) if not a.startswith("-") and before not in WITH_VALUE]
     multirun = "-m" in arguments or "--multirun" in arguments
