@@ -92,10 +92,11 @@ def heed() -> None:
         raise KeyboardInterrupt
 
 
-def leave() -> None:
-    """End this process, which has cleaned up, as one that was interrupted."""
+def leave(told: bool = False) -> None:
+    """End this process, which has cleaned up, as one that was interrupted. ``told``: it has said what continues it."""
     end()
-    _tell()
+    if not told:
+        _tell()
     if not _State.watched:
         sys.exit(EXIT_INTERRUPTED)
     for stream in (sys.stdout, sys.stderr):

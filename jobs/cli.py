@@ -225,7 +225,7 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
         interrupt.heed()  # what passed over it
     except BaseException as error:
         if interrupt.asked() or isinstance(error, KeyboardInterrupt):
-            interrupt.leave()
+            interrupt.leave(told=isinstance(error, SystemExit))  # a training that has saved says so itself
         raise
     finally:
         interrupt.end()
@@ -288,6 +288,8 @@ def _main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> 
 def _guard(action: Callable[[], Any]) -> Any:
     try:
         return action()
+    except SystemExit:
+        raise
     except BaseException as error:
         interrupt.heed()  # whatever a library made of it
         if not isinstance(error, UserError):
