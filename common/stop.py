@@ -4,6 +4,7 @@ import signal
 import sys
 from types import FrameType
 
+from common import interrupt
 from common.progress import say
 
 EXIT_CONTINUE = 75
@@ -36,8 +37,11 @@ class StopRequest:
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.signal and number == signal.SIGINT:
-            raise KeyboardInterrupt
+        if number == signal.SIGINT:
+            if self.signal:
+                former = self.former[number]
+                former(number, frame) if callable(former) else signal.default_int_handler(number, frame)
+            interrupt.note()
         if not self.signal:
             say(f"{signal.Signals(number).name}: stopping after this step, with a save")
         self.signal = signal.Signals(number)

@@ -5,13 +5,11 @@ import difflib
 import logging
 import os
 import re
-import select
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -23,15 +21,15 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from common import interrupt
 from common.artefacts import localise
-from common.disk import explained
-from common.errors import ToldElsewhere, UserError, suggestion
-from common.screen import plain
+from common.errors import UserError, suggestion
 from conf.schema import Config
 from conf.schema.check import check, keys
 from conf.schema.kinds import schema, stored
 from conf.schema.ranges import limits_at, no_number
-from jobs.help import show
+from jobs.exit_status import guard
+from jobs.help import prefixes, show
 from jobs.launch.emptied import empty_sections
 from jobs.launch.following import tell_following
 from jobs.launch.multirun import register
@@ -237,19 +235,33 @@ def refuse_grid(configs: Sequence[Config], sweeper: str) -> None:
 def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> None:
     """Entry point of ``python -m jobs.<job>``; ``sections`` are the parts of the schema that it reads.
 
-    Exit status: 0 done, 2 bad input or a disk that does not do, 130 interrupted."""
+    Exit status: 0 done, 2 bad input or a disk that does not do, 75 stopped by a signal with
+    everything saved, 76 superseded, 130 interrupted."""
+    interrupt.begin()
+    try:
+        _main(job, run, sections)
+        interrupt.heed()  # what passed over it
+    except BaseException as error:
+        if interrupt.asked() or isinstance(error, KeyboardInterrupt):
+            interrupt.leave(told=isinstance(error, SystemExit))  # a training that has saved says so itself
+        raise
+    finally:
+        interrupt.end()
+
+
+def _main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked readers after a threaded encode would warn and stall
     # OpenMP threads spin for milliseconds while they wait, and starve each other where another program wants a core; microseconds are as
     # fast on a quiet machine (0.248 s a quickstart step against 0.249 s; without any spinning 0.299 s).
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     register()
+    if (wanted := prefixes(sys.argv[1:])) is not None:
+        guard(lambda: show(job, sys.modules["__main__"].__doc__ or "", sections, CONF, wanted))
+        return
     typed_in, done = sys.argv[1:], []  # done: the configurations whose work has been done
     given = [spelled_out(argument) for argument in typed_in]
     arguments = sys.argv[1:] = sorted(given, key=lambda one: one not in ("-m", "--multirun"))  # Hydra wants the flag before all overrides
-    if "--help" in arguments or "-h" in arguments:
-        _guard(lambda: show(job, sys.modules["__main__"].__doc__ or "", sections, CONF))
-        return
     take_up(job, arguments)
     overrides = [a for before, a in zip(["", *arguments], arguments, strict=False) if not a.startswith("-") and before not in WITH_VALUE]
     multirun = "-m" in arguments or "--multirun" in arguments
@@ -275,7 +287,7 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
             done.append(config)
             return value
 
-        return _guard(here)
+        return guard(here)
 
     def queue(composed: Sequence[DictConfig], points: Sequence[Sequence[str]], sweeper: str) -> Any:
         def all_at_once() -> Any:
@@ -285,9 +297,9 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
             done.extend(configs)
             return value
 
-        return _guard(all_at_once)
+        return guard(all_at_once)
 
-    task.queue, task.check, task.read = queue, lambda *points: _guard(lambda: all_typed(*points)), _read
+    task.queue, task.check, task.read = queue, lambda *points: guard(lambda: all_typed(*points)), _read
 
     def checked() -> None:
         point = first_point(overrides) if multirun else overrides
@@ -298,9 +310,9 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
         GlobalHydra.instance().clear()
 
     if not any(a in ("--hydra-help", "--version", "--info", "-i") for a in arguments):
-        _guard(checked)
+        guard(checked)
     hydra.main(config_path=str(CONF), config_name=job, version_base="1.3")(task)()
-    _guard(lambda: tell_following(job, typed_in, done))
+    guard(lambda: tell_following(job, typed_in, done))
 
 
 def _read(compose: Callable[[], DictConfig]) -> DictConfig:
@@ -310,48 +322,4 @@ def _read(compose: Callable[[], DictConfig]) -> DictConfig:
         with explained():
             return compose()
 
-    return _guard(plainly)
-
-
-def _guard(action: Callable[[], Any]) -> Any:
-    try:
-        result = action()
-        sys.stdout.flush()  # which may be a file on a full disk
-        return result
-    except ToldElsewhere:
-        sys.exit(2)
-    except UserError as error:
-        _refuse(error)
-    except KeyboardInterrupt:
-        print("interrupted; the same command continues", file=sys.stderr)
-        sys.exit(130)
-    except Exception as error:
-        if isinstance(error, BrokenPipeError) and _is_closed(sys.stdout):
-            _discard(sys.stdout)
-            sys.exit(128 + signal.SIGPIPE)
-        if known := explained(error):
-            _refuse(known)
-        raise
-
-
-def _is_closed(stream: TextIO) -> bool:
-    """Whether nobody reads ``stream`` any more, as behind `| head`."""
-    poll = select.poll()
-    poll.register(stream.fileno(), 0)
-    return bool(poll.poll(0))
-
-
-def _discard(stream: TextIO) -> None:
-    """Let Python end without another try to write ``stream``, which would make another exit status of it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _refuse(error: UserError) -> NoReturn:
-    """End with status 2, and say why where there is still a place to say it."""
-    for stream, text in ((sys.stderr, plain(f"error: {error}\n")), (sys.stdout, "")):
-        try:
-            stream.write(text)
-            stream.flush()
-        except OSError:  # a log on a full disk
-            _discard(stream)
-    sys.exit(2)
+    return guard(plainly)

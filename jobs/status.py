@@ -19,6 +19,7 @@ from contextlib import suppress
 from rich.console import Console
 from rich.live import Live
 
+from common import interrupt
 from common.progress import say
 from conf.schema import Config
 from jobs.cli import main
@@ -72,6 +73,7 @@ def watch(config: Config, console: Console) -> None:
                 print(time.strftime("%Y-%m-%d %H:%M:%S"))
                 show(config, console)
                 time.sleep(config.status.watch)
+        interrupt.forget()
         return
     shown = overview(config)
     live = Live(render(shown, console.width), console=console, auto_refresh=False, screen=True)
@@ -82,7 +84,7 @@ def watch(config: Config, console: Console) -> None:
             shown = overview(config)
             live.update(render(shown, console.width), refresh=True)
     except KeyboardInterrupt:
-        pass
+        interrupt.forget()
     finally:
         live.stop()  # Ctrl-C may come while it starts, which Live's own context does not survive
     tell(console, render(shown, console.width))  # what was last seen stays on the screen

@@ -2,7 +2,7 @@
 
 The run folder holds everything: the frozen configuration, metrics.jsonl, TensorBoard curves, saves. The same command given
 again continues; a command with another configuration is refused with the difference. Stopped by SIGTERM, SIGUSR1 or Ctrl-C it
-makes a save at the next step and ends with exit status 75: start it again.
+makes a save at the next step and ends with exit status 75 (after Ctrl-C 130): start it again. A second Ctrl-C ends it at once.
 
   python -m jobs.train experiment=quickstart
   python -m jobs.train name=mine model=encoder/modernbert_base train.steps=20000 optim.lr=8e-4 dry_run=true
@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from common import interrupt
 from common.progress import say
 from conf.schema import Config
 from jobs.cli import main
@@ -84,10 +85,11 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
         status, state = train(config, run, world, data, course, latest, branch, begin, probe or probes.saved)
     finally:
         if ranks.is_first():
-            probes.end(status == "finished")
+            probes.end(status == "finished" and not interrupt.asked())
     if status == "interrupted":
         say(f"stopped after step {state.step} of {course.total}, saved; the same command continues")
         sys.exit(EXIT_CONTINUE)
+    interrupt.heed()  # Ctrl-C in the last step: what follows a training in a chain does not begin
     return _summary(config, status, state.to_dict())
 
 

@@ -3,13 +3,13 @@
 import multiprocessing
 import os
 import signal
-import threading
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol, TypeVar
 
+from common.children import die_with_parent, starting
 from common.disk import explained
 from common.errors import UserError
 from common.progress import Bar, say
@@ -111,9 +111,10 @@ class _Pool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_element, args=(self.function, self.points[index], theirs), name=f"element-{index + 1}")
-        process.start()
+        with starting():
+            process.start()
+            self.running[ours] = index, process
         theirs.close()
-        self.running[ours] = index, process
 
     def _hear(self, pipe: Connection) -> None:
         """Act on one message of an element; the end of its pipe without a result is its death."""
@@ -164,8 +165,7 @@ class _Sender:
 
 def _element(function: Callable, point: Any, pipe: Connection) -> None:
     """Body of a spawned element."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its elements itself
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    die_with_parent()
     try:
         refuse_strangers()
         answer = "result", function(point, _Sender(pipe))
@@ -176,8 +176,3 @@ def _element(function: Callable, point: Any, pipe: Connection) -> None:
         answer = ("user_error", str(known)) if known else ("error", traceback.format_exc())
     pipe.send(answer)
     pipe.close()
-
-
-def _die_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)

@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.children import die_with_parent, starting
 from common.progress import Bar
 from data_prep.quickstart.group_split import share_of
 
@@ -195,8 +196,10 @@ def _map(chunks: list[list[Source]], workers: int) -> Iterator[tuple[list[Docstr
     if workers <= 1 or len(chunks) <= 1:
         yield from map(_read_chunk, chunks)
         return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=die_with_parent) as pool:
         try:
-            yield from pool.map(_read_chunk, chunks)
+            with starting():
+                read = pool.map(_read_chunk, chunks)
+            yield from read
         finally:
             pool.shutdown(cancel_futures=True)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from common.interrupt import deaf
 from common.reading.document import Document
 from common.reading.reading import Reading
 from data_prep.sources.pages import PAGE_BREAK
@@ -80,7 +81,8 @@ def _child(limit: int | None) -> subprocess.Popen:
     command = [sys.executable, "-m", __name__, str(limit + BASE if limit else 0)]
     code = {"PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))}  # this very code
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(command, env=os.environ | code, text=True, **pipes)
+    with deaf():
+        return subprocess.Popen(command, env=os.environ | code, text=True, **pipes)
 
 
 def main(limit: int) -> None:

@@ -51,6 +51,7 @@ class Gigatoken:
     name = "gigatoken"
 
     def __init__(self, reference: Tokenizer):
+        import awkward  # noqa: F401  (gigatoken imports it within `encode_batch`, and passes over whatever befalls that, Ctrl-C too)
         from gigatoken import Tokenizer as Fast
 
         settings = orjson.loads(reference.to_str())

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
+from common.children import die_with_parent, starting
 from common.claim import Claim, Holder
 from common.disk import explained
 from common.errors import UserError
@@ -104,7 +105,8 @@ class Afterwards(Probing):
         if not finished or not self._steps() or self.reported():
             return
         process = multiprocessing.get_context("spawn").Process(target=_sweep, args=(self.config,), daemon=True)
-        process.start()
+        with starting():
+            process.start()
         process.join()
         if process.exitcode:
             say(f"warning: the probes failed; `python -m jobs.sweep sweep.run={self.run} ...` goes on with them")
@@ -225,6 +227,7 @@ def _sweep(config: Config) -> None:
     """In a process of its own: jobs.sweep, alone."""
     from jobs import sweep
 
+    die_with_parent()
     for name in os.environ.keys() - outside().keys() | {"RANK", "WORLD_SIZE"}:  # ranks of the training
         os.environ.pop(name, None)
     try:

@@ -3,11 +3,8 @@
 import hashlib
 import os
 import shutil
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from common import manifest
 from common.artefacts import Reference, snapshot
 from common.errors import UserError
 from common.files import atomic_file, digest, read_json, write_json
+from common.interrupt import heed
 from common.progress import Bar
 from common.remove import remove_file
 from conf.schema.fetch import FetchConfig
@@ -91,12 +89,12 @@ def bring(plan: Plan, cache: Path, config: FetchConfig, bar: Bar) -> None:
 
     Files that have arrived stay where it is cut off; a file that was cut off begins again."""
     reference, folder = plan.reference, plan.reference.folder(cache)
-    with explained(reference, cache), _ends_at_interrupt() as stop:
+    with explained(reference, cache):
         _sweep(folder)
         place = Path(
             snapshot_download(
                 reference.name, repo_type=reference.kind, revision=plan.commit, cache_dir=cache, max_workers=max(1, config.workers),
-                allow_patterns=plan.patterns, ignore_patterns=config.exclude, tqdm_class=_forward(bar, stop),
+                allow_patterns=plan.patterns, ignore_patterns=config.exclude, tqdm_class=_forward(bar),
             )
         )  # fmt: skip
         for file in plan.lacking:
@@ -132,8 +130,9 @@ def _sweep(folder: Path) -> None:
             remove_file(path)
 
 
-def _forward(bar: Bar, stop: threading.Event) -> type[hub_bar]:
-    """A silent bar for the hub library that moves ours, and ends the threads of a download once ``stop`` is set."""
+def _forward(bar: Bar) -> type[hub_bar]:
+    """A silent bar for the hub library that moves ours, and ends the threads of a download at Ctrl-C: they would otherwise finish their
+    files before it is obeyed."""
 
     class Forward(hub_bar):
         def __init__(self, *arguments, **options):
@@ -141,27 +140,9 @@ def _forward(bar: Bar, stop: threading.Event) -> type[hub_bar]:
             super().__init__(*arguments, **{**options, "disable": True})
 
         def update(self, n: float | None = 1) -> None:
-            if stop.is_set():
-                raise KeyboardInterrupt
+            heed()
             if self.of_bytes:
                 with self.get_lock():
                     bar.advance((n or 0) * MB)
 
     return Forward
-
-
-@contextmanager
-def _ends_at_interrupt() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets: the hub library's threads would otherwise finish their files, for hours, before it is obeyed."""
-    stop = threading.Event()
-    former = signal.getsignal(signal.SIGINT)
-
-    def interrupt(*_: object) -> None:
-        stop.set()
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, former)

@@ -89,7 +89,8 @@ class Loop:
                 while state.step < last and not ranks.any_rank(bool(stop)):
                     self.tell("step", self.step(batches))
                 self.tell("end")
-        return INTERRUPTED if state.step < last else FINISHED if last == self.total else BORDER
+                stopped = state.step < self.total and ranks.any_rank(bool(stop))  # within the last step too, or the save after it
+        return INTERRUPTED if stopped else FINISHED if last == self.total else BORDER
 
     def step(self, batches: MicroBatches) -> Record:
         """One optimizer step, and what is known of it."""

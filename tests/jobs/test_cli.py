@@ -1,14 +1,20 @@
 """The command line as a person meets it."""
 
 import os
+import pty
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from common.errors import UserError
-from jobs.cli import compose, parse, spelled_out, to_config
+from conf.schema import Config
+from conf.schema.documentation import documented
+from jobs import train
+from jobs.cli import compose, main, parse, spelled_out, to_config
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = [
@@ -45,6 +51,66 @@ def test_help_teaches(name):
     assert "python -m jobs." in shown.stdout
     assert "dry_run=true" in shown.stdout
     assert shown.stdout.count("python -m jobs") >= 2, "the description should give an example"
+
+
+@pytest.fixture
+def helped(monkeypatch, capsys) -> Callable[..., list[str]]:
+    """Lines that `jobs.train` prints into a pipe."""
+
+    def lines(*arguments: str) -> list[str]:
+        monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+        main("train", train.run, ("data", "optim", "train", "phases", "cluster"))
+        return capsys.readouterr().out.splitlines()
+
+    return lines
+
+
+def test_a_key_is_one_line_of_the_help_with_its_default_and_meaning(helped):
+    keys = [key for key in documented(Config) if key.name.startswith(("optim.", "train.", "cluster."))]
+    assert len(keys) > 60
+    assert not {f"{key.name}={key.default}  {key.meaning}" for key in keys} - set(helped("--help"))
+
+
+def test_on_a_narrow_terminal_no_key_is_broken():
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.environ |= {"COLUMNS": "40", "TERM": "dumb"}
+        os.execv(sys.executable, [sys.executable, "-m", "jobs.train", "--help", "cluster"])
+    shown = b""
+    with suppress(OSError):  # the terminal is closed
+        while read := os.read(terminal, 1 << 16):
+            shown += read
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    lines = shown.decode().splitlines()
+    assert "cluster.container.mounts=[]" in lines
+    assert all(len(line) <= 40 for line in lines if line.startswith(" ")) and sum(line.startswith("    ") for line in lines) > 60
+
+
+def test_help_on_a_prefix_shows_the_keys_below_it_alone(helped):
+    everything = helped("--help")
+    assert "--help data " in everything[1], "the top of the help says that there is this"
+    schedule = [line for line in everything if line.startswith("optim.schedule.")]
+    for arguments in (
+        ["--help", "optim.schedule"],
+        ["--help=optim.schedule"],
+        ["-h", "optim.schedule."],
+        ["seed=1", "--help", "optim.schedule"],
+    ):
+        assert helped(*arguments) == schedule
+    shown = helped("--help", "train.save.probe", "phases.law.lr")
+    assert shown[-1].startswith("phases.<name>.lr=") and len(shown) > 3
+    assert all(line.startswith("train.save.probe_") for line in shown[:-1])
+
+
+@pytest.mark.parametrize(
+    ("prefix", "hint"), [("optm", "; did you mean 'optim'?"), ("optim.shedule", "; did you mean 'optim.schedule'?"), ("corpus", "")]
+)
+def test_help_on_what_is_no_prefix_is_one_sentence(helped, capsys, prefix, hint):
+    with pytest.raises(SystemExit) as end:
+        helped("--help", prefix)
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"error: jobs.train reads no key that begins with '{prefix}'{hint}; --help shows them all\n"
 
 
 @pytest.mark.parametrize("name", JOBS)

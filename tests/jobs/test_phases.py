@@ -1,6 +1,8 @@
 """Training in phases: exact counts of what each reads, what changes at a border, and that neither death nor another layout can be seen."""
 
 import json
+import os
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from safetensors.torch import load_file
 
 from common.errors import UserError
 from common.files import digest
+from common.stop import EXIT_CONTINUE
 from jobs import train
 from jobs.launch.refuse import refuse
 from model.megatron import checkpoint
@@ -131,6 +134,19 @@ def assert_equal_runs(run: Path, whole: Path) -> None:
     assert saved(run, 28)["phases"] == saved(whole, 28)["phases"]
     files = [(one / "checkpoints" / "last" / "hf" / "model.safetensors").read_bytes() for one in (run, whole)]
     assert files[0] == files[1]
+
+
+def test_asked_within_the_last_step_of_a_phase_it_ends_there(phased, whole):
+    config = config_of([*phased, "run=asked", f"train.save.probe_every_steps={LAST['general']}"])
+    asks = iter([lambda: os.kill(os.getpid(), signal.SIGTERM)])
+    with pytest.raises(SystemExit) as end:
+        train.run(config, probe=lambda save: next(asks, int)())
+    assert end.value.code == EXIT_CONTINUE
+    run = Path(config.run_dir)
+    assert [line["step"] for line in metrics(run)] == [*range(1, LAST["general"] + 1)]
+    assert json.loads((run / "manifest.json").read_text())["status"] == "interrupted"
+    assert train.run(config)["status"] == "finished"
+    assert [line["loss"] for line in metrics(run)] == [line["loss"] for line in metrics(whole)]
 
 
 def test_from_two_tensor_ranks_to_two_stages_to_one_rank(phased, whole):
