@@ -11,7 +11,7 @@ from typing import Any
 
 from common.errors import UserError
 from common.progress import say
-from common.remove import aside_of, move_away, refuse_strange, remove_aside, set_aside, strange
+from common.remove import aside_of, move_away, refuse_strange, remove_aside, remove_empty, set_aside, strange
 
 LARGEST_JSON = 1 << 30
 
@@ -46,6 +46,19 @@ def make_folder(folder: str | Path) -> Path:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"the folder {folder} is not writable; choose another or change its permissions")
     return folder
+
+
+@contextmanager
+def no_empty_folders(*folders: str | Path) -> Iterator[None]:
+    """Where the block ends with an error, ``folders`` and their parents that were not there before go again, as far as they are empty."""
+    paths = [Path(folder).absolute() for folder in folders]
+    there = [next(path for path in (folder, *folder.parents) if path.exists()) for folder in paths]
+    try:
+        yield
+    except BaseException:
+        for folder, above in zip(paths, there, strict=True):
+            remove_empty(folder, above)
+        raise
 
 
 @contextmanager

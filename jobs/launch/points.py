@@ -13,16 +13,15 @@ from conf.schema import ClusterConfig, Config
 from jobs.doctor import short
 from jobs.launch.catalogue import JOBS
 from jobs.launch.forecast import check_room, forecast
+from jobs.launch.occupied import waiting
 from jobs.launch.refuse import refuse
 from model.open_model import close_model
 from model.training.course import with_value
 from slurm import allocation
-from slurm.commands import available, element_id
-from slurm.queue import living
+from slurm.commands import available
 from slurm.script import batch_script
-from slurm.submission import Point, Submission, submissions
+from slurm.submission import Point, Submission
 from slurm.submit import Receipt, prepare, submit
-from slurm.unanswered import settled
 from slurm.wait import wait_for
 
 
@@ -138,15 +137,7 @@ def refuse_equal_homes(points: Sequence[Point]) -> None:
 
 def is_queued(job: str, points: Sequence[Point]) -> dict[str, str]:
     """{home: job id} of those points that wait or run already, whoever submitted them. Raises UserError where that cannot be told (yet)."""
-    here = {str(Path(point.home).absolute()): point.home for point in points}
-    candidates = []
-    for submission in submissions(points[0].config.runs_dir):
-        mine = {row["index"]: home for row in submission.points if (home := str(Path(row["home"]).absolute())) in here}
-        if mine and submission.manifest["job"] == job:
-            arrays = settled(submission)
-            candidates += [(here[home], job_id) for index, home in mine.items() for one in arrays if (job_id := one.job_of(index))]
-    alive = living([job_id for _, job_id in candidates])
-    return {home: job_id for home, job_id in candidates if job_id in alive and job_id != element_id()}
+    return {one.home: one.job_id for one in waiting(job, points[0].config.runs_dir, [point.home for point in points])}
 
 
 def tell(receipt: Receipt) -> None:

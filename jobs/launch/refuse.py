@@ -7,6 +7,7 @@ from common.errors import UserError
 from common.progress import say
 from conf.schema import Config
 from jobs.launch.catalogue import JOBS
+from jobs.launch.occupied import refuse_occupied
 from slurm.script import ranks_per_node, refuse_path
 
 SECRETS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "ACCESS_KEY", "CREDENTIAL")
@@ -43,6 +44,8 @@ def _refuse_run(config: Config, made: Sequence[str]) -> None:
     phases = build_course(config, find_branch(config, run), config.parallel.data_ranks(ranks)).phases
     check_training(config, phases)
     saves = list_saves(run.folder)
+    if not saves or run.replaced:
+        refuse_occupied(config, run)
     check_tokenizers(config, phases, bool(saves), lambda path: _is_coming(path, made))
     if not saves:
         check_start(config)
