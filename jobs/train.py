@@ -39,6 +39,7 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     from model.megatron import ranks
     from model.megatron.startup import start
     from model.open_model import close_model
+    from model.training.assemble import Start, rehearse
     from model.training.attempt import train
     from model.training.data import inputs, open_data
     from model.training.describe import describe
@@ -63,6 +64,7 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
             if latest is None:
                 ranks.on_first(lambda: refuse_occupied(config, run))
             if config.dry_run:
+                rehearse(config, data, course, Start.of(latest, branch))
                 print(describe(config, data, course))
                 return _summary(config, "planned", {"step": latest.step if latest else course.start})
             world = start(config.parallel, config.seed)

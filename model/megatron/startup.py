@@ -5,6 +5,8 @@ import itertools
 import math
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +77,19 @@ def stop() -> None:
         parallel_state.destroy_model_parallel()
         torch.distributed.destroy_process_group()
         _started = None
+
+
+@contextmanager
+def alone(seed: int) -> Iterator[None]:
+    """In a process that has not started: one rank for as long as the block takes. In one that has, nothing."""
+    if _started is not None:
+        yield
+        return
+    start(ParallelConfig(), seed)
+    try:
+        yield
+    finally:
+        stop()
 
 
 def world() -> World:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 COURSE = [
     "train.steps=5000", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.heldout_fraction=0.05",
     "train.save.probe_at_start=false", "train.save.probe_share=0", "train.save.resume_every_minutes=0", "parallel.threads=1",
-    "optim.schedule.warmup_steps=5", "name=occupied",
+    "optim.schedule.warmup_steps=1", "name=occupied",
 ]  # fmt: skip
 
 

@@ -222,7 +222,7 @@ def test_a_run_that_diverges_after_a_save_names_the_branch_that_works(config, tm
 @pytest.mark.parametrize("kind", ["init_from", "branch_from"])
 def test_a_run_without_a_save_starts_from_another_net_than_before(config, kind):
     """The one that its first attempt found is not remembered."""
-    one, two = (change(elsewhere(config, name), seed=number, train__steps=2) for number, name in enumerate(("one", "two")))
+    one, two = (change(elsewhere(config, name), seed=number, train__steps=7) for number, name in enumerate(("one", "two")))
     saves = []
     for base in (one, two):
         train.run(base)
