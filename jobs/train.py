@@ -97,10 +97,13 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
 
 def _plan(config: Config) -> dict[str, Any]:
     """Needs neither data nor torch, as on a login node."""
+    from jobs.launch.refuse import refuse_plan
     from model.open_model import close_model
     from model.training.estimate import plan_layout
 
-    print(plan_layout(close_model(config, ahead=True)))
+    config = close_model(config, ahead=True)
+    refuse_plan(config)
+    print(plan_layout(config))
     return {"run_dir": config.run_dir, "status": "planned"}
 
 

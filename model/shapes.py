@@ -1,6 +1,8 @@
 """Sizes of a net: what follows from them, and whether they fit together and fit a layout. Needs the configuration alone: outside
 `model.nets`, which loads Megatron-Core, so that a submission can ask."""
 
+import math
+
 from common.errors import UserError
 from conf.schema import DecoderConfig, EncoderConfig, ParallelConfig
 from model.projections import adapted
@@ -31,6 +33,17 @@ def check_shape(config: DecoderConfig, parallel: ParallelConfig) -> None:
     _check_rotation(config)
     _check_layout(config, parallel)
     adapted(config)
+
+
+def check_ranks(parallel: ParallelConfig, size: int) -> None:
+    """Raise UserError where the layout does not divide the ``size`` ranks of a job."""
+    layout = {axis: getattr(parallel, axis) for axis in ("tensor", "pipeline", "context")}
+    if min(layout.values()) < 1 or size % math.prod(layout.values()):
+        product = " x ".join(f"parallel.{axis}={parts}" for axis, parts in layout.items())
+        raise UserError(
+            f"{product} does not divide the {size} process(es) of this job; "
+            "start a multiple of their product (torchrun --nproc-per-node, srun --ntasks) or lower them"
+        )
 
 
 def check_encoder(config: EncoderConfig, parallel: ParallelConfig) -> None:
