@@ -18,11 +18,12 @@ RAW = {
 CALLERS = {
     "common/claim.py": {"remove_file"},
     "common/fence.py": {"remove_file"},
-    "common/files.py": {"move_away", "put_in_place", "remove_aside", "remove_empty", "set_aside"},
+    "common/files.py": {"move_away", "put_in_place", "remove_aside", "remove_empty", "remove_file", "set_aside"},
     "data_prep/corpus/write.py": {"put_in_place", "remove_file"},
     "data_prep/ocr/read.py": {"remove_file"},
     "data_prep/tokens/adopt.py": {"put_in_place", "remove_aside"},
     "data_prep/tokens/merge.py": {"remove_file", "remove_folder"},
+    "jobs/launch/points.py": {"remove_empty"},
     "jobs/corpus.py": {"sweep_asides"},
     "jobs/embedder.py": {"sweep_asides"},
     "jobs/merge.py": {"mark", "put_in_place", "remove_file", "remove_folder", "remove_marked"},
@@ -42,6 +43,7 @@ CALLERS = {
     "model/training/run.py": {"sweep_asides"},
     "model/training/saves.py": {"remove_folder"},
     "slurm/outbox.py": {"remove_file"},
+    "slurm/snapshot.py": {"remove_aside", "set_aside"},
     "slurm/submission.py": {"remove_aside", "set_aside"},
 }
 OURS = set().union(*CALLERS.values())

@@ -9,6 +9,7 @@ from typing import Any
 
 from common.errors import UserError
 from common.progress import console, say
+from common.remove import remove_empty
 from conf.schema import ClusterConfig, Config
 from jobs.doctor import short
 from jobs.launch.catalogue import JOBS
@@ -20,8 +21,8 @@ from model.training.course import with_value
 from slurm import allocation
 from slurm.commands import available
 from slurm.script import batch_script
-from slurm.submission import Point, Submission
-from slurm.submit import Receipt, prepare, submit
+from slurm.submission import FOLDER, Point, Submission
+from slurm.submit import Receipt, origin_of, prepare, submit
 from slurm.wait import wait_for
 
 
@@ -157,8 +158,11 @@ def tell(receipt: Receipt) -> None:
 def show(job: str, points: Sequence[Point]) -> Receipt:
     """Print what would be queued: the batch script of each array, the points, the disk they will take. Queues nothing, keeps nothing."""
     elements = cut(job, points)
-    receipt = prepare(job, elements) if elements else Receipt()
-    receipt.submissions += prepare(job, points).submissions
+    origin = origin_of(points[0].config.runs_dir, taken=False)
+    place = Path(points[0].config.runs_dir).absolute() / FOLDER
+    above = next(path for path in (place, *place.parents) if path.exists())
+    receipt = prepare(job, elements, origin=origin) if elements else Receipt()
+    receipt.submissions += prepare(job, points, origin=origin).submissions
     for submission in receipt.submissions:
         count = len(submission.points)
         print(batch_script(submission, 0, count))
@@ -166,5 +170,6 @@ def show(job: str, points: Sequence[Point]) -> Receipt:
         for point in submission.points:
             say(f"  {point['index']:>4}  {point['home']}  {point['label']}")
         submission.remove()
+    remove_empty(place, above)
     say(forecast(job, [point.config for point in points]).describe())
     return Receipt()

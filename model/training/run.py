@@ -17,7 +17,7 @@ from common import manifest as manifests
 from common.environment import resolve_threads
 from common.errors import UserError
 from common.fence import Fence
-from common.files import atomic_file, make_folder, no_empty_folders, replace_link
+from common.files import atomic_file, make_folder, nothing_left, replace_link
 from common.numbers import same
 from common.progress import say
 from common.read_yaml import read_yaml
@@ -117,7 +117,7 @@ class Run:
     def refusable(self) -> Iterator[ExitStack]:
         """Around a start: where it is refused, or fails, before `begin`, the folder is as it was. Yields what is written aside until
         then."""
-        with no_empty_folders(self.folder, self.plan), ExitStack() as drafts:
+        with nothing_left(self.folder), nothing_left(self.plan), ExitStack() as drafts:
             try:
                 yield drafts
             except BaseException:
