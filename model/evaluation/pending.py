@@ -7,8 +7,7 @@ from pathlib import Path
 
 from common.claim import Claim, told
 from common.errors import UserError
-from common.files import nothing_left
-from common.files import digest
+from common.files import digest, nothing_left
 from common.progress import Bar, say
 from common.remove import remove_file
 from common.same_tokenizer import difference

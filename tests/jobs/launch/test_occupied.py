@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,8 @@ from common.fence import Fence
 from jobs import train
 from jobs.cli import compose, to_config
 from model.training.run import freeze
+from slurm.submission import Array, Point
+from slurm.submit import prepare
 
 ROOT = Path(__file__).resolve().parents[3]
 COURSE = [
@@ -53,6 +56,32 @@ def test_one_that_runs_is_left_alone_and_one_that_was_killed_is_not(trainable):
     assert train.run(config(trainable, "alive", "train.steps=4"))["status"] == "finished"
     manifest = json.loads((folder / "manifest.json").read_text())
     assert (len(manifest["attempts"]), manifest["step"]) == (1, 4)
+
+
+def test_one_that_waits_in_the_queue_is_left_alone(trainable, tmp_path, monkeypatch):
+    """Whether it has begun before, or not yet; the same configuration, as a chain of jobs has it, may begin."""
+    (tmp_path / "bin").mkdir()
+    for name, says in {"sbatch": ":", "srun": ":", "sacct": ":", "squeue": f"cat {tmp_path}/queue"}.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{says}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    (tmp_path / "queue").write_text("12_0|PENDING|Priority|N/A\n")
+    runs = f"runs_dir={tmp_path}/runs"
+    queued = config(trainable, "queued", runs, "train.steps=4")
+    (submission,) = prepare("train", [Point(queued, queued.run_dir, "")]).submissions
+    submission.queued([Array("12", 0, 1)])
+    other = config(trainable, "queued", runs, "train.steps=4", "optim.lr=1e-3")
+    for _ in range(2):
+        with pytest.raises(
+            UserError, match=r"is queued or trained as job 12_0 with another configuration \(optim.lr: .*\); choose another run="
+        ):
+            train.run(other)
+        Path(queued.run_dir).mkdir(parents=True, exist_ok=True)
+        (Path(queued.run_dir) / "config.yaml").write_text(yaml.safe_dump(freeze(queued)))
+    assert train.run(queued)["status"] == "finished"
+    shutil.rmtree(queued.run_dir)
+    (tmp_path / "queue").write_text("")
+    assert train.run(other)["status"] == "finished"
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,7 @@ def test_a_run_without_a_save_starts_from_another_net_than_before(config, kind):
     for base in (one, two):
         train.run(base)
         saves.append(str(list_saves(base.run_dir)[-1].folder))
-    killed = change(two, optim__schedule__warmup_steps=0, optim__lr=1e30, train__steps=6, **{f"train__{kind}": saves[0]})
+    killed = change(two, optim__schedule__warmup_steps=0, optim__lr=1e30, train__steps=16, **{f"train__{kind}": saves[0]})
     killed = elsewhere(change(killed, seed=0), "killed")
     with pytest.raises(UserError, match="lower optim.lr"):
         train.run(killed)
