@@ -30,10 +30,7 @@ class Claim:
         works, which is assumed where nobody can say."""
         self.file, self.alive = Path(file), alive
         self.aside = self.file.with_name(f"{ASIDE}{self.file.name}-{uuid.uuid4().hex}")
-        self.me: Holder = {
-            "token": uuid.uuid4().hex, "job": job, "restart": int(os.environ.get("SLURM_RESTART_COUNT", 0)),
-            "host": socket.gethostname(), "pid": os.getpid(), "born": psutil.Process().create_time(),
-        }  # fmt: skip
+        self.me = this_process(job)
 
     def take(self) -> Holder | None:
         """Make the claim, or take it over from a holder that is gone: None. Else the holder, which still works."""
@@ -41,7 +38,7 @@ class Claim:
             holder = self.holder()
             if holder is None:
                 continue  # released just now
-            if self._lives(holder):
+            if lives(holder, self.me, self.alive):
                 return holder
             self._unmake(holder["token"])
         return None
@@ -66,7 +63,7 @@ class Claim:
     def stale(self) -> bool:
         """Whether the claim is held by a process that is gone."""
         holder = self.holder()
-        return holder is not None and not self._lives(holder)
+        return holder is not None and not lives(holder, self.me, self.alive)
 
     def _make(self) -> bool:
         make_folder(self.file.parent)
@@ -91,16 +88,26 @@ class Claim:
                 os.link(self.aside, self.file)
         remove_file(self.aside)
 
-    def _lives(self, holder: Holder) -> bool:
-        if holder["job"] and holder["job"] == self.me["job"] and holder["restart"] != self.me["restart"]:
-            return False  # this element's attempt before
-        if holder["host"] != self.me["host"]:
-            return self.alive(holder)
-        try:
-            process = psutil.Process(holder["pid"])
-            return process.create_time() == holder["born"] and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
+
+def this_process(job: str = "") -> Holder:
+    """This process as the holder of something; ``job``: see `Claim`."""
+    return {
+        "token": uuid.uuid4().hex, "job": job, "restart": int(os.environ.get("SLURM_RESTART_COUNT", 0)),
+        "host": socket.gethostname(), "pid": os.getpid(), "born": psutil.Process().create_time(),
+    }  # fmt: skip
+
+
+def lives(holder: Holder, me: Holder, alive: Callable[[Holder], bool]) -> bool:
+    """Whether ``holder`` still works, as far as ``me``, this process, can tell; ``alive`` is asked of other hosts."""
+    if holder["job"] and holder["job"] == me["job"] and holder["restart"] != me["restart"]:
+        return False  # this element's attempt before
+    if holder["host"] != me["host"]:
+        return alive(holder)
+    try:
+        process = psutil.Process(holder["pid"])
+        return process.create_time() == holder["born"] and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def told(holder: Holder) -> str:

@@ -77,6 +77,13 @@ def _meeting_point(env: Mapping[str, str], starter: str) -> str:
     return f"tcp://{address}:{port}"
 
 
+def element_id() -> str:
+    """``ARRAY_TASK`` of the array element that this process is in, else the job's id; empty outside a job."""
+    if "SLURM_ARRAY_JOB_ID" in os.environ:
+        return f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+    return os.environ.get("SLURM_JOB_ID", "")
+
+
 def first_host(nodelist: str) -> str:
     """First host of a SLURM node list: `gs[07-09,12],as1` -> `gs07`."""
     match = re.match(r"([^,\[]+)(?:\[(\d+)[^\]]*\]([^,]*))?", nodelist)

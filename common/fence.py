@@ -1,12 +1,12 @@
 """Who writes into a folder: the last process that claimed it. An earlier one may still live, on a node that was given up for dead."""
 
-import os
-import socket
-import uuid
 from pathlib import Path
 
+from common.claim import Holder, this_process
+from common.environment import element_id
 from common.errors import UserError
-from common.files import make_folder, read_json, write_json
+from common.files import atomic_file, make_folder, read_json, write_json
+from common.remove import remove_file
 
 NAME = "owner.json"
 EXIT_SUPERSEDED = 76
@@ -24,12 +24,29 @@ class Fence:
 
     def __init__(self, folder: str | Path):
         self.folder, self.token = Path(folder), ""
+        self.former: bytes | None = None
 
     def claim(self, attempt: int) -> None:
         """Take the folder over as attempt number ``attempt``. Raises UserError where it cannot be written."""
-        self.token = uuid.uuid4().hex
-        owner = {"attempt": attempt, "host": socket.gethostname(), "pid": os.getpid(), "job": os.environ.get("SLURM_JOB_ID")}
-        write_json(make_folder(self.folder) / NAME, {"token": self.token, **owner})
+        me, file = this_process(element_id()), make_folder(self.folder) / NAME
+        self.token, self.former = me["token"], file.read_bytes() if file.is_file() else None
+        write_json(file, {**me, "attempt": attempt})
+
+    def withdraw(self) -> None:
+        """Undo `claim`, unless another process has claimed the folder since."""
+        holder = self.holder() if self.token else None
+        if holder and holder["token"] == self.token:
+            if self.former:
+                with atomic_file(self.folder / NAME) as file:
+                    file.write(self.former)
+            else:
+                remove_file(self.folder / NAME)
+        self.token = ""
+
+    def holder(self) -> Holder | None:
+        """Who claimed the folder last, and may have ended since; None where nobody did."""
+        file = self.folder / NAME
+        return {"restart": 0, "born": None, **read_json(file)} if file.is_file() else None
 
     def check(self) -> None:
         """Raise Superseded where another process has claimed the folder since, UserError where it is gone. Nothing to check before

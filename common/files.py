@@ -12,7 +12,7 @@ from typing import Any
 from common.disk import DiskError, explained, naming
 from common.errors import UserError
 from common.progress import say
-from common.remove import aside_of, move_away, refuse_strange, remove_aside, set_aside, strange
+from common.remove import aside_of, move_away, refuse_strange, remove_aside, remove_empty, remove_file, set_aside, strange
 
 LARGEST_JSON = 1 << 30
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -50,6 +50,32 @@ def make_folder(folder: str | Path) -> Path:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"the folder {folder} is not writable; choose another or change its permissions")
     return folder
+
+
+@contextmanager
+def nothing_left(folder: str | Path, *signs: str) -> Iterator[None]:
+    """Where the block ends with an error, ``folder`` and its parents that were not there before go again, as far as they are empty.
+
+    ``signs``: files below it that only say that work has begun. They go too, with the folders they are in, where the block made them and
+    has left nothing else."""
+    folder = Path(folder).absolute()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    own = [folder / sign for sign in signs] if signs and not files_in(folder) else []
+    try:
+        yield
+    except BaseException:
+        if own and set(files_in(folder)) <= set(own):
+            for sign in own:
+                remove_file(sign)
+            for place in sorted(folder.glob("**/"), reverse=True):
+                remove_empty(place, folder)
+        remove_empty(folder, there)
+        raise
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Everything below ``folder`` that is no folder."""
+    return [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
 
 
 @contextmanager

@@ -146,6 +146,19 @@ def remove_marked(folder: str | Path, kind: str) -> None:
         remove_aside(set_aside(folder))
 
 
+def remove_empty(folder: str | Path, above: str | Path) -> None:
+    """Remove ``folder`` and the folders it lies in, as far as they are empty, below ``above``."""
+    for path in (Path(folder), *Path(folder).parents):
+        if path == Path(above):
+            return
+        try:
+            path.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return
+
+
 def remove_file(path: str | Path) -> None:
     """Unlink a file whose name is ours, or a link itself; nothing where there is none."""
     Path(path).unlink(missing_ok=True)

@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from common import interrupt
 from common.artefacts import localise
 from common.errors import UserError, suggestion
+from common.files import nothing_left
 from conf.schema import Config
 from conf.schema.check import check, keys
 from conf.schema.kinds import schema, stored
@@ -183,7 +184,19 @@ def start(job: str, run: Callable[[Config], Any], config: Config) -> Any:
     """Run a job here, or queue it where cluster.kind=slurm asks for that and it is a job that can be queued."""
     from jobs.launch.catalogue import JOBS
 
-    return start_all(job, [config]) if config.cluster.kind == "slurm" and job in JOBS and not config.plan else run(config)
+    if config.cluster.kind == "slurm" and job in JOBS and not config.plan:
+        return start_all(job, [config])
+    return run_here(job, run, config)
+
+
+def run_here(job: str, run: Callable[[Config], Any], config: Config) -> Any:
+    """Run a job in this process. One that is refused leaves no folder for its result."""
+    from jobs.launch.catalogue import JOBS
+
+    if job not in JOBS:
+        return run(config)
+    with nothing_left(JOBS[job].home(config)):
+        return run(config)
 
 
 def start_all(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> Any:

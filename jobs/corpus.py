@@ -16,6 +16,7 @@ from rich.table import Table
 
 from common.environment import cores
 from common.errors import UserError, suggestion
+from common.files import nothing_left
 from common.progress import say
 from common.remove import sweep_asides
 from common.screen import screen
@@ -38,14 +39,16 @@ def run(config: Config) -> dict[str, Any] | None:
     if config.dry_run:
         return _show(config, line)
     asked = _named(line, config.corpus.stage) if config.corpus.stage else None
-    line[-1].claim()
     if asked:
+        line[-1].claim()
         return _one(config, asked)
-    for stage in line:
-        if stage.folder.exists():  # nobody else is at work: elements name their stage
-            sweep_asides(stage.folder)
-        _all(config, stage)
-    made = publish(line)
+    with nothing_left(config.corpus.output, str(line[-1].claims.relative_to(config.corpus.output))):
+        line[-1].claim()
+        for stage in line:
+            if stage.folder.exists():  # nobody else is at work: elements name their stage
+                sweep_asides(stage.folder)
+            _all(config, stage)
+        made = publish(line)
     say(f"{config.corpus.output}: {made['kept']:,} of {made['read']:,} documents kept; see {config.corpus.output}/funnel.html")
     return made
 

@@ -21,9 +21,9 @@ from rich.table import Table
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import digest_of, put_in_place
+from common.files import digest_of, nothing_left, put_in_place
 from common.progress import say
-from common.remove import mark, marked, refuse_strange, remove_file, remove_folder, remove_marked
+from common.remove import MARK, mark, marked, refuse_strange, remove_file, remove_folder, remove_marked
 from common.screen import screen
 from conf.schema import Config
 from jobs.cli import main
@@ -62,11 +62,12 @@ def run(config: Config) -> Path:
         combine(models[-windows[0] :], weights_of(windows[0]), output, **facts)
         say(f"the average of {', '.join(model.name for model in models[-windows[0] :])}: {output}")
         return output
-    mark(work, WORK)
     from jobs.launch.probing import claims
     from model.surgery.selection import select
 
-    found = select(config, models, windows, weights_of, work, claims())
+    with nothing_left(work, MARK):
+        mark(work, WORK)
+        found = select(config, models, windows, weights_of, work, claims())
     _publish(found, output, {**facts, "window": found.window, "choice": found.plain()})
     _tidy(config, work)
     _tell(found, output)

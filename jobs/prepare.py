@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from common import manifest
 from common.errors import UserError
-from common.files import digest, make_folder
+from common.files import digest, make_folder, nothing_left
 from common.progress import Bar, say
 from common.remove import sweep_asides
 from common.screen import screen
@@ -21,7 +21,7 @@ from common.tokenizer import DocumentTokenizer, end_of_text
 from conf.schema import Config
 from data_prep.sources.inputs import list_inputs, told_inputs
 from data_prep.sources.shards import Shard, groups, plan
-from data_prep.tokens.state import END, begin, finished, read_manifest, refuse_others
+from data_prep.tokens.state import END, SETTINGS, begin, finished, read_manifest, refuse_others
 from jobs.cli import main
 
 if TYPE_CHECKING:
@@ -45,13 +45,22 @@ def run(config: Config) -> dict[str, Any] | None:
     shards = plan(paths, config.prepare.shard_bytes)
     if config.dry_run:
         return _show(config, shards)
+    if config.prepare.element is not None:  # beside others, who may have begun already
+        return _fill(config, settings, shards, known, whole)
+    with nothing_left(folder, SETTINGS):
+        return _fill(config, settings, shards, known, whole)
+
+
+def _fill(config: Config, settings: dict[str, Any], shards: list[Shard], known: dict | None, whole: bool) -> dict[str, Any]:
+    """Do what is left."""
+    folder = Path(config.data.tokens)
     begin(make_folder(folder), settings)
     for place in (folder, make_folder(folder / "shards")):
         if config.prepare.element is None:  # otherwise another element may be writing there
             sweep_asides(place)
     if config.prepare.element is not None:
         return _element(config, settings, shards, known)
-    made = _adopt(config, folder, settings) if adopting else _tokenise(config, settings, shards, known, whole)
+    made = _adopt(config, folder, settings) if config.prepare.adopt else _tokenise(config, settings, shards, known, whole)
     say(f"{folder}: {made['documents']:,} documents, {made['tokens']:,} tokens, bad documents: {made['bad_documents'] or 'none'}")
     return made
 

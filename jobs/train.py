@@ -35,10 +35,12 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     if config.plan:
         return _plan(config)
     from common.stop import EXIT_CONTINUE
+    from jobs.launch.occupied import refuse_occupied
     from jobs.launch.probing import Probing, probing, refuse_probing
     from model.megatron import ranks
     from model.megatron.startup import start
     from model.open_model import close_model
+    from model.training.assemble import Start, rehearse
     from model.training.attempt import train
     from model.training.data import inputs, open_data
     from model.training.describe import describe
@@ -56,33 +58,37 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
         say(f"{run.folder} is finished: {latest.step} steps; more train.steps extend it, train.branch_from starts from one of its saves")
         probes.end(finished=True)
         return _summary(config, "finished", latest.manifest)
-    data = open_data(config, run, course)
-    if config.dry_run:
-        print(describe(config, data, course))
-        return _summary(config, "planned", {"step": latest.step if latest else course.start})
-    world = start(config.parallel, config.seed)
-    run, latest = ranks.on_first(lambda: take_over(run, latest))
-
-    def begin(state: TrainState) -> None:
-        """Net and optimizer are ready: from here on the attempt counts."""
-        if ranks.is_first():
-            fields: dict[str, Any] = {"point": config.point} if config.point else {}
-            if branch:
-                fields["branch"] = dataclasses.asdict(branch)
-            if course.warmup is not None:
-                fields["warmup"] = run.manifest.get("warmup", course.warmup)
-            read = inputs(config, {name: plan.tokens for name, plan in data.plans.items()})
-            run.begin(state.step, world.size, inputs=read, plan=data.digests(), **fields)
-            where = f"{world.size} x {world.device.type}, {config.parallel.precision}"
-            say(f"{run.folder}: attempt {run.attempt}, step {state.step} to {course.total}, {where}")
-            for remark in remarks(config, data, course):
-                say(remark)
-            probes.start()
-        ranks.barrier()
-
     status = "failed"
     try:
-        status, state = train(config, run, world, data, course, latest, branch, begin, probe or probes.saved)
+        with run.refusable() as drafts:
+            data = open_data(config, run, course, None if config.dry_run else drafts)
+            if latest is None:
+                ranks.on_first(lambda: refuse_occupied(config, run))
+            if config.dry_run:
+                rehearse(config, data, course, Start.of(latest, branch))
+                print(describe(config, data, course))
+                return _summary(config, "planned", {"step": latest.step if latest else course.start})
+            world = start(config.parallel, config.seed)
+            run, latest = ranks.on_first(lambda: take_over(run, latest))
+
+            def begin(state: TrainState) -> None:
+                """Net and optimizer are ready: from here on the attempt counts."""
+                if ranks.is_first():
+                    fields: dict[str, Any] = {"point": config.point} if config.point else {}
+                    if branch:
+                        fields["branch"] = dataclasses.asdict(branch)
+                    if course.warmup is not None:
+                        fields["warmup"] = run.manifest.get("warmup", course.warmup)
+                    read = inputs(config, {name: plan.tokens for name, plan in data.plans.items()})
+                    run.begin(state.step, world.size, drafts, inputs=read, plan=data.digests(), **fields)
+                    where = f"{world.size} x {world.device.type}, {config.parallel.precision}"
+                    say(f"{run.folder}: attempt {run.attempt}, step {state.step} to {course.total}, {where}")
+                    for remark in remarks(config, data, course):
+                        say(remark)
+                    probes.start()
+                ranks.barrier()
+
+            status, state = train(config, run, world, data, course, latest, branch, begin, probe or probes.saved)
     finally:
         if ranks.is_first():
             probes.end(status == "finished" and not interrupt.asked())
@@ -95,10 +101,13 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
 
 def _plan(config: Config) -> dict[str, Any]:
     """Needs neither data nor torch, as on a login node."""
+    from jobs.launch.refuse import refuse_plan
     from model.open_model import close_model
     from model.training.estimate import plan_layout
 
-    print(plan_layout(close_model(config, ahead=True)))
+    config = close_model(config, ahead=True)
+    refuse_plan(config)
+    print(plan_layout(config))
     return {"run_dir": config.run_dir, "status": "planned"}
 
 

@@ -22,7 +22,7 @@ from model.hf.folder import CONFIG, check_shape, read_model
 from model.shapes import ROW_MULTIPLE
 from model.training.run import CONFIG as RUN
 from model.training.run import read_config
-from model.training.saves import Save, read_save
+from model.training.saves import Save, list_saves, read_save
 
 DEFAULT = Path(conf.__file__).parent / "model" / "encoder" / "tiny.yaml"
 """The net of who names none."""
@@ -110,8 +110,9 @@ def check_start(config: Config) -> None:
 
 
 def _frozen(config: Config) -> ModelConfig | None:
-    """The net of the run, where it has begun."""
-    return section(Config, "model", read_config(config.run_dir)["model"]) if (Path(config.run_dir) / RUN).is_file() else None
+    """The net of the run, where it has a save; without one it takes any."""
+    begun = (Path(config.run_dir) / RUN).is_file() and list_saves(config.run_dir)
+    return section(Config, "model", read_config(config.run_dir)["model"]) if begun else None
 
 
 def _read_start(config: Config) -> ModelConfig:

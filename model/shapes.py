@@ -1,8 +1,10 @@
-"""Sizes of a decoder: what follows from them, and whether they fit together and fit a layout. Needs the configuration alone: outside
+"""Sizes of a net: what follows from them, and whether they fit together and fit a layout. Needs the configuration alone: outside
 `model.nets`, which loads Megatron-Core, so that a submission can ask."""
 
+import math
+
 from common.errors import UserError
-from conf.schema import DecoderConfig, ParallelConfig
+from conf.schema import DecoderConfig, EncoderConfig, ParallelConfig
 from model.projections import adapted
 
 ROW_MULTIPLE = 128
@@ -31,6 +33,37 @@ def check_shape(config: DecoderConfig, parallel: ParallelConfig) -> None:
     _check_rotation(config)
     _check_layout(config, parallel)
     adapted(config)
+
+
+def check_ranks(parallel: ParallelConfig, size: int) -> None:
+    """Raise UserError where the layout does not divide the ``size`` ranks of a job."""
+    layout = {axis: getattr(parallel, axis) for axis in ("tensor", "pipeline", "context")}
+    if min(layout.values()) < 1 or size % math.prod(layout.values()):
+        product = " x ".join(f"parallel.{axis}={parts}" for axis, parts in layout.items())
+        raise UserError(
+            f"{product} does not divide the {size} process(es) of this job; "
+            "start a multiple of their product (torchrun --nproc-per-node, srun --ntasks) or lower them"
+        )
+
+
+def check_encoder(config: EncoderConfig, parallel: ParallelConfig) -> None:
+    """Raise a UserError for sizes of an encoder that Megatron-Core would stumble over later."""
+    for key, least in (("num_layers", 1), ("global_every", 1), ("local_window", 2)):
+        if getattr(config, key) < least:
+            raise UserError(f"model.{key}={getattr(config, key)} must be at least {least}; raise it")
+    if config.hidden_size % (2 * config.num_heads):
+        raise UserError(
+            f"model.hidden_size={config.hidden_size} must be an even multiple of model.num_heads={config.num_heads}; change one of them"
+        )
+    cuts = [(key, "tensor") for key in ("num_heads", "ffn_size", "vocab_size")] + [("num_layers", "pipeline")]
+    for key, axis in cuts:
+        size, parts = getattr(config, key), getattr(parallel, axis)
+        if size % parts:
+            raise UserError(f"model.{key}={size} must be a multiple of parallel.{axis}={parts}; change one of them")
+    if parallel.context != 1:
+        raise UserError(f"parallel.context={parallel.context} is for decoders, whose attention looks back; set parallel.context=1")
+    if parallel.sequence and parallel.tensor == 1:
+        raise UserError("parallel.sequence=true cuts over tensor-parallel ranks, and parallel.tensor=1 has one; raise it or leave it false")
 
 
 def _check_sizes(config: DecoderConfig) -> None:

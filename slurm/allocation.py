@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from common.environment import element_id
 from common.errors import UserError
 from common.files import read_json
 from conf.schema import ClusterConfig, Config
-from slurm.commands import element_id
 from slurm.snapshot import VARIABLE, take_snapshot
 from slurm.submission import FINISHED, FOLDER, Array, Point, Submission, freeze
 

@@ -95,14 +95,6 @@ def sbatch(script: str, *options: str, timeout: float = 60) -> str:
     return ids.pop()
 
 
-def element_id(env: dict[str, str] | None = None) -> str:
-    """``ARRAY_TASK`` of the array element that this process is in, else the job's id; empty outside a job."""
-    env = dict(os.environ) if env is None else env
-    if "SLURM_ARRAY_JOB_ID" in env:
-        return f"{env['SLURM_ARRAY_JOB_ID']}_{env['SLURM_ARRAY_TASK_ID']}"
-    return env.get("SLURM_JOB_ID", "")
-
-
 def details(job_id: str) -> dict[str, str]:
     """Fields of `scontrol show job`; empty where the controller has forgotten the job. Raises SlurmError."""
     try:

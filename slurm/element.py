@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common.environment import element_id
 from common.files import digest_of, write_json
-from slurm.commands import element_id
 from slurm.submission import RUNNING, Submission
 
 LOST, TIMED_OUT = "lost", "timeout"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from common.claim import Holder
 from slurm.commands import SlurmError, Unreachable, run
 
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "REVOKED"}
@@ -55,6 +56,16 @@ def living(job_ids: Iterable[str]) -> dict[str, str]:
     wanted = set(job_ids)
     known = _queue(wanted).items()
     return {element: job.state for element, job in known if not job.over and {element, element.partition("_")[0]} & wanted}
+
+
+def runs(holder: Holder) -> bool:
+    """Whether the job of ``holder`` (`common.claim`) runs, and so the holder lives; what cannot be known is believed."""
+    if not holder["job"]:
+        return True
+    try:
+        return living([holder["job"]]).get(holder["job"]) == "RUNNING"
+    except SlurmError:
+        return True
 
 
 def arrays_named(ending: str, user: int, since: float) -> list[str]:

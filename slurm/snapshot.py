@@ -9,6 +9,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.files import atomic_folder
+from common.remove import remove_aside, set_aside
 from slurm.ownership import foreign, shut, tree
 
 PACKAGES = ("common", "conf", "data_prep", "jobs", "model", "slurm")
@@ -18,6 +19,17 @@ CACHE = "__pycache__"
 VARIABLE = "TERZI_SNAPSHOT"
 """Environment variable that names the snapshot to the processes of a submitted job."""
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def snapshot_of(runs_dir: str | Path) -> Path:
+    """Where `take_snapshot` would have its copy, which need not be there."""
+    return Path(runs_dir).absolute() / "snapshots" / _digest({path.relative_to(ROOT): path.read_bytes() for path in _sources()})
+
+
+def drop_snapshot(snapshot: Path) -> None:
+    """Remove a snapshot that this process has just taken, and that nothing queued runs."""
+    if not altered(snapshot):
+        remove_aside(set_aside(snapshot))
 
 
 def take_snapshot(runs_dir: str | Path) -> Path:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.errors import UserError
-from common.files import atomic_file
+from common.files import atomic_file, nothing_left
 from slurm.commands import SlurmError, Unreachable, run, sbatch
 from slurm.ownership import OTHERS
 from slurm.script import batch_script
 from slurm.site import read_site
-from slurm.snapshot import take_snapshot
-from slurm.submission import Array, Asked, Point, Submission, freeze
+from slurm.snapshot import drop_snapshot, snapshot_of, take_snapshot
+from slurm.submission import FOLDER, Array, Asked, Point, Submission, freeze, submissions
 from slurm.unanswered import arrays_of, find, settled
 
 PATIENCE = 20.0
@@ -49,18 +49,31 @@ def submit(job: str, points: Sequence[Point], dependency: str = "", after: Seque
 
     Everything is on disk before sbatch is called, so that an element finds it whatever happens to this process. Raises SlurmError with
     SLURM's own words where it refuses; nothing is queued then, unless an array of the same call was queued before, which is cancelled."""
-    receipt = prepare(job, points, after)
-    try:
-        for submission in receipt.submissions:
-            queue(submission, dependency)
-    except SlurmError as error:
-        if receipt.job_ids:
-            run(["scancel", *receipt.job_ids])
-        if not isinstance(error, Unreachable):  # else it may have been queued all the same
+    runs_dir = Path(points[0].config.runs_dir)
+    former = {*(runs_dir / "snapshots").glob("*")}
+    with nothing_left(runs_dir / "snapshots"), nothing_left(runs_dir / FOLDER):
+        receipt = prepare(job, points, after)
+        try:
             for submission in receipt.submissions:
-                submission.remove()
-        raise
+                queue(submission, dependency)
+        except SlurmError as error:
+            if receipt.job_ids:
+                run(["scancel", *receipt.job_ids])
+            if not isinstance(error, Unreachable):  # else it may have been queued all the same
+                _withdraw(receipt, former)
+            raise
     return receipt
+
+
+def _withdraw(receipt: Receipt, former: set[Path]) -> None:
+    """Remove what was written to be queued, the snapshot too where it is not among the ``former`` ones and no other submission has it."""
+    for submission in receipt.submissions:
+        submission.remove()
+    snapshot = receipt.submissions[0].snapshot
+    runs_dir = receipt.submissions[0].folder.parents[1]
+    new = snapshot.parent == runs_dir / "snapshots" and snapshot.name not in {path.name for path in former}
+    if new and all(one.snapshot != snapshot for one in submissions(runs_dir)):
+        drop_snapshot(snapshot)
 
 
 def prepare(job: str, points: Sequence[Point], after: Sequence[str] = (), origin: Mapping[str, str] | None = None) -> Receipt:
@@ -73,9 +86,10 @@ def prepare(job: str, points: Sequence[Point], after: Sequence[str] = (), origin
     return Receipt([freeze(job, group, after=after, **origin) for group in requests.values()])
 
 
-def origin_of(runs_dir: str | Path) -> dict[str, str]:
-    """Code snapshot, interpreter and working folder that what this process submits runs with."""
-    return {"snapshot": str(take_snapshot(runs_dir)), "python": sys.executable, "workdir": str(Path.cwd())}
+def origin_of(runs_dir: str | Path, taken: bool = True) -> dict[str, str]:
+    """Code snapshot, interpreter and working folder that what this process submits runs with; not ``taken``: where it would be."""
+    snapshot = take_snapshot(runs_dir) if taken else snapshot_of(runs_dir)
+    return {"snapshot": str(snapshot), "python": sys.executable, "workdir": str(Path.cwd())}
 
 
 def queue(submission: Submission, dependency: str = "", elements: Sequence[int] | None = None) -> list[Array]:

@@ -11,17 +11,19 @@ ANY = {"rmtree", "unlink", "rmdir", "removedirs", "rename", "renames"}
 OF_MODULES = {"os": {"remove", "replace"}, "shutil": {"move", "rmtree"}}
 NO_PATHS = {"dataclasses.replace", "self.anonymiser.replace"}
 RAW = {
-    "common/remove.py": {"rename", "rmtree", "unlink"},
+    "common/remove.py": {"rename", "rmdir", "rmtree", "unlink"},
     "common/files.py": {"replace"},
     "common/claim.py": {"rename"},  # a claim is taken over from a dead process by one rename
 }
 CALLERS = {
     "common/claim.py": {"remove_file"},
-    "common/files.py": {"move_away", "put_in_place", "remove_aside", "set_aside"},
+    "common/fence.py": {"remove_file"},
+    "common/files.py": {"move_away", "put_in_place", "remove_aside", "remove_empty", "remove_file", "set_aside"},
     "data_prep/corpus/write.py": {"put_in_place", "remove_file"},
     "data_prep/ocr/read.py": {"remove_file"},
     "data_prep/tokens/adopt.py": {"put_in_place", "remove_aside"},
     "data_prep/tokens/merge.py": {"remove_file", "remove_folder"},
+    "jobs/launch/points.py": {"remove_empty"},
     "jobs/corpus.py": {"sweep_asides"},
     "jobs/embedder.py": {"sweep_asides"},
     "jobs/merge.py": {"mark", "put_in_place", "remove_file", "remove_folder", "remove_marked"},
@@ -37,9 +39,11 @@ CALLERS = {
     "model/evaluation/scalars.py": {"remove_files"},
     "model/surgery/selection.py": {"sweep_asides"},
     "model/training/callbacks/hparams.py": {"remove_files"},
+    "model/training/clear.py": {"move_away", "remove_file", "remove_files", "remove_folder"},
     "model/training/run.py": {"sweep_asides"},
     "model/training/saves.py": {"remove_folder"},
     "slurm/outbox.py": {"remove_file"},
+    "slurm/snapshot.py": {"remove_aside", "set_aside"},
     "slurm/submission.py": {"remove_aside", "set_aside"},
 }
 OURS = set().union(*CALLERS.values())

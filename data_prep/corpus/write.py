@@ -52,6 +52,11 @@ class Write(Stage):
         unit = self.curate.units[task.name]
         return self.work.output / DOCUMENTS / unit.source / f"{unit.number:05d}.jsonl.zst"
 
+    @property
+    def claims(self) -> Path:
+        """What `claim` writes."""
+        return self.folder / OURS
+
     def claim(self) -> None:
         """Note which files are this corpus's to write, and later to remove. Raises UserError where one is there already and is not."""
         output = self.work.output
@@ -61,12 +66,11 @@ class Write(Stage):
         for name in sorted(wanted - ours):
             if os.path.lexists(output / name):
                 raise UserError(f"{output / name} was not written by jobs.corpus; move it, or choose another corpus.output")
-        write_json(self.folder / OURS, sorted(ours | wanted))
+        write_json(self.claims, sorted(ours | wanted))
 
     def ours(self) -> set[str]:
         """What `claim` has noted until now."""
-        file = self.folder / OURS
-        return set(read_json(file)) if file.is_file() else set()
+        return set(read_json(self.claims)) if self.claims.is_file() else set()
 
     def drop_former(self) -> None:
         """Remove documents of inputs that are not read any more, so that nobody trains on them. Others' files, and links, stay."""

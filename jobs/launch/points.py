@@ -9,20 +9,20 @@ from typing import Any
 
 from common.errors import UserError
 from common.progress import console, say
+from common.remove import remove_empty
 from conf.schema import ClusterConfig, Config
 from jobs.doctor import short
 from jobs.launch.catalogue import JOBS
 from jobs.launch.forecast import check_room, forecast
+from jobs.launch.occupied import waiting
 from jobs.launch.refuse import refuse
 from model.open_model import close_model
 from model.training.course import with_value
 from slurm import allocation
-from slurm.commands import available, element_id
-from slurm.queue import living
+from slurm.commands import available
 from slurm.script import batch_script
-from slurm.submission import Point, Submission, submissions
-from slurm.submit import Receipt, prepare, submit
-from slurm.unanswered import settled
+from slurm.submission import FOLDER, Point, Submission
+from slurm.submit import Receipt, origin_of, prepare, submit
 from slurm.wait import wait_for
 
 
@@ -138,15 +138,7 @@ def refuse_equal_homes(points: Sequence[Point]) -> None:
 
 def is_queued(job: str, points: Sequence[Point]) -> dict[str, str]:
     """{home: job id} of those points that wait or run already, whoever submitted them. Raises UserError where that cannot be told (yet)."""
-    here = {str(Path(point.home).absolute()): point.home for point in points}
-    candidates = []
-    for submission in submissions(points[0].config.runs_dir):
-        mine = {row["index"]: home for row in submission.points if (home := str(Path(row["home"]).absolute())) in here}
-        if mine and submission.manifest["job"] == job:
-            arrays = settled(submission)
-            candidates += [(here[home], job_id) for index, home in mine.items() for one in arrays if (job_id := one.job_of(index))]
-    alive = living([job_id for _, job_id in candidates])
-    return {home: job_id for home, job_id in candidates if job_id in alive and job_id != element_id()}
+    return {one.home: one.job_id for one in waiting(job, points[0].config.runs_dir, [point.home for point in points])}
 
 
 def tell(receipt: Receipt) -> None:
@@ -166,8 +158,11 @@ def tell(receipt: Receipt) -> None:
 def show(job: str, points: Sequence[Point]) -> Receipt:
     """Print what would be queued: the batch script of each array, the points, the disk they will take. Queues nothing, keeps nothing."""
     elements = cut(job, points)
-    receipt = prepare(job, elements) if elements else Receipt()
-    receipt.submissions += prepare(job, points).submissions
+    origin = origin_of(points[0].config.runs_dir, taken=False)
+    place = Path(points[0].config.runs_dir).absolute() / FOLDER
+    above = next(path for path in (place, *place.parents) if path.exists())
+    receipt = prepare(job, elements, origin=origin) if elements else Receipt()
+    receipt.submissions += prepare(job, points, origin=origin).submissions
     for submission in receipt.submissions:
         count = len(submission.points)
         print(batch_script(submission, 0, count))
@@ -175,5 +170,6 @@ def show(job: str, points: Sequence[Point]) -> Receipt:
         for point in submission.points:
             say(f"  {point['index']:>4}  {point['home']}  {point['label']}")
         submission.remove()
+    remove_empty(place, above)
     say(forecast(job, [point.config for point in points]).describe())
     return Receipt()

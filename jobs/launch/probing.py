@@ -12,8 +12,9 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from common.children import die_with_parent, starting
-from common.claim import Claim, Holder
+from common.claim import Claim
 from common.disk import explained
+from common.environment import element_id
 from common.errors import UserError
 from common.files import write_json
 from common.progress import say
@@ -28,8 +29,8 @@ from model.evaluation.tasks import Tasks
 from model.evaluation.texts import text_files
 from model.training.saves import PROBE, Save, list_saves, save_name
 from slurm import outbox
-from slurm.commands import SlurmError, element_id, outside
-from slurm.queue import living
+from slurm.commands import SlurmError, outside
+from slurm.queue import runs
 from slurm.submission import FAILED, Point
 
 FINISH = "finish"
@@ -190,17 +191,7 @@ def probe_cluster(config: Config) -> ClusterConfig:
 
 def claims() -> Callable[[Path], Claim]:
     """Makes claims that know the jobs of this cluster."""
-    return partial(Claim, job=element_id(), alive=_runs)
-
-
-def _runs(holder: Holder) -> bool:
-    """Whether the job of a claim's holder runs, and so the holder lives; what cannot be known is believed."""
-    if not holder["job"]:
-        return True
-    try:
-        return living([holder["job"]]).get(holder["job"]) == "RUNNING"
-    except SlurmError:
-        return True
+    return partial(Claim, job=element_id(), alive=runs)
 
 
 def note_failures(run: Path) -> None:

@@ -1,14 +1,19 @@
 """What can be refused before a job is queued, without the imports of the job itself."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from common.artefacts import SCHEME
 from common.errors import UserError
 from common.progress import say
-from conf.schema import Config
+from conf.schema import Config, ParallelConfig
 from jobs.launch.catalogue import JOBS
+from jobs.launch.occupied import refuse_occupied
 from slurm.script import ranks_per_node, refuse_path
 
+_CHECKED: set[tuple[str, str]] = set()
+"""Weights, and the net that they fit, that this process has looked at."""
 SECRETS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "ACCESS_KEY", "CREDENTIAL")
 
 
@@ -31,6 +36,7 @@ def _refuse_run(config: Config, made: Sequence[str]) -> None:
     """What cannot be trained, and another configuration in the same run folder; a warning where its saves take longer than SLURM's signal
     leaves."""
     from model.open_model import check_start, close_model
+    from model.shapes import check_ranks
     from model.training.checks import check_training
     from model.training.course import build_course, find_branch
     from model.training.run import open_run
@@ -40,14 +46,51 @@ def _refuse_run(config: Config, made: Sequence[str]) -> None:
     config = close_model(config, ahead=True)
     run = open_run(config)
     ranks = config.cluster.nodes * ranks_per_node(config.cluster)
+    check_ranks(config.parallel, ranks)
     phases = build_course(config, find_branch(config, run), config.parallel.data_ranks(ranks)).phases
     check_training(config, phases)
     saves = list_saves(run.folder)
-    check_tokenizers(config, phases, bool(saves), lambda path: _is_coming(path, made))
-    if not saves:
+    if not saves or run.replaced:
+        refuse_occupied(config, run)
+    check_tokenizers(config, phases, bool(saves) and not run.replaced, lambda path: _is_coming(path, made))
+    if not saves or run.replaced:
         check_start(config)
+        _check_weights(config, made)
     if saves and (warning := lead_warning(saves[-1], config.cluster)):
         say(warning)
+
+
+def _check_weights(config: Config, made: Sequence[str]) -> None:
+    """Weights to start from, once for all points that start from them."""
+    from model.hf.folder import check_weights
+
+    start, known = config.train.init_from, (config.train.init_from, repr(config.model))
+    if start and not _is_coming(start, made) and known not in _CHECKED:
+        check_weights(config.model, start)
+        _CHECKED.add(known)
+
+
+def refuse_plan(config: Config) -> None:
+    """For `plan=true`: raise UserError for what does not fit together, whatever the layout, of what is there already."""
+    from model.open_model import check_start
+    from model.training.checks import check_training
+    from model.training.course import build_course, find_branch
+    from model.training.run import open_run
+    from model.training.saves import list_saves
+    from model.training.tokenizers import check_tokenizers
+
+    for key in ("init_from", "branch_from"):
+        place = getattr(config.train, key)
+        if place and not place.startswith(SCHEME) and not Path(place).exists():
+            raise UserError(f"train.{key}: {place} does not exist; make it first, or name another with train.{key}")
+    config = dataclasses.replace(config, parallel=ParallelConfig())
+    begun = bool(list_saves(config.run_dir))
+    branch = None if begun else find_branch(config, open_run(config))
+    phases = build_course(config, branch).phases
+    check_training(config, phases)
+    check_tokenizers(config, phases, begun)
+    if not begun:
+        check_start(config)
 
 
 def refuse_long_texts(config: Config) -> None:

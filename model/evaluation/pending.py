@@ -7,7 +7,7 @@ from pathlib import Path
 
 from common.claim import Claim, told
 from common.errors import UserError
-from common.files import digest
+from common.files import digest, nothing_left
 from common.progress import Bar, say
 from common.remove import remove_file
 from common.same_tokenizer import difference
@@ -67,7 +67,7 @@ def measure_pending(config: Config, run: Path, saves: list[Save], measures: Sequ
 
     alone("jobs.sweep")
     start(layout(config.parallel, run, computes_bf16()), config.probe.seed)
-    with Bar("probe", len(waiting), "saves") as bar:
+    with nothing_left(claim_file(run, 0).parent), Bar("probe", len(waiting), "saves") as bar:
         for save in waiting:
             claim = claims(claim_file(run, save.step))
             if not _taken(claim, save, patient):

@@ -4,6 +4,7 @@ Both ways go tensor by tensor: beyond the net itself no more is in memory than t
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from common.progress import say
 from conf.schema import DecoderConfig
 from model.hf import decoder_config as configs
 from model.hf import decoder_weights as weights
-from model.hf.decoder_checks import refuse_broken
+from model.hf.decoder_checks import refuse_broken, refuse_broken_tensors
 from model.hf.decoder_weights import HEAD, THEIR_HEAD, THEIR_TABLE
 from model.hf.tensors import SHARD_BYTES, TensorReader, TensorWriter
 from model.hf.tokenizer import DECODER_ROLES, copy_tokenizer, write_generation
@@ -132,7 +133,14 @@ def load_weights(net: Decoder, config: DecoderConfig, folder: str | Path) -> Non
     (transformers 5 would take it, and predict nothing). All ranks must call this. Raises UserError, naming file and tensor, where the
     folder has another net, or a broken one.
     """
-    folder = Path(folder)
+    with _checked(config, Path(folder)) as reader:
+        _fill(net, config, reader)
+    refuse_broken(net, config, f"{folder} cannot be used")
+
+
+@contextmanager
+def _checked(config: DecoderConfig, folder: Path) -> Iterator[TensorReader]:
+    """A reader of the tensors of a net of ``config``. Raises UserError where ``folder`` has others."""
     shapes = weights.shapes(config)
     with TensorReader(folder, f"a {config.architecture} ...ForCausalLM") as reader:
         for name, shape in shapes.items():
@@ -140,12 +148,17 @@ def load_weights(net: Decoder, config: DecoderConfig, folder: str | Path) -> Non
         foreign = {name for name in reader.names() - shapes.keys() if not name.endswith(_OLD_BUFFER)}
         if config.tie_embeddings and THEIR_HEAD in foreign:
             reader.check(THEIR_HEAD, shapes[THEIR_TABLE])
-            _check_tied(reader, net, config)
+            _check_tied(reader, config)
             foreign.remove(THEIR_HEAD)
         if foreign:
             raise UserError(f"{folder} has the tensor {min(foreign)}, which is no part of {reader.model}; remove it")
-        _fill(net, config, reader)
-    refuse_broken(net, config, f"{folder} cannot be used")
+        yield reader
+
+
+def check_tensors(config: DecoderConfig, folder: str | Path) -> None:
+    """Raise UserError, without a net, for what `load_weights` refuses."""
+    with _checked(config, Path(folder)) as reader:
+        refuse_broken_tensors(reader, config, f"{folder} cannot be used")
 
 
 @torch.no_grad()
@@ -161,7 +174,7 @@ def _fill(net: Decoder, config: DecoderConfig, reader: TensorReader) -> None:
             place.copy_(reader.part(block.theirs, block.rows, block.columns).reshape(place.shape))
 
 
-def _check_tied(reader: TensorReader, net: Decoder, config: DecoderConfig) -> None:
+def _check_tied(reader: TensorReader, config: DecoderConfig) -> None:
     """Raise UserError, on all ranks alike, where a head beside a tied table is another matrix; say so where it is all zero."""
     same, zero = True, True
     if ranks.is_first():

@@ -7,13 +7,16 @@ import torch
 
 from common.errors import ToldElsewhere, UserError
 from conf.schema import DecoderConfig
-from model.hf.decoder_weights import HEAD, TABLE
+from model.hf.decoder_weights import HEAD, TABLE, names, shapes
+from model.hf.tensors import TensorReader
 from model.megatron import ranks
 from model.nets.names import global_names
 
 _GROUPS = 8
 """Parts of the vocabulary that are looked at by themselves: as many as the ranks that it is usually cut over, one of which may have failed
 to give its part."""
+_PIECE = 4096
+"""Rows that are read at once."""
 _WHAT = {TABLE: "the embedding table", HEAD: "the head"}
 
 
@@ -35,6 +38,23 @@ def refuse_broken(net: torch.nn.Module, config: DecoderConfig, where: str) -> No
     found = ranks.gather((tp, _look(net, config) if ranks.data_rank()[0] == 0 else _Seen()))
     if problem := _problem(found, config):
         raise (UserError if ranks.is_first() else ToldElsewhere)(f"{where}: {problem}")
+
+
+def refuse_broken_tensors(reader: TensorReader, config: DecoderConfig, where: str) -> None:
+    """`refuse_broken` for tensors in a folder, of which no net is made, in one process."""
+    seen = _Seen()
+    for ours, theirs in names(config).items():
+        for name in theirs:
+            alive = []
+            for start in range(0, rows := shapes(config)[name][0], _PIECE):
+                part = reader.part(name, (start, min(start + _PIECE, rows)))
+                norms = torch.linalg.vector_norm(part.float(), ord=torch.inf, dim=1) if part.ndim > 1 else part.float().abs()
+                seen.infinite = seen.infinite or (None if bool(norms.isfinite().all()) else ours)
+                alive.append(norms.ne(0))
+            if ours in _WHAT:
+                seen.alive[ours] = torch.cat(alive)
+    if problem := _problem([(0, seen)], config):
+        raise UserError(f"{where}: {problem}")
 
 
 @torch.no_grad()

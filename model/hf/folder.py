@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from model.nets.build import Net
 
 CONFIG = "config.json"
+HF, MEGATRON, MEGATRON_LM = "hf", "megatron", "megatron_lm"
+"""Formats of weights: Hugging Face's, the Megatron half of a save of ours, a checkpoint of Megatron-LM."""
 _MAY_DIFFER = (
     "max_positions", "rope_theta", "rope_scaling", "rope_theta_global", "rope_theta_local", "init_std", "lora", "decoder_bias_init",
     "dropout", "embedding_dropout", "attention_out_dropout", "mlp_dropout",
@@ -70,31 +72,65 @@ def load_into(net: "Net", config: ModelConfig, folder: str | Path) -> None:
     The folder is a model in Hugging Face's format, a save of a run here, or a checkpoint of Megatron-LM. Raises UserError naming what
     differs where its net is another: only keys that change no weight's shape and no arithmetic of short documents may (`_MAY_DIFFER`).
     """
-    folder = Path(folder).resolve()
-    manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
-    half = ("hf/" if (folder / "hf" / CONFIG).is_file() else "megatron/") if manifest.get("kind") == "save" else ""
     from model.megatron import ranks
 
-    ranks.on_first(lambda: _check_written(folder, manifest, half))
-    if half:
-        folder = folder / half
-        if folder.name == "megatron":
-            from model.megatron.checkpoint import load_model_only
-
-            load_model_only(folder, net)
-            return
-    if (folder / CONFIG).is_file():
-        check_shape(config, read_model(folder), folder)
+    folder, kind = ranks.on_first(lambda: _weights_in(folder, config))
+    if kind == HF:
         _fill(net, config, folder)
-    elif (folder / "metadata.json").is_file() and (folder / ".metadata").is_file():
+    elif kind == MEGATRON:
+        from model.megatron.checkpoint import load_model_only
+
+        load_model_only(folder, net)
+    else:
         from model.megatron.adopt import load_megatron_lm
 
         load_megatron_lm(folder, net)
+
+
+def check_weights(config: ModelConfig, folder: str | Path) -> None:
+    """Raise UserError for what `load_into` would refuse, without a net: no more than one tensor is in memory."""
+    folder, kind = _weights_in(folder, config)
+    if kind == MEGATRON:
+        from model.megatron.checkpoint import read_state
+        from model.megatron.metadata import read_metadata
+
+        read_metadata(folder)
+        read_state(folder)
+    elif kind == MEGATRON_LM:
+        from model.megatron.metadata import read_metadata
+
+        read_metadata(folder, objects=True)
+    elif isinstance(config, EncoderConfig):
+        from model.hf.modernbert import check_tensors
+
+        check_tensors(config, folder)
     else:
-        raise UserError(
-            f"{folder} has no weights to start from; name a folder with {CONFIG} and *.safetensors, a save of a run, or a folder of "
-            "Megatron-LM with metadata.json and .metadata"
-        )
+        from model.hf.decoder import check_tensors
+
+        check_tensors(config, folder)
+
+
+def _weights_in(folder: str | Path, config: ModelConfig) -> tuple[Path, str]:
+    """Where below ``folder`` the weights for a net of ``config`` are, and in which format. Raises UserError where there are none, or those
+    of another net, or not those that the manifest lists."""
+    folder = Path(folder).resolve()
+    manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
+    half = ("hf/" if (folder / "hf" / CONFIG).is_file() else "megatron/") if manifest.get("kind") == "save" else ""
+    _check_written(folder, manifest, half)
+    folder = folder / half
+    if half == "megatron/":
+        return folder, MEGATRON
+    if (folder / CONFIG).is_file():
+        check_shape(config, read_model(folder), folder)
+        return folder, HF
+    if (folder / "metadata.json").is_file() and (folder / ".metadata").is_file():
+        if isinstance(config, EncoderConfig):
+            raise UserError(f"{folder} is a checkpoint of Megatron-LM, of which decoders alone can be read; name another folder")
+        return folder, MEGATRON_LM
+    raise UserError(
+        f"{folder} has no weights to start from; name a folder with {CONFIG} and *.safetensors, a save of a run, or a folder of "
+        "Megatron-LM with metadata.json and .metadata"
+    )
 
 
 def _check_written(folder: Path, manifest: dict[str, Any], half: str) -> None:

@@ -68,16 +68,38 @@ def fill_modernbert(model: ModernBert, config: EncoderConfig, folder: str | Path
         foreign = reader.names() - known.keys()
         if config.tie_embeddings and weights.DECODER in foreign:
             _check_tied(reader, foreign, ours[known[weights.TABLE]], model)
-    if foreign:
-        raise UserError(f"{folder} has the tensor {min(foreign)}, which is no part of ModernBertForMaskedLM; remove it")
+    _refuse_foreign(folder, foreign)
+
+
+def check_tensors(config: EncoderConfig, folder: str | Path) -> None:
+    """Raise UserError, without a net, for what `fill_modernbert` refuses."""
+    known = weights.shapes(config)
+    with TensorReader(Path(folder)) as reader:
+        for name, shape in known.items():
+            reader.check(name, shape)
+        foreign = reader.names() - known.keys()
+        if config.tie_embeddings and weights.DECODER in foreign:
+            reader.check(weights.DECODER, known[weights.TABLE])
+            _refuse_untied(reader, torch.equal(*(reader.part(name, (0, config.vocab_size)) for name in (weights.DECODER, weights.TABLE))))
+            foreign.remove(weights.DECODER)
+    _refuse_foreign(Path(folder), foreign)
 
 
 def _check_tied(reader: TensorReader, foreign: set[str], table: torch.Tensor, model: ModernBert) -> None:
     """Take the decoder out of `foreign` if it is the embedding table, as config.json says. Raises UserError where it is not."""
     decoder = reader.read(weights.DECODER, weights.whole_shape(table, model.tp_group))
-    if not torch.equal(weights.part(decoder, table, model.tp_group).to(table), table):
+    _refuse_untied(reader, torch.equal(weights.part(decoder, table, model.tp_group).to(table), table))
+    foreign.remove(weights.DECODER)
+
+
+def _refuse_untied(reader: TensorReader, tied: bool) -> None:
+    if not tied:
         raise UserError(
             f"{reader.folder} has a {weights.DECODER} that is not the embedding table, though config.json ties them; "
             "set tie_word_embeddings to false there if the decoder is right, else remove the tensor"
         )
-    foreign.remove(weights.DECODER)
+
+
+def _refuse_foreign(folder: Path, foreign: set[str]) -> None:
+    if foreign:
+        raise UserError(f"{folder} has the tensor {min(foreign)}, which is no part of ModernBertForMaskedLM; remove it")

@@ -28,6 +28,20 @@ def names(config: EncoderConfig) -> dict[str, str]:
     return found if config.tie_embeddings else found | {DECODER: "output_layer.weight"}
 
 
+def shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
+    """Shape of every tensor of theirs."""
+    hidden, rows = config.hidden_size, config.vocab_size
+    sizes = {
+        "tok_embeddings": (rows, hidden), "Wqkv": (3 * hidden, hidden), "attn.Wo": (hidden, hidden), "Wi": (2 * config.ffn_size, hidden),
+        "mlp.Wo": (hidden, config.ffn_size), "dense": (hidden, hidden), "decoder": (rows, hidden),
+    }  # fmt: skip
+    found = {}
+    for name in names(config):
+        matrix = next((size for end, size in sizes.items() if name.endswith(f"{end}.weight")), (hidden,))
+        found[name] = (rows,) if name == "decoder.bias" else matrix
+    return found
+
+
 def to_theirs(name: str, tensor: torch.Tensor, config: EncoderConfig) -> torch.Tensor:
     """A whole tensor of ours in the layout of theirs called `name`.
 

@@ -65,10 +65,7 @@ def load(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimize
         optimizer.reload_model_params()
         return state
     metadata, common = read_metadata(folder), _read_common(folder)
-    if common["optimizer"] != optimizer_name(optimizer):
-        raise UserError(
-            f"{folder} was trained with optim.name={common['optimizer']}, not {optimizer_name(optimizer)}; set that or start a new run"
-        )
+    _refuse_other(folder, common, optimizer_name(optimizer))
     net = _unwrap(model).sharded_state_dict()
     _check(folder, metadata, _leaves(net).values())
     optimized = optimizer.sharded_state_dict(net, is_loading=True, metadata=_SHARDING)
@@ -104,6 +101,17 @@ def load_model_only(folder: str | Path, model: torch.nn.Module) -> dict[str, Any
 def read_state(folder: str | Path) -> dict[str, Any]:
     """The `state` of a checkpoint alone; needs no started process."""
     return json.loads(_read_common(folder)["state"])
+
+
+def check_optimizer(folder: str | Path, name: str, moments: str) -> None:
+    """Raise UserError where `load` with these ``moments`` would refuse an optimizer called ``name`` (`optim.name`)."""
+    if moments != "none":
+        _refuse_other(folder, _read_common(folder), name)
+
+
+def _refuse_other(folder: str | Path, common: dict[str, Any], name: str) -> None:
+    if common["optimizer"] != name:
+        raise UserError(f"{folder} was trained with optim.name={common['optimizer']}, not {name}; set that or start a new run")
 
 
 def _unwrap(model: torch.nn.Module) -> torch.nn.Module:

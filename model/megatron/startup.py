@@ -2,9 +2,10 @@
 
 import dataclasses
 import itertools
-import math
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from common.errors import UserError
 from common.progress import hush
 from conf.schema import ParallelConfig
 from model.megatron import cpu
+from model.shapes import check_ranks
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def start(parallel: ParallelConfig, seed: int) -> World:
         ranks = read_ranks()
         if ranks.rank:
             hush()
-        _check_layout(layout, ranks.size)
+        check_ranks(parallel, ranks.size)
         cpu.install()
         device = _device(ranks)
         _join(ranks, device)
@@ -75,6 +77,19 @@ def stop() -> None:
         parallel_state.destroy_model_parallel()
         torch.distributed.destroy_process_group()
         _started = None
+
+
+@contextmanager
+def alone(seed: int) -> Iterator[None]:
+    """In a process that has not started: one rank for as long as the block takes. In one that has, nothing."""
+    if _started is not None:
+        yield
+        return
+    start(ParallelConfig(), seed)
+    try:
+        yield
+    finally:
+        stop()
 
 
 def world() -> World:
@@ -128,15 +143,6 @@ def set_threads(threads: int) -> None:
     if not torch.cuda.is_available():
         torch.set_deterministic_debug_mode("error")  # torch.use_deterministic_algorithms would load the compiler beside it
         torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs time
-
-
-def _check_layout(layout: tuple[int, int, int], size: int) -> None:
-    if min(layout) < 1 or size % math.prod(layout):
-        product = " x ".join(f"parallel.{axis}={parts}" for axis, parts in zip(("tensor", "pipeline", "context"), layout, strict=True))
-        raise UserError(
-            f"{product} does not divide the {size} process(es) of this job; "
-            "start a multiple of their product (torchrun --nproc-per-node, srun --ntasks) or lower them"
-        )
 
 
 def _device(ranks: Ranks) -> torch.device:

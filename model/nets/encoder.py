@@ -31,6 +31,7 @@ from model.nets.glu import GeGlu
 from model.nets.head import MlmHead
 from model.nets.norms import NORMS
 from model.nets.pack import Pack
+from model.shapes import check_encoder
 
 
 def build_encoder(
@@ -54,7 +55,7 @@ def build_encoder(
 
 def transformer_config(config: EncoderConfig, parallel: ParallelConfig, initialise: bool = True) -> TransformerConfig:
     """Megatron-Core's configuration of the layers. Raises UserError naming the key where the sizes do not fit together."""
-    _check(config, parallel)
+    check_encoder(config, parallel)
     # Not perform_initialization=False: then Megatron-Core would not mark how parameters are cut over tensor-parallel ranks either.
     draw = truncated_normal if initialise else lambda std: lambda weight: weight
     return TransformerConfig(
@@ -79,26 +80,6 @@ def transformer_config(config: EncoderConfig, parallel: ParallelConfig, initiali
 def truncated_normal(std: float) -> Callable[[torch.Tensor], torch.Tensor]:
     """Initialiser of ModernBERT's weights: a normal distribution cut at two standard deviations (before the cut)."""
     return partial(torch.nn.init.trunc_normal_, std=std, a=-2 * std, b=2 * std)
-
-
-def _check(config: EncoderConfig, parallel: ParallelConfig) -> None:
-    """Raise a UserError for sizes that Megatron-Core would stumble over later."""
-    for key, least in (("num_layers", 1), ("global_every", 1), ("local_window", 2)):
-        if getattr(config, key) < least:
-            raise UserError(f"model.{key}={getattr(config, key)} must be at least {least}; raise it")
-    if config.hidden_size % (2 * config.num_heads):
-        raise UserError(
-            f"model.hidden_size={config.hidden_size} must be an even multiple of model.num_heads={config.num_heads}; change one of them"
-        )
-    cuts = [(key, "tensor") for key in ("num_heads", "ffn_size", "vocab_size")] + [("num_layers", "pipeline")]
-    for key, axis in cuts:
-        size, parts = getattr(config, key), getattr(parallel, axis)
-        if size % parts:
-            raise UserError(f"model.{key}={size} must be a multiple of parallel.{axis}={parts}; change one of them")
-    if parallel.context != 1:
-        raise UserError(f"parallel.context={parallel.context} is for decoders, whose attention looks back; set parallel.context=1")
-    if parallel.sequence and parallel.tensor == 1:
-        raise UserError("parallel.sequence=true cuts over tensor-parallel ranks, and parallel.tensor=1 has one; raise it or leave it false")
 
 
 def _residual(dropout: float) -> Callable:

@@ -5,17 +5,17 @@ import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from common.errors import UserError
 from common.progress import say
 from conf.schema import Config, EncoderConfig, ModelConfig
-from model.hf.folder import check_exportable
+from model.hf.folder import check_exportable, check_weights
 from model.megatron import checkpoint, ranks
 from model.megatron.optimizer import MegatronOptimizer, build_optimizer
-from model.megatron.startup import World
+from model.megatron.startup import World, alone
 from model.megatron.step import DistributedDataParallel, distribute
 from model.nets.build import build_net
 from model.objectives.build import build_objective
@@ -143,12 +143,39 @@ def _resume(
 
     Raises UserError where the save was trained on other samples than those of this run."""
     values = checkpoint.read_state(save / "megatron")
+    values = checkpoint.load(save / "megatron", model, optimizer, _moments(values, phase))
+    return _state(values, data, course, save)
+
+
+def _moments(values: dict[str, Any], phase: Phase) -> str:
+    """Which moments of the optimizer go on (`checkpoint.load`)."""
     at_border = phase.number > 0 and values["step"] == phase.first
-    moments = "none" if at_border and phase.config.optimizer == "reset" else "known" if at_border else "all"
-    values = checkpoint.load(save / "megatron", model, optimizer, moments)
+    return "none" if at_border and phase.config.optimizer == "reset" else "known" if at_border else "all"
+
+
+def _state(values: dict[str, Any], data: Data, course: Course, save: Path) -> TrainState:
+    """Where ``save`` stands. Raises UserError where it was trained on other samples."""
     plan = values.pop("plan")
     state = TrainState.from_dict(values)
     if not state.phases and state.samples:  # written before there were phases
         state.phases = {MAIN: PhaseState(state.samples, dict(state.sources))}
     check_position(state, plan, data, course, save)
     return state
+
+
+def rehearse(config: Config, data: Data, course: Course, start: Start) -> None:
+    """Raise UserError for what `build_loop` would refuse, without a net that takes memory: objective, parts to freeze, and the save or the
+    weights to start from. For a process that is to train nothing: it is left as it was."""
+    sources = next(iter(data.plans.values())).tokens
+    build_objective(config, sources.sources if sources.owners is not None else ())
+    if start.folder is not None:
+        values = checkpoint.read_state(start.folder / "megatron")
+        first = course.phases_after(values["step"])[0]
+        checkpoint.check_optimizer(start.folder / "megatron", config.optim.name, _moments(values, first))
+        _state(values, data, course, start.folder)
+    elif config.train.init_from:
+        check_weights(config.model, config.train.init_from)
+    frozen = {phase.name: phase.config.frozen for phase in course.phases}
+    if any(frozen.values()):
+        with alone(config.seed):
+            check_frozen(build_net(config.model, initialise=False, device="meta"), frozen)

@@ -7,7 +7,7 @@ from typing import Any
 from common import manifest as manifests
 from common.errors import UserError
 from conf.schema import CausalConfig, Config, DecoderConfig
-from model.shapes import check_shape
+from model.shapes import check_encoder, check_shape
 from model.training.phase import MAIN, Phase
 
 
@@ -23,8 +23,8 @@ def check_training(config: Config, phases: Sequence[Phase]) -> None:
         check_shape(config.model, config.parallel)
         if config.model.lora.rank and not (config.train.init_from or config.train.branch_from):
             raise UserError(f"model.lora.rank={config.model.lora.rank} adapts a net that has been trained; name it in train.init_from")
-    elif config.parallel.context > 1:
-        raise UserError(f"parallel.context={config.parallel.context} is for decoders, whose attention looks back; set parallel.context=1")
+    else:
+        check_encoder(config.model, config.parallel)
     for phase in phases:
         _check_length(config, phase)
         _check_supply(config, phase)

@@ -1,5 +1,6 @@
 """What a run reads: the planned order of each phase, and held-out text."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from conf.schema import Config
 from model.megatron import ranks
 from model.training.course import Course
 from model.training.phase import MAIN, Phase
-from model.training.plan import Plan, checked_stamp, load_plan, make_heldout, make_plan, save_plan
+from model.training.plan import Plan, checked_stamp, draft_plan, load_plan, make_heldout, make_plan
 from model.training.run import Run
 from model.training.tokens import Tokens, open_tokens
 
@@ -37,23 +38,31 @@ class Data:
         return self.digest(names) if names == [MAIN] else {name: self.digest(names[: number + 1]) for number, name in enumerate(names)}
 
 
-def open_data(config: Config, run: Run, course: Course) -> Data:
-    """The planned data order of every phase: the run's own where it has one, else made now. Rank 0 checks, plans and (unless `dry_run`)
-    writes. Raises UserError where tokens, tokenizer, net and run do not fit together."""
+def open_data(config: Config, run: Run, course: Course, drafts: ExitStack | None = None) -> Data:
+    """The planned data order of every phase: the run's own where it has one, else made now. Rank 0 checks, plans and, where ``drafts`` are
+    given, writes a new plan aside, for all ranks to read; closing them puts it in place. Raises UserError where tokens, tokenizer, net and
+    run do not fit together."""
+    folders = {phase.name: run.plan if phase.name == MAIN else run.plan / phase.name for phase in course.phases}
     first: list[Data] = []
-    ranks.on_first(lambda: first.append(_open(config, run, course)))
-    return first[0] if first else _open(config, run, course)
+
+    def open_first() -> dict[str, Path]:
+        first.append(_open(config, run, course, folders, drafts))
+        return folders
+
+    folders = ranks.on_first(open_first)
+    return first[0] if first else _open(config, run, course, folders)
 
 
-def _open(config: Config, run: Run, course: Course) -> Data:
-    tokens = {phase.name: _tokens(config, run, phase) for phase in course.phases}
+def _open(config: Config, run: Run, course: Course, folders: dict[str, Path], drafts: ExitStack | None = None) -> Data:
+    """``folders``: that of the plan of each phase; changed to where a new one is."""
+    tokens = {phase.name: _tokens(config, phase, folders[phase.name]) for phase in course.phases}
     run.check_inputs(inputs(config, tokens))
-    plans = {phase.name: _plan(config, run, phase, tokens[phase.name]) for phase in course.phases}
+    plans = {phase.name: _plan(config, phase, tokens[phase.name], folders, drafts) for phase in course.phases}
     return Data(plans, _heldout(config, plans))
 
 
-def _tokens(config: Config, run: Run, phase: Phase) -> Tokens:
-    checked = checked_stamp(_folder(run, phase))
+def _tokens(config: Config, phase: Phase, folder: Path) -> Tokens:
+    checked = checked_stamp(folder)
     if phase.name != MAIN and not (Path(phase.data) / manifests.NAME).is_file():
         own = f"name prepared tokens in phases.{phase.name}.data"
         mixed = "run jobs.mix first" if config.mixture.sources else f"run jobs.mix first, with mixture.sources, or {own}"
@@ -67,19 +76,15 @@ def _tokens(config: Config, run: Run, phase: Phase) -> Tokens:
         raise UserError(f"phases.{phase.name}: {error}") from error
 
 
-def _plan(config: Config, run: Run, phase: Phase, tokens: Tokens) -> Plan:
-    folder = _folder(run, phase)
+def _plan(config: Config, phase: Phase, tokens: Tokens, folders: dict[str, Path], drafts: ExitStack | None) -> Plan:
+    folder = folders[phase.name]
     arguments = (tokens, phase.train.seq_length, config.train.held_out(bool(config.phases)), config.seed + phase.number)
     plan = load_plan(folder, *arguments)
     if plan is None:
         plan = make_plan(*arguments)
-        if ranks.is_first() and not config.dry_run:
-            save_plan(plan, folder)
+        if drafts:
+            folders[phase.name] = drafts.enter_context(draft_plan(plan, folder))
     return plan
-
-
-def _folder(run: Run, phase: Phase) -> Path:
-    return run.plan if phase.name == MAIN else run.plan / phase.name
 
 
 def _heldout(config: Config, plans: dict[str, Plan]) -> dict[str, Plan]:

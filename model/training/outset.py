@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from common.environment import read_ranks
+from common.errors import UserError
 from common.progress import say
 from conf.schema import Config
 from model.megatron.startup import computes_bf16
@@ -41,6 +42,8 @@ def outset(config: Config) -> Outset:
     latest = latest_valid(run.folder)
     if latest is None:
         check_start(config)
+    if run.replaced:
+        say(f"{run.folder} has no save, so it begins anew with another configuration ({show(run.replaced)})")
     before = run.manifest.get("attempts", [{}])[-1].get("ranks", size)
     relaid = run.relaid | ({"ranks": (before, size)} if before != size else {})
     if latest and relaid:
@@ -49,8 +52,13 @@ def outset(config: Config) -> Outset:
 
 
 def take_over(run: Run, latest: Save | None) -> tuple[Run, Save | None]:
-    """Claim the run folder, once everything fits, and look again where it goes on: an attempt that still lived may have saved meanwhile."""
+    """Claim the run folder, once everything fits, and look again where it goes on: an attempt that still lived may have saved meanwhile.
+
+    Raises UserError where it saved what this one does not go on from."""
     run.claim()
     saves = list_saves(run.folder)
     unchanged = latest and saves and saves[-1].step == latest.step
-    return run, latest if unchanged else latest_valid(run.folder)
+    latest = latest if unchanged else latest_valid(run.folder)
+    if run.replaced and latest:
+        raise UserError(f"{run.folder} has got a save of another configuration by now ({show(run.replaced)}); choose another run=<name>")
+    return run, latest

@@ -6,6 +6,8 @@ machine finds the same samples, in any order, without having read those before.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -156,14 +158,17 @@ def _shuffled(packs: Packs) -> Packs:
     return Packs(packs.starts[pieces], packs.lengths[pieces], offsets)
 
 
-def save_plan(plan: Plan, folder: str | Path) -> None:
-    """Write ``plan`` as an index: six .npy files and a manifest, which appear together or not at all."""
+@contextmanager
+def draft_plan(plan: Plan, folder: str | Path) -> Iterator[Path]:
+    """Write ``plan`` as an index: six .npy files and a manifest, which appear in ``folder`` together when the block ends without an error.
+    Yields where they are until then."""
     with atomic_folder(folder, "plan", keep=True) as aside:
         for group, name in ARRAYS:
             save_array(aside / f"{group}_{name}.npy", getattr(getattr(plan, group), name))
         counts = {"packs": len(plan.train), "tokens": plan.train.tokens, "heldout_packs": len(plan.heldout), "fill": round(plan.fill, 5)}
         files = sorted(path.name for path in aside.iterdir())
         manifests.write(aside, manifests.describe("plan", digest=plan.digest, checked=stamp(plan.tokens.folder), **counts, files=files))
+        yield aside
 
 
 def load_plan(folder: str | Path, tokens: Tokens, seq_length: int, heldout_fraction: float, seed: int) -> Plan | None:

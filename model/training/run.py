@@ -1,9 +1,12 @@
 """The run folder: one training, one frozen configuration, any number of attempts."""
 
+import copy
 import dataclasses
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,13 +17,15 @@ from common import manifest as manifests
 from common.environment import resolve_threads
 from common.errors import UserError
 from common.fence import Fence
-from common.files import atomic_file, make_folder, replace_link
+from common.files import atomic_file, make_folder, nothing_left, replace_link
 from common.numbers import same
+from common.progress import say
 from common.read_yaml import read_yaml
 from common.remove import sweep_asides
 from conf.schema import Config, PhaseConfig
 from conf.schema.kinds import section, typed
-from model.training.saves import checkpoints, list_saves
+from model.training.clear import clear
+from model.training.saves import checkpoints, list_saves, verify
 
 SECTIONS = ("model", "objective", "optim", "parallel", "train")
 # What may differ when a run is continued: paths (the digests of what they hold may not), and what watches the training without
@@ -61,8 +66,13 @@ class Run:
     """Keys of `EXTENDS` that differ from the last attempt: (old, new)."""
     relaid: dict[str, tuple[Any, Any]]
     """Keys of `LAYOUT` that differ, likewise."""
+    replaced: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    """Keys that differ, likewise, where the folder has no save: `begin` leaves nothing there of what was before."""
     fence: Fence = field(init=False)
     """Keeps an earlier attempt that still lives, on a node given up for dead, from writing here."""
+
+    begun: bool = field(init=False, default=False)
+    """This attempt has begun."""
 
     def __post_init__(self) -> None:
         self.fence = Fence(self.folder)
@@ -83,12 +93,17 @@ class Run:
         return dataclasses.replace(config, **{name: section(Config, name, self.config[name]) for name in ("model", "optim", "parallel")})
 
     def check_inputs(self, inputs: dict[str, dict[str, Any]]) -> None:
-        """Raise UserError when an earlier attempt read other bytes than ``inputs``: {name: {"path": ..., "digests": {file: sha256}}}."""
+        """Raise UserError when an earlier attempt read other bytes than ``inputs``: {name: {"path": ..., "digests": {file: sha256}}}. A run
+        without a save begins anew with them."""
         for name, found in inputs.items():
             before = self.manifest.get("inputs", {}).get(name, found)
             for file, value in found["digests"].items():
                 if before["digests"].get(file) != value:
                     key = name if name.startswith(PHASES) else f"data.{name}"
+                    if is_replaceable(self.folder, self.manifest):
+                        self.manifest, self.replaced = {}, {key: (before["path"], found["path"])}
+                        say(f"{self.folder} has no save, so it begins anew with what {found['path']} holds now ({key})")
+                        return
                     raise UserError(
                         f"{Path(found['path']) / file} is not what the run in {self.folder} was started with ({key} was "
                         f"{before['path']}); restore it, or start another run with run=<name>"
@@ -98,10 +113,28 @@ class Run:
         """Take the folder over from any other process, before anything in it is read that such a process could still change."""
         self.fence.claim(self.attempt + 1)
 
-    def begin(self, from_step: int, ranks: int = 1, **fields: Any) -> None:
-        """Start an attempt of ``ranks`` processes that goes on from ``from_step``: write config.yaml, and manifest.json with ``fields``."""
+    @contextmanager
+    def refusable(self) -> Iterator[ExitStack]:
+        """Around a start: where it is refused, or fails, before `begin`, the folder is as it was. Yields what is written aside until
+        then."""
+        with nothing_left(self.folder), nothing_left(self.plan), ExitStack() as drafts:
+            try:
+                yield drafts
+            except BaseException:
+                if not self.begun:
+                    self.fence.withdraw()
+                raise
+
+    def begin(self, from_step: int, ranks: int = 1, drafts: ExitStack | None = None, **fields: Any) -> None:
+        """Start an attempt of ``ranks`` processes that goes on from ``from_step``: put ``drafts`` in place, write config.yaml, and
+        manifest.json with ``fields``."""
         self.fence.check()
         make_folder(self.folder)
+        self.begun = True
+        if self.replaced:
+            clear(self.folder)
+        if drafts:
+            drafts.close()
         for folder in (self.folder, make_folder(checkpoints(self.folder))):
             sweep_asides(folder)
         attempts = [*self.manifest.get("attempts", []), _attempt(self.attempt + 1, from_step, ranks)]
@@ -125,7 +158,7 @@ class Run:
 def open_run(config: Config) -> Run:
     """The run of ``config``: new where its folder is, else the one that is there.
 
-    Raises UserError with the differing keys when that one was started with another configuration.
+    Raises UserError with the differing keys when that one was started with another configuration, and has a save.
     """
     folder = Path(config.run_dir)
     theirs = checkpoints(folder).resolve().parent
@@ -134,9 +167,12 @@ def open_run(config: Config) -> Run:
     wanted = freeze(config)
     if not (folder / CONFIG).is_file():
         return Run(folder, wanted, {}, {}, {})
-    before = complete(read_config(folder))
+    before, anew = complete(read_config(folder)), copy.deepcopy(wanted)
     _keep(config, wanted, before)
-    changed = {key: pair for key, pair in difference(before, wanted).items() if not _is_free(key)}
+    changed = changes(before, wanted)
+    manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
+    if changed and is_replaceable(folder, manifest):
+        return Run(folder, anew, {}, {}, {}, replaced=changed)
     relaid = {key: changed.pop(key) for key in LAYOUT if key in changed}
     refused = {key: pair for key, pair in changed.items() if key not in EXTENDS and not _is_ahead(key, folder)}
     if refused:
@@ -144,8 +180,13 @@ def open_run(config: Config) -> Run:
             f"{folder} holds a run with another configuration ({show(changed)}); choose another run=<name>, set these back, "
             "or remove the folder to start over"
         )
-    manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
     return Run(folder, wanted, manifest, changed, relaid)
+
+
+def is_replaceable(folder: Path, manifest: dict[str, Any]) -> bool:
+    """Whether the run in ``folder``, with ``manifest``, has nothing that another configuration could go on from, and did not come to its
+    end: it has no save, or none that is whole."""
+    return manifest.get("status") != "finished" and all(verify(save) for save in reversed(list_saves(folder)))
 
 
 def _keep(config: Config, wanted: dict[str, Any], before: dict[str, Any]) -> None:
@@ -169,6 +210,11 @@ def _keep_numbers(wanted: dict[str, Any], before: dict[str, Any]) -> None:
             _keep_numbers(value, before[key])
         elif same(value, before.get(key)):
             wanted[key] = before[key]
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """`difference` of two frozen configurations in what determines the training."""
+    return {key: pair for key, pair in difference(before, after).items() if not _is_free(key)}
 
 
 def _is_free(key: str) -> bool:

@@ -56,7 +56,10 @@ def test_the_shape_of_every_family_is_read_said_and_frozen_in_numbers(family, tm
     frozen = yaml.safe_load((run.folder / "config.yaml").read_text())["model"]
     assert frozen == dataclasses.asdict(NETS[family])
 
-    (folder / "config.json").unlink()  # a run that has begun asks nobody
+    save = run.folder / "checkpoints" / "step_0000003"
+    save.mkdir()
+    manifests.write(save, manifests.describe("save", step=3, save="resume", files={}))
+    (folder / "config.json").unlink()  # a run that has a save asks nobody
     assert close_model(config).model == NETS[family]
     assert open_run(close_model(config)).extended == {}
 

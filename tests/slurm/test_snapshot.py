@@ -8,10 +8,12 @@ import pytest
 
 from common.errors import UserError
 from conf.schema import Config
+from jobs.launch.points import show
 from slurm.allocation import frozen
+from slurm.commands import SlurmError
 from slurm.snapshot import altered, take_snapshot
-from slurm.submission import FOLDER, Point, freeze
-from slurm.submit import prepare, resubmit
+from slurm.submission import FOLDER, Point, freeze, submissions
+from slurm.submit import prepare, resubmit, submit
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -34,6 +36,36 @@ def test_it_is_taken_once(snapshot, tmp_path):
     assert take_snapshot(tmp_path) == snapshot and altered(snapshot) == ""
     (snapshot / "slurm" / "__pycache__" / "driver.cpython-311.pyc").write_bytes(b"compiled")  # by a job that ran
     assert take_snapshot(tmp_path) == snapshot and len(list(snapshot.parent.iterdir())) == 1
+
+
+@pytest.fixture
+def refusing(tmp_path, monkeypatch) -> Config:
+    """A site whose sbatch refuses everything."""
+    (tmp_path / "bin").mkdir()
+    says = {"sbatch": "echo 'sbatch: error: no such account' >&2; exit 1", "scontrol": "echo 'MaxArraySize = 1001'"}
+    for name in ("sbatch", "srun", "squeue", "sacct", "scontrol"):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{says.get(name, ':')}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    config = Config(name="q", runs_dir=str(tmp_path / "runs"))
+    config.cluster.kind = "slurm"
+    return config
+
+
+def test_what_sbatch_refuses_leaves_nothing_but_what_others_run(refusing, tmp_path):
+    point = Point(refusing, str(tmp_path / "out"), "")
+    with pytest.raises(SlurmError, match="no such account"):
+        submit("tokenizer", [point])
+    assert not (tmp_path / "runs").exists()
+    (other,) = prepare("tokenizer", [point]).submissions
+    with pytest.raises(SlurmError, match="no such account"):
+        submit("tokenizer", [point])
+    assert [one.folder for one in submissions(refusing.runs_dir)] == [other.folder] and altered(other.snapshot) == ""
+
+
+def test_showing_what_would_be_queued_leaves_nothing(refusing, tmp_path, capsys):
+    show("tokenizer", [Point(refusing, str(tmp_path / "out"), "")])
+    assert "#SBATCH" in capsys.readouterr().out and not (tmp_path / "runs").exists()
 
 
 def edit(snapshot: Path) -> None:

@@ -5,6 +5,14 @@ import math
 from common.errors import UserError
 from common.progress import say
 from model.training.callbacks.callback import Callback, Record
+from model.training.saves import Save, list_saves
+
+
+def mend(saves: list[Save]) -> str:
+    """What to do about a run with ``saves`` that diverges."""
+    if not saves:
+        return "lower optim.lr and give the same command again (the run has no save, so it takes another configuration)"
+    return f"lower optim.lr in another run=<name>, which with train.branch_from={saves[-1].folder} goes on from before that"
 
 
 class NanGuard(Callback):
@@ -30,8 +38,9 @@ class NanGuard(Callback):
         last = record["samples"] - 1
         where = f"step {record['step']} (samples {record['samples'] - record['batch']} to {last})"
         if state.not_finite >= max(1, self.patience):
+            saves = [save for save in list_saves(loop.run.folder) if save.step < state.step]
             raise UserError(
-                f"loss or gradient was not finite {state.not_finite} steps in a row, last at {where}; the last save is from before, "
-                "so lower optim.lr, or look at these samples"
+                f"loss or gradient was not finite {state.not_finite} steps in a row, last at {where}; look at these samples, or "
+                f"{mend(saves)}"
             )
         say(f"warning: loss or gradient is not finite at {where}; the update is skipped")

@@ -17,9 +17,10 @@ from model.hf.folder import export_net
 from model.megatron import checkpoint, ranks
 from model.nets.names import global_names
 from model.training.callbacks.callback import Callback, Record
+from model.training.callbacks.nan_guard import mend
 from model.training.retention import apply_retention
 from model.training.run import Run
-from model.training.saves import PROBE, RESUME, lead_warning
+from model.training.saves import PROBE, RESUME, lead_warning, list_saves
 from model.training.tokenizers import tokenizer_of_run
 from model.training.write_save import write_save
 
@@ -56,7 +57,9 @@ class Saving(Callback):
         mine = [name for name, parameter in global_names(loop.net).items() if not torch.isfinite(parameter).all()]
         broken = [name for names in ranks.gather(mine) for name in names]
         if broken:
-            raise UserError(f"parameter {broken[0]} is not finite at step {state.step}, so no save is made; lower optim.lr and start again")
+            raise UserError(
+                f"parameter {broken[0]} is not finite at step {state.step}, so no save is made; {mend(list_saves(loop.run.folder))}"
+            )
 
         tokenizer, wanted = ranks.on_first(lambda: _tokenizer(loop.run, config.data.tokenizer))
         if kind == PROBE and tokenizer is None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.errors import UserError
-from model.training.plan import checked_stamp, is_heldout, load_plan, make_plan, save_plan
+from model.training.plan import checked_stamp, draft_plan, is_heldout, load_plan, make_plan
 from model.training.tokens import Tokens, open_tokens, stamp
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -93,7 +93,8 @@ def test_held_out_documents_are_a_fair_share_and_do_not_depend_on_the_seed():
 
 def test_index_on_disk_is_the_plan(tokens, tmp_path):
     plan = make_plan(tokens, 64, 0.1, seed=1)
-    save_plan(plan, tmp_path / "plan")
+    with draft_plan(plan, tmp_path / "plan"):
+        assert not (tmp_path / "plan").exists()
     found = load_plan(tmp_path / "plan", tokens, 64, 0.1, 1)
     assert isinstance(found.train.starts, np.memmap)
     assert found.digest == plan.digest
@@ -106,7 +107,8 @@ def test_index_on_disk_is_the_plan(tokens, tmp_path):
 
 @pytest.mark.parametrize("keep", [0, 40, -1])
 def test_a_broken_index_is_not_used(tokens, tmp_path, keep):
-    save_plan(make_plan(tokens, 64, 0.1, seed=1), tmp_path / "plan")
+    with draft_plan(make_plan(tokens, 64, 0.1, seed=1), tmp_path / "plan"):
+        pass
     file = tmp_path / "plan" / "train_starts.npy"
     data = file.read_bytes()
     file.write_bytes(data[:keep] if keep >= 0 else data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])

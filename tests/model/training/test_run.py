@@ -1,7 +1,9 @@
 """The run folder: frozen at the first attempt, continued when equal, refused with a diff when not."""
 
 import dataclasses
+import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,24 @@ from model.training.run import difference, open_run
 
 INPUTS = {"tokens": {"path": "data/tokens", "digests": {"tokens.bin": "aa", "tokens.idx": "bb"}}}
 
+WHOLE = hashlib.sha256(b"whole").hexdigest()
+
 
 def change(config, dotted: str, value):
     """A copy of ``config`` with one dotted key changed."""
     head, _, rest = dotted.partition(".")
     return dataclasses.replace(config, **{head: change(getattr(config, head), rest, value) if rest else value})
+
+
+def begun(config):
+    """The run of ``config``, begun, with a save of step 5."""
+    run = open_run(config)
+    run.begin(0, inputs=INPUTS)
+    save = run.folder / "checkpoints" / "step_0000005"
+    save.mkdir(parents=True)
+    (save / "tensors").write_text("whole")
+    (save / "manifest.json").write_text(json.dumps({"kind": "save", "step": 5, "save": "resume", "files": {"tensors": WHOLE}}))
+    return run
 
 
 def test_first_attempt_freezes_and_the_second_continues(config):
@@ -52,14 +67,14 @@ def test_first_attempt_freezes_and_the_second_continues(config):
 )
 def test_another_configuration_is_refused_with_the_diff(config, key, value, told):
     config = change(config, "parallel.precision", "fp32")
-    open_run(config).begin(0)
+    begun(config)
     with pytest.raises(UserError, match=told):
         open_run(change(config, key, value))
 
 
 @pytest.mark.parametrize(("key", "value"), [("train.save.keep_last", 5), ("train.log_every_steps", 7), ("data.tokens", "moved/here")])
 def test_what_only_watches_may_change(config, key, value):
-    open_run(config).begin(0)
+    begun(config)
     run = open_run(change(config, key, value))
     run.begin(3)
     assert key.rpartition(".")[2] in (Path(config.run_dir) / "config.yaml").read_text()
@@ -67,12 +82,12 @@ def test_what_only_watches_may_change(config, key, value):
 
 
 def test_another_layout_is_taken_and_reported(config):
-    open_run(config).begin(0)
+    begun(config)
     assert open_run(change(config, "parallel.tensor", 2)).relaid == {"parallel.tensor": (1, 2)}
 
 
 def test_a_longer_run_is_reported(config):
-    open_run(config).begin(0)
+    begun(config)
     assert open_run(change(config, "train.steps", 99)).extended == {"train.steps": (12, 99)}
 
 
@@ -87,9 +102,7 @@ def test_threads_are_frozen_at_the_start(config):
 @pytest.mark.parametrize(("bf16", "settled"), [(True, "bf16"), (False, "fp32")])
 def test_a_precision_that_is_left_open_is_that_of_the_device_the_run_began_on(config, bf16, settled):
     assert config.parallel.precision == "auto"
-    run = open_run(config)
-    run.config["parallel"]["precision"] = config.parallel.on(bf16).precision  # as `outset` has it from the device
-    run.begin(0)
+    begun(change(config, "parallel.precision", config.parallel.on(bf16).precision))  # as `outset` has it from the device
     again = open_run(config)
     assert again.config["parallel"]["precision"] == again.settled(config).parallel.precision == settled
     other = {"bf16": "fp32", "fp32": "bf16"}[settled]
@@ -105,6 +118,7 @@ def test_the_shares_of_the_schedule_are_frozen_as_numbers_and_older_runs_keep_th
     frozen = run.config["optim"]["schedule"]
     assert (frozen["warmup_share"], frozen["decay_share"]) == (0.05, 0.1)
     frozen.update(warmup_share=0.0, decay_share=0.0)  # as if written before there were defaults
+    begun(config)
     run.begin(0)
     again = open_run(config)
     assert again.extended == {} and again.settled(config).optim.schedule.decay_share == 0.0
@@ -113,16 +127,70 @@ def test_the_shares_of_the_schedule_are_frozen_as_numbers_and_older_runs_keep_th
 
 
 def test_a_number_of_the_net_that_fp32_does_not_tell_apart_goes_on_as_it_was(config):
-    open_run(change(config, "model.norm_eps", 9.999999747378752e-06)).begin(0)
+    begun(change(config, "model.norm_eps", 9.999999747378752e-06))
     again = open_run(change(config, "model.norm_eps", 1e-5))
     assert again.settled(config).model.norm_eps == 9.999999747378752e-06
     with pytest.raises(UserError, match=r"model\.norm_eps: 9.999999747378752e-06 -> 1.001e-05"):
         open_run(change(config, "model.norm_eps", 1.001e-5))
 
 
-def test_other_bytes_are_refused(config):
-    run = open_run(config)
+def leave(config, what: str) -> Path:
+    """What a run may have left that has no save, or none that is whole."""
+    run = begun(config) if what in ("finished", "damaged", "cut off") else open_run(config)
+    if what not in ("finished", "damaged", "cut off"):
+        run.begin(0, inputs=INPUTS, start="models/old")
+    for name in ("metrics.jsonl", "tb/train/events.out.tfevents.1.a", "tb/hparams/events.out.tfevents.2.a", "eval/step_0000005.json"):
+        file = run.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}\n")
+    save = run.folder / "checkpoints" / "step_0000005"
+    if what == "damaged":
+        (save / "tensors").write_text("whol")
+    if what == "cut off":
+        (save / "manifest.json").unlink()
+    if what == "half-written":
+        (save.parent / ".aside-step_0000005-1-0123abcd").mkdir(parents=True)
+    if what != "killed":
+        run.end("finished" if what == "finished" else "failed", 5)
+    return run.folder
+
+
+@pytest.mark.parametrize("what", ["diverged", "killed", "half-written", "cut off", "damaged"])
+@pytest.mark.parametrize(("key", "value"), [("optim.lr", 1e-3), ("train.init_from", "models/new"), ("train.steps", 99)])
+def test_a_run_without_a_save_takes_any_configuration_and_nothing_of_the_former_stays(config, what, key, value):
+    folder = leave(config, what)
+    other = change(config, key, value)
+    run = open_run(other)
+    assert list(run.replaced) == [key] and run.manifest == {} and not run.extended
+    assert (folder / "metrics.jsonl").exists()  # nothing is taken away before it begins
     run.begin(0, inputs=INPUTS)
+    assert not (folder / "metrics.jsonl").exists() and not list(folder.glob("tb/*/events.*"))
+    assert not (folder / "eval").exists() and len(list(folder.glob("eval.kept-*"))) == 1
+    assert not (folder / "checkpoints" / "step_0000005").exists() and not list((folder / "checkpoints").glob(".aside-*"))
+    assert len(list((folder / "checkpoints").glob("*.kept-*"))) == (what in ("cut off", "damaged"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert "start" not in manifest and len(manifest["attempts"]) == 1
+    assert open_run(other).replaced == {} and list(open_run(config).replaced) == [key]
+
+
+def test_other_text_is_taken_by_a_run_without_a_save(config, capsys):
+    leave(config, "killed")
+    run, other = open_run(config), {"tokens": {"path": "elsewhere", "digests": {"tokens.bin": "aa", "tokens.idx": "zz"}}}
+    run.check_inputs(other)
+    assert run.replaced == {"data.tokens": ("data/tokens", "elsewhere")} and run.manifest == {}
+    assert "has no save, so it begins anew with what elsewhere holds now (data.tokens)" in capsys.readouterr().err.replace("\n", " ")
+    run.begin(0, inputs=other)
+    open_run(config).check_inputs(other)
+
+
+def test_a_finished_run_keeps_its_configuration_even_without_its_saves(config):
+    shutil.rmtree(leave(config, "finished") / "checkpoints")
+    with pytest.raises(UserError, match=r"another configuration \(optim.lr: 0.003 -> 0.001\)"):
+        open_run(change(config, "optim.lr", 1e-3))
+
+
+def test_other_bytes_are_refused(config):
+    begun(config)
     with pytest.raises(UserError, match=r"elsewhere/tokens.idx is not what the run .* was started with"):
         open_run(config).check_inputs({"tokens": {"path": "elsewhere", "digests": {"tokens.bin": "aa", "tokens.idx": "zz"}}})
 

@@ -3,12 +3,14 @@
 import json
 import math
 import random
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from common.errors import UserError
 from conf.schema import Config
@@ -183,6 +185,61 @@ def test_nan_stops_the_run_and_is_never_saved(config, metrics):
     with pytest.raises(UserError, match=r"parameter \S+ is not finite at step 1, so no save is made"):
         train.run(change(elsewhere(config, "overflow"), optim__lr=1e39))
     assert list_saves(Path(config.runs_dir) / "test" / "overflow") == []
+
+
+def test_a_run_that_diverged_before_its_first_save_takes_the_rate_that_its_message_asks_for(config, metrics):
+    """And goes as one that was never anything else."""
+    wild = change(config, optim__lr=1e30, optim__schedule__warmup_steps=0)
+    with pytest.raises(UserError, match=r"lower optim.lr and give the same command again"):
+        train.run(wild)
+    assert metrics(config.run_dir) and list_saves(config.run_dir) == []
+    calm = change(wild, optim__lr=3e-3, train__steps=6)
+    train.run(change(calm, dry_run=True))
+    assert len(metrics(config.run_dir)) < 6  # a dry run takes nothing away
+    train.run(calm)
+    train.run(elsewhere(calm, "fresh"))
+    series = [[(line["step"], line["lr"], line["loss"]) for line in metrics(one.run_dir)] for one in (calm, elsewhere(calm, "fresh"))]
+    assert series[0] == series[1] and len(series[0]) == 6
+    run = Path(config.run_dir)
+    assert yaml.safe_load((run / "config.yaml").read_text())["optim"]["lr"] == 3e-3
+    assert len(json.loads((run / "manifest.json").read_text())["attempts"]) == 1
+    assert len(list((run / "tb" / "train").iterdir())) == 1  # of the former nothing is left, for readers that know no purge either
+
+
+def test_a_run_that_diverges_after_a_save_names_the_branch_that_works(config, tmp_path):
+    wild = change(config, optim__lr=1e30, optim__schedule__warmup_steps=0, train__save__probe_at_start=True)
+    with pytest.raises(UserError, match=r"another run=<name>, which with train.branch_from=\S+step_0000000 goes on") as told:
+        train.run(wild)
+    calm = change(wild, optim__lr=3e-3)
+    with pytest.raises(UserError, match="holds a run with another configuration .*choose another run=<name>, set these back, or remove"):
+        train.run(calm)
+    save = re.search(r"train.branch_from=(\S+)", str(told.value))[1]
+    assert train.run(change(elsewhere(calm, "branch"), train__branch_from=save))["status"] == "finished"
+    shutil.rmtree(config.run_dir)
+    assert train.run(calm)["status"] == "finished"
+
+
+@pytest.mark.parametrize("kind", ["init_from", "branch_from"])
+def test_a_run_without_a_save_starts_from_another_net_than_before(config, kind):
+    """The one that its first attempt found is not remembered."""
+    one, two = (change(elsewhere(config, name), seed=number, train__steps=7) for number, name in enumerate(("one", "two")))
+    saves = []
+    for base in (one, two):
+        train.run(base)
+        saves.append(str(list_saves(base.run_dir)[-1].folder))
+    killed = change(two, optim__schedule__warmup_steps=0, optim__lr=1e30, train__steps=16, **{f"train__{kind}": saves[0]})
+    killed = elsewhere(change(killed, seed=0), "killed")
+    with pytest.raises(UserError, match="lower optim.lr"):
+        train.run(killed)
+    then = change(killed, optim__lr=1e-3, seed=1, **{f"train__{kind}": saves[1]})
+    train.run(then)
+    fresh = elsewhere(then, "fresh")
+    train.run(fresh)
+    step = list_saves(fresh.run_dir)[-1].step
+    ours, theirs = weights(then, step), weights(fresh, step)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    told = json.loads((Path(then.run_dir) / "manifest.json").read_text())
+    assert (told["start"] if kind == "init_from" else told["branch"]["save"]) == saves[1]
 
 
 def test_log_unigram_starts_at_the_entropy_of_the_unigram(config, metrics):

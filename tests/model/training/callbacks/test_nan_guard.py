@@ -10,14 +10,19 @@ from model.training.callbacks.nan_guard import NanGuard
 from model.training.state import TrainState
 
 
+def loop_at(folder, state: TrainState) -> SimpleNamespace:
+    """What the guard sees of a loop; its run has no save."""
+    return SimpleNamespace(state=state, run=SimpleNamespace(folder=folder))
+
+
 def step(guard: NanGuard, loop, number: int, loss: float, skipped: bool) -> dict:
     record = {"step": number, "samples": 4 * number, "batch": 4, "loss": loss, "grad_norm": loss, "skipped": skipped}
     guard.step(loop, record)
     return record
 
 
-def test_counts_warns_and_forgets(capsys):
-    guard, loop = NanGuard(3), SimpleNamespace(state=TrainState())
+def test_counts_warns_and_forgets(capsys, tmp_path):
+    guard, loop = NanGuard(3), loop_at(tmp_path, TrainState())
     assert step(guard, loop, 1, 2.5, False)["loss"] == 2.5
     for number in (2, 3):
         record = step(guard, loop, number, math.nan, True)
@@ -28,14 +33,14 @@ def test_counts_warns_and_forgets(capsys):
     assert (loop.state.skipped, loop.state.not_finite, loop.state.loss) == (2, 0, 2.0)
 
 
-def test_stops_when_patience_is_spent():
-    guard, loop = NanGuard(2), SimpleNamespace(state=TrainState())
+def test_stops_when_patience_is_spent(tmp_path):
+    guard, loop = NanGuard(2), loop_at(tmp_path, TrainState())
     step(guard, loop, 1, math.inf, True)
     with pytest.raises(UserError, match=r"not finite 2 steps in a row, last at step 2 \(samples 4 to 7\)"):
         step(guard, loop, 2, math.nan, True)
 
 
-def test_patience_goes_on_after_a_resume():
-    guard, loop = NanGuard(3), SimpleNamespace(state=TrainState(step=9, not_finite=2, skipped=2))
+def test_patience_goes_on_after_a_resume(tmp_path):
+    guard, loop = NanGuard(3), loop_at(tmp_path, TrainState(step=9, not_finite=2, skipped=2))
     with pytest.raises(UserError, match="3 steps in a row"):
         step(guard, loop, 10, math.nan, True)
