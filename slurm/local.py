@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol, TypeVar
 
 from common.children import die_with_parent, starting
-from common.disk import explained
+from common.disk import DiskError, explained
 from common.errors import UserError
 from common.progress import Bar, say
 from slurm.snapshot import refuse_strangers
@@ -130,6 +130,9 @@ class _Pool:
             self.watch.say(value)
         elif kind == "user_error":
             raise UserError(f"{self._name(index)}: {value}")
+        elif kind == "disk_error":
+            message, passing = value
+            raise DiskError(f"{self._name(index)}: {message}", passing)
         elif kind == "error":
             raise ElementError(f"{self._name(index)} failed:\n{value}")
         else:
@@ -173,6 +176,6 @@ def _element(function: Callable, point: Any, pipe: Connection) -> None:
         answer = "user_error", str(error)
     except Exception as error:
         known = explained(error)
-        answer = ("user_error", str(known)) if known else ("error", traceback.format_exc())
+        answer = ("disk_error", (str(known), known.passing)) if known else ("error", traceback.format_exc())
     pipe.send(answer)
     pipe.close()

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from common.disk import DiskError
 from common.errors import UserError
 from slurm.local import ElementError, cores, run_elements
 
 FUNCTIONS = """
 import os, signal, sys, time
 from pathlib import Path
+from common.disk import naming
 from common.errors import UserError
 
 def square(point, report):
@@ -29,6 +31,10 @@ def refuse(point, report):
 
 def fail(point, report):
     raise ValueError("boom")
+
+def touch(point, report):
+    with naming("tokens.bin"):
+        Path("/dev/full").write_text("x") if point == "full" else Path("/proc/self/mem").read_bytes()
 
 def die(point, report):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -70,6 +76,13 @@ def test_a_mistake_of_the_user_arrives_with_its_element_and_ends_the_others(func
     with pytest.raises(UserError, match=r"^element 2 of 3: a.jsonl line 3 is not valid JSON; mend it$"):
         run_elements(functions.refuse, ["good", "bad", "good"], workers=3)
     assert time.monotonic() - started < 300  # the others would sleep for 600
+
+
+@pytest.mark.parametrize(("point", "passing"), [("full", False), ("failing", True)])
+def test_an_error_of_the_disk_arrives_as_a_sentence_that_says_whether_it_may_pass(functions, point, passing):
+    with pytest.raises(DiskError, match=r"^element [12] of 2: tokens\.bin cannot be ") as found:
+        run_elements(functions.touch, [point, point], workers=2)
+    assert found.value.passing is passing
 
 
 def test_in_process_the_message_is_as_it_was(functions):
