@@ -5,7 +5,6 @@ and code that is not Python is not left for it. So here it is raised in our own 
 where that takes too long, or when Ctrl-C comes again: what is on disk does not need the cleaning up.
 """
 
-import atexit
 import os
 import signal
 import sys
@@ -45,7 +44,6 @@ def watch() -> None:
     a script, it stays so."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _hear)
-        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # runs last, when the status stands
         _State.watched = True
 
 
