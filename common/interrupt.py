@@ -114,7 +114,7 @@ def deaf() -> Iterator[None]:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
         _State.held -= 1
-    if not _State.held and _State.deadline < NEVER:
+    if not _State.held and _State.asked and _State.deadline < NEVER:
         _raise()
 
 
@@ -132,7 +132,7 @@ def _hear(number: int, frame: FrameType | None) -> None:
     while frame is not None and not _is_ours(frame):
         frame = frame.f_back
     if frame is not None:
-        frame.f_trace = _when_ours
+        frame.f_trace, frame.f_trace_opcodes = _when_ours, True  # within the line, too
     sys.settrace(_when_ours)
 
 
