@@ -5,7 +5,6 @@ and code that is not Python is not left for it. So here it is raised in our own 
 where that takes too long, or when Ctrl-C comes again: what is on disk does not need the cleaning up.
 """
 
-import atexit
 import os
 import signal
 import sys
@@ -45,7 +44,6 @@ def watch() -> None:
     a script, it stays so."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _hear)
-        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # runs last, when the status stands
         _State.watched = True
 
 
@@ -116,7 +114,7 @@ def deaf() -> Iterator[None]:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, former)
         _State.held -= 1
-    if not _State.held and _State.deadline < NEVER:
+    if not _State.held and _State.asked and _State.deadline < NEVER:
         _raise()
 
 
@@ -134,7 +132,7 @@ def _hear(number: int, frame: FrameType | None) -> None:
     while frame is not None and not _is_ours(frame):
         frame = frame.f_back
     if frame is not None:
-        frame.f_trace = _when_ours
+        frame.f_trace, frame.f_trace_opcodes = _when_ours, True  # within the line, too
     sys.settrace(_when_ours)
 
 
