@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from common import manifest as manifests
 from common.claim import Holder, lives, this_process, told
@@ -11,7 +11,7 @@ from common.errors import UserError
 from common.fence import Fence
 from conf.schema import Config
 from model.open_model import is_open
-from model.training.run import Run, changes, freeze, show
+from model.training.run import LAYOUT, Run, changes, freeze, show
 from slurm.commands import available
 from slurm.queue import living, runs
 from slurm.submission import Submission, submissions
@@ -50,14 +50,18 @@ def refuse_occupied(config: Config, run: Run) -> None:
     """Raise UserError where ``run`` would begin in a folder in which another configuration is trained, or queued to be."""
     mend = f"choose another run=<name>, or stop that and remove {run.folder}"
     for one in waiting("train", config.runs_dir, [config.run_dir]) if available() else ():
-        changed = changes(freeze(one.submission.config(one.element)), run.config)
-        if is_open(one.submission.config(one.element)):  # it is closed when its turn comes
-            changed = {key: pair for key, pair in changed.items() if not key.startswith("model.")}
-        if changed:
+        if changed := _changed(one.submission.config(one.element), run):
             raise UserError(f"{run.folder} is queued or trained as job {one.job_id} with another configuration ({show(changed)}); {mend}")
     if run.replaced and (holder := _at_work(run.folder)):
         who = f"{told(holder)}, as far as can be told from here"
         raise UserError(f"{run.folder} is trained with another configuration ({show(run.replaced)}) by {who}; {mend}")
+
+
+def _changed(queued: Config, run: Run) -> dict[str, tuple[Any, Any]]:
+    """In what ``run`` is another than a configuration in the queue; what that leaves open is closed when its turn comes, and the layout is
+    free."""
+    free = (*LAYOUT, *(["model."] if is_open(queued) else []), *(["parallel.precision"] if queued.parallel.precision == "auto" else []))
+    return {key: pair for key, pair in changes(freeze(queued), run.config).items() if not key.startswith(free)}
 
 
 def _at_work(folder: Path) -> Holder | None:

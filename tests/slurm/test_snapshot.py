@@ -43,7 +43,7 @@ def refusing(tmp_path, monkeypatch) -> Config:
     """A site whose sbatch refuses everything."""
     (tmp_path / "bin").mkdir()
     says = {"sbatch": "echo 'sbatch: error: no such account' >&2; exit 1", "scontrol": "echo 'MaxArraySize = 1001'"}
-    for name in ("sbatch", "srun", "squeue", "sacct", "scontrol"):
+    for name in ("sbatch", "srun", "squeue", "sacct", "scontrol", "sinfo"):
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{says.get(name, ':')}\n")
         (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")

@@ -73,7 +73,7 @@ def test_one_that_waits_in_the_queue_is_left_alone(trainable, tmp_path, monkeypa
     other = config(trainable, "queued", runs, "train.steps=4", "optim.lr=1e-3")
     for _ in range(2):
         with pytest.raises(
-            UserError, match=r"is queued or trained as job 12_0 with another configuration \(optim.lr: .*\); choose another run="
+            UserError, match=r"is queued or trained as job 12_0 with another configuration \(optim.lr: \S+ -> 0.001\); choose another run="
         ):
             train.run(other)
         Path(queued.run_dir).mkdir(parents=True, exist_ok=True)
