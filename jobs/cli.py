@@ -1,14 +1,14 @@
 """The command line that every job shares: compose the configuration, check it, run, and speak plainly when it is wrong."""
 
-import dataclasses
-import difflib
+import copy
 import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any, get_origin
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -21,40 +21,34 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from common.artefacts import localise
-from common.errors import ToldElsewhere, UserError, suggestion
+from common.errors import ToldElsewhere, UserError
 from common.screen import plain
 from conf.schema import Config
-from conf.schema.check import check, keys
+from conf.schema.check import check
 from conf.schema.kinds import schema, stored
+from jobs.arguments.explain import explain
+from jobs.arguments.flags import MULTIRUN, WITH_VALUE, read_flags, versions
+from jobs.arguments.groups import CONF, groups
+from jobs.arguments.overrides import OPEN, SWEEPER, check_override, refuse_twice, values
+from jobs.arguments.text import for_shell, quoted
+from jobs.arguments.types import mend, type_at
+from jobs.arguments.unreadable import refuse_unreadable, wholly
+from jobs.arguments.values import refuse_unset, settle
 from jobs.help import show
 from jobs.launch.multirun import register
 from model.open_model import close_default
-from slurm.allocation import take_up
+from slurm.allocation import inside, take_up
 
-CONF = Path(__file__).resolve().parent.parent / "conf"
 KEEP_REFERENCES = ("doctor", "fetch", "status")
 """Jobs that see `hf://` references as they were written; all others, unless they only plan, see the local paths of what was mirrored."""
 STORE = ConfigStore.instance()
 STORE.store(name="schema", node=schema(Config))
 for section, kind, node in stored(Config):
     STORE.store(group=f"kind/{section}", name=kind, node=node)
-OPEN = (
-    "cluster.environment.",
-    "cluster.sbatch.",
-    "corpus.sources.",
-    "corpus.languages.",
-    "data.heldout.",
-    "evaluation.domain.",
-    "evaluation.general.",
-    "mixture.sources.",
-    "phases.",
-    "mixture.topic_caps.",
-)
-"""Keys below these are for the user to name."""
 OPEN_SECTIONS = ("corpus.sources.", "phases.")
 """Those of them whose values are sections, which OmegaConf adds only whole."""
-WITH_VALUE = ("--cfg", "-c", "--package", "-p")
-"""Flags of Hydra that take the argument after them."""
+ALONE = ("doctor", "fetch", "status")
+"""Jobs that look at everything at once, and take no multirun."""
 SHORT = {"--watch": "status.watch=5"}
 """Flags that stand for an override."""
 WHOLE = re.compile(r"""\d+_\d+|[^'"\[{(][^'"]*=[^'"]*|[^'"\[{(,][^'",({]*[\[\]][^'",({]*""")
@@ -69,95 +63,38 @@ def compose(job: str, overrides: list[str]) -> DictConfig:
     for override in parsed:
         check_override(override)
     GlobalHydra.instance().clear()
+    with explained(parsed), hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        return hydra.compose(job, [o.input_line for o in parsed])
+
+
+@contextmanager
+def explained(given: Sequence[Override] = ()) -> Iterator[None]:
+    """What Hydra and OmegaConf refuse, as one UserError that names the key. ``given``: the overrides."""
     try:
-        with hydra.initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-            return hydra.compose(job, [o.input_line for o in parsed])
+        yield
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_explain(error)) from error
+        raise UserError(explain(error, given)) from error
 
 
-def parse(overrides: list[str]) -> list[Override]:
+def parse(overrides: Sequence[str]) -> list[Override]:
     """Command-line overrides as Hydra understands them. Raises UserError for one that is none."""
-    try:
-        return OverridesParser.create().parse_overrides(overrides)
-    except HydraException as error:
-        raise UserError(
-            f"cannot read the argument: {_first_line(error)}; write key=value with a key of ASCII letters, and quote a value "
-            "with = or , in it"
-        ) from error
+    refuse_unreadable("", overrides, overrides)
+    return OverridesParser.create().parse_overrides(list(overrides))
 
 
 def to_config(composed: DictConfig) -> Config:
     """The composed configuration as plain typed objects, interpolations resolved, values checked."""
-    try:
+    with explained():
         config = OmegaConf.to_object(composed)
-    except OmegaConfBaseException as error:
-        raise UserError(_explain(error)) from error
+    settle(config)
     check(config)
     return config if config.pipeline.steps else close_default(config)
-
-
-def check_override(override: Override) -> None:
-    """Raise UserError with a suggestion when an override names no key of the schema and no group of ``conf/``."""
-    key = override.key_or_group
-    if key.split(".")[0].split("/")[0] == "hydra":
-        return
-    folder = CONF / key
-    if folder.is_dir() and key != "schema":
-        options = [
-            str(path.relative_to(folder).with_suffix("")) for path in sorted(folder.rglob("*.yaml")) if path.parent.name != "language"
-        ]
-        for value in _values(override):
-            if value not in (*options, "null", "None"):
-                raise UserError(
-                    f"{key}={value}: there is no conf/{key}/{value}.yaml{suggestion(value, options)}; there are: {', '.join(options)}"
-                )
-        return
-    known = list(keys(Config))
-    if key.startswith(OPEN):
-        return
-    if key not in known:
-        raise UserError(f"unknown key '{key}'{_nearest(key, known)}; `--cfg job` prints every key with its value")
-
-
-def _nearest(key: str, known: list[str]) -> str:
-    """A suggestion by the whole dotted key, else by its last part."""
-    found = suggestion(key, known)
-    if found:
-        return found
-    last = key.rpartition(".")[2]
-    near = difflib.get_close_matches(last, {k.rpartition(".")[2] for k in known}, n=1, cutoff=0.7)
-    return f"; did you mean '{next(k for k in known if k.rpartition('.')[2] == near[0])}'?" if near else ""
-
-
-def _values(override: Override) -> list[str]:
-    return [str(value) for value in override.sweep_string_iterator()] if override.is_sweep_override() else [str(override.value())]
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0]
-
-
-def _explain(error: BaseException) -> str:
-    """Hydra's and OmegaConf's several lines, as one sentence with the key and a suggestion."""
-    root = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    key = getattr(root, "full_key", None)
-    text = _first_line(root)
-    if key and "not in '" in text:
-        owner = root.object_type if dataclasses.is_dataclass(root.object_type) else None
-        hint = suggestion(key.rpartition(".")[2], [field.name for field in dataclasses.fields(owner)]) if owner else ""
-        return f"unknown key '{key}'{hint or ' in a YAML file under conf/' + _nearest(key, list(keys(Config)))}"
-    if key and "not in struct" in text:
-        return f"{key} is new; add it outright ({key}=... or {key}.<key>=...), or in a YAML under conf/experiment"
-    return f"{key}: {text}" if key and key not in text else text
 
 
 def first_point(overrides: list[str]) -> list[str]:
     """The overrides of a multirun with each sweep narrowed to its first value, to check a grid before it starts."""
     parsed = parse(overrides)
-    return [
-        f"{'++' if o.is_force_add() else ''}{o.key_or_group}={_values(o)[0]}" if o.is_sweep_override() else o.input_line for o in parsed
-    ]
+    return [f"{'++' if o.is_force_add() else ''}{o.key_or_group}={values(o)[0]}" if o.is_sweep_override() else o.input_line for o in parsed]
 
 
 def start(job: str, run: Callable[[Config], Any], config: Config) -> Any:
@@ -185,20 +122,26 @@ def spelled_out(argument: str) -> str:
     `OPEN` with the sign that adds it."""
     argument = SHORT.get(argument, argument)
     key, sign, value = argument.partition("=")
-    argument = argument if argument.startswith("-") else f"{key}{sign}{_quoted(value)}"
+    argument = argument if argument.startswith("-") else wholly(f"{key}{sign}{_quoted(_at_home(value))}")
     if section := next((one for one in OPEN_SECTIONS if argument.startswith(one)), ""):
         names, _, value = argument.removeprefix(section).partition("=")
         for name in reversed(names.split(".")):
             value = f"{{{name}: {value}}}"
         return f"++{section[:-1]}={value}"
-    return f"++{argument}" if argument.startswith(OPEN) else argument
+    named = sign and value.lstrip().startswith("{") and value.strip("{} ") and f"{key}." in OPEN
+    return f"++{argument}" if argument.startswith(OPEN) or named else argument
+
+
+def _at_home(value: str) -> str:
+    """A path below ``~`` written out, as no shell does it behind ``=``."""
+    return os.path.expanduser(value) if re.match(r"~[\w.-]*/", value) and "," not in value else value
 
 
 def _quoted(value: str) -> str:
     """A value with quotes where Hydra's grammar needs them and nobody wrote any: around 12_3 (an element of job 12, and not the number
     123), around paths such as runs/mine/seed=1 and a[1]/b, and around each word with letters beyond ASCII, also within a list."""
     if WHOLE.fullmatch(value):
-        return f'"{value}"'
+        return quoted(value)
     if "'" in value or '"' in value:
         return value
     words = r"(?:\$\{[^}]*\}|[^\[\]{}(),:])+" if re.search(r"(?<!\$)\{", value) else r"(?:\$\{[^}]*\}|[^\[\]{}(),])+"
@@ -223,14 +166,16 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     register()
-    given = [spelled_out(argument) for argument in sys.argv[1:]]
-    arguments = sys.argv[1:] = sorted(given, key=lambda one: one not in ("-m", "--multirun"))  # Hydra wants the flag before all overrides
+    if "--version" in sys.argv[1:]:
+        print(versions())
+        return
+    arguments = sys.argv[1:] = _guard(lambda: read(job, sys.argv[1:]))
     if "--help" in arguments or "-h" in arguments:
         show(job, sys.modules["__main__"].__doc__ or "", sections, CONF)
         return
     take_up(job, arguments)
-    overrides = [a for before, a in zip(["", *arguments], arguments, strict=False) if not a.startswith("-") and before not in WITH_VALUE]
-    multirun = "-m" in arguments or "--multirun" in arguments
+    overrides = overrides_of(arguments)
+    multirun = any(one in arguments for one in MULTIRUN)
     swept: list[str] = []
 
     def label(point: Sequence[str]) -> str:
@@ -255,19 +200,95 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
 
         return _guard(all_at_once)
 
-    task.queue = queue
+    def composed(action: Callable[[], DictConfig]) -> DictConfig:
+        def plainly() -> DictConfig:
+            with explained():
+                return action()
+
+        return _guard(plainly)
+
+    task.queue, task.composed = queue, composed
 
     def checked() -> None:
-        point = first_point(overrides) if multirun else overrides
-        swept.extend(o.key_or_group for o in parse(overrides) if o.is_sweep_override())
+        given = parse(overrides)
+        refuse_twice(given)
+        swept.extend(o.key_or_group for o in given if o.is_sweep_override())
         if swept and not multirun:
-            raise UserError(f"{swept[0]} has several values; add -m to run one job for each")
-        to_config(compose(job, point))
+            raise UserError(_several(next(o for o in given if o.is_sweep_override())))
+        if multirun:
+            refuse_multirun(job, given, swept)
+        first = compose(job, first_point(overrides) if multirun else overrides)
+        config = to_config(copy.deepcopy(first))
+        if multirun:
+            check_points(job, first, overrides, given)
+        refuse_unset(job, config)
         GlobalHydra.instance().clear()
 
-    if not any(a in ("--hydra-help", "--version", "--info", "-i") for a in arguments):
-        _guard(checked)
-    hydra.main(config_path=str(CONF), config_name=job, version_base="1.3")(task)()
+    _guard(checked)
+    with _aside(multirun and not inside() and not any(o.lstrip("+").startswith(SWEEPER) for o in overrides)) as folder:
+        if folder:
+            sys.argv.append(f"hydra.sweep.dir={quoted(folder)}")
+        hydra.main(config_path=str(CONF), config_name=job, version_base="1.3")(task)()
+
+
+def read(job: str, given: Sequence[str]) -> list[str]:
+    """The arguments as Hydra takes them, its flag for multiruns before all others. Raises UserError for what is none."""
+    given = read_flags(job, given)
+    arguments = [spelled_out(one) for one in given]
+    if not any(one in arguments for one in ("--help", "-h")):
+        typed = overrides_of(given)
+        refuse_unreadable(job, [spelled_out(one) for one in typed], typed)
+    return sorted(arguments, key=lambda one: one not in MULTIRUN)
+
+
+def overrides_of(arguments: Sequence[str]) -> list[str]:
+    """The arguments without the flags and what follows them."""
+    return [a for before, a in zip(["", *arguments], arguments, strict=False) if not a.startswith("-") and before not in WITH_VALUE]
+
+
+def _aside(wanted: bool) -> Any:
+    """A folder for what Hydra writes of a multirun and nobody reads; a sweeper of the user's own keeps its results below runs_dir."""
+    return tempfile.TemporaryDirectory(prefix="multirun-") if wanted else nullcontext()
+
+
+def _several(override: Override) -> str:
+    """Several values, and no multirun: a list without brackets, a comma in a text, or -m was forgotten."""
+    key, found = override.key_or_group, [one.strip("\"'") for one in values(override)]
+    kind = None if key in groups() else type_at(key)
+    text = override.input_line.partition("=")[2]
+    if get_origin(kind) is list:
+        return f"{key} takes a list; write {mend(key, found)}"
+    whole = f", or quote what is one value: {for_shell(f'{key}={quoted(text)}')}" if kind is str else ""
+    if kind in (int, float) and re.fullmatch(r"[\d,.]+", text):
+        number = text.replace(",", "") if kind is int else text.replace(",", ".", 1)
+        whole = f", or write one number without commas: {key}={number}"
+    return f"{key} has several values; add -m to run one job for each{whole}"
+
+
+def refuse_multirun(job: str, given: Sequence[Override], swept: Sequence[str]) -> None:
+    """Raise UserError for a multirun of a job that takes none, or of nothing."""
+    if job in ALONE:
+        raise UserError(f"jobs.{job} looks at everything at once and takes no multirun; leave -m and several values out")
+    if not swept and not any(o.key_or_group.startswith(SWEEPER) for o in given):
+        raise UserError(
+            "-m runs a job for each of several values, and no key has several; give one some, such as seed=1,2, or leave -m out"
+        )
+
+
+def check_points(job: str, composed: DictConfig, overrides: Sequence[str], given: Sequence[Override]) -> None:
+    """Raise UserError for the first value of a grid that is none for its key, whichever point it would be met in. ``composed``: the first
+    point, so that only choices of a group, which change other keys too, are composed again."""
+    for number, override in enumerate(given):
+        key, sign = override.key_or_group, "++" if override.is_force_add() else ""
+        for value in values(override)[1:] if override.is_sweep_override() else ():
+            one = f"{sign}{key}={value}"
+            if sign or key in groups():
+                to_config(compose(job, first_point([*overrides[:number], one, *overrides[number + 1 :]])))
+                continue
+            point, alone = copy.deepcopy(composed), parse([one])
+            with explained(alone):
+                OmegaConf.update(point, key, alone[0].value())
+            to_config(point)
 
 
 def _guard(action: Callable[[], Any]) -> Any:

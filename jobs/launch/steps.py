@@ -9,6 +9,7 @@ from common.errors import UserError, suggestion
 from conf.schema import Config
 from conf.schema.check import check, keys
 from conf.schema.pipeline import StepConfig
+from jobs.arguments.values import settle
 from jobs.launch.catalogue import JOBS
 from model.open_model import close_default
 
@@ -47,5 +48,6 @@ def _step(config: Config, number: int, step: StepConfig) -> Step:
             hint = suggestion(key, list(keys(Config)))
             raise UserError(f"{where} ({step.job}): cannot set {key} ({str(error).splitlines()[0]}){hint}") from error
     found = OmegaConf.to_object(changed)
+    settle(found)
     check(found)
     return Step(step.job, close_default(found))
