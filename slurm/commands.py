@@ -24,6 +24,7 @@ class Unanswered(Unreachable):
 
 
 _JOB_LINE = re.compile(r"\d+(;\S+)?")
+_NO_CLUSTER = ("configuration source", "fetch config", "fetch_config", "dns srv", "unable to process configuration file", "unable to open")
 _AWAY = (
     "unable to contact slurm controller",
     "connection refused",
@@ -54,8 +55,15 @@ def run(arguments: Sequence[str], timeout: float = 30, variables: Mapping[str, s
     if done.returncode == 0:
         return done.stdout
     complaint = _complaint(done.stderr or done.stdout, arguments[0])
-    away = any(text in complaint.lower() for text in _AWAY)
-    raise (Unreachable if away else SlurmError)(f"{arguments[0]}: {complaint}")
+    if any(text in complaint.lower() for text in _NO_CLUSTER):
+        last = complaint.rpartition("; ")[2].removeprefix("fatal: ")
+        raise SlurmError(
+            f"{arguments[0]} knows of no cluster ({last}); log in to a node of the cluster, set SLURM_CONF to its slurm.conf, or "
+            "use cluster=local"
+        )
+    if any(text in complaint.lower() for text in _AWAY):
+        raise Unreachable(f"{arguments[0]}: {complaint}; SLURM does not answer: try again later, or use cluster=local")
+    raise SlurmError(f"{arguments[0]}: {complaint}")
 
 
 def _complaint(text: str, command: str) -> str:

@@ -1,9 +1,11 @@
 """Section `phases`: spans of training, each with its own mixture, length and budget."""
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from common.errors import UserError
 from conf.schema.choice import choice
 from conf.schema.ranges import Count, Magnitude, Range
 
@@ -38,5 +40,12 @@ class PhaseConfig:
 
 
 def scaled(phases: dict[str, PhaseConfig], budget: float) -> dict[str, PhaseConfig]:
-    """``phases`` with their budgets multiplied, in whole tokens."""
-    return {name: dataclasses.replace(phase, tokens=round(phase.tokens * budget)) for name, phase in phases.items()}
+    """``phases`` with their budgets multiplied, in whole tokens. Raises UserError where that leaves a phase none."""
+    found = {name: dataclasses.replace(phase, tokens=round(phase.tokens * budget)) for name, phase in phases.items()}
+    gone = next((name for name, phase in found.items() if phases[name].tokens > 0 and budget > 0 and not phase.tokens), None)
+    if gone:
+        least = 10 ** -math.floor(math.log10(min(phase.tokens for phase in phases.values() if phase.tokens > 0)))
+        raise UserError(
+            f"budget={budget:g} leaves phases.{gone} none of its {phases[gone].tokens:,} tokens; give at least budget={least:g}"
+        )
+    return found

@@ -1,5 +1,6 @@
 """The profile of a language, from conf/data/language."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from copy import deepcopy
@@ -19,6 +20,8 @@ FOLDER = Path(conf.__file__).parent / "data" / "language"
 def load_language(code: str, changes: Mapping[str, Any] | None = None) -> LanguageConfig:
     """The profile ``code`` with ``changes`` (`corpus.languages`); changes that hold a whole profile, as a frozen configuration has it,
     stand for themselves. Raises UserError for an unknown language, key or value."""
+    if changes is not None and not isinstance(changes, Mapping):
+        raise UserError(f"corpus.languages.{code} takes keys of the profile, and not {changes!r}; write corpus.languages.{code}.<key>=...")
     return deepcopy(_load(code, json.dumps(dict(changes or {}))))
 
 
@@ -30,7 +33,10 @@ def _load(code: str, changes: str) -> LanguageConfig:
     changed = json.loads(changes)
     known = sorted(path.stem for path in FOLDER.glob("*.yaml"))
     if code not in known:
-        raise UserError(f"there is no profile conf/data/language/{code}.yaml{suggestion(code, known)}; there are: {', '.join(known)}")
+        raise UserError(
+            f"there is no profile conf/data/language/{code}.yaml{suggestion(code, known)}; there are: {', '.join(known)}; for another "
+            f"language write that file, beginning with cp conf/data/language/en.yaml conf/data/language/{code}.yaml"
+        )
     try:
         base = {} if "code" in changed else OmegaConf.load(FOLDER / f"{code}.yaml")
         merged = OmegaConf.merge(OmegaConf.structured(LanguageConfig), base, changed)
@@ -38,7 +44,17 @@ def _load(code: str, changes: str) -> LanguageConfig:
     except OmegaConfBaseException as error:
         if mistaken := no_number(LanguageConfig, error, f"corpus.languages.{code}."):
             raise mistaken from error
-        reason = str(error).splitlines()[0]
-        raise UserError(f"the profile of language {code} (conf/data/language/{code}.yaml, corpus.languages.{code}): {reason}") from error
+        raise UserError(_reason(code, error)) from error
     check(profile, f"corpus.languages.{code}.")
     return profile
+
+
+def _reason(code: str, error: Exception) -> str:
+    """Which key of a profile is wrong, and why."""
+    where = f"the profile of language {code} (conf/data/language/{code}.yaml, corpus.languages.{code})"
+    key, text = getattr(error, "full_key", None) or "", str(error).splitlines()[0]
+    if "not in '" in text:
+        owner = error.object_type if dataclasses.is_dataclass(getattr(error, "object_type", None)) else LanguageConfig
+        near = suggestion(key.rpartition(".")[2], [field.name for field in dataclasses.fields(owner)])
+        return f"{where} has an unknown key '{key}'{near or '; conf/data/language/en.yaml has all of them'}"
+    return f"{where}: {key or 'a key'} has a value of another kind than in conf/data/language/en.yaml; write it as it is there"

@@ -42,7 +42,7 @@ class TerziLauncher(BasicLauncher):
         def remember(master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
             key = tuple(sweep_overrides)
             if key not in composed:
-                composed[key] = self.task_function.read(lambda: compose(master_config, sweep_overrides))
+                composed[key] = task_function.read(lambda: compose(master_config, sweep_overrides))
             return composed[key].copy()
 
         hydra_context.config_loader.load_sweep_config = remember

@@ -10,6 +10,7 @@ from conf.schema import Config
 from conf.schema.check import check, keys
 from conf.schema.pipeline import StepConfig
 from conf.schema.ranges import no_number
+from jobs.arguments.values import settle
 from jobs.launch.catalogue import JOBS
 from model.open_model import close_default
 
@@ -51,6 +52,7 @@ def _step(config: Config, number: int, step: StepConfig) -> Step:
             raise UserError(f"{where} ({step.job}): cannot set {key} ({str(error).splitlines()[0]}){hint}") from error
     found = OmegaConf.to_object(changed)
     try:
+        settle(found)
         check(found)
     except UserError as error:
         raise UserError(f"{where} ({step.job}): {error}") from error

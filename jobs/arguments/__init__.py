@@ -1,0 +1,1 @@
+"""The command line before Hydra reads it, and what Hydra refuses in our own words."""
