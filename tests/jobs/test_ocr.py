@@ -186,8 +186,8 @@ def test_a_dry_run_counts_and_asks_nobody(scans, capsys):
 
 
 def test_on_a_full_disk_no_answer_is_lost_and_none_is_asked_for_twice(scans, file_limit):
-    with model_server(reader) as server:
-        with file_limit(400), pytest.raises(OSError) as found:
+    with model_server(lambda body, times: reader(body, times) + " word" * 100) as server:
+        with file_limit(1000), pytest.raises(OSError) as found:
             read(server, scans)
         assert str(explained(found.value)).startswith(f"{scans}/out/answers/")
         kept = sum(line.endswith(b"}\n") for file in (scans / "out" / "answers").iterdir() for line in file.read_bytes().splitlines(True))
