@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from conf.schema.duplicates import DuplicatesConfig
 from data_prep.duplicates import buckets
 from data_prep.duplicates.clusters import components
-from data_prep.duplicates.signature import Signer, digests, shingles, token_prefix
+from data_prep.duplicates.signature import Signer, shingles
 from data_prep.text.batch import Batch
+from data_prep.text.language import load_language
 from tests.data_prep.duplicates.conftest import TURKISH, altered
+
+PROFILE = load_language("tr")
 
 
 def clusters_of(keys: np.ndarray, cuts: list[int], parts: int, folder, alive: np.ndarray | None = None) -> np.ndarray:
@@ -106,7 +109,7 @@ def planted(legal: list[str]) -> np.ndarray:
     if id(legal) not in KEYS:
         draw, words = random.Random(0), " ".join(legal[100:120]).split()
         texts = [text[:4000] for text in legal[:60]]
-        KEYS[id(legal)] = Signer(DuplicatesConfig()).keys(Batch(texts + [altered(text, 0.02, words, draw) for text in texts], TURKISH))
+        KEYS[id(legal)] = Signer(DuplicatesConfig(), PROFILE).keys(Batch(texts + [altered(text, 0.02, words, draw) for text in texts], TURKISH))
     return KEYS[id(legal)]
 
 
@@ -119,11 +122,11 @@ def copies(legal):
     batch = Batch(texts, TURKISH)
     flat, offsets = shingled(batch)
     chance = 1 - (1 - similarities(flat, offsets) ** CONFIG.rows) ** CONFIG.bands
-    return texts, flat, offsets, np.tril(chance, -1), Signer(CONFIG).keys(batch)
+    return texts, flat, offsets, np.tril(chance, -1), Signer(CONFIG, PROFILE).keys(batch)
 
 
 def shingled(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    return shingles(batch.words, batch.word_hashes, CONFIG.shingle, digests(batch, token_prefix(batch)))
+    return shingles(batch, PROFILE.shingle)
 
 
 def test_pairs_are_those_of_datasketch_but_for_chance(copies):
@@ -158,7 +161,7 @@ def test_clusters_are_those_of_datatrove_but_for_chance(copies, tmp_path):
     sure = np.argwhere(chance > 0.9999)
     for side in (ours, theirs):
         assert (side[sure[:, 0]] == side[sure[:, 1]]).all()
-    others = [Signer(DuplicatesConfig(seed=seed)).keys(Batch(texts, TURKISH)) for seed in range(2, 8)]
+    others = [Signer(DuplicatesConfig(seed=seed), PROFILE).keys(Batch(texts, TURKISH)) for seed in range(2, 8)]
     by_chance = [both_drop(ours, clusters_of(other, [], 1, tmp_path)) for other in others]
     assert both_drop(ours, theirs) > min(by_chance) - 0.05 and min(by_chance) > 0.6
 
