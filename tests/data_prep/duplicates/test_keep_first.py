@@ -140,9 +140,13 @@ def test_pairs_are_those_of_datasketch_but_for_chance(copies):
         minhash.update_batch(flat[int(start) : int(end)])
         theirs[number, lsh.query(minhash)] = True
         lsh.insert(number, minhash)
-    for met in (np.tril((keys[:, None, 1:] == keys[None, :, 1:]).any(axis=2), -1), theirs):
-        assert chance.sum() > 100 and abs(met.sum() - chance.sum()) < 0.1 * chance.sum()
+    others = [Signer(DuplicatesConfig(seed=seed), PROFILE).keys(Batch(texts, TURKISH)) for seed in range(2, 9)]
+    ours = [np.tril((keys[:, None, 1:] == keys[None, :, 1:]).any(axis=2), -1) for keys in (keys, *others)]
+    for met in (*ours, theirs):
         assert met[chance > 0.9999].all() and not met[chance < 1e-6].any()
+    # texts that share a formula meet together or not at all: of one seed the number varies by a tenth
+    for count in (np.mean([met.sum() for met in ours]), theirs.sum()):
+        assert chance.sum() > 100 and abs(count - chance.sum()) < 0.1 * chance.sum()
 
 
 def test_clusters_are_those_of_datatrove_but_for_chance(copies, tmp_path):
