@@ -5,7 +5,7 @@ has (or which are stop words, where a half is short); and one that is longer tha
 it, compounds and inflections that the dictionary lacks, mostly comes again in a document; what lost a space does not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -47,12 +47,15 @@ class GluedWords:
     @cached_property
     def halves(self) -> Known:
         """What may be half of a glued word where it is long enough."""
-        return Known(np.setdiff1d(self.known.hashes, hash_words(self.rules.no_halves, self.profile.casing)))
+        return Known(self.known.hashes[~Known(self._hashes(self.rules.no_halves)).has(self.known.hashes)])
 
     @cached_property
     def short(self) -> Known:
         """What may be half of one in any length: stop words."""
-        return Known(hash_words(sorted(set(self.profile.stop_words) - set(self.rules.no_halves)), self.profile.casing))
+        return Known(self._hashes(set(self.profile.stop_words) - set(self.rules.no_halves)))
+
+    def _hashes(self, words: Iterable[str]) -> np.ndarray:
+        return np.unique(hash_words(sorted(words), self.profile.casing))
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
         """See `data_prep.filters.rule.Rule`."""

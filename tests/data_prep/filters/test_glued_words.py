@@ -45,11 +45,11 @@ def real(folder: Path, name: str, every: int) -> list[str]:
 
 @pytest.mark.parametrize(
     ("name", "code", "every", "most", "least"),
-    [("tr_legal", "tr", 40, 0.01, 0.6), ("pl_general", "pl", 8, 0.02, 0.3), ("en_legal", "en", 20, 0.01, 0.4)],
+    [("tr_legal", "tr", 60, 0.01, 0.6), ("pl_general", "pl", 12, 0.02, 0.3), ("en_legal", "en", 12, 0.01, 0.4)],
 )
 def test_good_text_passes_and_glued_text_does_not(shared_data, name, code, every, most, least):
     rule, texts, draw = rule_of(code), real(shared_data, name, every), random.Random(1)
-    assert len(texts) >= 90
+    assert len(texts) >= 50
     found = {share: shares(rule, [lost_spaces(text, share, draw) for text in texts])[1].mean() for share in (0, 0.04, 0.08, 0.16)}
     assert found[0] <= most and found[0.04] >= least and found[0.08] >= 0.85 and found[0.16] >= 0.95, found
 
@@ -114,7 +114,7 @@ def test_a_language_without_a_bound_passes_and_needs_no_dictionary():
 
 def test_a_set_of_hashes_is_exact():
     hashes = np.random.default_rng(0).integers(0, 1 << 64, 5000, np.uint64)
-    known = Known(hashes[:2500])
+    known = Known(np.sort(hashes[:2500]))
     near = hashes[:2500] ^ np.uint64(1)  # the same place in the table
     assert known.has(hashes).tolist() == [True] * 2500 + [False] * 2500 and not known.has(near).any()
     assert not Known(np.empty(0, np.uint64)).has(hashes).any() and known.has(np.empty(0, np.uint64)).shape == (0,)
