@@ -1,7 +1,7 @@
 """MinHash near-duplicates, from text on the disk to clusters: ours against datatrove's stages with a regular expression for words.
 
-Three sides, one thread each, on Turkish legal text in a plain .jsonl (56 million characters), with 14 bands of 8 (shingles of 26 letters here,
-of 5 words there):
+Three sides, one thread each, on Turkish legal text in a plain .jsonl (56 million characters), with 14 bands of 8 (ours: shingles of 26
+letters, theirs: of 5 words):
 - ours: what `jobs.corpus` does for it: read, `Batch`, keys (the exact digest too), sorted files, edges, components;
 - rensa: datatrove's reader, signature, bucket and cluster stages as they are, but with the hash functions of rensa, which it calls for
   each document;

@@ -15,7 +15,8 @@ class DuplicatesConfig:
     """Drop near-duplicates: MinHash with locality-sensitive hashing over runs of letters, whose length is the language's (`shingle` in its
     profile), so that lost or added blanks and signs change nothing."""
     fold_numbers: bool = False
-    """Take all numbers for the same one, so that texts which differ in dates and amounts alone are near-duplicates (datatrove's default)."""
+    """Take all numbers for the same one, so that texts which differ in dates and amounts alone are near-duplicates (as datatrove
+    does)."""
     bands: int = 14
     """Bands of the signature: two texts are compared equal if one band is."""
     rows: int = 8

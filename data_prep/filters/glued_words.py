@@ -32,7 +32,9 @@ class GluedWords:
     def __init__(self, profile: LanguageConfig):
         self.rules = profile.glued_words
         if not 2 * SHORTEST <= self.rules.longest <= 100:
-            raise UserError(f"corpus.languages.{profile.code}.glued_words.longest={self.rules.longest}: give a number of letters from 4 to 100")
+            raise UserError(
+                f"corpus.languages.{profile.code}.glued_words.longest={self.rules.longest}: give a number of letters from 4 to 100"
+            )
         self.on = self.rules.max_share < 1
         if self.on and not has_dictionary(profile.code):
             key = f"corpus.languages.{profile.code}.glued_words.max_share"

@@ -109,7 +109,9 @@ def planted(legal: list[str]) -> np.ndarray:
     if id(legal) not in KEYS:
         draw, words = random.Random(0), " ".join(legal[100:120]).split()
         texts = [text[:4000] for text in legal[:60]]
-        KEYS[id(legal)] = Signer(DuplicatesConfig(), PROFILE).keys(Batch(texts + [altered(text, 0.02, words, draw) for text in texts], TURKISH))
+        KEYS[id(legal)] = Signer(DuplicatesConfig(), PROFILE).keys(
+            Batch(texts + [altered(text, 0.02, words, draw) for text in texts], TURKISH)
+        )
     return KEYS[id(legal)]
 
 

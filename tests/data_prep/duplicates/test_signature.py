@@ -129,7 +129,7 @@ def test_lost_spaces_signs_and_case_change_no_band(legal, share):
 
 
 def test_lost_spaces_beside_misread_letters(legal):
-    """4% of the spaces and a letter or two of 2% of the words, as a scanner loses and mistakes them; keys of words found 41% of the pairs."""
+    """4% of the spaces and a letter or two of 2% of the words, as scanners lose and mistake them; keys of words found 41% of the pairs."""
     draw = random.Random(2)
     texts = [text[:6000] for text in legal[:300]]
     copies = [lost_spaces(ocr(text, draw, 0.02), 0.04, draw) for text in texts]

@@ -56,7 +56,7 @@ def test_good_text_passes_and_glued_text_does_not(shared_data, name, code, every
 
 SENTENCE = {
     "tr": "Mahkeme kararın gerekçesini açıklamış ve davacı tarafından yapılan itirazı kabul etmiştir",
-    "pl": "Rodzice czekali wczoraj przed dworcem oraz rozmawiali spokojnie długo razem",
+    "pl": "Rodzice czekali wczoraj obok dworca oraz rozmawiali spokojnie długo razem",
     "en": "Parents were waiting yesterday before the station and talked about the weather together",
 }
 
@@ -85,13 +85,19 @@ def test_what_is_no_sign_of_lost_spaces_is_not_counted():
 
 def test_few_words_and_few_finds_are_not_judged():
     rule = GluedWords(replace(load_language("tr"), glued_words=replace(load_language("tr").glued_words, max_share=0.01)))
-    known = "bir karar daha verildi ".split()
+    known = ["bir", "karar", "daha", "verildi"]
     glued = ["mahkemekararı", "davacıtarafından", "dosyaüzerinden"]
 
     def text(finds: int, words: int) -> str:
         return " ".join([*glued[:finds], *(known * words)[: words - finds]])
 
-    assert shares(rule, [text(3, 50), text(3, 49), text(2, 50), text(3, 299), text(3, 300)])[1].tolist() == [True, False, False, True, False]
+    assert shares(rule, [text(3, 50), text(3, 49), text(2, 50), text(3, 299), text(3, 300)])[1].tolist() == [
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_verdicts_do_not_depend_on_the_batch(shared_data):
