@@ -27,6 +27,7 @@ from benchmarks.text import turkish_legal
 from data_prep.duplicates.buckets import edges, write_sorted
 from data_prep.duplicates.clusters import components
 from data_prep.duplicates.signature import Signer
+from data_prep.text.language import load_language
 
 MANY = 3_000_000
 SHARDS = 30
@@ -45,9 +46,9 @@ def seconds(step: Callable[[], Any]) -> tuple[float, Any]:
 def from_text(folder: Path) -> dict[str, float]:
     """Constants of a document: seconds of keys and files, bytes of files, edges."""
     jsonl = turkish_legal(folder / "text.jsonl", 2)
-    signer, laid = Signer(CONFIG), list(batches(jsonl))
+    signer, laid = Signer(CONFIG, load_language("tr")), list(batches(jsonl))
     for batch in laid:
-        _ = batch.word_hashes, batch.tokens  # which the filters have asked for already
+        _ = batch.lower, batch.flags, batch.tokens  # which the filters have asked for already
     took, keys = seconds(lambda: np.concatenate([signer.keys(batch) for batch in laid]))
     home = folder / "text"
     home.mkdir()

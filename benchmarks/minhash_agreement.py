@@ -32,7 +32,7 @@ from benchmarks.record import keep
 from benchmarks.text import turkish_legal
 from data_prep.duplicates.buckets import edges, write_sorted
 from data_prep.duplicates.clusters import components
-from data_prep.duplicates.signature import Signer, digests, shingles, token_prefix
+from data_prep.duplicates.signature import Signer, shingles
 from data_prep.text.batch import Batch
 from data_prep.text.language import load_language
 
@@ -41,13 +41,12 @@ EDGES = np.arange(0.3, 1.001, 0.05)
 HALF = 0.72
 SEEDS = 20
 SHARES = [0.0025, 0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1]
-CASING = load_language("tr").casing
+PROFILE = load_language("tr")
 
 
 def shingles_of(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Shingles of documents, end to end, and where each document's begin."""
-    batch = Batch(texts, CASING)
-    flat, offsets = shingles(batch.words, batch.word_hashes, CONFIG.shingle, digests(batch, token_prefix(batch)))
+    flat, offsets = shingles(Batch(texts, PROFILE.casing), PROFILE.shingle)
     return flat, offsets.astype(np.int64)
 
 
@@ -72,7 +71,7 @@ def band_keys(texts: list[str]) -> dict[str, np.ndarray]:
         minhash = MinHash(num_perm=CONFIG.bands * CONFIG.rows, hashfunc=lambda value: int(value) >> 32)
         minhash.update_batch(piece)
         rows["datasketch"].append(minhash.hashvalues.reshape(CONFIG.bands, CONFIG.rows))
-    found = {"ours": Signer(CONFIG).keys(Batch(texts, CASING))[:, 1:]}
+    found = {"ours": Signer(CONFIG, PROFILE).keys(Batch(texts, PROFILE.casing))[:, 1:]}
     for name, signatures in rows.items():
         bands = np.array(signatures, np.uint64).transpose(1, 0, 2)
         found[name] = np.stack([np.unique(band, axis=0, return_inverse=True)[1].ravel() for band in bands], axis=1)
@@ -107,8 +106,8 @@ def by_seed(texts: list[str], exact: np.ndarray) -> dict[str, float]:
 
     Pairs of texts that share a formula meet together or not at all, so that their number varies widely about its mean."""
     expected = (1 - (1 - np.tril(exact, -1).astype(np.float64) ** CONFIG.rows) ** CONFIG.bands).sum()
-    batch = Batch(texts, CASING)
-    found = [int(np.tril(meet(Signer(replace(CONFIG, seed=seed)).keys(batch)[:, 1:]), -1).sum()) for seed in range(1, SEEDS + 1)]
+    batch = Batch(texts, PROFILE.casing)
+    found = [int(np.tril(meet(Signer(replace(CONFIG, seed=seed), PROFILE).keys(batch)[:, 1:]), -1).sum()) for seed in range(1, SEEDS + 1)]
     return {
         "expected": round(float(expected)),
         "seeds": SEEDS,
@@ -154,8 +153,8 @@ def clusters(jsonl: Path, texts: list[str], folder: Path) -> dict[str, Any]:
 def ours(texts: list[str], folder: Path, **changes: Any) -> np.ndarray:
     """[documents] the first of each one's cluster."""
     folder.mkdir()
-    signer = Signer(replace(CONFIG, **changes))
-    write_sorted(folder, signer.keys(Batch(texts, CASING)))
+    signer = Signer(replace(CONFIG, **changes), PROFILE)
+    write_sorted(folder, signer.keys(Batch(texts, PROFILE.casing)))
     return components((edges([folder], [0], column, 0, 1) for column in range(1, signer.columns)), len(texts))
 
 

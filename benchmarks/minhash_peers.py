@@ -53,9 +53,13 @@ class SameShingles(MinhashDedupSignature):
         return (self.shingles_of(text) >> np.uint64(32)).reshape(-1, 1)
 
 
+WORDS = 5
+"""Of a shingle: about as many as ours of letters has."""
+
+
 def settings(config: DuplicatesConfig) -> MinhashConfig:
-    """Parameters equal to ours."""
-    return MinhashConfig(n_grams=config.shingle, num_buckets=config.bands, hashes_per_bucket=config.rows, seed=config.seed)
+    """Bands and rows equal to ours."""
+    return MinhashConfig(n_grams=WORDS, num_buckets=config.bands, hashes_per_bucket=config.rows, seed=config.seed)
 
 
 def stages(jsonl: Path, folder: Path, signature: MinhashDedupSignature) -> Path:

@@ -56,9 +56,9 @@ class CorpusConfig:
     cleaning: list[str] = field(default_factory=lambda: ["repair", "nfc", "whitespace"])
     """Steps that mend texts, in order: repair (mojibake, control characters), nfc, pages (front matter and noise of scanned theses; before
     whitespace), whitespace, boilerplate, repeated_lines, c4_lines."""
-    rules: list[str] = field(default_factory=lambda: ["gopher_quality", "gopher_repetition", "fineweb"])
-    """Rules that reject documents, in order: url, identification, fineweb, gopher_quality, gopher_repetition, c4, morphology, quality; and
-    topics, which rejects nothing and notes the topic."""
+    rules: list[str] = field(default_factory=lambda: ["gopher_quality", "gopher_repetition", "fineweb", "glued_words"])
+    """Rules that reject documents, in order: url, identification, fineweb, gopher_quality, gopher_repetition, c4, glued_words, morphology,
+    quality; and topics, which rejects nothing and notes the topic."""
     url_lists: list[str] = field(default_factory=list)
     """Files with domains or addresses, one a line, whose documents the rule url rejects."""
     identifier: str = "lite"

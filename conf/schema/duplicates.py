@@ -14,12 +14,11 @@ class DuplicatesConfig:
     exact: bool = True
     """Drop texts that are equal but for white space and case."""
     near: bool = True
-    """Drop near-duplicates: MinHash with locality-sensitive hashing."""
-    shingle: Annotated[int, Range(1, 1_000)] = 5
-    """Words of a shingle."""
+    """Drop near-duplicates: MinHash with locality-sensitive hashing over runs of letters, whose length is the language's (`shingle` in its
+    profile), so that lost or added blanks and signs change nothing."""
     fold_numbers: bool = False
-    """Take all numbers for the same word, so that texts which differ in dates and amounts alone are near-duplicates (datatrove's
-    default)."""
+    """Take all numbers for the same one, so that texts which differ in dates and amounts alone are near-duplicates (as datatrove
+    does)."""
     bands: Annotated[int, Range(1, 10_000)] = 14
     """Bands of the signature: two texts are compared equal if one band is."""
     rows: Annotated[int, Range(1, 10_000)] = 8

@@ -1,10 +1,21 @@
 """The profile of a language: one YAML under conf/data/language."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from conf.schema.morphology import MorphologyRules
 from conf.schema.pii import PiiRules
-from conf.schema.rules import C4Rules, FineWebRules, GopherQualityRules, GopherRepetitionRules, IdentificationRules, LineRules, PageRules
+from conf.schema.ranges import Range
+from conf.schema.rules import (
+    C4Rules,
+    FineWebRules,
+    GluedWordsRules,
+    GopherQualityRules,
+    GopherRepetitionRules,
+    IdentificationRules,
+    LineRules,
+    PageRules,
+)
 
 
 @dataclass
@@ -29,6 +40,8 @@ class LanguageConfig:
     """Letters of the language in lower case, its own ones included."""
     diacritics: str = ""
     """Letters that the basic Latin alphabet has not, in lower case."""
+    shingle: Annotated[int, Range(1, 1_000)] = 25
+    """Near-duplicates: letters and digits of a shingle, about four words (`corpus.duplicates`)."""
     lines: LineRules = field(default_factory=LineRules)
     """Cleaning of lines."""
     pages: PageRules = field(default_factory=PageRules)
@@ -39,6 +52,8 @@ class LanguageConfig:
     """Rule gopher_quality."""
     gopher_repetition: GopherRepetitionRules = field(default_factory=GopherRepetitionRules)
     """Rule gopher_repetition."""
+    glued_words: GluedWordsRules = field(default_factory=GluedWordsRules)
+    """Rule glued_words."""
     c4: C4Rules = field(default_factory=C4Rules)
     """Rule c4."""
     identification: IdentificationRules = field(default_factory=IdentificationRules)

@@ -50,11 +50,10 @@ class Curate(Stage):
         self.chains: dict[str, Chain] = {}
         self.source_settings: dict[str, str] = {}
 
-    @cached_property
-    def signer(self) -> Signer | None:
-        """What makes the keys of documents, if they are compared."""
+    def signer(self, source: str) -> Signer | None:
+        """What makes the keys of a source's documents, if they are compared."""
         config = self.work.config.duplicates
-        return Signer(config) if config.exact or config.near else None
+        return Signer(config, self.work.plan.profile(source)) if config.exact or config.near else None
 
     @cached_property
     def embedder(self) -> Embedder | None:
@@ -86,7 +85,7 @@ class Curate(Stage):
         chain, tally = self.chains[unit.source], Tally(config.samples)
         chain.declare(tally)
         bad = BadDocuments(config.on_bad_document, config.max_bad_documents, section="corpus")
-        marks = Marks(self.signer, self.embedder, config.paragraphs)
+        marks = Marks(self.signer(unit.source), self.embedder, config.paragraphs)
         with Writer(folder / KEPT, QUICK) as kept, Writer(folder / DROPPED) as dropped:
 
             def drop(record: Record, reason: str, value: float | None) -> None:

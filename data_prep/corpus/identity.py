@@ -2,6 +2,7 @@
 
 import dataclasses
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ def curate_settings(work: Work, source: str) -> str:
         parts.append([digest(path) for path in config.url_lists])
     if "identification" in rules:
         parts.append(config.identifier)
+    if {"morphology", "glued_words"} & set(rules):
+        parts.append(["simplemma", version("simplemma")])  # its dictionaries decide
     if "quality" in rules:
         parts += [dataclasses.asdict(work.root.quality), model_digest(work.root.quality.model, "quality.model")]
     if "topics" in rules:

@@ -36,6 +36,12 @@ def _morphology(profile: LanguageConfig, config: Config) -> Rule:
     return Morphology(profile)
 
 
+def _glued_words(profile: LanguageConfig, config: Config) -> Rule:
+    from data_prep.filters.glued_words import GluedWords
+
+    return GluedWords(profile)
+
+
 def _quality(profile: LanguageConfig, config: Config) -> Rule:
     from data_prep.filters.quality import Quality
 
@@ -55,6 +61,7 @@ RULES: dict[str, Callable[[LanguageConfig, Config], Rule]] = {
     "gopher_quality": lambda profile, config: GopherQuality(profile),
     "gopher_repetition": lambda profile, config: GopherRepetition(profile),
     "c4": lambda profile, config: C4(profile),
+    "glued_words": _glued_words,
     "morphology": _morphology,
     "quality": _quality,
     "topics": _topics,

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from common.errors import UserError
 from conf.schema.language import LanguageConfig
+from data_prep.morphology.dictionary import has_dictionary
 from data_prep.morphology.suffixes import ending, fold
 
 Analysis = tuple[str, str]
@@ -29,9 +30,8 @@ class Simplemma:
 
     def __init__(self, profile: LanguageConfig):
         from simplemma import Lemmatizer
-        from simplemma.strategies.dictionaries.dictionary_factory import SUPPORTED_LANGUAGES
 
-        if profile.code not in SUPPORTED_LANGUAGES:
+        if not has_dictionary(profile.code):
             raise UserError(
                 f"corpus.languages.{profile.code}.morphology.analyser=simplemma: it has no dictionary of {profile.name}; give none"
             )

@@ -215,6 +215,16 @@ def test_another_threshold_judges_again(config):
     assert 0 < len(documents(Path(config.corpus.output))) < kept
 
 
+def test_another_length_of_shingles_marks_every_shard_again(config):
+    corpus.run(config)
+    folder = Path(config.corpus.output) / "stages" / "curate"
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    config.corpus.languages = {"en": {"shingle": 40}}
+    corpus.run(config)
+    after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert before.keys() == after.keys() and all(after[name] != before[name] for name in before)
+
+
 def test_a_damaged_result_is_made_again(config):
     corpus.run(config)
     output = Path(config.corpus.output)
