@@ -25,14 +25,14 @@ from jobs.arguments.overrides import SWEEPER, refuse_twice
 from jobs.arguments.text import quoted
 from jobs.arguments.unreadable import refuse_unreadable
 from jobs.arguments.values import refuse_unset
-from jobs.compose import compose as compose
-from jobs.compose import explained, parse, spelled_out
-from jobs.compose import to_config as to_config
-from jobs.exit_status import guard
-from jobs.grid import check_points, first_point, refuse_grid, refuse_multirun, several
 from jobs.help import prefixes, show
+from jobs.launch.compose import compose as compose
+from jobs.launch.compose import explained, parse, spelled_out
+from jobs.launch.compose import to_config as to_config
 from jobs.launch.emptied import empty_sections
+from jobs.launch.exit_status import guard
 from jobs.launch.following import tell_following
+from jobs.launch.grid import check_points, first_point, refuse_grid, refuse_multirun, several
 from jobs.launch.multirun import register
 from jobs.launch.naming import label_of, name_point, refuse_equal_names
 from slurm.allocation import inside, take_up

@@ -1,14 +1,17 @@
 """What a key of the schema takes, and a value of another type bent to it: the mend that a message names."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import PurePath
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from conf.schema import Config
 from conf.schema.kinds import kinds
+from conf.schema.ranges import limits_at
 from jobs.arguments.text import argument, for_shell, literal, shown
 
 SHORT_NUMBER = re.compile(r"([\d_.]+)\s*([kmbgt])", re.IGNORECASE)
@@ -54,11 +57,19 @@ def expected(kind: Any) -> str:
     return NAMES.get(get_origin(kind) or kind, "another value")
 
 
+def _expected_at(key: str) -> str:
+    """What a key takes, with the range of its numbers."""
+    kind, limits = type_at(key), limits_at(Config, key)
+    if limits and get_origin(kind) in (list, dict):
+        return f"{expected(kind)}, each {limits}"
+    return str(limits or expected(kind))
+
+
 def mistaken(key: str, value: Any, in_file: bool = False) -> str:
     """The sentence for a value that ``key`` does not take; ``in_file``: of a YAML."""
     key, value = _culprit(re.sub(r"\[\d+\]$", "", key), value)
     write = _in_yaml(key, value) if in_file else mend(key, value)
-    return f"{key} takes {expected(type_at(key))}, and not {shown(_told(value))}; write {write}"
+    return f"{key} takes {_expected_at(key)}, and not {shown(_told(value))}; write {write}"
 
 
 def _culprit(key: str, value: Any) -> tuple[str, Any]:
@@ -159,10 +170,10 @@ def _number(text: str) -> float | None:
     """A number as people write them, 10k and 1,5 included."""
     if found := SHORT_NUMBER.fullmatch(text.strip()):
         text = str(float(found[1]) * FACTORS[found[2].lower()])
-    try:
-        return float(text.replace(",", ".").strip())
-    except ValueError:
-        return None
+    with suppress(ValueError):
+        number = float(text.replace(",", ".").strip())
+        return number if math.isfinite(number) else None
+    return None
 
 
 def default(key: str) -> Any:

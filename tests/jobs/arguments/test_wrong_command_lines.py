@@ -189,7 +189,7 @@ def test_several_wrong_arguments(run, arguments, mend):
         assert run("mix", *mended).status == 0
         return
     ended = run("mix", "-m", *mended)  # past the grid, to what mix itself wants
-    assert ended.status == 2 and "tokenizer" in ended.err and ended.left == [], ended.err
+    assert ended.status == 2 and "phases is empty" in ended.err and ended.left == [], ended.err
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_the_home_folder_is_written_out(run, tree, tmp_path):
     for argument in ("data.inputs=['~/texts']", "experiment=home"):
         sentence = refused(run, "tokenizer", argument, HOME=str(tmp_path))
         assert f"data.inputs: {tmp_path}/texts does not exist" in sentence
-    assert f"{tmp_path}/tok" in refused(run, "mix", "data.tokenizer=~/tok", HOME=str(tmp_path))
+    assert f"{tmp_path}/tok" in refused(run, "mix", "data.tokenizer=~/tok", "phases.a.tokens=5", "mixture.sources.a=b", HOME=str(tmp_path))
 
 
 YAMLS = {

@@ -14,7 +14,7 @@ from jobs.arguments.groups import groups
 from jobs.arguments.overrides import SWEEPER, values
 from jobs.arguments.text import for_shell, quoted
 from jobs.arguments.types import mend, type_at
-from jobs.compose import compose, explained, parse, to_config
+from jobs.launch.compose import compose, explained, parse, to_config
 
 ALONE = ("doctor", "fetch", "status")
 """Jobs that look at everything at once, and take no multirun."""
@@ -52,7 +52,7 @@ def several(override: Override) -> str:
     if get_origin(kind) is list:
         return f"{key} takes a list; write {mend(key, found)}"
     whole = f", or quote what is one value: {for_shell(f'{key}={quoted(text)}')}" if kind is str else ""
-    if kind in (int, float) and re.fullmatch(r"[\d,.]+", text):
+    if kind is float and re.fullmatch(r"\d+,\d+", text) or kind is int and re.fullmatch(r"\d{1,3}(,\d{3})+", text):
         number = text.replace(",", "") if kind is int else text.replace(",", ".", 1)
         whole = f", or write one number without commas: {key}={number}"
     return f"{key} has several values; add -m to run one job for each{whole}"
