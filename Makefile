@@ -15,7 +15,8 @@ help:
 	@echo "make quickstart ARGS='train.steps=50 seed=1'   either with any keys of the configuration; a blank within a value"
 	@echo "                           is quoted as in a shell: ARGS='\"runs_dir=my runs\"', DATA='my texts'"
 	@echo "make test                  every test that needs no SLURM (at most 12 minutes on 2 cores)"
-	@echo "make test-long             exports as transformers 4 reads them; installs it into build/ (at most 5 minutes)"
+	@echo "make test-long             what takes long: whole runs killed and continued, recipes at their width, full disks, golden results,"
+	@echo "                           and exports as transformers 4 reads them, which it installs into build/ (at most 10 minutes)"
 	@echo "make test-slurm            the others, on a SLURM cluster that they boot (about 25 minutes)"
 	@echo "make cluster               boot a small SLURM on this machine, to try jobs on; make cluster-down stops it"
 	@echo "make wheelhouse            the packages of requirements.lock as files in wheels/, for nodes that cannot install"
@@ -57,7 +58,7 @@ test: lint
 	$(BIN)/python -m pytest -m "not slurm and not long" -n $(WORKERS) --dist loadfile
 
 test-long: setup-dev
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadfile
 
 test-slurm: setup-dev
 	$(BIN)/python -m pytest -m slurm

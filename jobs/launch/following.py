@@ -209,7 +209,7 @@ def _try(config: Config) -> str:
 
 def _needed(job: str, arguments: list[str], added: list[str]) -> list[str]:
     """Those of ``arguments`` that ``job`` reads. The values of an experiment may be made of others: then if it reads the same without."""
-    from jobs.cli import compose, spelled_out
+    from jobs.launch.compose import compose, spelled_out
 
     if job not in READS:
         return arguments
