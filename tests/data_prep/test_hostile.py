@@ -38,6 +38,7 @@ def _fault(subject, make) -> str | None:
     return f"{after / before:.1f} times slower a character when four times as long" if after > max(FLOOR, GROWTH * before) else None
 
 
+@pytest.mark.long
 def test_time_grows_no_faster_than_the_text(tmp_path, small_tokenizer):
     faults = []
     for name, subject in subjects(tmp_path, small_tokenizer).items():

@@ -12,6 +12,7 @@ from common.files import digest
 from tests.jobs.small_chain import jobs_in, write_texts
 from tests.model.evaluation.conftest import write_split
 
+pytestmark = pytest.mark.long
 BYTES, FREE = (1_000, 25_000), (0, 400_000)
 """Sizes that files may have, and what is left of a disk, one attempt after another, until one succeeds."""
 FIRST = slice(0, 7)

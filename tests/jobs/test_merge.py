@@ -219,6 +219,7 @@ run(config)
 """
 
 
+@pytest.mark.long
 def test_killed_in_the_middle_it_goes_on_to_the_same_choice(merge_config, run_folder, tmp_path):
     """After the second average was made: the first is measured by then, the second is not."""
     import yaml

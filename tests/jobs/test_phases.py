@@ -149,6 +149,7 @@ def test_asked_within_the_last_step_of_a_phase_it_ends_there(phased, whole):
     assert [line["loss"] for line in metrics(run)] == [line["loss"] for line in metrics(whole)]
 
 
+@pytest.mark.long
 def test_from_two_tensor_ranks_to_two_stages_to_one_rank(phased, whole):
     """The borders and the changes at them lie on the way: TP2 to step 9, PP2 to step 18, one rank to the end."""
     tensor = whole.with_name("tensor")
@@ -164,6 +165,7 @@ def test_from_two_tensor_ranks_to_two_stages_to_one_rank(phased, whole):
     assert_close_runs(one, whole)
 
 
+@pytest.mark.long
 def test_two_data_ranks_read_the_same_samples(phased, whole):
     run = whole.with_name("data")
     train_on_two([*phased, "run=data", "train.micro_batch=1", "phases.general.micro_batch=2"])
@@ -255,7 +257,8 @@ def test_what_cannot_be_trained_is_one_sentence(phased, change, message):
     [
         ("phases.long.tokens=900000", "phases.long asks for 899,840 tokens"),
         ("phases.long.seq_length=256", "phases.long.seq_length=256 exceeds model.max_positions=128"),
-        ("parallel.tensor=4", "num_kv_heads=2 .*parallel.tensor=4"),
+        ("parallel.tensor=4", "does not divide the 1 process"),
+        ("parallel.tensor=4 cluster.tasks_per_node=4", "num_kv_heads=2 .*parallel.tensor=4"),
         ("objective=mlm", "set objective=causal"),
         ("phases.law.tokens=100", "phases.law: .*mixture/law/manifest.json does not exist"),
         ("model.lora.rank=4", "model.lora.rank=4 adapts a net that has been trained"),
@@ -264,5 +267,5 @@ def test_what_cannot_be_trained_is_one_sentence(phased, change, message):
 )
 def test_a_submission_is_refused_on_the_login_node(phased, change, message):
     with pytest.raises(UserError, match=message) as error:
-        refuse("train", config_of([*phased, "run=queued", change]))
+        refuse("train", config_of([*phased, "run=queued", *change.split()]))
     assert "\n" not in str(error.value)

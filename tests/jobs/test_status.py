@@ -222,8 +222,8 @@ def test_watch_on_a_terminal_ends_with_ctrl_c(runs):
     ("argument", "expected"),
     [
         ("--watch", "status.watch=5"),
-        ("status.cancel=12_3", 'status.cancel="12_3"'),
-        ("status.retry=runs/a/seed=1,optim.lr=3e-4", 'status.retry="runs/a/seed=1,optim.lr=3e-4"'),
+        ("status.cancel=12_3", "status.cancel='12_3'"),
+        ("status.retry=runs/a/seed=1,optim.lr=3e-4", "status.retry='runs/a/seed=1,optim.lr=3e-4'"),
         ("optim.lr=1e-3,2e-3", "optim.lr=1e-3,2e-3"),
         ("status.runs=['a/b=1']", "status.runs=['a/b=1']"),
         ("-m", "-m"),

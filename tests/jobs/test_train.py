@@ -57,6 +57,7 @@ def start_until(overrides: list[str], run: Path, step: int, number: signal.Signa
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
+@pytest.mark.long
 def test_killed_and_stopped_it_ends_as_if_nothing_had_happened(overrides):
     whole, cut = folder_of(overrides, "whole"), folder_of(overrides, "cut")
     train.run(to_config(compose("train", [*overrides, "run=whole"])))
@@ -90,6 +91,7 @@ def test_killed_and_stopped_it_ends_as_if_nothing_had_happened(overrides):
         assert [value for _, value in told] == pytest.approx([line[values] for line in series[0]], rel=1e-6)
 
 
+@pytest.mark.long
 def test_a_storm_of_kills_leaves_no_trace(trainable, python_script):
     """Twelve kills, most of them within a save: the curve is that of an undisturbed run, bit for bit, and each step stands once."""
     course = [item for item in COURSE if "steps" not in item] + ["train.steps=60", "train.save.resume_every_steps=4"]

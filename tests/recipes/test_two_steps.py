@@ -9,6 +9,8 @@ import transformers
 from jobs import export, train
 from jobs.cli import compose, to_config
 
+pytestmark = pytest.mark.long
+
 RECIPES = ["mecellem/mursit_base", "mecellem/mursit_large"]
 CUT = [
     "parallel.precision=fp32",  # a CPU without bf16 units needs minutes for a step

@@ -11,6 +11,8 @@ import transformers
 from jobs import export, train
 from jobs.cli import compose, to_config
 
+pytestmark = pytest.mark.long
+
 KEPT = {"mecellem/qwen3_1_7b_cpt": ["general", "anneal"], "mecellem/qwen3_4b_cpt": ["all"]}
 """Recipe -> the phases that are tried."""
 CUT = [

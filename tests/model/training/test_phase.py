@@ -54,8 +54,11 @@ def test_the_schedule_of_the_run_skips_the_phases_that_have_their_own(config):
 def test_a_budget_scales_every_phase(config):
     config.budget = 0.5
     assert [phase.steps for phase in build_phases(config, 1)] == [5, 7, 10, 3, 2]
-    config.budget, config.optim.schedule.warmup_tokens = 1e-9, 0
+    config.budget, config.optim.schedule.warmup_tokens = 2e-3, 0
     assert [phase.steps for phase in build_phases(config, 1)] == [1] * 5
+    config.budget = 1e-9
+    with pytest.raises(UserError, match="budget=1e-09 leaves phases.a none of its 1,000 tokens; give at least budget=0.01"):
+        build_phases(config, 1)
 
 
 @pytest.mark.parametrize(
