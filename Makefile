@@ -38,6 +38,7 @@ $(VENV)/.setup-dev: $(VENV)/.setup requirements-dev.lock
 	@touch $@
 
 setup: $(VENV)/.setup
+	@echo "ready: . $(BIN)/activate, then python -m jobs.train --help"
 setup-dev: $(VENV)/.setup-dev
 
 quickstart: setup

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from common.errors import UserError
 from common.screen import Screen, line, plain
 
 T = TypeVar("T")
@@ -48,10 +49,10 @@ class Bar:
             told = f"{self.title}: {self.done:g}/{self.total:g} {self.unit} in {seconds:.0f} s {note}"
             print(plain(told).rstrip(), file=sys.stderr, flush=True)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self.progress:
             self.progress.stop()
-        else:
+        elif not (kind and issubclass(kind, UserError)):  # which is one sentence, alone
             self._line("")
 
 

@@ -43,7 +43,8 @@ class StopRequest:
                 former(number, frame) if callable(former) else signal.default_int_handler(number, frame)
             interrupt.note()
         if not self.signal:
-            say(f"{signal.Signals(number).name}: stopping after this step, with a save")
+            again = "; another Ctrl-C ends it now" if number == signal.SIGINT else ""
+            say(f"{signal.Signals(number).name}: stopping after this step, with a save{again}")
         self.signal = signal.Signals(number)
 
     def __exit__(self, *_: object) -> None:

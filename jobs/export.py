@@ -55,6 +55,8 @@ def run(config: Config) -> Path:
         fields = {"parameters": parameters, "files": manifests.digests(aside)}
         manifests.write(aside, manifests.describe(KIND, name=config.name, parent=parent, **fields))
     say(f"exported step {save.step} of {_run_folder(save)} to {output} ({parameters:,} parameters)")
+    if save.step == 0:
+        say("warning: step 0 is the net before its training; no later save was better on the queries that chose it (jobs.sweep)")
     return output
 
 

@@ -11,7 +11,7 @@ same command goes on where it was cut off and asks nothing twice; pages that fai
 from pathlib import Path
 from typing import Any
 
-from common.files import make_folder
+from common.files import make_folder, nothing_left
 from common.progress import Bar, say
 from common.remove import sweep_asides
 from common.screen import screen
@@ -30,7 +30,7 @@ def run(config: Config) -> dict[str, Any] | None:
     scans(ocr, ocr.endpoint.model)  # before the server is asked for anything
     folder = make_folder(ocr.output)
     sweep_asides(folder)
-    with Endpoint(ocr.endpoint, folder / "answers", "ocr") as endpoint:
+    with nothing_left(folder / "answers"), Endpoint(ocr.endpoint, folder / "answers", "ocr") as endpoint:
         model = endpoint.model()
         todo = scans(ocr, model)
         with Bar(f"read by {model}", sum(_pages(scan.path) for scan in todo), "pages") as bar:

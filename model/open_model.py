@@ -79,7 +79,9 @@ def shape_in(folder: Path, key: str, whole: bool = False) -> ModelConfig:
     if not folder.exists():
         raise UserError(f"{key}: {folder} does not exist, and model=auto reads its shape there; make it first, or name model=...")
     if (shape := _stated(folder, whole)) is None:
-        raise UserError(f"{key}: {folder} does not state its shape (no {CONFIG}), which model=auto reads; name model=...")
+        saves = sorted(folder.glob("checkpoints/step_*"))
+        mend = f"name one of its saves, such as {saves[-1]}" if saves else "name model=..."
+        raise UserError(f"{key}: {folder} does not state its shape (no {CONFIG}), which model=auto reads; {mend}")
     return shape
 
 

@@ -39,6 +39,15 @@ def check(config: Any, prefix: str = "") -> None:
             raise known.mistaken(key, value)
         for name, number in numbers(key, value):
             known.check(name, number)
+    _refuse_absent_element(config, prefix)
+
+
+def _refuse_absent_element(section: Any, prefix: str) -> None:
+    """Elements of a job are counted from 0, and there are as many as the section says."""
+    element, count = getattr(section, "element", None), getattr(section, "elements", None)
+    if element is not None and count is not None and element >= count:
+        last = f"0 to {count - 1}" if count > 1 else "0 alone"
+        raise UserError(f"{prefix}element={element}: with {prefix}elements={count} there is {last}; elements are counted from 0")
 
 
 def _refuse_passwords(key: str, value: Any) -> None:

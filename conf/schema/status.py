@@ -10,7 +10,7 @@ from conf.schema.ranges import Range
 class StatusConfig:
     """What is shown, and what is done to what is shown."""
 
-    runs: list[str] = field(default_factory=lambda: ["${runs_dir}/*/*"])
+    runs: list[str] = field(default_factory=lambda: ["${runs_dir}/*/*", "${runs_dir}/*/*/*"])
     """Run folders to show, globs allowed, beside everything that was submitted from `runs_dir`."""
     watch: Annotated[float, Range(0, 86_400)] = 0.0
     """Show the table again every so many seconds until Ctrl-C; 0 shows it once. `--watch` is short for status.watch=5."""

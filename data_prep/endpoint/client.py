@@ -39,7 +39,8 @@ class Endpoint:
     Raises UserError for a server that is away or keeps failing, a key that it does not take, a model that it does not have."""
 
     def __init__(self, config: EndpointConfig, folder: Path, section: str):
-        self.config, self.cache, self.server = config, Cache(folder), Server(config, section)
+        self.config, self.server = config, Server(config, section)  # which refuses an address before there is a folder
+        self.cache = Cache(folder)
         self.pool = ThreadPoolExecutor(max(config.concurrency, 1), thread_name_prefix="ask")
         self.lock = threading.Lock()
         self.asked = self.failed_in_a_row = 0

@@ -34,5 +34,6 @@ def refusal(group: str, value: object) -> str:
             return f"{group} takes one choice, and no list; write {group}={value}"
     name = "" if value is None or isinstance(value, list) else str(value)
     bare = name.removesuffix(".yaml").removesuffix(".yml").removeprefix(f"conf/{group}/")
-    near = f"; did you mean '{bare}'?" if bare in known else suggestion(bare, known)
+    rooms = [one for one in known if one.split("/")[0] == bare.split("/")[0]] if "/" in bare else []
+    near = f"; did you mean '{bare}'?" if bare in known else suggestion(bare, rooms) or suggestion(bare, known)
     return f"{group}={name}: there is no conf/{group}/{bare or '<name>'}.yaml{near}; there are: {', '.join(known)}"

@@ -167,9 +167,11 @@ def _scalar(kind: Any, value: Any, standard: Any) -> Any:
 
 
 def _number(text: str) -> float | None:
-    """A number as people write them, 10k and 1,5 included."""
+    """A number as people write them, 10k, 1,5 and 20% included."""
     if found := SHORT_NUMBER.fullmatch(text.strip()):
         text = str(float(found[1]) * FACTORS[found[2].lower()])
+    if (whole := text.strip().removesuffix("%")) != text.strip() and (share := _number(whole)) is not None:
+        return share / 100
     with suppress(ValueError):
         number = float(text.replace(",", ".").strip())
         return number if math.isfinite(number) else None

@@ -65,7 +65,21 @@ def refuse_unreadable(job: str, arguments: Sequence[str], given: Sequence[str]) 
         if one.startswith("=") or not readable(one):
             before, after = given[position - 1] if position else "", given[position + 1] if position + 1 < len(given) else ""
             after = "".join(given[position + 1 : position + 3]) if after == "=" else after
+            if whole := _with_blanks(given[position:]):
+                raise UserError(f"a value with blanks wants quotes around the whole argument: {whole}")
             raise UserError(f"cannot read the argument '{shown(given[position])}': {_reason(job, given[position], before, after)}")
+
+
+def _with_blanks(arguments: Sequence[str]) -> str:
+    """The list that a shell has cut at its blanks, put together and quoted; empty where the first of ``arguments`` begins none."""
+    key, sign, value = arguments[0].partition("=")
+    for number in range(1, len(arguments)) if sign and value.startswith("[") and "]" not in value else ():
+        if "=" in arguments[number]:
+            break
+        if arguments[number].endswith("]"):
+            pieces = " ".join([value, *arguments[1 : number + 1]])[1:-1].split(",")
+            return mend(key, [_stripped(piece) for piece in pieces])
+    return ""
 
 
 def _reason(job: str, one: str, before: str, after: str) -> str:

@@ -72,7 +72,7 @@ COLUMNS = [
     Column("attempt", lambda row: str(row.state.attempt or ""), 91),
     Column("step", _step, 98),
     Column("loss", lambda row: _number(row.progress.loss, ".4f"), 96),
-    Column("nDCG@10", lambda row: _number(row.progress.best, ".4f"), 95),
+    Column("dev nDCG@10", lambda row: _number(row.progress.best, ".4f"), 95),
     Column("tokens/s", lambda row: _number(row.progress.tokens_per_second, ",.0f"), 94),
     Column("MFU", lambda row: _number(row.progress.mfu, ".1%"), 93),
     Column("ETA", _time, 97),

@@ -29,7 +29,9 @@ def write_comparison(folder: Path, found: list[SweepResult], summary: Summary) -
     write_summary(folder / "statistics.json", summary)
     path, groups = folder / "report.html", group_runs(found)
     with atomic_file(path, "w", encoding="utf-8") as file:
-        file.write(page(f"{subject(found)} over the saves of {len(found)} runs", _body(folder, found, groups, summary)))
+        file.write(
+            page(f"{subject(found)} over the saves of {len(found)} run{'s' * (len(found) > 1)}", _body(folder, found, groups, summary))
+        )
     return path
 
 

@@ -28,6 +28,8 @@ def probe_saves(run: Path) -> list[Save]:
     if not run.is_dir():
         raise UserError(f"the run folder {run} does not exist; train it with jobs.train, or set sweep.run to the folder of a run")
     saves = [save for save in list_saves(run) if save.kind == PROBE]
+    if not saves and not (run / CONFIG).is_file():
+        raise UserError(f"{run} is no run folder (no {CONFIG}); set sweep.run to a folder of jobs.train, such as runs/<name>/seed_0")
     if not saves:
         raise UserError(f"{run} has no probe saves; train with train.save.probe_at_start, probe_every_steps or probe_at_tokens")
     last = saves[-1]

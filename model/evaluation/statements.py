@@ -118,7 +118,10 @@ def _lag(runs: list[RunSummary]) -> list[Statement]:
         return [Statement(name, f"{steps:+.0f} steps, {_signed(tokens)} tokens", sentence)]
     lag = lags[0]
     bounds = f" On other queries the lag would lie between {lag.low:+d} and {lag.high:+d} steps (95%)." if lag.low is not None else ""
-    sentence = f"The {runs[0].loss} loss is lowest at step {lag.loss_step}, nDCG@10 on test queries highest at step {lag.retrieval_step}."
+    sentence = (
+        f"After step 0 the {runs[0].loss} loss is lowest at step {lag.loss_step}, nDCG@10 on test queries highest at step "
+        f"{lag.retrieval_step}."
+    )
     return [Statement(name, f"{lag.steps:+d} steps, {_signed(lag.tokens)} tokens", sentence + bounds)]
 
 

@@ -18,6 +18,8 @@ def _import_core() -> None:
     warnings.filterwarnings("ignore", message="Transformer Engine and Apex are not installed")  # optional: `jobs.doctor` reports them
     warnings.filterwarnings("ignore", message="Apex is not installed")
     warnings.filterwarnings("ignore", message="If you are using transformer_engine as the transformer implementation")
+    for module in (r"megatron\.core\.", r"torch\.distributed\."):  # of calls that Megatron-Core makes, and nobody here can change
+        warnings.filterwarnings("ignore", category=FutureWarning, module=module)
     plain = torch.compile
     if not torch.cuda.is_available():
         torch.compile = lambda function=None, **_: function or (lambda function: function)

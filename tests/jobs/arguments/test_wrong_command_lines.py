@@ -93,6 +93,8 @@ WRONG = [
     ("train.steps=10k", "train.steps="),
     ("train.steps=1e3", "1000"),
     ("train.steps=null", "train.steps="),
+    ("optim.schedule.decay_share=20%", "optim.schedule.decay_share=0.2"),
+    ("model=encoder/small", "encoder/tiny"),
     ("train.steps=1,000", "train.steps=1000"),
     ("optim.lr=fast", "optim.lr="),
     ("optim.lr=1,5", "optim.lr=1.5"),
@@ -170,6 +172,7 @@ def test_a_wrong_argument_is_one_sentence_whose_mend_works(run, wrong, mend):
         (["name", "=", "mine"], "name=mine"),
         (["data.tokens=my", "folder"], '"data.tokens=my folder"'),
         (["data.inputs=[a]", "data.inputs=[b]"], "\"data.inputs=['a','b']\""),
+        (["data.inputs=[my", "texts,b]"], "\"data.inputs=['my texts','b']\""),
         (["--cfg"], "--cfg job"),
         (["--cfg", "jobs"], "--cfg job"),
         (["--cfg", "job", "--package", "tain"], "--cfg job --package train"),
@@ -233,6 +236,14 @@ def test_every_job_speaks_so(run, name):
     assert "data.inputs=['my/folder']" in refused(run, name, "data.inputs=my/folder", HYDRA_FULL_ERROR="1")
     if name in ("doctor", "fetch", "status"):
         assert "takes no multirun" in refused(run, name, "-m", "seed=1,2")
+
+
+def test_what_the_text_or_a_server_does_not_give_is_one_sentence_too(run, tmp_path):
+    (tmp_path / "bad.jsonl").write_text('{"text": "one"}\n{"text": \n')
+    assert "bad.jsonl line 2" in refused(run, "tokenizer", f"data.inputs=['{tmp_path}/bad.jsonl']")
+    (tmp_path / "scan.pdf").write_bytes(b"x")
+    assert "http://" in refused(run, "ocr", f"ocr.inputs=['{tmp_path}/scan.pdf']", "ocr.endpoint.url=localhost:8000")
+    assert "there is 0 to 1" in refused(run, "prepare", "prepare.elements=2", "prepare.element=2")
 
 
 def test_no_arguments_at_all(run):

@@ -85,6 +85,6 @@ def test_runs_that_are_not_there_are_named(sweep_config, run_folder, tmp_path):
     assert find_runs(sweep_config.sweep) == [run_folder], "a folder without saves is no run"
     (tmp_path / "empty").mkdir()
     sweep_config.sweep.runs = [str(run_folder), str(tmp_path / "empty")]
-    with pytest.raises(UserError, match=r"empty has no probe saves"):
+    with pytest.raises(UserError, match=r"empty is no run folder"):
         sweep_runs(sweep_config)
     assert not (run_folder / "eval").exists(), "nothing is probed before all runs are known to be good"

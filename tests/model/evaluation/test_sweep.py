@@ -155,6 +155,8 @@ def test_bad_input_is_named(sweep_config, run_folder, tmp_path, encoders, make_s
     sweep_config.sweep.run = str(tmp_path / "no_run")
     refused(r"the run folder .*no_run does not exist; train it with jobs.train")
     (tmp_path / "no_run").mkdir()
+    refused(r"no_run is no run folder \(no config.yaml\); set sweep.run")
+    (tmp_path / "no_run" / "config.yaml").touch()
     refused(r"no_run has no probe saves; train with train.save")
     sweep_config.sweep.run = run
     make_save(run_folder, 30, encoders.random(1, encoders.shape.__class__(**{**vars(encoders.shape), "num_layers": 3})))
