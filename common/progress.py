@@ -49,7 +49,7 @@ class Bar:
             told = f"{self.title}: {self.done:g}/{self.total:g} {self.unit} in {seconds:.0f} s {note}"
             print(plain(told).rstrip(), file=sys.stderr, flush=True)
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         if self.progress:
             self.progress.stop()
         elif not (kind and issubclass(kind, UserError)):  # which is one sentence, alone

@@ -63,6 +63,10 @@ def test_best_save_with_card(sweep_config, run_folder, encoders, capsys):
     sweep_config.export.save = str(run_folder / "checkpoints" / "step_0000030")
     job(sweep_config)
     same_logits(output, encoders.random(4))
+    assert "step 0 is the net before its training" not in capsys.readouterr().err
+    sweep_config.export.save = str(run_folder / "checkpoints" / "step_0000000")
+    job(sweep_config)
+    assert "step 0 is the net before its training" in capsys.readouterr().err
 
 
 def test_sentence_transformers_loads_it(sweep_config, run_folder):

@@ -243,6 +243,14 @@ def test_a_folder_with_signs_of_a_pattern_in_its_name_is_shown(tmp_path):
     assert len(overview(config).rows) == 2
 
 
+def test_runs_of_a_name_with_a_slash_are_shown(tmp_path):
+    for folder in ("mine/seed_0", "own/texts/seed_0"):
+        (tmp_path / "runs" / folder / "checkpoints").mkdir(parents=True)
+        (tmp_path / "runs" / folder / "config.yaml").write_text("{}")
+    found = overview(to_config(compose("status", [f"runs_dir={tmp_path}/runs"]))).rows
+    assert sorted(row.name for row in found) == ["mine/seed_0", "own/texts/seed_0"]
+
+
 def test_only_what_was_submitted_is_cancelled_or_queued_again(runs):
     for action in (control.cancel, control.retry):
         with pytest.raises(UserError, match="was not submitted from .*; stop or start it where it was started"):

@@ -74,7 +74,14 @@ def test_what_is_given_beside_it_wins_and_must_be_of_its_kind(tmp_path):
         close_model(composed(start, "model.mlp_dropout=0.1", tmp_path=tmp_path))
     with pytest.raises(UserError, match="model.rope_theta is no key of an encoder"):
         composed("model.rope_theta=5", tmp_path=tmp_path)
-    for folder, message in (("nowhere", "does not exist, and model=auto reads its shape there"), (tmp_path, "does not state its shape")):
+    saved = tmp_path / "run" / "checkpoints" / "step_0000004"
+    saved.mkdir(parents=True)
+    wrong = {
+        "nowhere": "does not exist, and model=auto reads its shape there",
+        tmp_path: "does not state its shape",
+        tmp_path / "run": f"does not state its shape .*; name one of its saves, such as {saved}",
+    }
+    for folder, message in wrong.items():
         with pytest.raises(UserError, match=f"train.init_from: .*{message}"):
             close_model(composed(f"train.init_from={folder}", tmp_path=tmp_path))
     assert composed(start, "model=encoder/tiny", tmp_path=tmp_path).model == composed(tmp_path=tmp_path).model
