@@ -41,8 +41,9 @@ class SharedRetrieval:
     @cached_property
     def prepared(self) -> Prepared:
         """Its texts, tokenised."""
+        sets = self.sets  # first: a set that cannot be read is one sentence, alone
         say(f"tokenise the retrieval set {self.config.data.retrieval}")
-        return prepare(self.sets, self.tokenizer_file, self.config.probe)
+        return prepare(sets, self.tokenizer_file, self.config.probe)
 
 
 def budgets(config: Config) -> Budgets:
@@ -70,11 +71,11 @@ class Retrieval:
 
     def make(self, save: Save, held: Held) -> str | None:
         """Make the probes of ``save`` that are missing; see `Measure`."""
-        left = self._left(save)
+        left, prepared = self._left(save), self.shared.prepared
         for budget, (_, reason) in left.items():
             if result_file(self.run, save.step, budget).exists():
                 say(f"probe step {save.step} again{'' if budget is None else f' with {budget} probe steps'}: {reason}")
-        prepared, probes = self.shared.prepared, [probe for probe, _ in left.values()]
+        probes = [probe for probe, _ in left.values()]
         found = probe_budgets(save.folder / "hf", prepared, probes, self.check)
         if not held():
             return None
