@@ -180,7 +180,7 @@ def test_cancelled_and_queued_again_on_a_real_cluster(jobs, cluster):
     assert re.search(rf"^tokenizer \S+tokenizer_310 +queued +{later.job_id}_0 .* from \d\d:\d\d", said, re.MULTILINE)
     assert re.search(rf"^tokenizer \S+tokenizer_300 +finished +{queued.job_id}_0 +1 ", said, re.MULTILINE)
     assert re.search(r"^failed: the text gives only \d+ tokens of tokenizer.vocab_size=90000; .*\n.*_rank_0.log$", said, re.MULTILINE)
-    assert "\nwaiting for: BeginTime\n" in said and said.endswith("\n1 queued, 1 failed, 1 finished\n")
+    assert "\nwaiting for: BeginTime\n" in said and "\n1 queued, 1 failed, 1 finished\nnext: " in said
 
     config = Config(runs_dir=str(jobs.runs_dir))
     with pytest.raises(UserError, match="nothing of it is queued or runs"):
