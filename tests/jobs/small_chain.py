@@ -44,7 +44,7 @@ def jobs_in(folder: Path, texts: Path, retrieval: Path) -> list[tuple[str, list[
         "probe.train_document_tokens=32",
         "probe.document_tokens=64",
     ]
-    embedder = [*data, "data.inputs=['" + str(texts / "one.jsonl") + "']", f"corpus.semantic.model={folder}/embedder"]
+    embedder = [*both, "data.inputs=['" + str(texts / "one.jsonl") + "']", f"corpus.semantic.model={folder}/embedder"]
     return [
         ("corpus", corpus),
         ("tokenizer", [*data, "tokenizer.vocab_size=300"]),
