@@ -10,7 +10,7 @@ from common.files import read_json
 from tests.jobs.phased import prepared
 from tests.slurm.jobs import Jobs, Queued, rank_process, read_metrics
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
 BUDGET = ["budget=6", "mixture.max_repeats=12", "train.save.resume_every_steps=5", "parallel.tensor=2"]
 """Some 180 steps over four phases, read from a mixture made for a sixth of them."""
 SPEED = ("seconds", "tokens_per_second")

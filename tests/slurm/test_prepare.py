@@ -29,6 +29,7 @@ def text(tmp_path) -> Path:
 
 def test_a_storm_over_tokenisation_ends_byte_identical(cluster, jobs, text):
     """Of four elements one is killed, one requeued, and one loses its node; then the shards are merged."""
+    jobs.overrides = [one for one in jobs.overrides if not one.startswith("data.inputs=")]
     settings = [f"data.inputs=['{text}']", "prepare.shard_bytes=50000", "prepare.elements=4"]
     jobs.start("prepare", *settings, f"data.tokens={jobs.folder}/quiet", "cluster.workers=2")
     tokens = jobs.folder / "stormy"
