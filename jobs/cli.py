@@ -78,8 +78,8 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
 
     Exit status: 0 done, 2 bad input or a disk that does not do, 75 stopped by a signal with everything saved, 76 superseded,
     130 interrupted."""
-    interrupt.begin()
     try:
+        interrupt.begin()  # within: from its middle on Ctrl-C may be raised
         _main(job, run, sections)
         interrupt.heed()  # what passed over it
     except BaseException as error:

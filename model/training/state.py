@@ -44,8 +44,6 @@ class TrainState:
     """Training loss of the last step where it was finite."""
     heldout_loss: float | None = None
     """Loss of the last held-out evaluation."""
-    best_heldout_loss: float | None = None
-    """Lowest of them."""
     seconds: float = 0.0
     """Time spent in steps, over all attempts."""
 

@@ -82,6 +82,7 @@ def start(hub, job: str, *overrides: str, **variables: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", f"jobs.{job}", *overrides], cwd=ROOT, env={**hub.environment, **variables},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell ignores in what it puts into the background
     )  # fmt: skip
 
 

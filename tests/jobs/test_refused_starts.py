@@ -108,13 +108,17 @@ def test_a_dry_run_refuses_the_weights_that_the_start_refuses_in_the_same_words(
     plain = [one for one in trainable if not net or not one.startswith("model.")]
     overrides = [*plain, *net, *SHORT, f"train.init_from={place}", f"runs_dir={tmp_path}/runs", "run=new"]
     overrides += ["model.tie_embeddings=true"] if what == "an untied decoder" else []
-    before = tree(tmp_path)
-    said = []
+    assert_refused_dry_too(overrides, tmp_path)
+
+
+def assert_refused_dry_too(overrides: list[str], folder: Path) -> None:
+    """A training and its dry run are refused in the same words, and leave ``folder`` as it was."""
+    before, said = tree(folder), []
     for more in ([], ["dry_run=true"]):
         with pytest.raises(UserError) as error:
             command("train", *overrides, *more)
         said.append(str(error.value))
-        assert tree(tmp_path) == before
+        assert tree(folder) == before
     assert said[0] == said[1]
 
 
@@ -147,13 +151,7 @@ def test_what_a_training_refuses_is_refused_dry_too_and_leaves_nothing(what, tra
     other = {"adamw": "stable_adamw", "stable_adamw": "adamw"}[base.optim.name]
     words = {"tmp": tmp_path, "tokens": tokens, "other": other, **bases}
     overrides = [*trainable, *SHORT, f"runs_dir={tmp_path}/runs", "run=new", *(one.format(**words) for one in TRAIN_REFUSALS[what])]
-    before, said = tree(tmp_path), []
-    for more in ([], ["dry_run=true"]):
-        with pytest.raises(UserError) as error:
-            command("train", *overrides, *more)
-        said.append(str(error.value))
-        assert tree(tmp_path) == before
-    assert said[0] == said[1]
+    assert_refused_dry_too(overrides, tmp_path)
 
 
 def test_a_refused_start_leaves_a_run_that_is_there_as_it_was(trainable, bases, tmp_path):

@@ -8,6 +8,7 @@ import re
 import resource
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -202,6 +203,7 @@ def test_watch_on_a_terminal_ends_with_ctrl_c(runs):
     if pid == 0:
         os.chdir(ROOT)
         os.environ["TERM"] = "xterm"
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # which a shell ignores in what it puts into the background
         os.execv(sys.executable, command("--watch", f"runs_dir={runs.runs_dir}"))
     seen, asked = b"", False
     end = time.monotonic() + 60

@@ -25,10 +25,7 @@ class Heldout(Callback):
             return
         results = {name: eval_step(loop.model, loop.objective.loss, self._batches(loop, plan)) for name, plan in texts.items()}
         result, state = next(iter(results.values())), loop.state
-        finite = math.isfinite(result.loss)
-        state.heldout_loss = result.loss if finite else None
-        if finite:
-            state.best_heldout_loss = min(result.loss, state.best_heldout_loss or math.inf)
+        state.heldout_loss = result.loss if math.isfinite(result.loss) else None
         record.update(heldout_loss=state.heldout_loss, heldout_accuracy=result.sums["correct"] / max(1, result.tokens))
         if list(results) != [MAIN]:
             record["heldout_losses"] = {name: one.loss for name, one in results.items() if math.isfinite(one.loss)}
