@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def events(folder: str | Path, **options: Any) -> Iterator["SummaryWriter"]:
-    """A `SummaryWriter` for ``folder``. Its thread keeps an error of the disk for the next call, so it need not print it; at the end all is
-    on disk, or OSError names the folder."""
+    """A `SummaryWriter` for ``folder``. Its thread keeps an OSError (a full disk, a folder that was removed) for the next call, so it need
+    not print it; at the end all is on disk, or OSError names the folder."""
     from torch.utils.tensorboard import SummaryWriter
 
     former = threading.excepthook
-    threading.excepthook = lambda found: None if found.exc_value and explained(found.exc_value) else former(found)
+
+    def told_by_the_next_call(died: threading.ExceptHookArgs) -> None:
+        if not (isinstance(died.exc_value, OSError) or died.exc_value and explained(died.exc_value)):
+            former(died)
+
+    threading.excepthook = told_by_the_next_call
     try:
         with naming(folder):
             writer = SummaryWriter(str(folder), **options)
