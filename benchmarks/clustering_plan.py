@@ -119,7 +119,12 @@ def plan(found: dict[str, float], documents: float, elements: int, parts: int) -
     rounds = -(-units // elements)
     cluster = found["cluster_memory_per_document"] * documents + found["cluster_memory_per_edge"] * pairs / units
     return [
-        ("keys (in curate)", found["key_bytes"] * documents, 3 * found["key_bytes"] * SHARD, found["key_seconds"] * documents / elements),
+        (
+            "keys (in curate)",
+            found["key_bytes"] * documents,
+            3 * found["key_bytes"] * SHARD,
+            found["key_seconds"] * documents / elements,
+        ),
         (f"buckets ({columns} x {parts})", 16 * pairs, found["bucket_memory"] * documents / parts, keys * rounds),
         ("clusters (one element)", 8 * documents, cluster, found["cluster_seconds_per_edge"] * pairs),
     ]

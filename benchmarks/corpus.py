@@ -46,7 +46,11 @@ def job(name: str, *overrides: str) -> dict[str, float]:
 def _peak_mib(process: int) -> float:
     """Peak memory of a process since it became this program (the kernel's `ru_maxrss` counts what started it too); 0 when it is gone."""
     try:
-        line = next(line for line in Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
+        line = next(
+            line
+            for line in Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
+            if line.startswith("VmHWM")
+        )
     except (OSError, StopIteration):
         return 0.0
     return round(int(line.split()[1]) / 1024, 1)
@@ -60,7 +64,11 @@ def prepare(folder: Path) -> tuple[list[str], int]:
     for number in range(FILES):
         (folder / "texts" / f"{number:02d}.jsonl").write_bytes(b"".join(lines[number::FILES]))
     tokenizer = learn_tokenizer(whole, folder / "tokenizer")
-    models = [f"corpus.semantic.model={folder}/embedder", f"quality.model={folder}/quality", f"data.tokenizer={tokenizer}"]
+    models = [
+        f"corpus.semantic.model={folder}/embedder",
+        f"quality.model={folder}/quality",
+        f"data.tokenizer={tokenizer}",
+    ]
     job("embedder", f"data.inputs=[{folder}/texts]", *models)
     job("quality", f"quality.good=[{folder}/texts]", "quality.language=tr", "quality.documents=1500", *models)
     (folder / "addresses.txt").write_text("example.org\n")
@@ -84,7 +92,11 @@ def run(folder: Path, overrides: list[str], workers: int, copies: int = 1) -> di
     common = [*overrides, f"corpus.inputs=[{inputs}]", f"corpus.output={output}/corpus", f"cluster.workers={workers}"]
     corpus = job("corpus", *common)
     tokens = job(
-        "prepare", *common, f"data.inputs=[{output}/corpus/documents]", f"data.tokens={output}/tokens", "prepare.shard_bytes=1000000"
+        "prepare",
+        *common,
+        f"data.inputs=[{output}/corpus/documents]",
+        f"data.tokens={output}/tokens",
+        "prepare.shard_bytes=1000000",
     )
     manifest = json.loads((output / "corpus" / "manifest.json").read_text())
     return {
@@ -114,7 +126,9 @@ def main() -> None:
     print(f"one process: {figures['mb_a_second_one_process']} MB/s (required {MB_A_SECOND})")
     print(f"two: {figures['scaling_same_text']} times as fast on the same text, start-up included (required {SCALING})")
     print(f"two, each with as much text as the one had: {figures['scaling_text_each']} times the text in the time")
-    print(f"peak memory of an element on a shard of 128 MB: {figures['peak_mib_of_a_shard_of_128_mb']} MiB (allowed {PEAK_MIB})")
+    print(
+        f"peak memory of an element on a shard of 128 MB: {figures['peak_mib_of_a_shard_of_128_mb']} MiB (allowed {PEAK_MIB})"
+    )
     print(f"kept in {keep('corpus', figures)}")
 
 

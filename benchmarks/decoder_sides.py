@@ -123,7 +123,9 @@ class Theirs:
 
     def _rows(self, work: Work) -> Rows:
         parts = (work.shown, work.labels, [np.arange(length) for length in work.lengths])
-        tokens, labels, places = (torch.from_numpy(np.concatenate(part)).view(-1, self.row).to(self.device) for part in parts)
+        tokens, labels, places = (
+            torch.from_numpy(np.concatenate(part)).view(-1, self.row).to(self.device) for part in parts
+        )
         return Rows(tokens, labels, None if set(work.lengths) == {self.row} else places)
 
     def _padded(self, work: Work) -> Rows:
@@ -131,7 +133,9 @@ class Theirs:
         tokens, labels = np.zeros(present.shape, np.int64), np.full(present.shape, IGNORED)
         tokens[present], labels[present] = np.concatenate(work.shown), np.concatenate(work.labels)
         mask = None if present.all() else torch.from_numpy(present.astype(np.int64)).to(self.device)
-        return Rows(torch.from_numpy(tokens).to(self.device), torch.from_numpy(labels).to(self.device), attention_mask=mask)
+        return Rows(
+            torch.from_numpy(tokens).to(self.device), torch.from_numpy(labels).to(self.device), attention_mask=mask
+        )
 
     def step(self, batches: Sequence[Rows], predicted: int) -> torch.Tensor:
         """Gradient of the mean loss over `batches`; returns the loss. Algorithms may be any."""
@@ -148,7 +152,9 @@ class Theirs:
     def logits(self, work: Work) -> torch.Tensor:
         """Of every token, `[T, V]`."""
         rows = self.batch(work)
-        found = self.net(input_ids=rows.input_ids, position_ids=rows.position_ids, attention_mask=rows.attention_mask).logits
+        found = self.net(
+            input_ids=rows.input_ids, position_ids=rows.position_ids, attention_mask=rows.attention_mask
+        ).logits
         return found.flatten(0, 1) if rows.attention_mask is None else found[rows.attention_mask.bool()]
 
 
@@ -160,7 +166,9 @@ def translate(tensors: dict[str, torch.Tensor], config: DecoderConfig) -> dict[s
     return found
 
 
-def differences(ours: Ours, theirs: Theirs, config: DecoderConfig, work: Work, pack_tokens: int) -> dict[str, float | str]:
+def differences(
+    ours: Ours, theirs: Theirs, config: DecoderConfig, work: Work, pack_tokens: int
+) -> dict[str, float | str]:
     """Relative differences over `work`: of the logits and of the loss, and the largest of a gradient (norms of difference over norms)."""
     packs = work.packs(pack_tokens)
     reference = theirs.logits(packs[0])

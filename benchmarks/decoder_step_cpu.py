@@ -74,7 +74,10 @@ def measured(case: Case, sides: dict[str, Ours | Theirs], rate: float) -> dict:
     times = measure.alternate({name: prepare(case, sides[name]) for name in ("ours", *case.layouts)}, ROUNDS, warm_up=0)
     work, tokens = case.work(), sum(case.lengths)
     floor = step_flops(SHAPE, case.lengths, work.predicted) / rate
-    ratios = {layout: {clock: ratio(times[layout], times["ours"], clock) for clock in ("cpu", "wall")} for layout in case.layouts}
+    ratios = {
+        layout: {clock: ratio(times[layout], times["ours"], clock) for clock in ("cpu", "wall")}
+        for layout in case.layouts
+    }
     faster = min(case.layouts, key=lambda layout: ratios[layout]["cpu"]["median"])
     found = ratios[faster]["cpu"]
     print(
@@ -122,7 +125,9 @@ def profile(case: Case, ours: Ours) -> str:
 def main() -> None:
     """Compare, measure every case, keep the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profile", action="store_true", help="print the operators of our step for every case, and measure nothing")
+    parser.add_argument(
+        "--profile", action="store_true", help="print the operators of our step for every case, and measure nothing"
+    )
     parser.add_argument("--case", choices=[case.name for case in CASES], help="this case alone; nothing is written")
     asked = parser.parse_args()
     cases = [case for case in CASES if asked.case in (None, case.name)]
@@ -136,7 +141,16 @@ def main() -> None:
     for layout, side in theirs.items():
         side.load(ours.net, SHAPE)
         found[layout] = {case.name: differences(ours, side, SHAPE, case.work(), PACK_TOKENS) for case in cases}
-    if max(value for of in found.values() for d in of.values() for key, value in d.items() if key.endswith("difference")) > TOLERANCE:
+    if (
+        max(
+            value
+            for of in found.values()
+            for d in of.values()
+            for key, value in d.items()
+            if key.endswith("difference")
+        )
+        > TOLERANCE
+    ):
         raise SystemExit(f"the sides do not compute the same, so their times say nothing: {found}")
     rate = measure.matmul_rate(2048, 1024, 1024, torch.float32, torch.device("cpu"))
     figures = {case.name: measured(case, {"ours": ours, **theirs}, rate) for case in cases}

@@ -53,7 +53,13 @@ def main() -> None:
     for size in VOCABULARIES:
         tokenizer = train(texts, TokenizerConfig(vocab_size=size, pattern="llama3"))
         lengths[str(size)] = [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(texts[:DOCUMENTS])]
-    write_json(FILE, {"source": "Turkish statutes and decisions of the Court of Cassation, in the order of a shuffle", "lengths": lengths})
+    write_json(
+        FILE,
+        {
+            "source": "Turkish statutes and decisions of the Court of Cassation, in the order of a shuffle",
+            "lengths": lengths,
+        },
+    )
 
 
 if __name__ == "__main__":

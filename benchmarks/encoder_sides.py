@@ -35,7 +35,9 @@ class Work:
         tokens = documents(lengths, vocab_size, seed)
         chosen = [draw.random(len(document)) < MASK_RATE for document in tokens]
         shown = [np.where(hidden, MASK_TOKEN, document) for hidden, document in zip(chosen, tokens, strict=True)]
-        return cls(shown, [np.where(hidden, document, IGNORED) for hidden, document in zip(chosen, tokens, strict=True)])
+        return cls(
+            shown, [np.where(hidden, document, IGNORED) for hidden, document in zip(chosen, tokens, strict=True)]
+        )
 
     @property
     def lengths(self) -> list[int]:
@@ -115,7 +117,13 @@ class Padded:
 class Theirs:
     """transformers' `ModernBertForMaskedLM` over padded batches, its head at masked positions only (`sparse_prediction`)."""
 
-    def __init__(self, config: EncoderConfig, attention: str, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        config: EncoderConfig,
+        attention: str,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ):
         """`attention`: their `attn_implementation`."""
         from transformers import AutoModelForMaskedLM
 
@@ -130,7 +138,9 @@ class Theirs:
         """Take over the weights of `ours`."""
         parameters = dict(ours.named_parameters())
         names = weights.names(config)
-        tensors = {theirs: weights.to_theirs(theirs, parameters[name].detach(), config) for theirs, name in names.items()}
+        tensors = {
+            theirs: weights.to_theirs(theirs, parameters[name].detach(), config) for theirs, name in names.items()
+        }
         missing, foreign = self.net.load_state_dict(tensors, strict=False)
         if foreign or set(missing) - {weights.DECODER}:
             raise RuntimeError(f"weights do not fit: {missing} {foreign}")
@@ -156,14 +166,24 @@ class Theirs:
         return total
 
 
-def differences(ours: Ours, theirs: Theirs, config: EncoderConfig, work: Work, pack_tokens: int, batch_size: int) -> dict[str, float]:
+def differences(
+    ours: Ours, theirs: Theirs, config: EncoderConfig, work: Work, pack_tokens: int, batch_size: int
+) -> dict[str, float]:
     """Relative difference of the loss, and the largest of a gradient (norm of the difference over the norm), over `work`."""
     loss = ours.step([ours.batch(pack) for pack in work.packs(pack_tokens)], work.predicted)
     their_loss = theirs.step([theirs.batch(batch) for batch in work.batches(batch_size)], work.predicted)
     gradients, their_gradients = ({name: p.grad for name, p in side.net.named_parameters()} for side in (ours, theirs))
     worst, at = 0.0, ""
     for name, our_name in weights.names(config).items():
-        gradient, reference = weights.to_theirs(name, gradients[our_name], config).float(), their_gradients[name].float()
+        gradient, reference = (
+            weights.to_theirs(name, gradients[our_name], config).float(),
+            their_gradients[name].float(),
+        )
         difference = float((gradient - reference).norm() / reference.norm())
         worst, at = max((worst, at), (difference, name))
-    return {"loss": float(loss), "loss_difference": float((loss - their_loss).abs() / their_loss), "gradient_difference": worst, "at": at}
+    return {
+        "loss": float(loss),
+        "loss_difference": float((loss - their_loss).abs() / their_loss),
+        "gradient_difference": worst,
+        "at": at,
+    }

@@ -108,7 +108,9 @@ def profile(case: Case, ours: Ours) -> str:
 def main() -> None:
     """Compare, measure every case, keep the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profile", action="store_true", help="print the operators of our step for every case, and measure nothing")
+    parser.add_argument(
+        "--profile", action="store_true", help="print the operators of our step for every case, and measure nothing"
+    )
     parser.add_argument("--case", choices=[case.name for case in CASES], help="this case alone; nothing is written")
     asked = parser.parse_args()
     cases = [case for case in CASES if asked.case in (None, case.name)]
@@ -119,7 +121,10 @@ def main() -> None:
         return
     theirs = Theirs(SHAPE, "sdpa")
     theirs.load(ours.net, SHAPE)
-    found = {case.name: differences(ours, theirs, SHAPE, Work.draw(case.lengths, VOCABULARY), PACK_TOKENS, 4) for case in cases}
+    found = {
+        case.name: differences(ours, theirs, SHAPE, Work.draw(case.lengths, VOCABULARY), PACK_TOKENS, 4)
+        for case in cases
+    }
     if max(max(d["loss_difference"], d["gradient_difference"]) for d in found.values()) > TOLERANCE:
         raise SystemExit(f"the two sides do not compute the same, so their times say nothing: {found}")
     rate = measure.matmul_rate(2048, 1024, 1024, torch.float32, torch.device("cpu"))

@@ -24,7 +24,12 @@ from typing import Any
 import numpy as np
 import orjson
 from datatrove.executor import LocalPipelineExecutor
-from datatrove.pipeline.filters import C4QualityFilter, FineWebQualityFilter, GopherQualityFilter, GopherRepetitionFilter
+from datatrove.pipeline.filters import (
+    C4QualityFilter,
+    FineWebQualityFilter,
+    GopherQualityFilter,
+    GopherRepetitionFilter,
+)
 from datatrove.pipeline.readers import JsonlReader
 from datatrove.pipeline.writers import JsonlWriter
 from datatrove.utils.text import PUNCTUATION_SET
@@ -105,7 +110,11 @@ def ours(jsonl: Path, folder: Path) -> Path:
                 for test in rule.judge(batch, alive, []):
                     alive &= ~test.rejected
             for index in np.flatnonzero(alive):
-                file.write(orjson.dumps({"text": documents[index][1], "id": documents[index][0]}, option=orjson.OPT_APPEND_NEWLINE))
+                file.write(
+                    orjson.dumps(
+                        {"text": documents[index][1], "id": documents[index][0]}, option=orjson.OPT_APPEND_NEWLINE
+                    )
+                )
     return folder
 
 
@@ -179,7 +188,14 @@ def main() -> None:
     size = sum(len(text.encode()) for text in texts)
     agreement = {name: agree(stays["ours"], stays[name], len(texts)) for name in BARS}
     counts = {name: len(found) for name, found in stays.items()}
-    figures = {"threads_of_each_side": 1, "bytes": size, "documents": len(texts), "kept": counts, "agreement": agreement, "rounds": ROUNDS}
+    figures = {
+        "threads_of_each_side": 1,
+        "bytes": size,
+        "documents": len(texts),
+        "kept": counts,
+        "agreement": agreement,
+        "rounds": ROUNDS,
+    }
     report(times, figures | {"peak_memory": memory})
 
 
@@ -187,7 +203,10 @@ def agree(ours: dict[str, str], theirs: dict[str, str], documents: int) -> dict[
     """Share of the documents with the same verdict, and of those that both keep, of the same text."""
     both = ours.keys() & theirs.keys()
     same = documents - len(ours.keys() ^ theirs.keys())
-    return {"verdicts": round(same / documents, 4), "texts": round(sum(ours[name] == theirs[name] for name in both) / max(len(both), 1), 4)}
+    return {
+        "verdicts": round(same / documents, 4),
+        "texts": round(sum(ours[name] == theirs[name] for name in both) / max(len(both), 1), 4),
+    }
 
 
 def report(times: dict[str, dict[str, list[float]]], figures: dict[str, Any]) -> None:
@@ -202,7 +221,9 @@ def report(times: dict[str, dict[str, list[float]]], figures: dict[str, Any]) ->
     sides = {name: summary(found) for name, found in times.items()}
     for name, found in sides.items():
         seconds = found["cpu_median"]
-        print(f"{name:8}: {figures['bytes'] / 1e6 / seconds:6.2f} MB and {figures['documents'] / seconds:6.0f} documents a CPU second")
+        print(
+            f"{name:8}: {figures['bytes'] / 1e6 / seconds:6.2f} MB and {figures['documents'] / seconds:6.0f} documents a CPU second"
+        )
     print(f"kept of {figures['documents']}: {figures['kept']}; peak memory of ours, MiB: {figures['peak_memory']}")
     print(f"written: {keep('filter_chain', figures | {'seconds': sides, 'bars': BARS, 'ratios': ratios})}")
 

@@ -13,7 +13,19 @@ from data_prep.text.batch import Batch, hash_words
 from data_prep.text.characters import lower
 
 DOTTED = {"I": "ı", "İ": "i"}
-INFLECTION = ("Case", "Number", "Person", "Tense", "Aspect", "Mood", "Polarity", "VerbForm", "Voice", "Evident", "Polite")
+INFLECTION = (
+    "Case",
+    "Number",
+    "Person",
+    "Tense",
+    "Aspect",
+    "Mood",
+    "Polarity",
+    "VerbForm",
+    "Voice",
+    "Evident",
+    "Polite",
+)
 UNMARKED = {"Case=Nom", "Number=Sing", "Person=3", "Polarity=Pos", "Aspect=Perf", "Mood=Ind", "Tense=Pres"}
 
 
@@ -34,13 +46,20 @@ def read_gold(path: Path) -> list[Gold]:
         covered: set[str] = set()
         for row in rows:
             first, dash, last = row[0].partition("-")
-            own = [parts[str(number)] for number in range(int(first), int(last or first) + 1)] if first.isdigit() else []
+            own = (
+                [parts[str(number)] for number in range(int(first), int(last or first) + 1)] if first.isdigit() else []
+            )
             if not own or row[0] in covered:
                 continue
             covered |= {part[0] for part in own} if dash else set()
             form = lower(row[1], DOTTED)
             if form.replace("'", "").replace("’", "").isalpha() and form[0].isalpha():
-                marks = sorted(mark for part in own for mark in part[5].split("|") if mark.startswith(INFLECTION) and mark not in UNMARKED)
+                marks = sorted(
+                    mark
+                    for part in own
+                    for mark in part[5].split("|")
+                    if mark.startswith(INFLECTION) and mark not in UNMARKED
+                )
                 words.append(Gold(form, lower(own[0][2], DOTTED), "|".join(marks)))
     return words
 
@@ -55,8 +74,12 @@ def agreement(words: list[Gold], analyser: Analyser, window: int = 100) -> dict[
     batch = Batch([" ".join(word.form for word in words[:count])])
     ours = table.words(batch, np.ones(1, bool))
     assert len(ours.lemmas) == count
-    lemmas = np.where([bool(word.lemma) for word in words[:count]], hash_words([word.lemma for word in words[:count]]), 0)
-    features = np.where([bool(word.features) for word in words[:count]], hash_words([word.features for word in words[:count]]), 0)
+    lemmas = np.where(
+        [bool(word.lemma) for word in words[:count]], hash_words([word.lemma for word in words[:count]]), 0
+    )
+    features = np.where(
+        [bool(word.features) for word in words[:count]], hash_words([word.features for word in words[:count]]), 0
+    )
     documents = np.arange(count) // window
     mine = measure(Words(documents, ours.lemmas, ours.suffixes), count // window, window, 1)
     theirs = measure(Words(documents, lemmas.astype(np.uint64), features.astype(np.uint64)), count // window, window, 1)

@@ -35,7 +35,13 @@ from data_prep.text.batch import Batch
 from data_prep.text.hashing import runs
 from data_prep.text.language import load_language
 
-SETS = {"tr_legal": ("tr", 8), "tr_general": ("tr", 1), "pl_general": ("pl", 4), "en_general": ("en", 2), "en_legal": ("en", 4)}
+SETS = {
+    "tr_legal": ("tr", 8),
+    "tr_general": ("tr", 1),
+    "pl_general": ("pl", 4),
+    "en_general": ("en", 2),
+    "en_legal": ("en", 4),
+}
 """Language of each set, and which of its documents are taken: every so many."""
 LOST = (0.01, 0.02, 0.04, 0.08, 0.16)
 PAIRS, MOST, SEEDS, WORDS = 200, 6000, 3, 5
@@ -44,7 +50,10 @@ Shingles = tuple[np.ndarray, np.ndarray]
 
 def documents(name: str, every: int) -> list[str]:
     """Texts of at least 50 words."""
-    with (data() / name / "train.jsonl.zst").open("rb") as packed, zstandard.ZstdDecompressor().stream_reader(packed) as text:
+    with (
+        (data() / name / "train.jsonl.zst").open("rb") as packed,
+        zstandard.ZstdDecompressor().stream_reader(packed) as text,
+    ):
         texts = [orjson.loads(line)["text"][:MOST] for line in text.read().splitlines()[::every]]
     return [text for text in texts if len(text.split()) >= 50]
 
@@ -58,7 +67,9 @@ def copies(texts: list[str], profile: LanguageConfig) -> Iterator[tuple[str, lis
     """Kinds of damage and edits with a copy of each text."""
     draw, words = random.Random(1), " ".join(texts[:50]).split()
     upper = {small: capital for capital, small in profile.casing.items()}
-    kinds: dict[str, Callable[[str], str]] = {f"{share:.0%} of spaces lost": lambda text, s=share: lost(text, draw, s) for share in LOST}
+    kinds: dict[str, Callable[[str], str]] = {
+        f"{share:.0%} of spaces lost": lambda text, s=share: lost(text, draw, s) for share in LOST
+    }
     kinds |= {f"{share:.0%} of words misread": lambda text, s=share: ocr(text, draw, s) for share in (0.01, 0.02, 0.05)}
     kinds["4% of spaces lost, 2% of words misread"] = lambda text: lost(ocr(text, draw, 0.02), draw, 0.04)
     kinds["4% of words split"] = lambda text: split(text, draw, 0.04)
@@ -114,7 +125,9 @@ def rule(texts: list[str], judge: GluedWords) -> dict[str, float]:
     for share in (0.0, *LOST):
         rejected = []
         for start in range(0, len(texts), 50):
-            batch = Batch([lost(text, draw, share) if share else text for text in texts[start : start + 50]], judge.profile.casing)
+            batch = Batch(
+                [lost(text, draw, share) if share else text for text in texts[start : start + 50]], judge.profile.casing
+            )
             _ = batch.word_hashes, batch.lower_prefix
             size += sum(map(len, batch.texts))
             started = time.process_time()
@@ -167,12 +180,19 @@ def main() -> None:
         judge = rules.setdefault(code, GluedWords(profile))
         started = time.process_time()
         _ = judge.known, judge.halves, judge.short  # once a language
-        figures[name] = {"documents": len(texts), "dictionary_seconds": round(time.process_time() - started, 1), "rule": rule(texts, judge)}
+        figures[name] = {
+            "documents": len(texts),
+            "dictionary_seconds": round(time.process_time() - started, 1),
+            "rule": rule(texts, judge),
+        }
         print(name, figures[name], flush=True)
         some = texts[:PAIRS]
         own = {kind: bands(some, profile, kind)[0] for kind in KINDS}
         figures[name]["pairs"] = {
-            what: {kind: round(float((own[kind] == bands(copied, profile, kind)[0]).any(axis=1).mean()), 3) for kind in KINDS}
+            what: {
+                kind: round(float((own[kind] == bands(copied, profile, kind)[0]).any(axis=1).mean()), 3)
+                for kind in KINDS
+            }
             for what, copied in copies(some, profile)
         }
         figures[name]["natural"] = natural(texts, profile)

@@ -39,13 +39,17 @@ def alternate(sides: dict[str, Step], rounds: int, warm_up: int = 1) -> dict[str
 
 def summary(times: dict[str, list[float]]) -> dict[str, float]:
     """Median and least of each clock."""
-    return {f"{clock}_{name}": round(of(values), 5) for clock, values in times.items() for name, of in _SUMMARIES.items()}
+    return {
+        f"{clock}_{name}": round(of(values), 5) for clock, values in times.items() for name, of in _SUMMARIES.items()
+    }
 
 
 def ratio(theirs: dict[str, list[float]], ours: dict[str, list[float]], clock: str) -> dict[str, float]:
     """How many times faster ours is: median and least over the rounds, and the ratio of the least times (the least disturbed)."""
     by_round = [a / b for a, b in zip(theirs[clock], ours[clock], strict=True)]
-    found = {name: of(by_round) for name, of in _SUMMARIES.items()} | {"of_least": min(theirs[clock]) / min(ours[clock])}
+    found = {name: of(by_round) for name, of in _SUMMARIES.items()} | {
+        "of_least": min(theirs[clock]) / min(ours[clock])
+    }
     return {name: round(value, 3) for name, value in found.items()}
 
 
@@ -67,11 +71,15 @@ def peak_memory(step: Step) -> dict[str, float]:
 
 
 def _status(key: str) -> float:
-    line = next(line for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines() if line.startswith(key))
+    line = next(
+        line for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines() if line.startswith(key)
+    )
     return round(int(line.split()[1]) / 1024, 1)
 
 
-def matmul_rate(rows: int, inner: int, columns: int, dtype: torch.dtype, device: torch.device, seconds: float = 1.0) -> float:
+def matmul_rate(
+    rows: int, inner: int, columns: int, dtype: torch.dtype, device: torch.device, seconds: float = 1.0
+) -> float:
     """FLOP/s of the fastest of many products `[rows, inner] x [inner, columns]` of random numbers within `seconds`."""
     a, b = (torch.randn(shape, device=device).to(dtype) for shape in ((rows, inner), (inner, columns)))
     least, end = float("inf"), time.perf_counter() + seconds

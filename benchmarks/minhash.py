@@ -15,7 +15,11 @@ Bar: ours at least 1.3 times as fast as rensa.
 
 import os
 
-os.environ |= {"RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before the libraries start their threads
+os.environ |= {
+    "RAYON_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}  # before the libraries start their threads
 
 import shutil
 import tempfile
@@ -89,7 +93,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         jsonl = turkish_legal(folder / "text.jsonl")
-        memory = {"ours": in_child(peak_of_ours, jsonl, folder / "ours"), "rensa": in_child(peak_of_theirs, jsonl, folder / "rensa")}
+        memory = {
+            "ours": in_child(peak_of_ours, jsonl, folder / "ours"),
+            "rensa": in_child(peak_of_theirs, jsonl, folder / "rensa"),
+        }
         sides = {
             "ours": lambda: ours(jsonl, folder / "ours"),
             "rensa": lambda: theirs(jsonl, folder / "rensa", Rensa),
@@ -102,12 +109,18 @@ def main() -> None:
             other = firsts(folder / name / "clusters", len(found))
             dropped[name] = int((other != np.arange(len(other))).sum())
         size = jsonl.stat().st_size
-    report(times, {"threads_of_each_side": 1, "bytes": size, "documents": len(found), "dropped": dropped, "peak_memory": memory})
+    report(
+        times,
+        {"threads_of_each_side": 1, "bytes": size, "documents": len(found), "dropped": dropped, "peak_memory": memory},
+    )
 
 
 def report(times: dict[str, dict[str, list[float]]], figures: dict[str, Any]) -> None:
     """Print the ratios and keep everything."""
-    ratios = {name: {clock: ratio(times[name], times["ours"], clock) for clock in ("wall", "cpu")} for name in ("rensa", "own")}
+    ratios = {
+        name: {clock: ratio(times[name], times["ours"], clock) for clock in ("wall", "cpu")}
+        for name in ("rensa", "own")
+    }
     for name, found in ratios.items():
         wall, cpu = (found[clock]["median"] for clock in ("wall", "cpu"))
         bar = f"; bar {BAR}, {'met' if cpu >= BAR else 'MISSED'}" if name == "rensa" else ""
@@ -115,7 +128,9 @@ def report(times: dict[str, dict[str, list[float]]], figures: dict[str, Any]) ->
     sides = {name: summary(found) for name, found in times.items()}
     for name, found in sides.items():
         seconds = found["cpu_median"]
-        print(f"{name:5}: {figures['bytes'] / 1e6 / seconds:6.2f} MB and {figures['documents'] / seconds:8,.0f} documents a CPU second")
+        print(
+            f"{name:5}: {figures['bytes'] / 1e6 / seconds:6.2f} MB and {figures['documents'] / seconds:8,.0f} documents a CPU second"
+        )
     print(f"dropped: {figures['dropped']}; peak memory, MiB: {figures['peak_memory']}")
     print(f"written: {keep('minhash', figures | {'rounds': ROUNDS, 'seconds': sides, 'bar': BAR, 'ratios': ratios})}")
 

@@ -66,7 +66,10 @@ def band_keys(texts: list[str]) -> dict[str, np.ndarray]:
     flat, offsets = shingles_of(texts)
     pieces = [flat[start:end] for start, end in zip(offsets, offsets[1:], strict=False)]
     stage = MinhashDedupSignature(".", settings(CONFIG), Regex())
-    rows = {"datatrove": [stage.get_signature((piece >> np.uint64(32)).reshape(-1, 1)) for piece in pieces], "datasketch": []}
+    rows = {
+        "datatrove": [stage.get_signature((piece >> np.uint64(32)).reshape(-1, 1)) for piece in pieces],
+        "datasketch": [],
+    }
     for piece in pieces:
         minhash = MinHash(num_perm=CONFIG.bands * CONFIG.rows, hashfunc=lambda value: int(value) >> 32)
         minhash.update_batch(piece)
@@ -95,10 +98,19 @@ def planted(texts: list[str]) -> dict[str, Any]:
     curve = []
     for low, high in zip(EDGES, EDGES[1:], strict=False):
         inside = (own >= low) & (own < high)
-        shown = {name: round(float(side[inside].mean()), 3) for name, side in {"theory": theory, **met}.items()} if inside.any() else {}
+        shown = (
+            {name: round(float(side[inside].mean()), 3) for name, side in {"theory": theory, **met}.items()}
+            if inside.any()
+            else {}
+        )
         curve.append({"from": round(float(low), 2), "pairs": int(inside.sum()), **shown})
     pairs = {name: precision(side, exact) for name, side in keys.items()}
-    return {"documents": 2 * count, "curve": curve, "pairs_that_meet": pairs, "pairs_by_seed": by_seed(texts + copies, exact)}
+    return {
+        "documents": 2 * count,
+        "curve": curve,
+        "pairs_that_meet": pairs,
+        "pairs_by_seed": by_seed(texts + copies, exact),
+    }
 
 
 def by_seed(texts: list[str], exact: np.ndarray) -> dict[str, float]:
@@ -107,7 +119,10 @@ def by_seed(texts: list[str], exact: np.ndarray) -> dict[str, float]:
     Pairs of texts that share a formula meet together or not at all, so that their number varies widely about its mean."""
     expected = (1 - (1 - np.tril(exact, -1).astype(np.float64) ** CONFIG.rows) ** CONFIG.bands).sum()
     batch = Batch(texts, PROFILE.casing)
-    found = [int(np.tril(meet(Signer(replace(CONFIG, seed=seed), PROFILE).keys(batch)[:, 1:]), -1).sum()) for seed in range(1, SEEDS + 1)]
+    found = [
+        int(np.tril(meet(Signer(replace(CONFIG, seed=seed), PROFILE).keys(batch)[:, 1:]), -1).sum())
+        for seed in range(1, SEEDS + 1)
+    ]
     return {
         "expected": round(float(expected)),
         "seeds": SEEDS,
@@ -128,7 +143,9 @@ def meet(keys: np.ndarray) -> np.ndarray:
 def precision(keys: np.ndarray, exact: np.ndarray) -> dict[str, float]:
     """Of all pairs of documents that meet in a band: how many, and the shares with some exact similarity."""
     values = exact[np.tril(meet(keys), -1)]
-    return {"pairs": len(values)} | {f"at_least_{level}": round(float((values >= level).mean()), 4) for level in (0.5, 0.6, HALF)}
+    return {"pairs": len(values)} | {
+        f"at_least_{level}": round(float((values >= level).mean()), 4) for level in (0.5, 0.6, HALF)
+    }
 
 
 def clusters(jsonl: Path, texts: list[str], folder: Path) -> dict[str, Any]:
@@ -137,7 +154,9 @@ def clusters(jsonl: Path, texts: list[str], folder: Path) -> dict[str, Any]:
     close = np.argwhere(np.tril(exact >= HALF, -1))
     SameShingles.shingles_of = staticmethod(lambda text: shingles_of([text])[0])
     same = stages(jsonl, folder / "same", SameShingles(str(folder / "same" / "signatures"), settings(CONFIG), Regex()))
-    own = stages(jsonl, folder / "own", MinhashDedupSignature(str(folder / "own" / "signatures"), settings(CONFIG), Regex()))
+    own = stages(
+        jsonl, folder / "own", MinhashDedupSignature(str(folder / "own" / "signatures"), settings(CONFIG), Regex())
+    )
     sides = {
         "ours, another seed": ours(texts, folder / "seed", seed=2),
         "datatrove, our shingles": firsts(same, len(texts)),

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import xxhash
-from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupSignature
+from datatrove.pipeline.dedup.minhash import (
+    MinhashConfig,
+    MinhashDedupBuckets,
+    MinhashDedupCluster,
+    MinhashDedupSignature,
+)
 from datatrove.pipeline.readers import JsonlReader
 from datatrove.utils.word_tokenizers import WordTokenizer
 from loguru import logger
@@ -38,7 +43,9 @@ class Rensa(MinhashDedupSignature):
     def get_signature(self, shingles: np.ndarray) -> list[list[int]]:
         """[buckets][hashes] of the shingles [n, 1] of a document."""
         offsets = np.array([0, len(shingles)], np.uint64)
-        (digest,) = RMinHash.digest_matrix_from_flat_token_hashes(shingles.ravel(), offsets, self.num_hashes, self.config.seed).to_rows()
+        (digest,) = RMinHash.digest_matrix_from_flat_token_hashes(
+            shingles.ravel(), offsets, self.num_hashes, self.config.seed
+        ).to_rows()
         size = self.config.hashes_per_bucket
         return [digest[start : start + size] for start in range(0, self.num_hashes, size)]
 
@@ -65,7 +72,9 @@ def settings(config: DuplicatesConfig) -> MinhashConfig:
 def stages(jsonl: Path, folder: Path, signature: MinhashDedupSignature) -> Path:
     """Run signature, buckets and cluster on one file, without datatrove's executor; returns the folder of the clusters."""
     clusters, config = folder / "clusters", signature.config
-    signature._hash_func = lambda text: xxhash.xxh64_intdigest(text.encode())  # its own call passes str, which xxhash 4 refuses
+    signature._hash_func = lambda text: xxhash.xxh64_intdigest(
+        text.encode()
+    )  # its own call passes str, which xxhash 4 refuses
     signature.run(JsonlReader(str(jsonl.parent), glob_pattern=jsonl.name).run(None, 0, 1), 0, 1)
     buckets = MinhashDedupBuckets(str(folder / "signatures"), str(folder / "pairs"), config=config)
     for rank in range(config.num_buckets):

@@ -51,7 +51,10 @@ def main() -> None:
     rule.table.analyser.word("kanunun")
     legal = texts("tr_legal")
     size, parts = sum(len(text.encode()) for text in legal) / 1e6, batches(legal, profile.casing)
-    rates = {name: round(size / min(judge(rule, parts)[0] for _ in range(rounds)), 1) for name, rounds in (("cold", 1), ("warm", 3))}
+    rates = {
+        name: round(size / min(judge(rule, parts)[0] for _ in range(rounds)), 1)
+        for name, rounds in (("cold", 1), ("warm", 3))
+    }
     figures: dict[str, Any] = {"megabytes_per_second": rates, "rejected": {"tr_legal": judge(rule, parts)[1]}}
     for name in ("tr_general", "en_legal", "en_general", "pl_general"):
         figures["rejected"][name] = judge(rule, batches(texts(name), profile.casing))[1]

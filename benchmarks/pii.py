@@ -40,7 +40,9 @@ def main() -> None:
     for name, language in SETS.items():
         documents, anonymiser = texts(name), anonymisers[language]
         counts: Counter[str] = sum((anonymiser.replace(text)[1] for text in documents), Counter())
-        times = alternate({name: lambda d=documents, a=anonymiser: [a.replace(text) for text in d]}, rounds=3, warm_up=0)
+        times = alternate(
+            {name: lambda d=documents, a=anonymiser: [a.replace(text) for text in d]}, rounds=3, warm_up=0
+        )
         rate = sum(len(text.encode()) for text in documents) / 1e6 / min(times[name]["wall"])
         figures["megabytes_per_second"][name] = round(rate, 1)
         figures["natural"][name] = {**counts, "per_1000_documents": round(1000 * counts.total() / len(documents), 2)}
@@ -55,7 +57,9 @@ def main() -> None:
         }
         print(language, figures["planted"][language])
     rate = figures["megabytes_per_second"]["tr_legal"]
-    print(f"bar on tr_legal: {BAR} MB/s, measured {rate}: {'met' if rate >= BAR else 'MISSED'}; kept in {keep('pii', figures)}")
+    print(
+        f"bar on tr_legal: {BAR} MB/s, measured {rate}: {'met' if rate >= BAR else 'MISSED'}; kept in {keep('pii', figures)}"
+    )
 
 
 if __name__ == "__main__":

@@ -51,13 +51,17 @@ class Planted:
 def digits(dice: random.Random, form: str | int) -> str:
     """A form with # and N replaced by digits, N by one but 0; a number is a form of so many #."""
     signs = form if isinstance(form, str) else "#" * form
-    return "".join(dice.choice("0123456789" if sign == "#" else "123456789") if sign in "#N" else sign for sign in signs)
+    return "".join(
+        dice.choice("0123456789" if sign == "#" else "123456789") if sign in "#N" else sign for sign in signs
+    )
 
 
 def grouped(number: str, sizes: Sequence[int], gap: str) -> str:
     """A number in groups; what is left is the last one."""
     ends = [sum(sizes[: place + 1]) for place in range(len(sizes))]
-    return gap.join(part for part in (number[start:end] for start, end in zip([0, *ends], [*ends, None], strict=True)) if part)
+    return gap.join(
+        part for part in (number[start:end] for start, end in zip([0, *ends], [*ends, None], strict=True)) if part
+    )
 
 
 def value(dice: random.Random, kind: str, language: str) -> str:
@@ -98,7 +102,11 @@ def plant(texts: Sequence[str], language: str, kinds: Sequence[str], seed: int, 
 
 
 def _email(dice: random.Random, language: str) -> str:
-    address = dice.choice(ways(language)["mailboxes"]) + dice.choice(["@"] * 6 + [" (at) ", "[at]"]) + dice.choice(ways(language)["hosts"])
+    address = (
+        dice.choice(ways(language)["mailboxes"])
+        + dice.choice(["@"] * 6 + [" (at) ", "[at]"])
+        + dice.choice(ways(language)["hosts"])
+    )
     return address.upper() if dice.random() < 0.1 and "at" not in address else address
 
 
@@ -115,7 +123,11 @@ def _iban(dice: random.Random, language: str) -> str:
     country = {"tr": "TR", "pl": "PL", "en": "DE"}[language]
     bank = digits(dice, 7)
     check = (10 - sum(int(digit) * weight for digit, weight in zip(bank, (3, 9, 7, 1, 3, 9, 7), strict=True))) % 10
-    account = {"TR": f"000620{digits(dice, 16)}", "PL": f"{bank}{check}{digits(dice, 16)}", "DE": f"37040044{digits(dice, 10)}"}[country]
+    account = {
+        "TR": f"000620{digits(dice, 16)}",
+        "PL": f"{bank}{check}{digits(dice, 16)}",
+        "DE": f"37040044{digits(dice, 10)}",
+    }[country]
     number = country + iban.calc_check_digits(f"{country}00{account}") + account
     return number if dice.random() < 0.4 else grouped(number, [4] * (len(number) // 4), dice.choice("    -"))
 
@@ -144,7 +156,9 @@ def _pesel(dice: random.Random, language: str) -> str:
 
 def _nip(dice: random.Random, language: str) -> str:
     number = next(number for number in iter(lambda: digits(dice, "N#########"), "") if nip.is_valid(number))
-    return dice.choice([number, grouped(number, [3, 3, 2], "-"), grouped(number, [3, 2, 2], "-"), grouped(number, [3, 3, 2], " ")])
+    return dice.choice(
+        [number, grouped(number, [3, 3, 2], "-"), grouped(number, [3, 2, 2], "-"), grouped(number, [3, 3, 2], " ")]
+    )
 
 
 def _regon(dice: random.Random, language: str) -> str:
@@ -152,11 +166,23 @@ def _regon(dice: random.Random, language: str) -> str:
 
 
 def _ssn(dice: random.Random, language: str) -> str:
-    return dice.choice("---  ").join((f"{dice.randrange(100, 665)}", f"{dice.randrange(1, 100):02d}", f"{dice.randrange(1, 10000):04d}"))
+    return dice.choice("---  ").join(
+        (f"{dice.randrange(100, 665)}", f"{dice.randrange(1, 100):02d}", f"{dice.randrange(1, 10000):04d}")
+    )
 
 
 _MAKERS = {
-    **{"email": _email, "url": _url, "ip": _ip, "iban": _iban, "card": _card, "tckn": _tckn, "vkn": _vkn, "pesel": _pesel, "nip": _nip},
+    **{
+        "email": _email,
+        "url": _url,
+        "ip": _ip,
+        "iban": _iban,
+        "card": _card,
+        "tckn": _tckn,
+        "vkn": _vkn,
+        "pesel": _pesel,
+        "nip": _nip,
+    },
     **{"regon": _regon, "ssn": _ssn},
     "phone": lambda dice, language: digits(dice, dice.choice(ways(language)["phones"])),
     "address": lambda dice, language: dice.choice(ways(language)["addresses"]),
@@ -182,7 +208,9 @@ class Score:
         return self.found / max(self.found + self.wrong, 1)
 
 
-def score(documents: Sequence[Planted], finds: Sequence[Sequence[Find]], misses: list[str] | None = None) -> dict[str, Score]:
+def score(
+    documents: Sequence[Planted], finds: Sequence[Sequence[Find]], misses: list[str] | None = None
+) -> dict[str, Score]:
     """Right is the same kind at the same place; for addresses, which end where people differ, the same kind over at least 80% of it.
 
     ``misses`` takes what was missed and what was wrongly found, for people."""
@@ -201,9 +229,13 @@ def score(documents: Sequence[Planted], finds: Sequence[Sequence[Find]], misses:
         for find in left:
             scores.setdefault(find[2], Score()).wrong += 1
         if misses is not None:
-            for what, (start, end, kind) in [("missed", place) for place in missed] + [("wrong", place) for place in left]:
+            for what, (start, end, kind) in [("missed", place) for place in missed] + [
+                ("wrong", place) for place in left
+            ]:
                 text = document.text
-                misses.append(f"{what} {kind}: …{text[max(start - 25, 0) : start]}[{text[start:end]}]{text[end : end + 8]}")
+                misses.append(
+                    f"{what} {kind}: …{text[max(start - 25, 0) : start]}[{text[start:end]}]{text[end : end + 8]}"
+                )
     return scores
 
 

@@ -55,13 +55,19 @@ def natural(records: dict[str, dict[str, Any]], file: Path) -> Path:
         for line in Path(__file__).with_name("quality_natural.jsonl").open("rb"):
             place = orjson.loads(line)
             text = records[place["id"]]["text"][place["start"] : place["end"]]
-            out.write(orjson.dumps({"id": place["id"], "text": text, "label": place["label"]}, option=orjson.OPT_APPEND_NEWLINE))
+            out.write(
+                orjson.dumps(
+                    {"id": place["id"], "text": text, "label": place["label"]}, option=orjson.OPT_APPEND_NEWLINE
+                )
+            )
     return file
 
 
 def cut_decisions(classifier: Classifier, records: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What is said of decisions that were cut at about 2,000 characters at the source."""
-    cut = [one["text"] for one in records.values() if one["source"] == HELD_OUT[1] and CUT[0] <= len(one["text"]) <= CUT[1]]
+    cut = [
+        one["text"] for one in records.values() if one["source"] == HELD_OUT[1] and CUT[0] <= len(one["text"]) <= CUT[1]
+    ]
     shares = np.bincount(classifier.probabilities(cut).argmax(1), minlength=len(LABELS)) / max(len(cut), 1)
     return {"count": len(cut)} | {label: round(float(share), 4) for label, share in zip(LABELS, shares, strict=True)}
 
@@ -97,12 +103,19 @@ def main() -> None:
         learning = time.process_time() - started
         classifier = load(config.model)
     found["sets"] = {Path(name).stem if name.endswith(".jsonl") else name: rows for name, rows in found["sets"].items()}
-    found["kinds"] = {Path(name).stem if name.endswith(".jsonl") else name: rows for name, rows in found["kinds"].items()}
+    found["kinds"] = {
+        Path(name).stem if name.endswith(".jsonl") else name: rows for name, rows in found["kinds"].items()
+    }
     rates = speed(classifier, [one["text"] for one in records.values() if "TQuad" not in one["source"]])
     print(*report.lines(found), sep="\n")
     cut = cut_decisions(classifier, records)
-    print(f"decisions cut at about 2,000 characters: {cut}\nMB per CPU second: {rates}; learnt in {learning:.0f} CPU seconds")
-    keep("quality_classifier", {"mb_per_cpu_second": rates, "learning_cpu_seconds": round(learning), "cut_decisions": cut} | found)
+    print(
+        f"decisions cut at about 2,000 characters: {cut}\nMB per CPU second: {rates}; learnt in {learning:.0f} CPU seconds"
+    )
+    keep(
+        "quality_classifier",
+        {"mb_per_cpu_second": rates, "learning_cpu_seconds": round(learning), "cut_decisions": cut} | found,
+    )
 
 
 if __name__ == "__main__":

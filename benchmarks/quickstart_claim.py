@@ -74,7 +74,9 @@ def main(seeds: list[int]) -> None:
             f"{'holds' if last['holds'] else 'DOES NOT HOLD'}",
             flush=True,
         )
-    path = keep("quickstart_claim", {"holds": f"{sum(m['holds'] for m in measured)} of {len(measured)}", "seeds": measured})
+    path = keep(
+        "quickstart_claim", {"holds": f"{sum(m['holds'] for m in measured)} of {len(measured)}", "seeds": measured}
+    )
     print(f"written: {path}")
 
 

@@ -72,7 +72,9 @@ class Ours:
 
     def score(self, queries: Tokens, documents: Tokens) -> float:
         """nDCG@10 of the plain mean of the last layer."""
-        vectors = (read(encode(self.model, tokens, ProbeConfig().tokens_per_batch), "last") for tokens in (queries, documents))
+        vectors = (
+            read(encode(self.model, tokens, ProbeConfig().tokens_per_batch), "last") for tokens in (queries, documents)
+        )
         return float(evaluate(search(*vectors, self.order, DEPTH), self.judgements)["ndcg@10"].mean())
 
 
@@ -95,7 +97,9 @@ class Peer:
         from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
 
         transformer, pooling = SentenceTransformer(str(folder), device="cpu")
-        self.model = SentenceTransformer(modules=[transformer, Inner(), pooling], device="cpu", similarity_fn_name="cosine")
+        self.model = SentenceTransformer(
+            modules=[transformer, Inner(), pooling], device="cpu", similarity_fn_name="cosine"
+        )
         self.model.max_seq_length = TOKENS
         name = {split.doc_ids[place]: f"{rank:07d}" for rank, place in enumerate(tie_order(split.doc_ids))}
         self.evaluator = InformationRetrievalEvaluator(
@@ -142,7 +146,11 @@ def main() -> None:
             by_threads[threads] = compare(ours, peer, threads)
         memory = {side: in_child(partial(peak, side), folder) for side in ("ours", "peer")}
     print(f"nDCG@10 {found}, peak memory, MiB: {memory}")
-    texts = {"documents": len(ours.split.doc_ids), "queries": len(ours.split.query_ids), "tokens": sum(part.count for part in ours.kept)}
+    texts = {
+        "documents": len(ours.split.doc_ids),
+        "queries": len(ours.split.query_ids),
+        "tokens": sum(part.count for part in ours.kept),
+    }
     figures = {"set": SET, **texts, "rounds": ROUNDS, "ndcg@10": found, "bars": BARS, "threads": by_threads}
     print(f"written: {keep('retrieval_eval', figures | {'peak_memory': memory})}")
 
@@ -154,7 +162,9 @@ def compare(ours: Ours, peer: Peer, threads: int) -> dict:
     print(f"on {threads} threads")
     for name, bar in BARS.items():
         wall, cpu = (ratios[name][clock]["median"] for clock in ("wall", "cpu"))
-        print(f"{name}: {wall:.2f} times the peer by the clock, {cpu:.2f} by CPU time; bar {bar}, {'met' if wall >= bar else 'MISSED'}")
+        print(
+            f"{name}: {wall:.2f} times the peer by the clock, {cpu:.2f} by CPU time; bar {bar}, {'met' if wall >= bar else 'MISSED'}"
+        )
     for name, values in times.items():
         print(f"{name:8}: {statistics.median(values['wall']):6.2f} s, CPU {statistics.median(values['cpu']):6.2f} s")
     return {"ratios": ratios, "seconds": {name: summary(values) for name, values in times.items()}}

@@ -55,7 +55,9 @@ class Ours:
         found = dict(self.model.module.named_parameters())
         names = {id(parameter): name for name, parameter in found.items()}
         for parameter, moments in self.optimizer.optimizer.state.items():
-            found |= {f"{key}.{names[id(parameter)]}": value for key, value in moments.items() if key.startswith("exp_avg")}
+            found |= {
+                f"{key}.{names[id(parameter)]}": value for key, value in moments.items() if key.startswith("exp_avg")
+            }
         return {name: tensor.detach() for name, tensor in found.items()}
 
     def save(self) -> None:
@@ -63,7 +65,10 @@ class Ours:
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         self.number += 1
         write_save.write_save(
-            self.folder, self.number, RESUME, lambda folder: checkpoint.save(folder / "megatron", self.model, self.optimizer, {})
+            self.folder,
+            self.number,
+            RESUME,
+            lambda folder: checkpoint.save(folder / "megatron", self.model, self.optimizer, {}),
         )
 
     def load(self) -> None:
@@ -91,7 +96,10 @@ class Floor:
     """As many bytes, plainly."""
 
     def __init__(self, file: Path, ours: Ours):
-        self.file, self.bytes = file, memoryview(b"".join(tensor.numpy().tobytes() for tensor in ours.tensors().values()))
+        self.file, self.bytes = (
+            file,
+            memoryview(b"".join(tensor.numpy().tobytes() for tensor in ours.tensors().values())),
+        )
         self.read = bytearray(len(self.bytes))
 
     def save(self) -> None:
@@ -116,7 +124,9 @@ def check(ours: Ours, sides: dict[str, Any]) -> None:
             tensor.zero_()
         side.load()
         found = ours.tensors()
-        assert all(torch.equal(found[key], tensor) for key, tensor in right.items()), f"{name} does not give back what it saved"
+        assert all(torch.equal(found[key], tensor) for key, tensor in right.items()), (
+            f"{name} does not give back what it saved"
+        )
 
 
 @contextmanager
@@ -156,15 +166,25 @@ def main() -> None:
         figures: dict[str, Any] = {"bytes": size, "rounds": ROUNDS, "threads_of_each_side": 1}
         for what in ("save", "load"):
             parts: dict[str, list[float]] = {}
-            times = alternate({name: partial(apart, name, getattr(side, what), parts) for name, side in sides.items()}, ROUNDS)
+            times = alternate(
+                {name: partial(apart, name, getattr(side, what), parts) for name, side in sides.items()}, ROUNDS
+            )
             figures[what] = {name: summary(found) for name, found in times.items()}
-            figures[what]["peer_over_ours"] = {clock: ratio(times["peer"], times["ours"], clock) for clock in ("wall", "cpu")}
-            figures[what]["of_which_wall_median"] = {name: round(statistics.median(values), 5) for name, values in parts.items()}
+            figures[what]["peer_over_ours"] = {
+                clock: ratio(times["peer"], times["ours"], clock) for clock in ("wall", "cpu")
+            }
+            figures[what]["of_which_wall_median"] = {
+                name: round(statistics.median(values), 5) for name, values in parts.items()
+            }
             for name, found in times.items():
                 middle = statistics.median(found["wall"])
-                print(f"{what} {name:5}: {middle:6.3f} s, CPU {statistics.median(found['cpu']):6.3f} s, {size / 1e6 / middle:7.0f} MB/s")
+                print(
+                    f"{what} {name:5}: {middle:6.3f} s, CPU {statistics.median(found['cpu']):6.3f} s, {size / 1e6 / middle:7.0f} MB/s"
+                )
             print(f"{what}, of which: {figures[what]['of_which_wall_median']}")
-        figures["peak_memory"] = {f"{name} {what}": peak_memory(getattr(sides[name], what)) for what in ("save", "load") for name in sides}
+        figures["peak_memory"] = {
+            f"{name} {what}": peak_memory(getattr(sides[name], what)) for what in ("save", "load") for name in sides
+        }
     print(f"written: {keep('save_load', figures)}")
 
 

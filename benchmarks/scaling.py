@@ -17,8 +17,18 @@ from model.training.flops import step_flops
 NETS = Path(__file__).parents[1] / "conf" / "model"
 GPU, NODE = "H100-64GB", 4
 RUNS = {
-    "encoder/mursit_base": (1024, 4608, 112.7e9, [(4, "none", 64), (32, "none", 48), (32, "full", 144), (128, "none", 36)]),
-    "encoder/mursit_large": (2048, 2304, 112.7e9, [(4, "none", 16), (32, "none", 12), (32, "full", 36), (128, "none", 9)]),
+    "encoder/mursit_base": (
+        1024,
+        4608,
+        112.7e9,
+        [(4, "none", 64), (32, "none", 48), (32, "full", 144), (128, "none", 36)],
+    ),
+    "encoder/mursit_large": (
+        2048,
+        2304,
+        112.7e9,
+        [(4, "none", 16), (32, "none", 12), (32, "full", 36), (128, "none", 9)],
+    ),
     "decoder/qwen3_1_7b": (4096, 512, 250.6e9, [(32, "none", 2), (32, "full", 8), (128, "none", 2), (256, "none", 1)]),
     "decoder/qwen3_4b": (4096, 512, 250.6e9, [(32, "none", 1), (32, "full", 4), (128, "none", 1), (256, "none", 1)]),
 }
@@ -70,7 +80,11 @@ def main() -> None:
         config = configuration(name)
         for gpus, recompute, packs in layouts:
             layout = Layout(gpus, NODE, ParallelConfig(precision="bf16", recompute=recompute))
-            print("| " + " | ".join([name.split("/")[1], *row(config, cost(config, spans(config), layout, (packs,)))]) + " |")
+            print(
+                "| "
+                + " | ".join([name.split("/")[1], *row(config, cost(config, spans(config), layout, (packs,)))])
+                + " |"
+            )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,10 @@ def data() -> Path:
 
 def turkish_legal(file: Path, every: int = 1) -> Path:
     """Write every ``every``-th document of the Turkish legal text to ``file``, a plain .jsonl; returns ``file``."""
-    with (data() / "tr_legal" / "train.jsonl.zst").open("rb") as packed, zstandard.ZstdDecompressor().stream_reader(packed) as text:
+    with (
+        (data() / "tr_legal" / "train.jsonl.zst").open("rb") as packed,
+        zstandard.ZstdDecompressor().stream_reader(packed) as text,
+    ):
         file.write_bytes(b"".join(text.read().splitlines(keepends=True)[::every]))
     return file
 

@@ -99,7 +99,10 @@ def main() -> None:
         folder = Path(place)
         whole, part = turkish_legal(folder / "whole.jsonl"), turkish_legal(folder / "part.jsonl", PART)
         tokenizer = learn_tokenizer(turkish_legal(folder / "sample.jsonl", 8), folder / "tokenizer")
-        memory = {"ours": in_child(peak_of_ours, whole, tokenizer, folder), "peer": in_child(peak_of_peer, part, tokenizer, folder)}
+        memory = {
+            "ours": in_child(peak_of_ours, whole, tokenizer, folder),
+            "peer": in_child(peak_of_peer, part, tokenizer, folder),
+        }
         work = work_of(tokenizer, folder)
         shard = ours(part, work)
         for name in (BIN, IDX):
@@ -108,14 +111,19 @@ def main() -> None:
         reference = load_reference(tokenizer)
         sides = {
             "ours": lambda: ours(whole, work),
-            "alone": lambda: Gigatoken.from_json((tokenizer / "tokenizer.json").read_text(encoding="utf-8")).encode_batch(texts),
+            "alone": lambda: Gigatoken.from_json(
+                (tokenizer / "tokenizer.json").read_text(encoding="utf-8")
+            ).encode_batch(texts),
             "peer": lambda: peer(part, reference, folder),
         }
         gc.freeze()  # the collector need not walk through PyTorch's objects, which a job of ours does not have
         times = alternate(sides, ROUNDS)
         scale = size / part.stat().st_size
     times["peer"] = {clock: [scale * value for value in values] for clock, values in times["peer"].items()}
-    report(times, {"threads_of_each_side": 1, "bytes": size, "documents": len(texts), "rounds": ROUNDS, "peak_memory": memory})
+    report(
+        times,
+        {"threads_of_each_side": 1, "bytes": size, "documents": len(texts), "rounds": ROUNDS, "peak_memory": memory},
+    )
 
 
 def report(times: dict[str, dict[str, list[float]]], figures: dict[str, Any]) -> None:

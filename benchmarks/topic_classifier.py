@@ -41,7 +41,11 @@ def labelled(folder: Path) -> Path:
                 record = orjson.loads(line)
                 topic, text = _topic(record["source"], record["text"])
                 if topic:
-                    out.write(orjson.dumps({"id": record["id"], "text": text, "topic": topic}, option=orjson.OPT_APPEND_NEWLINE))
+                    out.write(
+                        orjson.dumps(
+                            {"id": record["id"], "text": text, "topic": topic}, option=orjson.OPT_APPEND_NEWLINE
+                        )
+                    )
     return file
 
 
@@ -72,9 +76,15 @@ def main() -> None:
         model.topics_of(batch, 0.2)
         seconds += time.process_time() - started
     held_out = found["held_out"]
-    print(f"{len(held_out['classes'])} topics: accuracy {held_out['accuracy']}, macro-F1 {held_out['macro_f1']}, {found['other']}")
+    print(
+        f"{len(held_out['classes'])} topics: accuracy {held_out['accuracy']}, macro-F1 {held_out['macro_f1']}, {found['other']}"
+    )
     print(f"learnt in {learning:.0f} CPU seconds; {size / seconds:.1f} MB per CPU second")
-    figures = {"megabytes": round(size, 1), "mb_per_cpu_second": round(size / seconds, 1), "learning_cpu_seconds": round(learning, 1)}
+    figures = {
+        "megabytes": round(size, 1),
+        "mb_per_cpu_second": round(size / seconds, 1),
+        "learning_cpu_seconds": round(learning, 1),
+    }
     print(f"written: {keep('topic_classifier', figures | found)}")
 
 

@@ -74,7 +74,9 @@ def parse(text: str) -> Reference:
     try:
         uri = parse_hf_uri(text)
     except HfUriError as error:
-        raise UserError(f"{text} is no reference to the hub ({error.msg.splitlines()[0].rstrip('. ')}); {form}") from error
+        raise UserError(
+            f"{text} is no reference to the hub ({error.msg.splitlines()[0].rstrip('. ')}); {form}"
+        ) from error
     if uri.type not in ("model", "dataset") or ".." in uri.path_in_repo.split("/"):
         raise UserError(f"{text} names neither a model nor a data set, nor a path in one; {form}")
     return Reference(uri.type, uri.id, uri.revision or "main", uri.path_in_repo.strip("/"))
@@ -92,7 +94,9 @@ def references(config: Any) -> Iterator[tuple[str, str]]:
     for key in KEYS:
         section, name = key.split(".")
         value = getattr(getattr(config, section), name)
-        yield from ((key, one) for one in (value if isinstance(value, list) else [value]) if one and one.startswith(SCHEME))
+        yield from (
+            (key, one) for one in (value if isinstance(value, list) else [value]) if one and one.startswith(SCHEME)
+        )
 
 
 def snapshot(reference: Reference, patterns: Sequence[str], cache: Path) -> Path | None:
@@ -104,7 +108,9 @@ def snapshot(reference: Reference, patterns: Sequence[str], cache: Path) -> Path
     folder = reference.folder(cache) / "snapshots" / known["commit"]
     if not set(patterns) <= set(known["patterns"]):
         return None
-    whole = all((folder / path).is_file() and (folder / path).stat().st_size == size for path, size in known["files"].items())
+    whole = all(
+        (folder / path).is_file() and (folder / path).stat().st_size == size for path, size in known["files"].items()
+    )
     return folder if whole else None
 
 

@@ -53,12 +53,18 @@ def _number(env: Mapping[str, str], name: str, starter: str) -> int:
     try:
         return int(env[name])
     except (KeyError, ValueError):
-        raise UserError(f"{starter} started this process, but the variable {name} is not a number ({env.get(name)!r}); unset it") from None
+        raise UserError(
+            f"{starter} started this process, but the variable {name} is not a number ({env.get(name)!r}); unset it"
+        ) from None
 
 
 def _local_size(env: Mapping[str, str], name: str, size: int) -> int:
     """Processes on this machine; SLURM writes "4(x2),3" for four on each of two nodes, three on the next."""
-    counts = [int(count) for count, times in re.findall(r"(\d+)(?:\(x(\d+)\))?", env.get(name, "")) for _ in range(int(times or 1))]
+    counts = [
+        int(count)
+        for count, times in re.findall(r"(\d+)(?:\(x(\d+)\))?", env.get(name, ""))
+        for _ in range(int(times or 1))
+    ]
     return counts[min(int(env.get("SLURM_NODEID", 0)), len(counts) - 1)] if counts else size
 
 
@@ -66,14 +72,23 @@ def _meeting_point(env: Mapping[str, str], starter: str) -> str:
     """torchrun's own store; else MASTER_ADDR and MASTER_PORT, or by default the first host and a port from the identity of the job."""
     if starter == "torchrun":
         return "env://"
-    hosts = {"submitit": "localhost", "srun": first_host(env.get("SLURM_STEP_NODELIST") or env.get("SLURM_JOB_NODELIST", ""))}
+    hosts = {
+        "submitit": "localhost",
+        "srun": first_host(env.get("SLURM_STEP_NODELIST") or env.get("SLURM_JOB_NODELIST", "")),
+    }
     address = env.get("MASTER_ADDR") or hosts[starter]
     if not address:
         raise UserError("SLURM_STEP_NODELIST does not name the host of rank 0; set MASTER_ADDR")
     # SLURM_JOB_ID differs between the elements of an array, the restart count between the attempts of one (the node of an earlier attempt
     # may be cut off with its ranks alive); the range lies below the ephemeral ports of Linux (32768).
-    identity = "/".join(env.get(name, "") for name in ("SUBMITIT_LOCAL_JOB_ID", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT"))
-    port = _number(env, "MASTER_PORT", starter) if "MASTER_PORT" in env else 20_000 + zlib.crc32(identity.encode()) % 12_000
+    identity = "/".join(
+        env.get(name, "") for name in ("SUBMITIT_LOCAL_JOB_ID", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")
+    )
+    port = (
+        _number(env, "MASTER_PORT", starter)
+        if "MASTER_PORT" in env
+        else 20_000 + zlib.crc32(identity.encode()) % 12_000
+    )
     return f"tcp://{address}:{port}"
 
 

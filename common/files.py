@@ -12,7 +12,16 @@ from typing import Any
 from common.disk import DiskError, explained, naming
 from common.errors import UserError
 from common.progress import say
-from common.remove import aside_of, move_away, refuse_strange, remove_aside, remove_empty, remove_file, set_aside, strange
+from common.remove import (
+    aside_of,
+    move_away,
+    refuse_strange,
+    remove_aside,
+    remove_empty,
+    remove_file,
+    set_aside,
+    strange,
+)
 
 LARGEST_JSON = 1 << 30
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -165,7 +174,9 @@ def read_json(path: str | Path) -> Any:
     try:
         found = Path(path).stat()
         if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_JSON:
-            raise ValueError("it is no plain file" if found.st_size <= LARGEST_JSON else f"it has more than {LARGEST_JSON} bytes")
+            raise ValueError(
+                "it is no plain file" if found.st_size <= LARGEST_JSON else f"it has more than {LARGEST_JSON} bytes"
+            )
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist") from error

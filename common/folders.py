@@ -86,9 +86,14 @@ class _Search:
             graphlib.TopologicalSorter(self.leads).prepare()
         except graphlib.CycleError as error:
             circle = error.args[1]
-            steps = [*zip(circle, circle[1:], strict=False), *zip(circle[1:], circle, strict=False)]  # listed either way round
+            steps = [
+                *zip(circle, circle[1:], strict=False),
+                *zip(circle[1:], circle, strict=False),
+            ]  # listed either way round
             step = next(step for step in steps if step in self.by_link)
             self._refuse(self.by_link[step], step[1])
 
     def _refuse(self, link: Path, target: str) -> None:
-        raise UserError(f"{self.key}: the link {link} leads to {target}, from where the way leads back to it; remove it")
+        raise UserError(
+            f"{self.key}: the link {link} leads to {target}, from where the way leads back to it; remove it"
+        )

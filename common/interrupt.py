@@ -108,7 +108,9 @@ def deaf() -> Iterator[None]:
     """Processes that are started within never hear of Ctrl-C, which a terminal sends to them too: they are this process's to end. It hears
     of it afterwards, when it knows them."""
     _State.held += 1
-    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # they inherit the mask; other threads may hear of it still
+    former = signal.pthread_sigmask(
+        signal.SIG_BLOCK, {signal.SIGINT}
+    )  # they inherit the mask; other threads may hear of it still
     try:
         yield
     finally:
@@ -125,7 +127,11 @@ def _hear(number: int, frame: FrameType | None) -> None:
     _State.asked, _State.deadline = True, time.monotonic() + PATIENCE
     if _State.held:
         return
-    while frame is not None and frame.f_code.co_filename.startswith(_STANDARD) and "site-packages" not in frame.f_code.co_filename:
+    while (
+        frame is not None
+        and frame.f_code.co_filename.startswith(_STANDARD)
+        and "site-packages" not in frame.f_code.co_filename
+    ):
         frame = frame.f_back  # it works, or waits, for its caller
     if frame is None or _is_ours(frame):
         _raise()
@@ -163,7 +169,9 @@ def _end_what_stays(signals: int) -> None:
             count += os.read(signals, 64).count(signal.SIGINT)
             if not _State.running:
                 return
-            ours = signal.getsignal(signal.SIGINT) is _hear  # not where a training takes the first one as a wish for a save
+            ours = (
+                signal.getsignal(signal.SIGINT) is _hear
+            )  # not where a training takes the first one as a wish for a save
             if count > (1 if ours else 2):
                 _end_now()
             if count and ours and _State.deadline == NEVER:

@@ -36,7 +36,12 @@ def versions() -> dict[str, str]:
 
 def describe(kind: str, **fields: Any) -> dict[str, Any]:
     """A manifest of ``kind`` with the moment, the versions and what the caller knows of inputs, counts and parent."""
-    return {"kind": kind, "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "versions": versions(), **fields}
+    return {
+        "kind": kind,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "versions": versions(),
+        **fields,
+    }
 
 
 def write(folder: str | Path, manifest: dict[str, Any]) -> None:
@@ -52,4 +57,8 @@ def read(folder: str | Path) -> dict[str, Any]:
 def digests(folder: str | Path) -> dict[str, str]:
     """Digest of every file below ``folder``, manifests left out, by relative path."""
     folder = Path(folder)
-    return {str(path.relative_to(folder)): digest(path) for path in sorted(folder.rglob("*")) if path.is_file() and path.name != NAME}
+    return {
+        str(path.relative_to(folder)): digest(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != NAME
+    }

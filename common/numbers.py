@@ -17,7 +17,9 @@ def same(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(same, one, other))
     if _is_number(one) and _is_number(other) and (isinstance(one, float) or isinstance(other, float)):
         return one == other or (abs(one) < FP32_MAX and c_float(one).value == c_float(other).value)
-    return type(one) is type(other) and one == other if isinstance(one, bool) or isinstance(other, bool) else one == other
+    return (
+        type(one) is type(other) and one == other if isinstance(one, bool) or isinstance(other, bool) else one == other
+    )
 
 
 def _is_number(value: Any) -> bool:

@@ -25,7 +25,9 @@ def read_yaml(file: str | Path) -> dict[str, Any]:
         if _written_out(value, {}) > MOST:
             raise ValueError(f"its aliases stand for more than {MOST} values")
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"cannot read {file} ({str(error).splitlines()[0]}); restore it, or name another run") from error
+        raise UserError(
+            f"cannot read {file} ({str(error).splitlines()[0]}); restore it, or name another run"
+        ) from error
     return value
 
 

@@ -118,13 +118,17 @@ def mark(folder: str | Path, kind: str) -> None:
     """Make a work folder of ours, where everything may be removed; raises UserError where it holds files and no mark of ``kind``."""
     folder = Path(folder)
     if folder.is_symlink() or (folder.exists() and _holds_files(folder) and not marked(folder, kind)):
-        raise UserError(f"{folder} is wanted for work files, and was not made for them; move it, or choose another output")
+        raise UserError(
+            f"{folder} is wanted for work files, and was not made for them; move it, or choose another output"
+        )
     with naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
         aside = aside_of(folder / MARK)
         try:
             aside.write_text(f"{kind}\n", encoding="utf-8")
-            os.rename(aside, folder / MARK)  # on a full disk there is no mark, rather than an empty one, which would be nobody's
+            os.rename(
+                aside, folder / MARK
+            )  # on a full disk there is no mark, rather than an empty one, which would be nobody's
         finally:
             remove_aside(aside)
 

@@ -40,7 +40,11 @@ def difference(one: str | Path, other: str | Path) -> str | None:
         try:
             both = [DocumentTokenizer.read(folder / FILE, "copy the folder again") for folder in (one, other)]
         except UserError:  # not to be read, and not the same: nothing can be proved of them
-            return None if read_json(one / FILE) == read_json(other / FILE) else f"their {FILE} differ, and one of them cannot be read"
+            return (
+                None
+                if read_json(one / FILE) == read_json(other / FILE)
+                else f"their {FILE} differ, and one of them cannot be read"
+            )
         if found := _of_forms(*(json.loads(read.tokenizer.to_str()) for read in both)) or _of_ids(*both):
             return found
     return _of_roles(one, other)
@@ -68,7 +72,10 @@ def _vocabulary(form: Part) -> dict[str, Any]:
 
 def _added(form: Part) -> dict[str, Any]:
     """Token -> its id and properties."""
-    return {token["content"]: {key: value for key, value in token.items() if key != "content"} for token in form["added_tokens"]}
+    return {
+        token["content"]: {key: value for key, value in token.items() if key != "content"}
+        for token in form["added_tokens"]
+    }
 
 
 def _of_tokens(what: str, one: dict[str, Any], other: dict[str, Any]) -> str | None:
@@ -83,7 +90,10 @@ def _of_tokens(what: str, one: dict[str, Any], other: dict[str, Any]) -> str | N
 def _of_merges(one: list[Any], other: list[Any]) -> str | None:
     if one == other:
         return None
-    number = next((place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), min(len(one), len(other)))
+    number = next(
+        (place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]),
+        min(len(one), len(other)),
+    )
     return f"merge {number} is {_at(one, number)} and {_at(other, number)}"
 
 
@@ -95,7 +105,10 @@ def _of_steps(key: str, one: Part, other: Part) -> str | None:
     here, there = ([*_steps(form[key])] for form in (one, other))
     if here == there:
         return None
-    number = next((place for place, pair in enumerate(zip(here, there, strict=False)) if pair[0] != pair[1]), min(len(here), len(there)))
+    number = next(
+        (place for place, pair in enumerate(zip(here, there, strict=False)) if pair[0] != pair[1]),
+        min(len(here), len(there)),
+    )
     return f"{key}: step {number} is {here[number : number + 1] or 'none'} and {there[number : number + 1] or 'none'}"
 
 
@@ -114,7 +127,9 @@ def _of_ids(one: DocumentTokenizer, other: DocumentTokenizer) -> str | None:
     """The special tokens around a text, and the ids of text of every kind."""
     for name in ("before", "after"):
         if getattr(one, name) != getattr(other, name):
-            return f"the tokens that the template puts {name} a text are {getattr(one, name)} and {getattr(other, name)}"
+            return (
+                f"the tokens that the template puts {name} a text are {getattr(one, name)} and {getattr(other, name)}"
+            )
     lines = _lines(one)
     for line, *codings in zip(lines, one.encode(lines), other.encode(lines), strict=True):
         if codings[0].ids != codings[1].ids:
@@ -125,7 +140,9 @@ def _of_ids(one: DocumentTokenizer, other: DocumentTokenizer) -> str | None:
 def _lines(tokenizer: DocumentTokenizer) -> list[str]:
     """`LINES` lines: odd ones, the spellings of added tokens, and pieces of the vocabulary in chance order."""
     draw, plain = random.Random(0), tokenizer.tokenizer
-    spelled = [form for token in plain.get_added_tokens_decoder().values() for form in (token.content, f"x{token.content}X")][: LINES // 4]
+    spelled = [
+        form for token in plain.get_added_tokens_decoder().values() for form in (token.content, f"x{token.content}X")
+    ][: LINES // 4]
     lines = [*ODD, *spelled]
     size = plain.get_vocab_size()
     drawn = [[draw.randrange(size) for _ in range(20)] for _ in range(LINES - len(lines))]
@@ -146,4 +163,8 @@ def _named(folder: Path) -> dict[str, str]:
     known: Part = {}
     for name in (SPECIAL_MAP, SETTINGS):
         known |= read_json(folder / name) if (folder / name).is_file() else {}
-    return {key: value["content"] if isinstance(value, dict) else value for key, value in known.items() if key.endswith("_token")}
+    return {
+        key: value["content"] if isinstance(value, dict) else value
+        for key, value in known.items()
+        if key.endswith("_token")
+    }

@@ -10,12 +10,22 @@ from rich.text import Text
 
 NO_TERMINAL = 140
 """Columns of a table in a log or a pipe."""
-_STEERING = [*range(9), *range(11, 32), *range(127, 160), 0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A)]
+_STEERING = [
+    *range(9),
+    *range(11, 32),
+    *range(127, 160),
+    0x061C,
+    0x200E,
+    0x200F,
+    *range(0x2028, 0x202F),
+    *range(0x2066, 0x206A),
+]
 _VISIBLE = dict.fromkeys(_STEERING, "\ufffd")
 """Control characters but tab and newline, and those that turn the direction of writing."""
 _USER = re.compile(r"(?<=://)(?!git@)[^\s/@?#]{1,500}@")
 _KEY = re.compile(
-    r"([?&](?:[\w.-]{0,40}(?:token|key|secret|password|passwd|credential|signature)|sig|auth|pwd)=)(?!\*\*\*)[^\s&#'\"]+", re.IGNORECASE
+    r"([?&](?:[\w.-]{0,40}(?:token|key|secret|password|passwd|credential|signature)|sig|auth|pwd)=)(?!\*\*\*)[^\s&#'\"]+",
+    re.IGNORECASE,
 )
 
 

@@ -90,7 +90,10 @@ def end_of_text(folder: Path) -> str:
 
 def _template(tokenizer: "Tokenizer") -> tuple[list[int], list[int]]:
     """Ids that the template puts before and after a text."""
-    for sample in ("a", *islice(tokenizer.get_vocab(with_added_tokens=False), 100)):  # a vocabulary of words may lack the first
+    for sample in (
+        "a",
+        *islice(tokenizer.get_vocab(with_added_tokens=False), 100),
+    ):  # a vocabulary of words may lack the first
         encoded = tokenizer.encode(sample, add_special_tokens=True)
         inner = [place for place, special in enumerate(encoded.special_tokens_mask) if not special]
         if inner:

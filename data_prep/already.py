@@ -33,6 +33,10 @@ def already(folder: str | Path, kind: str, known: Mapping[str, Any], key: str) -
         there = found.get(part, {})
         for name in dict.fromkeys([*wanted, *there]):
             if wanted.get(name) != there.get(name):
-                what = f"{name}={there.get(name)}, now {wanted.get(name)}" if part == "settings" else f"other text in {name}"
+                what = (
+                    f"{name}={there.get(name)}, now {wanted.get(name)}"
+                    if part == "settings"
+                    else f"other text in {name}"
+                )
                 raise UserError(f"{folder} was learnt with {what}; {mend}")
     return found

@@ -23,7 +23,12 @@ def is_heldout(text: str, config: SplitConfig) -> bool:
 
 
 def split(
-    paths: list[Path], data: DataConfig, config: SplitConfig, bad: BadDocuments, folder: Path, seen: Callable[[int], Any]
+    paths: list[Path],
+    data: DataConfig,
+    config: SplitConfig,
+    bad: BadDocuments,
+    folder: Path,
+    seen: Callable[[int], Any],
 ) -> dict[str, dict[str, int]]:
     """Write both files into ``folder``; returns documents and characters of each. ``seen`` is told the bytes read."""
     counts = {TRAIN: Counter[str](), HELDOUT: Counter[str]()}

@@ -8,5 +8,8 @@ from common import interrupt
 if sys.argv[0] == "-m":  # as long as Python looks for the module that it is to run
     interrupt.watch()
     if importlib.util.find_spec("omegaconf") is None:
-        print(f"error: {sys.executable} does not have the packages of Terzi; `make setup`, then `. .venv/bin/activate`", file=sys.stderr)
+        print(
+            f"error: {sys.executable} does not have the packages of Terzi; `make setup`, then `. .venv/bin/activate`",
+            file=sys.stderr,
+        )
         sys.exit(2)

@@ -91,7 +91,9 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
 
 
 def _main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> None:
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # forked readers after a threaded encode would warn and stall
+    os.environ.setdefault(
+        "TOKENIZERS_PARALLELISM", "false"
+    )  # forked readers after a threaded encode would warn and stall
     # OpenMP threads spin for milliseconds while they wait, and starve each other where another program wants a core; microseconds are as
     # fast on a quiet machine (0.248 s a quickstart step against 0.249 s; without any spinning 0.299 s).
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
@@ -108,7 +110,9 @@ def _main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> 
     take_up(job, arguments)
     command = _Command(job, run, arguments)
     guard(command.check)
-    with _aside(command.multirun and not inside() and not any(o.lstrip("+").startswith(SWEEPER) for o in command.overrides)) as folder:
+    with _aside(
+        command.multirun and not inside() and not any(o.lstrip("+").startswith(SWEEPER) for o in command.overrides)
+    ) as folder:
         if folder:
             sys.argv.append(f"hydra.sweep.dir={quoted(folder)}")
         hydra.main(config_path=str(CONF), config_name=job, version_base="1.3")(command.task())()
@@ -198,7 +202,11 @@ def read(job: str, given: Sequence[str]) -> list[str]:
 
 def overrides_of(arguments: Sequence[str]) -> list[str]:
     """The arguments without the flags and what follows them."""
-    return [a for before, a in zip(["", *arguments], arguments, strict=False) if not a.startswith("-") and before not in WITH_VALUE]
+    return [
+        a
+        for before, a in zip(["", *arguments], arguments, strict=False)
+        if not a.startswith("-") and before not in WITH_VALUE
+    ]
 
 
 def _aside(wanted: bool) -> Any:

@@ -49,7 +49,9 @@ def run(config: Config) -> dict[str, Any] | None:
                 sweep_asides(stage.folder)
             _all(config, stage)
         made = publish(line)
-    say(f"{config.corpus.output}: {made['kept']:,} of {made['read']:,} documents kept; see {config.corpus.output}/funnel.html")
+    say(
+        f"{config.corpus.output}: {made['kept']:,} of {made['read']:,} documents kept; see {config.corpus.output}/funnel.html"
+    )
     return made
 
 
@@ -57,7 +59,9 @@ def _named(line: list[Stage], name: str) -> Stage:
     """The stage of a name. Raises UserError where this corpus has none."""
     names = [stage.name for stage in line]
     if name not in names:
-        raise UserError(f"corpus.stage={name} is no stage of this corpus{suggestion(name, names)}; there are: {', '.join(names)}")
+        raise UserError(
+            f"corpus.stage={name} is no stage of this corpus{suggestion(name, names)}; there are: {', '.join(names)}"
+        )
     return line[names.index(name)]
 
 
@@ -92,7 +96,14 @@ def _show(config: Config, line: list[Stage]) -> None:
     for name, source in plan.sources.items():
         units = [unit for unit in plan.units if unit.source == name]
         size = sum(unit.shard.bytes for unit in units) / 1e6
-        table.add_row(name, source.language, str(len(units)), f"{size:.1f}", ", ".join(plan.cleaning(name)), ", ".join(plan.rules(name)))
+        table.add_row(
+            name,
+            source.language,
+            str(len(units)),
+            f"{size:.1f}",
+            ", ".join(plan.cleaning(name)),
+            ", ".join(plan.rules(name)),
+        )
     console.print(table)
     table = Table("stage", "units", "there", "elements", title="stages")
     for stage in line:
@@ -101,7 +112,12 @@ def _show(config: Config, line: list[Stage]) -> None:
             there = str(sum(stage.find(task) is not None for task in tasks))
         except UserError:  # a stage before is not done, so this one is not
             there = "0"
-        table.add_row(stage.name, str(len(tasks)), there, str(min(len(tasks), config.corpus.elements) if stage.name in SHARED else 1))
+        table.add_row(
+            stage.name,
+            str(len(tasks)),
+            there,
+            str(min(len(tasks), config.corpus.elements) if stage.name in SHARED else 1),
+        )
     console.print(table)
 
 

@@ -30,7 +30,11 @@ def run(config: Config) -> dict[str, Any] | None:
     folder, semantic = Path(config.corpus.semantic.model), config.corpus.semantic
     paths = told_inputs(config.data.inputs)
     load_reference(config.data.tokenizer)
-    settings = {"dimensions": semantic.dimensions, "learn_bytes": semantic.learn_bytes, "text_field": config.data.text_field}
+    settings = {
+        "dimensions": semantic.dimensions,
+        "learn_bytes": semantic.learn_bytes,
+        "text_field": config.data.text_field,
+    }
     settings["tokenizer"] = digest(Path(config.data.tokenizer) / "tokenizer.json")
     made_from = {"settings": settings, "inputs": digests_of(config.data.inputs)}
     known = already(folder, KIND, made_from, "corpus.semantic.model")
@@ -46,7 +50,9 @@ def run(config: Config) -> dict[str, Any] | None:
     model = static_model.learn(ids, config.data.tokenizer, semantic.dimensions)
     with atomic_folder(folder, KIND) as aside:
         model.save_pretrained(aside)
-        made = manifest.describe(KIND, dimensions=semantic.dimensions, **made_from, **counts, files=manifest.digests(aside))
+        made = manifest.describe(
+            KIND, dimensions=semantic.dimensions, **made_from, **counts, files=manifest.digests(aside)
+        )
         manifest.write(aside, made)
     say(f"{folder}: {semantic.dimensions} dimensions from {counts['sampled']:,} documents")
     return made
@@ -62,10 +68,17 @@ def _read(config: Config, paths: list[Path]) -> tuple[list[Any], dict[str, Any]]
     sample = Sample(config.corpus.semantic.learn_bytes)
     with Bar("read", sum(stamp(path)[0] for path in paths) / 1e6, "MB") as bar:
         for path in paths:
-            for document in read_documents(path, config.data, bad, fields=(), seen=lambda size: bar.advance(size / 1e6)):
+            for document in read_documents(
+                path, config.data, bad, fields=(), seen=lambda size: bar.advance(size / 1e6)
+            ):
                 sample.add(document.text)
     texts = sample.texts()
-    counts = {"documents": sample.seen, "sampled": len(texts), "sampled_bytes": sample.size, "bad_documents": dict(bad.counts)}
+    counts = {
+        "documents": sample.seen,
+        "sampled": len(texts),
+        "sampled_bytes": sample.size,
+        "bad_documents": dict(bad.counts),
+    }
     return Encoder(config.data.tokenizer, say).encode(texts), counts
 
 

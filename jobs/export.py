@@ -56,7 +56,9 @@ def run(config: Config) -> Path:
         manifests.write(aside, manifests.describe(KIND, name=config.name, parent=parent, **fields))
     say(f"exported step {save.step} of {_run_folder(save)} to {output} ({parameters:,} parameters)")
     if save.step == 0:
-        say("warning: step 0 is the net before its training; no later save was better on the queries that chose it (jobs.sweep)")
+        say(
+            "warning: step 0 is the net before its training; no later save was better on the queries that chose it (jobs.sweep)"
+        )
     return output
 
 
@@ -87,7 +89,9 @@ def _existing(output: Path) -> dict[str, Any] | None:
         return manifests.read(output)["parent"]
     if output.is_dir() and not any(output.iterdir()):
         return None
-    raise UserError(f"{output} exists and is not an export of this job; set export.output to another folder, or remove it")
+    raise UserError(
+        f"{output} exists and is not an export of this job; set export.output to another folder, or remove it"
+    )
 
 
 def _write_model(config: Config, save: Save, folder: Path) -> None:
@@ -130,7 +134,9 @@ def _copy_half(save: Save, folder: Path) -> None:
         if path.parts[0] != "hf" or not (inner in kept or fnmatch(inner, "model*.safetensors")):
             continue
         if ".." in path.parts or any(part.is_symlink() for part in (file, *file.parents[: len(path.parts) - 1])):
-            raise UserError(f"{file} is a link, or lies outside of the save; only files that the save itself holds are exported")
+            raise UserError(
+                f"{file} is a link, or lies outside of the save; only files that the save itself holds are exported"
+            )
         target = folder / inner
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
@@ -159,7 +165,9 @@ def _load(folder: Path) -> int:
         ) from error
     wrong = [*loading["missing_keys"], *loading["unexpected_keys"], *loading["mismatched_keys"]]
     if wrong or not bool(logits.isfinite().all()):
-        raise UserError(f"transformers loads the exported folder wrongly ({wrong[:3] or 'logits are not finite'}); export another save")
+        raise UserError(
+            f"transformers loads the exported folder wrongly ({wrong[:3] or 'logits are not finite'}); export another save"
+        )
     return sum(parameter.numel() for parameter in model.parameters())
 
 
@@ -180,7 +188,11 @@ def _results(save: Save) -> list[dict[str, Any]]:
         if conditions | result.digests == conditions | {"weights": result.digests["weights"]}:
             found = {name_of_start(_run_folder(save)): result} | found
     return [
-        {"encoder": name, "readout, after the probe": readout, **{metric: round(value, 4) for metric, value in splits["test"].items()}}
+        {
+            "encoder": name,
+            "readout, after the probe": readout,
+            **{metric: round(value, 4) for metric, value in splits["test"].items()},
+        }
         for name, result in found.items()
         for readout, splits in result.metrics.items()
     ]
@@ -215,7 +227,9 @@ def _card(config: Config, save: Save, folder: Path, parameters: int) -> str:
 
     known = {"step": save.step, "tokens seen": save.manifest.get("tokens"), "training loss": save.manifest.get("loss")}
     known |= {"held-out loss": save.manifest.get("heldout_loss"), "seed": save.manifest.get("seed")}
-    known |= {f"version of {package}": number for package, number in manifests.of_models(save.manifest["versions"]).items()}
+    known |= {
+        f"version of {package}": number for package, number in manifests.of_models(save.manifest["versions"]).items()
+    }
     facts = {name: value for name, value in known.items() if value is not None}
     made_of = origins(save)
     header = {"datasets": [*config.export.datasets, *made_of.datasets], "language": made_of.languages}
@@ -228,7 +242,14 @@ def _card(config: Config, save: Save, folder: Path, parameters: int) -> str:
     if name == Config().name and frozen.is_file():
         name = read_config(_run_folder(save)).get("name", name)
     return model_card(
-        name, read_model(folder), parameters, facts, _results(save), perplexity=_perplexity(save), data=made_of.told(), **header
+        name,
+        read_model(folder),
+        parameters,
+        facts,
+        _results(save),
+        perplexity=_perplexity(save),
+        data=made_of.told(),
+        **header,
     )
 
 

@@ -71,7 +71,9 @@ def _show(plans: list, every_file: bool) -> None:
     table = Table("reference", "commit", "files", "to fetch", "MB", box=None)
     for one in plans:
         count = str(len(one.files)) if one.files else "all here"
-        table.add_row(str(one.reference), one.commit[:12], count, str(len(one.lacking)), f"{one.lacking_bytes / 1e6:.1f}")
+        table.add_row(
+            str(one.reference), one.commit[:12], count, str(len(one.lacking)), f"{one.lacking_bytes / 1e6:.1f}"
+        )
         for file in one.lacking if every_file else []:
             table.add_row(f"  {file.path}", "", "", "", f"{file.size / 1e6:.1f}")
     screen().print(table)

@@ -39,12 +39,16 @@ def show(job: str, description: str, sections: tuple[str, ...], conf: Path, want
         _print(screen, list(dict.fromkeys(key for prefix in wanted for key in _below(prefix, keys, job))))
         return
     screen.print(f"python -m jobs.{job} [group=choice ...] [key=value ...]", style="bold")
-    screen.print(f"python -m jobs.{job} --help {sections[0]}    only the keys that begin with {sections[0]}; any other prefix, too\n")
+    screen.print(
+        f"python -m jobs.{job} --help {sections[0]}    only the keys that begin with {sections[0]}; any other prefix, too\n"
+    )
     screen.print(description.strip())
     screen.print("\nGroups (files under conf/)", style="bold")
     for group in sorted({*sections, "experiment", "cluster"}):
         names = sorted(
-            str(p.relative_to(conf / group).with_suffix("")) for p in (conf / group).rglob("*.yaml") if p.parent.name != "language"
+            str(p.relative_to(conf / group).with_suffix(""))
+            for p in (conf / group).rglob("*.yaml")
+            if p.parent.name != "language"
         )
         if names:
             screen.print(f"  {group}={' | '.join(names)}")
@@ -71,7 +75,9 @@ def _below(prefix: str, keys: Sequence[Key], job: str) -> list[Key]:
             return found
     parts = (key.name.split(".") for key in keys)
     known = dict.fromkeys(".".join(part[:length]) for part in parts for length in range(1, len(part) + 1))
-    raise UserError(f"jobs.{job} reads no key that begins with '{prefix}'{suggestion(prefix, known)}; --help shows them all")
+    raise UserError(
+        f"jobs.{job} reads no key that begins with '{prefix}'{suggestion(prefix, known)}; --help shows them all"
+    )
 
 
 def _begins(key: Sequence[str], prefix: Sequence[str], whole: bool) -> bool:

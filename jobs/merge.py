@@ -82,7 +82,9 @@ def _windows(config: Config, models: Sequence["Model"]) -> list[int]:
     given = sorted(set(config.merge.window)) or ([most] if config.merge.saves else list(range(2, most + 1)))
     for window in given:
         if not 2 <= window <= most:
-            raise UserError(f"merge.window={window} is no number of models to average; give numbers from 2 to {most}, which are there")
+            raise UserError(
+                f"merge.window={window} is no number of models to average; give numbers from 2 to {most}, which are there"
+            )
     return given
 
 
@@ -92,13 +94,19 @@ def _weights(config: Config) -> "WeightsOf":
     if config.merge.method == "uniform":
         return uniform
     if not 0 < config.merge.decay <= 1:
-        raise UserError(f"merge.decay={config.merge.decay} is no ratio of weights; give a number above 0, and 1 at most")
+        raise UserError(
+            f"merge.decay={config.merge.decay} is no ratio of weights; give a number above 0, and 1 at most"
+        )
     return partial(exponential, decay=config.merge.decay)
 
 
 def _asked(config: Config, models: Sequence["Model"], windows: Sequence[int]) -> dict[str, Any]:
     """What the result depends on."""
-    found = {"method": config.merge.method, "windows": list(windows), "models": [digest_of(model.files) for model in models]}
+    found = {
+        "method": config.merge.method,
+        "windows": list(windows),
+        "models": [digest_of(model.files) for model in models],
+    }
     if config.merge.method == "exponential":
         found["decay"] = config.merge.decay
     if len(windows) > 1:
@@ -116,7 +124,9 @@ def _measures(config: Config) -> dict[str, Any]:
 
     choice = parse_choice(config)
     found: dict[str, Any] = {"metric": choice.name, "evaluation": asdict(config.evaluation)}
-    found["texts"] = {name: digest_texts(path, f"evaluation.{role}.{name}") for name, (role, path) in sets(config.evaluation).items()}
+    found["texts"] = {
+        name: digest_texts(path, f"evaluation.{role}.{name}") for name, (role, path) in sets(config.evaluation).items()
+    }
     if Path(config.data.retrieval).exists():
         found |= {"probe": settings_digest(config.probe), "retrieval": digest_retrieval(config.data.retrieval)}
     return found
@@ -141,7 +151,9 @@ def _show(config: Config, models: Sequence["Model"], windows: Sequence[int], wei
         parts = zip(models[-window:], weights_of(window), strict=True)
         say(f"would average {', '.join(f'{model.name} x {weight:.3g}' for model, weight in parts)}")
     if len(windows) > 1:
-        say(f"would measure each by {config.sweep.metric}, and the models by themselves where they are not measured yet")
+        say(
+            f"would measure each by {config.sweep.metric}, and the models by themselves where they are not measured yet"
+        )
     say(f"would write {'the best' if len(windows) > 1 else 'it'} to {config.merge.output}")
 
 
@@ -174,7 +186,9 @@ def _tell(found: "Selection", output: Path) -> None:
     table.add_column(found.metric + (" (less is better)" if found.lower else ""), justify="right")
     last = max(found.averages)
     for window, row in found.averages.items():
-        table.add_row(row.name, _cell(row), style="bold green" if window == found.window else "", end_section=window == last)
+        table.add_row(
+            row.name, _cell(row), style="bold green" if window == found.window else "", end_section=window == last
+        )
     table.add_row(f"best single: {found.single.name}", _cell(found.single), style="dim")
     console = screen(120)
     console.print(table)

@@ -45,7 +45,9 @@ def run(config: Config) -> dict[str, Any] | None:
         return None
     output = make_folder(config.mixture.output)
     sweep_asides(output)
-    settings = {name: settings_of(name, config.seed, mixture.sources, shares) for name, shares in mixture.shares.items()}
+    settings = {
+        name: settings_of(name, config.seed, mixture.sources, shares) for name, shares in mixture.shares.items()
+    }
     manifests = {name: find_phase(output / name, one) for name, one in settings.items()}
     size = 2 if mixture.sources[0].manifest["vocab_size"] < 65500 else 4
     missing = {name: shares for name, shares in mixture.shares.items() if manifests[name] is None}
@@ -77,7 +79,9 @@ def _report(
 
     add_written(found, manifests)
     folders = {name: output / name for name in manifests}
-    found["preview"] = preview(folders, sources, tokenizer, config.mixture.preview, config.mixture.preview_tokens, config.seed)
+    found["preview"] = preview(
+        folders, sources, tokenizer, config.mixture.preview, config.mixture.preview_tokens, config.seed
+    )
     write_json(output / JSON, found)
     with atomic_file(output / HTML, "w", encoding="utf-8") as file:
         file.write(render(found))

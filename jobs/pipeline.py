@@ -38,7 +38,9 @@ def run(config: Config) -> None:
     for number, (job, own) in enumerate(stages, 1):
         say(f"\n{number}/{len(stages)} {job}: {JOBS[job].title} -> {JOBS[job].home(own)}", "bold")
         started = time.monotonic()
-        run_here(job, import_module(f"jobs.{job}").run, own)  # imported when its turn comes: each job's imports take seconds
+        run_here(
+            job, import_module(f"jobs.{job}").run, own
+        )  # imported when its turn comes: each job's imports take seconds
         say(f"{job} took {time.monotonic() - started:.0f} s")
     say(f"\nDone in {(time.monotonic() - begun) / 60:.1f} minutes.")
     if not config.pipeline.steps:

@@ -51,7 +51,9 @@ def run(config: Config) -> dict[str, Any] | None:
         return _fill(config, settings, shards, known, whole)
 
 
-def _fill(config: Config, settings: dict[str, Any], shards: list[Shard], known: dict | None, whole: bool) -> dict[str, Any]:
+def _fill(
+    config: Config, settings: dict[str, Any], shards: list[Shard], known: dict | None, whole: bool
+) -> dict[str, Any]:
     """Do what is left."""
     folder = Path(config.data.tokens)
     begin(make_folder(folder), settings)
@@ -60,8 +62,12 @@ def _fill(config: Config, settings: dict[str, Any], shards: list[Shard], known: 
             sweep_asides(place)
     if config.prepare.element is not None:
         return _element(config, settings, shards, known)
-    made = _adopt(config, folder, settings) if config.prepare.adopt else _tokenise(config, settings, shards, known, whole)
-    say(f"{folder}: {made['documents']:,} documents, {made['tokens']:,} tokens, bad documents: {made['bad_documents'] or 'none'}")
+    made = (
+        _adopt(config, folder, settings) if config.prepare.adopt else _tokenise(config, settings, shards, known, whole)
+    )
+    say(
+        f"{folder}: {made['documents']:,} documents, {made['tokens']:,} tokens, bad documents: {made['bad_documents'] or 'none'}"
+    )
     return made
 
 
@@ -72,7 +78,9 @@ def _settings(config: Config) -> dict[str, Any]:
             raise UserError(f"prepare.{key}={getattr(config.prepare, key)} makes no sense; give 1 or more")
     tokenizer = Path(config.data.tokenizer) / "tokenizer.json"
     if not tokenizer.is_file():
-        raise UserError(f"there is no {tokenizer}; run jobs.tokenizer first or name a folder that has one with data.tokenizer")
+        raise UserError(
+            f"there is no {tokenizer}; run jobs.tokenizer first or name a folder that has one with data.tokenizer"
+        )
     settings = {"tokenizer": digest(tokenizer)}
     if config.prepare.adopt:
         return settings | {"adopt": config.prepare.adopt}
@@ -90,7 +98,9 @@ def _end(config: Config) -> dict[str, str]:
     return {END: end_of_text(folder)} if ends else {}
 
 
-def _tokenise(config: Config, settings: dict[str, Any], shards: list[Shard], known: dict | None, whole: bool) -> dict[str, Any]:
+def _tokenise(
+    config: Config, settings: dict[str, Any], shards: list[Shard], known: dict | None, whole: bool
+) -> dict[str, Any]:
     """Make the shards that are missing or broken, then merge, unless the merged files hold exactly these already."""
     from data_prep.tokens.publish import publish
     from data_prep.tokens.tokenise import MB
@@ -98,9 +108,17 @@ def _tokenise(config: Config, settings: dict[str, Any], shards: list[Shard], kno
     work = _work(config, settings, known)
     dealt = groups(shards, config.prepare.elements)
     results = _run(config, work, dealt)
-    made = {shard.key: one for group, result in zip(dealt, results, strict=True) for shard, one in zip(group, result, strict=True)}
+    made = {
+        shard.key: one
+        for group, result in zip(dealt, results, strict=True)
+        for shard, one in zip(group, result, strict=True)
+    }
     keys = [shard.key for shard in shards]
-    inside = whole and keys == list(work.merged.places) and not any((work.folder / "shards" / key / "tokens.bin").exists() for key in keys)
+    inside = (
+        whole
+        and keys == list(work.merged.places)
+        and not any((work.folder / "shards" / key / "tokens.bin").exists() for key in keys)
+    )
     tokens = sum(one["tokens"] for one in made.values())
     with Bar("merge", 0 if inside else tokens * (2 if work.vocab_size < 65500 else 4) * MB, "MB") as bar:
         return publish(work, keys, [made[key] for key in keys], not inside, bar.advance)
@@ -128,7 +146,9 @@ def _run(config: Config, work: "Work", dealt: list[list[Shard]]) -> list[list[di
     from slurm.local import run_elements
 
     size = sum(shard.bytes for group in dealt for shard in group) * MB
-    return run_elements(run_element, [Element(work, group) for group in dealt], config.cluster.workers, "tokenise", size, "MB")
+    return run_elements(
+        run_element, [Element(work, group) for group in dealt], config.cluster.workers, "tokenise", size, "MB"
+    )
 
 
 def _check_pair(prefix: str) -> None:
@@ -161,10 +181,14 @@ def _show(config: Config, shards: list[Shard]) -> None:
         print(f"adopt {' and '.join(map(str, pair(config.prepare.adopt)))} as {config.data.tokens}")
         return
     table = Table("element", "shard", "MB", "input", "state", title=f"{len(shards)} shards for {config.data.tokens}")
-    elements = {shard.key: number for number, group in enumerate(groups(shards, config.prepare.elements), 1) for shard in group}
+    elements = {
+        shard.key: number for number, group in enumerate(groups(shards, config.prepare.elements), 1) for shard in group
+    }
     for shard in shards:
         there = (Path(config.data.tokens) / "shards" / shard.key / manifest.NAME).exists()
-        table.add_row(str(elements[shard.key]), shard.key, f"{shard.bytes / 1e6:.1f}", shard.title, "there" if there else "to do")
+        table.add_row(
+            str(elements[shard.key]), shard.key, f"{shard.bytes / 1e6:.1f}", shard.title, "there" if there else "to do"
+        )
     screen().print(table)
 
 

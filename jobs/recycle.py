@@ -52,7 +52,10 @@ def recycle(config: Config, scorer: "Scorer") -> dict[str, Any]:
     refuse_strange(folder / "documents", KIND)
     with Endpoint(settings.endpoint, folder / "answers", "recycle") as endpoint:
         model = endpoint.model()
-        with Bar(f"rewritten by {model}", chosen, "documents") as bar, atomic_folder(folder / "documents", KIND) as aside:
+        with (
+            Bar(f"rewritten by {model}", chosen, "documents") as bar,
+            atomic_folder(folder / "documents", KIND) as aside,
+        ):
             recycler = Recycler(settings, endpoint, model, scorer, bar.advance)
             with Writer(aside / DOCUMENTS) as writer:
                 for record in recycler.run(_documents(config)):

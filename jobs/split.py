@@ -29,12 +29,16 @@ def run(config: Config) -> dict[str, Any] | None:
     from data_prep.split import HELDOUT, TRAIN, split
 
     if not 0 < config.split.heldout_share < 1:
-        raise UserError(f"split.heldout_share={config.split.heldout_share:g} leaves one side empty; give a number between 0 and 1")
+        raise UserError(
+            f"split.heldout_share={config.split.heldout_share:g} leaves one side empty; give a number between 0 and 1"
+        )
     folder, paths = Path(config.split.output), told_inputs(config.data.inputs)
     if config.dry_run:
         say(f"would split {len(paths)} files into {folder}")
         return None
-    settings = {key: value for key, value in asdict(config.split).items() if key != "output"} | {"text_field": config.data.text_field}
+    settings = {key: value for key, value in asdict(config.split).items() if key != "output"} | {
+        "text_field": config.data.text_field
+    }
     known = {"settings": settings, "inputs": digests_of(config.data.inputs)}
     if made := already(folder, "split", known, "split.output"):
         say(f"{folder} is there: {made['counts']}")
@@ -42,13 +46,18 @@ def run(config: Config) -> dict[str, Any] | None:
     if folder.parent.is_dir():
         sweep_asides(folder.parent, folder.name)
     bad = BadDocuments(config.prepare.on_bad_document, config.prepare.max_bad_documents)
-    with atomic_folder(folder, "split") as aside, Bar("split", sum(stamp(path)[0] for path in paths) / 1e6, "MB") as bar:
+    with (
+        atomic_folder(folder, "split") as aside,
+        Bar("split", sum(stamp(path)[0] for path in paths) / 1e6, "MB") as bar,
+    ):
         counts = split(paths, config.data, config.split, bad, aside, lambda size: bar.advance(size / 1e6))
         for side in (TRAIN, HELDOUT):
             if not counts[side]:
                 share = f"split.heldout_share={config.split.heldout_share:g}"
                 raise UserError(f"no document falls on the side of {side}; change {share} or split.seed")
-        made = manifest.describe("split", **known, counts=counts, bad_documents=dict(bad.counts), files=manifest.digests(aside))
+        made = manifest.describe(
+            "split", **known, counts=counts, bad_documents=dict(bad.counts), files=manifest.digests(aside)
+        )
         manifest.write(aside, made)
     for side, count in counts.items():
         say(f"{folder / side}: {count['documents']:,} documents, {count['characters']:,} characters")

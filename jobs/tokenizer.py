@@ -53,7 +53,12 @@ def run(config: Config) -> dict[str, Any] | None:
         train.save(tokenizer, config.tokenizer, aside)
         write_json(aside / "report.json", figures)
         made = manifest.describe(
-            "tokenizer", settings=settings, vocab_size=config.tokenizer.vocab_size, **counts, inputs=inputs, files=manifest.digests(aside)
+            "tokenizer",
+            settings=settings,
+            vocab_size=config.tokenizer.vocab_size,
+            **counts,
+            inputs=inputs,
+            files=manifest.digests(aside),
         )
         manifest.write(aside, made)
     report.show(figures)
@@ -110,7 +115,12 @@ def _read(config: Config, paths: list[Path]) -> tuple[list[str], dict[str, list[
                     language = "others"
                 languages.setdefault(language, Sample(config.tokenizer.report_bytes)).add(document.text)
                 sample.add(document.text)
-    counts = {"documents": sample.seen, "sampled": len(sample.heap), "sampled_bytes": sample.size, "bad_documents": dict(bad.counts)}
+    counts = {
+        "documents": sample.seen,
+        "sampled": len(sample.heap),
+        "sampled_bytes": sample.size,
+        "bad_documents": dict(bad.counts),
+    }
     return sample.texts(), {language: one.texts() for language, one in languages.items()}, counts
 
 

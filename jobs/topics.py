@@ -28,7 +28,12 @@ def run(config: Config) -> dict[str, Any] | None:
     learn.check(topics)
     profile = load_language(topics.language, config.corpus.languages.get(topics.language))
     settings = {key: value for key, value in asdict(topics).items() if key not in USED_LATER}
-    settings |= {"seed": config.seed, "text_field": config.data.text_field, "id_field": config.data.id_field, "casing": profile.casing}
+    settings |= {
+        "seed": config.seed,
+        "text_field": config.data.text_field,
+        "id_field": config.data.id_field,
+        "casing": profile.casing,
+    }
     known = {"settings": settings, "inputs": digests_of(topics.labelled, "topics.labelled")}
     there = already(topics.model, "topics", known, "topics.model")
     if there:

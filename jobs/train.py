@@ -55,7 +55,9 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     probes = probing(config) if ranks.is_first() and not config.dry_run else Probing(config)
     config = settled
     if latest and latest.step >= course.total:
-        say(f"{run.folder} is finished: {latest.step} steps; more train.steps extend it, train.branch_from starts from one of its saves")
+        say(
+            f"{run.folder} is finished: {latest.step} steps; more train.steps extend it, train.branch_from starts from one of its saves"
+        )
         probes.end(finished=True)
         return _summary(config, "finished", latest.manifest)
     status = "failed"
@@ -112,12 +114,29 @@ def _plan(config: Config) -> dict[str, Any]:
 
 
 def _summary(config: Config, status: str, known: dict[str, Any]) -> dict[str, Any]:
-    return {"run_dir": config.run_dir, "status": status, **{name: known.get(name) for name in ("step", "tokens", "loss", "heldout_loss")}}
+    return {
+        "run_dir": config.run_dir,
+        "status": status,
+        **{name: known.get(name) for name in ("step", "tokens", "loss", "heldout_loss")},
+    }
 
 
 if __name__ == "__main__":
     main(
         "train",
         run,
-        ("data", "model", "objective", "optim", "parallel", "train", "phases", "budget", "mixture", "plan", "hardware", "cluster"),
+        (
+            "data",
+            "model",
+            "objective",
+            "optim",
+            "parallel",
+            "train",
+            "phases",
+            "budget",
+            "mixture",
+            "plan",
+            "hardware",
+            "cluster",
+        ),
     )

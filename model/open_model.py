@@ -39,8 +39,12 @@ def close_default(config: Config) -> Config:
     """``config`` with the default net where none is named and there is nothing to start from."""
     if not isinstance(config.model, AutoConfig) or config.train.init_from or config.train.branch_from:
         return config
-    values = {key: value for key, value in yaml.safe_load(DEFAULT.read_text(encoding="utf-8")).items() if key != "defaults"}
-    return _with(config, _given(section(Config, "model", {"architecture": "modernbert"} | values), config.model, starts=False))
+    values = {
+        key: value for key, value in yaml.safe_load(DEFAULT.read_text(encoding="utf-8")).items() if key != "defaults"
+    }
+    return _with(
+        config, _given(section(Config, "model", {"architecture": "modernbert"} | values), config.model, starts=False)
+    )
 
 
 def close_model(config: Config, ahead: bool = False) -> Config:
@@ -59,7 +63,9 @@ def close_model(config: Config, ahead: bool = False) -> Config:
         if not (frozen or ahead):
             say(f"model=auto: {_told(config.model)}, from {config.train.init_from or config.train.branch_from}")
     if config.model.vocab_size == AUTO:
-        config = _with(config, dataclasses.replace(config.model, vocab_size=frozen.vocab_size if frozen else _rows(config, ahead)))
+        config = _with(
+            config, dataclasses.replace(config.model, vocab_size=frozen.vocab_size if frozen else _rows(config, ahead))
+        )
     return config
 
 
@@ -77,7 +83,9 @@ def shape_in(folder: Path, key: str, whole: bool = False) -> ModelConfig:
     """The shape of the net in ``folder``, which ``key`` names: a model in Hugging Face's format or a save of ours, of which ``whole`` takes
     all that its run was configured with. Raises UserError where it states none."""
     if not folder.exists():
-        raise UserError(f"{key}: {folder} does not exist, and model=auto reads its shape there; make it first, or name model=...")
+        raise UserError(
+            f"{key}: {folder} does not exist, and model=auto reads its shape there; make it first, or name model=..."
+        )
     if (shape := _stated(folder, whole)) is None:
         saves = sorted(folder.glob("checkpoints/step_*"))
         mend = f"name one of its saves, such as {saves[-1]}" if saves else "name model=..."
@@ -126,7 +134,9 @@ def _read_start(config: Config) -> ModelConfig:
 
 
 def _told(model: ModelConfig) -> str:
-    heads = f"{model.num_heads} heads" + (f" ({model.num_kv_heads} of keys)" if isinstance(model, DecoderConfig) else "")
+    heads = f"{model.num_heads} heads" + (
+        f" ({model.num_kv_heads} of keys)" if isinstance(model, DecoderConfig) else ""
+    )
     layers = f"{model.num_layers} layers of {model.hidden_size}, {heads}, feed-forward {model.ffn_size}"
     return f"{model.architecture}, {layers}, vocabulary {model.vocab_size:,}, up to {model.max_positions:,} tokens"
 
@@ -152,7 +162,9 @@ def _replaced(shape: Any, values: dict[str, Any], key: str) -> Any:
     for name in values:
         if not hasattr(shape, name):
             kind = "an encoder" if isinstance(shape, EncoderConfig) else "a decoder"
-            raise UserError(f"{key}.{name} is no key of {kind}, which this net is; take it out, or choose another model=...")
+            raise UserError(
+                f"{key}.{name} is no key of {kind}, which this net is; take it out, or choose another model=..."
+            )
     new = {n: _replaced(getattr(shape, n), v, f"{key}.{n}") if isinstance(v, dict) else v for n, v in values.items()}
     return dataclasses.replace(shape, **new)
 
@@ -166,7 +178,9 @@ def _rows(config: Config, ahead: bool) -> int:
     elif ahead:
         tokens = config.tokenizer.vocab_size
     else:
-        raise UserError(f"model.vocab_size=auto counts the tokens of {file}, which does not exist; run jobs.tokenizer, or give a number")
+        raise UserError(
+            f"model.vocab_size=auto counts the tokens of {file}, which does not exist; run jobs.tokenizer, or give a number"
+        )
     multiple = math.lcm(ROW_MULTIPLE, config.parallel.tensor)
     rows = -(-tokens // multiple) * multiple
     if not ahead:

@@ -4,7 +4,12 @@ from common.errors import UserError, suggestion
 from conf.schema import DecoderConfig
 
 _READING = ("q_proj", "k_proj", "v_proj")
-_GATED = {"linear_qkv": _READING, "linear_proj": ("o_proj",), "linear_fc1": ("gate_proj", "up_proj"), "linear_fc2": ("down_proj",)}
+_GATED = {
+    "linear_qkv": _READING,
+    "linear_proj": ("o_proj",),
+    "linear_fc1": ("gate_proj", "up_proj"),
+    "linear_fc2": ("down_proj",),
+}
 _PHI = {"linear_qkv": _READING, "linear_proj": ("dense",), "linear_fc1": ("fc1",), "linear_fc2": ("fc2",)}
 _ANYWHERE = {name for family in (_GATED, _PHI) for names in family.values() for name in names}
 
@@ -25,7 +30,9 @@ def adapted(config: DecoderConfig) -> tuple[str, ...]:
     if not lora.rank:
         return ()
     if lora.alpha <= 0:
-        raise UserError(f"model.lora.alpha={lora.alpha:g} must be above 0; the usual is once or twice model.lora.rank={lora.rank}")
+        raise UserError(
+            f"model.lora.alpha={lora.alpha:g} must be above 0; the usual is once or twice model.lora.rank={lora.rank}"
+        )
     if not 0 <= lora.dropout < 1:
         raise UserError(f"model.lora.dropout={lora.dropout:g} must be at least 0 and below 1; 0 drops nothing")
     if not lora.targets:
@@ -33,5 +40,7 @@ def adapted(config: DecoderConfig) -> tuple[str, ...]:
     for name in lora.targets:
         if name not in known:
             near = "" if name in _ANYWHERE else suggestion(name, known)
-            raise UserError(f"model.lora.targets names {name}, which {config.architecture} has not; take some of {', '.join(known)}{near}")
+            raise UserError(
+                f"model.lora.targets names {name}, which {config.architecture} has not; take some of {', '.join(known)}{near}"
+            )
     return tuple(name for name in known if name in lora.targets)

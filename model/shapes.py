@@ -61,9 +61,13 @@ def check_encoder(config: EncoderConfig, parallel: ParallelConfig) -> None:
         if size % parts:
             raise UserError(f"model.{key}={size} must be a multiple of parallel.{axis}={parts}; change one of them")
     if parallel.context != 1:
-        raise UserError(f"parallel.context={parallel.context} is for decoders, whose attention looks back; set parallel.context=1")
+        raise UserError(
+            f"parallel.context={parallel.context} is for decoders, whose attention looks back; set parallel.context=1"
+        )
     if parallel.sequence and parallel.tensor == 1:
-        raise UserError("parallel.sequence=true cuts over tensor-parallel ranks, and parallel.tensor=1 has one; raise it or leave it false")
+        raise UserError(
+            "parallel.sequence=true cuts over tensor-parallel ranks, and parallel.tensor=1 has one; raise it or leave it false"
+        )
 
 
 def _check_sizes(config: DecoderConfig) -> None:
@@ -86,7 +90,9 @@ def _check_rotation(config: DecoderConfig) -> None:
     if scaling.kind == "none":
         return
     if scaling.factor < 1:
-        raise UserError(f"model.rope_scaling.factor={scaling.factor:g} must be at least 1; raise it or set model.rope_scaling.kind=none")
+        raise UserError(
+            f"model.rope_scaling.factor={scaling.factor:g} must be at least 1; raise it or set model.rope_scaling.kind=none"
+        )
     if scaling.kind in ("llama3", "yarn") and scaling.original_max_positions < 1:
         raise UserError(
             f"model.rope_scaling.kind={scaling.kind} asks for the longest document of the pre-training; set "
@@ -113,10 +119,14 @@ def _check_layout(config: DecoderConfig, parallel: ParallelConfig) -> None:
     cuts = [("ffn_size", config.ffn_size, "tensor"), ("num_layers", config.num_layers, "pipeline")]
     for key, size, axis in cuts:
         if size % getattr(parallel, axis):
-            raise UserError(f"model.{key}={size} must be a multiple of parallel.{axis}={getattr(parallel, axis)}; change one of them")
+            raise UserError(
+                f"model.{key}={size} must be a multiple of parallel.{axis}={getattr(parallel, axis)}; change one of them"
+            )
     if padded_vocab(config) % parallel.tensor:
         raise UserError(
             f"parallel.tensor={parallel.tensor} must divide the {padded_vocab(config)} rows of the vocabulary; take a power of two"
         )
     if parallel.sequence and parallel.tensor == 1:
-        raise UserError("parallel.sequence=true cuts over tensor-parallel ranks, and parallel.tensor=1 has one; raise it or leave it false")
+        raise UserError(
+            "parallel.sequence=true cuts over tensor-parallel ranks, and parallel.tensor=1 has one; raise it or leave it false"
+        )

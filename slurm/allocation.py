@@ -24,7 +24,9 @@ def inside() -> bool:
 def task() -> tuple[int, int]:
     """Number of this element of the array that a person submitted, counted from 0, and their number; (0, 1) where there is no array."""
     env = os.environ
-    return int(env.get("SLURM_ARRAY_TASK_ID", 0)) - int(env.get("SLURM_ARRAY_TASK_MIN", 0)), int(env.get("SLURM_ARRAY_TASK_COUNT", 1))
+    return int(env.get("SLURM_ARRAY_TASK_ID", 0)) - int(env.get("SLURM_ARRAY_TASK_MIN", 0)), int(
+        env.get("SLURM_ARRAY_TASK_COUNT", 1)
+    )
 
 
 def allocated(cluster: ClusterConfig) -> ClusterConfig:
@@ -52,7 +54,9 @@ def run_here(job: str, points: Sequence[Point]) -> list[Any]:
     for index in range(len(points)):
         code = subprocess.run([*command, str(index)], env=environment, check=False).returncode
         if submission.element(index)["state"] != FINISHED:
-            raise UserError(f"{submission.points[index]['home']}: ended with status {code}; the logs are in {submission.folder}")
+            raise UserError(
+                f"{submission.points[index]['home']}: ended with status {code}; the logs are in {submission.folder}"
+            )
     return [read_json(submission.result_file(index))["value"] for index in range(len(points))]
 
 

@@ -36,7 +36,10 @@ CAUSES: list[tuple[str, ...]] = [
         f"out of memory, and killed by SLURM: {_MEMORY}",
         r"oom[-_ ]kill|OOM Killed|SLURM state: OUT_OF_ME|task \d+: Out Of Memory|[Ee]xceeded (?:job|step) memory limit",
     ),
-    (f"shared memory (/dev/shm) is full: {_MEMORY}", r"signal: SIGBUS|unable to mmap|No space left on device: '/(?:torch_|dev/shm)"),
+    (
+        f"shared memory (/dev/shm) is full: {_MEMORY}",
+        r"signal: SIGBUS|unable to mmap|No space left on device: '/(?:torch_|dev/shm)",
+    ),
     # files
     (
         "disk full{what}: make room (inodes count too), or set runs_dir to another disk",
@@ -50,8 +53,15 @@ CAUSES: list[tuple[str, ...]] = [
         r"Disk quota exceeded",
     ),
     ("too many open files: put `ulimit -n 65536` into cluster.setup", r"Too many open files"),
-    ("not permitted to write{what}: choose a folder of yours", r"PermissionError: .{0,500}: '(?P<what>[^']+)'", r"Read-only file system"),
-    (f"the file system failed: {_AGAIN}; {_NODE}", r"Stale file handle|Input/output error|Transport endpoint is not connected"),
+    (
+        "not permitted to write{what}: choose a folder of yours",
+        r"PermissionError: .{0,500}: '(?P<what>[^']+)'",
+        r"Read-only file system",
+    ),
+    (
+        f"the file system failed: {_AGAIN}; {_NODE}",
+        r"Stale file handle|Input/output error|Transport endpoint is not connected",
+    ),
     # the program and its surroundings
     (f"missing Python package{{what}}: {_INSTALL}", r"ModuleNotFoundError: No module named '(?P<what>[^']+)'"),
     (
@@ -76,9 +86,15 @@ CAUSES: list[tuple[str, ...]] = [
         "the GPU driver of the node is missing or too old: choose another cluster.partition",
         r"CUDA driver version is insufficient|NVIDIA driver on your system is too old|Found no NVIDIA driver",
     ),
-    ("too many processes: raise the limit with `ulimit -u` in cluster.setup", r"can't start new thread|Resource temporarily unavailable"),
+    (
+        "too many processes: raise the limit with `ulimit -u` in cluster.setup",
+        r"can't start new thread|Resource temporarily unavailable",
+    ),
     # data
-    ("bad data{what}: the text is not UTF-8; the traceback in the log names the file", r"UnicodeDecodeError: (?P<what>.+)"),
+    (
+        "bad data{what}: the text is not UTF-8; the traceback in the log names the file",
+        r"UnicodeDecodeError: (?P<what>.+)",
+    ),
     ("bad data{what}: not valid JSON; the traceback in the log names the file", r"JSONDecodeError: (?P<what>.+)"),
     (
         "bad data{what}: a file is damaged; copy or make it again",
@@ -94,7 +110,10 @@ CAUSES: list[tuple[str, ...]] = [
         r"Error: .{0,500}\b(?:[Nn]a[Nn]|inf|not finite|non-finite)\b",
     ),
     # what SLURM did
-    (f"time limit: {_AGAIN}; raise cluster.time, or cluster.signal_lead", r"SLURM state: (?:TIMEOUT|DEADLINE)|DUE TO TIME LIMIT"),
+    (
+        f"time limit: {_AGAIN}; raise cluster.time, or cluster.signal_lead",
+        r"SLURM state: (?:TIMEOUT|DEADLINE)|DUE TO TIME LIMIT",
+    ),
     (
         f"the node failed{{what}}: {_AGAIN}; {_NODE}",
         r"Node failure on (?P<what>\S+)",
@@ -114,7 +133,10 @@ CAUSES: list[tuple[str, ...]] = [
         f"not all ranks came{{what}}: look for the first error in the logs of the others; {_NODE}",
         r"waiting for clients\. (?P<what>\d+/\d+ clients joined)",
     ),
-    (f"rank 0 could not be reached: look at its log; {_NODE}", r"client socket has timed out|DistNetworkError|gai error"),
+    (
+        f"rank 0 could not be reached: look at its log; {_NODE}",
+        r"client socket has timed out|DistNetworkError|gai error",
+    ),
     (
         f"another rank hung: look at the logs of the others; {_NODE}; cluster.preflight=true finds slow nodes",
         r"gloo.{0,500}Timed out|Timed out waiting \d+ms|[Ww]atchdog caught collective operation timeout|Socket Timeout|wait timeout after",
@@ -173,7 +195,13 @@ def _last_words(log: str, name: str, code: int | None) -> str:
     exception = next((line for line in lines if not line[0].isspace()), None)
     if header and exception:
         return f"{exception}; the traceback is in the log"
-    ended = f"ended by {name}" if name else "ended without an exit status" if code is None else f"ended with exit status {code}"
+    ended = (
+        f"ended by {name}"
+        if name
+        else "ended without an exit status"
+        if code is None
+        else f"ended with exit status {code}"
+    )
     return f"{ended}; last line of the log: {lines[-1].strip()}" if lines else f"{ended}, and the log is empty"
 
 

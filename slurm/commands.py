@@ -24,7 +24,14 @@ class Unanswered(Unreachable):
 
 
 _JOB_LINE = re.compile(r"\d+(;\S+)?")
-_NO_CLUSTER = ("configuration source", "fetch config", "fetch_config", "dns srv", "unable to process configuration file", "unable to open")
+_NO_CLUSTER = (
+    "configuration source",
+    "fetch config",
+    "fetch_config",
+    "dns srv",
+    "unable to process configuration file",
+    "unable to open",
+)
 _AWAY = (
     "unable to contact slurm controller",
     "connection refused",
@@ -46,12 +53,21 @@ def run(arguments: Sequence[str], timeout: float = 30, variables: Mapping[str, s
     env = outside() | dict(variables)
     try:
         done = subprocess.run(
-            arguments, capture_output=True, text=True, errors="replace", timeout=timeout, env=env, stdin=subprocess.DEVNULL, check=False
+            arguments,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
     except FileNotFoundError as error:
         raise SlurmError(f"{arguments[0]} is not here; {INSTALL}") from error
     except subprocess.TimeoutExpired as error:
-        raise Unreachable(f"{arguments[0]} gave no answer in {timeout:g} s; the controller may be away, try again later") from error
+        raise Unreachable(
+            f"{arguments[0]} gave no answer in {timeout:g} s; the controller may be away, try again later"
+        ) from error
     if done.returncode == 0:
         return done.stdout
     complaint = _complaint(done.stderr or done.stdout, arguments[0])
@@ -69,11 +85,22 @@ def run(arguments: Sequence[str], timeout: float = 30, variables: Mapping[str, s
 def _complaint(text: str, command: str) -> str:
     """The line that says what was wrong: the last one of the command itself, without its prefix."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    own = [line.removeprefix(f"{command}:").strip().removeprefix("error:").strip() for line in lines if line.startswith(f"{command}:")]
+    own = [
+        line.removeprefix(f"{command}:").strip().removeprefix("error:").strip()
+        for line in lines
+        if line.startswith(f"{command}:")
+    ]
     return "; ".join(dict.fromkeys(own)) or (lines[-1] if lines else "failed without a word")
 
 
-_OF_JOB = ("OMP_NUM_THREADS", "TMPDIR", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "TERZI_ATTEMPT")
+_OF_JOB = (
+    "OMP_NUM_THREADS",
+    "TMPDIR",
+    "CUDA_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "GPU_DEVICE_ORDINAL",
+    "TERZI_ATTEMPT",
+)
 """What a job sets besides, for its own cores, folder and GPUs."""
 _OF_SLURM = re.compile(
     r"(SLURM|SLURMD|SQUEUE|SACCT|SACCTMGR|SINFO|SCONTROL|SCANCEL|SBATCH|SALLOC|SRUN|SPRIO|SSHARE|SREPORT|SSTAT|PMI|PMIX|PMI2)_.*"
@@ -87,7 +114,9 @@ def outside() -> dict[str, str]:
     inherit, and those of a person's shell, which filter and format what the commands print (SQUEUE_STATES, SLURM_TIME_FORMAT, ...)."""
     dropped = _OF_JOB if "SLURM_JOB_ID" in os.environ else ()
     return {
-        name: value for name, value in os.environ.items() if _KEPT.fullmatch(name) or not (_OF_SLURM.fullmatch(name) or name in dropped)
+        name: value
+        for name, value in os.environ.items()
+        if _KEPT.fullmatch(name) or not (_OF_SLURM.fullmatch(name) or name in dropped)
     }
 
 

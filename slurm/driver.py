@@ -35,7 +35,9 @@ def main(arguments: list[str]) -> int:
     outlive_signals()
     if element.is_requeued() and element.is_removed():
         return give_up(element, code=USER_ERROR)
-    make_folder(submission.points[index]["logs"])  # before an attempt is on record: where it is gone after, the run was removed
+    make_folder(
+        submission.points[index]["logs"]
+    )  # before an attempt is on record: where it is gone after, the run was removed
     element.begin()
     bad = preflight(element) if submission.cluster.preflight else None
     if bad:
@@ -95,8 +97,14 @@ def go_on(element: Element, code: int, hurry: bool = False) -> int:
     """Queue the element again, unless attempts in a row got nothing done; the exit status of the batch script."""
     if element.hopeless():
         why = element.record["attempts"][-1]["cause"]
-        element.end(FAILED, cause=why or "attempts end before they get anything done; give cluster.time more room, or look at the log")
-        print(f"given up after {element.number} attempts; mend the cause, then the same command goes on from the last save", flush=True)
+        element.end(
+            FAILED,
+            cause=why or "attempts end before they get anything done; give cluster.time more room, or look at the log",
+        )
+        print(
+            f"given up after {element.number} attempts; mend the cause, then the same command goes on from the last save",
+            flush=True,
+        )
         return code or 1
     return requeue(element, code, hurry)
 
@@ -132,7 +140,9 @@ def _exclude(element: Element, bad: dict[str, str]) -> int:
     if element.record["state"] == REQUEUED and element.submission.cluster.requeue == "requeue":
         try:
             former = details(element.job).get("ExcNodeList", "(null)").replace("(null)", "")
-            run(["scontrol", "update", f"JobId={element.job}", "ExcNodeList=" + ",".join(filter(None, [former, names]))])
+            run(
+                ["scontrol", "update", f"JobId={element.job}", "ExcNodeList=" + ",".join(filter(None, [former, names]))]
+            )
         except SlurmError as error:
             print(f"{error}; the next attempt may come to the same nodes", flush=True)
     return code
@@ -145,5 +155,8 @@ if __name__ == "__main__":
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)
     except OSError as error:  # an attempt that cannot be recorded is not repeated: nobody would count
-        print(f"error: cannot record this attempt ({error}); make room or mend the disk, then give the same command again", file=sys.stderr)
+        print(
+            f"error: cannot record this attempt ({error}); make room or mend the disk, then give the same command again",
+            file=sys.stderr,
+        )
         sys.exit(1)

@@ -40,7 +40,9 @@ class Element:
     def begin(self) -> None:
         """Record an attempt."""
         for former in self.record["attempts"]:
-            former["status"] = former["status"] or LOST  # its node died, or SLURM took it away, before it could say more
+            former["status"] = (
+                former["status"] or LOST
+            )  # its node died, or SLURM took it away, before it could say more
         attempt = {
             "number": self.number + 1, "job_id": self.job, "restart": self.restart, "nodes": os.environ.get("SLURM_JOB_NODELIST", ""),
             "started": _now(), "ended": None, "status": None, "exit": None, "cause": None, "first_dead_rank": None,
@@ -92,7 +94,10 @@ class Element:
 
     def is_removed(self) -> bool:
         """Whether the folder of its result is gone though an attempt has begun there, which is known where its logs are in it."""
-        return Path(self.submission.points[self.index]["logs"]).is_relative_to(self.home.absolute()) and not self.home.exists()
+        return (
+            Path(self.submission.points[self.index]["logs"]).is_relative_to(self.home.absolute())
+            and not self.home.exists()
+        )
 
 
 def _now() -> str:

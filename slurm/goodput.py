@@ -39,10 +39,15 @@ def goodput(submission: Submission, element: int) -> Goodput:
     jobs = submission.jobs_of(element)
     show = ["sacct", "--duplicates", "--allocations", "--allusers", "--noheader", "--parsable2", f"--format={COLUMNS}"]
     rows = run([*show, f"--jobs={','.join(jobs)}"])
-    charged = [(row[1].partition(" ")[0], float(row[2])) for line in rows.splitlines() if (row := line.split("|"))[0] in jobs]
+    charged = [
+        (row[1].partition(" ")[0], float(row[2])) for line in rows.splitlines() if (row := line.split("|"))[0] in jobs
+    ]
     recorded = [_seconds(attempt) for attempt in submission.element(element)["attempts"]]
     # of what ran while the controller fell, SLURM may know less than the element's own record
-    attempts = [(state, max(seconds, own)) for (state, seconds), own in zip(charged, [*recorded, *[0.0] * len(charged)], strict=False)]
+    attempts = [
+        (state, max(seconds, own))
+        for (state, seconds), own in zip(charged, [*recorded, *[0.0] * len(charged)], strict=False)
+    ]
     file = Path(submission.points[element]["home"]) / "metrics.jsonl"
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     useful = sum(json.loads(line).get("seconds", 0.0) for line in lines)

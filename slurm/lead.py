@@ -38,7 +38,10 @@ class Lead:
         self.ask_again = now + max(self.every, (left - lead) / 2)  # the limit may be changed meanwhile
         self.asked = left <= lead
         if self.asked:
-            print(f"{left} s are left, and a save may take {wanted / 2:.0f} s: the ranks are asked to save and to end now", flush=True)
+            print(
+                f"{left} s are left, and a save may take {wanted / 2:.0f} s: the ranks are asked to save and to end now",
+                flush=True,
+            )
         return self.asked
 
     def wanted(self) -> float:

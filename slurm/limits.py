@@ -86,8 +86,12 @@ def _partitions(cluster: ClusterConfig, site: Site) -> list[str]:
         return [f"this site has no default partition; set cluster.partition to one of {', '.join(known)}"]
     for name in names:
         if name not in known:
-            return [f"cluster.partition={name}: there is no such partition{suggestion(name, known)}; there are: {', '.join(known)}"]
-    reasons = [[*_limits(cluster, site, site.partitions[name]), *_sizes(cluster, site.partitions[name])] for name in names]
+            return [
+                f"cluster.partition={name}: there is no such partition{suggestion(name, known)}; there are: {', '.join(known)}"
+            ]
+    reasons = [
+        [*_limits(cluster, site, site.partitions[name]), *_sizes(cluster, site.partitions[name])] for name in names
+    ]
     return [] if [] in reasons else reasons[0]
 
 
@@ -96,7 +100,11 @@ def _limits(cluster: ClusterConfig, site: Site, partition: Partition) -> Iterato
     lifted, asked = _quality(cluster, site).flags, seconds(cluster.time)
     if partition.state in ("DRAIN", "INACTIVE"):
         yield f"partition {partition.name} takes no jobs now (its state is {partition.state}); set cluster.partition to another"
-    if partition.max_time and (asked or partition.max_time + 1) > partition.max_time and "PartitionTimeLimit" not in lifted:
+    if (
+        partition.max_time
+        and (asked or partition.max_time + 1) > partition.max_time
+        and "PartitionTimeLimit" not in lifted
+    ):
         yield (
             f"cluster.time={cluster.time} is above the limit of partition {partition.name}, {clock(partition.max_time)}; lower it: "
             "what is cut off goes on in its next attempt"
@@ -115,12 +123,16 @@ def _sizes(cluster: ClusterConfig, partition: Partition) -> Iterator[str]:
     if cluster.gpus_per_node > most["gpus"]:
         yield f"cluster.gpus_per_node={cluster.gpus_per_node}: nodes of partition {name} have {most['gpus'] or 'no'} GPUs"
     if cpus > most["cpus"]:
-        asked = f"cluster.cpus_per_task={cluster.cpus_per_task}" + (f" for {ranks} ranks a node is {cpus} CPUs" if ranks > 1 else "")
+        asked = f"cluster.cpus_per_task={cluster.cpus_per_task}" + (
+            f" for {ranks} ranks a node is {cpus} CPUs" if ranks > 1 else ""
+        )
         yield f"{asked}: nodes of partition {name} have {most['cpus']}"
     if memory > most["memory"]:
         yield f"cluster.mem={cluster.mem}: nodes of partition {name} have {most['memory']}M"
     fitting = sum(
-        kind.count for kind in partition.nodes if kind.gpus >= cluster.gpus_per_node and kind.cpus >= cpus and kind.memory >= memory
+        kind.count
+        for kind in partition.nodes
+        if kind.gpus >= cluster.gpus_per_node and kind.cpus >= cpus and kind.memory >= memory
     )
     if 0 < fitting < cluster.nodes:
         yield f"cluster.nodes={cluster.nodes}: partition {name} has {fitting} {'node' if fitting == 1 else 'nodes'} of that size"

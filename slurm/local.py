@@ -39,7 +39,12 @@ def cores() -> int:
 
 
 def run_elements(
-    function: Callable[[P, Report], R], points: Sequence[P], workers: int = 0, title: str = "elements", total: float = 0, unit: str = ""
+    function: Callable[[P, Report], R],
+    points: Sequence[P],
+    workers: int = 0,
+    title: str = "elements",
+    total: float = 0,
+    unit: str = "",
 ) -> list[R]:
     """``function(point, report)`` for every point, at most ``workers`` at a time (0: the cores at hand); results in the points' order.
 
@@ -110,7 +115,9 @@ class _Pool:
     def _start(self, index: int) -> None:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_element, args=(self.function, self.points[index], theirs), name=f"element-{index + 1}")
+        process = context.Process(
+            target=_element, args=(self.function, self.points[index], theirs), name=f"element-{index + 1}"
+        )
         with starting():
             process.start()
             self.running[ours] = index, process
@@ -123,7 +130,9 @@ class _Pool:
             kind, value = pipe.recv()
         except (EOFError, OSError):
             process.join()
-            raise UserError(f"{self._name(index)} {_death(process.exitcode)}; the same command does what is left") from None
+            raise UserError(
+                f"{self._name(index)} {_death(process.exitcode)}; the same command does what is left"
+            ) from None
         if kind == "advance":
             self.watch.advance(value)
         elif kind == "say":
@@ -149,7 +158,9 @@ class _Pool:
 def _death(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
         name = signal.Signals(-exitcode).name
-        return f"was killed by {name}" + (" (for lack of memory? try fewer cluster.workers)" if name == "SIGKILL" else "")
+        return f"was killed by {name}" + (
+            " (for lack of memory? try fewer cluster.workers)" if name == "SIGKILL" else ""
+        )
     return f"ended without a result (exit status {exitcode})"
 
 

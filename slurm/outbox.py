@@ -85,7 +85,12 @@ def drain(run: str | Path) -> list[str]:
 
 def drain_all(runs_dir: str | Path) -> list[str]:
     """`drain` for every run that was submitted from ``runs_dir``; what SLURM does not take stays, and its reason is among the lines."""
-    homes = {str(Path(point["home"]).absolute()) for one in submissions(runs_dir) if one.manifest["job"] == "train" for point in one.points}
+    homes = {
+        str(Path(point["home"]).absolute())
+        for one in submissions(runs_dir)
+        if one.manifest["job"] == "train"
+        for point in one.points
+    }
     told, left = [], []
     for home in sorted(homes):
         left += others(home)
@@ -95,7 +100,9 @@ def drain_all(runs_dir: str | Path) -> list[str]:
             told.append(f"{home}: {error}; its probes wait in {Path(home) / FOLDER}")
     if left:
         names = ", ".join(sorted({owner(file) for file in left}))
-        told.append(f"{len(left)} {'orders' if len(left) > 1 else 'order'} of {names} left for them to submit, the first {left[0]}")
+        told.append(
+            f"{len(left)} {'orders' if len(left) > 1 else 'order'} of {names} left for them to submit, the first {left[0]}"
+        )
     return told
 
 
@@ -148,7 +155,9 @@ def _submit(run: str | Path, orders: dict[str, Order], dependency: str = "") -> 
     for submission in prepare(first["job"], points, origin=first["origin"]).submissions:
         for row in submission.points:
             name = names[row["home"]]
-            write_json(_record_file(run, name), orders[name] | {"submission": str(submission.folder), "element": row["index"]})
+            write_json(
+                _record_file(run, name), orders[name] | {"submission": str(submission.folder), "element": row["index"]}
+            )
         try:
             queue(submission, dependency)
         except Unreachable:
@@ -185,7 +194,9 @@ def state(known: dict[str, Any]) -> tuple[str, str]:
 def jobs_of(known: dict[str, Any]) -> list[str]:
     """Jobs of what a record names. Raises SlurmError where SLURM cannot be asked about one that sbatch did not answer about."""
     try:
-        return [job for array in arrays_of(Submission.read(known["submission"])) if (job := array.job_of(known["element"]))]
+        return [
+            job for array in arrays_of(Submission.read(known["submission"])) if (job := array.job_of(known["element"]))
+        ]
     except SlurmError:
         raise
     except UserError:

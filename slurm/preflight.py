@@ -26,7 +26,10 @@ SIZE, TIMES = 1024, 8
 def preflight(element: Element) -> dict[str, str]:
     """Node -> what is wrong with it, of the nodes of this allocation; empty where nothing is. Takes `cluster.preflight_seconds` at most."""
     submission = element.submission
-    cluster, folder = submission.cluster, make_folder(submission.folder / "preflight" / f"{element.job}_attempt_{element.number}")
+    cluster, folder = (
+        submission.cluster,
+        make_folder(submission.folder / "preflight" / f"{element.job}_attempt_{element.number}"),
+    )
     print(f"preflight on {os.environ.get('SLURM_JOB_NODELIST')}, results in {folder}", flush=True)
     command = rank_command(submission, "slurm.preflight", [str(folder)], folder / "rank_%t.log")
     try:
@@ -46,7 +49,9 @@ def judge(found: list[dict], nodes: list[str], each: int) -> dict[str, str]:
         if len(own) < each:
             bad[node] = f"{len(own)} of {each} ranks answered"
         elif max(rank["product"] for rank in own) > SLOW * usual:
-            bad[node] = f"matrix products take {max(rank['product'] for rank in own) / usual:.1f} times as long as elsewhere"
+            bad[node] = (
+                f"matrix products take {max(rank['product'] for rank in own) / usual:.1f} times as long as elsewhere"
+            )
     if not bad and any(rank["reduce"] is None for rank in found):
         first = next(rank for rank in found if rank["reduce"] is None)
         bad[first["node"]] = "the all-reduce did not end"
@@ -71,7 +76,9 @@ def main(folder: Path) -> None:
     known = {"node": node, "product": _time(lambda: _product(torch, device)), "reduce": None}
     write_json(file, known)
     if ranks.size > 1:
-        dist.init_process_group("nccl" if cuda else "gloo", init_method=ranks.meeting_point, rank=ranks.rank, world_size=ranks.size)
+        dist.init_process_group(
+            "nccl" if cuda else "gloo", init_method=ranks.meeting_point, rank=ranks.rank, world_size=ranks.size
+        )
         tensor = torch.ones(SIZE * SIZE, device=device)
         known["reduce"] = _time(lambda: dist.all_reduce(tensor) or float(tensor[0]))
         dist.destroy_process_group()

@@ -2,7 +2,9 @@
 
 import re
 
-_TIME = re.compile(r"(?:(?P<days>\d+)-(?P<hours>\d+)(?::(?P<minutes>\d+))?(?::(?P<seconds>\d+))?|(?P<rest>\d+(?::\d+){0,2}))")
+_TIME = re.compile(
+    r"(?:(?P<days>\d+)-(?P<hours>\d+)(?::(?P<minutes>\d+))?(?::(?P<seconds>\d+))?|(?P<rest>\d+(?::\d+){0,2}))"
+)
 _MEMORY = re.compile(r"(\d+)([KMGT]?)B?", re.IGNORECASE)
 _MEBIBYTES = {"K": 1 / 1024, "": 1, "M": 1, "G": 1024, "T": 1024**2}
 NO_LIMIT = {"INFINITE", "UNLIMITED", "-1", "NONE", "N/A", "(NULL)", ""}

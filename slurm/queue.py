@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from common.claim import Holder
 from slurm.commands import SlurmError, Unreachable, run
 
-ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE", "REVOKED"}
+ENDED = {
+    "COMPLETED",
+    "FAILED",
+    "CANCELLED",
+    "TIMEOUT",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "BOOT_FAIL",
+    "DEADLINE",
+    "REVOKED",
+}
 OVER = ENDED | {"PREEMPTED"}
 """States in which a job that squeue still shows is over. One that SLURM runs again after a preemption is shown as pending."""
 WAITING = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
@@ -44,9 +54,13 @@ def look_up(element_ids: Iterable[str]) -> dict[str, Job]:
     Raises SlurmError where the controller does not answer."""
     wanted = set(element_ids)
     found = _queue(wanted)
-    ended = {element for element in wanted if element not in found or found[element].over}  # of these sacct knows the exit status
+    ended = {
+        element for element in wanted if element not in found or found[element].over
+    }  # of these sacct knows the exit status
     told = _accounting(ended)
-    found |= {job: known for job, known in told.items() if known.over and (job not in found or found[job].over)}  # sacct lags
+    found |= {
+        job: known for job, known in told.items() if known.over and (job not in found or found[job].over)
+    }  # sacct lags
     whole = {element: found.get(element) or found.get(element.partition("_")[0]) for element in wanted}
     return {element: job for element, job in whole.items() if job}
 
@@ -55,7 +69,9 @@ def living(job_ids: Iterable[str]) -> dict[str, str]:
     """State by id of those elements that wait or run; ``job_ids`` are elements or whole arrays, of any user. Raises SlurmError."""
     wanted = set(job_ids)
     known = _queue(wanted).items()
-    return {element: job.state for element, job in known if not job.over and {element, element.partition("_")[0]} & wanted}
+    return {
+        element: job.state for element, job in known if not job.over and {element, element.partition("_")[0]} & wanted
+    }
 
 
 def runs(holder: Holder) -> bool:
@@ -75,7 +91,9 @@ def arrays_named(ending: str, user: int, since: float) -> list[str]:
     rows = run(["squeue", *shown, "--all", "--states=all", "--format=%F|%j"]).splitlines()
     begin = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since - 60))  # clocks differ
     with suppress(SlurmError):  # a site without accounting
-        rows += run(["sacct", *shown, "-X", "--parsable2", f"--starttime={begin}", "--format=JobID,JobName"], variables=WHOLE).splitlines()
+        rows += run(
+            ["sacct", *shown, "-X", "--parsable2", f"--starttime={begin}", "--format=JobID,JobName"], variables=WHOLE
+        ).splitlines()
     found = {job.partition("_")[0] for job, _, name in (row.partition("|") for row in rows) if name.endswith(ending)}
     return sorted(found, key=int)
 
@@ -130,7 +148,11 @@ def _accounting(job_ids: Iterable[str]) -> dict[str, Job]:
     """The last incarnation of each element as sacct has it; nothing where the site keeps no accounting."""
     show = ["sacct", "-X", "--allusers", "--noheader", "--parsable2", "--format=JobID,State,ExitCode"]
     try:
-        rows = [row for some in _arrays(job_ids) for row in run([*show, f"--jobs={','.join(some)}"], variables=WHOLE).splitlines()]
+        rows = [
+            row
+            for some in _arrays(job_ids)
+            for row in run([*show, f"--jobs={','.join(some)}"], variables=WHOLE).splitlines()
+        ]
     except SlurmError:
         return {}
     found = {}

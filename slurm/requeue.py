@@ -50,13 +50,20 @@ def requeue(element: Element, code: int, hurry: bool = False) -> int:
         element.write(REQUEUED)  # the next array takes over
     elif how == "never":
         why = element.record["attempts"][-1]["cause"]
-        element.end(FAILED, cause=why or "stopped, with everything saved, and cluster.requeue=never; the same command goes on")
+        element.end(
+            FAILED, cause=why or "stopped, with everything saved, and cluster.requeue=never; the same command goes on"
+        )
     else:
         if not hurry:
             element.write(REQUEUED)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # SLURM now ends this job's processes; scontrol inherits this and can finish
+        signal.signal(
+            signal.SIGTERM, signal.SIG_IGN
+        )  # SLURM now ends this job's processes; scontrol inherits this and can finish
         if error := _ask(element):
-            element.end(FAILED, cause=f"could not be requeued ({error}); set cluster.requeue=chain, or give the same command again")
+            element.end(
+                FAILED,
+                cause=f"could not be requeued ({error}); set cluster.requeue=chain, or give the same command again",
+            )
             print(f"error: {error}", file=sys.stderr, flush=True)
         elif hurry:
             element.write(REQUEUED)

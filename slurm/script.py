@@ -58,7 +58,11 @@ def batch_script(submission: Submission, first: int, count: int, dependency: str
         use_srun=False,
         setup=[*cluster.setup, *environment(submission.snapshot)],
         additional_parameters=options
-        | {name: True if value.lower() == "true" else value for name, value in cluster.sbatch.items() if name != "job-name"},
+        | {
+            name: True if value.lower() == "true" else value
+            for name, value in cluster.sbatch.items()
+            if name != "job-name"
+        },
     )
 
 
@@ -78,7 +82,9 @@ def refuse_path(key: str, folder: str, more: str = "") -> None:
     further characters that it cannot have."""
     path = str(Path(folder).absolute())
     if bad := next((sign for sign in path if sign in "\\" + more or not sign.isprintable()), ""):
-        raise UserError(f"{key}: {path!r} contains {bad!r}, with which SLURM or Python could not find it on a node; choose another name")
+        raise UserError(
+            f"{key}: {path!r} contains {bad!r}, with which SLURM or Python could not find it on a node; choose another name"
+        )
 
 
 def environment(snapshot: Path) -> list[str]:
@@ -103,7 +109,9 @@ def rank_command(submission: Submission, module: str, arguments: Sequence[str], 
     inner = [python, "-u", "-m", module, *arguments]
     if container.kind == "none":
         return [*srun, *cluster.srun, *inner]
-    binds = [f"{folder}:{folder}" for folder in (submission.manifest["workdir"], submission.snapshot, submission.folder)]
+    binds = [
+        f"{folder}:{folder}" for folder in (submission.manifest["workdir"], submission.snapshot, submission.folder)
+    ]
     mounts = ",".join([*dict.fromkeys(binds), *container.mounts])
     if container.kind == "pyxis":
         where = [

@@ -82,7 +82,9 @@ class Site:
 
     def chosen(self, partition: str | None) -> list[str]:
         """Names of the partitions that a job may run in: those given, else the default."""
-        return partition.split(",") if partition else [found.name for found in self.partitions.values() if found.default]
+        return (
+            partition.split(",") if partition else [found.name for found in self.partitions.values() if found.default]
+        )
 
 
 def read_site() -> Site:
@@ -91,7 +93,9 @@ def read_site() -> Site:
         known = pool.submit(_accounts)
         qos = pool.submit(_silent, QOS)
         settings, partitions, nodes = pool.map(lambda command: run(command, TIMEOUT), (SETTINGS, PARTITIONS, NODES))
-        return Site(parse_settings(settings), parse_partitions(partitions, nodes), known.result(), parse_qos(qos.result()))
+        return Site(
+            parse_settings(settings), parse_partitions(partitions, nodes), known.result(), parse_qos(qos.result())
+        )
 
 
 def accounting_answers() -> bool:
@@ -101,7 +105,9 @@ def accounting_answers() -> bool:
 
 def parse_settings(text: str) -> dict[str, str]:
     """`scontrol show config`: one `Name = value` a line."""
-    return {name.strip(): value.strip() for line in text.splitlines() for name, sign, value in [line.partition("=")] if sign}
+    return {
+        name.strip(): value.strip() for line in text.splitlines() for name, sign, value in [line.partition("=")] if sign
+    }
 
 
 def parse_partitions(text: str, nodes: str) -> dict[str, Partition]:

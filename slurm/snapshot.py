@@ -23,7 +23,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def snapshot_of(runs_dir: str | Path) -> Path:
     """Where `take_snapshot` would have its copy, which need not be there."""
-    return Path(runs_dir).absolute() / "snapshots" / _digest({path.relative_to(ROOT): path.read_bytes() for path in _sources()})
+    return (
+        Path(runs_dir).absolute()
+        / "snapshots"
+        / _digest({path.relative_to(ROOT): path.read_bytes() for path in _sources()})
+    )
 
 
 def drop_snapshot(snapshot: Path) -> None:
@@ -64,7 +68,9 @@ def altered(snapshot: Path) -> str:
     try:
         if why := foreign(tree(snapshot)):
             return why
-        files = {path.relative_to(snapshot): path for path in tree(snapshot) if path.is_file() and path.parent.name != CACHE}
+        files = {
+            path.relative_to(snapshot): path for path in tree(snapshot) if path.is_file() and path.parent.name != CACHE
+        }
         same = _digest({name: path.read_bytes() for name, path in files.items()}) == snapshot.name.partition("-")[0]
     except OSError as error:
         return f"{snapshot} cannot be read ({error.strerror})"
@@ -87,7 +93,9 @@ def _sources() -> list[Path]:
             found += [Path(folder, name) for name in names if name.endswith(SUFFIXES)]
     for path in found:
         if path.stat().st_size > LARGEST:
-            raise UserError(f"{path} is too large to be code ({path.stat().st_size / 1e6:.0f} MB); move it out of the package")
+            raise UserError(
+                f"{path} is too large to be code ({path.stat().st_size / 1e6:.0f} MB); move it out of the package"
+            )
     return sorted(found)
 
 
@@ -95,7 +103,11 @@ def strangers(snapshot: Path) -> list[str]:
     """Modules of ours that this process imported from elsewhere than ``snapshot``: an editable install, or a working folder, has won."""
     inside = str(snapshot.resolve()) + os.sep
     ours = (module for name, module in sorted(sys.modules.items()) if name.partition(".")[0] in PACKAGES)
-    return [file for module in ours if (file := getattr(module, "__file__", None)) and not str(Path(file).resolve()).startswith(inside)]
+    return [
+        file
+        for module in ours
+        if (file := getattr(module, "__file__", None)) and not str(Path(file).resolve()).startswith(inside)
+    ]
 
 
 def refuse_strangers() -> None:
@@ -103,4 +115,6 @@ def refuse_strangers() -> None:
     snapshot = os.environ.get(VARIABLE)
     found = strangers(Path(snapshot)) if snapshot else []
     if found:
-        raise UserError(f"{found[0]} was imported instead of the submitted code in {snapshot}; remove PYTHONPATH from cluster.setup")
+        raise UserError(
+            f"{found[0]} was imported instead of the submitted code in {snapshot}; remove PYTHONPATH from cluster.setup"
+        )

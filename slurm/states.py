@@ -57,9 +57,13 @@ def survey(runs_dir: str | Path) -> tuple[list[Seen], str]:
     for submission in submissions(runs_dir):
         own: dict[tuple[str, str], dict[int, Submission]] = {}
         for point in submission.points:
-            own.setdefault((submission.manifest["job"], os.path.abspath(point["home"])), {})[point["index"]] = submission
+            own.setdefault((submission.manifest["job"], os.path.abspath(point["home"])), {})[point["index"]] = (
+                submission
+            )
         latest |= own
-    found = [(home, index, submission) for (_, home), elements in latest.items() for index, submission in elements.items()]
+    found = [
+        (home, index, submission) for (_, home), elements in latest.items() for index, submission in elements.items()
+    ]
     records = [read_record(submission, index) for _, index, submission in found]
     arrays, unasked = _arrays({submission.folder: submission for _, _, submission in found}.values())
     jobs, note = _ask(
@@ -116,7 +120,9 @@ def _ask(element_ids: Iterable[str]) -> tuple[dict[str, Job] | None, str]:
         return None, f"{error}; states are as the jobs left them"
 
 
-def state_of(submission: Submission, index: int, record: dict[str, Any], arrays: Iterable[Array], jobs: dict[str, Job] | None) -> State:
+def state_of(
+    submission: Submission, index: int, record: dict[str, Any], arrays: Iterable[Array], jobs: dict[str, Job] | None
+) -> State:
     """Where an element stands. ``record``: what its driver left; ``arrays``: those of its submission; ``jobs``: what `look_up` found, None
     where SLURM was not asked."""
     if "broken" in record:
@@ -126,7 +132,9 @@ def state_of(submission: Submission, index: int, record: dict[str, Any], arrays:
     known = {job: jobs[job] for job in ids if job in (jobs or {})}
     last = attempts[-1]["job_id"] if attempts else next(reversed(known), ids[-1] if ids else "")
     log = log_of(submission, index, record)
-    alive = sorted(((job, one) for job, one in known.items() if not one.over), key=lambda pair: pair[1].state in WAITING)
+    alive = sorted(
+        ((job, one) for job, one in known.items() if not one.over), key=lambda pair: pair[1].state in WAITING
+    )
     if record["state"] == FINISHED:
         return State(FINISHED, last, len(attempts), log=log)
     if alive:
@@ -135,7 +143,9 @@ def state_of(submission: Submission, index: int, record: dict[str, Any], arrays:
             return State(RUNNING, job, len(attempts), log=log)
         return State(REQUEUED if attempts else QUEUED, job, len(attempts), one.reason, one.start, log)
     if jobs is None and record["state"] != FAILED:  # nobody to ask
-        return State(record["state"] or QUEUED, last, len(attempts), "as its driver left it; SLURM was not asked", log=log)
+        return State(
+            record["state"] or QUEUED, last, len(attempts), "as its driver left it; SLURM was not asked", log=log
+        )
     if not ids and _is_being_submitted(submission):
         return State(QUEUED, note="sbatch", log=log)
     name, note = _ended(record, known.get(last), log, bool(ids))

@@ -44,7 +44,8 @@ def run_ranks(element: Element, terminated: Callable[[], None]) -> tuple[int, tu
     environment = os.environ | rank_environment(submission) | {"TERZI_ATTEMPT": str(element.number)}
     command = rank_command(submission, "slurm.rank", [str(submission.folder), str(element.index)], log)
     print(
-        f"attempt {element.number} of element {element.index} on {os.environ.get('SLURM_JOB_NODELIST')}: {shlex.join(command)}", flush=True
+        f"attempt {element.number} of element {element.index} on {os.environ.get('SLURM_JOB_NODELIST')}: {shlex.join(command)}",
+        flush=True,
     )
     death, lead = None, Lead(element)
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, errors="replace") as srun:
@@ -78,7 +79,9 @@ def _status(told: str, otherwise: int) -> int:
     """Exit status behind srun's words: "Exited with exit code 2", "Killed"."""
     if code := re.search(r"exit code (\d+)", told):
         return int(code[1])
-    return next((128 + number for number in signal.valid_signals() if (signal.strsignal(number) or "?") in told), otherwise)
+    return next(
+        (128 + number for number in signal.valid_signals() if (signal.strsignal(number) or "?") in told), otherwise
+    )
 
 
 def rank_environment(submission: Submission) -> dict[str, str]:

@@ -129,12 +129,17 @@ class Submission:
             raise UserError(f"{file} is not the record of what was queued; remove it")
         for array in found["arrays"]:
             if not re.fullmatch(r"[0-9]+", str(array["job_id"])):
-                raise UserError(f"{file}: {array['job_id']!r} is no job id; write the one that squeue shows for this submission")
+                raise UserError(
+                    f"{file}: {array['job_id']!r} is no job id; write the one that squeue shows for this submission"
+                )
         return found
 
     def queued(self, arrays: Sequence[Array], asked: Asked | None = None) -> None:
         """Record what was queued, and what sbatch is called for now."""
-        known = {"arrays": [dataclasses.asdict(array) for array in arrays], "asked": dataclasses.asdict(asked) if asked else None}
+        known = {
+            "arrays": [dataclasses.asdict(array) for array in arrays],
+            "asked": dataclasses.asdict(asked) if asked else None,
+        }
         write_json(self.folder / "jobs.json", known)
 
     def remove(self) -> None:
@@ -157,7 +162,9 @@ class Submission:
     def refuse_removed(self) -> None:
         """Raise UserError where its folder has been removed under a job of it."""
         if not (self.folder / "submission.json").is_file():
-            raise UserError(f"{self.folder} was removed while its job ran: how the job ends is not recorded, and it is not queued again")
+            raise UserError(
+                f"{self.folder} was removed while its job ran: how the job ends is not recorded, and it is not queued again"
+            )
 
     def jobs_of(self, element: int) -> list[str]:
         """SLURM ids of an element, one for each array that covers it."""
@@ -206,7 +213,9 @@ def freeze(
         for index, point in enumerate(points):
             row = {"index": index, "config": f"points/{index:04d}.yaml", "home": point.home, "label": point.label}
             rows.append(row | {"logs": str(Path(point.logs).absolute()) if point.logs else str(folder / "logs")})
-            (aside / row["config"]).write_text(OmegaConf.to_yaml(OmegaConf.structured(point.config), resolve=True), encoding="utf-8")
+            (aside / row["config"]).write_text(
+                OmegaConf.to_yaml(OmegaConf.structured(point.config), resolve=True), encoding="utf-8"
+            )
         cluster = dataclasses.asdict(first.cluster)
         manifest = {
             "kind": "submission", "job": job, "name": first.name, "created": f"{now:%Y-%m-%dT%H:%M:%S.%fZ}",
@@ -219,7 +228,9 @@ def freeze(
 
 
 def _is_manifest(found: Any) -> bool:
-    if not (_are([found], KEYS) and _are(found["points"], POINT) and all(isinstance(name, str) for name in found["after"])):
+    if not (
+        _are([found], KEYS) and _are(found["points"], POINT) and all(isinstance(name, str) for name in found["after"])
+    ):
         return False
     try:
         datetime.fromisoformat(found["created"])

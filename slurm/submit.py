@@ -76,7 +76,9 @@ def _withdraw(receipt: Receipt, former: set[Path]) -> None:
         drop_snapshot(snapshot)
 
 
-def prepare(job: str, points: Sequence[Point], after: Sequence[str] = (), origin: Mapping[str, str] | None = None) -> Receipt:
+def prepare(
+    job: str, points: Sequence[Point], after: Sequence[str] = (), origin: Mapping[str, str] | None = None
+) -> Receipt:
     """Freeze ``points`` in one submission folder for each distinct resource request, without queueing anything; ``origin``: the `origin_of`
     another process, whose code and working folder they get instead of this one's."""
     requests: dict[str, list[Point]] = {}
@@ -102,7 +104,11 @@ def queue(submission: Submission, dependency: str = "", elements: Sequence[int] 
     limit = max_array_size()
     for first in range(0, len(submission.points), limit):
         count = min(limit, len(submission.points) - first)
-        tasks = "" if elements is None else ",".join(str(element - first) for element in elements if first <= element < first + count)
+        tasks = (
+            ""
+            if elements is None
+            else ",".join(str(element - first) for element in elements if first <= element < first + count)
+        )
         if elements is not None and not tasks:
             continue
         waits = dependency
@@ -128,7 +134,9 @@ def _call(submission: Submission, arrays: Sequence[Array], script: Path, first: 
         if found := find(submission, PATIENCE if unsure else 0):
             return found
         if unsure:
-            raise Unreachable(f"{error}; {submission.folder} may have been queued, so the same command looks for it first") from error
+            raise Unreachable(
+                f"{error}; {submission.folder} may have been queued, so the same command looks for it first"
+            ) from error
         submission.queued(arrays)
         raise
 
@@ -139,7 +147,9 @@ def resubmit(folder: Path, indices: Sequence[int]) -> Receipt:
     refuse_foreign(submission)
     if len(arrays := arrays_of(submission)) > len(submission.arrays):  # it was taken after all
         submission.queued(arrays)
-        raise UserError(f"{folder} was queued as job {arrays[-1].job_id} though sbatch did not say so; look at jobs.status again")
+        raise UserError(
+            f"{folder} was queued as job {arrays[-1].job_id} though sbatch did not say so; look at jobs.status again"
+        )
     queue(submission, elements=sorted(indices))
     return Receipt([submission])
 

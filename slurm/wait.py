@@ -35,9 +35,13 @@ def wait_for(receipt: Receipt) -> list[Any]:
                     bar.advance(1)
             if open_:
                 time.sleep(EVERY)
-    failed = [_failure(submission, index) for submission, index in elements if submission.element(index)["state"] != FINISHED]
+    failed = [
+        _failure(submission, index) for submission, index in elements if submission.element(index)["state"] != FINISHED
+    ]
     if failed:
-        raise UserError(f"{len(failed)} of {len(elements)} elements failed: {'; '.join(failed)}; jobs.status tells more")
+        raise UserError(
+            f"{len(failed)} of {len(elements)} elements failed: {'; '.join(failed)}; jobs.status tells more"
+        )
     return [read_json(submission.result_file(index))["value"] for submission, index in elements]
 
 

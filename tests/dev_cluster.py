@@ -75,7 +75,9 @@ class Cluster:
 
     def states(self, job_id: str) -> dict[str, str]:
         """State by id (`12` or, for elements of an array, `12_0`) of what squeue still knows of a job."""
-        rows = _ask("squeue", "--noheader", "--array", "--states=all", f"--jobs={job_id}", "--format=%i|%T").splitlines()
+        rows = _ask(
+            "squeue", "--noheader", "--array", "--states=all", f"--jobs={job_id}", "--format=%i|%T"
+        ).splitlines()
         return dict(row.split("|") for row in rows)
 
     def accounting(self, job_id: str) -> list[dict[str, str]]:
@@ -88,7 +90,9 @@ class Cluster:
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
-                pytest.fail(f"waited {seconds:g} s for {what}\n{_ask('squeue', '--array', '--states=all')}{_ask('sinfo', '--Node')}")
+                pytest.fail(
+                    f"waited {seconds:g} s for {what}\n{_ask('squeue', '--array', '--states=all')}{_ask('sinfo', '--Node')}"
+                )
             time.sleep(0.2)
 
     def idle(self) -> None:
@@ -144,7 +148,9 @@ def cluster() -> Iterator[Cluster]:
 def _small_disk() -> Iterator[Path | None]:
     """A small tmpfs, mounted before the nodes boot: they have mount tables of their own from then on."""
     folder = Path(tempfile.mkdtemp(prefix="terzi-disk-", dir="/tmp"))
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True).returncode == 0
+    mounted = (
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", folder], capture_output=True).returncode == 0
+    )
     try:
         yield folder if mounted else None
     finally:

@@ -76,7 +76,11 @@ class Handler(BaseHTTPRequestHandler):
         """The commit; None after an answer that says what is wrong."""
         branches = self.hub.branches.get((kind, name))
         if branches is None:
-            return self.refuse(404 if self.allowed() else 401, "RepoNotFound" if self.allowed() else "", "Invalid username or password.")
+            return self.refuse(
+                404 if self.allowed() else 401,
+                "RepoNotFound" if self.allowed() else "",
+                "Invalid username or password.",
+            )
         commit = revision if revision in self.hub.commits else branches.get(revision)
         return commit or self.refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
 
@@ -90,7 +94,9 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer([self.entry(path, data) for path, data in self.hub.commits[commit].items()])
         files = [{"rfilename": path} for path in self.hub.commits[commit]]
         gated = "auto" if name in self.hub.gated else False
-        return self.answer({"id": name, "sha": commit, "siblings": files, "private": False, "gated": gated, "tags": [], "downloads": 0})
+        return self.answer(
+            {"id": name, "sha": commit, "siblings": files, "private": False, "gated": gated, "tags": [], "downloads": 0}
+        )
 
     def entry(self, path: str, data: bytes) -> dict:
         """One file of a listing, large ones as the hub keeps them: a pointer in git, the bytes elsewhere."""

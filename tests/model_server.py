@@ -20,7 +20,9 @@ class ModelServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, say: Callable[[dict[str, Any], int], Any], models: tuple[str, ...] | None = ("reader",), port: int = 0):
+    def __init__(
+        self, say: Callable[[dict[str, Any], int], Any], models: tuple[str, ...] | None = ("reader",), port: int = 0
+    ):
         super().__init__(("127.0.0.1", port), _Handler)
         self.say, self.models = say, models
         self.seconds, self.key, self.retry_after = 0.0, "", ""
@@ -82,7 +84,10 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(said, int):
             return self._reply(said, {"error": {"message": "so it is"}})
         if isinstance(said, str):
-            said = {"choices": [{"message": {"role": "assistant", "content": said}, "finish_reason": "stop"}], "usage": {"total_tokens": 3}}
+            said = {
+                "choices": [{"message": {"role": "assistant", "content": said}, "finish_reason": "stop"}],
+                "usage": {"total_tokens": 3},
+            }
         self._reply(200, said)
         with server.lock:
             server.answered[name] += 1

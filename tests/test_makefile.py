@@ -19,13 +19,19 @@ def given(folder: Path, *variables: str) -> list[str]:
     shutil.copy(ROOT / "Makefile", folder)
     binaries = folder / ".venv" / "bin"
     binaries.mkdir(parents=True, exist_ok=True)
-    for name in ("requirements.lock", "setup.py", ".venv/.setup"):  # the last is the newest, so that nothing is installed
+    for name in (
+        "requirements.lock",
+        "setup.py",
+        ".venv/.setup",
+    ):  # the last is the newest, so that nothing is installed
         (folder / name).touch()
     python = binaries / "python"
     python.write_text(SAYS_ARGUMENTS)
     python.chmod(0o755)
     env = {name: value for name, value in os.environ.items() if name not in ("DATA", "ARGS", "MAKEFLAGS")}
-    done = subprocess.run(["make", "-s", "quickstart", *variables], cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        ["make", "-s", "quickstart", *variables], cwd=folder, env=env, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -43,7 +49,9 @@ def test_overrides_are_passed_on(tmp_path):
     assert (config.train.steps, config.seed, config.runs_dir, config.name) == (50, 1, "my runs", "a b")
 
 
-@pytest.mark.parametrize("folder", ["texts", "{here}/my texts", "it's", "{here}/a,b=c", "şarkı (1)/", "a/b c", "$HOME;x & y"])
+@pytest.mark.parametrize(
+    "folder", ["texts", "{here}/my texts", "it's", "{here}/a,b=c", "şarkı (1)/", "a/b c", "$HOME;x & y"]
+)
 def test_a_folder_of_any_name_with_overrides(tmp_path, folder):
     folder = folder.format(here=tmp_path)
     config = config_of(given(tmp_path, f"DATA={folder.replace('$', '$$')}", "ARGS=train.steps=50"))

@@ -59,7 +59,12 @@ def raw(source: str) -> set[str]:
             module = node.value.id if isinstance(node.value, ast.Name) else ""
             if node.attr in ANY | OF_MODULES.get(module, set()):
                 found.add(node.attr)
-        elif isinstance(node, ast.Constant) and node.value in ("rm", "rmdir", "mv", "unlink"):  # a program that is called
+        elif isinstance(node, ast.Constant) and node.value in (
+            "rm",
+            "rmdir",
+            "mv",
+            "unlink",
+        ):  # a program that is called
             found.add(node.value)
         one = isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords  # text.replace takes two
         if one and ast.unparse(node.func).endswith(".replace") and ast.unparse(node.func) not in NO_PATHS:
@@ -76,9 +81,13 @@ def called(source: str) -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_one_place_removes(path):
     name, source = str(path.relative_to(ROOT)), path.read_text()
-    assert raw(source) == RAW.get(name, set()), f"{name}: remove and rename through common/remove.py and common/files.py"
+    assert raw(source) == RAW.get(name, set()), (
+        f"{name}: remove and rename through common/remove.py and common/files.py"
+    )
     if name != "common/remove.py":
-        assert called(source) == CALLERS.get(name, set()), f"{name}: say in CALLERS what it removes, after a look at the rules"
+        assert called(source) == CALLERS.get(name, set()), (
+            f"{name}: say in CALLERS what it removes, after a look at the rules"
+        )
 
 
 def test_the_tables_name_files_that_are_there():

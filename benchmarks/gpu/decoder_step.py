@@ -85,7 +85,9 @@ def compare(case: Case, attention: str) -> dict:
     theirs = Theirs(case.net, "packed", case.row, attention, torch.bfloat16, ours.world.device)
     theirs.load(ours.net, case.net)
     same = differences(ours, theirs, case.net, work.packs(case.row)[0], case.row)
-    found = {name: fitting(prepare(side, work, case.row), case.rows) for name, side in (("ours", ours), ("theirs", theirs))}
+    found = {
+        name: fitting(prepare(side, work, case.row), case.rows) for name, side in (("ours", ours), ("theirs", theirs))
+    }
     steps = {name: step for name, (step, _) in found.items()}
     times = measure.alternate(steps, case.rounds, warm_up=2)
     return {
@@ -130,7 +132,9 @@ class Trainer:
     def __init__(self, case: Case, compiled: bool, autocast: bool):
         """`autocast`: fp32 weights, products in bf16 (the Trainer's `bf16=True`); else weights, gradients and moments in bf16."""
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.side = Theirs(case.net, "packed", case.row, "sdpa", torch.float32 if autocast else torch.bfloat16, self.device)
+        self.side = Theirs(
+            case.net, "packed", case.row, "sdpa", torch.float32 if autocast else torch.bfloat16, self.device
+        )
         if compiled:
             torch._dynamo.reset()
             self.side.compile()
@@ -192,7 +196,10 @@ def figures(case: Case, step: measure.Step) -> dict:
 
 def tasks(case: Case, compiler: bool) -> dict[str, tuple]:
     """What is measured of a case, what matters most first."""
-    compiled = {"trainer_compiled": (train_theirs, case, True, True), "trainer_compiled_bf16": (train_theirs, case, True, False)}
+    compiled = {
+        "trainer_compiled": (train_theirs, case, True, True),
+        "trainer_compiled_bf16": (train_theirs, case, True, False),
+    }
     plain = {"trainer": (train_theirs, case, False, True), "sdpa": (compare, case, "sdpa")}
     return {"train": (train, case), **(compiled if compiler else {}), **plain}
 
@@ -201,7 +208,11 @@ def line(name: str, found: dict) -> str:
     """One measurement, for the terminal."""
     if "error" in found:
         return f"{name}: {found['error'][:150]}"
-    doubt = "" if found.get("agrees", True) else f"NOT THE SAME NET (gradients differ by {found['gradient_difference']:.2g}); "
+    doubt = (
+        ""
+        if found.get("agrees", True)
+        else f"NOT THE SAME NET (gradients differ by {found['gradient_difference']:.2g}); "
+    )
     return (
         f"{name}: {doubt}tokens/s {found['tokens_per_second']}, MFU {found['mfu']}, GiB {found['memory_gib']}, "
         f"micro-batch {found['micro_batch']}, ratio {found.get('ratio')}"
@@ -215,15 +226,27 @@ def verdict(found: dict) -> dict:
     if "error" in ours:
         return {}
     peers = {name: of for name, of in full.items() if name.startswith("trainer") and "error" not in of}
-    faster = {f"times_{name}": round(ours["tokens_per_second"] / of["tokens_per_second"], 3) for name, of in peers.items()}
-    return {"goal_mfu": GOAL, "mfu": ours["mfu"], "holds": None if ours["mfu"] is None else ours["mfu"] >= GOAL, **faster}
+    faster = {
+        f"times_{name}": round(ours["tokens_per_second"] / of["tokens_per_second"], 3) for name, of in peers.items()
+    }
+    return {
+        "goal_mfu": GOAL,
+        "mfu": ours["mfu"],
+        "holds": None if ours["mfu"] is None else ours["mfu"] >= GOAL,
+        **faster,
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure every case; ends with status 1 where something that should run did not."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for decoder_step.json")
-    parser.add_argument("--small", "--smoke", action="store_true", help="a tiny net and documents: a rehearsal, its figures mean nothing")
+    parser.add_argument(
+        "--small",
+        "--smoke",
+        action="store_true",
+        help="a tiny net and documents: a rehearsal, its figures mean nothing",
+    )
     parser.add_argument("--commit", default="", help="commit of a copy that has no history of its own")
     asked = parser.parse_args(arguments)
     chosen = cases(asked.small)

@@ -62,7 +62,9 @@ def cases(small: bool) -> list[Case]:
         lengths = [min(length // shrink, longest) for length in real_lengths(net.vocab_size)]
         if small:
             documents = 4
-            net = dataclasses.replace(net, num_layers=4, hidden_size=64, num_heads=2, ffn_size=96, vocab_size=59_008 // 64)
+            net = dataclasses.replace(
+                net, num_layers=4, hidden_size=64, num_heads=2, ffn_size=96, vocab_size=59_008 // 64
+            )
         tokens = documents * longest
         found += [
             Case(f"{name}_full", net, [longest] * documents, documents, tokens, rounds),
@@ -184,7 +186,9 @@ def kernels(step: measure.Step, rows: int = 25) -> list[dict]:
         step()
         measure.settle()
     events = [event for event in found.key_averages() if not gpu or event.device_type == torch.autograd.DeviceType.CUDA]
-    spent = {event.key: (event.self_device_time_total if gpu else event.self_cpu_time_total, event.count) for event in events}
+    spent = {
+        event.key: (event.self_device_time_total if gpu else event.self_cpu_time_total, event.count) for event in events
+    }
     total = sum(time for time, _ in spent.values()) or 1
     most = sorted(spent.items(), key=lambda item: -item[1][0])[:rows]
     return [
@@ -203,7 +207,9 @@ def ceilings(net: EncoderConfig) -> dict:
     times = measure.alternate({"copy": lambda: target.copy_(source)}, 10)["copy"]["wall"]
     return {
         "square_tflops": round(measure.matmul_rate(8192, 8192, 8192, torch.bfloat16, device) / 1e12, 1),
-        "net_tflops": round(measure.matmul_rate(65_536, net.hidden_size, 3 * net.hidden_size, torch.bfloat16, device) / 1e12, 1),
+        "net_tflops": round(
+            measure.matmul_rate(65_536, net.hidden_size, 3 * net.hidden_size, torch.bfloat16, device) / 1e12, 1
+        ),
         "copy_tb_per_second": round(2 * source.nbytes / min(times) / 1e12, 2),
     }
 
@@ -225,7 +231,11 @@ def line(name: str, found: dict) -> str:
     """One case, for the terminal."""
     if "error" in found:
         return f"{name}: {found['error'][:150]}"
-    doubt = "" if found.get("agrees", True) else f"NOT THE SAME NET (gradients differ by {found['gradient_difference']:.2g}); "
+    doubt = (
+        ""
+        if found.get("agrees", True)
+        else f"NOT THE SAME NET (gradients differ by {found['gradient_difference']:.2g}); "
+    )
     speed = found["tokens_per_second"]
     return f"{name}: {doubt}tokens/s {speed}, MFU {found['mfu']}, GiB {found['memory_gib']}, ratio {found.get('ratio')}"
 
@@ -234,11 +244,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure every case; ends with status 1 where something that should run did not."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for encoder_step.json")
-    parser.add_argument("--small", action="store_true", help="tiny nets and documents: a rehearsal, its figures mean nothing")
+    parser.add_argument(
+        "--small", action="store_true", help="tiny nets and documents: a rehearsal, its figures mean nothing"
+    )
     parser.add_argument("--commit", default="", help="commit of a copy that has no history of its own")
     asked = parser.parse_args(arguments)
     chosen = cases(asked.small)
-    found: dict = {"device": device_name(), "small": asked.small, "ceilings": attempt(ceilings, chosen[0].net), "cases": {}}
+    found: dict = {
+        "device": device_name(),
+        "small": asked.small,
+        "ceilings": attempt(ceilings, chosen[0].net),
+        "cases": {},
+    }
     if asked.commit:
         found["commit"] = asked.commit
     attentions = ["sdpa", *(["flash_attention_2"] if importlib.util.find_spec("flash_attn") else [])]

@@ -23,7 +23,11 @@ class Span:
         """Lines (rows) before the span; counted only when somebody asks for a line's number."""
         if not self.start:
             return 0
-        return rows_before(self.path, self.start) if kind_of(self.path) == ("parquet", "") else count_newlines(self.path, self.start)
+        return (
+            rows_before(self.path, self.start)
+            if kind_of(self.path) == ("parquet", "")
+            else count_newlines(self.path, self.start)
+        )
 
     def place(self, row: int, unit: str = "line") -> str:
         """Name of the span's ``row``-th line (from 1), for people."""

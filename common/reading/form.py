@@ -44,7 +44,9 @@ class Form:
         try:
             "x".encode(self.encoding)
         except LookupError as error:
-            raise UserError(f"{self.section}.encoding={self.encoding} is no encoding; write utf-8, cp1254, utf-16 ...") from error
+            raise UserError(
+                f"{self.section}.encoding={self.encoding} is no encoding; write utf-8, cp1254, utf-16 ..."
+            ) from error
 
     @property
     def whole_bytes(self) -> int | None:
@@ -80,7 +82,9 @@ class Form:
             at = getattr(error, "start", 0)
             if self.is_utf8:
                 raise WrongEncoding("not_utf8", "is not UTF-8", at) from error
-            raise WrongEncoding("wrong_encoding", f"is not {self.encoding} (key {self.section}.encoding)", at) from error
+            raise WrongEncoding(
+                "wrong_encoding", f"is not {self.encoding} (key {self.section}.encoding)", at
+            ) from error
 
 
 def _is_utf8(raw: bytes) -> bool:

@@ -62,7 +62,11 @@ def _parse(line: bytes, row: int, reading: Reading) -> dict[str, Any] | None:
 
 def _why_not_json(line: bytes, place: str, error: ValueError) -> tuple[str, str, str]:
     if b"\0" in line:
-        return "nul_bytes", place, "holds NUL bytes, so it was written by a process that was cut off, or is no text at all"
+        return (
+            "nul_bytes",
+            place,
+            "holds NUL bytes, so it was written by a process that was cut off, or is no text at all",
+        )
     try:
         line.decode("utf-8")
     except UnicodeDecodeError:

@@ -92,7 +92,11 @@ def _loads(metadata: Any, number: int, pages: BinaryIO, columns: list[str]) -> l
     """Loads of the columns of a row group that are read."""
     group, leaves = metadata.row_group(number), metadata.schema
     paths = [group.column(place).path_in_schema for place in range(group.num_columns)]
-    read = [place for place, path in enumerate(paths) if any(path == name or path.startswith(f"{name}.") for name in columns)]
+    read = [
+        place
+        for place, path in enumerate(paths)
+        if any(path == name or path.startswith(f"{name}.") for name in columns)
+    ]
     return [load_of(pages, group.column(place), leaves.column(place).length) for place in read]
 
 
@@ -114,9 +118,18 @@ def _record(batch: Any, index: int, row: int, reading: Reading, texts: Sequence[
         except UnicodeDecodeError:
             reading.bad.add("not_utf8", reading.place(row, "row"), "is not UTF-8")
             return None
-        except (ValueError, OverflowError, LookupError, ImportError, NotImplementedError, pyarrow.ArrowException) as error:
+        except (
+            ValueError,
+            OverflowError,
+            LookupError,
+            ImportError,
+            NotImplementedError,
+            pyarrow.ArrowException,
+        ) as error:
             # dates beyond year 9999, time zones that nobody knows, nanoseconds: what Python has no value for
             why = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-            reading.bad.add("unreadable_field", reading.place(row, "row"), f"has what cannot be read in the column '{name}' ({why})")
+            reading.bad.add(
+                "unreadable_field", reading.place(row, "row"), f"has what cannot be read in the column '{name}' ({why})"
+            )
             return None
     return found

@@ -52,12 +52,16 @@ class Reading:
 
     def add_too_long(self, row: int, unit: str = "") -> None:
         """Count a document that is longer than allowed."""
-        self.bad.add("too_long", self.place(row, unit), f"has more than {self.form.limit_key}={self.form.max_bytes} bytes")
+        self.bad.add(
+            "too_long", self.place(row, unit), f"has more than {self.form.limit_key}={self.form.max_bytes} bytes"
+        )
 
     def add_too_large(self, place: str) -> None:
         """Count what must be unpacked whole and is too large for that as one document."""
         form = self.form
-        fault = f"unpacks to pieces of more than {form.whole_bytes} bytes, {WHOLE} times {form.limit_key}={form.max_bytes}"
+        fault = (
+            f"unpacks to pieces of more than {form.whole_bytes} bytes, {WHOLE} times {form.limit_key}={form.max_bytes}"
+        )
         self.bad.add("too_long", place, fault)
 
     def wanted(self, names: Iterable[str], texts: Sequence[str]) -> list[str]:
@@ -73,14 +77,24 @@ class Reading:
             yield from self.document(text, row, record, unit)
             return
         what = "column" if unit == "row" else "field"
-        self.bad.add("no_text", self.place(row, unit), f"has no string in the {what} '{self.form.text_field}'{self.form.text_key}")
+        self.bad.add(
+            "no_text",
+            self.place(row, unit),
+            f"has no string in the {what} '{self.form.text_field}'{self.form.text_key}",
+        )
 
-    def document(self, text: str, row: int = 1, fields: dict[str, Any] | None = None, unit: str = "") -> Iterator[Document]:
+    def document(
+        self, text: str, row: int = 1, fields: dict[str, Any] | None = None, unit: str = ""
+    ) -> Iterator[Document]:
         """The document, unless its text may not be so."""
         if "\0" in text and self.form.nul_bytes != "keep":
             if self.form.nul_bytes == "bad":
                 key = f"{self.form.section}.nul_bytes=remove"
-                self.bad.add("nul_bytes", self.place(row, unit), f"has NUL characters, so it may be no text at all ({key} takes them out)")
+                self.bad.add(
+                    "nul_bytes",
+                    self.place(row, unit),
+                    f"has NUL characters, so it may be no text at all ({key} takes them out)",
+                )
                 return
             text = text.replace("\0", "")
         yield Document(text, self.span, row, fields or {}, self.form.id_field)

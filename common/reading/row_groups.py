@@ -14,7 +14,9 @@ def starts(metadata: Any) -> list[int]:
 
 def _first_byte(group: Any) -> int:
     columns = (group.column(number) for number in range(group.num_columns))
-    offsets = (offset for column in columns for offset in (column.dictionary_page_offset, column.data_page_offset) if offset)
+    offsets = (
+        offset for column in columns for offset in (column.dictionary_page_offset, column.data_page_offset) if offset
+    )
     return min(offsets, default=0)
 
 

@@ -79,7 +79,9 @@ def _unpack(raw: Iterable[bytes], new: Callable[[], Any]) -> Iterator[bytes]:
             else:
                 block = b""
     if stream or not begun:
-        raise Broken(f"is truncated: it {'ends inside a compressed frame' if begun else 'is empty, and not even a compressed frame'}")
+        raise Broken(
+            f"is truncated: it {'ends inside a compressed frame' if begun else 'is empty, and not even a compressed frame'}"
+        )
 
 
 def whole(source: Iterable[bytes], limit: int | None = None) -> bytes:

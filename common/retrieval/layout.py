@@ -74,13 +74,21 @@ def is_judgements(path: Path) -> bool:
     if path.name.split(".")[0] == _QRELS:
         return is_set(path.parent)
     folder = path.parent.parent
-    return path.parent.name in (_QRELS, *_OTHERS) and is_set(folder) and any(path in files for files in _judgements(folder)[0].values())
+    return (
+        path.parent.name in (_QRELS, *_OTHERS)
+        and is_set(folder)
+        and any(path in files for files in _judgements(folder)[0].values())
+    )
 
 
 def find_layout(folder: Path) -> Layout:
     """The files of the set with one corpus in ``folder``. Raises UserError for one that is not there, twice there or a dead link."""
     tables = [_one(folder, name, _table(folder, name)) for name in ("corpus", "queries")]
-    if below := [] if tables[0][0].exists() else [path for path in sorted(_listed(folder)) if path.is_dir() and is_set(path)]:
+    if (
+        below := []
+        if tables[0][0].exists()
+        else [path for path in sorted(_listed(folder)) if path.is_dir() and is_set(path)]
+    ):
         raise UserError(f"{folder} is no retrieval set, but {below[0]} below it is one; name that folder")
     by_split, whole = _judgements(folder)
     found = Layout(folder, *tables, by_split or {WHOLE: _one(folder, _QRELS, whole, "tsv")}, whole if by_split else ())
@@ -136,7 +144,9 @@ def _by_split(folder: Path) -> dict[str, tuple[Path, ...]]:
     found = {split: tuple(path for path in listed if _split_name(path) in names) for split, names in _NAMES.items()}
     for split, files in found.items():
         if len(files) > 1 and (len(set(map(form_of, files))) > 1 or not all("-of-" in path.name for path in files)):
-            raise UserError(f"{folder} has {files[0].name} and {files[1].name}, both of the {split} split; leave one of them")
+            raise UserError(
+                f"{folder} has {files[0].name} and {files[1].name}, both of the {split} split; leave one of them"
+            )
     return {split: files for split, files in found.items() if files}
 
 

@@ -65,14 +65,18 @@ def load_retrieval(folder: str | Path, seed: int = 0, max_bytes: int | None = LI
         parts |= _read(layout, name, max_bytes)
     there = {name: part for name, part in parts.items() if training_pairs(part.only(part.grades))}
     if not there:
-        raise UserError(f"the retrieval set {folder} has no query with a relevant document in its corpus; add qrels for it")
+        raise UserError(
+            f"the retrieval set {folder} has no query with a relevant document in its corpus; add qrels for it"
+        )
     if WHOLE in there:
         owners, sources = dict.fromkeys(SPLITS, WHOLE), {WHOLE: SPLITS}
     else:
         owners = donors(there)
         sources = {donor: tuple(split for split in SPLITS if owners[split] == donor) for donor in there}
     splits = {donor: drawn(there[donor].grades, seed, among) for donor, among in sources.items()}
-    sets = {split: there[donor].only({n for n, s in splits[donor].items() if s == split}) for split, donor in owners.items()}
+    sets = {
+        split: there[donor].only({n for n, s in splits[donor].items() if s == split}) for split, donor in owners.items()
+    }
     for split, found in sets.items():
         if not training_pairs(found):
             raise UserError(
@@ -120,7 +124,9 @@ def _read(layout: Layout, name: str, max_bytes: int | None) -> dict[str, _Part]:
     if name and WHOLE not in files:
         if name not in files:
             first = next(iter(files.values()))[0]
-            raise UserError(f"{layout.folder} is the {name} split and judges others; rename {first} to {name}{''.join(first.suffixes)}")
+            raise UserError(
+                f"{layout.folder} is the {name} split and judges others; rename {first} to {name}{''.join(first.suffixes)}"
+            )
         files = {name: files[name]}
     judged = {split: read_qrels(paths, known, documents) for split, paths in files.items()}
     _refuse_shared(layout, judged)
@@ -135,11 +141,15 @@ def _relevant(grades: Grades) -> Grades:
 def _refuse_shared(layout: Layout, judged: Mapping[str, Judged]) -> None:
     """Raise UserError for queries of two splits: what is trained on must not be measured on."""
     owner: dict[str, str] = {}
-    shared = [(name, split) for split, one in judged.items() for name in one.grades if owner.setdefault(name, split) != split]
+    shared = [
+        (name, split) for split, one in judged.items() for name in one.grades if owner.setdefault(name, split) != split
+    ]
     if shared:
         (name, split), more = shared[0], f" (so are {len(shared) - 1} others)" if len(shared) > 1 else ""
         files = [layout.qrels[one][0].relative_to(layout.folder) for one in (owner[name], split)]
-        raise UserError(f"query {name} is in {files[0]} and in {files[1]} of {layout.folder}{more}; keep each in one split")
+        raise UserError(
+            f"query {name} is in {files[0]} and in {files[1]} of {layout.folder}{more}; keep each in one split"
+        )
 
 
 def _tell_content(layout: Layout, corpus: Table, queries: Table, judged: Mapping[str, Judged]) -> None:
@@ -154,16 +164,25 @@ def _tell_content(layout: Layout, corpus: Table, queries: Table, judged: Mapping
     }
     for what, names in told.items():
         if names:
-            say(f"{layout.folder} has {what}: {len(names):,} ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})")
+            say(
+                f"{layout.folder} has {what}: {len(names):,} ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})"
+            )
     for path in layout.unread:
-        say(f"{layout.folder}: {path.name} is not read, since {next(iter(layout.qrels.values()))[0].parent.name}/ has judgements by split")
+        say(
+            f"{layout.folder}: {path.name} is not read, since {next(iter(layout.qrels.values()))[0].parent.name}/ has judgements by split"
+        )
 
 
-def _tell_drawn(folder: Path, sets: Mapping[str, RetrievalSet], owners: Mapping[str, str], parts: Mapping[str, _Part]) -> None:
+def _tell_drawn(
+    folder: Path, sets: Mapping[str, RetrievalSet], owners: Mapping[str, str], parts: Mapping[str, _Part]
+) -> None:
     """Say which splits are drawn, and from what."""
     missing = [split for split in SPLITS if owners[split] not in (split, WHOLE)]
     if missing:
         why = "empty" if all(split in parts for split in missing) else "missing"
         said = ", ".join(f"{split} from {owners[split]} ({len(sets[split].query_ids):,} queries)" for split in missing)
-        left = ", ".join(f"{donor} keeps {len(sets[donor].query_ids):,}" for donor in dict.fromkeys(owners[split] for split in missing))
+        left = ", ".join(
+            f"{donor} keeps {len(sets[donor].query_ids):,}"
+            for donor in dict.fromkeys(owners[split] for split in missing)
+        )
         say(f"{folder}: splits that are {why} are drawn by a hash of the query ids: {said}; {left}")

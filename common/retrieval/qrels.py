@@ -18,9 +18,7 @@ from common.retrieval.layout import form_of
 
 _GRADE = re.compile(r"(-?\d{1,18})(?:\.0{0,18})?")
 _NUMBER = re.compile(r"[+-]?\d")
-_NEEDED = (
-    "three columns, query-id, corpus-id and a whole number, with tabs between (or the four of TREC: query, iteration, document, grade)"
-)
+_NEEDED = "three columns, query-id, corpus-id and a whole number, with tabs between (or the four of TREC: query, iteration, document, grade)"
 _KEYS = {
     "query": ("query-id", "query_id", "qid", "query"),
     "document": ("corpus-id", "corpus_id", "document-id", "doc-id", "doc_id", "docid", "pid", "document"),
@@ -54,10 +52,17 @@ def read_qrels(files: Sequence[Path], queries: set[str], documents: set[str]) ->
             if document not in documents:
                 judged.absent[document] = None
             if judged.grades.setdefault(query, {}).setdefault(document, int(grade[1])) != int(grade[1]):
-                raise UserError(f"{place} grades {query} and {document} again, otherwise than before; keep one of the lines")
+                raise UserError(
+                    f"{place} grades {query} and {document} again, otherwise than before; keep one of the lines"
+                )
     if strange:
-        (place, query), more = strange[0], f" (nor those of {len(strange) - 1:,} more lines)" if len(strange) > 1 else ""
-        raise UserError(f"{place} names the query {query}, which queries.jsonl does not have{more}; add it or remove the line")
+        (place, query), more = (
+            strange[0],
+            f" (nor those of {len(strange) - 1:,} more lines)" if len(strange) > 1 else "",
+        )
+        raise UserError(
+            f"{place} names the query {query}, which queries.jsonl does not have{more}; add it or remove the line"
+        )
     return judged
 
 
@@ -85,7 +90,9 @@ def _triples(path: Path) -> Iterator[tuple[str, str, str, str]]:
 def _value(record: dict[str, Any], name: str, place: str) -> str:
     value = next((record[key] for key in _KEYS[name] if record.get(key) is not None), None)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise UserError(f'{place} has no "{_KEYS[name][0]}"; judgements need {", ".join(keys[0] for keys in _KEYS.values())}')
+        raise UserError(
+            f'{place} has no "{_KEYS[name][0]}"; judgements need {", ".join(keys[0] for keys in _KEYS.values())}'
+        )
     return str(value)
 
 

@@ -36,7 +36,9 @@ def read_table(files: Sequence[Path], max_bytes: int | None, titled: bool = Fals
         name, text = _id(record), _text(record, titled)
         if name is None or text is None:
             title = ' ("title" too, where there is one)' if titled else ""
-            raise UserError(f'{place} needs a JSON object with an "_id" and a "text" of type string{title}; mend or remove it')
+            raise UserError(
+                f'{place} needs a JSON object with an "_id" and a "text" of type string{title}; mend or remove it'
+            )
         if name in seen:
             if table.texts[seen[name]] != text:
                 raise UserError(f"{place} repeats the _id {name} with another text; ids must be unique")

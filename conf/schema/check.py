@@ -47,13 +47,17 @@ def _refuse_absent_element(section: Any, prefix: str) -> None:
     element, count = getattr(section, "element", None), getattr(section, "elements", None)
     if element is not None and count is not None and element >= count:
         last = f"0 to {count - 1}" if count > 1 else "0 alone"
-        raise UserError(f"{prefix}element={element}: with {prefix}elements={count} there is {last}; elements are counted from 0")
+        raise UserError(
+            f"{prefix}element={element}: with {prefix}elements={count} there is {last}; elements are counted from 0"
+        )
 
 
 def _refuse_passwords(key: str, value: Any) -> None:
     """Configurations are frozen beside runs, where others read them, so that no URL in them may hold a password."""
     if isinstance(value, str) and masked(value) != value:
-        raise UserError(f"{key} has a password or key in a URL, which would go to disk; put it into an environment variable or a file")
+        raise UserError(
+            f"{key} has a password or key in a URL, which would go to disk; put it into an environment variable or a file"
+        )
     if isinstance(value, list | dict):
         for one in value.values() if isinstance(value, dict) else value:
             _refuse_passwords(key, one)

@@ -63,7 +63,11 @@ def stored(config: type) -> Iterator[tuple[str, str, type]]:
 def typed(config: type, values: Any) -> Any:
     """A ``config`` object of plain ``values`` (nested dictionaries), each section of the kind that its values name."""
     refuse_interpolations(values, config.__name__)
-    chosen = {field.name: kind_of(field, values[field.name])() for field in dataclasses.fields(config) if "kinds" in field.metadata}
+    chosen = {
+        field.name: kind_of(field, values[field.name])()
+        for field in dataclasses.fields(config)
+        if "kinds" in field.metadata
+    }
     return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config(**chosen)), values))
 
 
@@ -102,5 +106,7 @@ def kind_of(field: dataclasses.Field, values: Any) -> type:
         return free
     known = [name for kind in possible for name in names(kind)]
     if value not in known:
-        raise UserError(f"{field.name}.{key}={value} is unknown; it takes {', '.join(known)}{suggestion(str(value), known)}")
+        raise UserError(
+            f"{field.name}.{key}={value} is unknown; it takes {', '.join(known)}{suggestion(str(value), known)}"
+        )
     return next(kind for kind in possible if value in names(kind))

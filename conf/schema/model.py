@@ -90,7 +90,9 @@ class LoraConfig:
     """The added product is scaled by alpha / rank."""
     dropout: PartShare = 0.0
     """Dropout on what goes into the added matrices, in training."""
-    targets: list[str] = field(default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
+    targets: list[str] = field(
+        default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    )
     """Projections that get them, by their names in Hugging Face's models (phi has q_proj, k_proj, v_proj, dense, fc1, fc2)."""
 
 

@@ -38,7 +38,9 @@ class ScheduleConfig:
         warmup = 0.0 if self.warmup_steps or self.warmup_tokens else WARMUP_SHARE
         decay = 0.0 if self.decay_steps or self.kind != "wsd" else DECAY_SHARE
         warmup = warmup if self.warmup_share is None else self.warmup_share
-        return dataclasses.replace(self, warmup_share=warmup, decay_share=decay if self.decay_share is None else self.decay_share)
+        return dataclasses.replace(
+            self, warmup_share=warmup, decay_share=decay if self.decay_share is None else self.decay_share
+        )
 
 
 @dataclass

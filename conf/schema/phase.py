@@ -42,7 +42,9 @@ class PhaseConfig:
 def scaled(phases: dict[str, PhaseConfig], budget: float) -> dict[str, PhaseConfig]:
     """``phases`` with their budgets multiplied, in whole tokens. Raises UserError where that leaves a phase none."""
     found = {name: dataclasses.replace(phase, tokens=round(phase.tokens * budget)) for name, phase in phases.items()}
-    gone = next((name for name, phase in found.items() if phases[name].tokens > 0 and budget > 0 and not phase.tokens), None)
+    gone = next(
+        (name for name, phase in found.items() if phases[name].tokens > 0 and budget > 0 and not phase.tokens), None
+    )
     if gone:
         least = 10 ** -math.floor(math.log10(min(phase.tokens for phase in phases.values() if phase.tokens > 0)))
         raise UserError(

@@ -25,7 +25,15 @@ class QualityConfig:
     held_out_sources: list[str] = field(default_factory=list)
     """Sources that are never learnt from, to measure on."""
     held_out_kinds: list[str] = field(
-        default_factory=lambda: ["mojibake", "split_words", "keyword_spam", "markup", "hyphenated", "lists", "shuffled_sentences"]
+        default_factory=lambda: [
+            "mojibake",
+            "split_words",
+            "keyword_spam",
+            "markup",
+            "hyphenated",
+            "lists",
+            "shuffled_sentences",
+        ]
     )
     """Kinds of degradation that are never learnt from, to measure on."""
     held_out_share: Share = 0.2

@@ -26,10 +26,14 @@ class Range(NamedTuple):
 
     def holds(self, value: float) -> bool:
         """Whether ``value`` lies in it; what is not finite does in none."""
-        return (self.low < value if self.above else self.low <= value) and (value < self.high if self.below else value <= self.high)
+        return (self.low < value if self.above else self.low <= value) and (
+            value < self.high if self.below else value <= self.high
+        )
 
     def __str__(self) -> str:
-        low, high = (f"10^{len(str(end)) - 1}" if end in (10**12, MANY) else f"{end:,}" for end in (self.low, self.high))
+        low, high = (
+            f"10^{len(str(end)) - 1}" if end in (10**12, MANY) else f"{end:,}" for end in (self.low, self.high)
+        )
         if not self.above and not self.below:
             return f"from {low} to {high}"
         return f"{'above' if self.above else 'of at least'} {low} and {'below' if self.below else 'at most'} {high}"
@@ -72,7 +76,11 @@ class Limits(NamedTuple):
 
     def mistaken(self, key: str, value: Any) -> UserError:
         """The error for a ``value`` that is no such number at all; 1e9 is none to who wants whole ones."""
-        mend = f"write {value:.0f}" if isinstance(value, float) and value.is_integer() and abs(value) < MANY else f"give {self}"
+        mend = (
+            f"write {value:.0f}"
+            if isinstance(value, float) and value.is_integer() and abs(value) < MANY
+            else f"give {self}"
+        )
         return UserError(f"{key}={'null' if value is None else shown(value)} is no {self.name}; {mend}")
 
     def check(self, key: str, value: float) -> None:

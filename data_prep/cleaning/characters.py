@@ -16,7 +16,11 @@ _INVISIBLE = "\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
 _BLANK = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _LINE_END = "\r\v\f\u2028\u2029"
 _UNUSUAL = re.compile(f"[{_INVISIBLE}{_BLANK}{_LINE_END}]")
-_REMOVED, _BLANKS, _LINE_ENDS = re.compile(f"[{_INVISIBLE}]"), re.compile(f"[{_BLANK}]"), re.compile(f"\r\n|[{_LINE_END}]")
+_REMOVED, _BLANKS, _LINE_ENDS = (
+    re.compile(f"[{_INVISIBLE}]"),
+    re.compile(f"[{_BLANK}]"),
+    re.compile(f"\r\n|[{_LINE_END}]"),
+)
 _TRAILING, _NEWLINES = re.compile(r"(?<![ \t])[ \t]+\n"), re.compile(r"\n{3,}")
 
 

@@ -18,7 +18,9 @@ class Boilerplate:
         found = [phrase for phrase in self.phrases if phrase in lowered]
         if not found:
             return text
-        return "\n".join(line for line in text.split("\n") if len(line) > self.most or not _holds(lower(line, self.casing), found))
+        return "\n".join(
+            line for line in text.split("\n") if len(line) > self.most or not _holds(lower(line, self.casing), found)
+        )
 
 
 class RepeatedLines:

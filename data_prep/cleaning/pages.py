@@ -42,7 +42,11 @@ class Pages:
             return "few_words"
         if sum(any(map(str.isalpha, word)) for word in words) < rules.min_alphabetic_words * len(words):
             return "noise"
-        return "short_lines" if sum(len(line) <= self.short for line in lines) > rules.max_short_lines * len(lines) else None
+        return (
+            "short_lines"
+            if sum(len(line) <= self.short for line in lines) > rules.max_short_lines * len(lines)
+            else None
+        )
 
     def _is_heading(self, line: str) -> bool:
         return len(line) <= self.longest and _NUMBERING.sub("", lower(line, self.casing)) in self.headings

@@ -50,8 +50,12 @@ def build(names: Iterable[str], profile: LanguageConfig) -> Cleaner:
     for name in names:
         if name not in STEPS:
             hint = suggestion(name, STEPS)
-            raise UserError(f"there is no cleaning step '{name}' (key corpus.cleaning){hint}; there are: {', '.join(STEPS)}")
+            raise UserError(
+                f"there is no cleaning step '{name}' (key corpus.cleaning){hint}; there are: {', '.join(STEPS)}"
+            )
     before = names[: names.index("pages")] if "pages" in names else []
     if {"whitespace", "c4_lines"} & set(before):
-        raise UserError("the cleaning step pages must come before whitespace and c4_lines (key corpus.cleaning), which remove form feeds")
+        raise UserError(
+            "the cleaning step pages must come before whitespace and c4_lines (key corpus.cleaning), which remove form feeds"
+        )
     return Cleaner({name: STEPS[name](profile) for name in names})

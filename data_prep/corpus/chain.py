@@ -94,7 +94,9 @@ class Chain:
                 alive &= ~out
             step.flow("out", sizes.sums(alive))
             clock.lap(rule.name)
-        survivors = Survivors([record for record, stays in zip(records, alive, strict=True) if stays], batch, alive, sizes.values[alive])
+        survivors = Survivors(
+            [record for record, stays in zip(records, alive, strict=True) if stays], batch, alive, sizes.values[alive]
+        )
         if self.index:
             survivors = self._decontaminate(records, batch, alive, sizes, tally, dropped)
         clock.lap("contamination")
@@ -104,7 +106,9 @@ class Chain:
         step, kept = tally.step("cleaning"), []
         for record in records:
             size = len(record.text.encode("utf-8", "replace"))
-            step.flow("in", {"documents": 1, "characters": len(record.text), "bytes": size, "words": None, "tokens": None})
+            step.flow(
+                "in", {"documents": 1, "characters": len(record.text), "bytes": size, "words": None, "tokens": None}
+            )
             text, changed = self.cleaner.clean(record.text)
             step.change(changed)
             if not text or text.isspace():
@@ -122,7 +126,11 @@ class Chain:
         self, records: list[Record], batch: Batch, alive: np.ndarray, sizes: Sizes, tally: Tally, dropped: Dropped
     ) -> Survivors:
         """Drop the documents with evaluation text, or cut it out of them (`corpus.contamination.action`)."""
-        step, hits, limit = tally.step("contamination"), self.index.find(batch), "runs of words shared with evaluation text"
+        step, hits, limit = (
+            tally.step("contamination"),
+            self.index.find(batch),
+            "runs of words shared with evaluation text",
+        )
         step.flow("in", sizes.sums(alive))
         self.leaked.update(hits.pairs[alive[hits.pairs[:, 0]], 1].tolist())
         alive, texts = alive.copy(), {}
@@ -146,6 +154,9 @@ class Chain:
         kept = [record for record, stays in zip(records, alive, strict=True) if stays]
         if texts:  # the arrays of the batch are of texts that are no more
             return Survivors(
-                kept, Batch([record.text for record in kept], self.profile.casing), np.ones(len(kept), bool), sizes.values[alive]
+                kept,
+                Batch([record.text for record in kept], self.profile.casing),
+                np.ones(len(kept), bool),
+                sizes.values[alive],
             )
         return Survivors(kept, batch, alive, sizes.values[alive])

@@ -45,7 +45,9 @@ class Buckets(Stage):
         """Find the pairs of one part of one column."""
         _, column, _, part = task.name.split("_")
         homes = [self.curate.folder / one.name for one in self.curate.tasks()]
-        found = buckets.edges(homes, self.curate.firsts()[:-1], int(column), int(part), self.work.config.duplicates.parts)
+        found = buckets.edges(
+            homes, self.curate.firsts()[:-1], int(column), int(part), self.work.config.duplicates.parts
+        )
         save_array(folder / EDGES, found)
         report.advance(task.size)
         return {"column": int(column), "edges": len(found)}
@@ -87,8 +89,14 @@ class Clusters(Stage):
         """Centres of the cells, learnt from an even sample of the documents that stay."""
         config = self.work.config.semantic
         cells = config.cells or max(1, round(len(stays) / CELL_DOCUMENTS))
-        sample = stays[np.linspace(0, len(stays) - 1, min(config.sample, len(stays))).astype(np.int64)] if len(stays) else stays
-        return semantic.centroids(Vectors(self.curate).take(sample), min(cells, max(1, len(sample))), self.work.config.duplicates.seed)
+        sample = (
+            stays[np.linspace(0, len(stays) - 1, min(config.sample, len(stays))).astype(np.int64)]
+            if len(stays)
+            else stays
+        )
+        return semantic.centroids(
+            Vectors(self.curate).take(sample), min(cells, max(1, len(sample))), self.work.config.duplicates.seed
+        )
 
     def dropped(self) -> np.ndarray:
         """[documents] bool: exact and near duplicates."""
@@ -129,7 +137,10 @@ class Cells(Stage):
     def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
         """Assign the documents of one shard."""
         vectors = np.load(self.curate.folder / task.name / EMBEDDINGS).astype(np.float32)
-        save_array(folder / "cells.npy", semantic.assign(vectors, np.load(self.clusters.folder / "all" / CENTROIDS)).astype(np.int32))
+        save_array(
+            folder / "cells.npy",
+            semantic.assign(vectors, np.load(self.clusters.folder / "all" / CENTROIDS)).astype(np.int32),
+        )
         report.advance(task.size)
         return {}
 

@@ -27,7 +27,13 @@ from data_prep.sources.form import Form
 from data_prep.sources.inputs import stamp
 from data_prep.sources.readers import read_documents
 
-KEPT, DROPPED, EMBEDDINGS, PARAGRAPHS, PLACES = "kept.jsonl.zst", "dropped.jsonl.zst", "embeddings.npy", "paragraphs", "places.npy"
+KEPT, DROPPED, EMBEDDINGS, PARAGRAPHS, PLACES = (
+    "kept.jsonl.zst",
+    "dropped.jsonl.zst",
+    "embeddings.npy",
+    "paragraphs",
+    "places.npy",
+)
 COUNTS, SIZES = "counts.json", "sizes.npy"
 """What a shard's documents met with, for the funnel; apart from the manifest, which every element of later stages reads."""
 WITHOUT_TEXT = "pages_without_text"
@@ -126,7 +132,10 @@ class Curate(Stage):
         for span in unit.shard.spans:
             for document in read_documents(span, form, bad, wanted, seen=lambda size: report.advance(size * MB)):
                 fields = document.fields
-                url, licence = fields.get(source.url_field), fields.get("licence") or fields.get("license") or source.licence
+                url, licence = (
+                    fields.get(source.url_field),
+                    fields.get("licence") or fields.get("license") or source.licence,
+                )
                 notes = {key: fields[key] for key in (*source.keep_fields, WITHOUT_TEXT) if key in fields}
                 yield Record(
                     document.id, document.text, unit.source, str(licence), url if isinstance(url, str) else "",

@@ -65,7 +65,9 @@ class Share:
 
 def run_share(point: Share, report: Report) -> None:
     """Do the units of work of an element that are not done."""
-    os.environ.setdefault("RAYON_NUM_THREADS", "1")  # elements share the cores; libraries in Rust would take all of them
+    os.environ.setdefault(
+        "RAYON_NUM_THREADS", "1"
+    )  # elements share the cores; libraries in Rust would take all of them
     gc.set_threshold(100_000, 50, 50)  # documents and words are many objects without cycles
     stage = next(stage for stage in stages(point.config) if stage.name == point.stage)
     for task in share(stage, point.elements, point.element):

@@ -45,7 +45,9 @@ def curate_settings(work: Work, source: str) -> str:
 
 def _evaluation(config: CorpusConfig) -> list[Path]:
     """Files with evaluation text."""
-    return list_inputs(config.contamination.inputs, "corpus.contamination.inputs") if config.contamination.inputs else []
+    return (
+        list_inputs(config.contamination.inputs, "corpus.contamination.inputs") if config.contamination.inputs else []
+    )
 
 
 @cache
@@ -53,7 +55,9 @@ def model_digest(folder: str, key: str) -> str:
     """Digest of the files of a model. Raises UserError where there is none."""
     files = sorted(path for path in Path(folder).rglob("*") if path.is_file()) if Path(folder).is_dir() else []
     if not files:
-        raise UserError(f"{key}: {folder} holds no model; make it first (python -m jobs.{MAKERS[key]}), or leave out what needs it")
+        raise UserError(
+            f"{key}: {folder} holds no model; make it first (python -m jobs.{MAKERS[key]}), or leave out what needs it"
+        )
     return digest_of([[str(path.relative_to(folder)), digest(path)] for path in files])
 
 

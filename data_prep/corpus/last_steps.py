@@ -61,10 +61,14 @@ class LastSteps:
         self.kept += int(alive.sum())
         return [record for record, stays in zip(records, alive, strict=True) if stays]
 
-    def _cut(self, numbers: np.ndarray, records: list[Record], alive: np.ndarray, step: Step, sizes: Sizes, drop: Drop) -> Sizes:
+    def _cut(
+        self, numbers: np.ndarray, records: list[Record], alive: np.ndarray, step: Step, sizes: Sizes, drop: Drop
+    ) -> Sizes:
         """Remove repeated paragraphs; a document with too little left is dropped as it was."""
         gone = {
-            int(index): self.verdicts.gone[row] for index in np.flatnonzero(alive) if (row := int(numbers[index])) in self.verdicts.gone
+            int(index): self.verdicts.gone[row]
+            for index in np.flatnonzero(alive)
+            if (row := int(numbers[index])) in self.verdicts.gone
         }
         texts = {index: paragraphs.remove(records[index].text, own) for index, own in gone.items()}
         again = self.sizer.again(sizes, texts)

@@ -40,10 +40,14 @@ class Plan:
         self.config = config
         self.sources: Mapping[str, SourceConfig] = config.sources or _plain(config)
         if not self.sources:
-            raise UserError("corpus.sources is empty; name a recipe (experiment=mecellem/corpus), or your own text with corpus.inputs")
+            raise UserError(
+                "corpus.sources is empty; name a recipe (experiment=mecellem/corpus), or your own text with corpus.inputs"
+            )
         for name in self.sources:
             if not name.replace("_", "").isalnum():
-                raise UserError(f"corpus.sources: '{name}' becomes a folder; use letters, digits and _ for the name of a source")
+                raise UserError(
+                    f"corpus.sources: '{name}' becomes a folder; use letters, digits and _ for the name of a source"
+                )
 
     @cached_property
     def units(self) -> list[Unit]:
@@ -65,7 +69,9 @@ class Plan:
     def _units_of(self, name: str) -> list[Unit]:
         source = self.sources[name]
         if not source.inputs:
-            raise UserError(f"corpus.sources.{name}.inputs is empty; name files, folders or globs, or take the source out")
+            raise UserError(
+                f"corpus.sources.{name}.inputs is empty; name files, folders or globs, or take the source out"
+            )
         form = Form.of_source(name, source, self.config)
         paths, _ = search(source.inputs, self.key(name))
         shards = plan(paths, self.config.shard_bytes, form.keeps_newlines)
@@ -76,7 +82,9 @@ class Plan:
         """Profiles of the languages of the sources."""
         codes = dict.fromkeys(source.language for source in self.sources.values())
         if unknown := set(self.config.languages) - set(codes):
-            raise UserError(f"corpus.languages.{min(unknown)}: no source has this language; the sources have {', '.join(codes)}")
+            raise UserError(
+                f"corpus.languages.{min(unknown)}: no source has this language; the sources have {', '.join(codes)}"
+            )
         return {code: load_language(code, self.config.languages.get(code)) for code in codes}
 
     def profile(self, source: str) -> LanguageConfig:

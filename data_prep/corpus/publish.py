@@ -23,7 +23,9 @@ def publish(line: list[Stage]) -> dict[str, Any]:
     write.drop_former()
     build(line, curated, written)
     if not counts["kept"]:
-        raise UserError(f"no document is left in {write.work.output}; look at funnel.html there for the rule that took them")
+        raise UserError(
+            f"no document is left in {write.work.output}; look at funnel.html there for the rule that took them"
+        )
     sources = {
         name: {
             "licence": source.licence, "language": source.language,
@@ -32,8 +34,12 @@ def publish(line: list[Stage]) -> dict[str, Any]:
         }
         for name, source in write.work.plan.sources.items()
     }  # fmt: skip
-    files = {str(write.target(task).relative_to(write.work.output)): one["documents_sha256"] for task, one in _pairs(write)}
-    manifest.write(write.work.output, manifest.describe("corpus", **counts, sources=sources, files=files, identity=write.identity))
+    files = {
+        str(write.target(task).relative_to(write.work.output)): one["documents_sha256"] for task, one in _pairs(write)
+    }
+    manifest.write(
+        write.work.output, manifest.describe("corpus", **counts, sources=sources, files=files, identity=write.identity)
+    )
     return {**counts, "sources": sources}
 
 
@@ -45,9 +51,13 @@ def balance(curated: list[dict[str, Any]], written: list[dict[str, Any]]) -> Non
         flow = before["read"]
         for step in steps:
             place = f"{before['unit']}, step {step['step']}"
-            assert step["documents_in"] == flow, f"{place} took in {step['documents_in']} documents, and {flow} came to it"
+            assert step["documents_in"] == flow, (
+                f"{place} took in {step['documents_in']} documents, and {flow} came to it"
+            )
             flow -= sum(step["dropped"].values())
-            assert step["documents_out"] == flow, f"{place} let out {step['documents_out']} documents and kept count of {flow}"
+            assert step["documents_out"] == flow, (
+                f"{place} let out {step['documents_out']} documents and kept count of {flow}"
+            )
         assert flow == after["kept"], f"{before['unit']} wrote {after['kept']} documents of {flow}"
 
 

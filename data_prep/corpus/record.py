@@ -31,7 +31,10 @@ def to_line(record: Record) -> bytes:
     try:
         return dumps_line(fields)
     except ValueError:
-        fields = {name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value for name, value in fields.items()}
+        fields = {
+            name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+            for name, value in fields.items()
+        }
         return dumps_line(fields)
 
 

@@ -26,7 +26,10 @@ class Sizes:
     def sums(self, mask: np.ndarray) -> dict[str, int | None]:
         """Sum of each measure over a mask [n], with the number of documents; None for what is not counted."""
         chosen = self.values[mask]
-        counted = {name: None if (chosen[:, place] < 0).any() else int(chosen[:, place].sum()) for place, name in enumerate(COLUMNS)}
+        counted = {
+            name: None if (chosen[:, place] < 0).any() else int(chosen[:, place].sum())
+            for place, name in enumerate(COLUMNS)
+        }
         return {"documents": len(chosen), **counted}
 
 

@@ -109,8 +109,14 @@ class Stage:
             files = {str(path.relative_to(aside)): path for path in sorted(aside.rglob("*")) if path.is_file()}
             sums = {name: digest(path) for name, path in files.items()}
             sizes = {name: path.stat().st_size for name, path in files.items()}
-            took = {"seconds": round(time.perf_counter() - started, 4), "cpu_seconds": round(time.process_time() - cpu, 4), "mb": task.size}
-            manifest.write(aside, manifest.describe(self.name, depends=depends, files=sums, sizes=sizes, **took, **fields))
+            took = {
+                "seconds": round(time.perf_counter() - started, 4),
+                "cpu_seconds": round(time.process_time() - cpu, 4),
+                "mb": task.size,
+            }
+            manifest.write(
+                aside, manifest.describe(self.name, depends=depends, files=sums, sizes=sizes, **took, **fields)
+            )
 
     @cached_property
     def manifests(self) -> list[dict[str, Any]]:
@@ -119,7 +125,9 @@ class Stage:
         for task in self.tasks():
             known = self.find(task)
             if known is None:
-                raise UserError(f"{self.folder / task.name} is not done (or of other inputs); give the same command without corpus.stage")
+                raise UserError(
+                    f"{self.folder / task.name} is not done (or of other inputs); give the same command without corpus.stage"
+                )
             found.append(known)
         return found
 

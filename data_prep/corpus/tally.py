@@ -79,7 +79,14 @@ class Tally:
         kept = self.samples.setdefault(reason, [])
         key = xxhash.xxh3_64_intdigest(f"{record.source} {record.id}".encode("utf-8", "replace"))
         if len(kept) < self.samples_kept or key < kept[-1][0]:
-            shown = {"id": record.id, "file": record.file, "line": record.line, "value": value, "limit": limit, "text": record.text[:SHOWN]}
+            shown = {
+                "id": record.id,
+                "file": record.file,
+                "line": record.line,
+                "value": value,
+                "limit": limit,
+                "text": record.text[:SHOWN],
+            }
             kept.append((key, shown))
             kept.sort(key=lambda entry: entry[0])
             del kept[self.samples_kept :]
@@ -88,7 +95,9 @@ class Tally:
         """Steps, samples and histograms as JSON."""
         return {
             "steps": [step.fields() for step in self.steps.values()],
-            "samples": {reason: [{"key": key, **shown} for key, shown in kept] for reason, kept in self.samples.items()},
+            "samples": {
+                reason: [{"key": key, **shown} for key, shown in kept] for reason, kept in self.samples.items()
+            },
             "histograms": {name: self._histogram(name) for name in self.values},
         }
 

@@ -8,10 +8,16 @@ from data_prep.corpus.compare import EXACT, NEAR, Clusters, Paragraphs, Semantic
 class Verdicts:
     """For the documents ``first`` to ``last`` (exclusive): whom each repeats, and its repeated paragraphs."""
 
-    def __init__(self, clusters: Clusters, semantic: Semantic | None, repeated: Paragraphs | None, first: int, last: int):
+    def __init__(
+        self, clusters: Clusters, semantic: Semantic | None, repeated: Paragraphs | None, first: int, last: int
+    ):
         self.own = np.arange(first, last)
         near, exact = (np.load(clusters.folder / "all" / name, mmap_mode="r")[first:last] for name in (NEAR, EXACT))
-        self.repeats = {"duplicates/exact": np.array(exact), "duplicates/near": np.array(near), "duplicates/semantic": self.own.copy()}
+        self.repeats = {
+            "duplicates/exact": np.array(exact),
+            "duplicates/near": np.array(near),
+            "duplicates/semantic": self.own.copy(),
+        }
         """Step -> [documents]: the document that each repeats, itself where none."""
         if semantic:
             found = semantic.repeats(first, last)

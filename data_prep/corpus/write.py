@@ -33,7 +33,9 @@ class Write(Stage):
     name = "write"
     small = 100.0
 
-    def __init__(self, work: Work, before: Stage, clusters: Clusters, semantic: Semantic | None, repeated: Paragraphs | None):
+    def __init__(
+        self, work: Work, before: Stage, clusters: Clusters, semantic: Semantic | None, repeated: Paragraphs | None
+    ):
         super().__init__(work, before)
         self.curate, self.clusters, self.semantic, self.paragraphs = clusters.curate, clusters, semantic, repeated
         self.tools: dict[str, Tools] = {}
@@ -41,7 +43,10 @@ class Write(Stage):
     def settings(self) -> dict[str, Any]:
         """What is done to documents that stay."""
         profiles = {code: dataclasses.asdict(profile.pii) for code, profile in self.work.plan.languages.items()}
-        return {"pii": profiles if self.work.config.pii else None, "min_words_left": self.work.config.paragraphs.min_words_left}
+        return {
+            "pii": profiles if self.work.config.pii else None,
+            "min_words_left": self.work.config.paragraphs.min_words_left,
+        }
 
     def tasks(self) -> list[Task]:
         """A task a shard."""
@@ -61,11 +66,15 @@ class Write(Stage):
         """Note which files are this corpus's to write, and later to remove. Raises UserError where one is there already and is not."""
         output = self.work.output
         if output.is_dir() and any(output.iterdir()) and not (output / STAGES).is_dir():
-            raise UserError(f"{output} holds files that jobs.corpus did not write; choose another corpus.output, or move them")
+            raise UserError(
+                f"{output} holds files that jobs.corpus did not write; choose another corpus.output, or move them"
+            )
         ours, wanted = self.ours(), {str(self.target(task).relative_to(output)) for task in self.tasks()}
         for name in sorted(wanted - ours):
             if os.path.lexists(output / name):
-                raise UserError(f"{output / name} was not written by jobs.corpus; move it, or choose another corpus.output")
+                raise UserError(
+                    f"{output / name} was not written by jobs.corpus; move it, or choose another corpus.output"
+                )
         write_json(self.claims, sorted(ours | wanted))
 
     def ours(self) -> set[str]:
@@ -83,7 +92,9 @@ class Write(Stage):
                 remove_file(path)
                 fsync_folder(path.parent)
             else:
-                say(f"warning: {path} was not written by jobs.corpus; it stays there, and whoever reads the documents reads it too")
+                say(
+                    f"warning: {path} was not written by jobs.corpus; it stays there, and whoever reads the documents reads it too"
+                )
 
     def find(self, task: Task) -> dict[str, Any] | None:
         """As for every stage; the documents must be there too."""
@@ -94,7 +105,11 @@ class Write(Stage):
         """Names of its steps, in order."""
         config = self.work.config
         found = [("duplicates/exact", config.duplicates.exact), ("duplicates/near", config.duplicates.near)]
-        found += [("duplicates/semantic", config.semantic.enabled), ("paragraphs", config.paragraphs.enabled), ("pii", config.pii)]
+        found += [
+            ("duplicates/semantic", config.semantic.enabled),
+            ("paragraphs", config.paragraphs.enabled),
+            ("pii", config.pii),
+        ]
         return [name for name, wanted in found if wanted]
 
     def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
@@ -110,15 +125,25 @@ class Write(Stage):
         with Writer(folder / DOCUMENTS) as kept, Writer(folder / DROPPED) as dropped:
 
             def drop(row: int, record: Record, reason: str, other: int | None) -> None:
-                note = {"id": record.id, "file": record.file, "line": record.line, "reason": reason, "document": first + row}
-                dropped.write(orjson.dumps(note if other is None else note | {"repeats": other}, option=orjson.OPT_APPEND_NEWLINE))
+                note = {
+                    "id": record.id,
+                    "file": record.file,
+                    "line": record.line,
+                    "reason": reason,
+                    "document": first + row,
+                }
+                dropped.write(
+                    orjson.dumps(note if other is None else note | {"repeats": other}, option=orjson.OPT_APPEND_NEWLINE)
+                )
 
             for rows in _batches(read(home / KEPT)):
                 for record in steps.pass_through(rows, drop):
                     kept.write(to_line(record))
                 report.advance(task.size * len(rows) / max(1, last - first))
         counts = {"source": source, "unit": task.name, "read": last - first, "kept": steps.kept}
-        write_json(folder / COUNTS, counts | {"found": {"pii": dict(sorted(steps.found.items()))}, **steps.tally.fields()})
+        write_json(
+            folder / COUNTS, counts | {"found": {"pii": dict(sorted(steps.found.items()))}, **steps.tally.fields()}
+        )
         made = {"documents_sha256": digest(folder / DOCUMENTS), "documents_size": (folder / DOCUMENTS).stat().st_size}
         remove_file(self.work.output / manifest.NAME)  # the corpus that it describes is no more
         _publish(folder / DOCUMENTS, self.target(task))

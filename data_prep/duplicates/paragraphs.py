@@ -35,7 +35,9 @@ def keys(batch: Batch, min_characters: int) -> tuple[np.ndarray, np.ndarray, np.
     return token_prefix(batch).spans(*places), paragraphs.owners[chosen], numbers[chosen]
 
 
-def repeated(folders: Sequence[Path], firsts: Sequence[int], part: int, parts: int, alive: np.ndarray | None = None) -> np.ndarray:
+def repeated(
+    folders: Sequence[Path], firsts: Sequence[int], part: int, parts: int, alive: np.ndarray | None = None
+) -> np.ndarray:
     """Numbers [r] (int64, ascending) of the paragraphs whose key an earlier one has, numbered over all shards.
 
     `buckets.write_sorted` wrote the keys [p, 1] of each shard; the other arguments are those of `buckets.edges`. ``alive``: the paragraphs

@@ -19,8 +19,17 @@ def sizes(firsts: np.ndarray) -> dict[str, Any]:
     counts = np.bincount(firsts, minlength=1)
     counts = counts[counts > 1]
     powers = np.bincount(np.log2(counts).astype(np.int64)) if len(counts) else []
-    histogram = {f"{1 << power}" if power < 1 else f"{1 << power}-{(2 << power) - 1}": int(n) for power, n in enumerate(powers) if n}
-    return {"documents": len(firsts), "clusters": len(counts), "repeats": int((counts - 1).sum()), "histogram": histogram}
+    histogram = {
+        f"{1 << power}" if power < 1 else f"{1 << power}-{(2 << power) - 1}": int(n)
+        for power, n in enumerate(powers)
+        if n
+    }
+    return {
+        "documents": len(firsts),
+        "clusters": len(counts),
+        "repeats": int((counts - 1).sum()),
+        "histogram": histogram,
+    }
 
 
 def largest(firsts: np.ndarray, clusters: int, members: int) -> list[np.ndarray]:
@@ -30,10 +39,15 @@ def largest(firsts: np.ndarray, clusters: int, members: int) -> list[np.ndarray]
     tops = np.argsort(-counts, kind="stable")[:clusters]
     tops = tops[counts[tops] > 1]
     found = [np.flatnonzero(firsts == top) for top in tops]
-    return [numbers[np.unique(np.linspace(0, len(numbers) - 1, min(members + 1, len(numbers))).astype(np.int64))] for numbers in found]
+    return [
+        numbers[np.unique(np.linspace(0, len(numbers) - 1, min(members + 1, len(numbers))).astype(np.int64))]
+        for numbers in found
+    ]
 
 
-def samples(firsts: np.ndarray, text_of: Callable[[int], str], clusters: int = 5, members: int = 3) -> list[dict[str, Any]]:
+def samples(
+    firsts: np.ndarray, text_of: Callable[[int], str], clusters: int = 5, members: int = 3
+) -> list[dict[str, Any]]:
     """The largest clusters with texts: size, the first member's number and text, and of some others the number and what differs.
 
     ``text_of`` gives the text of a document number; it is called for the members shown alone."""

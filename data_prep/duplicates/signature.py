@@ -37,7 +37,9 @@ class Signer:
         if min(config.bands, config.rows) < 1:
             raise UserError("corpus.duplicates.bands and .rows are at least 1; correct the one that is not")
         if profile.shingle < 1:
-            raise UserError(f"corpus.languages.{profile.code}.shingle={profile.shingle}: give a number of letters, at least 1")
+            raise UserError(
+                f"corpus.languages.{profile.code}.shingle={profile.shingle}: give a number of letters, at least 1"
+            )
         self.config, self.length = config, profile.shingle
         self.columns = 1 + config.bands * config.near
         """Keys a document: the digest, then one a band."""
@@ -96,5 +98,7 @@ def shingles(batch: Batch, length: int, fold_numbers: bool = False) -> tuple[np.
     starts[offsets[short]], ends[offsets[short]] = 0, 0
     flat = Prefix(codes).spans(starts, ends)
     whole = ["".join(batch.texts[index].split()) for index in short]
-    flat[offsets[short]] = hash_words([NUMBER.sub("0", text) for text in whole] if fold_numbers else whole, batch.casing)
+    flat[offsets[short]] = hash_words(
+        [NUMBER.sub("0", text) for text in whole] if fold_numbers else whole, batch.casing
+    )
     return flat, offsets.astype(np.uint64)

@@ -25,9 +25,13 @@ def learn(ids: Sequence[np.ndarray], tokenizer: str | Path, dimensions: int, see
     reference = load_reference(tokenizer)
     size = vocabulary_size(reference)
     if size != len(reference.get_vocab(with_added_tokens=True)):
-        raise UserError(f"the ids of data.tokenizer={tokenizer} have gaps, which a StaticModel cannot have; name another tokenizer")
+        raise UserError(
+            f"the ids of data.tokenizer={tokenizer} have gaps, which a StaticModel cannot have; name another tokenizer"
+        )
     if min(len(ids), size) <= dimensions:
-        raise UserError(f"{len(ids)} documents are too few for corpus.semantic.dimensions={dimensions}; give more of them or lower it")
+        raise UserError(
+            f"{len(ids)} documents are too few for corpus.semantic.dimensions={dimensions}; give more of them or lower it"
+        )
     counts = _counts(ids, size)
     idf = np.log((1 + len(ids)) / (1 + np.bincount(counts.indices, minlength=size))) + 1
     _, values, directions = randomized_svd(_weighted(counts, idf), dimensions, n_iter=4, random_state=seed)
@@ -41,7 +45,9 @@ def _counts(ids: Sequence[np.ndarray], size: int) -> Any:
     from scipy.sparse import csr_array
 
     bounds = np.concatenate([[0], np.cumsum([len(found) for found in ids])])
-    counts = csr_array((np.ones(bounds[-1], np.float32), np.concatenate(ids).astype(np.int64), bounds), (len(ids), size))
+    counts = csr_array(
+        (np.ones(bounds[-1], np.float32), np.concatenate(ids).astype(np.int64), bounds), (len(ids), size)
+    )
     counts.sum_duplicates()
     return counts
 

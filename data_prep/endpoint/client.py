@@ -115,6 +115,10 @@ def _read(reply: dict[str, Any]) -> dict[str, Any]:
     """What is kept of a chat completion."""
     try:
         choice = reply["choices"][0]
-        return {"text": choice["message"]["content"] or "", "finish": choice.get("finish_reason"), "usage": reply.get("usage")}
+        return {
+            "text": choice["message"]["content"] or "",
+            "finish": choice.get("finish_reason"),
+            "usage": reply.get("usage"),
+        }
     except (KeyError, IndexError, TypeError) as error:
         raise Refused("an answer without a choice") from error

@@ -29,7 +29,9 @@ class Server:
     def __init__(self, config: EndpointConfig, section: str):
         self.config, self.section = config, section
         if not config.url:
-            raise UserError(f"{self.key('url')} is not set; name the server that is to get the texts, such as http://node7:8000/v1")
+            raise UserError(
+                f"{self.key('url')} is not set; name the server that is to get the texts, such as http://node7:8000/v1"
+            )
         self.stopping = threading.Event()
         key = os.environ.get(config.key_variable, "").strip()
         if not key.isascii() or not key.isprintable():  # else the error of the library would show it
@@ -103,7 +105,11 @@ class Server:
         if reply.status_code in AGAIN or reply.status_code >= 500:
             raise Refused(f"status {reply.status_code}", wait=_seconds(reply.headers.get("retry-after")))
         if reply.status_code >= 300:
-            raise Refused(f"status {reply.status_code}: {_first_line(reply.text)[:200]}", final=True, away=reply.status_code == 404)
+            raise Refused(
+                f"status {reply.status_code}: {_first_line(reply.text)[:200]}",
+                final=True,
+                away=reply.status_code == 404,
+            )
         try:
             return reply.json()
         except ValueError as error:

@@ -34,7 +34,13 @@ class C4:
         found = self._phrases(batch)
         yield Test("c4/phrase", found, found > 0, f"holds {' or '.join(map(repr, self.phrases))}", high=2)
         count = self.sentences(batch)
-        yield Test("c4/few_sentences", count, count < self.rules.min_sentences, f"sentences < {self.rules.min_sentences}", high=100)
+        yield Test(
+            "c4/few_sentences",
+            count,
+            count < self.rules.min_sentences,
+            f"sentences < {self.rules.min_sentences}",
+            high=100,
+        )
 
     def _phrases(self, batch: Batch) -> np.ndarray:
         """[n] how many different phrases each text holds, whatever its case."""

@@ -40,7 +40,13 @@ class Index:
     """Hashes of the runs of evaluation texts, sorted, with the texts that hold each."""
 
     def __init__(
-        self, hashes: np.ndarray, texts: np.ndarray, lengths: Sequence[int], places: Sequence[str], samples: Sequence[str], short: int
+        self,
+        hashes: np.ndarray,
+        texts: np.ndarray,
+        lengths: Sequence[int],
+        places: Sequence[str],
+        samples: Sequence[str],
+        short: int,
     ):
         """``hashes`` [e] (uint64, ascending) and ``texts`` [e] (int64): one entry for each run and text; ``lengths``: words of a run;
         ``places`` and ``samples``: of each text that is looked for; ``short``: texts that are not."""
@@ -52,11 +58,15 @@ class Index:
         self.filter[(hashes >> self.shift).astype(np.int64)] = True
 
     @classmethod
-    def build(cls, config: ContaminationConfig, casings: Iterable[Mapping[str, str]], max_bytes: int | None = LIMIT) -> "Index":
+    def build(
+        cls, config: ContaminationConfig, casings: Iterable[Mapping[str, str]], max_bytes: int | None = LIMIT
+    ) -> "Index":
         """Read the evaluation texts. ``casings``: of the languages of the corpus (`LanguageConfig.casing`); texts are found in the lower
         case of any of them. Raises UserError as `read_texts` does, which is told of ``max_bytes``, and for bounds that cannot be meant."""
         if not 1 <= config.min_words <= config.words:
-            raise UserError(f"corpus.contamination.min_words={config.min_words} is not from 1 to corpus.contamination.words={config.words}")
+            raise UserError(
+                f"corpus.contamination.min_words={config.min_words} is not from 1 to corpus.contamination.words={config.words}"
+            )
         variants = [dict(pairs) for pairs in sorted({tuple(sorted(casing.items())) for casing in casings} or {()})]
         places, samples, parts, lengths, short = [], [], [], set(), 0
         for chunk in _chunks(read_texts(config, max_bytes)):
@@ -100,7 +110,12 @@ class Index:
         """Counts for the report, with the first ``samples`` of the texts ``found`` (their numbers, as in `Hits.pairs`)."""
         numbers = sorted(set(found))
         shown = [{"place": self.places[number], "text": self.samples[number]} for number in numbers[:samples]]
-        counts = {"texts": len(self.places) + self.short, "too_short": self.short, "looked_for": len(self.places), "found": len(numbers)}
+        counts = {
+            "texts": len(self.places) + self.short,
+            "too_short": self.short,
+            "looked_for": len(self.places),
+            "found": len(numbers),
+        }
         return {**counts, "samples": shown}
 
 

@@ -35,7 +35,9 @@ def read_texts(config: ContaminationConfig, max_bytes: int | None = LIMIT) -> It
             yield from ((document.id, document.text) for document in read_documents(path, form))
 
 
-def _fields(path: Path, found: Iterator[tuple[int, dict[str, Any]]], fields: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _fields(
+    path: Path, found: Iterator[tuple[int, dict[str, Any]]], fields: Sequence[str]
+) -> Iterator[tuple[str, str]]:
     seen = False
     for row, record in found:
         for field in fields:

@@ -30,7 +30,9 @@ class FineWeb:
         yield Test("fineweb/few_terminal_lines", terminal, terminal < rules.min_terminal_lines, limit)
 
         short = share(total_in(lines, lines.lengths <= rules.short_line), lines.counts)
-        yield Test("fineweb/short_lines", short, short > rules.max_short_lines, f"short lines > {rules.max_short_lines}")
+        yield Test(
+            "fineweb/short_lines", short, short > rules.max_short_lines, f"short lines > {rules.max_short_lines}"
+        )
 
         newlines = batch.lines.counts - 1
         repeated = share(duplicates(batch, lines)[1], batch.sizes - newlines)
@@ -38,7 +40,12 @@ class FineWeb:
         yield Test("fineweb/repeated_lines", repeated, repeated > rules.max_duplicate_characters, limit)
 
         per_word = share(newlines, batch.tokens.counts)
-        yield Test("fineweb/list", per_word, per_word > rules.max_newlines_per_word, f"newlines a word > {rules.max_newlines_per_word}")
+        yield Test(
+            "fineweb/list",
+            per_word,
+            per_word > rules.max_newlines_per_word,
+            f"newlines a word > {rules.max_newlines_per_word}",
+        )
 
 
 def written_lines(batch: Batch) -> Spans:

@@ -38,7 +38,9 @@ class GluedWords:
         self.on = self.rules.max_share < 1
         if self.on and not has_dictionary(profile.code):
             key = f"corpus.languages.{profile.code}.glued_words.max_share"
-            raise UserError(f"{key}={self.rules.max_share}: simplemma has no dictionary of {profile.name}; set it to 1, which is off")
+            raise UserError(
+                f"{key}={self.rules.max_share}: simplemma has no dictionary of {profile.name}; set it to 1, which is off"
+            )
         self.profile = profile
 
     @cached_property

@@ -29,7 +29,13 @@ class GopherQuality:
         counted = self._counted(batch)
         words = total_in(batch.tokens, counted)
         yield Test(f"{name}/too_few_words", words, words < rules.min_words, f"words < {rules.min_words}", high=2000)
-        yield Test(f"{name}/too_many_words", words, words > rules.max_words, f"words > {rules.max_words}", high=2 * rules.max_words)
+        yield Test(
+            f"{name}/too_many_words",
+            words,
+            words > rules.max_words,
+            f"words > {rules.max_words}",
+            high=2 * rules.max_words,
+        )
 
         mean = share(batch.tokens.total(np.where(counted, batch.tokens.lengths, 0)), words)
         limit = f"mean word length < {rules.min_mean_word}"
@@ -51,7 +57,13 @@ class GopherQuality:
         yield Test(f"{name}/few_letters", alphabetic, alphabetic < rules.min_alphabetic_words, limit)
 
         found = self._stop_words(batch)
-        yield Test(f"{name}/stop_words", found, found < rules.min_stop_words, f"different stop words < {rules.min_stop_words}", high=50)
+        yield Test(
+            f"{name}/stop_words",
+            found,
+            found < rules.min_stop_words,
+            f"different stop words < {rules.min_stop_words}",
+            high=50,
+        )
 
     def _counted(self, batch: Batch) -> np.ndarray:
         """[tokens] bool: those that are words, as one of their characters is not among the signs."""

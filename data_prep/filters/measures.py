@@ -48,7 +48,9 @@ def split_lines(batch: Batch) -> Spans:
     """Lines as `str.splitlines` gives them: form feeds and separators end one too, and there is none after the last end."""
     codes, ends = batch.codes, np.flatnonzero(batch.breaks)
     last = np.zeros(len(codes) + 1, bool)
-    last[batch.starts[1:] - 1] = True  # the newline after a text is not its own: it ends a line only where something stands before it
+    last[batch.starts[1:] - 1] = (
+        True  # the newline after a text is not its own: it ends a line only where something stands before it
+    )
     starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)
     whole = np.ones(len(ends), bool)
     if len(ends) > len(batch.lines):

@@ -67,13 +67,15 @@ def measure(words: Words, documents: int, window: int, min_words: int) -> tuple[
 
     document = np.repeat(np.arange(documents), windows)
     return tuple(
-        np.where(windows > 0, np.bincount(document, values, documents) / np.maximum(windows, 1), 1.0) for values in (entropy, diversity)
+        np.where(windows > 0, np.bincount(document, values, documents) / np.maximum(windows, 1), 1.0)
+        for values in (entropy, diversity)
     )
 
 
 def _tally(owner: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """[u] int64 owner of each distinct pair of owner and hash, and how often the pair occurs."""
     keys, times = np.unique(
-        (owner.astype(np.uint64) << _HASH_BITS) | (hashes & ((np.uint64(1) << _HASH_BITS) - np.uint64(1))), return_counts=True
+        (owner.astype(np.uint64) << _HASH_BITS) | (hashes & ((np.uint64(1) << _HASH_BITS) - np.uint64(1))),
+        return_counts=True,
     )
     return (keys >> _HASH_BITS).astype(np.int64), times

@@ -42,7 +42,9 @@ def _goes_on(text: str, match: re.Match[str], language: LanguageConfig) -> bool:
     if match.group().rstrip() != ".":
         return False
     before = _LAST.search(text, max(match.start() - 40, 0), match.start())
-    return bool(before) and (before.group().isdigit() or lower(before.group(), language.casing) in _set(tuple(language.abbreviations)))
+    return bool(before) and (
+        before.group().isdigit() or lower(before.group(), language.casing) in _set(tuple(language.abbreviations))
+    )
 
 
 _LAST = re.compile(r"[^\s(]+\Z")

@@ -35,15 +35,26 @@ class Quality:
         MEDIUM, HIGH."""
         places = np.flatnonzero(alive)
         found = np.zeros((len(batch), len(LABELS)), np.float32)
-        if len(places) >= MANY * len(batch):  # what other rules computed of the whole batch is worth more than a few dead texts
+        if len(places) >= MANY * len(
+            batch
+        ):  # what other rules computed of the whole batch is worth more than a few dead texts
             found[places] = self.classifier.probabilities_of(batch)[places]
         else:
-            found[places] = self.classifier.probabilities_of(Batch([batch.texts[place] for place in places], batch.casing))
+            found[places] = self.classifier.probabilities_of(
+                Batch([batch.texts[place] for place in places], batch.casing)
+            )
         label = found.argmax(1)
         for place in places if records else ():
-            records[place].notes |= {"quality": LABELS[label[place]], "quality_probabilities": [round(float(x), 4) for x in found[place]]}
+            records[place].notes |= {
+                "quality": LABELS[label[place]],
+                "quality_probabilities": [round(float(x), 4) for x in found[place]],
+            }
         least = LABELS[self.least]
         enough = found[:, self.least :].sum(1)
-        yield Test("quality/below_label", enough, alive & (label < self.least), f"the most probable label is below {least}")
+        yield Test(
+            "quality/below_label", enough, alive & (label < self.least), f"the most probable label is below {least}"
+        )
         if self.probability:
-            yield Test("quality/improbable", enough, enough < self.probability, f"P({least} or better) < {self.probability}")
+            yield Test(
+                "quality/improbable", enough, enough < self.probability, f"P({least} or better) < {self.probability}"
+            )

@@ -37,7 +37,9 @@ class Runs:
         while self.length < length:
             often = np.flatnonzero(self.counts > 1)
             places, owners = self.places[often], self.owners[often]
-            both = (places[1:] == places[:-1] + 1) & (owners[1:] == owners[:-1])  # what begins here and what begins one later
+            both = (places[1:] == places[:-1] + 1) & (
+                owners[1:] == owners[:-1]
+            )  # what begins here and what begins one later
             places = places[:-1][both]
             hashes = self.hashes[often[:-1][both]] * BASE + self.batch.token_hashes[places + self.length]
             self.length += 1
@@ -77,7 +79,9 @@ class Runs:
         again = np.ones(len(candidates), bool)
         again[first] = False
         begin, owners = self.places[candidates[again]], self.owners[candidates[again]]
-        before = np.maximum(begin, np.concatenate([[0], begin[:-1] + self.length]))  # what the run before has covered counts once
+        before = np.maximum(
+            begin, np.concatenate([[0], begin[:-1] + self.length])
+        )  # what the run before has covered counts once
         found = self.characters[begin + self.length] - self.characters[before]
         return share(np.bincount(owners, found, len(self.batch)), self.batch.sizes)
 
@@ -104,7 +108,9 @@ class Runs:
         begin, end = np.searchsorted(self.owners, [index, index + 1])
         places = self.places[begin:end]
         seen, free, total = set(), 0, 0
-        for place, run, size in zip(places.tolist(), self.hashes[begin:end].tolist(), self._characters(places).tolist(), strict=True):
+        for place, run, size in zip(
+            places.tolist(), self.hashes[begin:end].tolist(), self._characters(places).tolist(), strict=True
+        ):
             if place < free:
                 continue
             if run in seen:

@@ -33,7 +33,9 @@ class Url:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} (key corpus.url_lists) cannot be read ({error}); give a text file with one domain a line") from error
+            raise UserError(
+                f"{path} (key corpus.url_lists) cannot be read ({error}); give a text file with one domain a line"
+            ) from error
         for number, line in enumerate(lines, 1):
             entry = line.partition("#")[0].strip()
             if not entry:

@@ -16,7 +16,9 @@ def check_phases(config: MixtureConfig, phases: Mapping[str, PhaseConfig]) -> No
     if not phases:
         raise UserError("phases is empty; give a phase and its budget, such as phases.main.tokens=1000000000")
     if not config.sources:
-        raise UserError("mixture.sources is empty; name tokens folders of jobs.prepare, such as mixture.sources.web=data/web/tokens")
+        raise UserError(
+            "mixture.sources is empty; name tokens folders of jobs.prepare, such as mixture.sources.web=data/web/tokens"
+        )
     if not 0 < config.max_repeats < math.inf:
         raise UserError(f"mixture.max_repeats={config.max_repeats} makes no sense; give a number above 0, such as 4")
     for name, phase in phases.items():
@@ -29,7 +31,9 @@ def _check_phase(key: str, phase: PhaseConfig, sources: list[str]) -> None:
     if phase.tokens < 0:
         raise UserError(f"{key}.tokens={phase.tokens} makes no sense; give a budget, or 0 for everything once")
     if phase.weights and not phase.tokens:
-        raise UserError(f"{key} has weights and no budget; set {key}.tokens, or leave the weights out to take everything once")
+        raise UserError(
+            f"{key} has weights and no budget; set {key}.tokens, or leave the weights out to take everything once"
+        )
     for name, weight in phase.weights.items():
         if name not in sources:
             raise UserError(
@@ -62,7 +66,9 @@ def check_supply(asked: Asked, sizes: Mapping[str, int], max_repeats: float) -> 
         wanted = {phase: tokens[source] for phase, tokens in asked.items() if tokens.get(source)}
         whole, limit = sum(wanted.values()), math.floor(size * max_repeats)
         if whole > limit:
-            fits = ", ".join(f"{phase} {math.floor(tokens * limit / whole):,} of {tokens:,}" for phase, tokens in wanted.items())
+            fits = ", ".join(
+                f"{phase} {math.floor(tokens * limit / whole):,} of {tokens:,}" for phase, tokens in wanted.items()
+            )
             cap = f"mixture.max_repeats={max_repeats:g}"
             raise UserError(
                 f"mixture.sources.{source} holds {size:,} tokens, {limit:,} with {cap}, and the phases ask for "

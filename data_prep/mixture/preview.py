@@ -36,7 +36,9 @@ class _Stream:
         self.rows = read_rows(folder / DOCUMENTS, 3)
 
 
-def _window(streams: Mapping[str, _Stream], sources: Sequence[Source], reader: Any, place: int, width: int) -> dict[str, Any]:
+def _window(
+    streams: Mapping[str, _Stream], sources: Sequence[Source], reader: Any, place: int, width: int
+) -> dict[str, Any]:
     firsts = [0, *itertools.accumulate(stream.tokens for stream in streams.values())]
     number = bisect.bisect_right(firsts, place) - 1
     phase, stream = list(streams.items())[number]

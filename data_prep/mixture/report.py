@@ -47,10 +47,34 @@ def _phases(phases: dict[str, Any], colours: dict[str, str]) -> str:
     rows = []
     for name, phase in phases.items():
         for source, row in phase["sources"].items():
-            cells = [text(name), key(colours[source], source), number(row["asked"]), number(row["tokens"]), f"{row['deviation']:+,}"]
-            rows.append([*cells, percent(row["tokens"], phase["tokens"]), number(row["documents"]), wrapped(_readings(row["readings"]))])
+            cells = [
+                text(name),
+                key(colours[source], source),
+                number(row["asked"]),
+                number(row["tokens"]),
+                f"{row['deviation']:+,}",
+            ]
+            rows.append(
+                [
+                    *cells,
+                    percent(row["tokens"], phase["tokens"]),
+                    number(row["documents"]),
+                    wrapped(_readings(row["readings"])),
+                ]
+            )
         budget = number(phase["budget"]) if phase["budget"] else "all"
-        rows.append([f"<b>{text(name)}</b>", "all", budget, number(phase["tokens"]), "", "100.00 %", number(phase["documents"]), ""])
+        rows.append(
+            [
+                f"<b>{text(name)}</b>",
+                "all",
+                budget,
+                number(phase["tokens"]),
+                "",
+                "100.00 %",
+                number(phase["documents"]),
+                "",
+            ]
+        )
     headings = ["phase", "source", "tokens asked", "tokens", "off by", "share", "documents", "readings of documents"]
     return table(headings, rows, left=2)
 
@@ -62,7 +86,12 @@ def _readings(counts: list[int]) -> str:
 def _sources(found: dict[str, Any], colours: dict[str, str]) -> str:
     rows = []
     for name, one in found["sources"].items():
-        cells = [key(colours[name], name), number(one["documents"]), number(one["tokens"]), number(one["tokens_left_by_caps"])]
+        cells = [
+            key(colours[name], name),
+            number(one["documents"]),
+            number(one["tokens"]),
+            number(one["tokens_left_by_caps"]),
+        ]
         rows.append([*cells, number(one["tokens_taken"]), f"{one['times_read']:.3f}", f"{found['max_repeats']:g}"])
     return table(["source", "documents", "tokens", "left by topic caps", "taken", "times read", "at most"], rows)
 
@@ -88,7 +117,9 @@ def _lengths(phases: dict[str, Any], colours: dict[str, str]) -> str:
                 counts = row["lengths"][there[0] : there[-1] + 1]
                 low, high = f"{1 << there[0]:,}", f"{2 << there[-1]:,} tokens"
                 picture = histogram(counts, low, high, f"Lengths of {source} in {name}", colour=colours[source])
-                figures.append(f'<figure class="card">{picture}<figcaption>{text(name)}: {text(source)}</figcaption></figure>')
+                figures.append(
+                    f'<figure class="card">{picture}<figcaption>{text(name)}: {text(source)}</figcaption></figure>'
+                )
     return f'<div class="grid">{"".join(figures)}</div>'
 
 

@@ -68,7 +68,9 @@ class Stratum:
         if self.chosen is None:
             return self.source.index.tokens
         parts = range(0, len(self.chosen), BLOCK)
-        return sum(int(self.source.index.lengths[self.chosen[first : first + BLOCK]].sum(dtype=np.int64)) for first in parts)
+        return sum(
+            int(self.source.index.lengths[self.chosen[first : first + BLOCK]].sum(dtype=np.int64)) for first in parts
+        )
 
     def block(self, position: int, end: int) -> tuple[np.ndarray, int]:
         """Documents [n] from ``position`` of the endless stream of its passes on, at most to ``end`` or the end of a pass; and the pass."""
@@ -96,12 +98,16 @@ def open_sources(folders: dict[str, str], tokenizer: str) -> list[Source]:
 def _open(name: str, folder: Path, tokenizer: str) -> Source:
     key = f"mixture.sources.{name}"
     if not (folder / manifests.NAME).is_file():
-        raise UserError(f"{key}: {folder} holds no prepared tokens (no {manifests.NAME}); run jobs.prepare with data.tokens={folder} first")
+        raise UserError(
+            f"{key}: {folder} holds no prepared tokens (no {manifests.NAME}); run jobs.prepare with data.tokens={folder} first"
+        )
     manifest = manifests.read(folder)
     if manifest.get("kind") != "tokens" or "mixture" in manifest:
         raise UserError(f"{key}: {folder} is not what jobs.prepare made; name a folder with its tokens")
     if manifest["tokenizer"] != tokenizer:
-        raise UserError(f"{key}: {folder} was tokenised with another tokenizer than data.tokenizer; prepare all sources with the same one")
+        raise UserError(
+            f"{key}: {folder} was tokenised with another tokenizer than data.tokenizer; prepare all sources with the same one"
+        )
     for file in (BIN, IDX):
         if not (folder / file).is_file():
             raise UserError(f"{key}: {folder / file} is missing; run jobs.prepare again")

@@ -61,7 +61,9 @@ def _phase(budget: int, shares: Sequence[Share]) -> dict[str, Any]:
         "tokens": got,
         "documents": documents,
         "sources": rows,
-        "topics": {name: {"documents": count, "share": round(count / documents, 6)} for name, count in sorted(topics.items())},
+        "topics": {
+            name: {"documents": count, "share": round(count / documents, 6)} for name, count in sorted(topics.items())
+        },
     }
 
 
@@ -84,9 +86,23 @@ def show(found: dict[str, Any]) -> None:
         table.columns[number].justify = "right" if number > 1 else "left"
     for phase, row in found["phases"].items():
         for source, one in row["sources"].items():
-            cells = f"{one['asked']:,}", f"{one['tokens']:,}", f"{one['share']:.2%}", f"{one['documents']:,}", f"{one['deviation']:+,}"
+            cells = (
+                f"{one['asked']:,}",
+                f"{one['tokens']:,}",
+                f"{one['share']:.2%}",
+                f"{one['documents']:,}",
+                f"{one['deviation']:+,}",
+            )
             table.add_row(phase, source, *cells)
-        table.add_row(phase, "all", f"{row['budget']:,}" if row["budget"] else "all", f"{row['tokens']:,}", "", f"{row['documents']:,}", "")
+        table.add_row(
+            phase,
+            "all",
+            f"{row['budget']:,}" if row["budget"] else "all",
+            f"{row['tokens']:,}",
+            "",
+            f"{row['documents']:,}",
+            "",
+        )
         table.add_section()
     for name, one in found["sources"].items():
         read = f"{one['times_read']:g} times" if one["times_read"] else "never read"

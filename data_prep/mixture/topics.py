@@ -45,7 +45,9 @@ def read_topics(source: Source, key: str, done: Callable[[float], Any]) -> tuple
 
 def _topics_of(span: Span, manifest: dict[str, Any], key: str) -> dict[int, str]:
     """Topic by the row of a span, where a document names one."""
-    data = DataConfig(text_field=manifest["settings"]["text_field"], max_document_bytes=manifest.get("max_document_bytes", 0))
+    data = DataConfig(
+        text_field=manifest["settings"]["text_field"], max_document_bytes=manifest.get("max_document_bytes", 0)
+    )
     documents = read_documents(span, data, BadDocuments("skip", limit=1 << 60), fields=(key,))
     return {document.row: str(document.fields[key]) for document in documents if document.fields.get(key)}
 
@@ -81,7 +83,9 @@ def strata_by_topic(
             chosen = np.flatnonzero(column == topic)
             count = int(kept[topic] * len(chosen))
             if count < len(chosen):
-                chosen = np.sort(chosen[permuted(0, count, len(chosen), key_of(seed, source.name, names[topic], "kept"))])
+                chosen = np.sort(
+                    chosen[permuted(0, count, len(chosen), key_of(seed, source.name, names[topic], "kept"))]
+                )
             if count:
                 strata.append(Stratum(source, seed, names[topic], chosen))
     return strata
@@ -117,7 +121,9 @@ def _thin(
     )
 
 
-def _shares(phases: Mapping[str, PhaseConfig], sources: list[str], documents: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+def _shares(
+    phases: Mapping[str, PhaseConfig], sources: list[str], documents: np.ndarray, tokens: np.ndarray
+) -> np.ndarray:
     """Share of each topic in the documents of each phase [phases, topics]."""
     sizes = tokens.sum(axis=1)
     asked = ask(phases, dict(zip(sources, np.maximum(1, np.round(sizes)).astype(int).tolist(), strict=True)))

@@ -32,7 +32,9 @@ def settings_of(phase: str, seed: int, sources: Sequence[Source], shares: Sequen
         "seed": seed,
         "sources": {source.name: [source.manifest["files"][name] for name in (BIN, IDX)] for source in sources},
         "shares": [[share.stratum.source.name, share.stratum.topic, share.first, share.documents] for share in shares],
-        "chosen": [hashlib.sha256(share.stratum.chosen).hexdigest() for share in shares if share.stratum.chosen is not None],
+        "chosen": [
+            hashlib.sha256(share.stratum.chosen).hexdigest() for share in shares if share.stratum.chosen is not None
+        ],
     }
 
 
@@ -57,7 +59,11 @@ def find_phase(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def write_phase(
-    folder: Path, settings: dict[str, Any], sources: Sequence[Source], shares: Sequence[Share], done: Callable[[float], Any]
+    folder: Path,
+    settings: dict[str, Any],
+    sources: Sequence[Source],
+    shares: Sequence[Share],
+    done: Callable[[float], Any],
 ) -> dict[str, Any]:
     """Write a phase; returns its manifest. ``done`` is told the MB written. Memory: a slice of the stream and what the shares wait with."""
     first = sources[0].manifest
@@ -101,7 +107,9 @@ def write_phase(
             shards=[],
             mixture={
                 "documents": listed.hex(),
-                "sources": [{"name": one.name, "folder": str(one.folder), "files": one.manifest["files"]} for one in sources],
+                "sources": [
+                    {"name": one.name, "folder": str(one.folder), "files": one.manifest["files"]} for one in sources
+                ],
                 "lengths": {source.name: row.tolist() for source, row in zip(sources, counted, strict=True)},
                 "readings": _readings(read, sources),
             },
@@ -120,7 +128,10 @@ def _pairs(owners: np.ndarray, repeats: np.ndarray) -> Iterator[tuple[int, int, 
 def _readings(read: Mapping[tuple[int, int], int], sources: Sequence[Source]) -> dict[str, list[int]]:
     """Source -> how many of its documents the phase reads for the first, second, ... time."""
     last = [max((repeat for owner, repeat in read if owner == number), default=-1) for number in range(len(sources))]
-    return {source.name: [read.get((number, one), 0) for one in range(last[number] + 1)] for number, source in enumerate(sources)}
+    return {
+        source.name: [read.get((number, one), 0) for one in range(last[number] + 1)]
+        for number, source in enumerate(sources)
+    }
 
 
 def _gather(sources: Sequence[Source], owners: np.ndarray, part: np.ndarray, dtype: np.dtype) -> bytes:
@@ -131,7 +142,9 @@ def _gather(sources: Sequence[Source], owners: np.ndarray, part: np.ndarray, dty
         begins[here] = source.index.offsets[part["document"][here]] // source.index.dtype.itemsize
     ids = [source.ids for source in sources]
     ends = begins + part["length"]
-    pieces = [ids[owner][begin:end] for owner, begin, end in zip(owners.tolist(), begins.tolist(), ends.tolist(), strict=True)]
+    pieces = [
+        ids[owner][begin:end] for owner, begin, end in zip(owners.tolist(), begins.tolist(), ends.tolist(), strict=True)
+    ]
     return np.concatenate(pieces, dtype=dtype, casting="unsafe").tobytes()  # ids are below the vocabulary's size
 
 

@@ -61,17 +61,23 @@ class Zeyrek:
 
     def __init__(self, profile: LanguageConfig):
         if profile.code != "tr":
-            raise UserError(f"corpus.languages.{profile.code}.morphology.analyser=zeyrek knows Turkish alone; give simplemma or none")
+            raise UserError(
+                f"corpus.languages.{profile.code}.morphology.analyser=zeyrek knows Turkish alone; give simplemma or none"
+            )
         try:
             import zeyrek
         except ImportError as error:
-            raise UserError("morphology.analyser=zeyrek needs the package zeyrek: pip install zeyrek, or give simplemma") from error
+            raise UserError(
+                "morphology.analyser=zeyrek needs the package zeyrek: pip install zeyrek, or give simplemma"
+            ) from error
         logging.getLogger("zeyrek").setLevel(logging.ERROR)  # it warns of every analysis that it finds
         self.rules, self.analyser = profile.morphology, zeyrek.MorphAnalyzer()
 
     def word(self, word: str) -> Analysis:
         """See Analyser."""
-        analyses = [self._read(analysis) for analysis in self.analyser._parse(word)]  # `analyze` would ask nltk for a download
+        analyses = [
+            self._read(analysis) for analysis in self.analyser._parse(word)
+        ]  # `analyze` would ask nltk for a download
         if not analyses:
             return UNKNOWN
         _, _, _, lemma, suffixes = min(analyses)

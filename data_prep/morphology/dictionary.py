@@ -24,7 +24,9 @@ def word_hashes_of(profile: LanguageConfig) -> np.ndarray:
     from simplemma.strategies.dictionaries.dictionary_factory import DefaultDictionaryFactory
 
     words = iter(DefaultDictionaryFactory(cache_max_size=1).get_dictionary(profile.code))
-    hashes = np.concatenate([hash_words(some, profile.casing) for some in iter(lambda: list(islice(words, AT_ONCE)), [])])
+    hashes = np.concatenate(
+        [hash_words(some, profile.casing) for some in iter(lambda: list(islice(words, AT_ONCE)), [])]
+    )
     hashes.sort()  # np.unique, which hashes, takes 80 times as long
     return hashes[np.append(True, hashes[1:] != hashes[:-1])]
 

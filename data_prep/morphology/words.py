@@ -74,7 +74,9 @@ class WordTable:
     def _analyse(self, batch: Batch, places: np.ndarray, tail: np.ndarray) -> np.ndarray:
         """[k, 2] uint64: lemma and class of distinct words, one by one."""
         lemmas, classes = [], []
-        for start, end, is_tail in zip(batch.words.starts[places].tolist(), batch.words.ends[places].tolist(), tail.tolist(), strict=True):
+        for start, end, is_tail in zip(
+            batch.words.starts[places].tolist(), batch.words.ends[places].tolist(), tail.tolist(), strict=True
+        ):
             word = "".join(map(chr, batch.lower[start : min(end, start + _LONGEST)].tolist()))
             if len(word) == _LONGEST:
                 lemma, suffix = UNKNOWN

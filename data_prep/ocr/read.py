@@ -47,7 +47,11 @@ class Scan:
         if not self.target.exists():
             return None
         known = read_json(self.target)
-        if not isinstance(known, dict) or known.get("id") != self.id or not {"stamp", "settings", "pages"} <= known.keys():
+        if (
+            not isinstance(known, dict)
+            or known.get("id") != self.id
+            or not {"stamp", "settings", "pages"} <= known.keys()
+        ):
             raise UserError(f"{self.target} was not written by jobs.ocr; move it, or choose another ocr.output")
         return known
 
@@ -65,7 +69,12 @@ def scans(config: OcrConfig, model: str) -> list[Scan]:
     """The PDFs that ``ocr.inputs`` names. Raises UserError where there are none, two would be written to one place, or where somebody
     else's file is."""
     folders = [Path(pattern).expanduser() for pattern in config.inputs if Path(pattern).expanduser().is_dir()]
-    settings = {"model": model, "prompt": config.prompt, "dpi": config.dpi, "only_without_text": config.only_without_text}
+    settings = {
+        "model": model,
+        "prompt": config.prompt,
+        "dpi": config.dpi,
+        "only_without_text": config.only_without_text,
+    }
     settings |= {"temperature": config.endpoint.temperature, "max_tokens": config.endpoint.max_tokens}
     found: dict[str, Scan] = {}
     for path in list_inputs(config.inputs, "ocr.inputs"):
@@ -121,8 +130,12 @@ class Reader:
                 self.without.append({"document": scan.id, "page": None, "why": f"{scan.path} {error}"})
 
     def _requests_of(self, scan: Scan, document: Any) -> Iterator[tuple[tuple[Scan, int], dict[str, Any]]]:
-        texts = [page_text(document, number) if self.config.only_without_text else "" for number in range(len(document))]
-        scan.pages = [{"page": number, "text": text, "layer": True} if text else None for number, text in enumerate(texts, 1)]
+        texts = [
+            page_text(document, number) if self.config.only_without_text else "" for number in range(len(document))
+        ]
+        scan.pages = [
+            {"page": number, "text": text, "layer": True} if text else None for number, text in enumerate(texts, 1)
+        ]
         scan.waiting = scan.pages.count(None)
         self.told(len(texts) - scan.waiting)
         if not scan.waiting:

@@ -62,7 +62,9 @@ def page(title: str, *parts: str) -> str:
 
 def text(value: object) -> str:
     """``value`` as HTML; characters that a page may not hold become U+FFFD."""
-    safe = "".join(sign if sign in "\n\t" or (sign >= " " and not "\x7f" <= sign <= "\x9f") else "�" for sign in str(value))
+    safe = "".join(
+        sign if sign in "\n\t" or (sign >= " " and not "\x7f" <= sign <= "\x9f") else "�" for sign in str(value)
+    )
     return html.escape(safe.encode("utf-8", "replace").decode())
 
 
@@ -95,10 +97,15 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1,
     rows = list(rows)
 
     def line(tag: str, cells: Sequence[str], names: str = "") -> str:
-        inner = "".join(f"<{tag}{' class=left' if place < left else ''}>{cell}</{tag}>" for place, cell in enumerate(cells))
+        inner = "".join(
+            f"<{tag}{' class=left' if place < left else ''}>{cell}</{tag}>" for place, cell in enumerate(cells)
+        )
         return f"<tr{names}>{inner}</tr>"
 
-    body = "".join(line("td", row, " class=sum" if last_is_sum and place == len(rows) - 1 else "") for place, row in enumerate(rows))
+    body = "".join(
+        line("td", row, " class=sum" if last_is_sum and place == len(rows) - 1 else "")
+        for place, row in enumerate(rows)
+    )
     return f'<div class="wide"><table>{line("th", [text(one) for one in headings])}{body}</table></div>'
 
 
@@ -106,14 +113,18 @@ def tiles(facts: Iterable[tuple[str, str]]) -> str:
     """Large figures with what they are."""
     return (
         '<div class="tiles">'
-        + "".join(f'<div class="tile"><b>{breakable(value, ",")}</b><span>{text(name)}</span></div>' for name, value in facts)
+        + "".join(
+            f'<div class="tile"><b>{breakable(value, ",")}</b><span>{text(name)}</span></div>' for name, value in facts
+        )
         + "</div>"
     )
 
 
 def bar(part: float, whole: float, colour: str = "dropped") -> str:
     """A small bar for a cell of a table, as long as the share of ``whole``."""
-    return f'<span class="bar" style="width:{8 * part / whole if whole else 0:.2f}rem;background:var(--{colour})"></span>'
+    return (
+        f'<span class="bar" style="width:{8 * part / whole if whole else 0:.2f}rem;background:var(--{colour})"></span>'
+    )
 
 
 def key(colour: str, name: str) -> str:
@@ -125,7 +136,9 @@ def stack(parts: Iterable[tuple[str, float]]) -> str:
     """A bar of coloured ``parts`` (colour, size)."""
     parts = list(parts)
     whole = sum(size for _, size in parts) or 1
-    inner = "".join(f'<div style="width:{100 * size / whole:.3f}%;background:var(--{colour})"></div>' for colour, size in parts)
+    inner = "".join(
+        f'<div style="width:{100 * size / whole:.3f}%;background:var(--{colour})"></div>' for colour, size in parts
+    )
     return f'<div class="stack">{inner}</div>'
 
 

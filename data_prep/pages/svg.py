@@ -8,7 +8,9 @@ WIDTH, HEIGHT = 360, 150
 LEFT, RIGHT, TOP, BOTTOM = 8, 8, 18, 22
 
 
-def histogram(counts: Sequence[int], low: str, high: str, label: str, limit: tuple[str, float] | None = None, colour: str = "kept") -> str:
+def histogram(
+    counts: Sequence[int], low: str, high: str, label: str, limit: tuple[str, float] | None = None, colour: str = "kept"
+) -> str:
     """Bars of ``counts`` from ``low`` to ``high`` (names of the ends); heights are square roots, so that rare values are seen too.
     ``limit``: the sign (< or >) and the place, from 0 to 1, of a threshold; bars beyond it are those of rejected documents."""
     wide, tall = (WIDTH - LEFT - RIGHT) / max(1, len(counts)), HEIGHT - TOP - BOTTOM
@@ -49,7 +51,11 @@ def funnel(steps: Sequence[tuple[str, int, int]], label: str) -> str:
         y, kept, came = place * ROW, 100 * out / whole, 100 * into / whole
         band = y + TEXT + 4
         shapes.append(f'<text x="0" y="{y + TEXT}">{text(name)}</text>')
-        lost = f"−{into - out:,} ({100 * (into - out) / into:.1f} %)" if into > out else ("" if into == out else f"+{out - into:,}")
+        lost = (
+            f"−{into - out:,} ({100 * (into - out) / into:.1f} %)"
+            if into > out
+            else ("" if into == out else f"+{out - into:,}")
+        )
         figures = f'<tspan class="soft">{lost}</tspan> <tspan>{out:,}</tspan>' if lost else f"<tspan>{out:,}</tspan>"
         shapes.append(f'<text x="100%" y="{y + TEXT}" text-anchor="end">{figures}</text>')
         shapes.append(f'<rect x="0" y="{band}" width="{kept:.3f}%" height="{BAND}" fill="var(--kept)"/>')

@@ -23,8 +23,15 @@ class Anonymiser:
         rules, prefix = profile.pii, f"corpus.languages.{profile.code}.pii."
         for kind in rules.kinds:
             if kind not in KINDS:
-                raise UserError(f"{prefix}kinds: '{kind}' is unknown; it takes {', '.join(KINDS)}{suggestion(kind, KINDS)}")
-        expressions = {"not_before": [rules.not_before], "address_near": rules.address_near, "phone": rules.phone, "address": rules.address}
+                raise UserError(
+                    f"{prefix}kinds: '{kind}' is unknown; it takes {', '.join(KINDS)}{suggestion(kind, KINDS)}"
+                )
+        expressions = {
+            "not_before": [rules.not_before],
+            "address_near": rules.address_near,
+            "phone": rules.phone,
+            "address": rules.address,
+        }
         for key, patterns in expressions.items():
             for pattern in patterns:
                 _check(pattern, prefix + key)

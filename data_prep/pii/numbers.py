@@ -51,7 +51,9 @@ def _digits(valid: Callable[[str], bool]) -> Callable[[str], bool]:
 
 # First digits by the registries of the networks: Visa, Mastercard, Discover, Troy, JCB, UnionPay; American Express; Diners Club.
 _ALONE = r"(?<![0-9][ -])"  # no part of a row of numbers, nor of an IBAN with a slip
-_CARD16 = r"(?:4\d{3}|5[1-5]\d\d|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)|6011|6[45]\d\d|9792|35(?:2[89]|[3-8]\d)|62\d\d)"
+_CARD16 = (
+    r"(?:4\d{3}|5[1-5]\d\d|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)|6011|6[45]\d\d|9792|35(?:2[89]|[3-8]\d)|62\d\d)"
+)
 NUMBERS = {
     "iban": Number((r"(?i:[A-Z]{2})\d{2}(?:[ -]?[A-Za-z0-9]){11,30}",), iban.is_valid),
     "card": Number(
@@ -66,10 +68,13 @@ NUMBERS = {
     "vkn": Number((clued(r"VKN|V\.K\.N|[Vv]ergi|VERGİ|V\.D", r"\d{10}|\d{3} \d{3} \d{4}"),), _digits(vkn.is_valid)),
     "pesel": Number((r"\d{11}",), pesel.is_valid),
     "nip": Number(
-        (r"\d{3}-\d{3}-\d\d-\d\d|\d{3}-\d\d-\d\d-\d{3}", clued("NIP|nip", r"(?:PL ?)?\d{10}|\d{3} \d{3} \d\d \d\d")), nip.is_valid
+        (r"\d{3}-\d{3}-\d\d-\d\d|\d{3}-\d\d-\d\d-\d{3}", clued("NIP|nip", r"(?:PL ?)?\d{10}|\d{3} \d{3} \d\d \d\d")),
+        nip.is_valid,
     ),
     "regon": Number((clued("REGON|Regon|regon", r"\d{9}(?:\d{5})?"),), regon.is_valid),
-    "ssn": Number((r"\d{3}-\d\d-\d{4}", clued("SSN|[Ss]ocial [Ss]ecurity", r"\d{9}|\d{3} \d\d \d{4}")), _digits(ssn.is_valid)),
+    "ssn": Number(
+        (r"\d{3}-\d\d-\d{4}", clued("SSN|[Ss]ocial [Ss]ecurity", r"\d{9}|\d{3} \d\d \d{4}")), _digits(ssn.is_valid)
+    ),
 }
 """VKN, NIP, REGON and undashed SSN have weak checks (one wrong number of ten passes, or all): they need their name before them."""
 # Possessive: a number of seventy digits can be cut into groups in millions of ways, none of which ends it.
@@ -85,10 +90,17 @@ class Numbers:
 
     def __init__(self, kinds: Sequence[str], phones: Sequence[str], not_before: str):
         chosen = [(kind, number) for kind, number in NUMBERS.items() if kind in kinds]
-        self.rules = [(kind, re.compile(_bounded(pattern)), number.valid) for kind, number in chosen for pattern in number.patterns]
+        self.rules = [
+            (kind, re.compile(_bounded(pattern)), number.valid)
+            for kind, number in chosen
+            for pattern in number.patterns
+        ]
         if "phone" in kinds:
             unit = rf"(?![ \u00a0]?(?:{not_before}))" if not_before else ""
-            self.rules += [("phone", re.compile(_bounded(pattern) + unit), _has_phone_digits) for pattern in (_INTERNATIONAL, *phones)]
+            self.rules += [
+                ("phone", re.compile(_bounded(pattern) + unit), _has_phone_digits)
+                for pattern in (_INTERNATIONAL, *phones)
+            ]
 
     def __call__(self, text: str) -> Iterator[Find]:
         for start, end in windows(_runs(text), _LEFT, _RIGHT):

@@ -89,7 +89,11 @@ class Ip:
         for start, end in windows(_IP4_SIGN.finditer(text), 4, 4):
             for hit in _IP4.finditer(text, start, end):
                 named = _IP_NAMED.search(text, max(hit.start() - 40, 0), hit.start())
-                if (named or max(map(int, hit[0].split("."))) >= 100) and _is_somebodys(hit[0]) and not self._is_amount(text, hit.end()):
+                if (
+                    (named or max(map(int, hit[0].split("."))) >= 100)
+                    and _is_somebodys(hit[0])
+                    and not self._is_amount(text, hit.end())
+                ):
                     yield hit.span()
         if _IP6_SIGN.search(text):
             for hit in _IP6.finditer(text):

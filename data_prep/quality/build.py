@@ -19,7 +19,12 @@ from data_prep.quality.learn import ROUNDS, Vocabularies, features_of, fit, fit_
 
 
 def build(
-    config: QualityConfig, data: DataConfig, profile: LanguageConfig, seed: int, known: dict[str, Any], rounds: int = ROUNDS
+    config: QualityConfig,
+    data: DataConfig,
+    profile: LanguageConfig,
+    seed: int,
+    known: dict[str, Any],
+    rounds: int = ROUNDS,
 ) -> dict[str, Any]:
     """Learn, measure and write `quality.model`; returns the report. ``known`` goes into the manifest (settings, inputs)."""
     folder = Path(config.model)
@@ -29,13 +34,25 @@ def build(
     vocabularies = Vocabularies(examples, profile)
     values, labels = training_features(examples.train, profile, vocabularies), labels_of(examples.train)
     classifier = Classifier(fit(values, labels, seed, rounds), vocabularies.whole, profile)
-    models = {report.OURS: classifier.predict} | {name: model.predict_proba for name, model in fit_peers(values, labels, seed).items()}
-    found = {"name": folder.name, "train": len(labels), **measure(examples, models, classifier), "importances": importances(classifier)}
+    models = {report.OURS: classifier.predict} | {
+        name: model.predict_proba for name, model in fit_peers(values, labels, seed).items()
+    }
+    found = {
+        "name": folder.name,
+        "train": len(labels),
+        **measure(examples, models, classifier),
+        "importances": importances(classifier),
+    }
     with atomic_folder(folder, "quality") as aside:
         classifier.save(aside)
         write_json(aside / "report.json", found)
         (aside / "report.html").write_text(report.render(found), encoding="utf-8")
-        fields = known | {"seed": seed, "features": list(NAMES), "examples": len(labels), "files": manifest.digests(aside)}
+        fields = known | {
+            "seed": seed,
+            "features": list(NAMES),
+            "examples": len(labels),
+            "files": manifest.digests(aside),
+        }
         manifest.write(aside, manifest.describe("quality", **fields))
     return found
 
@@ -47,8 +64,13 @@ def measure(examples: Examples, models: dict[str, Any], classifier: Classifier) 
     for name, some in examples.held_out.items():
         if not some:
             continue
-        values, truth = features_of([example.text for example in some], classifier.profile, classifier.vocabulary), labels_of(some)
-        sets[name] = {model: measures.figures(np.asarray(predict(values)), truth, LABELS) for model, predict in models.items()}
+        values, truth = (
+            features_of([example.text for example in some], classifier.profile, classifier.vocabulary),
+            labels_of(some),
+        )
+        sets[name] = {
+            model: measures.figures(np.asarray(predict(values)), truth, LABELS) for model, predict in models.items()
+        }
         probabilities = classifier.predict(values)
         kinds[name] = measures.by_kind(probabilities, [one.label for one in some], [one.kind for one in some], LABELS)
     return {"sets": sets, "kinds": kinds}

@@ -18,7 +18,11 @@ SIGNS = {
 MEANINGS = (
     {f"sign_{name}": f"share of the characters that are one of {signs}" for name, signs in SIGNS.items()}
     | {f"kind_{kind}": f"share of the characters that are of kind {kind}" for kind in KINDS}
-    | {f"pair_{one}_{other}": f"pairs of neighbours of kind {one}, {other}, of all pairs" for one in KINDS for other in KINDS}
+    | {
+        f"pair_{one}_{other}": f"pairs of neighbours of kind {one}, {other}, of all pairs"
+        for one in KINDS
+        for other in KINDS
+    }
     | {
         "letters_doubled": "share of the letters that equal the character before",
         "letters_tripled": "share of the letters that equal the two characters before",
@@ -48,8 +52,12 @@ def measure(view: View) -> np.ndarray:
     pairs = kinds[:-1] * np.uint8(len(KINDS)) + kinds[1:]
     pairs[batch.starts[1:-1] - 1] = len(KINDS) ** 2  # across documents
     pair_counts = histogram(view.owners[:-1], pairs, (len(batch), len(KINDS) ** 2 + 1))[:, :-1]
-    kind_counts = pair_counts.reshape(-1, len(KINDS), len(KINDS)).sum(2)  # as the first of a pair: all but the newline after the text
-    sign_counts = histogram(view.owners[view.marks], look_up(_classes(), view.mark_codes), (len(batch), len(SIGNS) + 1))[:, :-1]
+    kind_counts = pair_counts.reshape(-1, len(KINDS), len(KINDS)).sum(
+        2
+    )  # as the first of a pair: all but the newline after the text
+    sign_counts = histogram(
+        view.owners[view.marks], look_up(_classes(), view.mark_codes), (len(batch), len(SIGNS) + 1)
+    )[:, :-1]
     return columns(
         [
             share(sign_counts, batch.sizes),

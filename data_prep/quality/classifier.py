@@ -50,7 +50,9 @@ class Classifier:
 
     def save(self, folder: Path) -> None:
         """Write booster, vocabulary and profile into a folder that is there."""
-        (folder / BOOSTER).write_bytes(self.booster.save_raw("ubj"))  # save_model does not see whether the last 4096 bytes arrive
+        (folder / BOOSTER).write_bytes(
+            self.booster.save_raw("ubj")
+        )  # save_model does not see whether the last 4096 bytes arrive
         save_array(folder / VOCABULARY, self.vocabulary.entries)
         write_json(folder / PROFILE, {key: asdict(self.profile)[key] for key in PROFILE_KEYS})
 
@@ -61,7 +63,9 @@ def load(folder: str | Path) -> Classifier:
 
     folder = Path(folder)
     if not (folder / manifest.NAME).is_file():
-        raise UserError(f"there is no quality classifier in {folder} (key quality.model); make one with python -m jobs.quality")
+        raise UserError(
+            f"there is no quality classifier in {folder} (key quality.model); make one with python -m jobs.quality"
+        )
     made = manifest.read(folder)
     mend = "make it anew with python -m jobs.quality"
     if made.get("kind") != "quality" or made["features"] != list(NAMES):

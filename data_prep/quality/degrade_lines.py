@@ -6,7 +6,22 @@ import re
 from data_prep.quality.degrade_characters import drawn, pieces
 from data_prep.quality.degrade_words import of_sentences
 
-_SOCIAL = ["Facebook", "Twitter", "Instagram", "YouTube", "WhatsApp", "RSS", "E-mail", "©", "»", "«", "1 2 3 4 5 »", "...", "+", "×"]
+_SOCIAL = [
+    "Facebook",
+    "Twitter",
+    "Instagram",
+    "YouTube",
+    "WhatsApp",
+    "RSS",
+    "E-mail",
+    "©",
+    "»",
+    "«",
+    "1 2 3 4 5 »",
+    "...",
+    "+",
+    "×",
+]
 
 
 def _short(text: str, draw: random.Random) -> list[str]:

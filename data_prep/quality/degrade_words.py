@@ -80,10 +80,14 @@ def keyword_spam(text: str, draw: random.Random, share: float) -> str:
     if not keys:
         return text
     separator = draw.choice([", ", " ", " | ", " - "])
-    return of_sentences(text, draw, share, lambda sentence: separator.join(draw.choices(keys, k=max(3, len(sentence.split())))))
+    return of_sentences(
+        text, draw, share, lambda sentence: separator.join(draw.choices(keys, k=max(3, len(sentence.split()))))
+    )
 
 
 def snippets(text: str, draw: random.Random, share: float) -> str:
     """Sentences are cut off somewhere, as in lists of search results."""
     mark = draw.choice(["...", "…", "", " [...]"])
-    return of_sentences(text, draw, share, lambda sentence: sentence[: draw.randint(len(sentence) // 5, len(sentence) * 3 // 4)] + mark)
+    return of_sentences(
+        text, draw, share, lambda sentence: sentence[: draw.randint(len(sentence) // 5, len(sentence) * 3 // 4)] + mark
+    )

@@ -65,7 +65,9 @@ def gather(config: QualityConfig, data: DataConfig, seed: int) -> Examples:
         made.held_out[path] = list(_read(config, data, [path]))
     present = {example.label for example in made.train}
     if present != set(LABELS):
-        raise UserError(f"there are no training documents of {', '.join(sorted(set(LABELS) - present))} (quality.labelled, quality.good)")
+        raise UserError(
+            f"there are no training documents of {', '.join(sorted(set(LABELS) - present))} (quality.labelled, quality.good)"
+        )
     return made
 
 
@@ -88,7 +90,9 @@ def _degraded(config: QualityConfig, data: DataConfig, seed: int) -> Examples:
     good = _evenly(texts, wanted, set(config.held_out_sources), max(1, round(wanted * config.held_out_share)))
     missing = set(config.held_out_sources) - {example.source for example in good}
     if missing:
-        raise UserError(f"quality.held_out_sources: no document of quality.good has the source {min(missing)} (key {config.source_field})")
+        raise UserError(
+            f"quality.held_out_sources: no document of quality.good has the source {min(missing)} (key {config.source_field})"
+        )
     kinds = [kind for kind in KINDS if kind not in config.held_out_kinds]
     train: list[Example] = []
     held_out: dict[str, list[Example]] = {"other documents": []}
@@ -157,7 +161,9 @@ def _read(config: QualityConfig, data: DataConfig, inputs: list[str]) -> Iterato
         for document in read_documents(path, data, fields=(config.label_field, config.source_field)):
             label = document.fields.get(config.label_field)
             if label not in LABELS:
-                raise UserError(f"{path} line {document.line}: {config.label_field}={label}; it must be LOW, MEDIUM or HIGH")
+                raise UserError(
+                    f"{path} line {document.line}: {config.label_field}={label}; it must be LOW, MEDIUM or HIGH"
+                )
             source = str(document.fields.get(config.source_field) or path)
             yield Example(document.text, label, "labelled", document.id, source)
 
@@ -175,7 +181,10 @@ def _evenly(examples: Iterable[Example], count: int, apart: set[str], each: int)
         item = (-share_of(example.group), example.group, example)
         limit = each if example.source in apart else count
         heapq.heappush(heap, item) if len(heap) < limit else heapq.heappushpop(heap, item)
-    ordered = {source: [item[2] for item in sorted(heap, key=lambda item: item[:2], reverse=True)] for source, heap in heaps.items()}
+    ordered = {
+        source: [item[2] for item in sorted(heap, key=lambda item: item[:2], reverse=True)]
+        for source, heap in heaps.items()
+    }
     found = [example for source in sorted(apart & set(ordered)) for example in ordered[source]]
     left = sorted(set(ordered) - apart, key=lambda name: (len(ordered[name]), name))
     for number, source in enumerate(left):

@@ -14,7 +14,9 @@ from data_prep.quality.vocabulary import Vocabulary
 from data_prep.text.batch import Batch
 
 THEMES = {"characters": characters, "words": words, "lines": lines, "sentences": sentences, "repetition": repetition}
-MEANINGS: dict[str, str] = {name: meaning for theme in (*THEMES.values(), known) for name, meaning in theme.MEANINGS.items()}
+MEANINGS: dict[str, str] = {
+    name: meaning for theme in (*THEMES.values(), known) for name, meaning in theme.MEANINGS.items()
+}
 """Every feature and what it means, in the order of the columns."""
 NAMES = tuple(MEANINGS)
 

@@ -16,10 +16,16 @@ def reliability(bins: Sequence[Mapping[str, Any]], label: str) -> str:
     def at(x: float, y: float) -> tuple[float, float]:
         return LEFT + x * SIDE, TOP + (1 - y) * SIDE
 
-    shapes = [_line(at(0, 0), at(1, 0), "soft"), _line(at(0, 0), at(0, 1), "soft"), _line(at(0, 0), at(1, 1), "limit", "5 3")]
+    shapes = [
+        _line(at(0, 0), at(1, 0), "soft"),
+        _line(at(0, 0), at(0, 1), "soft"),
+        _line(at(0, 0), at(1, 1), "limit", "5 3"),
+    ]
     for tick in (0, 0.5, 1):
         across, up = at(tick, 0), at(0, tick)
-        shapes.append(f'<text class="soft" x="{across[0]:.0f}" y="{across[1] + 14:.0f}" text-anchor="middle">{tick:g}</text>')
+        shapes.append(
+            f'<text class="soft" x="{across[0]:.0f}" y="{across[1] + 14:.0f}" text-anchor="middle">{tick:g}</text>'
+        )
         shapes.append(f'<text class="soft" x="{up[0] - 6:.0f}" y="{up[1] + 4:.0f}" text-anchor="end">{tick:g}</text>')
     for one in bins:
         if one["count"]:
@@ -30,7 +36,9 @@ def reliability(bins: Sequence[Mapping[str, Any]], label: str) -> str:
                 f"<title>{one['count']:,}: said {one['said']}, was {one['was']}</title></circle>"
             )
     foot = at(0.5, 0)
-    shapes.append(f'<text class="soft" x="{foot[0]:.0f}" y="{foot[1] + 28:.0f}" text-anchor="middle">probability</text>')
+    shapes.append(
+        f'<text class="soft" x="{foot[0]:.0f}" y="{foot[1] + 28:.0f}" text-anchor="middle">probability</text>'
+    )
     box = f"0 0 {LEFT + SIDE + 14} {SIDE + TOP + BOTTOM}"
     return f'<svg viewBox="{box}" role="img" aria-label="{text(label)}">{"".join(shapes)}</svg>'
 

@@ -111,7 +111,11 @@ def fit_peers(values: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, An
 
     models = {
         "random forest": RandomForestClassifier(250, n_jobs=1, random_state=seed),
-        "logistic regression": make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300, random_state=seed)),
-        "MLP": make_pipeline(StandardScaler(), MLPClassifier((128,), alpha=1e-3, early_stopping=True, max_iter=100, random_state=seed)),
+        "logistic regression": make_pipeline(
+            StandardScaler(), LogisticRegression(C=0.1, max_iter=300, random_state=seed)
+        ),
+        "MLP": make_pipeline(
+            StandardScaler(), MLPClassifier((128,), alpha=1e-3, early_stopping=True, max_iter=100, random_state=seed)
+        ),
     }
     return {name: model.fit(values, labels) for name, model in models.items()}

@@ -9,7 +9,8 @@ from data_prep.text.characters import DIGIT, LETTER, UPPER, WORD
 
 BOUNDS = (10, 20, 40, 80, 160, 320, 640)
 MEANINGS = {
-    f"lines_to_{bound}": f"share of the lines of at most {bound} characters (and more than the bound before)" for bound in BOUNDS
+    f"lines_to_{bound}": f"share of the lines of at most {bound} characters (and more than the bound before)"
+    for bound in BOUNDS
 } | {
     "lines_longer": f"share of the lines of more than {BOUNDS[-1]} characters",
     "lines_per_character": "lines a character",
@@ -65,7 +66,16 @@ def measure(view: View) -> np.ndarray:
             share(lines.total(np.where(short, sizes, 0)), ink),
             share(lines.total(np.where(terminal, sizes, 0)), ink),
             share(
-                tally(lines, [after_same(lines.owners, short[1:] & short[:-1]), terminal, *_edges(view), words == 1, *_made_of(view)]),
+                tally(
+                    lines,
+                    [
+                        after_same(lines.owners, short[1:] & short[:-1]),
+                        terminal,
+                        *_edges(view),
+                        words == 1,
+                        *_made_of(view),
+                    ],
+                ),
                 count,
             ),
             share(lines.total(change), count),

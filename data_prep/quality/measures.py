@@ -50,7 +50,9 @@ def calibration(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
     return {"error": round(error, 4), "bins": bins}
 
 
-def by_kind(probabilities: np.ndarray, labels: Sequence[str], kinds: Sequence[str], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def by_kind(
+    probabilities: np.ndarray, labels: Sequence[str], kinds: Sequence[str], names: Sequence[str]
+) -> dict[str, dict[str, Any]]:
     """Of each kind of degradation and true label: how many, and the share that was found to be of each class."""
     found, table = probabilities.argmax(1), {}
     for kind, label in sorted(set(zip(kinds, labels, strict=True))):

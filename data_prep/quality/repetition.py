@@ -28,7 +28,10 @@ def measure(view: View) -> np.ndarray:
         [
             *_in_windows(words, hashes, 128, 1),
             *_in_windows(words, hashes, 0, 5),
-            *(share(words.total(after_same(words.owners, hashes[by:] == hashes[:-by], by)), words.counts) for by in (1, 2)),
+            *(
+                share(words.total(after_same(words.owners, hashes[by:] == hashes[:-by], by)), words.counts)
+                for by in (1, 2)
+            ),
             *_lines(view),
         ]
     )

@@ -46,7 +46,16 @@ def render(found: Mapping[str, Any]) -> str:
 
 
 def _models(sets: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = [["<i>Bielik v3's, its own documents</i>", "XGBoost", "", number(PAPER["accuracy"]), number(PAPER["macro_f1"]), ""]]
+    rows = [
+        [
+            "<i>Bielik v3's, its own documents</i>",
+            "XGBoost",
+            "",
+            number(PAPER["accuracy"]),
+            number(PAPER["macro_f1"]),
+            "",
+        ]
+    ]
     for name, models in sets.items():
         for model, figures in models.items():
             cells = [number(figures[key]) for key in ("examples", "accuracy", "macro_f1")]
@@ -55,13 +64,17 @@ def _models(sets: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _classes(sets: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = [["<i>Bielik v3's</i>", name, "", "", "", number(value), "", "", ""] for name, value in PAPER["classes"].items()]
+    rows = [
+        ["<i>Bielik v3's</i>", name, "", "", "", number(value), "", "", ""] for name, value in PAPER["classes"].items()
+    ]
     for name, models in sets.items():
         classes = models[OURS]["classes"]
         for (label, row), line in zip(classes.items(), models[OURS]["confusion"], strict=True):
             cells = [number(row[key]) for key in ("examples", "precision", "recall", "f1")]
             rows.append([text(name), label, *cells, *map(number, line)])
-    return table(["held out", "class", "examples", "precision", "recall", "F1", "as LOW", "MEDIUM", "HIGH"], rows, left=2)
+    return table(
+        ["held out", "class", "examples", "precision", "recall", "F1", "as LOW", "MEDIUM", "HIGH"], rows, left=2
+    )
 
 
 def _calibration(name: str, figures: Mapping[str, Any]) -> str:
@@ -71,14 +84,18 @@ def _calibration(name: str, figures: Mapping[str, Any]) -> str:
 
 
 def _kinds(name: str, rows: Mapping[str, Mapping[str, Any]]) -> str:
-    body = [[text(kind), *(number(row[key]) for key in ("examples", "LOW", "MEDIUM", "HIGH"))] for kind, row in rows.items()]
+    body = [
+        [text(kind), *(number(row[key]) for key in ("examples", "LOW", "MEDIUM", "HIGH"))] for kind, row in rows.items()
+    ]
     inner = table(["kind, true class", "examples", "as LOW", "as MEDIUM", "as HIGH"], body)
     return f"<details><summary>{text(name)}</summary>{inner}</details>"
 
 
 def _features(importances: Mapping[str, float]) -> str:
     return table(
-        ["feature", "meaning", "gain"], ([text(name), text(what), number(importances.get(name, 0.0))] for name, what in MEANINGS.items()), 2
+        ["feature", "meaning", "gain"],
+        ([text(name), text(what), number(importances.get(name, 0.0))] for name, what in MEANINGS.items()),
+        2,
     )
 
 

@@ -9,7 +9,8 @@ from data_prep.text.characters import DIGIT, LETTER, SPACE, UPPER, look_up
 
 BOUNDS = (3, 8, 16, 32, 64)
 MEANINGS = {
-    f"sentences_to_{bound}": f"share of the sentences of at most {bound} words (and more than the bound before)" for bound in BOUNDS
+    f"sentences_to_{bound}": f"share of the sentences of at most {bound} words (and more than the bound before)"
+    for bound in BOUNDS
 } | {
     "sentences_longer": f"share of the sentences of more than {BOUNDS[-1]} words",
     "sentences_per_word": "sentences a word",

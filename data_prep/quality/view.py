@@ -53,7 +53,9 @@ def _classes(alphabet: str, diacritics: str, casing: tuple[tuple[str, str], ...]
 def _counters(diacritics: str, casing: tuple[tuple[str, str], ...]) -> np.ndarray:
     kinds = kind_table()
     masks = (kinds == CAPITAL, kinds == FIGURE, (kinds == LOWER) | (kinds == CAPITAL), members(diacritics, casing))
-    return sum(mask.astype(np.uint64) << np.uint64(shift) for mask, (shift, _) in zip(masks, COUNTERS.values(), strict=True))
+    return sum(
+        mask.astype(np.uint64) << np.uint64(shift) for mask, (shift, _) in zip(masks, COUNTERS.values(), strict=True)
+    )
 
 
 class View:
@@ -94,7 +96,8 @@ class View:
         """[k] int64 each: capitals, digits, letters and diacritics in each piece."""
         packed = self._sums[spans.ends] - self._sums[spans.starts]
         return {
-            name: ((packed >> np.uint64(shift)) & np.uint64((1 << bits) - 1)).astype(np.int64) for name, (shift, bits) in COUNTERS.items()
+            name: ((packed >> np.uint64(shift)) & np.uint64((1 << bits) - 1)).astype(np.int64)
+            for name, (shift, bits) in COUNTERS.items()
         }
 
     @cached_property

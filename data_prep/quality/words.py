@@ -53,7 +53,12 @@ def measure(view: View) -> np.ndarray:
 
 def _made_of(view: View) -> list[np.ndarray]:
     words, inside = view.batch.words, view.in_words
-    capitals, digits, letters, diacritics = inside["capitals"], inside["digits"], inside["letters"], inside["diacritics"]
+    capitals, digits, letters, diacritics = (
+        inside["capitals"],
+        inside["digits"],
+        inside["letters"],
+        inside["diacritics"],
+    )
     first = (view.batch.flags[words.starts] & UPPER) != 0
     all_capitals = (capitals == letters) & (capitals > 1)
     tests = [

@@ -42,7 +42,9 @@ def find_set(folder: Path) -> Path | None:
         )
     for home in homes(parent).values() or [parent]:
         if not has_judgements(home):
-            raise UserError(f"the retrieval set {home} has no qrels.tsv; add it, or qrels/ with train.tsv, dev.tsv or test.tsv")
+            raise UserError(
+                f"the retrieval set {home} has no qrels.tsv; add it, or qrels/ with train.tsv, dev.tsv or test.tsv"
+            )
     layouts(parent)
     return parent
 

@@ -92,8 +92,17 @@ def build_quickstart(config: Config, roots: Sequence[Path] | None = None) -> dic
 
 def _settings(config: Config) -> dict[str, Any]:
     """The part of the configuration that decides what is written."""
-    own = {name: value for name, value in dataclasses.asdict(config.quickstart).items() if name not in ("enabled", "output")}
-    return {**own, "text_field": config.data.text_field, "id_field": config.data.id_field, "on_bad": config.prepare.on_bad_document}
+    own = {
+        name: value
+        for name, value in dataclasses.asdict(config.quickstart).items()
+        if name not in ("enabled", "output")
+    }
+    return {
+        **own,
+        "text_field": config.data.text_field,
+        "id_field": config.data.id_field,
+        "on_bad": config.prepare.on_bad_document,
+    }
 
 
 def _sources(config: Config, roots: Sequence[Path] | None) -> Sources:
@@ -101,12 +110,16 @@ def _sources(config: Config, roots: Sequence[Path] | None) -> Sources:
         return Sources("the installed packages", roots=list(installed_roots() if roots is None else roots))
     folder = Path(config.quickstart.folder).expanduser()
     if not folder.is_dir():
-        raise UserError(f"quickstart.folder={folder} is not a folder; name one with .txt, .md, .jsonl or .parquet files")
+        raise UserError(
+            f"quickstart.folder={folder} is not a folder; name one with .txt, .md, .jsonl or .parquet files"
+        )
     files, others = search([str(folder)], "quickstart.folder")
     given, of_set = find_set(folder), []
     if given:
         of_set = set_files(given)
-        own = [path for path in files if path not in of_set and not is_judgements(path) and path.stem.lower() not in NOTES]
+        own = [
+            path for path in files if path not in of_set and not is_judgements(path) and path.stem.lower() not in NOTES
+        ]
         files = own or corpus_files(given)
     unread = Unread.of(path for path in others if path not in of_set)
     unread.tell("quickstart.folder")
@@ -117,12 +130,16 @@ def _check_places(output: Path, retrieval: Path, sources: Sources) -> None:
     """Refuse to replace what this job did not write."""
     one, other = output.resolve(), retrieval.resolve()
     if one == other or one in other.parents or other in one.parents:
-        raise UserError(f"quickstart.output={output} and data.retrieval={retrieval} must not lie in each other; name two folders")
+        raise UserError(
+            f"quickstart.output={output} and data.retrieval={retrieval} must not lie in each other; name two folders"
+        )
     for key, folder, kind in (("quickstart.output", output, "quickstart"), ("data.retrieval", retrieval, "retrieval")):
         if any(folder.resolve() in path.resolve().parents for path in sources.files):
             raise UserError(f"{key}={folder} holds the text to be read; name another folder")
         if reason := strange(folder, kind):
-            raise UserError(f"{key}={folder} holds files that this job did not write ({reason}); name another folder or empty it")
+            raise UserError(
+                f"{key}={folder} holds files that this job did not write ({reason}); name another folder or empty it"
+            )
 
 
 def _kind(folder: Path) -> str | None:
@@ -137,7 +154,9 @@ def _former(output: Path, retrieval: Path, key: str) -> dict[str, Any] | None:
     if _kind(output) != "quickstart" or _kind(retrieval) != "retrieval":
         return None
     manifest = manifests.read(output)
-    whole = manifests.digests(output) == manifest["files"] and manifests.digests(retrieval) == manifest["retrieval_files"]
+    whole = (
+        manifests.digests(output) == manifest["files"] and manifests.digests(retrieval) == manifest["retrieval_files"]
+    )
     return manifest if whole and manifest["key"] == key else None
 
 
@@ -161,14 +180,18 @@ def _check_enough(selection: Selection, sources: Sources) -> None:
         gave = f"too little text in {sources.name}: {read} texts gave {size / 1e6:.2f} MB for training"
         wanted = f"{MIN_TRAIN_BYTES / 1e6:.1f} MB"
         if sources.given:
-            raise UserError(f"{gave}; lay {wanted} or more of text of its kind beside the retrieval set {sources.given}")
+            raise UserError(
+                f"{gave}; lay {wanted} or more of text of its kind beside the retrieval set {sources.given}"
+            )
         raise UserError(
             f"{gave} and {pairs['train']} train, {pairs['dev']} dev, {pairs['test']} test pairs; add text until there are {wanted}, "
             f"{MIN_PAIRS} pairs, and {MIN_QUERIES} each for dev and test"
         )
 
 
-def _describe(config: Config, gathered: Gathered, selection: Selection, sources: Sources, known: dict[str, Any]) -> dict[str, Any]:
+def _describe(
+    config: Config, gathered: Gathered, selection: Selection, sources: Sources, known: dict[str, Any]
+) -> dict[str, Any]:
     groups: dict[str, list[str]] = {split: [] for split in SPLITS}
     for group, split in sorted(selection.splits.items()):
         groups[split].append(group)
@@ -201,7 +224,9 @@ def _write(selection: Selection, sources: Sources, manifest: dict[str, Any], out
     with atomic_folder(output, "quickstart") as folder:
         with (folder / "train.jsonl").open("w", encoding="utf-8") as file:
             for text in selection.texts["train"].items:
-                file.write(json.dumps({"id": text.id, "text": text.text, "group": text.group}, ensure_ascii=False) + "\n")
+                file.write(
+                    json.dumps({"id": text.id, "text": text.text, "group": text.group}, ensure_ascii=False) + "\n"
+                )
         examples = [] if sources.given else sorted(selection.pairs["train"].items, key=by_hash)[:3]
         show(manifest, examples, folder / "report.txt")
         manifest["files"] = manifests.digests(folder)

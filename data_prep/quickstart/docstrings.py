@@ -113,7 +113,9 @@ def _visit(node: ast.AST, scope: str, source: Source) -> Iterator[Docstring]:
             if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 inner = f"{scope}.{child.name}" if scope else child.name
                 if text := _long_docstring(child):
-                    yield Docstring(text, f"{source.module}.{inner}", _signature(child, inner), source.package, child.lineno)
+                    yield Docstring(
+                        text, f"{source.module}.{inner}", _signature(child, inner), source.package, child.lineno
+                    )
                 yield from _visit(child, inner, source)
             elif any(hasattr(child, name) for name in NESTED):
                 yield from _visit(child, scope, source)
@@ -168,7 +170,9 @@ def _chunks(sources: Iterable[Source]) -> Iterator[list[Source]]:
         yield chunk
 
 
-def extract(sources: Sequence[Source], workers: int = 1, max_bytes: float = math.inf) -> tuple[list[Docstring], Counter]:
+def extract(
+    sources: Sequence[Source], workers: int = 1, max_bytes: float = math.inf
+) -> tuple[list[Docstring], Counter]:
     """Docstrings longer than 200 characters, sorted by name, and how many files were passed over for what reason.
 
     Files are parsed by ``workers`` spawned processes in the order of a hash of the module's name, until about ``max_bytes`` of docstrings

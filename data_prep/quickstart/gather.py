@@ -105,7 +105,9 @@ def from_files(folder: Path, files: Sequence[Path], data: DataConfig, bad: BadDo
         Text(name, f"{part.group}#{part.number}" if by_part else part.group, part.text, _pairs(part))
         for name, part in zip(names, chosen, strict=True)
     ]
-    return Gathered(texts, "part of a document" if by_part else "document", passed_over, {"bad_documents": bad.examples})
+    return Gathered(
+        texts, "part of a document" if by_part else "document", passed_over, {"bad_documents": bad.examples}
+    )
 
 
 def _pairs(part: _Part) -> list[Pair | str]:

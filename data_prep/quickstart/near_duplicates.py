@@ -118,7 +118,10 @@ class Postings:
             stop = max(start + 1, int(np.searchsorted(matches, matches[start] + MATCHES_AT_ONCE, side="right")) - 1)
             block = queries.take(np.arange(start, stop))
             lengths = self.frequency[block.columns]
-            cells = np.repeat(block.owners(), lengths) * self.texts + self.holders[_ranges(self.first[block.columns], lengths)]
+            cells = (
+                np.repeat(block.owners(), lengths) * self.texts
+                + self.holders[_ranges(self.first[block.columns], lengths)]
+            )
             cells.sort()
             ends = np.flatnonzero(np.diff(cells, append=-1))
             rows, texts = np.divmod(cells[ends], max(1, self.texts))

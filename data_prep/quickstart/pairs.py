@@ -49,7 +49,9 @@ def first_sentence(text: str) -> tuple[str, str]:
 
 def without_names(text: str, names: set[str]) -> str:
     """``text`` on one line without the words ``names`` (in lower case), dotted names that hold one of them, and what markup they leave."""
-    text = DOTTED.sub(lambda found: " " if names.intersection(found[1].lower().split(".")) else found[0], ROLE.sub(r"\1", text))
+    text = DOTTED.sub(
+        lambda found: " " if names.intersection(found[1].lower().split(".")) else found[0], ROLE.sub(r"\1", text)
+    )
     text = EMPTY_BRACKETS.sub(" ", MARKUP.sub(" ", text))
     return re.sub(r"\s+([.,;:!?)])", r"\1", one_line(text)).strip(" ,;-")
 

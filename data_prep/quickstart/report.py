@@ -22,7 +22,9 @@ def _overview(manifest: Mapping[str, Any]) -> Table:
     for split in SPLITS:
         texts, pairs = manifest["texts"][split], manifest["pairs"].get(split, {})
         shown = [manifest["groups"][split], texts["read"], texts["kept"]]
-        table.add_row(split, *map(str, shown), f"{manifest['bytes'][split] / 1e6:.1f}", str(pairs.get("kept", "as given")))
+        table.add_row(
+            split, *map(str, shown), f"{manifest['bytes'][split] / 1e6:.1f}", str(pairs.get("kept", "as given"))
+        )
     return table
 
 

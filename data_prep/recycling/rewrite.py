@@ -29,9 +29,13 @@ class Scorer(Protocol):
 class Recycler:
     """Chooses, asks, scores, counts: chosen = better + not_better + failed, read = chosen + unscored + too_long + outside."""
 
-    def __init__(self, config: RecycleConfig, endpoint: Endpoint, model: str, scorer: Scorer, told: Callable[[int], Any]):
+    def __init__(
+        self, config: RecycleConfig, endpoint: Endpoint, model: str, scorer: Scorer, told: Callable[[int], Any]
+    ):
         self.config, self.endpoint, self.model, self.scorer, self.told = config, endpoint, model, scorer, told
-        self.counts = dict.fromkeys(("read", "unscored", "outside", "too_long", "chosen", "high", "medium", BETTER, NOT_BETTER, FAILED), 0)
+        self.counts = dict.fromkeys(
+            ("read", "unscored", "outside", "too_long", "chosen", "high", "medium", BETTER, NOT_BETTER, FAILED), 0
+        )
         self.reasons: dict[str, int] = {}
         self.gains: list[float] = []
         self.examples: list[dict[str, Any]] = []
@@ -46,7 +50,13 @@ class Recycler:
     def report(self) -> dict[str, Any]:
         """Counts, the gains of what was kept, and examples."""
         gains = {"mean": float(np.mean(self.gains)), "median": float(np.median(self.gains))} if self.gains else None
-        return {"model": self.model, "counts": self.counts, "failures": self.reasons, "gain_of_high": gains, "examples": self.examples}
+        return {
+            "model": self.model,
+            "counts": self.counts,
+            "failures": self.reasons,
+            "gain_of_high": gains,
+            "examples": self.examples,
+        }
 
     def _requests(self, documents: Iterable[Document]) -> Iterator[tuple[Document, dict[str, Any]]]:
         for document in documents:
@@ -61,7 +71,9 @@ class Recycler:
         """Both texts of a pair are scored here, by the same model: the note on the document may be that of another."""
         rewritten = []
         for document, answer in pairs:
-            why = answer.why if isinstance(answer, Failure) else "cut off at max_tokens" if not answer.whole else "empty"
+            why = (
+                answer.why if isinstance(answer, Failure) else "cut off at max_tokens" if not answer.whole else "empty"
+            )
             if isinstance(answer, Failure) or not answer.whole or not answer.text.strip():
                 self.counts[FAILED] += 1
                 self.reasons[why] = self.reasons.get(why, 0) + 1

@@ -24,4 +24,12 @@ class Form(form.Form):
     def of_source(cls, name: str, source: SourceConfig, corpus: CorpusConfig) -> "Form":
         """Form of the source ``name`` of a corpus."""
         section, limit = f"corpus.sources.{name}", corpus.max_document_bytes or None
-        return cls(source.text_field, source.id_field, source.encoding, source.nul_bytes, limit, section, "corpus.max_document_bytes")
+        return cls(
+            source.text_field,
+            source.id_field,
+            source.encoding,
+            source.nul_bytes,
+            limit,
+            section,
+            "corpus.max_document_bytes",
+        )

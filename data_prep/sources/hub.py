@@ -63,7 +63,9 @@ def open_split(name: str, config: str, split: str) -> tuple[Any, int]:
     import datasets
 
     try:
-        builder = datasets.load_dataset_builder(str(Path(name).expanduser()) if Path(name).exists() else name, config or None)
+        builder = datasets.load_dataset_builder(
+            str(Path(name).expanduser()) if Path(name).exists() else name, config or None
+        )
         files = (builder.config.data_files or {}).get(split)
         state = digest_of([str(files), [list(map(str, one)) for one in getattr(files, "origin_metadata", [])]])
         return builder.as_streaming_dataset(split=split), int(state[:15], 16)

@@ -25,4 +25,6 @@ def read_hub(reading: Reading) -> Iterator[Document]:
             else:
                 yield from reading.record(record, row, "row")
     except (DatasetsError, OSError, ValueError, OverflowError, LookupError, pyarrow.ArrowException) as error:
-        reading.bad.add("broken_file", f"{path} (after row {row})", f"cannot be read on ({str(error).strip().splitlines()[0]})")
+        reading.bad.add(
+            "broken_file", f"{path} (after row {row})", f"cannot be read on ({str(error).strip().splitlines()[0]})"
+        )

@@ -48,10 +48,14 @@ def search(patterns: Iterable[str], key: str) -> tuple[list[Path], list[Path]]:
     for pattern in patterns:
         for path in hub_shards(pattern) if is_hub(pattern) else _expand(pattern, key, others):
             if not is_hub(path) and not os.access(path, os.R_OK):
-                raise UserError(f"{path} {'may not be read; change its permissions' if path.exists() else 'is a dead link; remove it'}")
+                raise UserError(
+                    f"{path} {'may not be read; change its permissions' if path.exists() else 'is a dead link; remove it'}"
+                )
             _take(path, found)
     if not any(is_hub(path) or path.stat().st_size for path in found.values()):
-        raise UserError(f"{key}: {', '.join(patterns)} holds empty files alone; was something cut off before it wrote them?")
+        raise UserError(
+            f"{key}: {', '.join(patterns)} holds empty files alone; was something cut off before it wrote them?"
+        )
     return sorted(found.values(), key=str), others
 
 
@@ -84,7 +88,9 @@ def _expand(pattern: str, key: str, others: list[Path]) -> list[Path]:
         raise UserError(f"{key}: {pattern} does not exist; name files, folders or globs of {KNOWN}")
     unread = [path for path in there if not kind_of(path)]
     if len(unread) == len(there):
-        raise UserError(f"{key}: {pattern} holds no input file{f' ({Unread.of(unread)})' if unread else ''}; known are {KNOWN}")
+        raise UserError(
+            f"{key}: {pattern} holds no input file{f' ({Unread.of(unread)})' if unread else ''}; known are {KNOWN}"
+        )
     others += unread
     return [path for path in there if kind_of(path)]
 
@@ -103,7 +109,9 @@ def stamp(path: str | Path) -> list[int]:
     try:
         status = os.stat(path)
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); put it back or take it out of the inputs") from error
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}); put it back or take it out of the inputs"
+        ) from error
     return [status.st_size, status.st_mtime_ns]
 
 

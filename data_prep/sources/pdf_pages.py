@@ -50,7 +50,9 @@ def read_pdf(reading: Reading) -> Iterator[Document]:
         return reading.add_too_long(1)
     without = [number for number, text in enumerate(texts, 1) if not text]
     if len(without) == len(texts):
-        return reading.bad.add("no_text_layer", str(path), f"has no text layer on any of its {len(texts)} pages; read it with jobs.ocr")
+        return reading.bad.add(
+            "no_text_layer", str(path), f"has no text layer on any of its {len(texts)} pages; read it with jobs.ocr"
+        )
     text = PAGE_BREAK.join(filter(None, texts))
     yield from reading.document(text, fields={"pages": len(texts), "pages_without_text": without})
 
@@ -79,7 +81,9 @@ def _pages(path: Path, limit: int | None, most: int | None) -> list[str]:
 def _child(limit: int | None) -> subprocess.Popen:
     """A process that reads files one after another; it ends with this one, whose end closes its standard input."""
     command = [sys.executable, "-m", __name__, str(limit + BASE if limit else 0)]
-    code = {"PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))}  # this very code
+    code = {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+    }  # this very code
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with deaf():
         return subprocess.Popen(command, env=os.environ | code, text=True, **pipes)

@@ -71,7 +71,9 @@ def _cut(path: Path, size: int, shard_bytes: int, keeps_newlines: bool) -> Itera
     """Spans of a large file; the boundaries lie by multiples of ``shard_bytes``: appended text leaves all but the last as they are."""
     kind = kind_of(path)
     if kind == ("parquet", "") and len(firsts := row_group_starts(path)) > 1:
-        return _spans(path, size, shard_bytes, lambda byte: next(iter(firsts[bisect.bisect_left(firsts, byte) :]), size))
+        return _spans(
+            path, size, shard_bytes, lambda byte: next(iter(firsts[bisect.bisect_left(firsts, byte) :]), size)
+        )
     if kind in (("jsonl", ""), ("page_lines", "")) and keeps_newlines:
         return _spans(path, size, shard_bytes, lambda byte: _line_from(path, byte))
     return iter([Span(path)])

@@ -41,7 +41,9 @@ class Spans:
     def take(self, chosen: np.ndarray) -> "Spans":
         """Those of a mask [k]."""
         owners = self.owners[chosen]
-        return Spans(self.starts[chosen], self.ends[chosen], owners, np.searchsorted(owners, np.arange(len(self.bounds))))
+        return Spans(
+            self.starts[chosen], self.ends[chosen], owners, np.searchsorted(owners, np.arange(len(self.bounds)))
+        )
 
     def total(self, values: np.ndarray) -> np.ndarray:
         """[n]: sum of ``values`` [k] over the pieces of each document."""

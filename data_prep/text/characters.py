@@ -40,7 +40,9 @@ def look_up(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 def code_points(text: str) -> np.ndarray:
     """[m] uint32: the code points of a text. Lone surrogates stay what they are."""
-    return np.frombuffer(text.encode(f"utf-32-{'le' if sys.byteorder == 'little' else 'be'}", "surrogatepass"), np.uint32)
+    return np.frombuffer(
+        text.encode(f"utf-32-{'le' if sys.byteorder == 'little' else 'be'}", "surrogatepass"), np.uint32
+    )
 
 
 @cache

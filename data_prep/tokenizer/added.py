@@ -24,9 +24,13 @@ def unlike_gigatoken(added: Sequence[Added], normalizer: dict[str, Any] | None, 
         name = repr(token["content"])
         if token["single_word"]:
             return f"its added token {name} is one of whole words (single_word)"
-        if normalizer and not (native and normalizer["type"] == "NFC" and _untouched(token["content"], token["normalized"])):
+        if normalizer and not (
+            native and normalizer["type"] == "NFC" and _untouched(token["content"], token["normalized"])
+        ):
             return f"its added token {name} can be touched by the normalizer {normalizer['type']}"
-        if (token["lstrip"] or token["rstrip"]) and any(other["content"].strip() != other["content"] for other in found):
+        if (token["lstrip"] or token["rstrip"]) and any(
+            other["content"].strip() != other["content"] for other in found
+        ):
             return f"its added token {name} takes white space with it, which another added token has too"
     for one, other in product(found, added):
         if _kind(one) != _kind(other) and _overlap(one["content"], other["content"]):
@@ -41,7 +45,9 @@ def _kind(token: Added) -> tuple[bool, bool]:
 def _overlap(one: str, other: str) -> bool:
     """Whether a text can hold both in such a way that they share a character."""
     shorter = min(len(one), len(other))
-    return one in other or other in one or any(one[-n:] == other[:n] or other[-n:] == one[:n] for n in range(1, shorter))
+    return (
+        one in other or other in one or any(one[-n:] == other[:n] or other[-n:] == one[:n] for n in range(1, shorter))
+    )
 
 
 def _untouched(content: str, after: bool) -> bool:

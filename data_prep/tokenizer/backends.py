@@ -23,7 +23,9 @@ def load_reference(folder: str | Path) -> Tokenizer:
     """The tokenizer of ``folder``, without truncation or padding, special tokens in text taken as text."""
     path = Path(folder) / FILE
     if not path.is_file():
-        raise UserError(f"there is no {FILE} in data.tokenizer={folder}; run jobs.tokenizer or name a folder that has one")
+        raise UserError(
+            f"there is no {FILE} in data.tokenizer={folder}; run jobs.tokenizer or name a folder that has one"
+        )
     return load_tokenizer(path, "put back the file or learn it again with jobs.tokenizer")
 
 

@@ -58,10 +58,14 @@ class BulkEncoder:
         for batch in _batches(documents):
             try:
                 encoded = backend.encode([document.text for document in batch])
-            except BaseException as error:  # a panic in Rust (tiktoken's, on a megabyte without a break) is no Exception
+            except (
+                BaseException
+            ) as error:  # a panic in Rust (tiktoken's, on a megabyte without a break) is no Exception
                 if isinstance(backend, Reference) or isinstance(error, KeyboardInterrupt | SystemExit):
                     raise
-                raise Differs(f"{backend.name} fails on a document between {batch[0].id} and {batch[-1].id} ({error})") from error
+                raise Differs(
+                    f"{backend.name} fails on a document between {batch[0].id} and {batch[-1].id} ({error})"
+                ) from error
             if not isinstance(backend, Reference):
                 for index in range(-number % self.check_every, len(batch), self.check_every):
                     self._check(backend, batch[index], encoded[index])
@@ -82,7 +86,9 @@ def identity(folder: str | Path, add_special_tokens: bool) -> tuple[int, list[in
         return vocabulary_size(tokenizer), [], []
     around = DocumentTokenizer.of(tokenizer, Path(folder))
     if not around.before and not around.end:
-        raise UserError(f"data.tokenizer={folder} has no template and no end-of-text token; set prepare.add_special_tokens=false")
+        raise UserError(
+            f"data.tokenizer={folder} has no template and no end-of-text token; set prepare.add_special_tokens=false"
+        )
     return vocabulary_size(tokenizer), around.before, around.end
 
 

@@ -63,7 +63,9 @@ def read_conllu(path: str | Path) -> Iterator[tuple[str, list[Word]]]:
         elif not line.startswith("#"):
             columns = line.split("\t")
             if len(columns) != 10:
-                raise UserError(f"{path} line {number} has {len(columns)} columns where CoNLL-U has 10; name a CoNLL-U file")
+                raise UserError(
+                    f"{path} line {number} has {len(columns)} columns where CoNLL-U has 10; name a CoNLL-U file"
+                )
             rows.append(columns[:3])
 
 
@@ -112,7 +114,8 @@ def measure(tokenizer: Tokenizer, path: str | Path) -> dict[str, float | int]:
             inside = [span for span in spans if span[0] < end and span[1] > word.start]
             tokens += len(inside)
             whole += sum(
-                span == (word.start, border) or (border <= span[0] and lower(text[span[0] : span[1]], language) in attested)
+                span == (word.start, border)
+                or (border <= span[0] and lower(text[span[0] : span[1]], language) in attested)
                 for span in inside
             )
             if word.ending:

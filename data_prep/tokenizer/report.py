@@ -29,7 +29,10 @@ def measure(tokenizer: Tokenizer, texts: list[str]) -> dict[str, float | int]:
     of letters, digits and underscores. Nothing is measured on empty texts."""
     tokens = words = characters = whole = wordy = 0
     for first in range(0, len(texts), BATCH):
-        part = [tokenizer.normalizer.normalize_str(text) if tokenizer.normalizer else text for text in texts[first : first + BATCH]]
+        part = [
+            tokenizer.normalizer.normalize_str(text) if tokenizer.normalizer else text
+            for text in texts[first : first + BATCH]
+        ]
         for text, encoding in zip(part, tokenizer.encode_batch(part, add_special_tokens=False), strict=True):
             tokens += len(encoding.ids)
             words += len(text.split())

@@ -21,7 +21,9 @@ def check(config: TokenizerConfig) -> None:
     """Raise UserError for a vocabulary too small for the bytes and the special tokens."""
     least = ALPHABET + len(special_tokens(config))
     if config.vocab_size < least:
-        raise UserError(f"tokenizer.vocab_size={config.vocab_size} is too small; {ALPHABET} bytes and the special tokens take {least}")
+        raise UserError(
+            f"tokenizer.vocab_size={config.vocab_size} is too small; {ALPHABET} bytes and the special tokens take {least}"
+        )
 
 
 def train(texts: list[str], config: TokenizerConfig) -> Tokenizer:

@@ -34,17 +34,29 @@ def check_index(path: Path, index: Index, bin_size: int) -> None:
     if len(bounds) < 2:
         raise UserError(f"{path} holds no document; name the prefix of a pair that does")
     sizes = np.diff(bounds)  # sequences of each document
-    if bounds[0] != 0 or bounds[-1] != sequences or int(sizes.min()) < 0 or (sequences and int(index.lengths.min()) < 0):
-        raise UserError(f"{path} is damaged: its documents do not follow one another over its {sequences} sequences; write the pair again")
+    if (
+        bounds[0] != 0
+        or bounds[-1] != sequences
+        or int(sizes.min()) < 0
+        or (sequences and int(index.lengths.min()) < 0)
+    ):
+        raise UserError(
+            f"{path} is damaged: its documents do not follow one another over its {sequences} sequences; write the pair again"
+        )
     empty = np.flatnonzero(np.diff(np.concatenate([[0], np.cumsum(index.lengths, dtype=np.int64)])[bounds]) == 0)
     split = np.flatnonzero(sizes > 1)
-    for found, what, mend in ((empty, "an empty document", "leave empty texts out"), (split, "several sequences a document", "split none")):
+    for found, what, mend in (
+        (empty, "an empty document", "leave empty texts out"),
+        (split, "several sequences a document", "split none"),
+    ):
         if len(found):
             where = f"{len(found):,} of {len(sizes):,} documents, the first of them number {found[0] + 1:,}"
             raise UserError(f"{path} holds {what} ({where}); {mend} and write the pair again")
     ends = np.cumsum(index.lengths, dtype=np.int64) * index.dtype.itemsize
     if index.offsets[0] != 0 or not np.array_equal(index.offsets[1:], ends[:-1]) or ends[-1] != bin_size:
-        raise UserError(f"{path} does not fit its .bin of {bin_size} bytes (it describes {ends[-1]}); write the pair again")
+        raise UserError(
+            f"{path} does not fit its .bin of {bin_size} bytes (it describes {ends[-1]}); write the pair again"
+        )
 
 
 def check_tokens(path: Path, dtype: np.dtype, vocab_size: int, done: Callable[[float], Any]) -> str:

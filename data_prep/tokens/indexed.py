@@ -77,10 +77,14 @@ def read_index(path: Path) -> Index:
     with path.open("rb") as file:
         head = file.read(HEADER.size)
     if len(head) < HEADER.size or not head.startswith(MAGIC):
-        raise UserError(f"{path} is not an index of Megatron-Core (wrong first bytes); name the prefix of a .bin/.idx pair")
+        raise UserError(
+            f"{path} is not an index of Megatron-Core (wrong first bytes); name the prefix of a .bin/.idx pair"
+        )
     _, version, code, sequences, boundaries = HEADER.unpack(head)
     if version != 1 or code not in CODES:
-        raise UserError(f"{path} has version {version} and dtype code {code}; version 1 with integer tokens can be read")
+        raise UserError(
+            f"{path} has version {version} and dtype code {code}; version 1 with integer tokens can be read"
+        )
     expected = HEADER.size + 12 * sequences + 8 * boundaries
     if size != expected:
         what = "is of images and text" if size == expected + sequences and sequences else "is damaged"

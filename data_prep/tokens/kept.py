@@ -12,7 +12,9 @@ from data_prep.tokens.merge import Merged
 from data_prep.tokens.origins import ORIGINS
 
 
-def find(shard: Shard, settings: dict[str, Any], limit: int, on_bad_document: str, merged: Merged) -> tuple[dict[str, Any] | None, str]:
+def find(
+    shard: Shard, settings: dict[str, Any], limit: int, on_bad_document: str, merged: Merged
+) -> tuple[dict[str, Any] | None, str]:
     """The shard's manifest when its tokens can be kept; else None, and why not where somebody would wonder.
 
     ``limit`` is `data.max_document_bytes`, which matters where a document was too long.

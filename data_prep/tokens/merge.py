@@ -60,7 +60,11 @@ class Merged:
         home = self.folder / "shards" / key
         with atomic_folder(home, KIND, keep=True, names=(BIN, IDX, ORIGINS)) as aside:
             shutil.copy2(home / manifest.NAME, aside)
-            with (aside / BIN).open("wb") as tokens, (aside / IDX).open("wb") as lengths, (aside / ORIGINS).open("wb") as origins:
+            with (
+                (aside / BIN).open("wb") as tokens,
+                (aside / IDX).open("wb") as lengths,
+                (aside / ORIGINS).open("wb") as origins,
+            ):
                 self._cut(key, tokens, lengths, origins)
 
     def _cut(self, key: str, tokens: Writable, lengths: Writable, origins: Writable) -> None:
@@ -75,7 +79,9 @@ class Merged:
         write_rows(origins, rows.shape, [rows - np.array([place.span, 0], np.uint32)])
 
 
-def merge(folder: Path, keys: list[str], shards: list[dict[str, Any]], dtype: np.dtype, done: Callable[[float], Any]) -> dict[str, str]:
+def merge(
+    folder: Path, keys: list[str], shards: list[dict[str, Any]], dtype: np.dtype, done: Callable[[float], Any]
+) -> dict[str, str]:
     """Write tokens.bin, tokens.idx and origins.npy from the shard folders ``keys`` (manifests: ``shards``), in order; returns the digests.
 
     The old manifest goes first: while there is none, the folder is not prepared. The shards stay until the caller has written the new
@@ -96,16 +102,23 @@ def merge(folder: Path, keys: list[str], shards: list[dict[str, Any]], dtype: np
     before = list(itertools.accumulate((len(shard["inputs"]) for shard in shards), initial=0))
     with atomic_file(folder / ORIGINS) as file:
         origins = Digest(file)
-        shifted = (read_rows(home / ORIGINS, 2) + np.array([span, 0], np.uint32) for home, span in zip(homes, before, strict=False))
+        shifted = (
+            read_rows(home / ORIGINS, 2) + np.array([span, 0], np.uint32)
+            for home, span in zip(homes, before, strict=False)
+        )
         write_rows(origins, (sum(shard["documents"] for shard in shards), 2), shifted)
     files = {BIN: whole.hex(), IDX: index.hex(), ORIGINS: origins.hex()}
     broken = [name for name, right in files.items() if digest(folder / name) != right]
     if broken:
-        raise UserError(f"{folder / broken[0]} does not read back as it was written; check the disk and run the job again")
+        raise UserError(
+            f"{folder / broken[0]} does not read back as it was written; check the disk and run the job again"
+        )
     return files
 
 
-def _copy(source: Path, target: Any, start: int = 0, size: int | None = None, done: Callable[[float], Any] = lambda _: None) -> None:
+def _copy(
+    source: Path, target: Any, start: int = 0, size: int | None = None, done: Callable[[float], Any] = lambda _: None
+) -> None:
     """Copy ``size`` bytes (all when None) from ``start`` on."""
     with source.open("rb") as file:
         file.seek(start)

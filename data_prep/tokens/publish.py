@@ -16,7 +16,9 @@ from data_prep.tokens.state import END, output_stamps
 from data_prep.tokens.tokenise import Work
 
 
-def publish(work: Work, keys: list[str], shards: list[dict[str, Any]], unmerged: bool, done: Callable[[float], Any]) -> dict[str, Any]:
+def publish(
+    work: Work, keys: list[str], shards: list[dict[str, Any]], unmerged: bool, done: Callable[[float], Any]
+) -> dict[str, Any]:
     """Merge the shards ``keys`` (with manifests ``shards``) in order, write the manifest, drop the shards' own tokens.
 
     With ``unmerged`` false the merged files hold them already, and only the manifest is written again (an input has a new time).
@@ -54,7 +56,10 @@ def publish(work: Work, keys: list[str], shards: list[dict[str, Any]], unmerged:
         passed_over=[reason for shard in shards for reason in shard["passed_over"]],
         settings=work.settings,
         files=files,
-        origins={"sha256": origins, "spans": [[one["path"], one["start"], one["end"]] for shard in shards for one in shard["inputs"]]},
+        origins={
+            "sha256": origins,
+            "spans": [[one["path"], one["start"], one["end"]] for shard in shards for one in shard["inputs"]],
+        },
         output_stamps=output_stamps(folder),
         inputs=_digests(shards),
         stamps=_stamps(shards),
@@ -94,7 +99,9 @@ def _digests(shards: list[dict[str, Any]]) -> dict[str, str]:
         for known in shard["inputs"]:
             spans.setdefault(known["path"], []).append(known)
     return {
-        path: parts[0]["sha256"] if parts[0]["end"] is None else "spans-" + digest_of([part["sha256"] for part in parts])
+        path: parts[0]["sha256"]
+        if parts[0]["end"] is None
+        else "spans-" + digest_of([part["sha256"] for part in parts])
         for path, parts in spans.items()
     }
 

@@ -36,7 +36,9 @@ def refuse_others(folder: Path, settings: dict[str, Any]) -> None:
                 f"{folder} holds tokens that jobs.prepare did not write; adopt them with prepare.adopt or choose another data.tokens"
             )
         if "adopt" not in settings and folder.is_dir() and _strangers(folder):
-            raise UserError(f"{folder} holds files that jobs.prepare did not write; choose another data.tokens, or move them")
+            raise UserError(
+                f"{folder} holds files that jobs.prepare did not write; choose another data.tokens, or move them"
+            )
         return
     begun = read_json(folder / SETTINGS)
     for key in dict.fromkeys([*begun, *settings]):
@@ -65,7 +67,9 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
 
 
-def finished(folder: Path, known: dict[str, Any] | None, paths: list[Path], prepare: PrepareConfig, limit: int) -> tuple[bool, bool]:
+def finished(
+    folder: Path, known: dict[str, Any] | None, paths: list[Path], prepare: PrepareConfig, limit: int
+) -> tuple[bool, bool]:
     """Whether nothing is left to do, and whether the merged files are whole. Reads no token unless a file has a new time. ``limit`` is
     `data.max_document_bytes`, which matters where a document was too long.
 

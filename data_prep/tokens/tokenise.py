@@ -90,7 +90,9 @@ def tokenise(shard: Shard, work: Work, encoder: BulkEncoder, report: Report, bad
             with atomic_folder(work.folder / "shards" / shard.key, KIND, keep=True, names=(BIN, IDX, ORIGINS)) as aside:
                 written = _write(aside, encoder, backend, reading, work)
                 if any(stamp(known["path"]) != known["stamp"] for known in inputs):
-                    raise UserError(f"{shard.title} changed while it was read; run the job again when nothing writes to it")
+                    raise UserError(
+                        f"{shard.title} changed while it was read; run the job again when nothing writes to it"
+                    )
                 made = manifest.describe(
                     KIND,
                     settings=work.settings,
@@ -158,7 +160,9 @@ def _write(aside: Path, encoder: BulkEncoder, backend: Backend, reading: _Readin
         tokens = Digest(file)
         for batch in encoder.encode(backend, reading):
             parts = [part for ids in batch for part in (prefix, ids, suffix)]
-            tokens.write(np.concatenate(parts, dtype=dtype, casting="unsafe").data)  # ids are below the vocabulary's size
+            tokens.write(
+                np.concatenate(parts, dtype=dtype, casting="unsafe").data
+            )  # ids are below the vocabulary's size
             lengths.extend(len(prefix) + len(ids) + len(suffix) for ids in batch)
     with (aside / IDX).open("wb") as file:
         index = Digest(file)

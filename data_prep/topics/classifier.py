@@ -77,7 +77,9 @@ class Topics:
     def names(self, probabilities: np.ndarray, least: float) -> list[str]:
         """[n]: as `topics_of`, from probabilities [n, k]."""
         best = probabilities.argmax(1)
-        return [self.topics[place] if row[place] >= least else OTHER for place, row in zip(best, probabilities, strict=True)]
+        return [
+            self.topics[place] if row[place] >= least else OTHER for place, row in zip(best, probabilities, strict=True)
+        ]
 
     def telling(self, count: int) -> dict[str, list[str]]:
         """Topic -> its words of the largest weights, mean over the folds."""
@@ -99,7 +101,9 @@ def load(folder: str | Path) -> Topics:
     """The classifier of a folder that `jobs.topics` wrote. Raises UserError where there is none, or it is broken."""
     folder = Path(folder)
     if not (folder / manifest.NAME).is_file():
-        raise UserError(f"there is no topic classifier in {folder} (key topics.model); make one with python -m jobs.topics")
+        raise UserError(
+            f"there is no topic classifier in {folder} (key topics.model); make one with python -m jobs.topics"
+        )
     made = manifest.read(folder)
     if made.get("kind") != "topics":
         raise UserError(f"{folder} holds no topic classifier (key topics.model); make one with python -m jobs.topics")

@@ -39,15 +39,21 @@ def check(config: TopicsConfig) -> None:
 def gather(config: TopicsConfig, data: DataConfig) -> tuple[list[Labelled], list[Labelled]]:
     """Documents to learn from and to measure on, by a hash of the id. Raises UserError where there are too few topics."""
     check(config)
-    sample = heapq.nsmallest(config.documents, _read(config, data), key=lambda document: (share_of(document[0]), document[0]))
+    sample = heapq.nsmallest(
+        config.documents, _read(config, data), key=lambda document: (share_of(document[0]), document[0])
+    )
     train = [document for document in sample if share_of(f"held out {document[0]}") >= config.held_out_share]
     sizes = Counter(topic for _, topic, _ in train)
     topics = {topic for topic, size in sizes.items() if size >= max(FOLDS, config.min_documents)}
     if len(topics) < 3:
-        raise UserError(f"topics.labelled has {len(topics)} topics with {config.min_documents} documents or more; it takes at least 3")
+        raise UserError(
+            f"topics.labelled has {len(topics)} topics with {config.min_documents} documents or more; it takes at least 3"
+        )
     train_ids = {id for id, _, _ in train}
     held_out = [document for document in sample if document[0] not in train_ids]
-    return [document for document in train if document[1] in topics], [document for document in held_out if document[1] in topics]
+    return [document for document in train if document[1] in topics], [
+        document for document in held_out if document[1] in topics
+    ]
 
 
 def _read(config: TopicsConfig, data: DataConfig) -> Iterator[Labelled]:
@@ -81,22 +87,36 @@ def fit(documents: Sequence[Labelled], profile: LanguageConfig, size: int, seed:
     return replace(weighted, **stacked(model.calibrated_classifiers_)), model
 
 
-def build(config: TopicsConfig, data: DataConfig, profile: LanguageConfig, seed: int, known: dict[str, Any]) -> dict[str, Any]:
+def build(
+    config: TopicsConfig, data: DataConfig, profile: LanguageConfig, seed: int, known: dict[str, Any]
+) -> dict[str, Any]:
     """Learn, measure and write `topics.model`; returns the report. ``known`` goes into the manifest (settings, inputs)."""
     train, held_out = gather(config, data)
     model, _ = fit(train, profile, config.vocabulary, seed)
-    found = {"name": Path(config.model).name, "train": len(train), "words": len(model.words), **measure(model, held_out, profile, config)}
+    found = {
+        "name": Path(config.model).name,
+        "train": len(train),
+        "words": len(model.words),
+        **measure(model, held_out, profile, config),
+    }
     found["telling"] = model.telling(TELLING)
     with atomic_folder(config.model, "topics") as aside:
         model.save(aside)
         write_json(aside / "report.json", found)
         (aside / "report.html").write_text(report.render(found), encoding="utf-8")
-        fields = known | {"seed": seed, "topics": model.topics, "examples": len(train), "files": manifest.digests(aside)}
+        fields = known | {
+            "seed": seed,
+            "topics": model.topics,
+            "examples": len(train),
+            "files": manifest.digests(aside),
+        }
         manifest.write(aside, manifest.describe("topics", **fields))
     return found
 
 
-def measure(model: Topics, documents: Sequence[Labelled], profile: LanguageConfig, config: TopicsConfig) -> dict[str, Any]:
+def measure(
+    model: Topics, documents: Sequence[Labelled], profile: LanguageConfig, config: TopicsConfig
+) -> dict[str, Any]:
     """Figures on held-out documents, first as if there were no "Other"; then how many are "Other", and how many of the rest are right."""
     truth = np.array([model.topics.index(topic) for _, topic, _ in documents], np.int64)
     parts = [model.probabilities_of(batch) for batch in batches([text for _, _, text in documents], profile)]

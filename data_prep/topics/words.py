@@ -24,8 +24,14 @@ def most_frequent(batches: Iterable[Batch], size: int) -> list[str]:
         found, place = np.unique(hashes, return_index=True)
         for word, start in zip(found.tolist(), place.tolist(), strict=True):
             if word not in names:
-                names[word] = batch.lower[batch.words.starts[first[start]] : batch.words.ends[first[start]]].tobytes().decode("utf-32")
-    common = sorted((word for word, count in documents.items() if count >= MIN_DOCUMENTS), key=lambda word: (-documents[word], word))
+                names[word] = (
+                    batch.lower[batch.words.starts[first[start]] : batch.words.ends[first[start]]]
+                    .tobytes()
+                    .decode("utf-32")
+                )
+    common = sorted(
+        (word for word, count in documents.items() if count >= MIN_DOCUMENTS), key=lambda word: (-documents[word], word)
+    )
     return sorted(names[word] for word in common[:size])
 
 

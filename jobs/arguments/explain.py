@@ -51,9 +51,13 @@ def explain(error: BaseException, given: Sequence[Override] = ()) -> str:
     if "not in '" in text:
         return _unknown(key, root, where)
     if "not in struct" in text:
-        return f"{where}{key} is new; add it outright ({key}=... or {key}.<key>=...), or in a YAML under conf/experiment"
+        return (
+            f"{where}{key} is new; add it outright ({key}=... or {key}.<key>=...), or in a YAML under conf/experiment"
+        )
     if any(words in text for words in TYPES) and type_at(key) is not None:
-        return where + mistaken(_plain(key), _given(_plain(key), source) if source else _value(root), in_file=bool(where))
+        return where + mistaken(
+            _plain(key), _given(_plain(key), source) if source else _value(root), in_file=bool(where)
+        )
     return f"{where}{text}" if key in text else f"{where}{key}: {text}"
 
 
@@ -65,12 +69,18 @@ def _plain(key: str) -> str:
 def _source(key: str, given: Sequence[Override]) -> Override | None:
     """The override that gave the key, itself or a section that it is in."""
     plain = f"{_plain(key)}."
-    return next((o for o in reversed(given) if plain.startswith(f"{o.key_or_group}.") and o.key_or_group not in groups()), None)
+    return next(
+        (o for o in reversed(given) if plain.startswith(f"{o.key_or_group}.") and o.key_or_group not in groups()), None
+    )
 
 
 def _where(key: str, given: Sequence[Override]) -> str:
     """``file, line n: `` of a key that a YAML gave."""
-    chosen = [(one.key_or_group, str(one.value())) for one in given if one.key_or_group in groups() and not one.is_sweep_override()]
+    chosen = [
+        (one.key_or_group, str(one.value()))
+        for one in given
+        if one.key_or_group in groups() and not one.is_sweep_override()
+    ]
     found = locate(_plain(key), sorted(chosen, key=lambda one: one[0] == "experiment"))
     return f"{found}: " if found else ""
 
@@ -117,6 +127,8 @@ def _reference(key: str, text: str, root: Any) -> str:
 def _missing(key: str, name: str) -> str:
     known = list(keys(Config))
     if name in os.environ:
-        return f"{key} refers to a key {name}, and there is none; the environment variable is written ${{oc.env:{name}}}"
+        return (
+            f"{key} refers to a key {name}, and there is none; the environment variable is written ${{oc.env:{name}}}"
+        )
     near = suggestion(name, known)
     return f"{key} refers to a key {name}, and there is none{near or '; --cfg job prints every key with its value'}"

@@ -41,9 +41,13 @@ def check_files(group: str, name: str, seen: set[Path] | None = None) -> None:
         raise UserError(f"{_named(file)} is empty; write keys into it, or name another with {group}=...")
     if not isinstance(root, yaml.MappingNode):
         kind = "a list" if isinstance(root, yaml.SequenceNode) else "one text"
-        raise UserError(f"{_at(file, root)} holds {kind}, and no keys; write each key as 'key: value' on a line of its own")
+        raise UserError(
+            f"{_at(file, root)} holds {kind}, and no keys; write each key as 'key: value' on a line of its own"
+        )
     if group == "experiment" and not HEADER.search(text):
-        raise UserError(f"{_named(file)} does not begin with the line '{GLOBAL}', without which its keys mean nothing; put it on top")
+        raise UserError(
+            f"{_named(file)} does not begin with the line '{GLOBAL}', without which its keys mean nothing; put it on top"
+        )
     _check_twice(file, root)
     for key, value in root.value:
         if key.value == "defaults":
@@ -91,12 +95,16 @@ def _root(file: Path, text: str) -> yaml.Node | None:
         return yaml.compose(text, LOADER)
     except yaml.MarkedYAMLError as error:
         mark, problem = error.problem_mark or error.context_mark, str(error.problem)
-        tabbed = mark and "\t" in (text.splitlines() or [""])[min(mark.line, text.count("\n"), len(text.splitlines()) - 1)]
+        tabbed = (
+            mark and "\t" in (text.splitlines() or [""])[min(mark.line, text.count("\n"), len(text.splitlines()) - 1)]
+        )
         mend = TABS if tabbed else next((words for part, words in MENDS.items() if part in problem), "mend that line")
         where = f"{_named(file)}, line {mark.line + 1}" if mark else _named(file)
         raise UserError(f"{where}: no YAML ({problem}); {mend}") from error
     except yaml.YAMLError as error:
-        raise UserError(f"{_named(file)}: no YAML ({str(error).splitlines()[0]}); save it as plain UTF-8 text") from error
+        raise UserError(
+            f"{_named(file)}: no YAML ({str(error).splitlines()[0]}); save it as plain UTF-8 text"
+        ) from error
 
 
 def _check_twice(file: Path, node: yaml.Node) -> None:
@@ -104,7 +112,9 @@ def _check_twice(file: Path, node: yaml.Node) -> None:
         lines: dict[str, int] = {}
         for key, value in node.value:
             if key.value in lines and not isinstance(key.value, list):
-                raise UserError(f"{_at(file, key)}: {key.value} is there twice, first in line {lines[key.value]}; leave one of them")
+                raise UserError(
+                    f"{_at(file, key)}: {key.value} is there twice, first in line {lines[key.value]}; leave one of them"
+                )
             lines[str(key.value)] = key.start_mark.line + 1
             _check_twice(file, value)
     elif isinstance(node, yaml.SequenceNode):
@@ -115,7 +125,9 @@ def _check_twice(file: Path, node: yaml.Node) -> None:
 def _check_defaults(file: Path, node: yaml.Node, group: str) -> Iterator[tuple[str, str]]:
     """(group, name) of what a file builds on. Raises UserError for what is not there."""
     if not isinstance(node, yaml.SequenceNode):
-        raise UserError(f"{_at(file, node)}: defaults is a list; write each on a line of its own, such as '  - override /optim: adamw'")
+        raise UserError(
+            f"{_at(file, node)}: defaults is a list; write each on a line of its own, such as '  - override /optim: adamw'"
+        )
     for entry in node.value:
         single = isinstance(entry, yaml.MappingNode) and entry.value
         named, value = (entry.value[0][0].value, entry.value[0][1].value) if single else (None, entry.value)
@@ -134,7 +146,9 @@ def _check_defaults(file: Path, node: yaml.Node, group: str) -> Iterator[tuple[s
             continue
         if key not in groups():
             near = suggestion(key, groups())
-            raise UserError(f"{_at(file, entry)}: there is no group {key}{near or '; there are: ' + ', '.join(groups())}")
+            raise UserError(
+                f"{_at(file, entry)}: there is no group {key}{near or '; there are: ' + ', '.join(groups())}"
+            )
         if words[0] != "override" or not words[-1].startswith("/"):
             raise UserError(f"{_at(file, entry)}: a group is chosen by '- override /{key}: {value}'; write it so")
         if isinstance(value, str) and value not in ("null", ""):
@@ -156,7 +170,13 @@ def _check_keys(file: Path, key: yaml.Node, value: yaml.Node, prefix: str) -> No
             _refuse_key(file, key, dotted)
         return
     is_reference = isinstance(value, yaml.ScalarNode) and ("${" in value.value or value.tag == NULL)
-    wanted = yaml.SequenceNode if get_origin(kind) is list else yaml.MappingNode if get_origin(kind) is dict or _is_closed(kind) else None
+    wanted = (
+        yaml.SequenceNode
+        if get_origin(kind) is list
+        else yaml.MappingNode
+        if get_origin(kind) is dict or _is_closed(kind)
+        else None
+    )
     if wanted and not isinstance(value, wanted) and not is_reference:
         raise UserError(f"{_at(file, key)}: {mistaken(dotted, _plain(value), in_file=True)}")
     if isinstance(value, yaml.MappingNode) and _is_closed(kind):

@@ -52,12 +52,18 @@ def read_flags(job: str, arguments: Sequence[str]) -> list[str]:
 def _check_values(arguments: Sequence[str]) -> None:
     for flag, value in zip(arguments, [*arguments[1:], ""], strict=False):
         if flag in ("--cfg", "-c") and value != "job":
-            raise UserError(f"{flag} is followed by the word job: --cfg job prints the whole configuration without running anything")
+            raise UserError(
+                f"{flag} is followed by the word job: --cfg job prints the whole configuration without running anything"
+            )
         if flag in ("--package", "-p") and type_at(value) is None:
             near = suggestion(value, keys(Config)) if value else ""
             raise UserError(f"{flag} is followed by a section of the configuration: --cfg job --package train{near}")
-    if any(one in arguments for one in ("--resolve", "--package", "-p")) and not any(one in arguments for one in ("--cfg", "-c")):
-        raise UserError("--resolve and --package say how the configuration is printed; add --cfg job, or leave them out")
+    if any(one in arguments for one in ("--resolve", "--package", "-p")) and not any(
+        one in arguments for one in ("--cfg", "-c")
+    ):
+        raise UserError(
+            "--resolve and --package say how the configuration is printed; add --cfg job, or leave them out"
+        )
     if any(one in arguments for one in MULTIRUN) and any(one in arguments for one in ("--cfg", "-c")):
         raise UserError("--cfg job prints one configuration; leave -m and the several values out")
 
@@ -70,14 +76,22 @@ def _refusal(job: str, flag: str, value: str, following: str) -> str:
     if not name:
         return f"'{flag}' is no argument; leave it out"
     if flag == WATCH:
-        return f"{flag} is for jobs.status; leave it out" if job != "status" else f"{flag} takes no value; write status.watch={value}"
+        return (
+            f"{flag} is for jobs.status; leave it out"
+            if job != "status"
+            else f"{flag} takes no value; write status.watch={value}"
+        )
     if flag in (*ALONE, *WITH_VALUE):
         return f"{flag} takes no value; write {flag}"
-    near = difflib.get_close_matches(flag, [one for one in (*ALONE, *WITH_VALUE) if one.startswith("--")], n=1, cutoff=0.75)
+    near = difflib.get_close_matches(
+        flag, [one for one in (*ALONE, *WITH_VALUE) if one.startswith("--")], n=1, cutoff=0.75
+    )
     if near:
         return f"there is no flag {flag}; did you mean {near[0]}?"
     known = list(keys(Config))
-    key = name if name in known or name == "experiment" else next((one for one in known if one.endswith(f".{name}")), "")
+    key = (
+        name if name in known or name == "experiment" else next((one for one in known if one.endswith(f".{name}")), "")
+    )
     if not key:
         return f"there is no flag {flag}; keys are written without dashes, key=value, and --help prints every key"
     given = value or ("" if following.startswith("-") or "=" in following else following)

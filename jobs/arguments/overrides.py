@@ -50,7 +50,9 @@ def _refuse_setting(override: Override) -> None:
     if key.startswith(SWEEPER):
         return
     if key in FOLDERS:
-        raise UserError(f"{key} is not for a user to set; results go below runs_dir: {mend('runs_dir', override.value())}")
+        raise UserError(
+            f"{key} is not for a user to set; results go below runs_dir: {mend('runs_dir', override.value())}"
+        )
     if key == "hydra/launcher":
         raise UserError(f"{key} is not for a user to set; cluster=slurm queues jobs, cluster=local runs them here")
     raise UserError(f"{key} is not for a user to set; leave it out")
@@ -74,7 +76,9 @@ def _check_key(override: Override) -> None:
     key = override.key_or_group
     known = list(keys(Config))
     if key not in known:
-        raise UserError(f"unknown key '{shown(key)}'{_nearest(key, known)}; `--cfg job` prints every key with its value")
+        raise UserError(
+            f"unknown key '{shown(key)}'{_nearest(key, known)}; `--cfg job` prints every key with its value"
+        )
     if override.is_delete():
         raise UserError(f"~{key}: a key always has a value; leave it out, or write {mend(key, default(key))}")
     if type_at(key) is bool and any(value not in ("0", "1") and value.isdigit() for value in values(override)):
@@ -100,7 +104,9 @@ def values(override: Override, plain: bool = False) -> list[Any]:
     try:
         found = [str(value) for value in override.sweep_string_iterator()]
     except (HydraException, ValueError) as error:
-        raise UserError(f"{override.input_line}: its values cannot be told before it starts; name them, {_several(override)}") from error
+        raise UserError(
+            f"{override.input_line}: its values cannot be told before it starts; name them, {_several(override)}"
+        ) from error
     if not found:
         raise UserError(f"{override.input_line} has no values; name some, {_several(override)}")
     return found

@@ -13,7 +13,9 @@ PLAIN = re.compile(r"(?!(?:null|true|false|inf|nan)$)(?:[\w./]|[\w./][\w./:@%+-]
 def quoted(text: str) -> str:
     """``text`` as one value, whatever signs are in it."""
     mark = '"' if "'" in text and '"' not in text else "'"
-    return mark + re.sub(rf"(\\*)({mark}|$)", lambda found: found[1] * 2 + (f"\\{mark}" if found[2] else ""), text) + mark
+    return (
+        mark + re.sub(rf"(\\*)({mark}|$)", lambda found: found[1] * 2 + (f"\\{mark}" if found[2] else ""), text) + mark
+    )
 
 
 def literal(value: Any, inner: bool = False) -> str:

@@ -31,7 +31,12 @@ def type_at(key: str, schema: type = Config) -> Any:
 
 def _below(kind: Any, part: str) -> Iterator[Any]:
     if dataclasses.is_dataclass(kind):
-        yield from (bare(one) for field in dataclasses.fields(kind) if field.name == part for one in kinds(field) or (field.type,))
+        yield from (
+            bare(one)
+            for field in dataclasses.fields(kind)
+            if field.name == part
+            for one in kinds(field) or (field.type,)
+        )
     elif get_origin(kind) is dict:
         yield bare(get_args(kind)[1])
     elif get_origin(kind) is list:
@@ -53,7 +58,11 @@ def expected(kind: Any) -> str:
         names = [field.name for field in dataclasses.fields(kind)]
         return f"a section with the keys {', '.join(names[:MOST])}{', ...' if len(names) > MOST else ''}"
     if get_origin(kind) is dict:
-        return "names, each with a section of keys" if dataclasses.is_dataclass(bare(get_args(kind)[1])) else "names, each with a value"
+        return (
+            "names, each with a section of keys"
+            if dataclasses.is_dataclass(bare(get_args(kind)[1]))
+            else "names, each with a value"
+        )
     return NAMES.get(get_origin(kind) or kind, "another value")
 
 
@@ -119,7 +128,14 @@ def bent(key: str, value: Any) -> list[tuple[str, Any]]:
         inner = bare(get_args(kind)[0])
         items = [one for item in _items(value) for one in _items(item)]
         return [(key, [_scalar(inner, one, None) for one in items if inner is str or _number(str(one)) is not None])]
-    return [(key, _scalar(kind, next(iter(_items(value)), "") if not isinstance(value, dict) else literal(value), default(key)))]
+    return [
+        (
+            key,
+            _scalar(
+                kind, next(iter(_items(value)), "") if not isinstance(value, dict) else literal(value), default(key)
+            ),
+        )
+    ]
 
 
 def _entry(key: str, value: Any) -> list[tuple[str, Any]]:
@@ -163,7 +179,13 @@ def _scalar(kind: Any, value: Any, standard: Any) -> Any:
         return number if kind is float or not isinstance(number, float) else round(number)
     if kind is bool:
         return True
-    return literal(value) if isinstance(value, list | dict) else str(value) if value not in ("", None) else (standard or "mine")
+    return (
+        literal(value)
+        if isinstance(value, list | dict)
+        else str(value)
+        if value not in ("", None)
+        else (standard or "mine")
+    )
 
 
 def _number(text: str) -> float | None:

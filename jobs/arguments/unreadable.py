@@ -63,11 +63,16 @@ def refuse_unreadable(job: str, arguments: Sequence[str], given: Sequence[str]) 
     """Raise UserError for the first of ``arguments`` that Hydra does not take; ``given`` has each as it was typed."""
     for position, one in enumerate(arguments):
         if one.startswith("=") or not readable(one):
-            before, after = given[position - 1] if position else "", given[position + 1] if position + 1 < len(given) else ""
+            before, after = (
+                given[position - 1] if position else "",
+                given[position + 1] if position + 1 < len(given) else "",
+            )
             after = "".join(given[position + 1 : position + 3]) if after == "=" else after
             if whole := _with_blanks(given[position:]):
                 raise UserError(f"a value with blanks wants quotes around the whole argument: {whole}")
-            raise UserError(f"cannot read the argument '{shown(given[position])}': {_reason(job, given[position], before, after)}")
+            raise UserError(
+                f"cannot read the argument '{shown(given[position])}': {_reason(job, given[position], before, after)}"
+            )
 
 
 def _with_blanks(arguments: Sequence[str]) -> str:
@@ -109,7 +114,13 @@ def _not_an_override(job: str, one: str, before: str, after: str) -> str:
         left, right = before.removesuffix("="), one.removeprefix("=")
         return f"there is a blank around =; write {for_shell(f'{left}={right}')}"
     if one in known:
-        joined = f"{one}={after.lstrip('=')}" if after.startswith("=") and after != "=" else f"{one}=..." if one in groups() else ""
+        joined = (
+            f"{one}={after.lstrip('=')}"
+            if after.startswith("=") and after != "="
+            else f"{one}=..."
+            if one in groups()
+            else ""
+        )
         return f"it has no value; write {for_shell(joined) if joined else mend(one, default(one))}"
     key, sign, value = (part.strip() for part in one.partition(":"))
     if sign and key in known:
@@ -161,7 +172,9 @@ def _guess(kind: Any, value: str) -> Any:
         return [_stripped(piece) for piece in PIECES.findall(inner)]
     if get_origin(kind) is dict:
         pairs = [piece.partition(":") for piece in PIECES.findall(inner)]
-        return {_stripped(name): _stripped(one) for name, sign, one in pairs if sign} or [_stripped(name) for name, _, _ in pairs]
+        return {_stripped(name): _stripped(one) for name, sign, one in pairs if sign} or [
+            _stripped(name) for name, _, _ in pairs
+        ]
     return inner if kind is str else re.sub(r"[^\w.+-].*", "", inner)
 
 

@@ -25,7 +25,9 @@ def runs(config: Config) -> Finding:
     if free < LITTLE_SPACE:
         return Finding("runs", NOTE, found, "a save of a base-size encoder takes 2.4 GB; set runs_dir to a larger disk")
     if 0 < inodes < FEW_FILES:
-        return Finding("runs", NOTE, found, "few files may still be made here; remove old runs, or set runs_dir to another disk")
+        return Finding(
+            "runs", NOTE, found, "few files may still be made here; remove old runs, or set runs_dir to another disk"
+        )
     return Finding("runs", OK, found)
 
 

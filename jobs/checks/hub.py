@@ -10,7 +10,9 @@ SWITCHES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 
 def hub(config: Config) -> Finding:
     """Whether the Hugging Face libraries may use the network."""
-    found = ", ".join(f"{name}={os.environ[name]}" for name in SWITCHES if name in os.environ) or "no offline switch is set"
+    found = (
+        ", ".join(f"{name}={os.environ[name]}" for name in SWITCHES if name in os.environ) or "no offline switch is set"
+    )
     if config.cluster.kind == "slurm" and config.cluster.offline:
         return Finding("Hugging Face hub", OK, f"{found}; jobs run with the hub off (cluster.offline)")
     off = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
@@ -30,4 +32,8 @@ def mirror(config: Config) -> Finding:
             f"{', '.join(lacking)}: not in {folder}",
             "python -m jobs.fetch with these arguments, where there is internet",
         )
-    return Finding("mirror", OK, str(folder) if folder.is_dir() else f"{folder} is not there yet; this configuration needs nothing of it")
+    return Finding(
+        "mirror",
+        OK,
+        str(folder) if folder.is_dir() else f"{folder} is not there yet; this configuration needs nothing of it",
+    )

@@ -41,7 +41,9 @@ def memory(config: Config) -> Finding:
     machine, limit = psutil.virtual_memory(), memory_limit()
     if limit is None or limit >= machine.total:
         return Finding("memory", OK, f"{machine.available / GB:.0f} of {machine.total / GB:.0f} GB are free")
-    return Finding("memory", OK, f"{limit / GB:.0f} GB by the control group's limit; the machine has {machine.total / GB:.0f} GB")
+    return Finding(
+        "memory", OK, f"{limit / GB:.0f} GB by the control group's limit; the machine has {machine.total / GB:.0f} GB"
+    )
 
 
 def memory_limit(mine: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> int | None:
@@ -65,4 +67,6 @@ def data(config: Config) -> Finding:
     if folder is None:
         return Finding("TERZI_DATA", NOTE, "not set", "optional: tests on real text skip without")
     there = Path(folder).is_dir()
-    return Finding("TERZI_DATA", OK if there else NOTE, folder, "" if there else "this is no folder; mend it or unset it")
+    return Finding(
+        "TERZI_DATA", OK if there else NOTE, folder, "" if there else "this is no folder; mend it or unset it"
+    )

@@ -14,7 +14,9 @@ def python(config: Config) -> Finding:
     """The interpreter and the system."""
     version, system = platform.python_version(), f"{platform.system()} {platform.machine()}"
     fits = (3, 11) <= sys.version_info[:2] <= (3, 13) and platform.system() == "Linux"
-    return Finding("python", OK if fits else MISSING, f"{version}, {system}", "" if fits else "use CPython 3.11 to 3.13 on Linux")
+    return Finding(
+        "python", OK if fits else MISSING, f"{version}, {system}", "" if fits else "use CPython 3.11 to 3.13 on Linux"
+    )
 
 
 def requirements(config: Config) -> Finding:
@@ -22,7 +24,12 @@ def requirements(config: Config) -> Finding:
     try:
         asked = [Requirement(line) for line in importlib.metadata.requires("terzi") or []]
     except importlib.metadata.PackageNotFoundError:
-        return Finding("requirements", NOTE, "this package is not installed, so its list was not read", "make setup, or pip install -e .")
+        return Finding(
+            "requirements",
+            NOTE,
+            "this package is not installed, so its list was not read",
+            "make setup, or pip install -e .",
+        )
     asked = [package for package in asked if package.marker is None or package.marker.evaluate({"extra": ""})]
     faults = [fault for package in asked if (fault := _fault(package))]
     if faults:
@@ -35,7 +42,11 @@ def _fault(package: Requirement) -> str | None:
         version = importlib.metadata.version(package.name)
     except importlib.metadata.PackageNotFoundError:
         return f"{package} is not installed"
-    return None if package.specifier.contains(version, prereleases=True) else f"{package.name} {version} is not {package.specifier}"
+    return (
+        None
+        if package.specifier.contains(version, prereleases=True)
+        else f"{package.name} {version} is not {package.specifier}"
+    )
 
 
 def torch(config: Config) -> Finding:
@@ -43,7 +54,13 @@ def torch(config: Config) -> Finding:
     module = attempt("torch")
     if isinstance(module, str):
         return Finding("torch", MISSING, module, "make setup")
-    build = f"CUDA {module.version.cuda}" if module.version.cuda else f"ROCm {module.version.hip}" if module.version.hip else "CPU build"
+    build = (
+        f"CUDA {module.version.cuda}"
+        if module.version.cuda
+        else f"ROCm {module.version.hip}"
+        if module.version.hip
+        else "CPU build"
+    )
     return Finding("torch", OK, f"{module.__version__}, {build}")
 
 
@@ -64,7 +81,9 @@ def tokenizer(config: Config) -> Finding:
 
 def flash_attn(config: Config) -> Finding:
     """Faster attention."""
-    return _optional("flash-attn", "flash_attn", "flash_attn_varlen_func", "pip install flash-attn --no-build-isolation")
+    return _optional(
+        "flash-attn", "flash_attn", "flash_attn_varlen_func", "pip install flash-attn --no-build-isolation"
+    )
 
 
 def apex(config: Config) -> Finding:
@@ -75,7 +94,12 @@ def apex(config: Config) -> Finding:
 
 def transformer_engine(config: Config) -> Finding:
     """Another fused Adam."""
-    return _optional("transformer-engine", "transformer_engine.pytorch.optimizers", "FusedAdam", "pip install transformer-engine[pytorch]")
+    return _optional(
+        "transformer-engine",
+        "transformer_engine.pytorch.optimizers",
+        "FusedAdam",
+        "pip install transformer-engine[pytorch]",
+    )
 
 
 def _version(package: str) -> str:

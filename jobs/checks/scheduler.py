@@ -15,13 +15,25 @@ def findings(config: Config) -> list[Finding]:
     """Some lines, or one where there is no SLURM here or its controller does not answer."""
     wanted = MISSING if config.cluster.kind == "slurm" else NOTE
     if not commands.available():
-        return [Finding("SLURM", wanted, "sbatch and srun are not in the PATH", "jobs run in this process (cluster=local)")]
+        return [
+            Finding("SLURM", wanted, "sbatch and srun are not in the PATH", "jobs run in this process (cluster=local)")
+        ]
     try:
         site = read_site()
     except UserError as error:
-        return [Finding("SLURM", wanted, str(error), "set SLURM_CONF where its settings lie elsewhere, or try again later")]
+        return [
+            Finding("SLURM", wanted, str(error), "set SLURM_CONF where its settings lie elsewhere, or try again later")
+        ]
     asked = [request(config, site)] if config.cluster.kind == "slurm" else []
-    return [controller(site), partitions(site), arrays(site), time_limits(config, site), requeue(config, site), accounting(site), *asked]
+    return [
+        controller(site),
+        partitions(site),
+        arrays(site),
+        time_limits(config, site),
+        requeue(config, site),
+        accounting(site),
+        *asked,
+    ]
 
 
 def controller(site: Site) -> Finding:
@@ -40,7 +52,9 @@ def partitions(site: Site) -> Finding:
 
 def _described(partition: Partition) -> str:
     nodes = sum(kind.count for kind in partition.nodes)
-    away = sum(kind.count for kind in partition.nodes if kind.state.startswith(("down", "drain", "fail", "maint", "unknown")))
+    away = sum(
+        kind.count for kind in partition.nodes if kind.state.startswith(("down", "drain", "fail", "maint", "unknown"))
+    )
     gpus, cpus = (max((getattr(kind, size) for kind in partition.nodes), default=0) for size in ("gpus", "cpus"))
     limit = clock(partition.max_time) if partition.max_time else "no limit"
     state = "" if partition.state == "UP" else f", {partition.state}"
@@ -57,7 +71,9 @@ def arrays(site: Site) -> Finding:
     size, jobs = site.number("MaxArraySize"), site.number("MaxJobCount")
     found = f"up to {size} elements each, {jobs} jobs in the queue of the whole cluster"
     if size < 2:
-        return Finding("arrays", NOTE, "MaxArraySize is 0 or 1: no arrays here", "every point of a multirun is a job of its own")
+        return Finding(
+            "arrays", NOTE, "MaxArraySize is 0 or 1: no arrays here", "every point of a multirun is a job of its own"
+        )
     return Finding("arrays", OK, f"{found}; larger multiruns are split")
 
 
@@ -66,7 +82,9 @@ def time_limits(config: Config, site: Site) -> Finding:
     wait, over = site.number("KillWait"), site.settings.get("OverTimeLimit", "0 min")
     lead = config.cluster.signal_lead
     found = f"looked at every {TICK} s; the signal to save comes {lead} to {lead + 60} s before, the kill {wait} s after SIGTERM"
-    return Finding("time limits", OK, found + ("" if over.startswith("0") else f"; {over} over the limit are tolerated"))
+    return Finding(
+        "time limits", OK, found + ("" if over.startswith("0") else f"; {over} over the limit are tolerated")
+    )
 
 
 def requeue(config: Config, site: Site) -> Finding:
@@ -81,14 +99,28 @@ def requeue(config: Config, site: Site) -> Finding:
     if lost and config.cluster.requeue == "requeue":
         mend = "set cluster.requeue=chain, or another partition: the save at the signal is kept, but nothing goes on by itself"
         return Finding("requeue", NOTE, f"{found}; preempted jobs of {', '.join(lost)} are cancelled", mend)
-    signal = "the signal to save first" if "preempt_send_user_signal" in site.settings.get("SlurmctldParameters", "") else "SIGTERM only"
-    fates = ", ".join(f"{each.name}: {each.preemption.lower()} after {each.grace} s" for each in mine if each.preemption != "OFF")
-    return Finding("requeue", OK, f"{found}; " + (f"preempted jobs of {fates}, {signal}" if fates else "no preemption in your partition"))
+    signal = (
+        "the signal to save first"
+        if "preempt_send_user_signal" in site.settings.get("SlurmctldParameters", "")
+        else "SIGTERM only"
+    )
+    fates = ", ".join(
+        f"{each.name}: {each.preemption.lower()} after {each.grace} s" for each in mine if each.preemption != "OFF"
+    )
+    return Finding(
+        "requeue",
+        OK,
+        f"{found}; " + (f"preempted jobs of {fates}, {signal}" if fates else "no preemption in your partition"),
+    )
 
 
 def accounting(site: Site) -> Finding:
     """Whether SLURM remembers what became of a job, and which accounts are yours."""
-    accounts = f"your accounts: {', '.join(sorted(site.accounts)) or 'none'}" if site.accounts is not None else "sacctmgr does not answer"
+    accounts = (
+        f"your accounts: {', '.join(sorted(site.accounts)) or 'none'}"
+        if site.accounts is not None
+        else "sacctmgr does not answer"
+    )
     if not accounting_answers():
         mend = "causes of failures come from our own logs alone, and a job that dies hard is noticed late"
         return Finding("accounting", NOTE, f"sacct does not answer; {accounts}", mend)
@@ -102,4 +134,6 @@ def request(config: Config, site: Site) -> Finding:
         return Finding("request", MISSING, "; ".join(wrong), "mend these keys of cluster")
     where = cluster.partition or ",".join(site.chosen(None))
     nodes = f"{cluster.nodes} {'node' if cluster.nodes == 1 else 'nodes'}"
-    return Finding("request", OK, f"{nodes} with {cluster.gpus_per_node} GPUs each in {where} for {cluster.time} would be taken")
+    return Finding(
+        "request", OK, f"{nodes} with {cluster.gpus_per_node} GPUs each in {where} for {cluster.time} would be taken"
+    )

@@ -24,9 +24,16 @@ def attention(precision: str) -> Check:
             chosen = choice.find(config.parallel.attention, device, dtype, model.hidden_size // model.num_heads)
         except UserError as error:
             wanted = precision == config.parallel.on(computes_bf16()).precision
-            return Finding(name, MISSING if wanted else NOTE, str(error).partition(";")[0], "set parallel.attention=auto")
+            return Finding(
+                name, MISSING if wanted else NOTE, str(error).partition(";")[0], "set parallel.attention=auto"
+            )
         if chosen.name == "sdpa" and device.type == "cuda" and chosen.passed_over:
-            return Finding(name, NOTE, f"sdpa ({chosen.reason})", "this is slow on a GPU; parallel.precision=bf16 and flash-attn are fast")
+            return Finding(
+                name,
+                NOTE,
+                f"sdpa ({chosen.reason})",
+                "this is slow on a GPU; parallel.precision=bf16 and flash-attn are fast",
+            )
         return Finding(name, OK, f"{chosen.name} ({chosen.reason})" if chosen.reason else chosen.name)
 
     check.__name__ = f"attention {precision}"

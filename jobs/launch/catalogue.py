@@ -50,7 +50,9 @@ def _phases(config: Config) -> dict[str, str]:
 
 def _train_needs(config: Config) -> dict[str, str]:
     starts = {f"train.{key}": value for key in ("branch_from", "init_from") if (value := getattr(config.train, key))}
-    heldout = {f"data.heldout.{name}": str(Path(folder) / manifests.NAME) for name, folder in config.data.heldout.items()}
+    heldout = {
+        f"data.heldout.{name}": str(Path(folder) / manifests.NAME) for name, folder in config.data.heldout.items()
+    }
     return (
         (_phases(config) if config.phases else _tokens(config))
         | starts
@@ -95,7 +97,9 @@ def _prepare_stages(config: Config) -> list[list[Config]]:
 
 
 def _mix_needs(config: Config) -> dict[str, str]:
-    sources = {f"mixture.sources.{name}": str(Path(folder) / manifests.NAME) for name, folder in config.mixture.sources.items()}
+    sources = {
+        f"mixture.sources.{name}": str(Path(folder) / manifests.NAME) for name, folder in config.mixture.sources.items()
+    }
     return sources | {"data.tokenizer": str(Path(config.data.tokenizer) / "tokenizer.json")}
 
 
@@ -129,7 +133,11 @@ def _sweep_needs(config: Config) -> dict[str, str]:
 def _measured(config: Config) -> dict[str, str]:
     """What saves are measured on. Retrieval is asked of every encoder, and of a decoder, for which something else is named, where it is."""
     evaluation, retrieval = config.evaluation, {"data.retrieval": config.data.retrieval}
-    texts = {f"evaluation.{role}.{name}": path for role in ("domain", "general") for name, path in getattr(evaluation, role).items()}
+    texts = {
+        f"evaluation.{role}.{name}": path
+        for role in ("domain", "general")
+        for name, path in getattr(evaluation, role).items()
+    }
     return texts if (texts or evaluation.tasks) and not Path(config.data.retrieval).exists() else texts | retrieval
 
 
@@ -158,10 +166,20 @@ JOBS = {
             lambda c: c.quality.model,
             lambda c: _named("quality", c.quality.labelled or c.quality.good),
         ),
-        Job("topics", "learn the topic classifier", lambda c: c.topics.model, lambda c: _named("topics.labelled", c.topics.labelled)),
+        Job(
+            "topics",
+            "learn the topic classifier",
+            lambda c: c.topics.model,
+            lambda c: _named("topics.labelled", c.topics.labelled),
+        ),
         Job("embedder", "learn a static embedding", lambda c: c.corpus.semantic.model, _embedder_needs),
         Job("ocr", "read scanned pages", lambda c: c.ocr.output, lambda c: _named("ocr.inputs", c.ocr.inputs)),
-        Job("recycle", "rewrite documents by an LLM", lambda c: c.recycle.output, lambda c: _named("recycle.inputs", c.recycle.inputs)),
+        Job(
+            "recycle",
+            "rewrite documents by an LLM",
+            lambda c: c.recycle.output,
+            lambda c: _named("recycle.inputs", c.recycle.inputs),
+        ),
         Job("split", "hold documents out", lambda c: c.split.output, _text),
         Job("tokenizer", "learn a tokenizer", lambda c: c.data.tokenizer, _text),
         Job("prepare", "tokenise into shards", lambda c: c.data.tokens, _prepare_needs, _prepare_stages),

@@ -63,7 +63,9 @@ def explained(given: Sequence[Override] = ()) -> Iterator[None]:
         raise UserError(explain(error, given)) from error
     except OverflowError as error:  # a float of hundreds of digits; OmegaConf tells its key in the text alone
         key = str(error).partition("full_key: ")[2].partition("\n")[0]
-        raise UserError(f"{key} has more digits than a number may have; give {limits_at(Config, key) or 'fewer'}") from error
+        raise UserError(
+            f"{key} has more digits than a number may have; give {limits_at(Config, key) or 'fewer'}"
+        ) from error
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
@@ -112,4 +114,6 @@ def _quoted(value: str) -> str:
     if "'" in value or '"' in value:
         return value
     words = r"(?:\$\{[^}]*\}|[^\[\]{}(),:])+" if re.search(r"(?<!\$)\{", value) else r"(?:\$\{[^}]*\}|[^\[\]{}(),])+"
-    return re.sub(words, lambda word: re.sub(r"\S(?:.*\S)?", r'"\g<0>"', word[0]) if UNKNOWN.search(word[0]) else word[0], value)
+    return re.sub(
+        words, lambda word: re.sub(r"\S(?:.*\S)?", r'"\g<0>"', word[0]) if UNKNOWN.search(word[0]) else word[0], value
+    )

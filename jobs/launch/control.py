@@ -72,7 +72,9 @@ def find(config: Config, target: str) -> list[Seen]:
     found = [element for element in seen if folder in (element.home, os.path.abspath(element.submission.folder))]
     found = found or [element for element in seen if element.submission.folder.name == target]
     if JOB.fullmatch(target):
-        found = [element for element in seen if target in {*element.alive, *(job.partition("_")[0] for job in element.alive)}]
+        found = [
+            element for element in seen if target in {*element.alive, *(job.partition("_")[0] for job in element.alive)}
+        ]
     if found:
         return found
     if os.path.isdir(folder):
@@ -86,4 +88,6 @@ def find(config: Config, target: str) -> list[Seen]:
 def _list(elements: list[Seen], what: str) -> None:
     for element in elements:
         job = " ".join(element.alive) or element.state.job_id or "-"
-        console.print(f"{what}: {job}  {element.state.name}  {element.home}  {element.submission.points[element.index]['label']}".rstrip())
+        console.print(
+            f"{what}: {job}  {element.state.name}  {element.home}  {element.submission.points[element.index]['label']}".rstrip()
+        )

@@ -27,7 +27,19 @@ READS = {
     "corpus": ("corpus", "quality", "topics", "data", "cluster"),
     "tokenizer": ("data", "tokenizer", "prepare", "cluster"),
     "prepare": ("data", "prepare", "cluster"),
-    "train": ("data", "model", "objective", "optim", "parallel", "train", "phases", "budget", "mixture", "hardware", "cluster"),
+    "train": (
+        "data",
+        "model",
+        "objective",
+        "optim",
+        "parallel",
+        "train",
+        "phases",
+        "budget",
+        "mixture",
+        "hardware",
+        "cluster",
+    ),
     "sweep": ("sweep", "probe", "evaluation", "data", "parallel", "cluster"),
     "export": ("export", "sweep", "parallel", "cluster"),
     "status": ("status",),
@@ -75,7 +87,9 @@ def following(job: str, given: Sequence[str], configs: Sequence[Config]) -> str:
     multirun = any(argument in ("-m", "--multirun") for argument in given) and found.job != "status"
     arguments = [one for one in given if multirun or not one.startswith("-")]
     dropped = {*ONCE, *found.settings}
-    arguments = [one for one in arguments if _key(one) not in dropped and not (found.unset and _key(one).startswith(found.unset))]
+    arguments = [
+        one for one in arguments if _key(one) not in dropped and not (found.unset and _key(one).startswith(found.unset))
+    ]
     added = [f"{key}={_value(value)}" for key, value in found.settings.items()]
     if not multirun:
         arguments = _needed(found.job, arguments, added)
@@ -101,7 +115,12 @@ def _queued(job: str, config: Config) -> bool:
     from jobs.launch.catalogue import JOBS
     from slurm import allocation
 
-    return config.cluster.kind == "slurm" and not config.cluster.wait and (job in JOBS or job == "pipeline") and not allocation.inside()
+    return (
+        config.cluster.kind == "slurm"
+        and not config.cluster.wait
+        and (job in JOBS or job == "pipeline")
+        and not allocation.inside()
+    )
 
 
 def _tokens(config: Config, *inputs: str | Path) -> Next:
@@ -154,7 +173,12 @@ def _mixed(config: Config) -> Next:
 def _train(configs: Sequence[Config]) -> Next:
     """What is measured of the saves, where there is something to measure on; else the export of the last one."""
     config = configs[0]
-    measured = Path(config.data.retrieval).exists() or config.evaluation.domain or config.evaluation.general or config.evaluation.tasks
+    measured = (
+        Path(config.data.retrieval).exists()
+        or config.evaluation.domain
+        or config.evaluation.general
+        or config.evaluation.tasks
+    )
     if not measured:
         return Next("export", {"export.save": f"{config.run_dir}/checkpoints/last"})
     return Next("sweep", {"sweep.runs": [one.run_dir for one in configs]} if len(configs) > 1 else {})
@@ -245,7 +269,11 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     text = str(value)
-    return text if re.fullmatch(r"[\w./+-]+", text, re.ASCII) else "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return (
+        text
+        if re.fullmatch(r"[\w./+-]+", text, re.ASCII)
+        else "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    )
 
 
 def _python() -> str:

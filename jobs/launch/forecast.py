@@ -51,10 +51,17 @@ def forecast(job: str, configs: Sequence[Config]) -> Need:
         return Need(size, files, Path(first.runs_dir), f"{sum(need[2] for need in needs)} saves")
     if job == "prepare":
         text = sum(path.stat().st_size for config in configs for path in _inputs(config))
-        return Need(text * TOKENS_PER_BYTE * 4 * 2, 10 * len(configs), Path(first.data.tokens), "tokens, as shards and merged")
+        return Need(
+            text * TOKENS_PER_BYTE * 4 * 2, 10 * len(configs), Path(first.data.tokens), "tokens, as shards and merged"
+        )
     if job == "corpus":
         text = sum(unit.shard.bytes for config in configs for unit in Plan(config.corpus).units)
-        return Need(text * CORPUS_SHARE, 100 * len(configs), Path(first.corpus.output), "documents, once as judged and once as kept")
+        return Need(
+            text * CORPUS_SHARE,
+            100 * len(configs),
+            Path(first.corpus.output),
+            "documents, once as judged and once as kept",
+        )
     return Need(1e7 * len(configs), 20 * len(configs), Path(first.runs_dir), "results and logs")
 
 
@@ -77,7 +84,10 @@ def room(folder: Path) -> tuple[int, int]:
 
 def save_bytes(config: Config) -> tuple[float, float]:
     """Size of the Megatron half and of the hf/ half of one save."""
-    parameters, precision = parameter_count(config.model), config.parallel.on(bf16=config.cluster.gpus_per_node > 0).precision
+    parameters, precision = (
+        parameter_count(config.model),
+        config.parallel.on(bf16=config.cluster.gpus_per_node > 0).precision,
+    )
     return parameters * STATE_BYTES[precision], parameters * HF_BYTES[precision]
 
 

@@ -59,7 +59,9 @@ def plan(configs: Sequence[Config], labels: Sequence[str] = ()) -> list[Stage]:
     stages, behind = [], set()
     for column in zip(*map(steps, configs), strict=True):
         job, own = column[0].job, [step.config for step in column]
-        points = {JOBS[job].home(config): make_point(job, config, label) for config, label in zip(own, labels, strict=True)}
+        points = {
+            JOBS[job].home(config): make_point(job, config, label) for config, label in zip(own, labels, strict=True)
+        }
         owners = {JOBS[job].home(config): number for number, config in enumerate(own)}
         queued = is_queued(job, list(points.values())) if available() else {}
         missing = []
@@ -113,7 +115,9 @@ def _waits(before: Stage | None, stage: Stage) -> str:
     if before is None or not before.open:
         return ""
     submissions = before.receipt.submissions
-    same = [point.label for point in before.points] == [point.label for point in stage.points] and len(stage.points) == stage.total > 1
+    same = [point.label for point in before.points] == [point.label for point in stage.points] and len(
+        stage.points
+    ) == stage.total > 1
     plain = len(submissions) == 1 and len(submissions[0].arrays) == 1 and not before.queued and not _is_cut(stage)
     kind = "aftercorr" if same and plain and stage.points[0].config.cluster.requeue != "chain" else "afterok"
     return depends(kind, before.jobs())
@@ -146,9 +150,15 @@ def draw(stages: Sequence[Stage]) -> None:
 def _steps(stage: Stage) -> list[str]:
     """Its jobs, as they follow each other."""
     if not _is_cut(stage):
-        return [f"{stage.job}{f' x {len(stage.points)}' if len(stage.points) > 1 else ''}{'' if stage.open else ' (done)'}"]
+        return [
+            f"{stage.job}{f' x {len(stage.points)}' if len(stage.points) > 1 else ''}{'' if stage.open else ' (done)'}"
+        ]
     parts = cut(stage.job, stage.points)
-    names = [stage.points[0].config.corpus.stage or stage.job] if len(parts) == 1 else [part[0].config.corpus.stage for part in parts]
+    names = (
+        [stage.points[0].config.corpus.stage or stage.job]
+        if len(parts) == 1
+        else [part[0].config.corpus.stage for part in parts]
+    )
     last = {"prepare": "merge", "sweep": "select"}.get(stage.job, "report")
     return [*(f"{name} x {len(part)}" for name, part in zip(names, parts, strict=True)), last]
 
@@ -178,7 +188,11 @@ def _swept(config: Config) -> bool:
     """Whether every probe save has a result and the best is chosen."""
     run = Path(config.sweep.run)
     saves = [save for save in list_saves(run) if save.kind == PROBE]
-    return bool(saves) and all((run / "eval" / f"{save.folder.name}.json").is_file() for save in saves) and linked(run, "best") is not None
+    return (
+        bool(saves)
+        and all((run / "eval" / f"{save.folder.name}.json").is_file() for save in saves)
+        and linked(run, "best") is not None
+    )
 
 
 def _done(job: str, config: Config) -> bool:
@@ -189,7 +203,9 @@ def _done(job: str, config: Config) -> bool:
 
 
 DONE: dict[str, Callable[[Config], bool]] = {
-    "mix": lambda config: all((Path(config.mixture.output) / name / manifests.NAME).is_file() for name in config.phases),
+    "mix": lambda config: all(
+        (Path(config.mixture.output) / name / manifests.NAME).is_file() for name in config.phases
+    ),
     "tokenizer": lambda config: (Path(config.data.tokenizer) / "tokenizer.json").is_file(),
     "train": _trained,
     "sweep": _swept,

@@ -23,13 +23,18 @@ ALONE = ("doctor", "fetch", "status")
 def first_point(overrides: list[str]) -> list[str]:
     """The overrides of a multirun with each sweep narrowed to its first value, to check a grid before it starts."""
     parsed = parse(overrides)
-    return [f"{'++' if o.is_force_add() else ''}{o.key_or_group}={values(o)[0]}" if o.is_sweep_override() else o.input_line for o in parsed]
+    return [
+        f"{'++' if o.is_force_add() else ''}{o.key_or_group}={values(o)[0]}" if o.is_sweep_override() else o.input_line
+        for o in parsed
+    ]
 
 
 def refuse_grid(configs: Sequence[Config], sweeper: str) -> None:
     """Raise UserError for points that cannot be queued together, and for a sweeper that wants results where there are none yet."""
     if any(config.cluster.kind == "local" for config in configs):
-        raise UserError("some points of this multirun have cluster=local and others cluster=slurm; start them by two commands")
+        raise UserError(
+            "some points of this multirun have cluster=local and others cluster=slurm; start them by two commands"
+        )
     if not sweeper.endswith(".BasicSweeper") and not all(config.cluster.wait for config in configs):
         raise UserError(f"the sweeper {sweeper} needs results, and a queued job has none yet; set cluster.wait=true")
 
@@ -37,7 +42,9 @@ def refuse_grid(configs: Sequence[Config], sweeper: str) -> None:
 def refuse_multirun(job: str, given: Sequence[Override], swept: Sequence[str]) -> None:
     """Raise UserError for a multirun of a job that takes none, or of nothing."""
     if job in ALONE:
-        raise UserError(f"jobs.{job} looks at everything at once and takes no multirun; leave -m and several values out")
+        raise UserError(
+            f"jobs.{job} looks at everything at once and takes no multirun; leave -m and several values out"
+        )
     if not swept and not any(o.key_or_group.startswith(SWEEPER) for o in given):
         raise UserError(
             "-m runs a job for each of several values, and no key has several; give one some, such as seed=1,2, or leave -m out"

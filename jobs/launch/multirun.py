@@ -31,7 +31,9 @@ class TerziLauncher(BasicLauncher):
     its result; with cluster.wait=true it is what the job returned. A sweeper that optimises needs the latter and is refused otherwise.
     """
 
-    __module__ = "hydra_plugins.terzi"  # Hydra takes plugins from that package alone, and ours is not to be a second top level
+    __module__ = (
+        "hydra_plugins.terzi"  # Hydra takes plugins from that package alone, and ours is not to be a second top level
+    )
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Hydra's sweeper composes every point to check it and throws it away; what it composed is kept for `launch`."""
@@ -53,7 +55,9 @@ class TerziLauncher(BasicLauncher):
         if not any(point.cluster.kind == "slurm" for point in composed):
             self.task_function.check(composed, job_overrides)  # all of them, before the first takes hours
             return super().launch(job_overrides, initial_job_idx)
-        values = self.task_function.queue(composed, [list(overrides) for overrides in job_overrides], self.config.hydra.sweeper._target_)
+        values = self.task_function.queue(
+            composed, [list(overrides) for overrides in job_overrides], self.config.hydra.sweeper._target_
+        )
         returns = []
         for number, (point, overrides) in enumerate(zip(composed, job_overrides, strict=True)):
             found = JobReturn(overrides=list(overrides), cfg=point, status=JobStatus.COMPLETED)

@@ -51,7 +51,9 @@ def refuse_occupied(config: Config, run: Run) -> None:
     mend = f"choose another run=<name>, or stop that and remove {run.folder}"
     for one in waiting("train", config.runs_dir, [config.run_dir]) if available() else ():
         if changed := _changed(one.submission.config(one.element), run):
-            raise UserError(f"{run.folder} is queued or trained as job {one.job_id} with another configuration ({show(changed)}); {mend}")
+            raise UserError(
+                f"{run.folder} is queued or trained as job {one.job_id} with another configuration ({show(changed)}); {mend}"
+            )
     if run.replaced and (holder := _at_work(run.folder)):
         who = f"{told(holder)}, as far as can be told from here"
         raise UserError(f"{run.folder} is trained with another configuration ({show(run.replaced)}) by {who}; {mend}")
@@ -60,7 +62,11 @@ def refuse_occupied(config: Config, run: Run) -> None:
 def _changed(queued: Config, run: Run) -> dict[str, tuple[Any, Any]]:
     """In what ``run`` is another than a configuration in the queue; what that leaves open is closed when its turn comes, and the layout is
     free."""
-    free = (*LAYOUT, *(["model."] if is_open(queued) else []), *(["parallel.precision"] if queued.parallel.precision == "auto" else []))
+    free = (
+        *LAYOUT,
+        *(["model."] if is_open(queued) else []),
+        *(["parallel.precision"] if queued.parallel.precision == "auto" else []),
+    )
     return {key: pair for key, pair in changes(freeze(queued), run.config).items() if not key.startswith(free)}
 
 

@@ -33,7 +33,9 @@ def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> A
     """
     if job == "train":
         configs = [close_model(config) for config in configs]
-    points = [make_point(job, config, label) for config, label in zip(configs, [*labels] or [""] * len(configs), strict=True)]
+    points = [
+        make_point(job, config, label) for config, label in zip(configs, [*labels] or [""] * len(configs), strict=True)
+    ]
     here = allocation.inside()
     if here:
         points = _share(job, points)
@@ -70,7 +72,10 @@ def queue_job(job: str, points: Sequence[Point], dependency: str = "", after: Se
         # elements that are cancelled because what they waited for did not finish have ended, too: what is lenient to them is not to that
         own = depends("afterany", receipt.last_jobs()) + (f",{outer}" if outer else "")
         dependency = own if JOBS[job].lenient else depends("afterok", receipt.last_jobs())
-        after = [*(former if JOBS[job].lenient else []), *(submission.folder.name for submission in receipt.submissions)]
+        after = [
+            *(former if JOBS[job].lenient else []),
+            *(submission.folder.name for submission in receipt.submissions),
+        ]
         queued += receipt.submissions
     return Receipt(queued)
 
@@ -80,7 +85,10 @@ def cut(job: str, points: Sequence[Point]) -> list[list[Point]]:
     stages = JOBS[job].stages
     if not stages:
         return []
-    work = [[[_element(point, one, number) for number, one in enumerate(part)] for part in stages(point.config)] for point in points]
+    work = [
+        [[_element(point, one, number) for number, one in enumerate(part)] for part in stages(point.config)]
+        for point in points
+    ]
     return [[element for part in parts for element in part] for parts in zip_longest(*work, fillvalue=[])]
 
 
@@ -102,23 +110,31 @@ def _share(job: str, points: Sequence[Point]) -> list[Point]:
     if count == 1:
         return points
     if len(points) == 1 and JOBS[job].stages:
-        stages = cut(job, [dataclasses.replace(points[0], config=with_value(points[0].config, f"{job}.elements", count))])
+        stages = cut(
+            job, [dataclasses.replace(points[0], config=with_value(points[0].config, f"{job}.elements", count))]
+        )
         if len(stages) > 1:
             raise UserError(
                 f"jobs.{job} is {len(stages)} stages one after the other; submit with cluster=slurm, or name one with {job}.stage"
             )
         return [stages[0][number]]
     if len(points) != count:
-        raise UserError(f"the array has {count} elements and the multirun {len(points)} points; submit it with --array=0-{len(points) - 1}")
+        raise UserError(
+            f"the array has {count} elements and the multirun {len(points)} points; submit it with --array=0-{len(points) - 1}"
+        )
     return [points[number]]
 
 
 def _with_cluster(point: Point, job: str, cluster: ClusterConfig) -> Point:
     """A point that asks for what its job can use: one process and one GPU, or none, whatever the experiment asks for its training."""
     if not JOBS[job].distributed:
-        cluster = dataclasses.replace(cluster, nodes=1, tasks_per_node=1, gpus_per_node=min(cluster.gpus_per_node, int(JOBS[job].gpu)))
+        cluster = dataclasses.replace(
+            cluster, nodes=1, tasks_per_node=1, gpus_per_node=min(cluster.gpus_per_node, int(JOBS[job].gpu))
+        )
     if not JOBS[job].gpu:
-        cluster = dataclasses.replace(cluster, partition=cluster.cpu_partition or cluster.partition, qos=cluster.cpu_qos or cluster.qos)
+        cluster = dataclasses.replace(
+            cluster, partition=cluster.cpu_partition or cluster.partition, qos=cluster.cpu_qos or cluster.qos
+        )
     return dataclasses.replace(point, config=dataclasses.replace(point.config, cluster=cluster))
 
 
@@ -133,7 +149,9 @@ def refuse_equal_homes(points: Sequence[Point]) -> None:
     """Raise UserError where two points would write into one folder."""
     home, times = Counter(str(Path(point.home).absolute()) for point in points).most_common(1)[0]
     if times > 1:
-        raise UserError(f"{times} points have the result folder {home}; leave run to its default, or name what differs in it")
+        raise UserError(
+            f"{times} points have the result folder {home}; leave run to its default, or name what differs in it"
+        )
 
 
 def is_queued(job: str, points: Sequence[Point]) -> dict[str, str]:
@@ -144,7 +162,10 @@ def is_queued(job: str, points: Sequence[Point]) -> dict[str, str]:
 def tell(receipt: Receipt) -> None:
     """Print job ids, result folders, and the commands to watch and to cancel."""
     for submission in receipt.submissions:
-        arrays = ", ".join(f"{array.job_id} ({array.count} {'elements' if array.count > 1 else 'element'})" for array in submission.arrays)
+        arrays = ", ".join(
+            f"{array.job_id} ({array.count} {'elements' if array.count > 1 else 'element'})"
+            for array in submission.arrays
+        )
         say(f"queued {submission.manifest['job']} as job {arrays}: {submission.folder}", "bold")
         for point in submission.points[:10]:
             say(f"  {point['index']:>4}  {point['home']}  {point['label']}")

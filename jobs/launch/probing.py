@@ -86,7 +86,11 @@ class Probing:
 
     def missing(self) -> list[int]:
         """Steps of the probe saves that have neither a result nor failed."""
-        return [step for step in self._steps() if not (result_file(self.run, step).is_file() or failure_file(self.run, step).is_file())]
+        return [
+            step
+            for step in self._steps()
+            if not (result_file(self.run, step).is_file() or failure_file(self.run, step).is_file())
+        ]
 
     def reported(self) -> bool:
         """Whether the report is newer than every result, and none is missing."""
@@ -151,7 +155,9 @@ class BySlurm(Probing):
 
     def _order(self, step: int) -> None:
         config = dataclasses.replace(self.config, sweep=dataclasses.replace(self.config.sweep, step=step))
-        outbox.put(self.run, save_name(step), "sweep", Point(config, JOBS["sweep"].home(config), f"probe of step {step}"))
+        outbox.put(
+            self.run, save_name(step), "sweep", Point(config, JOBS["sweep"].home(config), f"probe of step {step}")
+        )
 
     def _order_missing(self) -> None:
         for step in self.missing():
@@ -185,7 +191,9 @@ class BySlurm(Probing):
 def probe_cluster(config: Config) -> ClusterConfig:
     """What a probe asks for: one process, and `sweep.cluster` where that says something."""
     cluster, own = config.cluster, dataclasses.asdict(config.sweep.cluster)
-    values = {"gpus_per_node": min(1, cluster.gpus_per_node)} | {key: value for key, value in own.items() if value is not None}
+    values = {"gpus_per_node": min(1, cluster.gpus_per_node)} | {
+        key: value for key, value in own.items() if value is not None
+    }
     return dataclasses.replace(cluster, nodes=1, tasks_per_node=1, preflight=False, wait=False, **values)
 
 
@@ -203,7 +211,9 @@ def note_failures(run: Path) -> None:
         state, cause = outbox.state(known)
         if state == FAILED:
             job = (outbox.jobs_of(known) or [""])[-1]
-            write_json(failure_file(run, step), {"step": step, "cause": cause, "job": job, "submission": known["submission"]})
+            write_json(
+                failure_file(run, step), {"step": step, "cause": cause, "job": job, "submission": known["submission"]}
+            )
 
 
 def settle(run: Path) -> None:

@@ -101,7 +101,9 @@ def refuse_long_texts(config: Config) -> None:
     for key in ("query_tokens", "train_document_tokens", "document_tokens"):
         length = getattr(config.probe, key)
         if length > longest:
-            raise UserError(f"probe.{key}={length} exceeds model.max_positions={longest}, so every probe would fail; lower it")
+            raise UserError(
+                f"probe.{key}={length} exceeds model.max_positions={longest}, so every probe would fail; lower it"
+            )
 
 
 def _refuse_missing(job: str, config: Config, made: Sequence[str]) -> None:
@@ -109,7 +111,9 @@ def _refuse_missing(job: str, config: Config, made: Sequence[str]) -> None:
     for key, path in JOBS[job].needs(config).items():
         if Path(path).exists() or _is_coming(path, made):
             continue
-        raise UserError(f"{key}: {path} does not exist, so jobs.{job} would fail; make it first, or name another with {key}")
+        raise UserError(
+            f"{key}: {path} does not exist, so jobs.{job} would fail; make it first, or name another with {key}"
+        )
 
 
 def _is_coming(path: str, made: Sequence[str]) -> bool:

@@ -38,12 +38,16 @@ def _chain(config: Config) -> list[str]:
 def _step(config: Config, number: int, step: StepConfig) -> Step:
     where = f"step {number} of pipeline.steps"
     if step.job not in JOBS:
-        raise UserError(f"{where}: there is no jobs.{step.job} to queue{suggestion(step.job, list(JOBS))}; there are {', '.join(JOBS)}")
+        raise UserError(
+            f"{where}: there is no jobs.{step.job} to queue{suggestion(step.job, list(JOBS))}; there are {', '.join(JOBS)}"
+        )
     changed = OmegaConf.structured(config)
     for key, value in step.set.items():
         try:
             if isinstance(value, dict) and OmegaConf.get_type(OmegaConf.select(changed, key)) is dict:
-                OmegaConf.update(changed, key, {}, merge=False)  # named entries: those of the step instead of the others, not beside them
+                OmegaConf.update(
+                    changed, key, {}, merge=False
+                )  # named entries: those of the step instead of the others, not beside them
             OmegaConf.update(changed, key, value, merge=isinstance(value, dict))
         except (OmegaConfBaseException, ValueError) as error:
             if mistaken := no_number(Config, error):

@@ -64,11 +64,15 @@ def plan(reference: Reference, patterns: Sequence[str], cache: Path, config: Fet
             commit = info.sha
         tree = api.list_repo_tree(reference.name, repo_type=reference.kind, revision=commit, recursive=True)
         everything = [entry for entry in tree if isinstance(entry, RepoFile)]
-    chosen = filter_repo_objects(everything, allow_patterns=patterns, ignore_patterns=config.exclude, key=lambda file: file.path)
+    chosen = filter_repo_objects(
+        everything, allow_patterns=patterns, ignore_patterns=config.exclude, key=lambda file: file.path
+    )
     files = sorted(chosen, key=lambda file: file.path)
     if not files:
         some = ", ".join(file.path for file in everything[:5]) or "no file"
-        raise UserError(f"{reference} has no file like {', '.join(patterns[:4])}...; it holds {some}, ...; mend its path or fetch.include")
+        raise UserError(
+            f"{reference} has no file like {', '.join(patterns[:4])}...; it holds {some}, ...; mend its path or fetch.include"
+        )
     place = reference.folder(cache) / "snapshots" / commit
     return Plan(reference, commit, patterns, files, [file for file in files if not (place / file.path).exists()])
 
@@ -103,7 +107,9 @@ def bring(plan: Plan, cache: Path, config: FetchConfig, bar: Bar) -> None:
             with atomic_file(folder / "refs" / reference.revision, "w") as file:
                 file.write(plan.commit)
         files = {file.path: file.size for file in plan.files}
-        made = manifest.describe("mirror", reference=str(reference), commit=plan.commit, patterns=plan.patterns, files=files)
+        made = manifest.describe(
+            "mirror", reference=str(reference), commit=plan.commit, patterns=plan.patterns, files=files
+        )
         write_json(reference.record(cache), made)
 
 
@@ -120,7 +126,9 @@ def _check(path: Path, file: RepoFile, blobs: Path) -> None:
         if os.path.dirname(blob) == os.path.normpath(blobs):
             remove_file(blob)
         remove_file(path)
-        raise UserError(f"{file.path} arrived damaged ({found[:12]}, the hub has {right[:12]}) and was removed; run the same command again")
+        raise UserError(
+            f"{file.path} arrived damaged ({found[:12]}, the hub has {right[:12]}) and was removed; run the same command again"
+        )
 
 
 def _sweep(folder: Path) -> None:

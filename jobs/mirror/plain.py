@@ -52,13 +52,17 @@ def _of_hub(reference: Reference, error: BaseException) -> str:
             "or set HTTPS_PROXY, or HF_ENDPOINT to a mirror"
         )
     if isinstance(error, RevisionNotFoundError):
-        return f"{reference.name} has no revision '{reference.revision}'; name a branch, a tag or a commit in {reference}"
+        return (
+            f"{reference.name} has no revision '{reference.revision}'; name a branch, a tag or a commit in {reference}"
+        )
     token = get_token() is not None
     if isinstance(error, GatedRepoError):
         mend = "with the account of HF_TOKEN" if token else "and set HF_TOKEN to a token of that account"
         return f"{reference.name} is gated; ask for access at {here}/{_page(reference)} {mend}"
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
-    if isinstance(error, RepositoryNotFoundError) or (status == 401 and not token):  # so it answers strangers who mistype a name
+    if isinstance(error, RepositoryNotFoundError) or (
+        status == 401 and not token
+    ):  # so it answers strangers who mistype a name
         also = "the account of HF_TOKEN may not see it" if token else "it is private and HF_TOKEN is not set"
         return f"the hub has no {kind} '{reference.name}', or {also}; mend the name in {reference}"
     if status in (401, 403):
@@ -75,7 +79,9 @@ def _of_disk(error: OSError, cache: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk or quota of {cache} is full; make room or set fetch.cache to a larger disk, then the same command goes on"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{place} cannot be written ({os.strerror(error.errno)}); set fetch.cache (or HF_HOME) to a folder of yours"
+        return (
+            f"{place} cannot be written ({os.strerror(error.errno)}); set fetch.cache (or HF_HOME) to a folder of yours"
+        )
     return f"{place}: {_first_line(error)}; run the same command again, it goes on where it stopped"
 
 

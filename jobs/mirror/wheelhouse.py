@@ -64,7 +64,10 @@ def _with_hashes(wheels: Iterable[Path], lock: Path) -> Iterator[str]:
         name, version, *_ = parse_wheel_filename(wheel.name)
         found.setdefault(name, {}).setdefault(version, []).append(wheel)
     lines = [line.partition("#")[0].strip() for line in lock.read_text(encoding="utf-8").splitlines()]
-    asked = {canonicalize_name(one.name): one.specifier for one in (Requirement(line) for line in lines if line and line[0] != "-")}
+    asked = {
+        canonicalize_name(one.name): one.specifier
+        for one in (Requirement(line) for line in lines if line and line[0] != "-")
+    }
     for name, versions in sorted(found.items()):
         version = max(versions, key=lambda one: (name in asked and asked[name].contains(one, prereleases=True), one))
         yield f"{name}=={version} {' '.join(f'--hash=sha256:{digest(wheel)}' for wheel in versions[version])}\n"
@@ -76,7 +79,11 @@ def _target(config: FetchConfig) -> list[str]:
     if not config.platform:
         return options
     newest = re.fullmatch(r"manylinux_2_(\d+)_(\w+)", config.platform)
-    names = [f"manylinux_2_{glibc}_{newest[2]}" for glibc in range(int(newest[1]), OLDEST_GLIBC - 1, -1)] if newest else [config.platform]
+    names = (
+        [f"manylinux_2_{glibc}_{newest[2]}" for glibc in range(int(newest[1]), OLDEST_GLIBC - 1, -1)]
+        if newest
+        else [config.platform]
+    )
     if newest:
         names += [f"manylinux2014_{newest[2]}", f"linux_{newest[2]}"]
     return [*options, *(word for name in names for word in ("--platform", name))]
@@ -87,5 +94,9 @@ def _pip(*arguments: str) -> None:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         complaints = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
-        what = complaints[-1] if complaints else next(iter(done.stderr.strip().splitlines()[-1:]), "it ended without a word")
+        what = (
+            complaints[-1]
+            if complaints
+            else next(iter(done.stderr.strip().splitlines()[-1:]), "it ended without a word")
+        )
         raise UserError(f"pip {arguments[0]} failed: {what}; mend that and give the same command again")

@@ -49,7 +49,9 @@ def read_uses(run: Path, first: int, end: int, tokens: dict[str, Any]) -> Uses:
         raise UserError(f"status.run={run} has no plan of its data; name a run folder that has begun to train")
     manifest = manifests.read(run)
     read = {
-        name.removeprefix("phases."): known for name, known in manifest["inputs"].items() if name == "tokens" or name.startswith("phases.")
+        name.removeprefix("phases."): known
+        for name, known in manifest["inputs"].items()
+        if name == "tokens" or name.startswith("phases.")
     }
     found = next((name for name, known in read.items() if known["digests"] == tokens["files"]), None)
     if found is None:
@@ -62,7 +64,9 @@ def read_uses(run: Path, first: int, end: int, tokens: dict[str, Any]) -> Uses:
     plan = run / "plan" if found == "tokens" else run / "plan" / found
     if heldout := _packs(plan, "heldout", first, end):
         return Uses(run, heldout, [])
-    return Uses(run, [], _samples(phase, plan, config.seed, _packs(plan, "train", first, end), read_progress(run).step or 0))
+    return Uses(
+        run, [], _samples(phase, plan, config.seed, _packs(plan, "train", first, end), read_progress(run).step or 0)
+    )
 
 
 def _samples(phase: Phase, plan: Path, seed: int, packs: list[int], done: int) -> list[Use]:
@@ -88,4 +92,6 @@ def _packs(plan: Path, group: str, first: int, end: int) -> list[int]:
 
 def _step(ramp: BatchRamp, sample: int) -> int:
     """The step that takes a sample."""
-    return next(step for step in itertools.count(ramp.steps(sample * ramp.train.seq_length)) if ramp.samples(step) > sample)
+    return next(
+        step for step in itertools.count(ramp.steps(sample * ramp.train.seq_length)) if ramp.samples(step) > sample
+    )

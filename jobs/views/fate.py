@@ -37,7 +37,11 @@ def fate(corpus: Path, wanted: str) -> Rows | None:
         if is_wanted(note, wanted):
             return _dropped_rows(corpus, stage, unit, note)
     kept = next(_kept(corpus, wanted), None)
-    return None if kept is None else [("kept", f"{kept[0]} line {kept[1]:,}"), *source_rows(kept[2].file, kept[2].line, kept[2].id)]
+    return (
+        None
+        if kept is None
+        else [("kept", f"{kept[0]} line {kept[1]:,}"), *source_rows(kept[2].file, kept[2].line, kept[2].id)]
+    )
 
 
 def source_rows(file: str, line: int, id_: str) -> Rows:
@@ -55,7 +59,10 @@ def _dropped(corpus: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 def _dropped_rows(corpus: Path, stage: str, unit: str, note: dict[str, Any]) -> Rows:
     value = "" if note.get("value") is None else f" (value {note['value']:g})"
-    rows = [("dropped", f"by {note['reason']}{value}, stage {stage}, unit {unit}"), *source_rows(note["file"], note["line"], note["id"])]
+    rows = [
+        ("dropped", f"by {note['reason']}{value}, stage {stage}, unit {unit}"),
+        *source_rows(note["file"], note["line"], note["id"]),
+    ]
     if "repeats" in note:
         other = by_number(corpus, note["repeats"])
         rows.append(("repeats", f"{other.file} line {other.line:,}, id {other.id}"))

@@ -50,14 +50,20 @@ def lineage(folder: str | Path, used: Files | None = None) -> Node:
     folder = Path(folder)
     if not (folder / manifests.NAME).is_file():
         if used is None:
-            raise UserError(f"{folder} has no {manifests.NAME}; name an export, a save, a run, or a folder of tokens or a tokenizer")
+            raise UserError(
+                f"{folder} has no {manifests.NAME}; name an export, a save, a run, or a folder of tokens or a tokenizer"
+            )
         return _without_manifest(folder, used)
     manifest = manifests.read(folder)
     kind = manifest.get("kind", "artefact")
     made = manifest.get("created", "")[:16].replace("T", " ")
     node = Node(f"{kind} {folder}", "  ".join(filter(None, [made, FACTS.get(kind, lambda _: "")(manifest)])))
     now = manifest.get("files", {})
-    node.problems += [f"{name} is not the one that was used" for name, value in (used or {}).items() if name in now and now[name] != value]
+    node.problems += [
+        f"{name} is not the one that was used"
+        for name, value in (used or {}).items()
+        if name in now and now[name] != value
+    ]
     node.problems += CHECKS.get(kind, _files)(folder, manifest)
     node.parents += PARENTS.get(kind, lambda *_: [])(folder, manifest)
     return node
@@ -137,19 +143,31 @@ def _save_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
 
 
 def _runs(folder: Path) -> list[Node]:
-    return [lineage(folder, {})] if (folder / manifests.NAME).is_file() else [Node(f"run {folder}", problems=["is gone"])]
+    return (
+        [lineage(folder, {})] if (folder / manifests.NAME).is_file() else [Node(f"run {folder}", problems=["is gone"])]
+    )
 
 
 def _run_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
     nodes = []
     if branch := manifest.get("branch"):
         save = Path(branch["save"])
-        nodes.append(lineage(save) if (save / manifests.NAME).is_file() else Node(f"save {save}", "branched from; its content was copied"))
+        nodes.append(
+            lineage(save)
+            if (save / manifests.NAME).is_file()
+            else Node(f"save {save}", "branched from; its content was copied")
+        )
     if start := manifest.get("start"):
         nodes.append(lineage(start) if (Path(start) / manifests.NAME).is_file() else Node(f"weights {start}"))
     inputs = manifest.get("inputs", {})
-    nodes += [lineage(found["path"], found["digests"]) for name, found in inputs.items() if name != "tokenizer" or "tokens" not in inputs]
-    if "tokens" in inputs and "tokenizer" in inputs:  # tokens name their tokenizer by its digest alone: the run knows its folder
+    nodes += [
+        lineage(found["path"], found["digests"])
+        for name, found in inputs.items()
+        if name != "tokenizer" or "tokens" not in inputs
+    ]
+    if (
+        "tokens" in inputs and "tokenizer" in inputs
+    ):  # tokens name their tokenizer by its digest alone: the run knows its folder
         tokenizer = lineage(inputs["tokenizer"]["path"], inputs["tokenizer"]["digests"])
         nodes[-1].parents.insert(0, tokenizer)
         file = Path(inputs["tokens"]["path"]) / manifests.NAME
@@ -168,7 +186,9 @@ def _texts(folder: Path, manifest: dict[str, Any]) -> list[Node]:
     for span in _spans(folder, manifest):
         files.setdefault(span["path"], []).append(span)
     nodes = {path: Node(f"text {path}", problems=_changes(Path(path), spans)) for path, spans in files.items()}
-    chosen = sorted(nodes, key=lambda path: nodes[path].fits)[: max(TEXTS, sum(not node.fits for node in nodes.values()))]
+    chosen = sorted(nodes, key=lambda path: nodes[path].fits)[
+        : max(TEXTS, sum(not node.fits for node in nodes.values()))
+    ]
     for path in chosen:
         if (Path(path).parent / manifests.NAME).is_file():  # a job of ours made it
             nodes[path].parents.append(lineage(Path(path).parent))
@@ -198,13 +218,20 @@ def _changes(path: Path, spans: list[dict[str, Any]]) -> list[str]:
 
 
 def _gone(path: Path) -> str:
-    return "is gone" if path.is_absolute() else f"is not below {Path.cwd()}; look from the folder where the job was started"
+    return (
+        "is gone"
+        if path.is_absolute()
+        else f"is not below {Path.cwd()}; look from the folder where the job was started"
+    )
 
 
 def _phases(save: dict[str, Any]) -> str:
     """What each phase has read of each source; nothing for a run of one phase."""
     phases = {name: known["sources"] for name, known in save.get("phases", {}).items() if name != MAIN}
-    return "".join(f"\n{name}: " + ", ".join(f"{source} {count:,}" for source, count in counts.items()) for name, counts in phases.items())
+    return "".join(
+        f"\n{name}: " + ", ".join(f"{source} {count:,}" for source, count in counts.items())
+        for name, counts in phases.items()
+    )
 
 
 FACTS: dict[str, Callable[[dict[str, Any]], str]] = {
@@ -223,7 +250,11 @@ CHECKS: dict[str, Callable[[Path, dict[str, Any]], list[str]]] = {"save": _save_
 def render_lineage(folder: str | Path) -> Group:
     """The lineage as a tree; what no longer fits is said beside it."""
     root = lineage(folder)
-    verdict = Text("everything is as it was used", "green") if root.fits else Text("not everything is as it was used", "bold red")
+    verdict = (
+        Text("everything is as it was used", "green")
+        if root.fits
+        else Text("not everything is as it was used", "bold red")
+    )
     return Group(_draw(root, Tree(_label(root), guide_style="dim")), Text(), verdict)
 
 

@@ -56,7 +56,9 @@ def find(folder: Path, wanted: str, data: DataConfig) -> Place:
             here = line and str(document.file) == line[1] and document.line == int(line[2])
             if document.id == wanted or here or is_wanted(document.fields, wanted):
                 return Place(first + within, key, within, document, _changed(spans))
-    raise NotThere(f"status.document={wanted}: no document of {folder} has that id; give its number in {BIN} or `file:line`")
+    raise NotThere(
+        f"status.document={wanted}: no document of {folder} has that id; give its number in {BIN} or `file:line`"
+    )
 
 
 def _by_position(folder: Path, manifest: dict[str, Any], position: int, data: DataConfig) -> Place:
@@ -64,7 +66,10 @@ def _by_position(folder: Path, manifest: dict[str, Any], position: int, data: Da
         raise UserError(f"status.document={position}: {folder} has documents 0 to {manifest['documents'] - 1}")
     firsts = _firsts(manifest)
     if not firsts:
-        return Place(position, warning=f"these tokens were adopted from {manifest['settings'].get('adopt')}; their text is not known")
+        return Place(
+            position,
+            warning=f"these tokens were adopted from {manifest['settings'].get('adopt')}; their text is not known",
+        )
     key, first = firsts[bisect.bisect_right(firsts, position, key=lambda pair: pair[1]) - 1]
     spans = _source(folder, key)
     try:
@@ -103,7 +108,10 @@ def _documents(spans: list[dict[str, Any]], manifest: dict[str, Any], data: Data
 
 def _changed(spans: list[dict[str, Any]]) -> str:
     for span in spans:
-        if stamp(span["path"]) != span["stamp"] and span_digest(span["path"], span["start"], span["end"]) != span["sha256"]:
+        if (
+            stamp(span["path"]) != span["stamp"]
+            and span_digest(span["path"], span["start"], span["end"]) != span["sha256"]
+        ):
             return f"{span['path']} has changed since it was tokenised: the text may be that of another document"
     return ""
 

@@ -58,7 +58,9 @@ def read_progress(folder: Path) -> Progress:
     try:
         return _read(folder)
     except Exception as error:  # another's files hold whatever they do
-        return Progress(folder, "failed", 0, note=f"cannot be read: {(str(error).splitlines() or [type(error).__name__])[0]}")
+        return Progress(
+            folder, "failed", 0, note=f"cannot be read: {(str(error).splitlines() or [type(error).__name__])[0]}"
+        )
 
 
 def _read(folder: Path) -> Progress:

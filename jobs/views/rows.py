@@ -61,7 +61,9 @@ def overview(config: Config) -> Overview:
         key = "train", os.path.abspath(folder)
         if key not in rows:
             progress = read_progress(folder)
-            rows[key] = Row(_name(config, folder), State(progress.status, attempt=progress.attempt, note=progress.note), progress)
+            rows[key] = Row(
+                _name(config, folder), State(progress.status, attempt=progress.attempt, note=progress.note), progress
+            )
     return Overview(sorted(rows.values(), key=lambda row: (ORDER.index(row.state.name), row.name)), note)
 
 

@@ -82,10 +82,18 @@ COLUMNS = [
 
 def render(shown: Overview, width: int) -> RenderableType:
     """The table and what is to be said of it, for a terminal of ``width`` columns."""
-    parts: list[RenderableType] = [_table(shown.rows, width)] if shown.rows else [Text("nothing has been run or submitted here")]
+    parts: list[RenderableType] = (
+        [_table(shown.rows, width)] if shown.rows else [Text("nothing has been run or submitted here")]
+    )
     for rows in _by_cause(shown.rows):
         parts += [Text(), *_cause(rows)]
-    waiting = sorted({row.state.note for row in shown.rows if row.state.name in (QUEUED, REQUEUED) and row.state.note not in ("", "None")})
+    waiting = sorted(
+        {
+            row.state.note
+            for row in shown.rows
+            if row.state.name in (QUEUED, REQUEUED) and row.state.note not in ("", "None")
+        }
+    )
     if waiting:
         parts += [Text(), Text(f"waiting for: {', '.join(waiting)}")]
     if shown.note:
@@ -100,7 +108,8 @@ def _table(rows: list[Row], width: int) -> Table:
         table.add_column(column.title, justify="right" if column.right else "left", no_wrap=True, overflow="ellipsis")
     for number, row in enumerate(rows):
         cells = [
-            Text(texts[number], STYLES.get(row.state.name, "") if column.title == "state" else "") for column, texts in columns.items()
+            Text(texts[number], STYLES.get(row.state.name, "") if column.title == "state" else "")
+            for column, texts in columns.items()
         ]
         table.add_row(*cells)
     return table

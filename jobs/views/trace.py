@@ -52,10 +52,19 @@ def trace(config: Config, data: DataConfig) -> list[tuple[str, str]]:
         raise
     own = stream.folder if stream else folder
     rows = [("stream", stream.title)] if stream else []
-    rows += [("document", f"{place.position:,} of {own}"), *_source_rows(place), *_token_rows(own, place, read_index(own / IDX), data)]
+    rows += [
+        ("document", f"{place.position:,} of {own}"),
+        *_source_rows(place),
+        *_token_rows(own, place, read_index(own / IDX), data),
+    ]
     begin = stream.position if stream else place.position
     if stream:
-        rows.append(("in stream", "tokens {:,} to {:,} of {}".format(*_tokens_of(read_index(folder / IDX), begin), folder / BIN)))
+        rows.append(
+            (
+                "in stream",
+                "tokens {:,} to {:,} of {}".format(*_tokens_of(read_index(folder / IDX), begin), folder / BIN),
+            )
+        )
     else:
         rows += [("in stream", one) for one in in_stream(folder, place.position, config.mixture.output)]
     if config.status.run:
@@ -68,14 +77,21 @@ def _corpora(folder: Path, config: Config) -> list[Path]:
     """The corpora that the tokens were made of, and that of the configuration."""
     known = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
     sources = [one["folder"] for one in known.get("mixture", {}).get("sources", [])]
-    inputs = [path for one in sources if (Path(one) / manifests.NAME).is_file() for path in manifests.read(one).get("inputs", {})]
+    inputs = [
+        path
+        for one in sources
+        if (Path(one) / manifests.NAME).is_file()
+        for path in manifests.read(one).get("inputs", {})
+    ]
     return corpora_of([*known.get("inputs", {}), *inputs, config.corpus.output])
 
 
 def _find(folder: Path, wanted: str, data: DataConfig) -> tuple[Reading | None, Place]:
     """Where the stream of a mixture has the document (its first reading), and where the tokens of its source have it."""
     if not (folder / manifests.NAME).is_file():
-        raise NotThere(f"data.tokens: {folder} holds no prepared tokens (no {manifests.NAME}); run jobs.prepare, or set data.tokens")
+        raise NotThere(
+            f"data.tokens: {folder} holds no prepared tokens (no {manifests.NAME}); run jobs.prepare, or set data.tokens"
+        )
     known = manifests.read(folder)
     if "mixture" not in known:
         return None, find(folder, wanted, data)
@@ -89,7 +105,9 @@ def _find(folder: Path, wanted: str, data: DataConfig) -> tuple[Reading | None, 
             continue
         if stream := readings(folder, known).first(number, place.position):
             return stream, place
-        raise UserError(f"status.document={wanted}: document {place.position:,} of {source['folder']} is not read in {folder}")
+        raise UserError(
+            f"status.document={wanted}: document {place.position:,} of {source['folder']} is not read in {folder}"
+        )
     raise NotThere(
         f"status.document={wanted}: no source of {folder} has a document of that id; give its number in the stream or `file:line`"
     )
@@ -111,7 +129,12 @@ def _source_rows(place: Place) -> list[tuple[str, str]]:
 def _token_rows(folder: Path, place: Place, index: Index, data: DataConfig) -> list[tuple[str, str]]:
     first, end = _tokens_of(index, place.position)
     ids = np.memmap(folder / BIN, index.dtype, "r")[first:end]
-    rows = [("tokens", f"{first:,} to {end:,} ({len(ids):,}) of {BIN}: {' '.join(map(str, ids[:12]))}{' ...' if len(ids) > 12 else ''}")]
+    rows = [
+        (
+            "tokens",
+            f"{first:,} to {end:,} ({len(ids):,}) of {BIN}: {' '.join(map(str, ids[:12]))}{' ...' if len(ids) > 12 else ''}",
+        )
+    ]
     file = Path(data.tokenizer) / "tokenizer.json"
     if not file.is_file() or digest(file) != manifests.read(folder)["tokenizer"]:
         return [*rows, ("decoded", f"{file} is not the tokenizer that wrote them; set data.tokenizer")]
@@ -121,7 +144,13 @@ def _token_rows(folder: Path, place: Place, index: Index, data: DataConfig) -> l
         return rows
     special = manifests.read(folder)["settings"].get("add_special_tokens", True)
     same = np.array_equal(tokenizer.document(place.document.text, special), ids)
-    return [*rows, ("check", "the text gives just these tokens" if same else "the text gives other tokens: it is not what was tokenised")]
+    return [
+        *rows,
+        (
+            "check",
+            "the text gives just these tokens" if same else "the text gives other tokens: it is not what was tokenised",
+        ),
+    ]
 
 
 def _tokens_of(index: Index, position: int) -> tuple[int, int]:
@@ -133,12 +162,24 @@ def _tokens_of(index: Index, position: int) -> tuple[int, int]:
 
 def _use_rows(uses: Uses) -> list[tuple[str, str]]:
     if uses.heldout:
-        return [("held out", f"of {uses.run}: never trained on, measured in held-out packs {', '.join(map(str, uses.heldout))}")]
+        return [
+            (
+                "held out",
+                f"of {uses.run}: never trained on, measured in held-out packs {', '.join(map(str, uses.heldout))}",
+            )
+        ]
     rows = [
-        ("trained on" if use.done else "to come", f"step {use.step:,}, sample {use.sample:,} (epoch {use.epoch}, pack {use.pack:,})")
+        (
+            "trained on" if use.done else "to come",
+            f"step {use.step:,}, sample {use.sample:,} (epoch {use.epoch}, pack {use.pack:,})",
+        )
         for use in uses.samples
     ]
-    more = [("", f"and {len(rows) - USES:,} times more, last in step {uses.samples[-1].step:,}")] if len(rows) > USES else []
+    more = (
+        [("", f"and {len(rows) - USES:,} times more, last in step {uses.samples[-1].step:,}")]
+        if len(rows) > USES
+        else []
+    )
     return [*rows[:USES], *more] or [("trained on", f"{uses.run} does not come to it")]
 
 

@@ -20,7 +20,9 @@ def words(text: str, prefix: int = 0) -> list[str]:
     return [word[:prefix] for word in found] if prefix else found
 
 
-def bm25_search(queries: Sequence[str], documents: Sequence[str], doc_ids: Sequence[str], prefix: int = 0, k: int = 100) -> np.ndarray:
+def bm25_search(
+    queries: Sequence[str], documents: Sequence[str], doc_ids: Sequence[str], prefix: int = 0, k: int = 100
+) -> np.ndarray:
     """Positions [Q, k] of the best documents, -1 where fewer share a word with the query; ties as in `search`."""
     import bm25s
 
@@ -33,7 +35,9 @@ def bm25_search(queries: Sequence[str], documents: Sequence[str], doc_ids: Seque
     rows, found = max(1, SCORES_AT_ONCE // len(order)), []
     for start in range(0, len(queries), rows):
         asked = [words(query, prefix) for query in queries[start : start + rows]]
-        scores = torch.from_numpy(np.stack([index.get_scores(terms) if terms else np.zeros(len(order), np.float32) for terms in asked]))
+        scores = torch.from_numpy(
+            np.stack([index.get_scores(terms) if terms else np.zeros(len(order), np.float32) for terms in asked])
+        )
         columns = top_k(scores, k)
         matched = scores.gather(1, columns) > 0
         found.append(np.where(matched.numpy(), order[columns.numpy()], -1))

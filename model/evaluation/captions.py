@@ -69,7 +69,11 @@ def is_quickstart(run: Path) -> bool:
     try:
         tokens = manifests.read(run)["inputs"]["tokens"]["path"]
         made = [manifests.read(folder) for folder in {Path(file).parent for file in manifests.read(tokens)["inputs"]}]
-    except (UserError, KeyError, TypeError):  # a manifest that is gone, or of another form: it cannot be known, so it is not said
+    except (
+        UserError,
+        KeyError,
+        TypeError,
+    ):  # a manifest that is gone, or of another form: it cannot be known, so it is not said
         return False
     return bool(made) and all(one.get("kind") == "quickstart" and "environment" in one for one in made)
 
@@ -98,13 +102,24 @@ def _against_words(found: SweepResult) -> list[str]:
 
 
 def _band(found: SweepResult) -> list[str]:
-    return ["Band: 95% interval of the difference to the dashed line over queries, drawn from that line."] if found.differences else []
+    return (
+        ["Band: 95% interval of the difference to the dashed line over queries, drawn from that line."]
+        if found.differences
+        else []
+    )
 
 
 def _below(found: SweepResult) -> list[str]:
     """How many saves do worse than step 0."""
     if not found.untrained:
         return []
-    base, later = found.untrained[0].mean("test", NDCG, found.untrained[1]), [result for result in found.results if result.step]
+    base, later = (
+        found.untrained[0].mean("test", NDCG, found.untrained[1]),
+        [result for result in found.results if result.step],
+    )
     worse = sum(result.mean("test", NDCG) < base for result in later)
-    return [f"{worse} of the {len(later)} saves after step 0 {'does' if worse == 1 else 'do'} worse than it."] if worse else []
+    return (
+        [f"{worse} of the {len(later)} saves after step 0 {'does' if worse == 1 else 'do'} worse than it."]
+        if worse
+        else []
+    )

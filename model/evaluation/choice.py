@@ -48,7 +48,11 @@ def parse_choice(config: Config) -> Choice:
     if kind == "perplexity":
         texts = list(sets(config.evaluation))
         if rest not in texts:
-            there = f"it takes perplexity/ and one of {', '.join(texts)}" if texts else "evaluation.domain and evaluation.general are empty"
+            there = (
+                f"it takes perplexity/ and one of {', '.join(texts)}"
+                if texts
+                else "evaluation.domain and evaluation.general are empty"
+            )
             raise UserError(f"sweep.metric={name} is unknown; {there}{suggestion(rest, texts)}")
         return Choice(name, kind, rest, "token")
     if kind == "task":
@@ -60,7 +64,11 @@ def parse_choice(config: Config) -> Choice:
     try:
         return Choice(name, "retrieval", *parse_metric(name))
     except UserError as error:
-        others = ", or perplexity/<text>, or task/<task>/<metric>" if sets(config.evaluation) or config.evaluation.tasks else ""
+        others = (
+            ", or perplexity/<text>, or task/<task>/<metric>"
+            if sets(config.evaluation) or config.evaluation.tasks
+            else ""
+        )
         raise UserError(f"{error}{others}") from None
 
 
@@ -81,7 +89,9 @@ def choose(config: Config, wanted: Wanted, tasks: Sequence[TaskScores]) -> Choic
     return found
 
 
-def scores(choice: Choice, results: Sequence[Result], perplexity: Sequence[Perplexity], tasks: Sequence[TaskScores]) -> Scores:
+def scores(
+    choice: Choice, results: Sequence[Result], perplexity: Sequence[Perplexity], tasks: Sequence[TaskScores]
+) -> Scores:
     """What ``choice`` reads of each save. Raises UserError for a task or metric that no result has."""
     if choice.kind == "retrieval":
         return Scores({result.step: result.mean(choice.part, choice.metric) for result in results}, lower=False)
@@ -89,6 +99,12 @@ def scores(choice: Choice, results: Sequence[Result], perplexity: Sequence[Perpl
         return Scores({one.step: one.value(choice.part, choice.metric) for one in perplexity}, lower=True)
     found = {one.step: one.scores.get(choice.part, {}).get(choice.metric) for one in tasks}
     if None in found.values():
-        known = sorted({f"task/{task}/{metric}" for one in tasks for task, metrics in one.scores.items() for metric in metrics})
-        raise UserError(f"sweep.metric={choice.name} was not measured; it takes {', '.join(known)}{suggestion(choice.name, known)}")
-    return Scores({step: score.value for step, score in found.items()}, lower=any(score.lower for score in found.values()))
+        known = sorted(
+            {f"task/{task}/{metric}" for one in tasks for task, metrics in one.scores.items() for metric in metrics}
+        )
+        raise UserError(
+            f"sweep.metric={choice.name} was not measured; it takes {', '.join(known)}{suggestion(choice.name, known)}"
+        )
+    return Scores(
+        {step: score.value for step, score in found.items()}, lower=any(score.lower for score in found.values())
+    )

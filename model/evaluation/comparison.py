@@ -30,15 +30,24 @@ def write_comparison(folder: Path, found: list[SweepResult], summary: Summary) -
     path, groups = folder / "report.html", group_runs(found)
     with atomic_file(path, "w", encoding="utf-8") as file:
         file.write(
-            page(f"{subject(found)} over the saves of {len(found)} run{'s' * (len(found) > 1)}", _body(folder, found, groups, summary))
+            page(
+                f"{subject(found)} over the saves of {len(found)} run{'s' * (len(found) > 1)}",
+                _body(folder, found, groups, summary),
+            )
         )
     return path
 
 
 def _body(folder: Path, found: list[SweepResult], groups: list[Group], summary: Summary) -> str:
     summaries = dict(zip((one.run for one in found), summary.runs, strict=True))
-    probed = [Group(group.label, runs) for group in groups if (runs := [one for one in group.runs if one.wanted.retrieval])]
-    changes = [(group.label, number, summaries[one.run].forgetting) for number, group in enumerate(groups) for one in group.runs]
+    probed = [
+        Group(group.label, runs) for group in groups if (runs := [one for one in group.runs if one.wanted.retrieval])
+    ]
+    changes = [
+        (group.label, number, summaries[one.run].forgetting)
+        for number, group in enumerate(groups)
+        for one in group.runs
+    ]
     best = read_json(found[0].best.file)
     return f"""{forgetting_of_runs(changes, found)}
 {figure(draw_runs(probed), captions.of_runs(probed)) if probed else ""}
@@ -84,7 +93,11 @@ def _tasks(groups: list[Group]) -> str:
         if not parts or parts[0] != ["run", *head[0]]:
             parts.append(["run", *head[0]])
         parts += [[one.name, *cells] for cells in kept]
-    return f"<h2>Tasks at the best saves</h2>{table(([text(cell) for cell in cells], '') for cells in parts)}" if parts else ""
+    return (
+        f"<h2>Tasks at the best saves</h2>{table(([text(cell) for cell in cells], '') for cells in parts)}"
+        if parts
+        else ""
+    )
 
 
 def _table(folder: Path, groups: list[Group], summaries: dict[Path, RunSummary]) -> str:

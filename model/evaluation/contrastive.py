@@ -58,7 +58,12 @@ def train_head(queries: Tensor, documents: Tensor, document_of_pair: np.ndarray,
 
 
 def fine_tune(
-    model: "Net", queries: Tokens, documents: Tokens, document_of_pair: np.ndarray, whitening: Whitening, config: ProbeConfig
+    model: "Net",
+    queries: Tokens,
+    documents: Tokens,
+    document_of_pair: np.ndarray,
+    whitening: Whitening,
+    config: ProbeConfig,
 ) -> Tensor:
     """Train ``model`` in place together with a linear map [D, D] that starts as the identity, from the whitened readout on.
 

@@ -84,7 +84,8 @@ class Tokeniser:
     def __init__(self, file: str | Path):
         """``file`` is a tokenizer.json. Raises UserError where it is missing, broken, or knows only one of [CLS] and [SEP]."""
         self.tokenizer = DocumentTokenizer.read(
-            file, "the hf/ half of a save holds the tokenizer it was trained with, so save it again, or run jobs.tokenizer again"
+            file,
+            "the hf/ half of a save holds the tokenizer it was trained with, so save it again, or run jobs.tokenizer again",
         )
         self.vocab_size = self.tokenizer.tokenizer.get_vocab_size()
         self.before, self.after = self._specials(Path(file))
@@ -114,7 +115,9 @@ class Tokeniser:
             for text, piece, coding in zip(whole, pieces, self.tokenizer.encode(pieces), strict=True):
                 if len(piece) < len(text) and not _certain(piece, coding.offsets, wanted):
                     (coding,) = self.tokenizer.encode([text])
-                found.ids.append(np.array([*self.before, *coding.ids[:wanted], *self.after] or [NOTHING], dtype=np.int64))
+                found.ids.append(
+                    np.array([*self.before, *coding.ids[:wanted], *self.after] or [NOTHING], dtype=np.int64)
+                )
                 cut = len(coding.ids) > wanted
                 found.shown.append(coding.offsets[wanted - 1][1] if cut else len(text))
         return found
@@ -178,4 +181,6 @@ def _distinct(tokens: Tokens) -> tuple[Tokens, np.ndarray]:
     places: dict[bytes, int] = {}
     which = np.array([places.setdefault(ids.tobytes(), len(places)) for ids in tokens.ids], dtype=np.int64)
     _, first = np.unique(which, return_index=True)
-    return Tokens([tokens.ids[place] for place in first], [tokens.shown[place] for place in first], tokens.around), which
+    return Tokens(
+        [tokens.ids[place] for place in first], [tokens.shown[place] for place in first], tokens.around
+    ), which

@@ -8,7 +8,14 @@ from model.evaluation.svg import to_svg
 from model.evaluation.sweep import NDCG, SweepResult
 from model.evaluation.table import READS, beside, loss_kind, loss_name, loss_of
 
-MAIN, BESIDE, LOSS, HELDOUT, UNTRAINED, WORDS = "#0b6e99", ("#c4570a", "#7a4fa3", "#5b7f2b"), "#9a9a9a", "#222222", "#b3261e", "#3d6b35"
+MAIN, BESIDE, LOSS, HELDOUT, UNTRAINED, WORDS = (
+    "#0b6e99",
+    ("#c4570a", "#7a4fa3", "#5b7f2b"),
+    "#9a9a9a",
+    "#222222",
+    "#b3261e",
+    "#3d6b35",
+)
 
 
 def training_curve(run: Path) -> tuple[list[int], list[float]]:
@@ -44,7 +51,14 @@ def draw_loss(axes: Any, found: SweepResult) -> None:
     kind = loss_kind(found.results)
     points = [(result.step, value) for result in found.results if (value := loss_of(result, kind)) is not None]
     if points:
-        axes.plot(*zip(*points, strict=True), color=HELDOUT, marker="o", markersize=3.5, linewidth=1, label=f"{kind}, at saves")
+        axes.plot(
+            *zip(*points, strict=True),
+            color=HELDOUT,
+            marker="o",
+            markersize=3.5,
+            linewidth=1,
+            label=f"{kind}, at saves",
+        )
         axes.legend()
     axes.set_ylabel(loss_name(found))
     axes.grid(axis="y", color="#eeeeee")
@@ -54,11 +68,15 @@ def _draw_retrieval(axes: Any, found: SweepResult) -> None:
     steps = [result.step for result in found.results]
     values = [result.mean("test", NDCG) for result in found.results]
     main = found.best.readout
-    axes.plot(steps, values, color=MAIN, marker="o", markersize=3.5, linewidth=2, label=f"{main}: {READS[main]}", zorder=3)
+    axes.plot(
+        steps, values, color=MAIN, marker="o", markersize=3.5, linewidth=2, label=f"{main}: {READS[main]}", zorder=3
+    )
     if found.differences and found.untrained:
         base = found.untrained[0].mean("test", NDCG, found.untrained[1])
         bounds = [found.differences[step] for step in steps]
-        axes.fill_between(steps, [base + d.low for d in bounds], [base + d.high for d in bounds], color=MAIN, alpha=0.18, linewidth=0)
+        axes.fill_between(
+            steps, [base + d.low for d in bounds], [base + d.high for d in bounds], color=MAIN, alpha=0.18, linewidth=0
+        )
     for name, colour in zip(beside(found), BESIDE, strict=False):
         axes.plot(
             steps,
@@ -70,12 +88,34 @@ def _draw_retrieval(axes: Any, found: SweepResult) -> None:
         )
     if found.untrained:
         base = found.untrained[0].mean("test", NDCG, found.untrained[1])
-        axes.axhline(base, color=UNTRAINED, linestyle="--", linewidth=1.2, label=f"{found.start}, best readout ({found.untrained[1]})")
+        axes.axhline(
+            base,
+            color=UNTRAINED,
+            linestyle="--",
+            linewidth=1.2,
+            label=f"{found.start}, best readout ({found.untrained[1]})",
+        )
     for (variant, metrics), line in zip(found.bm25.items(), ("-.", ":"), strict=False):
         axes.axhline(metrics[NDCG], color=WORDS, linestyle=line, linewidth=1.2, label=f"BM25, {variant}")
-    axes.plot([found.best.step], [found.best.mean("test", NDCG)], "*", color=MAIN, markersize=12, label=f"best by {found.metric}", zorder=4)
+    axes.plot(
+        [found.best.step],
+        [found.best.mean("test", NDCG)],
+        "*",
+        color=MAIN,
+        markersize=12,
+        label=f"best by {found.metric}",
+        zorder=4,
+    )
     if found.failed:
-        axes.plot(list(found.failed), [0] * len(found.failed), "x", color=UNTRAINED, label="probe failed", zorder=5, clip_on=False)
+        axes.plot(
+            list(found.failed),
+            [0] * len(found.failed),
+            "x",
+            color=UNTRAINED,
+            label="probe failed",
+            zorder=5,
+            clip_on=False,
+        )
     axes.set(xlabel="optimizer step", ylabel="nDCG@10, test queries")
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", color="#eeeeee")

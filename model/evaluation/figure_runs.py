@@ -36,7 +36,9 @@ def draw_runs(groups: list[Group]) -> str:
             axes.grid(axis="y", color="#eeeeee")
         retrieval.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.18))
 
-    return to_svg("runs", f"{loss_name(groups[0].runs[0])} and retrieval of all runs over tokens", 6.0 + 0.18 * len(groups), fill)
+    return to_svg(
+        "runs", f"{loss_name(groups[0].runs[0])} and retrieval of all runs over tokens", 6.0 + 0.18 * len(groups), fill
+    )
 
 
 def _loss_curve(results: list[Result]) -> Curve:

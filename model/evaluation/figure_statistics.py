@@ -21,7 +21,11 @@ def draw_scatter(groups: list[Group]) -> str | None:
             if not one.wanted.retrieval:
                 continue
             kind = loss_kind(one.results)
-            points = [(loss, r.mean("test", NDCG), r.tokens) for r in trained(one.results) if (loss := loss_of(r, kind)) is not None]
+            points = [
+                (loss, r.mean("test", NDCG), r.tokens)
+                for r in trained(one.results)
+                if (loss := loss_of(r, kind)) is not None
+            ]
             kind = f"{loss_name(one)}, {kind}"
             rows.append((number, group.label, kind, points))
     values = [tokens for *_, points in rows for *_, tokens in points]
@@ -42,7 +46,9 @@ def draw_scatter(groups: list[Group]) -> str | None:
                 edgecolors=COLOURS[number % len(COLOURS)], linewidths=0.6, s=32, zorder=3, label=None if number in shown else label,
             )  # fmt: skip
             shown.add(number)
-        bar = figure.colorbar(drawn, ax=axes, location="top", aspect=40, pad=0.02, format=lambda value, position: count(int(value)))
+        bar = figure.colorbar(
+            drawn, ax=axes, location="top", aspect=40, pad=0.02, format=lambda value, position: count(int(value))
+        )
         bar.set_label("tokens")
         bar.locator = MaxNLocator(5)
         axes.set(xlabel=" or ".join(sorted({kind for _, _, kind, _ in rows})), ylabel="nDCG@10, test queries")
@@ -50,7 +56,12 @@ def draw_scatter(groups: list[Group]) -> str | None:
         if len(groups) > 1:
             axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.2))
 
-    return to_svg("scatter", "Loss against retrieval, a point a save", 3.4 + (0.3 + 0.18 * len(groups) if len(groups) > 1 else 0), fill)
+    return to_svg(
+        "scatter",
+        "Loss against retrieval, a point a save",
+        3.4 + (0.3 + 0.18 * len(groups) if len(groups) > 1 else 0),
+        fill,
+    )
 
 
 def draw_budgets(summary: Summary) -> str | None:
@@ -59,7 +70,8 @@ def draw_budgets(summary: Summary) -> str | None:
     if not steps:
         return None
     series = {
-        name: np.array([[getattr(b, name) for b in run.budgets if b.steps in steps] for run in summary.runs]) for name in ("tau", "regret")
+        name: np.array([[getattr(b, name) for b in run.budgets if b.steps in steps] for run in summary.runs])
+        for name in ("tau", "regret")
     }
 
     def fill(figure: Any) -> None:
@@ -71,7 +83,11 @@ def draw_budgets(summary: Summary) -> str | None:
             axes.set_ylabel(label)
             axes.grid(axis="y", color="#eeeeee")
         upper.axhline(
-            np.mean([run.dev_test for run in summary.runs]), color="#666666", linestyle="--", linewidth=1, label="dev against test"
+            np.mean([run.dev_test for run in summary.runs]),
+            color="#666666",
+            linestyle="--",
+            linewidth=1,
+            label="dev against test",
         )
         upper.set_ylim(top=1.05)
         upper.legend(loc="lower right")

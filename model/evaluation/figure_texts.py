@@ -26,9 +26,19 @@ def draw_perplexity(found: SweepResult, summary: RunSummary) -> str | None:
             rows, colour = [one for one in summary.perplexity if one.text == text], COLOURS[number % len(COLOURS)]
             steps, bounds = [one.step for one in rows], [one.intervals["byte"] for one in rows]
             line = "-" if role == "domain" else "--"
-            bits.plot(steps, [one.values["byte"] for one in rows], line, color=colour, marker="o", markersize=3.5, label=f"{text}, {role}")
+            bits.plot(
+                steps,
+                [one.values["byte"] for one in rows],
+                line,
+                color=colour,
+                marker="o",
+                markersize=3.5,
+                label=f"{text}, {role}",
+            )
             if None not in bounds:
-                bits.fill_between(steps, [b.low for b in bounds], [b.high for b in bounds], color=colour, alpha=0.18, linewidth=0)
+                bits.fill_between(
+                    steps, [b.low for b in bounds], [b.high for b in bounds], color=colour, alpha=0.18, linewidth=0
+                )
         bits.axvline(found.best.step, color=MAIN, linewidth=1, alpha=0.5, label=f"best by {found.metric}")
         bits.set(xlabel="optimizer step", ylabel="bits per byte")
         bits.grid(axis="y", color="#eeeeee")
@@ -54,17 +64,27 @@ def draw_forgetting(runs: Sequence[tuple[str, int, Sequence[Change]]]) -> str | 
             _draw_run(axes, changes, COLOURS[number % len(COLOURS)], None if number in shown else label, phases)
             shown.add(number)
         for place, phase in enumerate(phases):
-            axes.plot([], [], MARKERS[(place + 1) % len(MARKERS)], color="#444444", markersize=5, label=f"phase {phase}")
+            axes.plot(
+                [], [], MARKERS[(place + 1) % len(MARKERS)], color="#444444", markersize=5, label=f"phase {phase}"
+            )
         axes.margins(0.14, 0.12)
         axes.axhline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
         axes.axvline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
-        axes.set(xlabel="general perplexity, change in %\n(right: forgotten)", ylabel="domain perplexity, change in %\n(down: gained)")
+        axes.set(
+            xlabel="general perplexity, change in %\n(right: forgotten)",
+            ylabel="domain perplexity, change in %\n(down: gained)",
+        )
         axes.grid(color="#eeeeee")
         if len(shown) > 1 or phases:
             axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.24))
 
     entries = len({number for _, number, _ in runs}) + len(phases)
-    return to_svg("forgetting", "Forgetting against gain, a point a save", 3.4 + (0.18 * entries + 0.2 if entries > 1 else 0), fill)
+    return to_svg(
+        "forgetting",
+        "Forgetting against gain, a point a save",
+        3.4 + (0.18 * entries + 0.2 if entries > 1 else 0),
+        fill,
+    )
 
 
 def _draw_run(axes: Any, changes: Sequence[Change], colour: str, label: str | None, phases: list[str]) -> None:
@@ -80,7 +100,15 @@ def _draw_run(axes: Any, changes: Sequence[Change], colour: str, label: str | No
         axes.plot([change.general.mean], [change.domain.mean], marker, color=colour, markersize=5, zorder=3)
     for change, place in ((changes[0], (0, 7)), (changes[-1], (0, -13))):
         where = (change.general.mean, change.domain.mean)
-        axes.annotate(f"step {change.step}", where, xytext=place, textcoords="offset points", ha="center", fontsize=7, color=colour)
+        axes.annotate(
+            f"step {change.step}",
+            where,
+            xytext=place,
+            textcoords="offset points",
+            ha="center",
+            fontsize=7,
+            color=colour,
+        )
 
 
 def _arms(found: list) -> list[list[float]]:

@@ -25,7 +25,9 @@ def measure_file(run: str | Path, kind: str, step: int) -> Path:
     return measure_folder(run, kind) / f"{save_name(step)}.json"
 
 
-def write_measured(file: Path, kind: str, save: Save, arrays: dict[str, np.ndarray], digests: dict[str, str], **fields: Any) -> None:
+def write_measured(
+    file: Path, kind: str, save: Save, arrays: dict[str, np.ndarray], digests: dict[str, str], **fields: Any
+) -> None:
     """Write a result, whole or not at all: the JSON, with ``fields``, comes last and names the bytes of the .npz."""
     beside = file.with_suffix(".npz")
     with atomic_file(beside) as opened:
@@ -54,4 +56,8 @@ def standing(run: str | Path, kind: str, digests: dict[str, str]) -> list[tuple[
     retention has removed among them."""
     files = sorted(measure_folder(run, kind).glob("step_*[0-9].json"))
     found = [(file, read_json(file)) for file in files]
-    return [(file, read) for file, read in found if all(read.get("digests", {}).get(name) == value for name, value in digests.items())]
+    return [
+        (file, read)
+        for file, read in found
+        if all(read.get("digests", {}).get(name) == value for name, value in digests.items())
+    ]

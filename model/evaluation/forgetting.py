@@ -41,7 +41,11 @@ class Change:
 
 def text_perplexities(results: Sequence[Perplexity], resamples: int, seed: int = 0) -> list[TextPerplexity]:
     """Every text under every save, text by text and by step. ``results`` are by step."""
-    return [_one(one, results[0], name, resamples, seed) for name in (results[0].roles if results else ()) for one in results]
+    return [
+        _one(one, results[0], name, resamples, seed)
+        for name in (results[0].roles if results else ())
+        for one in results
+    ]
 
 
 def forgetting(results: Sequence[Perplexity], resamples: int, seed: int = 0) -> list[Change]:
@@ -50,7 +54,12 @@ def forgetting(results: Sequence[Perplexity], resamples: int, seed: int = 0) -> 
         return []
     first = results[0]
     return [
-        Change(one.step, one.tokens, one.phase, *(change(one, first, _texts(first, role), resamples, seed) for role in (DOMAIN, GENERAL)))
+        Change(
+            one.step,
+            one.tokens,
+            one.phase,
+            *(change(one, first, _texts(first, role), resamples, seed) for role in (DOMAIN, GENERAL)),
+        )
         for one in results
     ]
 

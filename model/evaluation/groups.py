@@ -77,7 +77,9 @@ def _configuration(run: Path) -> dict[str, Any]:
         inputs = manifests.read(run).get("inputs", {})
     except UserError:
         inputs = {}
-    return dict(_leaves(frozen)) | {name: value.get("digests") for name, value in inputs.items() if isinstance(value, dict)}
+    return dict(_leaves(frozen)) | {
+        name: value.get("digests") for name, value in inputs.items() if isinstance(value, dict)
+    }
 
 
 def _leaves(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -104,7 +104,9 @@ def token_losses(hidden: Tensor, weight: Tensor, bias: Tensor | None, labels: Te
     weight, bias = weight[:vocab_size], None if bias is None else bias[:vocab_size]
     rows = max(1, LOGITS_AT_ONCE // vocab_size)
     parts = [
-        torch.nn.functional.cross_entropy(torch.nn.functional.linear(part, weight, bias).float(), wanted, reduction="none")
+        torch.nn.functional.cross_entropy(
+            torch.nn.functional.linear(part, weight, bias).float(), wanted, reduction="none"
+        )
         for part, wanted in zip(hidden.split(rows), labels.split(rows), strict=True)
     ]
     return torch.cat(parts) if parts else hidden.new_zeros(0, dtype=torch.float32)

@@ -24,7 +24,9 @@ class Judgements:
         absent = len(doc_ids)
         self.width = len(doc_ids) + 1
         triples = [
-            (query, row.get(name, absent), max(grade, 0)) for query, key in enumerate(query_ids) for name, grade in qrels[key].items()
+            (query, row.get(name, absent), max(grade, 0))
+            for query, key in enumerate(query_ids)
+            for name, grade in qrels[key].items()
         ]
         query, document, grade = (np.array(column, dtype=np.int64) for column in zip(*triples, strict=True))
         key = query * self.width + document

@@ -26,12 +26,18 @@ PATIENCE = 3.0
 def probe_saves(run: Path) -> list[Save]:
     """The probe saves of a run, by step, all with the same tokenizer. Raises UserError where there are none."""
     if not run.is_dir():
-        raise UserError(f"the run folder {run} does not exist; train it with jobs.train, or set sweep.run to the folder of a run")
+        raise UserError(
+            f"the run folder {run} does not exist; train it with jobs.train, or set sweep.run to the folder of a run"
+        )
     saves = [save for save in list_saves(run) if save.kind == PROBE]
     if not saves and not (run / CONFIG).is_file():
-        raise UserError(f"{run} is no run folder (no {CONFIG}); set sweep.run to a folder of jobs.train, such as runs/<name>/seed_0")
+        raise UserError(
+            f"{run} is no run folder (no {CONFIG}); set sweep.run to a folder of jobs.train, such as runs/<name>/seed_0"
+        )
     if not saves:
-        raise UserError(f"{run} has no probe saves; train with train.save.probe_at_start, probe_every_steps or probe_at_tokens")
+        raise UserError(
+            f"{run} has no probe saves; train with train.save.probe_at_start, probe_every_steps or probe_at_tokens"
+        )
     last = saves[-1]
     for save in saves:
         if found := _other_tokenizer(save, last):
@@ -52,7 +58,9 @@ def _other_tokenizer(save: Save, last: Save) -> str | None:
     return difference(save.folder / "hf", last.folder / "hf")
 
 
-def measure_pending(config: Config, run: Path, saves: list[Save], measures: Sequence[Measure], claims: Claims = Claim) -> None:
+def measure_pending(
+    config: Config, run: Path, saves: list[Save], measures: Sequence[Measure], claims: Claims = Claim
+) -> None:
     """Measure the saves that lack a standing result of any of ``measures``, those in their order, and write what is lacking.
 
     A save that another process measures is left to it by an element, and waited for by a sweep of all saves. Where it is gone, its claim
@@ -115,7 +123,9 @@ def _taken(claim: Claim, save: Save, patient: bool) -> bool:
     told_before = False
     while holder := claim.take():
         if not told_before:
-            say(f"step {save.step} is being probed by {told(holder)}; {'waiting for it' if patient else 'left to it'} ({claim.file})")
+            say(
+                f"step {save.step} is being probed by {told(holder)}; {'waiting for it' if patient else 'left to it'} ({claim.file})"
+            )
         if not patient:
             return False
         told_before = True

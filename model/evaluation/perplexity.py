@@ -65,12 +65,16 @@ def told(nats: Any, unit: str) -> Any:
     return nats / np.log(2) if unit == "byte" else np.exp(nats)
 
 
-def log_changes(found: Perplexity, first: Perplexity, name: str, unit: str, resamples: int, seed: int = 0) -> tuple[float, np.ndarray]:
+def log_changes(
+    found: Perplexity, first: Perplexity, name: str, unit: str, resamples: int, seed: int = 0
+) -> tuple[float, np.ndarray]:
     """How much the log perplexity of a text differs from that of ``first``, measured on the same documents: the difference, and those of
     ``resamples`` draws of documents [R], the same draws for both."""
     here, there = found.per_document(name), first.per_document(name)
     less = here["nll"] - there["nll"]
-    return float(less.sum() / here[unit].sum()), _ratios(less, here[unit], resamples, seed) if resamples else np.zeros(0)
+    return float(less.sum() / here[unit].sum()), _ratios(less, here[unit], resamples, seed) if resamples else np.zeros(
+        0
+    )
 
 
 def _ratios(sums: np.ndarray, counts: np.ndarray, resamples: int, seed: int) -> np.ndarray:
@@ -89,7 +93,8 @@ class SharedTexts:
     def digest(self) -> str:
         """Digest of the texts, their names and roles, and of the tokenizer."""
         texts = [
-            [name, role, digest_texts(path, f"evaluation.{role}.{name}")] for name, (role, path) in sets(self.config.evaluation).items()
+            [name, role, digest_texts(path, f"evaluation.{role}.{name}")]
+            for name, (role, path) in sets(self.config.evaluation).items()
         ]
         return digest_of([texts, digest(self.tokenizer_file)])
 
@@ -107,7 +112,9 @@ class SharedTexts:
             texts = [texts[position] for position in np.sort(drawn)]
         found = tokenise(texts, self.tokenizer_file)
         if not len(found):
-            raise UserError(f"{key}: no document of {path} has two tokens, so nothing can be predicted; name other text")
+            raise UserError(
+                f"{key}: no document of {path} has two tokens, so nothing can be predicted; name other text"
+            )
         return found
 
 
@@ -141,7 +148,9 @@ class PerplexityMeasure:
         from model.megatron.startup import parallel
 
         begun = time.monotonic()
-        found = measure(save.folder / "hf", self.shared.documents, self.context, self.config.evaluation.tokens_per_batch)
+        found = measure(
+            save.folder / "hf", self.shared.documents, self.context, self.config.evaluation.tokens_per_batch
+        )
         if not held():
             return None
         arrays, texts = {}, {}
@@ -153,16 +162,28 @@ class PerplexityMeasure:
         digests = self.digests | {"weights": weights_digest(save)}
         seconds = round(time.monotonic() - begun, 3)
         write_measured(
-            file, KIND, save, arrays, digests, texts=texts, context=self.context, precision=parallel().precision, seconds=seconds
+            file,
+            KIND,
+            save,
+            arrays,
+            digests,
+            texts=texts,
+            context=self.context,
+            precision=parallel().precision,
+            seconds=seconds,
         )
-        return ", ".join(f"perplexity of {name} {told(one['nll'] / one['token'], 'token'):.2f}" for name, one in texts.items())
+        return ", ".join(
+            f"perplexity of {name} {told(one['nll'] / one['token'], 'token'):.2f}" for name, one in texts.items()
+        )
 
     def results(self) -> list[Perplexity]:
         """Standing results by step."""
         return [_read(file, document) for file, document in standing(self.run, KIND, self.digests)]
 
 
-def measure(hf_folder: str | Path, documents: Mapping[str, Documents], context: int, tokens_per_batch: int) -> dict[str, np.ndarray]:
+def measure(
+    hf_folder: str | Path, documents: Mapping[str, Documents], context: int, tokens_per_batch: int
+) -> dict[str, np.ndarray]:
     """Negative log-likelihood of every document [D] of each text under the decoder in ``hf_folder``, in nats.
 
     Needs `model.megatron.startup.start`. Raises UserError for a net that is too short or too small for the texts, and for one whose
@@ -172,7 +193,9 @@ def measure(hf_folder: str | Path, documents: Mapping[str, Documents], context: 
 
     config, net = load_net(hf_folder)
     if context > config.max_positions:
-        raise UserError(f"evaluation.context={context} exceeds the {config.max_positions} positions of the net in {hf_folder}; lower it")
+        raise UserError(
+            f"evaluation.context={context} exceeds the {config.max_positions} positions of the net in {hf_folder}; lower it"
+        )
     highest = max(int(ids.max()) for found in documents.values() for ids in found.ids)
     if highest >= config.vocab_size:
         raise UserError(
@@ -182,7 +205,9 @@ def measure(hf_folder: str | Path, documents: Mapping[str, Documents], context: 
     found = {name: negative_log_likelihood(net, one, context, tokens_per_batch) for name, one in documents.items()}
     for name, values in found.items():
         if not np.isfinite(values).all():
-            raise UserError(f"the likelihood of {name} under {hf_folder} is not finite; its training diverged, so remove this save")
+            raise UserError(
+                f"the likelihood of {name} under {hf_folder} is not finite; its training diverged, so remove this save"
+            )
     return found
 
 

@@ -72,12 +72,16 @@ def prepare(sets: dict[str, RetrievalSet], tokenizer_file: str | Path, config: P
     """
     check_readouts(readouts(config))
     if min(config.pairs, config.batch) < 2:
-        raise UserError("probe.pairs and probe.batch must be 2 or more, since the negatives are the other documents of a batch")
+        raise UserError(
+            "probe.pairs and probe.batch must be 2 or more, since the negatives are the other documents of a batch"
+        )
     tokenise = Tokeniser(tokenizer_file)
     special = sum(tokenise.around)
     for key in ("query_tokens", "train_document_tokens", "document_tokens"):
         if (given := getattr(config, key)) <= special:
-            raise UserError(f"probe.{key}={given} leaves no room for text beside {special} special tokens; give {special + 1} or more")
+            raise UserError(
+                f"probe.{key}={given} leaves no room for text beside {special} special tokens; give {special + 1} or more"
+            )
     train = sets["train"]
     pairs = training_pairs(train)
     drawn = np.random.default_rng(config.seed).permutation(len(pairs))[: config.pairs]
@@ -94,7 +98,9 @@ def prepare(sets: dict[str, RetrievalSet], tokenizer_file: str | Path, config: P
     )
 
 
-def _split(sets: dict[str, RetrievalSet], name: str, tokenise: Tokeniser, corpora: dict[str, Corpus], config: ProbeConfig) -> Split:
+def _split(
+    sets: dict[str, RetrievalSet], name: str, tokenise: Tokeniser, corpora: dict[str, Corpus], config: ProbeConfig
+) -> Split:
     found = sets[name]
     corpus = next(split for split in EVALUATED if sets[split].doc_ids is found.doc_ids)
     if corpus not in corpora:

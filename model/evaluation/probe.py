@@ -39,7 +39,10 @@ class ProbeResult:
     def metrics(self) -> dict[str, dict[str, dict[str, float]]]:
         """Means over queries: readout -> split -> metric -> value."""
         return {
-            name: {split: {metric: float(values.mean()) for metric, values in found.items()} for split, found in splits.items()}
+            name: {
+                split: {metric: float(values.mean()) for metric, values in found.items()}
+                for split, found in splits.items()
+            }
             for name, splits in self.scores.items()
         }
 
@@ -48,7 +51,9 @@ Problem = Callable[[ModelConfig], str | None]
 """Says what is wrong with the shape of a net, None for nothing."""
 
 
-def probe_save(hf_folder: str | Path, prepared: Prepared, config: ProbeConfig, problem: Problem = lambda shape: None) -> ProbeResult:
+def probe_save(
+    hf_folder: str | Path, prepared: Prepared, config: ProbeConfig, problem: Problem = lambda shape: None
+) -> ProbeResult:
     """Probe the encoder or decoder in ``hf_folder`` (the hf/ half of a save), which stays as it is.
 
     A decoder is read as an encoder is made of one (arXiv 2601.16018): without its head, every token seeing the whole text, the states
@@ -118,7 +123,9 @@ def _noun(shape: ModelConfig) -> str:
 def _check_fits(folder: Path, shape: ModelConfig, prepared: Prepared, config: ProbeConfig, problem: str | None) -> None:
     noun = _noun(shape)
     if problem:
-        raise UserError(f"the {noun} in {folder} has another shape: {problem}; remove this save or restore the right one")
+        raise UserError(
+            f"the {noun} in {folder} has another shape: {problem}; remove this save or restore the right one"
+        )
     if shape.vocab_size < prepared.vocab_size:
         raise UserError(
             f"the {noun} in {folder} has {shape.vocab_size} embeddings for a tokenizer of {prepared.vocab_size} tokens; "
@@ -136,7 +143,9 @@ def _check_fits(folder: Path, shape: ModelConfig, prepared: Prepared, config: Pr
 def _check_readouts(folder: Path, noun: str, prepared: Prepared, config: ProbeConfig) -> None:
     """A decoder has no [CLS]; an encoder was trained with one."""
     if noun == "encoder" and prepared.queries.around != WRAPPED:
-        raise UserError(f"the tokenizer of the encoder in {folder} has no [CLS] and [SEP]; train one with tokenizer.mlm_tokens=true")
+        raise UserError(
+            f"the tokenizer of the encoder in {folder} has no [CLS] and [SEP]; train one with tokenizer.mlm_tokens=true"
+        )
     if noun == "decoder" and "cls" in readouts(config):
         raise UserError(
             f"the decoder in {folder} has no [CLS] to read; take cls out of probe.readout and probe.beside (last, emb, cat stay)"
@@ -146,7 +155,9 @@ def _check_readouts(folder: Path, noun: str, prepared: Prepared, config: ProbeCo
 def _check_finite(folder: Path, noun: str, model: "Net") -> None:
     for name, parameter in model.named_parameters():
         if not bool(parameter.isfinite().all()):
-            raise UserError(f"the {noun} in {folder} has values in {name} that are not finite; its training diverged, so remove this save")
+            raise UserError(
+                f"the {noun} in {folder} has values in {name} that are not finite; its training diverged, so remove this save"
+            )
 
 
 Encoded = dict[str, dict[str, Tensor]]
@@ -164,7 +175,10 @@ def _encode_all(model: "Net", prepared: Prepared, config: ProbeConfig, clock: Cl
 def _encode_splits(model: "Net", prepared: Prepared, config: ProbeConfig, clock: Clock) -> Encoded:
     with clock("encode_eval"):
         found = {name: encode(model, split.queries, config.tokens_per_batch) for name, split in prepared.splits.items()}
-        corpora = {f"corpus of {name}": encode(model, corpus.tokens, config.tokens_per_batch) for name, corpus in prepared.corpora.items()}
+        corpora = {
+            f"corpus of {name}": encode(model, corpus.tokens, config.tokens_per_batch)
+            for name, corpus in prepared.corpora.items()
+        }
     return found | corpora
 
 
@@ -183,10 +197,13 @@ def _probe_heads(encoded: Encoded, prepared: Prepared, config: ProbeConfig, name
         return dict(zip(names, spread(probe_one, names), strict=True))
 
 
-def _probe_full(model: "Net", prepared: Prepared, config: ProbeConfig, clock: Clock) -> dict[str, dict[str, np.ndarray]]:
+def _probe_full(
+    model: "Net", prepared: Prepared, config: ProbeConfig, clock: Clock
+) -> dict[str, dict[str, np.ndarray]]:
     with clock("tune"):
         asked, given = (
-            read(encode(model, tokens, config.tokens_per_batch), config.readout) for tokens in (prepared.queries, prepared.documents)
+            read(encode(model, tokens, config.tokens_per_batch), config.readout)
+            for tokens in (prepared.queries, prepared.documents)
         )
         whitening = Whitening.fit(asked, given, config.whiten_eps, config.whiten)
         documents = _by_pair(prepared)

@@ -66,7 +66,11 @@ def _body(found: SweepResult, summary: Summary) -> str:
 
 def full_verdict(found: SweepResult, summary: RunSummary) -> str:
     """The verdicts on all that was measured, and what failed."""
-    failed = "" if found.wanted.retrieval else " ".join(f"Step {step} failed: {cause}." for step, cause in found.failed.items())
+    failed = (
+        ""
+        if found.wanted.retrieval
+        else " ".join(f"Step {step} failed: {cause}." for step, cause in found.failed.items())
+    )
     parts = [text_verdict(found, summary), verdict(found) if found.wanted.retrieval else "", failed]
     return " ".join(part for part in parts if part)
 

@@ -83,11 +83,17 @@ def read_failures(run: str | Path) -> dict[int, str]:
     return {failure["step"]: failure["cause"] for failure in found}
 
 
-def write_result(file: Path, save: Save, found: ProbeResult, prepared: Prepared, config: ProbeConfig, digests: dict[str, str]) -> None:
+def write_result(
+    file: Path, save: Save, found: ProbeResult, prepared: Prepared, config: ProbeConfig, digests: dict[str, str]
+) -> None:
     """Write the result of one save, whole or not at all: the JSON comes last and names the bytes of the .npz."""
     from model.megatron.startup import parallel
 
-    arrays = {f"{name}/{split}": metrics["ndcg@10"] for name, splits in found.scores.items() for split, metrics in splits.items()}
+    arrays = {
+        f"{name}/{split}": metrics["ndcg@10"]
+        for name, splits in found.scores.items()
+        for split, metrics in splits.items()
+    }
     with atomic_file(file.with_suffix(".npz")) as opened:
         np.savez_compressed(opened, allow_pickle=False, **arrays)
     document = manifests.describe(
@@ -102,7 +108,11 @@ def write_result(file: Path, save: Save, found: ProbeResult, prepared: Prepared,
         settings=asdict(config),
         precision=parallel().precision,
         digests=digests,
-        per_query={"file": file.with_suffix(".npz").name, "metric": "ndcg@10", "sha256": digest(file.with_suffix(".npz"))},
+        per_query={
+            "file": file.with_suffix(".npz").name,
+            "metric": "ndcg@10",
+            "sha256": digest(file.with_suffix(".npz")),
+        },
     )
     write_json(file, document)
 
@@ -143,7 +153,11 @@ def why_redo(file: Path, digests: dict[str, str]) -> str | None:
         found, broken = result.digests, _broken(file)
     except UserError:
         return "its result is broken"
-    for name, noun in (("settings", "other probe settings"), ("retrieval", "another retrieval set"), ("weights", "other weights")):
+    for name, noun in (
+        ("settings", "other probe settings"),
+        ("retrieval", "another retrieval set"),
+        ("weights", "other weights"),
+    ):
         if found.get(name) != digests[name]:
             return f"its result was made with {noun}"
     return broken
@@ -174,7 +188,13 @@ def digests_of(save: Save, settings: str, retrieval: str) -> dict[str, str]:
 def weights_digest(save: Save) -> str:
     """Digest of weights and shape of the net in ``save``. Raises UserError where it has no hf/ half."""
     files = save.manifest["files"]
-    weights = {name: value for name, value in files.items() if name.startswith("hf/") and name.endswith((".safetensors", "config.json"))}
+    weights = {
+        name: value
+        for name, value in files.items()
+        if name.startswith("hf/") and name.endswith((".safetensors", "config.json"))
+    }
     if "hf/config.json" not in weights:
-        raise UserError(f"the probe save {save.folder} has no hf/ half; remove it and continue the training to write it again")
+        raise UserError(
+            f"the probe save {save.folder} has no hf/ half; remove it and continue the training to write it again"
+        )
     return digest_of(weights)

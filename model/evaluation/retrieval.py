@@ -31,7 +31,9 @@ class SharedRetrieval:
     @cached_property
     def sets(self) -> dict[str, RetrievalSet]:
         """The retrieval set."""
-        return load_retrieval(self.config.data.retrieval, self.config.probe.seed, self.config.data.max_document_bytes or None)
+        return load_retrieval(
+            self.config.data.retrieval, self.config.probe.seed, self.config.data.max_document_bytes or None
+        )
 
     @cached_property
     def digest(self) -> str:
@@ -79,7 +81,9 @@ class Retrieval:
         found = probe_budgets(save.folder / "hf", prepared, probes, self.check)
         if not held():
             return None
-        for budget, probe, result in reversed(list(zip(left, probes, found, strict=True))):  # the full one, which others wait for, is last
+        for budget, probe, result in reversed(
+            list(zip(left, probes, found, strict=True))
+        ):  # the full one, which others wait for, is last
             digests = digests_of(save, settings_digest(probe), self.shared.digest)
             write_result(result_file(self.run, save.step, budget), save, result, prepared, probe, digests)
         return _told(found[0], probes[0])

@@ -12,7 +12,9 @@ from model.training.callbacks.hparams import HELDOUT, write_hparams
 from model.training.events import events
 
 
-def write_scalars(run: str | Path, results: list[Result], perplexity: Sequence[Perplexity] = (), tasks: Sequence[TaskScores] = ()) -> None:
+def write_scalars(
+    run: str | Path, results: list[Result], perplexity: Sequence[Perplexity] = (), tasks: Sequence[TaskScores] = ()
+) -> None:
     """Write every result to ``tb/probe`` as ``retrieval/ndcg@10/test/cat``, ``perplexity/law/token``, ``task/quiz/acc`` etc.
 
     The events are written anew each time, so that every step stands there once whatever was probed again; a TensorBoard that

@@ -20,7 +20,9 @@ def decoder_sections(found: SweepResult, summary: RunSummary) -> str:
 def decoder_figures(found: SweepResult, summary: RunSummary) -> str:
     """Forgetting against gain, and loss and perplexity by step; empty where perplexity was not measured."""
     runs = [(found.name, 0, summary.forgetting)]
-    return forgetting_of_runs(runs, [found]) + figure(draw_perplexity(found, summary), captions.of_perplexity(summary.perplexity))
+    return forgetting_of_runs(runs, [found]) + figure(
+        draw_perplexity(found, summary), captions.of_perplexity(summary.perplexity)
+    )
 
 
 def forgetting_of_runs(runs: list[tuple[str, int, list[Change]]], found: list[SweepResult]) -> str:
@@ -48,7 +50,9 @@ def _tasks(found: SweepResult) -> str:
         return ""
     last = found.tasks[-1]
     version = read_json(last.file)["lm_eval"]
-    asked = "; ".join(f"{task}: version {last.versions.get(task, '-')}, {number} questions" for task, number in last.questions.items())
+    asked = "; ".join(
+        f"{task}: version {last.versions.get(task, '-')}, {number} questions" for task, number in last.questions.items()
+    )
     return f"""<h2>Tasks</h2>{_table(task_rows(found))}
 <p class="small">lm-eval {text(version)}; {text(asked)}. ± is one standard error over questions.</p>"""
 

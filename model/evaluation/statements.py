@@ -36,11 +36,18 @@ def _unlike(found: list[SweepResult]) -> list[Statement]:
     """What results that stand side by side were measured otherwise with: a longer context lowers every perplexity, and bf16 moves all."""
     files = [measured.file for one in found for measured in (*one.results, *one.perplexity)]
     read, made = [read_json(file) for file in files], []
-    for key, mend in (("context", "give all runs one evaluation.context"), ("precision", "measure all in one parallel.precision")):
+    for key, mend in (
+        ("context", "give all runs one evaluation.context"),
+        ("precision", "measure all in one parallel.precision"),
+    ):
         values = sorted({document[key] for document in read if key in document}, key=str)
         if len(values) > 1:
             told = " and ".join(map(str, values))
-            made.append(Statement(f"Different {key}", told, f"Results that were measured with different ones do not compare: {mend}."))
+            made.append(
+                Statement(
+                    f"Different {key}", told, f"Results that were measured with different ones do not compare: {mend}."
+                )
+            )
     return made
 
 
@@ -53,8 +60,13 @@ def _best(found: list[SweepResult]) -> list[Statement]:
         step, readout = found[0].best.step, found[0].untrained[1]
         sentence = f"Step {step} against the best {found[0].start} readout ({readout}); interval: 95%, paired bootstrap over queries."
         return [Statement(name, f"{differences[0]:+.3f}", sentence)]
-    means, above = [difference.mean for difference in differences], sum(difference.low > 0 for difference in differences)
-    sentence = f"Mean and range over runs; the 95% interval over queries lies above 0 in {above} of {len(differences)} runs."
+    means, above = (
+        [difference.mean for difference in differences],
+        sum(difference.low > 0 for difference in differences),
+    )
+    sentence = (
+        f"Mean and range over runs; the 95% interval over queries lies above 0 in {above} of {len(differences)} runs."
+    )
     return [Statement(name, f"{np.mean(means):+.3f} [{min(means):+.3f}, {max(means):+.3f}]", sentence)]
 
 
@@ -95,7 +107,13 @@ def _correlation(summary: Summary) -> list[Statement]:
     value = f"{found.rho:+.2f}" + ("" if found.low is None else f" [{found.low:+.2f}, {found.high:+.2f}]")
     where = f"Over {found.saves} saves after step 0" + (", ranked within their runs" if len(summary.runs) > 1 else "")
     bounds = "" if found.low is None else " Interval: 95%, saves drawn with replacement."
-    return [Statement(f"Spearman correlation of {' or '.join(kinds)} loss and nDCG@10", value, f"{where}, {_direction(found)}.{bounds}")]
+    return [
+        Statement(
+            f"Spearman correlation of {' or '.join(kinds)} loss and nDCG@10",
+            value,
+            f"{where}, {_direction(found)}.{bounds}",
+        )
+    ]
 
 
 def _direction(found: Correlation) -> str:
@@ -117,7 +135,11 @@ def _lag(runs: list[RunSummary]) -> list[Statement]:
         )
         return [Statement(name, f"{steps:+.0f} steps, {_signed(tokens)} tokens", sentence)]
     lag = lags[0]
-    bounds = f" On other queries the lag would lie between {lag.low:+d} and {lag.high:+d} steps (95%)." if lag.low is not None else ""
+    bounds = (
+        f" On other queries the lag would lie between {lag.low:+d} and {lag.high:+d} steps (95%)."
+        if lag.low is not None
+        else ""
+    )
     sentence = (
         f"After step 0 the {runs[0].loss} loss is lowest at step {lag.loss_step}, nDCG@10 on test queries highest at step "
         f"{lag.retrieval_step}."
@@ -136,14 +158,10 @@ def _budgets(runs: list[RunSummary]) -> list[Statement]:
             told = "the best one" if worst == 0 else f"{worst:.3f} below the best one"
             sentence = f"It would choose step {budgets[0].chosen}, by the full probe {told}."
         else:
-            sentence = (
-                f"Mean tau and largest regret; it would choose the best save in {sum(b.regret == 0 for b in budgets)} of {len(runs)} runs."
-            )
+            sentence = f"Mean tau and largest regret; it would choose the best save in {sum(b.regret == 0 for b in budgets)} of {len(runs)} runs."
         found.append(Statement(f"A probe of {steps} steps", f"tau {tau:.2f}, regret {worst:.3f}", sentence))
     if common:
-        sentence = (
-            "Kendall's tau of the full probe's rankings on dev and on test queries: what another sample of queries changes by itself."
-        )
+        sentence = "Kendall's tau of the full probe's rankings on dev and on test queries: what another sample of queries changes by itself."
         found.append(Statement("Dev against test", f"tau {np.mean([run.dev_test for run in runs]):.2f}", sentence))
     return found
 

@@ -66,7 +66,9 @@ def correlation(pairs: Pairs, resamples: int, seed: int = 0) -> Correlation | No
     found = []
     for _ in range(resamples):
         drawn = [generator.integers(len(first), size=len(first)) for first, _ in pairs]
-        found.append(spearman([(first[rows], second[rows]) for (first, second), rows in zip(pairs, drawn, strict=True)]))
+        found.append(
+            spearman([(first[rows], second[rows]) for (first, second), rows in zip(pairs, drawn, strict=True)])
+        )
     low, high = np.nanpercentile(found, [2.5, 97.5])
     return Correlation(rho, float(low), float(high), saves)
 
@@ -83,7 +85,14 @@ def regret(full: np.ndarray, few: np.ndarray) -> float:
     return float(full.max() - full[few.argmax()])
 
 
-def lag(steps: Sequence[int], tokens: Sequence[int], losses: np.ndarray, per_query: np.ndarray, resamples: int, seed: int = 0) -> Lag:
+def lag(
+    steps: Sequence[int],
+    tokens: Sequence[int],
+    losses: np.ndarray,
+    per_query: np.ndarray,
+    resamples: int,
+    seed: int = 0,
+) -> Lag:
     """Lag between the lowest of ``losses`` [saves] and the highest mean of ``per_query`` [saves, Q]; of equal ones the earlier save.
 
     The interval holds the middle 95% of where the maximum lies when queries are drawn with replacement.
@@ -94,4 +103,6 @@ def lag(steps: Sequence[int], tokens: Sequence[int], losses: np.ndarray, per_que
         peaks = resampled_means(per_query, resamples, seed).argmax(0)
         moved = np.array(steps)[peaks] - steps[lowest]
         low, high = (int(bound) for bound in np.percentile(moved, [2.5, 97.5], method="inverted_cdf"))
-    return Lag(steps[lowest], steps[highest], steps[highest] - steps[lowest], tokens[highest] - tokens[lowest], low, high)
+    return Lag(
+        steps[lowest], steps[highest], steps[highest] - steps[lowest], tokens[highest] - tokens[lowest], low, high
+    )

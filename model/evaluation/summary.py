@@ -69,7 +69,9 @@ class Summary:
 def summarise(found: list[SweepResult], resamples: int, seed: int = 0) -> Summary:
     """Statistics of the runs in ``found``, with ``resamples`` in each bootstrap."""
     pooled = [pair for one in found if (pair := _losses_and_scores(one)) and len(pair[0]) > 1]
-    return Summary([_run(one, resamples, seed) for one in found], correlation(pooled, resamples, seed) if pooled else None)
+    return Summary(
+        [_run(one, resamples, seed) for one in found], correlation(pooled, resamples, seed) if pooled else None
+    )
 
 
 def write_summary(path: Path, summary: Summary) -> None:
@@ -120,7 +122,9 @@ def _budgets(found: SweepResult) -> list[Budget]:
     if not found.budgets:
         return []
     split, metric = parse_metric(found.metric if found.metric.rpartition("/")[2] in METRICS else f"dev/{NDCG}")
-    series = {steps: {r.step: r.mean(split, metric) for r in trained(results)} for steps, results in found.budgets.items()}
+    series = {
+        steps: {r.step: r.mean(split, metric) for r in trained(results)} for steps, results in found.budgets.items()
+    }
     full = {r.step: r.mean(split, metric) for r in trained(found.results)}
     common = sorted(set(full).intersection(*series.values()))
     reference = np.array([full[step] for step in common])

@@ -39,5 +39,7 @@ def _inline(svg: str, name: str, label: str) -> str:
     """The bare element, with its size left to the page."""
     element = svg[svg.index("<svg") :]
     head, body = element[: element.index(">")], element[element.index(">") :]
-    head = re.sub(r' (width|height)="[^"]*"', "", head).replace("<svg", f'<svg role="img" aria-label="{html.escape(label)}"', 1)
+    head = re.sub(r' (width|height)="[^"]*"', "", head).replace(
+        "<svg", f'<svg role="img" aria-label="{html.escape(label)}"', 1
+    )
     return head + re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{name}-", body)

@@ -120,9 +120,15 @@ def find_runs(config: SweepConfig) -> list[Path]:
         return [Path(config.run)]
     found: dict[Path, Path] = {}
     for name in config.runs:
-        matches = [Path(name)] if Path(name).is_dir() else [run for run in map(Path, sorted(glob(name))) if checkpoints(run).is_dir()]
+        matches = (
+            [Path(name)]
+            if Path(name).is_dir()
+            else [run for run in map(Path, sorted(glob(name))) if checkpoints(run).is_dir()]
+        )
         if not matches:
-            raise UserError(f"sweep.runs: no run with saves matches {name}; give folders of runs such as runs/mine/seed_0, or a glob")
+            raise UserError(
+                f"sweep.runs: no run with saves matches {name}; give folders of runs such as runs/mine/seed_0, or a glob"
+            )
         found |= {run.resolve(): run for run in matches}
     return list(found.values())
 
@@ -177,7 +183,9 @@ def sweep(config: Config, shared: dict[str, Shared] | None = None, claims: Claim
     write_scalars(run, results, perplexity, tasks)
     step = values.best([save.step for save in measured.saves if save.step in {result.step for result in results}])
     if step is None:
-        raise UserError(f"no save of {run} that is still there has a value of {choice.name}; run jobs.sweep with retry_failed=true")
+        raise UserError(
+            f"no save of {run} that is still there has a value of {choice.name}; run jobs.sweep with retry_failed=true"
+        )
     best = next(result for result in results if result.step == step)
     set_link(run, "best", best.step)
     write_row(run, choice, values.values[step], best, results)
@@ -204,9 +212,13 @@ def standing_results(run: Path, settings: str, retrieval: str, budget: int | Non
     """Results made with these digests, by step, those of saves that retention has removed among them."""
     found = [read_result(file) for file in sorted(results_folder(run, budget).glob("step_*[0-9].json"))]
     found = [result for result in found if result.metrics]
-    kept = [result for result in found if (result.digests["settings"], result.digests["retrieval"]) == (settings, retrieval)]
+    kept = [
+        result for result in found if (result.digests["settings"], result.digests["retrieval"]) == (settings, retrieval)
+    ]
     if len(kept) < len(found):
-        say(f"left out: {len(found) - len(kept)} results of saves that are gone, made with other settings or another retrieval set")
+        say(
+            f"left out: {len(found) - len(kept)} results of saves that are gone, made with other settings or another retrieval set"
+        )
     return sorted(kept, key=lambda result: result.step)
 
 
@@ -222,7 +234,8 @@ def _differences(config: Config, results: list[Result], untrained: tuple[Result,
         return {}
     baseline = untrained[0].per_query("test", untrained[1])
     return {
-        result.step: paired_bootstrap(result.per_query("test"), baseline, config.sweep.bootstrap, config.probe.seed) for result in results
+        result.step: paired_bootstrap(result.per_query("test"), baseline, config.sweep.bootstrap, config.probe.seed)
+        for result in results
     }
 
 

@@ -47,7 +47,13 @@ def loss_name(found: SweepResult) -> str:
 def columns(found: SweepResult) -> list[str]:
     """Headings: what was trained, the metrics of the main readout on the test queries, nDCG@10 of the readouts beside it."""
     others = [f"{SHORT[NDCG]} {name}" for name in beside(found)]
-    return ["step", "tokens", f"{loss_name(found)} ({loss_kind(found.results)})", *(SHORT[name] for name in METRICS), *others]
+    return [
+        "step",
+        "tokens",
+        f"{loss_name(found)} ({loss_kind(found.results)})",
+        *(SHORT[name] for name in METRICS),
+        *others,
+    ]
 
 
 def beside(found: SweepResult) -> list[str]:
@@ -60,8 +66,15 @@ def lines(found: SweepResult) -> list[Line]:
     kind, saves = loss_kind(found.results), []
     for result in found.results:
         loss = loss_of(result, kind)
-        numbers = [result.mean("test", name) for name in METRICS] + [result.mean("test", NDCG, name) for name in beside(found)]
-        cells = [str(result.step), count(result.tokens), "" if loss is None else f"{loss:.3f}", *(f"{value:.3f}" for value in numbers)]
+        numbers = [result.mean("test", name) for name in METRICS] + [
+            result.mean("test", NDCG, name) for name in beside(found)
+        ]
+        cells = [
+            str(result.step),
+            count(result.tokens),
+            "" if loss is None else f"{loss:.3f}",
+            *(f"{value:.3f}" for value in numbers),
+        ]
         saves.append(Line(cells, best=result is found.best))
     blank = ["-"] * (len(METRICS) + len(beside(found)))
     saves += [Line([str(step), "", "failed", *blank]) for step in found.failed]
@@ -75,7 +88,8 @@ def _baselines(found: SweepResult) -> list[Line]:
         result, readout = found.untrained
         systems = {f"{found.start}, {readout}": result.metrics[readout]["test"]} | systems
     return [
-        Line([name, "", "", *(f"{metrics[metric]:.3f}" for metric in METRICS), *blank], baseline=True) for name, metrics in systems.items()
+        Line([name, "", "", *(f"{metrics[metric]:.3f}" for metric in METRICS), *blank], baseline=True)
+        for name, metrics in systems.items()
     ]
 
 
@@ -90,13 +104,19 @@ def render(found: SweepResult) -> Table:
     found_lines = lines(found)
     for line, following in zip(found_lines, [*found_lines[1:], None], strict=True):
         style = "bold green" if line.best else "dim" if line.baseline else ""
-        table.add_row(*map(Text, line.cells), style=style, end_section=bool(following and following.baseline and not line.baseline))
+        table.add_row(
+            *map(Text, line.cells),
+            style=style,
+            end_section=bool(following and following.baseline and not line.baseline),
+        )
     return table
 
 
 def verdict(found: SweepResult) -> str:
     """One sentence: the best save against the best untrained readout, with its interval. And one for each probe that failed."""
-    return " ".join([_comparison(found), *(f"The probe of step {step} failed: {cause}." for step, cause in found.failed.items())])
+    return " ".join(
+        [_comparison(found), *(f"The probe of step {step} failed: {cause}." for step, cause in found.failed.items())]
+    )
 
 
 def _comparison(found: SweepResult) -> str:

@@ -41,7 +41,9 @@ def perplexity_cells(one: TextPerplexity) -> Cells:
 
 def task_rows(found: SweepResult) -> Iterator[tuple[Cells, bool]]:
     """Headings, then step, tokens and every metric with its standard error, of every save; and whether it is the best one."""
-    names = list(dict.fromkeys((task, metric) for one in found.tasks for task, scores in one.scores.items() for metric in scores))
+    names = list(
+        dict.fromkeys((task, metric) for one in found.tasks for task, scores in one.scores.items() for metric in scores)
+    )
     yield ["step", "tokens", *(f"{task}, {metric}" for task, metric in names)], False
     for one in found.tasks:
         cells = [_score(one.scores.get(task, {}).get(metric)) for task, metric in names]
@@ -76,7 +78,9 @@ def text_verdict(found: SweepResult, summary: RunSummary) -> str:
 def _at(found: SweepResult, step: int) -> Iterator[tuple[str, str, Score]]:
     for one in found.tasks:
         if one.step == step:
-            yield from ((task, metric, score) for task, scores in one.scores.items() for metric, score in scores.items())
+            yield from (
+                (task, metric, score) for task, scores in one.scores.items() for metric, score in scores.items()
+            )
 
 
 def _table(title: str, rows: Iterator[tuple[Cells, bool]]) -> Table:

@@ -61,7 +61,9 @@ class TaskMeasure:
             return None
         digests = self.digests | {"weights": weights_digest(save)}
         seconds = round(time.monotonic() - begun, 3)
-        write_measured(file, KIND, save, found.arrays, digests, **found.plain(), lm_eval=self.tasks.version, seconds=seconds)
+        write_measured(
+            file, KIND, save, found.arrays, digests, **found.plain(), lm_eval=self.tasks.version, seconds=seconds
+        )
         first = {task: next(iter(scores.items())) for task, scores in found.scores.items() if scores}
         return ", ".join(f"{task} {metric} {score.value:.3f}" for task, (metric, score) in first.items())
 
@@ -71,5 +73,9 @@ class TaskMeasure:
 
 
 def _read(file: Path, document: dict[str, Any]) -> TaskScores:
-    scores = {task: {metric: Score(**score) for metric, score in found.items()} for task, found in document["scores"].items()}
-    return TaskScores(document["step"], document["tokens"], scores, document["task_versions"], document["questions"], file)
+    scores = {
+        task: {metric: Score(**score) for metric, score in found.items()} for task, found in document["scores"].items()
+    }
+    return TaskScores(
+        document["step"], document["tokens"], scores, document["task_versions"], document["questions"], file
+    )

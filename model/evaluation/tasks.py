@@ -54,7 +54,9 @@ class TaskResult:
 
     def plain(self) -> dict[str, Any]:
         """What is written as JSON."""
-        scores = {task: {metric: asdict(score) for metric, score in found.items()} for task, found in self.scores.items()}
+        scores = {
+            task: {metric: asdict(score) for metric, score in found.items()} for task, found in self.scores.items()
+        }
         return {"scores": scores, "task_versions": self.versions, "questions": self.questions, "shots": self.shots}
 
 
@@ -67,11 +69,17 @@ class Tasks:
         try:
             self.version = importlib.metadata.version("lm_eval")
         except importlib.metadata.PackageNotFoundError as error:
-            raise UserError("evaluation.tasks needs lm-eval, which is not installed; pip install lm-eval==0.4.13") from error
+            raise UserError(
+                "evaluation.tasks needs lm-eval, which is not installed; pip install lm-eval==0.4.13"
+            ) from error
         self.files = [Path(name) for name in evaluation.tasks if name.endswith((".yaml", ".yml"))]
-        for key, path in [("task_folders", Path(folder)) for folder in evaluation.task_folders] + [("tasks", file) for file in self.files]:
+        for key, path in [("task_folders", Path(folder)) for folder in evaluation.task_folders] + [
+            ("tasks", file) for file in self.files
+        ]:
             if not path.exists():
-                raise UserError(f"evaluation.{key}: {path} does not exist; name {'a folder' if key == 'task_folders' else 'a YAML file'}")
+                raise UserError(
+                    f"evaluation.{key}: {path} does not exist; name {'a folder' if key == 'task_folders' else 'a YAML file'}"
+                )
         self._manager: TaskManager | None = None
 
     def settings(self) -> str:
@@ -81,7 +89,9 @@ class Tasks:
     def inputs(self) -> str:
         """Digest of the definitions and data in the folders named, and of the version of lm-eval, which holds the others."""
         folders = {Path(folder) for folder in self.evaluation.task_folders} | {file.parent for file in self.files}
-        found = sorted({file for folder in folders for file in folder.rglob("*") if file.is_file() and file.suffix in DEFINITIONS})
+        found = sorted(
+            {file for folder in folders for file in folder.rglob("*") if file.is_file() and file.suffix in DEFINITIONS}
+        )
         return digest_of([self.version, *[[file.name, digest(file)] for file in found]])
 
     @property
@@ -98,7 +108,10 @@ class Tasks:
             if not set(names) <= set(found.all_tasks):
                 found = TaskManager(include_path=folders)
             if unknown := [name for name in names if name not in found.all_tasks]:
-                mend = suggestion(unknown[0], found.all_tasks) or "; name the folder of your own with evaluation.task_folders"
+                mend = (
+                    suggestion(unknown[0], found.all_tasks)
+                    or "; name the folder of your own with evaluation.task_folders"
+                )
                 raise UserError(f"evaluation.tasks: lm-eval {self.version} has no task {unknown[0]}{mend}")
             self._manager = found
         return self._manager
@@ -117,7 +130,9 @@ class Tasks:
             loaded = self._load()
             where = "cuda" if torch.cuda.is_available() else "cpu"
             evaluation = self.evaluation
-            net = HFLM(pretrained=str(hf_folder), device=where, dtype=evaluation.task_dtype, batch_size=evaluation.task_batch)
+            net = HFLM(
+                pretrained=str(hf_folder), device=where, dtype=evaluation.task_dtype, batch_size=evaluation.task_batch
+            )
             found = simple_evaluate(
                 net, tasks=loaded, num_fewshot=evaluation.shots, limit=evaluation.limit or None, task_manager=self.manager,
                 bootstrap_iters=RESAMPLES, random_seed=evaluation.seed, numpy_random_seed=evaluation.seed,
@@ -157,7 +172,9 @@ def _read(found: dict[str, Any]) -> TaskResult:
             error = values.get(f"{metric}_stderr,{filtered}")
             higher = found["higher_is_better"].get(task, {}).get(metric, True)
             name = metric if filtered == "none" else key
-            scores.setdefault(task, {})[name] = Score(float(value), error if isinstance(error, float) else None, higher is False)
+            scores.setdefault(task, {})[name] = Score(
+                float(value), error if isinstance(error, float) else None, higher is False
+            )
     questions = {task: number["effective"] for task, number in found["n-samples"].items()}
     arrays = {
         f"{task}/{metric}": np.array([sample[metric] for sample in samples], dtype=np.float64)

@@ -38,7 +38,9 @@ def _is_text(file: Path) -> bool:
     """Whether a file is read. A .md is not: most are notes about the others."""
     kind = kind_of(file)
     packed = kind is not None and kind[1]
-    return kind is not None and kind[0] in READERS and (file.with_suffix("") if packed else file).suffix.lower() != ".md"
+    return (
+        kind is not None and kind[0] in READERS and (file.with_suffix("") if packed else file).suffix.lower() != ".md"
+    )
 
 
 def digest_texts(path: str | Path, key: str) -> str:
@@ -46,7 +48,9 @@ def digest_texts(path: str | Path, key: str) -> str:
     .jsonl are other text."""
     files = text_files(path, key)
     whole = [kind_of(file)[0] == "text" for file in files]
-    return digest_of([["text", digest(file)] if text else digest(file) for file, text in zip(files, whole, strict=True)])
+    return digest_of(
+        [["text", digest(file)] if text else digest(file) for file, text in zip(files, whole, strict=True)]
+    )
 
 
 def read_texts(path: str | Path, key: str, max_bytes: int | None = LIMIT) -> list[str]:

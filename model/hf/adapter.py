@@ -31,7 +31,9 @@ def export_adapter(net: Decoder, config: DecoderConfig, folder: str | Path, base
     pairs keep their precision. All ranks must call this; rank 0 writes. Raises UserError for a net without pairs.
     """
     if not adapted(config):
-        raise UserError(f"model.lora.rank={config.lora.rank} has no adapter to write to {folder}; set model.lora.rank before training")
+        raise UserError(
+            f"model.lora.rank={config.lora.rank} has no adapter to write to {folder}; set model.lora.rank before training"
+        )
     tensors = ranks.gather_stages({name: whole(parameter, net.tp_group) for name, parameter in _pairs(net)})
     if not ranks.is_first():
         return
@@ -63,7 +65,9 @@ def load_adapter(net: Decoder, folder: str | Path) -> None:
             for name in sorted(known):  # all of them, so that every pipeline stage refuses alike
                 shape, wanted = tuple(opened.get_slice(name).get_shape()), shapes[_in_layer(name)]
                 if shape != wanted:
-                    raise UserError(f"{file} has {name} of shape {shape}, and this net has {wanted}; choose another adapter")
+                    raise UserError(
+                        f"{file} has {name} of shape {shape}, and this net has {wanted}; choose another adapter"
+                    )
             for name, parameter in own.items():
                 parameter.copy_(part(opened.get_tensor(name), parameter, net.tp_group))
     except (OSError, SafetensorError) as error:
@@ -86,7 +90,9 @@ def read_lora(folder: str | Path) -> LoraConfig:
     names = written.get("target_modules")
     if not isinstance(names, list):
         raise UserError(f"{file} has target_modules={names!r}; only a list of names can be read")
-    return LoraConfig(written.get("r", 8), float(written.get("lora_alpha", 8)), float(written.get("lora_dropout", 0.0)), sorted(names))
+    return LoraConfig(
+        written.get("r", 8), float(written.get("lora_alpha", 8)), float(written.get("lora_dropout", 0.0)), sorted(names)
+    )
 
 
 def _to_theirs(config: DecoderConfig, base_model: str | Path) -> dict[str, Any]:
@@ -119,7 +125,9 @@ def _check(config: DecoderConfig, folder: Path) -> None:
     ]
     for key, there, here in pairs:
         if not same(there, here):
-            raise UserError(f"{folder / CONFIG} stands for model.lora.{key}={there}, and this net has {here}; set model.lora.* as there")
+            raise UserError(
+                f"{folder / CONFIG} stands for model.lora.{key}={there}, and this net has {here}; set model.lora.* as there"
+            )
 
 
 def _names(config: DecoderConfig) -> Iterator[str]:

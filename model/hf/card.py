@@ -77,9 +77,13 @@ def _header(config: ModelConfig, **known: Any) -> str:
     from huggingface_hub import ModelCardData
 
     lists = {
-        key: [value] if isinstance(value, str) else list(value or []) for key, value in known.items() if key in ("language", "datasets")
+        key: [value] if isinstance(value, str) else list(value or [])
+        for key, value in known.items()
+        if key in ("language", "datasets")
     }
-    given = {key: list(dict.fromkeys(value)) or None for key, value in lists.items()} | {k: v for k, v in known.items() if k not in lists}
+    given = {key: list(dict.fromkeys(value)) or None for key, value in lists.items()} | {
+        k: v for k, v in known.items() if k not in lists
+    }
     if isinstance(config, DecoderConfig):
         use = {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": [config.architecture]}
     else:

@@ -23,7 +23,9 @@ def check_inside(file: Path, home: Path) -> Path:
     real, folder = file.resolve(), home.resolve()
     blobs = [folder.parents[1] / "blobs"] if folder.parent.name == "snapshots" else []
     if not any(real.is_relative_to(place) for place in (folder, *blobs)):
-        raise UserError(f"{file} is a link that leads out of its folder, to {real}; put the file itself there, or leave it out")
+        raise UserError(
+            f"{file} is a link that leads out of its folder, to {real}; put the file itself there, or leave it out"
+        )
     return real
 
 
@@ -45,4 +47,6 @@ def remove_code(folder: Path) -> None:
             write_json(folder / name, plain)
     for module in read_json(folder / MODULES) if (folder / MODULES).is_file() else ():
         if not str(module.get("type")).startswith(LIBRARY):
-            raise UserError(f"{MODULES} asks for {module.get('type')}, which is no module of sentence-transformers; name another model")
+            raise UserError(
+                f"{MODULES} asks for {module.get('type')}, which is no module of sentence-transformers; name another model"
+            )

@@ -42,7 +42,9 @@ def to_theirs(config: EncoderConfig, special_ids: dict[str, int | None], dtype: 
     from transformers import ModernBertConfig
 
     if config.norm != "layernorm":
-        raise UserError(f"Hugging Face's ModernBERT has no model.norm={config.norm}; train with model.norm=layernorm to export")
+        raise UserError(
+            f"Hugging Face's ModernBERT has no model.norm={config.norm}; train with model.norm=layernorm to export"
+        )
     ids = {f"{name}_token_id": special_ids.get(name) for name in ("pad", "cls", "sep")}
     return ModernBertConfig(
         **{theirs: getattr(config, ours) for ours, theirs in _SAME.items()},
@@ -96,7 +98,9 @@ def _global_every(layer_types: list[str], file: Path) -> int:
     """Period of the global layers."""
     period = next((layer for layer, kind in enumerate(layer_types) if layer and kind == GLOBAL), len(layer_types))
     if layer_types != [LOCAL if layer % period else GLOBAL for layer in range(len(layer_types))]:
-        raise UserError(f"{file} has layer_types whose global layers are not the layers 0, n, 2n, ...; only those can be read")
+        raise UserError(
+            f"{file} has layer_types whose global layers are not the layers 0, n, 2n, ...; only those can be read"
+        )
     return period
 
 

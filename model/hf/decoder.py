@@ -46,13 +46,17 @@ def export_decoder(
     dtype = net.config.params_dtype
     configs.to_theirs(config, _name(dtype))  # refuse before anything is written
     if config.tie_embeddings != net.share_embeddings_and_output_weights:
-        raise UserError(f"model.tie_embeddings={config.tie_embeddings} is not what the net was built with; give its own configuration")
+        raise UserError(
+            f"model.tie_embeddings={config.tie_embeddings} is not what the net was built with; give its own configuration"
+        )
     refuse_broken(net, config, "the net cannot be exported")
     ranks.on_first(lambda: _write_settings(config, dtype, make_folder(folder), tokenizer_folder))
     if ranks.is_first():
         with TensorWriter(Path(folder), weights.shapes(config), dtype, shard_bytes) as writer:
             for ours, tensor in _whole_tensors(net, config):
-                for theirs, part in zip(weights.names(config)[ours], weights.to_theirs(ours, tensor, config), strict=True):
+                for theirs, part in zip(
+                    weights.names(config)[ours], weights.to_theirs(ours, tensor, config), strict=True
+                ):
                     writer.write(theirs, part)
     elif ranks.data_rank()[0] == 0:
         for _ in _whole_tensors(net, config):
@@ -64,7 +68,9 @@ def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _write_settings(config: DecoderConfig, dtype: torch.dtype, folder: Path, tokenizer_folder: str | Path | None) -> None:
+def _write_settings(
+    config: DecoderConfig, dtype: torch.dtype, folder: Path, tokenizer_folder: str | Path | None
+) -> None:
     """Everything but the weights."""
     source = Path(tokenizer_folder) if tokenizer_folder else None
     ids = copy_tokenizer(source, folder, config.max_positions, DECODER_ROLES) if source else {}

@@ -48,7 +48,11 @@ def refuse_broken_tensors(reader: TensorReader, config: DecoderConfig, where: st
             alive = []
             for start in range(0, rows := shapes(config)[name][0], _PIECE):
                 part = reader.part(name, (start, min(start + _PIECE, rows)))
-                norms = torch.linalg.vector_norm(part.float(), ord=torch.inf, dim=1) if part.ndim > 1 else part.float().abs()
+                norms = (
+                    torch.linalg.vector_norm(part.float(), ord=torch.inf, dim=1)
+                    if part.ndim > 1
+                    else part.float().abs()
+                )
                 seen.infinite = seen.infinite or (None if bool(norms.isfinite().all()) else ours)
                 alive.append(norms.ne(0))
             if ours in _WHAT:

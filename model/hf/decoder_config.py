@@ -64,14 +64,22 @@ def to_theirs(config: DecoderConfig, dtype: str, special_ids: Mapping[str, int |
         fields |= {"resid_pdrop": config.dropout, "embd_pdrop": config.dropout}
     if family == "mistral":
         fields["sliding_window"] = config.window or None
-    fields |= {"rope_parameters": _rope_parameters(config), "architectures": [f"{_CLASSES[family]}ForCausalLM"], "dtype": dtype}
+    fields |= {
+        "rope_parameters": _rope_parameters(config),
+        "architectures": [f"{_CLASSES[family]}ForCausalLM"],
+        "dtype": dtype,
+    }
     try:
         return getattr(transformers, f"{_CLASSES[family]}Config")(**fields)
     except Exception as error:  # it checks types and values with exceptions of its own
-        raise UserError(f"model.architecture={family} cannot be exported with these sizes ({' '.join(str(error).split())})") from error
+        raise UserError(
+            f"model.architecture={family} cannot be exported with these sizes ({' '.join(str(error).split())})"
+        ) from error
 
 
-def write_config(config: DecoderConfig, folder: Path, dtype: str, special_ids: Mapping[str, int | None] | None = None) -> None:
+def write_config(
+    config: DecoderConfig, folder: Path, dtype: str, special_ids: Mapping[str, int | None] | None = None
+) -> None:
     """Write config.json, which transformers 4 understands too.
 
     It took the rotations from `rope_theta`, `rope_scaling` and `partial_rotary_factor`, and would silently fall back to a base of 10,000
@@ -98,7 +106,9 @@ def to_ours(folder: str | Path) -> DecoderConfig:
     written = read_json(file)
     family = written.get("model_type")
     if family not in FAMILIES:
-        raise UserError(f"{file} describes a model of type {family!r}; decoders that can be read are {', '.join(FAMILIES)}")
+        raise UserError(
+            f"{file} describes a model of type {family!r}; decoders that can be read are {', '.join(FAMILIES)}"
+        )
     if written.get("quantization_config"):
         raise UserError(f"{file} has a quantization_config; only weights that are not quantised can be read")
     theirs = filled(written, file)
@@ -106,7 +116,9 @@ def to_ours(folder: str | Path) -> DecoderConfig:
         if getattr(theirs, key) != value:
             raise UserError(f"{file} has {key}={getattr(theirs, key)!r}; only {value!r} can be read for {family}")
     if "sliding_attention" in (theirs.layer_types or ()):
-        raise UserError(f"{file} has layer_types with sliding_attention; only windows of all layers alike (mistral) can be read")
+        raise UserError(
+            f"{file} has layer_types with sliding_attention; only windows of all layers alike (mistral) can be read"
+        )
     return DecoderConfig(
         architecture=family,
         **{ours: getattr(theirs, key) for ours, key in _SAME.items()},
@@ -126,11 +138,17 @@ def _check_exportable(config: DecoderConfig) -> None:
     """Raise UserError for what the family's class has no key for."""
     family = config.architecture
     if family not in FAMILIES:
-        raise UserError(f"model.architecture={family} has no class in transformers here; it takes {', '.join(FAMILIES)}")
+        raise UserError(
+            f"model.architecture={family} has no class in transformers here; it takes {', '.join(FAMILIES)}"
+        )
     if config.window and family != "mistral":
-        raise UserError(f"Hugging Face's {family} has no window as ours; set model.window=0 or model.architecture=mistral to export")
+        raise UserError(
+            f"Hugging Face's {family} has no window as ours; set model.window=0 or model.architecture=mistral to export"
+        )
     if config.rope_share != 1.0 and family != "phi":
-        raise UserError(f"Hugging Face's {family} rotates heads whole; set model.rope_share=1 or model.architecture=phi to export")
+        raise UserError(
+            f"Hugging Face's {family} rotates heads whole; set model.rope_share=1 or model.architecture=phi to export"
+        )
 
 
 def _rope_parameters(config: DecoderConfig) -> dict[str, Any]:
@@ -158,10 +176,16 @@ def _our_rope(family: str, rope: dict[str, Any], file: Path) -> dict[str, Any]:
         value = rope.pop(_ORIGINAL if key == "original_max_positions" else key, None)
         if value is not None:
             setattr(scaling, key, type(getattr(scaling, key))(value))
-    left = {key: value for key, value in rope.items() if key not in ("type", _ORIGINAL) and not _is_default(key, value, scaling)}
+    left = {
+        key: value
+        for key, value in rope.items()
+        if key not in ("type", _ORIGINAL) and not _is_default(key, value, scaling)
+    }
     if left and kind != "none":
         key, value = next(iter(left.items()))
-        raise UserError(f"{file} has {key}={value!r} in its rotations of kind {kind}; remove it there if the model was not trained with it")
+        raise UserError(
+            f"{file} has {key}={value!r} in its rotations of kind {kind}; remove it there if the model was not trained with it"
+        )
     return {"rope_theta": float(theta), "rope_share": float(share), "rope_scaling": scaling}
 
 
@@ -169,4 +193,6 @@ def _is_default(key: str, value: Any, scaling: RopeScalingConfig) -> bool:
     """Whether a key of yarn that we have none for says what yarn does anyhow (arXiv 2309.00071, section 3.4)."""
     if value is None or (key == "truncate" and value is True):
         return True
-    return key == "attention_factor" and math.isclose(value, 0.1 * math.log(max(scaling.factor, 1.0)) + 1.0, rel_tol=1e-6)
+    return key == "attention_factor" and math.isclose(
+        value, 0.1 * math.log(max(scaling.factor, 1.0)) + 1.0, rel_tol=1e-6
+    )

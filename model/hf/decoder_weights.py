@@ -59,7 +59,9 @@ def names(config: DecoderConfig) -> dict[str, tuple[str, ...]]:
     for number in range(config.num_layers):
         for ours, theirs in layer.items():
             for kind in ("weight", "bias") if phi or (biased and ours == _QKV) else ("weight",):
-                found[f"decoder.layers.{number}.{ours}.{kind}"] = tuple(f"model.layers.{number}.{name}.{kind}" for name in theirs)
+                found[f"decoder.layers.{number}.{ours}.{kind}"] = tuple(
+                    f"model.layers.{number}.{name}.{kind}" for name in theirs
+                )
     for kind in ("weight", "bias") if phi else ("weight",):
         found[f"decoder.final_layernorm.{kind}"] = (f"model.{'final_layernorm' if phi else 'norm'}.{kind}",)
     if not config.tie_embeddings:
@@ -81,7 +83,9 @@ def shapes(config: DecoderConfig) -> dict[str, tuple[int, ...]]:
         for name in theirs:
             module, kind = name.split(".")[-2:]
             one = kind == "bias" or module.endswith("norm")
-            found[name] = (rows.get(module, hidden),) if one else (rows.get(module, hidden), columns.get(module, hidden))
+            found[name] = (
+                (rows.get(module, hidden),) if one else (rows.get(module, hidden), columns.get(module, hidden))
+            )
     return found
 
 

@@ -29,7 +29,9 @@ def read_model(folder: str | Path) -> ModelConfig:
     """The shape of the net in ``folder``. Raises UserError for a family, or a variant of one, that no net of ours can be."""
     file = Path(folder) / CONFIG
     if not file.is_file():
-        raise UserError(f"{folder} is no model in Hugging Face's format (no {CONFIG}); name a folder with config.json and *.safetensors")
+        raise UserError(
+            f"{folder} is no model in Hugging Face's format (no {CONFIG}); name a folder with config.json and *.safetensors"
+        )
     written, known = read_json(file), ("modernbert", *decoders.FAMILIES)
     if not isinstance(written, dict):
         raise UserError(f"{file} holds no JSON object, so it is no configuration of a model; write it again")
@@ -125,7 +127,9 @@ def _weights_in(folder: str | Path, config: ModelConfig) -> tuple[Path, str]:
         return folder, HF
     if (folder / "metadata.json").is_file() and (folder / ".metadata").is_file():
         if isinstance(config, EncoderConfig):
-            raise UserError(f"{folder} is a checkpoint of Megatron-LM, of which decoders alone can be read; name another folder")
+            raise UserError(
+                f"{folder} is a checkpoint of Megatron-LM, of which decoders alone can be read; name another folder"
+            )
         return folder, MEGATRON_LM
     raise UserError(
         f"{folder} has no weights to start from; name a folder with {CONFIG} and *.safetensors, a save of a run, or a folder of "
@@ -138,7 +142,9 @@ def _check_written(folder: Path, manifest: dict[str, Any], half: str) -> None:
     for name, value in manifest.get("files", {}).items():
         file, weights = folder / name, name.startswith(half) and name.endswith((".safetensors", ".distcp"))
         if weights and not (file.is_file() and digest(file) == value):
-            raise UserError(f"{file} is missing or not what {manifests.NAME} beside it says; copy the folder again, or name another")
+            raise UserError(
+                f"{file} is missing or not what {manifests.NAME} beside it says; copy the folder again, or name another"
+            )
 
 
 def _fill(net: "Net", config: ModelConfig, folder: Path) -> None:
@@ -155,14 +161,20 @@ def _fill(net: "Net", config: ModelConfig, folder: Path) -> None:
 def check_shape(ours: ModelConfig, theirs: ModelConfig, folder: Path) -> None:
     """Raise UserError listing the keys in which ``ours`` and the net in ``folder`` differ, but for those that may (`_MAY_DIFFER`)."""
     if type(ours) is not type(theirs):
-        raise UserError(f"{folder} holds a {theirs.architecture}, not model.architecture={ours.architecture}; choose model=... to fit it")
+        raise UserError(
+            f"{folder} holds a {theirs.architecture}, not model.architecture={ours.architecture}; choose model=... to fit it"
+        )
     keys = [field.name for field in dataclasses.fields(ours) if field.name not in _MAY_DIFFER]
     wrong = [key for key in keys if not same(getattr(ours, key), getattr(theirs, key))]
-    if isinstance(ours, EncoderConfig) and _global_layers(ours) == _global_layers(theirs):  # of few layers, several periods are one net
+    if isinstance(ours, EncoderConfig) and _global_layers(ours) == _global_layers(
+        theirs
+    ):  # of few layers, several periods are one net
         wrong = [key for key in wrong if key != "global_every"]
     if wrong:
         told = ", ".join(f"model.{key}={getattr(ours, key)} (there {getattr(theirs, key)})" for key in wrong)
-        raise UserError(f"{folder} holds another net than the one asked for: {told}; set these as there, or name another folder")
+        raise UserError(
+            f"{folder} holds another net than the one asked for: {told}; set these as there, or name another folder"
+        )
 
 
 def _global_layers(model: EncoderConfig) -> list[int]:

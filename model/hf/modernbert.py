@@ -18,7 +18,11 @@ from model.nets.names import global_names
 
 
 def export_modernbert(
-    model: ModernBert, config: EncoderConfig, folder: str | Path, tokenizer_folder: str | Path | None = None, shard_bytes: int = SHARD_BYTES
+    model: ModernBert,
+    config: EncoderConfig,
+    folder: str | Path,
+    tokenizer_folder: str | Path | None = None,
+    shard_bytes: int = SHARD_BYTES,
 ) -> None:
     """Write `model` to `folder`: weights (safetensors), config.json, the tokenizer's files, and what sentence-transformers reads.
 
@@ -80,7 +84,10 @@ def check_tensors(config: EncoderConfig, folder: str | Path) -> None:
         foreign = reader.names() - known.keys()
         if config.tie_embeddings and weights.DECODER in foreign:
             reader.check(weights.DECODER, known[weights.TABLE])
-            _refuse_untied(reader, torch.equal(*(reader.part(name, (0, config.vocab_size)) for name in (weights.DECODER, weights.TABLE))))
+            _refuse_untied(
+                reader,
+                torch.equal(*(reader.part(name, (0, config.vocab_size)) for name in (weights.DECODER, weights.TABLE))),
+            )
             foreign.remove(weights.DECODER)
     _refuse_foreign(Path(folder), foreign)
 

@@ -19,6 +19,11 @@ def write_modules(folder: Path, hidden_size: int, max_positions: int) -> None:
         ],
     )
     write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_positions, "do_lower_case": False})
-    write_json(folder / "config_sentence_transformers.json", {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"})
+    write_json(
+        folder / "config_sentence_transformers.json",
+        {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"},
+    )
     make_folder(folder / POOLING)
-    write_json(folder / POOLING / "config.json", {"word_embedding_dimension": hidden_size, "pooling_mode_mean_tokens": True})
+    write_json(
+        folder / POOLING / "config.json", {"word_embedding_dimension": hidden_size, "pooling_mode_mean_tokens": True}
+    )

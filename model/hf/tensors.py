@@ -34,12 +34,20 @@ class TensorWriter:
     header, the header (for each name the type, the shape, and where its bytes are), the bytes.
     """
 
-    def __init__(self, folder: Path, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype, shard_bytes: int = SHARD_BYTES):
+    def __init__(
+        self, folder: Path, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype, shard_bytes: int = SHARD_BYTES
+    ):
         """`shapes`: of all tensors, in the order in which they will come. A tensor larger than `shard_bytes` has a shard of its own."""
-        self.folder, self.dtype, self.sizes = folder, dtype, {name: dtype.itemsize * _numel(shape) for name, shape in shapes.items()}
+        self.folder, self.dtype, self.sizes = (
+            folder,
+            dtype,
+            {name: dtype.itemsize * _numel(shape) for name, shape in shapes.items()},
+        )
         self.shards = [{name: shapes[name] for name in names} for names in _shards(self.sizes, shard_bytes)]
         if len(self.shards) > 1 and (folder / SINGLE).exists():
-            raise UserError(f"{folder / SINGLE} would be read in place of the shards that are to be written there; name an empty folder")
+            raise UserError(
+                f"{folder / SINGLE} would be read in place of the shards that are to be written there; name an empty folder"
+            )
         self.waiting, self.left, self.file = iter(enumerate(self.shards)), iter(()), None
 
     def __enter__(self) -> "TensorWriter":
@@ -122,7 +130,11 @@ def _named_weights(folder: Path) -> Path | None:
     file = folder / CONFIG
     if not file.is_file() or not (name := read_json(file).get("transformers_weights")):
         return None
-    if Path(name).name != name or not name.endswith((".safetensors", ".safetensors.index.json")) or not (folder / name).is_file():
+    if (
+        Path(name).name != name
+        or not name.endswith((".safetensors", ".safetensors.index.json"))
+        or not (folder / name).is_file()
+    ):
         raise UserError(
             f"{file} has transformers_weights={name!r}, which is no safetensors file beside it; remove the key, or copy the file"
         )
@@ -181,4 +193,6 @@ class TensorReader:
         file, opened = self.where[name]
         found = tuple(opened.get_slice(name).get_shape())
         if found != shape:
-            raise UserError(f"{file} has {name} of shape {found}, but config.json asks for {shape}; the two are not of one model")
+            raise UserError(
+                f"{file} has {name} of shape {found}, but config.json asks for {shape}; the two are not of one model"
+            )

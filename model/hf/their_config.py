@@ -72,7 +72,9 @@ def filled(written: dict[str, Any], file: Path) -> SimpleNamespace:
     found = defaults | {key: value for key, value in written.items() if key in defaults}
     if "head_dim" in written and written["head_dim"] is None and defaults["head_dim"] is not None:
         raise _wrong(family, "head_dim", None, file)
-    one_base = family == "modernbert" and found["local_rope_theta"] is None  # an old spelling: the base of the global layers
+    one_base = (
+        family == "modernbert" and found["local_rope_theta"] is None
+    )  # an old spelling: the base of the global layers
     if one_base:
         found["local_rope_theta"] = found["global_rope_theta"]
     for key, value in found.items():
@@ -84,7 +86,9 @@ def filled(written: dict[str, Any], file: Path) -> SimpleNamespace:
         raise _wrong(family, "layer_types", f"{len(theirs.layer_types)} of {theirs.num_hidden_layers} layers", file)
     if family == "modernbert":
         every = theirs.global_attn_every_n_layers
-        theirs.layer_types = theirs.layer_types or [LOCAL if layer % every else GLOBAL for layer in range(theirs.num_hidden_layers)]
+        theirs.layer_types = theirs.layer_types or [
+            LOCAL if layer % every else GLOBAL for layer in range(theirs.num_hidden_layers)
+        ]
         theirs.rope_parameters = {
             GLOBAL: _of_kind(theirs, GLOBAL, theirs.global_rope_theta, file),
             LOCAL: _of_kind(theirs, LOCAL, theirs.local_rope_theta, file),
@@ -117,7 +121,11 @@ def _check(family: str, key: str, value: Any, default: Any, file: Path) -> None:
     elif isinstance(default, str | bool):
         right = isinstance(value, type(default))
     elif isinstance(default, int) or key in ("num_key_value_heads", "head_dim"):
-        right = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= (MOST_LAYERS if key in _LAYERS else LARGEST)
+        right = (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and 0 < value <= (MOST_LAYERS if key in _LAYERS else LARGEST)
+        )
     else:
         right = _in_range(key, value)
     if not right:
@@ -149,7 +157,9 @@ def _rotations(family: str, theirs: SimpleNamespace, original: int | None, file:
     """Rotations of all layers; ``original``: length of the pre-training where it stands beside them, which comes first."""
     own = dict(theirs.rope_scaling or theirs.rope_parameters or {})
     if nested := [key for key, value in own.items() if isinstance(value, dict)]:
-        raise UserError(f"{file} has rotations of its own for {nested[0]}; only rotations that all layers share can be read")
+        raise UserError(
+            f"{file} has rotations of its own for {nested[0]}; only rotations that all layers share can be read"
+        )
     own = {"rope_theta": theirs.rope_theta, "rope_type": own.get("type", "default"), **own}
     if theirs.partial_rotary_factor is not None:
         own.setdefault("partial_rotary_factor", theirs.partial_rotary_factor)

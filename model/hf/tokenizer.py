@@ -25,17 +25,25 @@ def check_tokenizer_files(source: Path) -> None:
             check_inside(source / name, source)
 
 
-def copy_tokenizer(source: Path, folder: Path, max_positions: int, roles: Sequence[str] = ENCODER_ROLES) -> dict[str, int | None]:
+def copy_tokenizer(
+    source: Path, folder: Path, max_positions: int, roles: Sequence[str] = ENCODER_ROLES
+) -> dict[str, int | None]:
     """Copy the tokenizer in `source` to `folder`, with the model's length; returns the id of the token of each of `roles` (None where there
     is none). Raises UserError where there is no tokenizer, or a file of it is a link that leads elsewhere.
     """
     if not (source / FILES[0]).is_file():
-        raise UserError(f"{source / FILES[0]} does not exist; name the folder that jobs.tokenizer wrote (data.tokenizer)")
+        raise UserError(
+            f"{source / FILES[0]} does not exist; name the folder that jobs.tokenizer wrote (data.tokenizer)"
+        )
     check_tokenizer_files(source)
     for name in FILES:
         if (source / name).is_file():
             carry(source / name, folder / name, source)
-    settings = read_json(source / SETTINGS) if (source / SETTINGS).is_file() else {"tokenizer_class": "PreTrainedTokenizerFast"}
+    settings = (
+        read_json(source / SETTINGS)
+        if (source / SETTINGS).is_file()
+        else {"tokenizer_class": "PreTrainedTokenizerFast"}
+    )
     write_json(folder / SETTINGS, {**_for_all_versions(without_code(settings)), "model_max_length": max_positions})
     named = (read_json(source / SPECIAL) if (source / SPECIAL).is_file() else {}) | settings
     ids = _ids(read_json(source / FILES[0]))

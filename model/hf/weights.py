@@ -24,7 +24,11 @@ def names(config: EncoderConfig) -> dict[str, str]:
             if layer or theirs != "attn_norm":
                 found[f"model.layers.{layer}.{theirs}.weight"] = f"encoder.layers.{layer}.{ours}.weight"
     found |= {"model.final_norm.weight": "encoder.final_layernorm.weight"}
-    found |= {"head.dense.weight": "head.dense.weight", "head.norm.weight": "head.norm.weight", "decoder.bias": "output_layer.bias"}
+    found |= {
+        "head.dense.weight": "head.dense.weight",
+        "head.norm.weight": "head.norm.weight",
+        "decoder.bias": "output_layer.bias",
+    }
     return found if config.tie_embeddings else found | {DECODER: "output_layer.weight"}
 
 
@@ -79,7 +83,10 @@ def part(tensor: torch.Tensor, parameter: torch.Tensor, group: torch.distributed
     if group.size() == 1 or not getattr(parameter, "tensor_model_parallel", False):
         return tensor
     dim, rank = parameter.partition_dim, group.rank()
-    return torch.cat([stacked.chunk(group.size(), dim=dim)[rank] for stacked in tensor.chunk(parameter.partition_stride, dim=dim)], dim=dim)
+    return torch.cat(
+        [stacked.chunk(group.size(), dim=dim)[rank] for stacked in tensor.chunk(parameter.partition_stride, dim=dim)],
+        dim=dim,
+    )
 
 
 def whole_shape(parameter: torch.Tensor, group: torch.distributed.ProcessGroup) -> tuple[int, ...]:

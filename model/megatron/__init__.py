@@ -15,10 +15,15 @@ def _import_core() -> None:
     It marks functions for `torch.compile` as it is imported, which loads the whole compiler (seconds), and on the CPU would need a C++
     compiler the first time that one of them runs. Where no CUDA exists they stay plain functions.
     """
-    warnings.filterwarnings("ignore", message="Transformer Engine and Apex are not installed")  # optional: `jobs.doctor` reports them
+    warnings.filterwarnings(
+        "ignore", message="Transformer Engine and Apex are not installed"
+    )  # optional: `jobs.doctor` reports them
     warnings.filterwarnings("ignore", message="Apex is not installed")
     warnings.filterwarnings("ignore", message="If you are using transformer_engine as the transformer implementation")
-    for module in (r"megatron\.core\.", r"torch\.distributed\."):  # of calls that Megatron-Core makes, and nobody here can change
+    for module in (
+        r"megatron\.core\.",
+        r"torch\.distributed\.",
+    ):  # of calls that Megatron-Core makes, and nobody here can change
         warnings.filterwarnings("ignore", category=FutureWarning, module=module)
     plain = torch.compile
     if not torch.cuda.is_available():

@@ -15,7 +15,10 @@ from model.megatron.metadata import read_metadata
 Leaf = ShardedTensor | ShardedTensorFactory
 _STACKED = "decoder.layers.self_attention.linear_proj.weight"
 """There only where all layers are stored as one tensor, with a first dimension of layers."""
-_FUSED = {"input_layernorm.": "self_attention.linear_qkv.layer_norm_", "pre_mlp_layernorm.": "mlp.linear_fc1.layer_norm_"}
+_FUSED = {
+    "input_layernorm.": "self_attention.linear_qkv.layer_norm_",
+    "pre_mlp_layernorm.": "mlp.linear_fc1.layer_norm_",
+}
 """Our name of a norm -> that of Transformer Engine, which has it in the linear layer that comes next, and under which it is stored."""
 _NOT_THE_NET = ("optimizer.", "rng_state", "rerun_state")
 
@@ -58,22 +61,32 @@ def _names(key: str) -> Iterator[str]:
             yield key.replace(ours, fused)
 
 
-def _check(folder: str | Path, saved: dict[str, tuple[int, ...]], wanted: dict[str, Leaf], net: torch.nn.Module) -> None:
+def _check(
+    folder: str | Path, saved: dict[str, tuple[int, ...]], wanted: dict[str, Leaf], net: torch.nn.Module
+) -> None:
     """Raise UserError where the checkpoint does not hold exactly the tensors of the net."""
     hint = "set model.* to the shape of the net that was trained there"
-    parts = [part for leaf in wanted.values() for part in nested_values([leaf.build() if isinstance(leaf, ShardedTensorFactory) else leaf])]
+    parts = [
+        part
+        for leaf in wanted.values()
+        for part in nested_values([leaf.build() if isinstance(leaf, ShardedTensorFactory) else leaf])
+    ]
     for part in parts:
         found, shape = saved.get(part.key), tuple(part.global_shape)
         if found is None:
             raise UserError(f"{folder} holds another net: it has no tensor {part.key} {list(shape)}; {hint}")
         rows = net.decoder_config.vocab_size if part.allow_shape_mismatch else shape[0]
         if found[1:] != shape[1:] or (found[0] < rows if part.allow_shape_mismatch else found[0] != rows):
-            raise UserError(f"{folder} holds another net: {part.key} is {list(found)} there and {list(shape)} here; {hint}")
+            raise UserError(
+                f"{folder} holds another net: {part.key} is {list(found)} there and {list(shape)} here; {hint}"
+            )
     if net.pre_process and net.post_process:
         keys = {part.key for part in parts}
         for key in sorted(saved):
             if key not in keys and not key.startswith(_NOT_THE_NET):
-                raise UserError(f"{folder} holds another net: its tensor {key} {list(saved[key])} does not exist here; {hint}")
+                raise UserError(
+                    f"{folder} holds another net: its tensor {key} {list(saved[key])} does not exist here; {hint}"
+                )
 
 
 @torch.no_grad()

@@ -52,7 +52,9 @@ def save(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimize
         dist_checkpointing.save(content, str(folder), sharded_strategy=WriteHere())
 
 
-def load(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimizer, moments: str = "all") -> dict[str, Any]:
+def load(
+    folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimizer, moments: str = "all"
+) -> dict[str, Any]:
     """Set net, moments, master weights and random generators to those of `folder`; returns the loop's `state`.
 
     `moments`: all; known, where parameters that were not trained before keep theirs at zero; none. Hyperparameters of the optimizer stay as
@@ -72,9 +74,16 @@ def load(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimize
     _rename_master_weights(metadata, _leaves(optimized).values())
     wanted: dict[str, Any] = _leaves(net, optimized)
     if moments == "known":
-        wanted = {key: leaf for key, leaf in wanted.items() if key in metadata.state_dict_metadata or not key.startswith(_NOT_THE_NET)}
+        wanted = {
+            key: leaf
+            for key, leaf in wanted.items()
+            if key in metadata.state_dict_metadata or not key.startswith(_NOT_THE_NET)
+        }
     _check(folder, metadata, wanted.values())
-    same_layout = {"context": 1, **common["layout"]} == _layout()  # saves from before context parallelism do not name it
+    same_layout = {
+        "context": 1,
+        **common["layout"],
+    } == _layout()  # saves from before context parallelism do not name it
     if same_layout:
         wanted[_rng_key()] = ShardedTensor.from_rank_offsets(_rng_key(), _room_for_rng(folder, metadata))
     loaded = load_tensors(wanted, folder, metadata)
@@ -111,7 +120,9 @@ def check_optimizer(folder: str | Path, name: str, moments: str) -> None:
 
 def _refuse_other(folder: str | Path, common: dict[str, Any], name: str) -> None:
     if common["optimizer"] != name:
-        raise UserError(f"{folder} was trained with optim.name={common['optimizer']}, not {name}; set that or start a new run")
+        raise UserError(
+            f"{folder} was trained with optim.name={common['optimizer']}, not {name}; set that or start a new run"
+        )
 
 
 def _unwrap(model: torch.nn.Module) -> torch.nn.Module:
@@ -180,7 +191,12 @@ def _rename_master_weights(metadata: Metadata, leaves: Iterable[Leaf]) -> None:
             if leaf.key.startswith(name) and leaf.key not in known:
                 net_key = leaf.key.removeprefix(name)
                 leaf.key = next(
-                    (key for key in (f"optimizer.state.param.{net_key}", f"optimizer.state.fp32_param.{net_key}") if key in known), net_key
+                    (
+                        key
+                        for key in (f"optimizer.state.param.{net_key}", f"optimizer.state.fp32_param.{net_key}")
+                        if key in known
+                    ),
+                    net_key,
                 )
 
 
@@ -196,7 +212,9 @@ def _check(folder: str | Path, metadata: Metadata, leaves: Iterable[Leaf]) -> No
         if key not in saved:
             raise UserError(f"{folder} holds another net: it has no tensor {key} {list(shape)}; {hint}")
         if saved[key] != tuple(shape):
-            raise UserError(f"{folder} holds another net: {key} is {list(saved[key])} there and {list(shape)} here; {hint}")
+            raise UserError(
+                f"{folder} holds another net: {key} is {list(saved[key])} there and {list(shape)} here; {hint}"
+            )
     for key, shape in sorted(saved.items()):
         if key not in wanted and not key.startswith(_NOT_THE_NET):
             raise UserError(f"{folder} holds another net: its tensor {key} {list(shape)} does not exist here; {hint}")

@@ -52,7 +52,9 @@ def _write(transforms: list, index: int, bucket: tuple) -> list | Exception:
     what it came from, which says what was wrong with the disk."""
     results, running = queue.Queue(), queue.Queue()
     running.put(index)
-    filesystem_async.FileSystemWriterAsync.write_preloaded_data(transforms, index, bucket, results, running, use_fsync=True)
+    filesystem_async.FileSystemWriterAsync.write_preloaded_data(
+        transforms, index, bucket, results, running, use_fsync=True
+    )
     written = results.get()[1]
     try:
         if isinstance(written, Exception):
@@ -116,7 +118,9 @@ def load_tensors(wanted: dict[str, Any], folder: str | Path, metadata: Metadata)
     All ranks call this. No pickle is opened but those of tensors, with weights_only=True. Raises UserError where a file is
     damaged."""
     try:
-        return dist_checkpointing.load(wanted, str(folder), sharded_strategy=_ReadHere(metadata), common_strategy=_NoCommon())
+        return dist_checkpointing.load(
+            wanted, str(folder), sharded_strategy=_ReadHere(metadata), common_strategy=_NoCommon()
+        )
     except CheckpointException as error:
         why = next(iter(error.failures.values()))[0]
         lines = str(why).strip().splitlines() or [type(why).__name__]

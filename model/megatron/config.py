@@ -58,7 +58,9 @@ def transformer_kwargs(parallel: ParallelConfig | None = None) -> dict[str, Any]
 
 def shards_optimizer(parallel: ParallelConfig) -> bool:
     """Whether the optimizer is sharded over data-parallel ranks."""
-    return parallel.distributed_optimizer and parallel_state.get_data_parallel_world_size(with_context_parallel=True) > 1
+    return (
+        parallel.distributed_optimizer and parallel_state.get_data_parallel_world_size(with_context_parallel=True) > 1
+    )
 
 
 def ddp_config(parallel: ParallelConfig) -> DistributedDataParallelConfig:

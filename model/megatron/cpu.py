@@ -104,7 +104,9 @@ def install() -> bool:
     if torch.cuda.is_available():
         return False
     if not package_info.__version__.startswith(VERSION):
-        raise UserError(f"megatron-core {package_info.__version__} cannot train on the CPU here; install megatron-core {VERSION}x")
+        raise UserError(
+            f"megatron-core {package_info.__version__} cannot train on the CPU here; install megatron-core {VERSION}x"
+        )
     torch.utils._device._device_constructors()  # remembers the plain factories, so that `with torch.device("meta")` goes on working
     for owner, name, replacement in PATCHES:
         setattr(owner, name, replacement)

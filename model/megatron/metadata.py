@@ -94,14 +94,18 @@ def read_metadata(folder: str | Path, objects: bool = False) -> Metadata:
     Raises UserError where there is none, or one that is damaged, or is not of tensors in files of this very folder."""
     folder = Path(folder)
     if not (folder / CONFIG_FNAME).is_file() or not (folder / FILE).is_file():
-        raise UserError(f"{folder} is not a complete Megatron checkpoint (it needs {CONFIG_FNAME} and {FILE}); choose another save")
+        raise UserError(
+            f"{folder} is not a complete Megatron checkpoint (it needs {CONFIG_FNAME} and {FILE}); choose another save"
+        )
     file = folder / FILE
     try:
         found = _metadata(_Reader(file.read_bytes()).load(), objects)
         file = folder / CONFIG_FNAME
         _check_config(json.loads(file.read_text(encoding="utf-8")))
     except Exception as error:  # a damaged pickle raises whatever its bytes happen to say
-        raise UserError(f"{file} is damaged or not ours ({str(error) or type(error).__name__}); choose another save") from error
+        raise UserError(
+            f"{file} is damaged or not ours ({str(error) or type(error).__name__}); choose another save"
+        ) from error
     return found
 
 

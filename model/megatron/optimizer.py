@@ -87,7 +87,9 @@ def optimizer_name(optimizer: MegatronOptimizer) -> str:
 def get_step(optimizer: MegatronOptimizer) -> int:
     """Updates made so far."""
     inner = optimizer.optimizer
-    steps = [state["step"] for state in inner.state.values() if "step" in state] or [group.get("step", 0) for group in inner.param_groups]
+    steps = [state["step"] for state in inner.state.values() if "step" in state] or [
+        group.get("step", 0) for group in inner.param_groups
+    ]
     return int(steps[0])
 
 
@@ -128,7 +130,12 @@ class ShardedOptimizer(DistributedOptimizer):
 
 
 def _inner(groups: list[dict], optim: OptimConfig) -> torch.optim.Optimizer:
-    settings = {"lr": optim.lr, "betas": (optim.beta1, optim.beta2), "eps": optim.eps, "weight_decay": optim.weight_decay}
+    settings = {
+        "lr": optim.lr,
+        "betas": (optim.beta1, optim.beta2),
+        "eps": optim.eps,
+        "weight_decay": optim.weight_decay,
+    }
     if optim.name == "stable_adamw":
         return StableAdamW(groups, **settings)
     fused = fused_adam()
@@ -171,19 +178,25 @@ def _piece_sums(optimizer: MegatronOptimizer, model: DistributedDataParallel):
     params = [param for param in model.parameters() if param.requires_grad]
     # Row of each parameter that the inner optimizer holds, in its order; the same numbering on every data-parallel rank.
     if sharded:
-        place = {key: row for row, param in enumerate(params) if (key := optimizer.model_param_group_index_map.get(param))}
+        place = {
+            key: row for row, param in enumerate(params) if (key := optimizer.model_param_group_index_map.get(param))
+        }
         keys = [(i, j) for i, group in enumerate(optimizer.param_groups) for j in range(len(group["params"]))]
     else:
         place = {id(getattr(param, "main_param", param)): row for row, param in enumerate(params)}
         keys = [id(param) for group in optimizer.param_groups for param in group["params"]]
     rows = torch.tensor([place[key] for key in keys], device=params[0].device)
-    is_cut = torch.tensor([[getattr(param, "tensor_model_parallel", False)] for param in params], device=params[0].device)
+    is_cut = torch.tensor(
+        [[getattr(param, "tensor_model_parallel", False)] for param in params], device=params[0].device
+    )
 
     def sum_over_ranks(sums: torch.Tensor) -> torch.Tensor:
         table = sums.new_zeros(len(params), 2)
         table[rows] = sums
         if sharded:
-            torch.distributed.all_reduce(table, group=parallel_state.get_data_parallel_group(with_context_parallel=True))
+            torch.distributed.all_reduce(
+                table, group=parallel_state.get_data_parallel_group(with_context_parallel=True)
+            )
         if cut_by_tensor:
             whole = table.clone()
             torch.distributed.all_reduce(whole, group=parallel_state.get_tensor_model_parallel_group())

@@ -40,7 +40,9 @@ def alone(job: str) -> None:
     ranks = read_ranks()
     if ranks.size > 1:
         error = ToldElsewhere if ranks.rank else UserError
-        raise error(f"{job} is for one process, and {ranks.size} were started; start it without torchrun, or with srun --ntasks=1")
+        raise error(
+            f"{job} is for one process, and {ranks.size} were started; start it without torchrun, or with srun --ntasks=1"
+        )
 
 
 def barrier() -> None:

@@ -56,7 +56,9 @@ def start(parallel: ParallelConfig, seed: int) -> World:
         cpu.install()
         device = _device(ranks)
         _join(ranks, device)
-        parallel_state.initialize_model_parallel(parallel.tensor, parallel.pipeline, context_parallel_size=parallel.context)
+        parallel_state.initialize_model_parallel(
+            parallel.tensor, parallel.pipeline, context_parallel_size=parallel.context
+        )
         _started = World(ranks.rank, ranks.size, ranks.local_rank, device), parallel
     here, former = _started
     if _layout(former) != layout:
@@ -138,10 +140,14 @@ def seed_dropout(seed: int, by_context: bool = False) -> None:
 
 def set_threads(threads: int) -> None:
     """Fix the number of CPU threads, and with it the order in which sums are taken; on the CPU insist on deterministic algorithms."""
-    os.environ.update(OMP_DYNAMIC="FALSE", MKL_DYNAMIC="FALSE")  # for children; torch.set_num_threads does the same here and now
+    os.environ.update(
+        OMP_DYNAMIC="FALSE", MKL_DYNAMIC="FALSE"
+    )  # for children; torch.set_num_threads does the same here and now
     torch.set_num_threads(resolve_threads(threads))
     if not torch.cuda.is_available():
-        torch.set_deterministic_debug_mode("error")  # torch.use_deterministic_algorithms would load the compiler beside it
+        torch.set_deterministic_debug_mode(
+            "error"
+        )  # torch.use_deterministic_algorithms would load the compiler beside it
         torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that costs time
 
 
@@ -165,6 +171,8 @@ def _join(ranks: Ranks, device: torch.device) -> None:
         store = torch.distributed.HashStore()
     else:
         store, _, _ = next(torch.distributed.rendezvous(ranks.meeting_point, ranks.rank, ranks.size))
-        store = torch.distributed.PrefixStore(f"start{next(_starts)}", store)  # torchrun's store outlives `stop` and keeps old addresses
+        store = torch.distributed.PrefixStore(
+            f"start{next(_starts)}", store
+        )  # torchrun's store outlives `stop` and keeps old addresses
     backend = "nccl" if device.type == "cuda" else "gloo"
     torch.distributed.init_process_group(backend, store=store, rank=ranks.rank, world_size=ranks.size)

@@ -87,11 +87,17 @@ def eval_step(model: DistributedDataParallel, forward_step: ForwardStep, micro_b
 
 
 def _run(
-    model: DistributedDataParallel, forward_step: ForwardStep, micro_batches: Sequence[Any], seeds: Sequence[int] | None, forward_only: bool
+    model: DistributedDataParallel,
+    forward_step: ForwardStep,
+    micro_batches: Sequence[Any],
+    seeds: Sequence[int] | None,
+    forward_only: bool,
 ) -> tuple[float, int, dict[str, float]]:
     """Forward (and backward) over the micro-batches: loss per token, tokens, sums, all reduced over ranks."""
 
-    def megatron_forward_step(batches: Iterator[tuple[int, Any]], model: torch.nn.Module) -> tuple[torch.Tensor, Callable | None]:
+    def megatron_forward_step(
+        batches: Iterator[tuple[int, Any]], model: torch.nn.Module
+    ) -> tuple[torch.Tensor, Callable | None]:
         index, batch = next(batches)
         if seeds is not None:
             startup.seed_dropout(seeds[index], by_context=True)
@@ -125,7 +131,10 @@ def _reduce(reports: list[dict[str, torch.Tensor]]) -> tuple[float, int, dict[st
     values = dict(zip(names, total.tolist(), strict=True)) if reports else {}
     if parallel_state.get_pipeline_model_parallel_world_size() > 1:
         holder = [values]
-        last, group = parallel_state.get_pipeline_model_parallel_last_rank(), parallel_state.get_pipeline_model_parallel_group()
+        last, group = (
+            parallel_state.get_pipeline_model_parallel_last_rank(),
+            parallel_state.get_pipeline_model_parallel_group(),
+        )
         torch.distributed.broadcast_object_list(holder, src=last, group=group)
         values = holder[0]
     loss, tokens = values.pop(_LOSS), int(values.pop(_TOKENS))

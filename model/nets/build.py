@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def build_net(
-    config: ModelConfig, parallel: ParallelConfig | None = None, initialise: bool = True, device: torch.device | str | None = None
+    config: ModelConfig,
+    parallel: ParallelConfig | None = None,
+    initialise: bool = True,
+    device: torch.device | str | None = None,
 ) -> "Net":
     """`build_encoder` or `build_decoder`, whichever ``config`` is for; arguments and errors are theirs."""
     if isinstance(config, DecoderConfig):

@@ -23,7 +23,11 @@ from megatron.core.transformer.enums import AttnMaskType, ModelType
 from megatron.core.transformer.identity_op import IdentityOp
 from megatron.core.transformer.mlp import MLP, MLPSubmodules
 from megatron.core.transformer.spec_utils import ModuleSpec
-from megatron.core.transformer.transformer_block import TransformerBlock, TransformerBlockSubmodules, get_num_layers_to_build
+from megatron.core.transformer.transformer_block import (
+    TransformerBlock,
+    TransformerBlockSubmodules,
+    get_num_layers_to_build,
+)
 from megatron.core.transformer.transformer_config import TransformerConfig
 from megatron.core.transformer.transformer_layer import TransformerLayer, TransformerLayerSubmodules
 
@@ -45,7 +49,10 @@ Head = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], Any]
 
 
 def build_decoder(
-    config: DecoderConfig, parallel: ParallelConfig | None = None, initialise: bool = True, device: torch.device | str | None = None
+    config: DecoderConfig,
+    parallel: ParallelConfig | None = None,
+    initialise: bool = True,
+    device: torch.device | str | None = None,
 ) -> "Decoder":
     """Build the decoder on this rank's device; call `model.megatron.startup.start` before, with what `parallel` is by default.
 
@@ -116,7 +123,9 @@ def _layer(config: DecoderConfig, family: Family) -> ModuleSpec:
         k_layernorm=head_norm,
     )
     activation = SwiGlu if family.gated else None
-    feed_forward = MLPSubmodules(linear_fc1=linear["linear_fc1"], activation_func=activation, linear_fc2=linear["linear_fc2"])
+    feed_forward = MLPSubmodules(
+        linear_fc1=linear["linear_fc1"], activation_func=activation, linear_fc2=linear["linear_fc2"]
+    )
     parts = TransformerLayerSubmodules(
         input_layernorm=family.norm,
         self_attention=ModuleSpec(SelfAttention, params={"attn_mask_type": AttnMaskType.no_mask}, submodules=attention),
@@ -138,7 +147,9 @@ class Decoder(LanguageModule):
     causal: bool = True
     """False lets every token of a document see all of it, for readouts."""
 
-    def __init__(self, config: DecoderConfig, transformer: TransformerConfig, pre_process: bool = True, post_process: bool = True):
+    def __init__(
+        self, config: DecoderConfig, transformer: TransformerConfig, pre_process: bool = True, post_process: bool = True
+    ):
         """`pre_process`, `post_process`: this pipeline stage holds the embedding, the head."""
         super().__init__(config=transformer)
         self.decoder_config, self.pre_process, self.post_process = config, pre_process, post_process
@@ -151,7 +162,9 @@ class Decoder(LanguageModule):
             self.embedding = LanguageModelEmbedding(dry, rows, config.max_positions, position_embedding_type="none")
             self.embedding_dropout = torch.nn.Dropout(config.dropout)
         layers = [_layer(config, family) for _ in range(get_num_layers_to_build(transformer))]
-        self.decoder = TransformerBlock(transformer, TransformerBlockSubmodules(layers, family.norm), True, pre_process, post_process)
+        self.decoder = TransformerBlock(
+            transformer, TransformerBlockSubmodules(layers, family.norm), True, pre_process, post_process
+        )
         if post_process:
             self.output_layer = ColumnParallelLinear(
                 config.hidden_size,
@@ -241,7 +254,9 @@ class Decoder(LanguageModule):
         """`hidden`, but both are this rank's part of the pack, and that is filled up with a document of zeros."""
         longest, limit = max(pack.lengths), self.decoder_config.max_positions
         if longest > limit:
-            raise UserError(f"a document of {longest} tokens exceeds model.max_positions={limit}; cut documents or raise it")
+            raise UserError(
+                f"a document of {longest} tokens exceeds model.max_positions={limit}; cut documents or raise it"
+            )
         cut, filled = self.config.sequence_parallel, pack.fill_to(self._multiple)
         share = self._share(len(pack.tokens))
         embedded = states = None

@@ -18,9 +18,17 @@ from megatron.core.transformer.enums import AttnMaskType, ModelType
 from megatron.core.transformer.identity_op import IdentityOp
 from megatron.core.transformer.mlp import MLP, MLPSubmodules
 from megatron.core.transformer.spec_utils import ModuleSpec
-from megatron.core.transformer.transformer_block import TransformerBlock, TransformerBlockSubmodules, get_num_layers_to_build
+from megatron.core.transformer.transformer_block import (
+    TransformerBlock,
+    TransformerBlockSubmodules,
+    get_num_layers_to_build,
+)
 from megatron.core.transformer.transformer_config import TransformerConfig
-from megatron.core.transformer.transformer_layer import TransformerLayer, TransformerLayerSubmodules, get_transformer_layer_offset
+from megatron.core.transformer.transformer_layer import (
+    TransformerLayer,
+    TransformerLayerSubmodules,
+    get_transformer_layer_offset,
+)
 
 from common.errors import UserError
 from conf.schema import EncoderConfig, ParallelConfig
@@ -35,7 +43,10 @@ from model.shapes import check_encoder
 
 
 def build_encoder(
-    config: EncoderConfig, parallel: ParallelConfig | None = None, initialise: bool = True, device: torch.device | str | None = None
+    config: EncoderConfig,
+    parallel: ParallelConfig | None = None,
+    initialise: bool = True,
+    device: torch.device | str | None = None,
 ) -> "ModernBert":
     """Build the encoder on this rank's device; call `model.megatron.startup.start` before, with what `parallel` is by default.
 
@@ -120,7 +131,9 @@ class ModernBert(LanguageModule):
     transformers' `ModernBertForMaskedLM` (`model.hf.modernbert`).
     """
 
-    def __init__(self, config: EncoderConfig, transformer: TransformerConfig, pre_process: bool = True, post_process: bool = True):
+    def __init__(
+        self, config: EncoderConfig, transformer: TransformerConfig, pre_process: bool = True, post_process: bool = True
+    ):
         """`pre_process`, `post_process`: this pipeline stage holds the embedding, the head."""
         super().__init__(config=transformer)
         self.encoder_config, self.pre_process, self.post_process = config, pre_process, post_process
@@ -128,12 +141,16 @@ class ModernBert(LanguageModule):
         self.share_embeddings_and_output_weights = config.tie_embeddings
         norm = NORMS[config.norm]
         if pre_process:
-            self.embedding = LanguageModelEmbedding(transformer, config.vocab_size, config.max_positions, position_embedding_type="none")
+            self.embedding = LanguageModelEmbedding(
+                transformer, config.vocab_size, config.max_positions, position_embedding_type="none"
+            )
             self.embedding_norm = norm(transformer, config.hidden_size, config.norm_eps)
             self.embedding_dropout = torch.nn.Dropout(config.embedding_dropout)
         offset = get_transformer_layer_offset(transformer)
         layers = [_layer(config, offset + number) for number in range(get_num_layers_to_build(transformer))]
-        self.encoder = TransformerBlock(transformer, TransformerBlockSubmodules(layers, norm), True, pre_process, post_process)
+        self.encoder = TransformerBlock(
+            transformer, TransformerBlockSubmodules(layers, norm), True, pre_process, post_process
+        )
         if post_process:
             whole = copy.copy(transformer)  # the head works at chosen positions, which no cut of the sequence fits
             whole.sequence_parallel = False
@@ -169,7 +186,9 @@ class ModernBert(LanguageModule):
         """
         longest, limit = max(pack.lengths), self.encoder_config.max_positions
         if longest > limit:
-            raise UserError(f"a document of {longest} tokens exceeds model.max_positions={limit}; cut documents or raise it")
+            raise UserError(
+                f"a document of {longest} tokens exceeds model.max_positions={limit}; cut documents or raise it"
+            )
         cut = self.config.sequence_parallel
         filled = pack.fill_to(self.config.tensor_model_parallel_size) if cut else pack
         embedded = states = None
@@ -199,7 +218,9 @@ class ModernBert(LanguageModule):
     def set_decoder_bias(self, log_frequencies: torch.Tensor) -> None:
         """Start the decoder's bias at `log_frequencies` `[V]` of the whole vocabulary, so that training need not learn the unigram."""
         if len(log_frequencies) != self.encoder_config.vocab_size:
-            raise UserError(f"{len(log_frequencies)} frequencies do not fit model.vocab_size={self.encoder_config.vocab_size}; count again")
+            raise UserError(
+                f"{len(log_frequencies)} frequencies do not fit model.vocab_size={self.encoder_config.vocab_size}; count again"
+            )
         if not self.post_process:
             return
         bias = self.output_layer.bias

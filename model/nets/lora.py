@@ -34,7 +34,11 @@ from model.projections import adapted, projections
 def linears(config: DecoderConfig) -> dict[str, type | ModuleSpec]:
     """Class of each linear layer of a transformer layer: Megatron-Core's own, or one with pairs. Raises UserError as `adapted` does."""
     wanted, head = adapted(config), config.head_width
-    outputs = {"q_proj": config.num_heads * head, "k_proj": config.num_kv_heads * head, "v_proj": config.num_kv_heads * head}
+    outputs = {
+        "q_proj": config.num_heads * head,
+        "k_proj": config.num_kv_heads * head,
+        "v_proj": config.num_kv_heads * head,
+    }
     found: dict[str, type | ModuleSpec] = {}
     for layer, names in projections(config).items():
         by_columns = layer in ("linear_qkv", "linear_fc1")
@@ -75,7 +79,9 @@ class LoraLinear(torch.nn.Module):
         self.rank, self.scale, self.dropout = lora.rank, lora.alpha / lora.rank, lora.dropout
         inputs, dtype = self.weight.shape[1], self.weight.dtype
         self.lora_a = torch.nn.ParameterDict({name: torch.empty(lora.rank, inputs, dtype=dtype) for name in outputs})
-        self.lora_b = torch.nn.ParameterDict({name: torch.zeros(size, lora.rank, dtype=dtype) for name, size in outputs.items()})
+        self.lora_b = torch.nn.ParameterDict(
+            {name: torch.zeros(size, lora.rank, dtype=dtype) for name, size in outputs.items()}
+        )
         for key in ("lora_a", "lora_b"):
             cut = key in self.cuts
             for parameter in getattr(self, key).values():
@@ -91,7 +97,9 @@ class LoraLinear(torch.nn.Module):
         for matrix in self.lora_a.values():
             whole = torch.empty(self.rank, self.input_size)
             torch.nn.init.kaiming_uniform_(whole, a=math.sqrt(5))
-            matrix.copy_(whole.chunk(self.tp_group.size(), dim=1)[self.tp_group.rank()] if "lora_a" in self.cuts else whole)
+            matrix.copy_(
+                whole.chunk(self.tp_group.size(), dim=1)[self.tp_group.rank()] if "lora_a" in self.cuts else whole
+            )
 
     def dropped(self, inputs: torch.Tensor, cut: bool) -> torch.Tensor:
         """`inputs` after dropout; where ranks have parts of them (`cut`), each drops in its own."""
@@ -112,7 +120,9 @@ class LoraLinear(torch.nn.Module):
         copy_tensor_model_parallel_attributes(found, self.weight)
         return found
 
-    def sharded_state_dict(self, prefix: str = "", sharded_offsets: tuple = (), metadata: dict | None = None) -> dict[str, Any]:
+    def sharded_state_dict(
+        self, prefix: str = "", sharded_offsets: tuple = (), metadata: dict | None = None
+    ) -> dict[str, Any]:
         """What a checkpoint stores: the layer as Megatron-Core stores it, and the pairs, whole or by their cut."""
         found = super().sharded_state_dict(prefix, sharded_offsets, metadata)
         for key in ("lora_a", "lora_b"):
@@ -129,7 +139,15 @@ class LoraColumnLinear(LoraLinear, ColumnParallelLinear):
 
     cuts = {"lora_b": 0}
 
-    def __init__(self, *args: Any, lora: LoraConfig, targets: tuple[str, ...], outputs: dict[str, int], groups: int | None, **keys: Any):
+    def __init__(
+        self,
+        *args: Any,
+        lora: LoraConfig,
+        targets: tuple[str, ...],
+        outputs: dict[str, int],
+        groups: int | None,
+        **keys: Any,
+    ):
         """`outputs`: of each projection of the layer, over all ranks. They lie in `groups`, one after another (a head of keys: the queries
         that it serves, itself, its values); None: one group a rank."""
         super().__init__(*args, **keys)
@@ -141,7 +159,10 @@ class LoraColumnLinear(LoraLinear, ColumnParallelLinear):
     def forward(self, input_: torch.Tensor, *args: Any, **keys: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
         """As Megatron-Core's: `[T, 1, in]` -> `[T, 1, out of this rank]`, and the bias where the caller adds it."""
         output, bias = super().forward(input_, *args, **keys)
-        low = F.linear(self.dropped(input_, cut=self.sequence_parallel), torch.cat(list(self.lora_a.values()))) * self.scale
+        low = (
+            F.linear(self.dropped(input_, cut=self.sequence_parallel), torch.cat(list(self.lora_a.values())))
+            * self.scale
+        )
         if self.sequence_parallel:
             low = gather_from_sequence_parallel_region(low, tensor_parallel_output_grad=True, group=self.tp_group)
         else:
@@ -175,7 +196,11 @@ class LoraRowLinear(LoraLinear, RowParallelLinear):
         output, bias = super().forward(input_)
         ((name, matrix),) = self.lora_a.items()
         low = F.linear(self.dropped(input_, cut=self.tp_group.size() > 1), matrix) * self.scale
-        reduce = reduce_scatter_to_sequence_parallel_region if self.sequence_parallel else reduce_from_tensor_model_parallel_region
+        reduce = (
+            reduce_scatter_to_sequence_parallel_region
+            if self.sequence_parallel
+            else reduce_from_tensor_model_parallel_region
+        )
         return output + F.linear(reduce(low, group=self.tp_group), self.lora_b[name]), bias
 
     def place(self, products: dict[str, torch.Tensor]) -> torch.Tensor:

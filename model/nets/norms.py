@@ -33,7 +33,11 @@ class RMSNorm(torch.nn.RMSNorm):
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """`[..., H]` -> `[..., H]`; in fp32 on the CPU, for which PyTorch has no kernel, by operators that keep little."""
-        if torch.is_grad_enabled() and states.device.type == "cpu" and states.dtype == self.weight.dtype == torch.float32:
+        if (
+            torch.is_grad_enabled()
+            and states.device.type == "cpu"
+            and states.dtype == self.weight.dtype == torch.float32
+        ):
             return _RMSNorm.apply(states, self.weight, self.eps)
         return F.rms_norm(states, self.normalized_shape, self.weight, self.eps)
 

@@ -34,7 +34,11 @@ class Pack:
 
     def to(self, device: torch.device | str) -> "Pack":
         """The same pack on `device`."""
-        return replace(self, tokens=self.tokens.to(device, non_blocking=True), cu_seqlens=self.cu_seqlens.to(device, non_blocking=True))
+        return replace(
+            self,
+            tokens=self.tokens.to(device, non_blocking=True),
+            cu_seqlens=self.cu_seqlens.to(device, non_blocking=True),
+        )
 
     def fill_to(self, multiple: int) -> "Pack":
         """The same documents and, where their tokens are no multiple of `multiple`, one more of zeros that makes them so."""

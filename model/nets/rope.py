@@ -9,12 +9,16 @@ from model.nets.rope_scaling import stretched
 
 
 @lru_cache(maxsize=16)
-def rope_table(base: float, width: int, length: int, device: torch.device, scaling: tuple = ()) -> tuple[torch.Tensor, torch.Tensor]:
+def rope_table(
+    base: float, width: int, length: int, device: torch.device, scaling: tuple = ()
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosine and sine of position x frequency, each `[length, width / 2]` fp32, for heads of which `width` components are rotated.
 
     `scaling`: the fields of a RopeScalingConfig in order, of its defaults where there are none.
     """
-    with torch.inference_mode(False):  # it outlives this call, and a tensor made under inference mode could not be trained with
+    with torch.inference_mode(
+        False
+    ):  # it outlives this call, and a tensor made under inference mode could not be trained with
         frequencies, factor = stretched(base, width, RopeScalingConfig(*scaling))
         angles = torch.outer(torch.arange(length, dtype=torch.float32, device=device), frequencies.to(device))
         return angles.cos().mul_(factor), angles.sin().mul_(factor)
@@ -50,6 +54,8 @@ def _turn(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, sign: int) 
     if width < heads.shape[-1]:
         turned[..., width:] = heads[..., width:]
     (first, second), (new_first, new_second) = heads[..., :width].chunk(2, dim=-1), turned[..., :width].chunk(2, dim=-1)
-    torch.addcmul(first * cos, second, sin, value=-sign, out=new_first)  # a bf16 half times an fp32 table is computed and kept in fp32
+    torch.addcmul(
+        first * cos, second, sin, value=-sign, out=new_first
+    )  # a bf16 half times an fp32 table is computed and kept in fp32
     torch.addcmul(second * cos, first, sin, value=sign, out=new_second)
     return turned

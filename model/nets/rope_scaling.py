@@ -26,7 +26,9 @@ def stretched(theta: float, width: int, scaling: RopeScalingConfig) -> tuple[tor
 
 def _llama3(frequencies: torch.Tensor, scaling: RopeScalingConfig) -> torch.Tensor:
     """Long waves stretched whole, short ones left alone, a straight line between (Llama 3, arXiv 2407.21783)."""
-    turns = scaling.original_max_positions * frequencies / (2 * math.pi)  # of each frequency within a document of the pre-training
+    turns = (
+        scaling.original_max_positions * frequencies / (2 * math.pi)
+    )  # of each frequency within a document of the pre-training
     kept = (turns - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor)
     return _blend(frequencies, scaling.factor, kept.clamp(0, 1))
 

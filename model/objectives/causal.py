@@ -49,13 +49,19 @@ class Causal:
         pack = Pack.from_documents([document for sample in samples for document in sample.documents])
         if (highest := int(pack.tokens.max())) >= self.vocab_size:
             size = self.vocab_size
-            raise UserError(f"the data hold token {highest}, beyond model.vocab_size={size}; tokenise them with the net's own tokenizer")
+            raise UserError(
+                f"the data hold token {highest}, beyond model.vocab_size={size}; tokenise them with the net's own tokenizer"
+            )
         labels = pack.tokens.roll(-1)
         labels[pack.cu_seqlens[1:].long() - 1] = IGNORED
         of_document = [source for sample in samples for source in sample.sources or [0] * len(sample.documents)]
-        return CausalBatch(pack, labels, torch.from_numpy(np.repeat(np.array(of_document, dtype=np.int64), pack.lengths)))
+        return CausalBatch(
+            pack, labels, torch.from_numpy(np.repeat(np.array(of_document, dtype=np.int64), pack.lengths))
+        )
 
-    def loss(self, model: torch.nn.Module, batch: CausalBatch) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]] | torch.Tensor:
+    def loss(
+        self, model: torch.nn.Module, batch: CausalBatch
+    ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]] | torch.Tensor:
         """Cross-entropy summed over the predicted tokens (fp32 scalar), their number (int scalar), and sums to report.
 
         Sums: `correct`; for each source `loss:<name>` and `tokens:<name>`, with `objective.by_source`. In training the first has the z-loss
@@ -84,7 +90,9 @@ class Causal:
             sums |= self._by_source(output.by_token, predicted, sources)
         return output.total, predicted.sum(), sums
 
-    def _by_source(self, losses: torch.Tensor, predicted: torch.Tensor, sources: torch.Tensor) -> dict[str, torch.Tensor]:
+    def _by_source(
+        self, losses: torch.Tensor, predicted: torch.Tensor, sources: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """Sum of `losses` and number of `predicted` tokens of each source, from `[T]` each."""
         found = {}
         for number, name in enumerate(self.sources):

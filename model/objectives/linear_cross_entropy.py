@@ -79,13 +79,21 @@ class _Head:
         here = here.masked_fill(elsewhere, 0).unsqueeze(1)
         picked = logits.gather(1, here).squeeze(1).float().masked_fill_(elsewhere, 0.0)
         best = logits.amax(dim=1).float()
-        shares = torch.softmax(logits, 1, out=logits) if logits.dtype == torch.float32 else torch.softmax(logits, 1, torch.float32)
-        log_sum = local = best - shares.amax(dim=1).log_()  # the share of the best column is at least 1 / V, so its log is exact enough
+        shares = (
+            torch.softmax(logits, 1, out=logits)
+            if logits.dtype == torch.float32
+            else torch.softmax(logits, 1, torch.float32)
+        )
+        log_sum = local = (
+            best - shares.amax(dim=1).log_()
+        )  # the share of the best column is at least 1 / V, so its log is exact enough
         if self.group:
             best, log_sum, picked = self._over_ranks(best, local, picked)
         return _Chunk(shares, here, ~elsewhere, local, log_sum, picked, best)
 
-    def _over_ranks(self, best: torch.Tensor, local: torch.Tensor, picked: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _over_ranks(
+        self, best: torch.Tensor, local: torch.Tensor, picked: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Greatest logit, log of the sum of exponentials, and the label's logit over all columns, `[m]` each."""
         greatest = torch.stack((best, local))
         torch.distributed.all_reduce(greatest, torch.distributed.ReduceOp.MAX, self.group)
@@ -126,7 +134,9 @@ class _Chunk:
 class _Gradients:
     """Gradients of hidden states, weight and bias, each None where it is not wanted."""
 
-    def __init__(self, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, wanted: tuple[bool, bool, bool]):
+    def __init__(
+        self, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, wanted: tuple[bool, bool, bool]
+    ):
         # Sums over chunks are taken in fp32: in bf16 the many small contributions to a row of the table would be rounded away.
         self.hidden = torch.empty_like(hidden) if wanted[0] else None
         self.weight = torch.zeros_like(weight, dtype=torch.float32) if wanted[1] else None
@@ -193,5 +203,7 @@ class _Chunked(torch.autograd.Function):
         """The gradients, scaled in place by that of the total. Raises RuntimeError the second time."""
         gradients, ctx.gradients = ctx.gradients, None
         if gradients is None:
-            raise RuntimeError("the gradients of a chunked loss were handed on by the first backward; compute the loss again")
+            raise RuntimeError(
+                "the gradients of a chunked loss were handed on by the first backward; compute the loss again"
+            )
         return *(None if gradient is None else gradient.mul_(grad) for gradient in gradients), None, None, None, None

@@ -27,7 +27,9 @@ class MlmBatch:
 
     def to(self, device: torch.device | str) -> "MlmBatch":
         """The same batch on `device`."""
-        return MlmBatch(self.pack.to(device), self.selected.to(device, non_blocking=True), self.labels.to(device, non_blocking=True))
+        return MlmBatch(
+            self.pack.to(device), self.selected.to(device, non_blocking=True), self.labels.to(device, non_blocking=True)
+        )
 
 
 class Mlm:
@@ -71,7 +73,9 @@ class Mlm:
         return shown, chosen
 
     @staticmethod
-    def loss(model: torch.nn.Module, batch: MlmBatch) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]] | torch.Tensor:
+    def loss(
+        model: torch.nn.Module, batch: MlmBatch
+    ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]] | torch.Tensor:
         """Cross-entropy summed over the predicted tokens (fp32 scalar), their number (int scalar), and sums to report.
 
         On a pipeline stage without the head: what the stage hands on.

@@ -50,12 +50,16 @@ class Vocabulary:
         A character cut in two by byte-level BPE counts as a letter. Raises UserError for a tokenizer that is not byte-level.
         """
         if not self.byte_level:
-            raise UserError(f"{self.file} is not a byte-level tokenizer, whose words could be told apart; set objective.whole_word=false")
+            raise UserError(
+                f"{self.file} is not a byte-level tokenizer, whose words could be told apart; set objective.whole_word=false"
+            )
         alphabet = {character: byte for byte, character in enumerate(_byte_alphabet())}
         first, last = np.zeros((2, self.size), dtype=np.int8)
         for token, index in self.ids.items():
             if not self.special[index] and token:
-                text = bytes(alphabet[character] for character in token if character in alphabet).decode(errors="replace")
+                text = bytes(alphabet[character] for character in token if character in alphabet).decode(
+                    errors="replace"
+                )
                 first[index], last[index] = _kind(text[:1]), _kind(text[-1:])
         return first, last
 

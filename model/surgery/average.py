@@ -37,7 +37,12 @@ def exponential(count: int, decay: float) -> list[float]:
 def identity(models: Sequence[Model], weights: Sequence[float]) -> list[dict[str, Any]]:
     """What a combination is made of: folder, step, digest and weight of each model."""
     return [
-        {"folder": str(model.folder.resolve()), "step": model.save and model.save.step, "digest": digest_of(model.files), "weight": weight}
+        {
+            "folder": str(model.folder.resolve()),
+            "step": model.save and model.save.step,
+            "digest": digest_of(model.files),
+            "weight": weight,
+        }
         for model, weight in zip(models, weights, strict=True)
     ]
 
@@ -121,12 +126,16 @@ def _combined(name: str, readers: Sequence[TensorReader], weights: Sequence[floa
         dtype = own.dtype
         if not own.is_floating_point():
             if total is not None and not torch.equal(own, total):
-                raise UserError(f"{reader.folder} has other whole numbers in {name} than {readers[0].folder}; leave one of them out")
+                raise UserError(
+                    f"{reader.folder} has other whole numbers in {name} than {readers[0].folder}; leave one of them out"
+                )
             total = own
             continue
         part = own.float()
         if not bool(part.isfinite().all()):
-            raise UserError(f"{reader.folder} has values in {name} that are not finite; its training diverged, so leave it out")
+            raise UserError(
+                f"{reader.folder} has values in {name} that are not finite; its training diverged, so leave it out"
+            )
         total = part * weight if total is None else total.add_(part, alpha=weight)
         del own, part  # before the next is read
     return total.to(dtype)

@@ -22,7 +22,15 @@ LEFT = (manifests.NAME, "pytorch_model.bin.index.json", "adapter_config.json")
 """Of these, what would speak of other weights than those that are written."""
 MEANINGLESS = ("transformers_version", "_name_or_path")
 """Keys of config.json that say nothing about the net."""
-TRAINING = ("init_std", "lora", "dropout", "embedding_dropout", "attention_out_dropout", "mlp_dropout", "decoder_bias_init")
+TRAINING = (
+    "init_std",
+    "lora",
+    "dropout",
+    "embedding_dropout",
+    "attention_out_dropout",
+    "mlp_dropout",
+    "decoder_bias_init",
+)
 """Keys of our shapes that say how a net was trained, and not what it computes."""
 
 
@@ -43,7 +51,9 @@ class Model:
 def models_of_run(run: str | Path) -> list[Model]:
     """The probe saves of a run, by step, the untrained one left out. Raises UserError where there are fewer than 2."""
     if not Path(run).is_dir():
-        raise UserError(f"the run folder {run} does not exist; train it with jobs.train, or set merge.run to the folder of a run")
+        raise UserError(
+            f"the run folder {run} does not exist; train it with jobs.train, or set merge.run to the folder of a run"
+        )
     found = [_of_save(save, f"step {save.step}") for save in list_saves(run) if save.kind == PROBE and save.step > 0]
     if len(found) < 2:
         raise UserError(
@@ -59,10 +69,14 @@ def model_in(folder: str | Path) -> Model:
     if (path / manifests.NAME).is_file() and manifests.read(path).get("kind") == "save":
         save = read_save(path)
         if save.kind != PROBE:
-            raise UserError(f"the save {folder} has no hf/ half; name a probe save, or export it first with jobs.export")
+            raise UserError(
+                f"the save {folder} has no hf/ half; name a probe save, or export it first with jobs.export"
+            )
         return _of_save(save, str(folder))
     if not (path / CONFIG).is_file():
-        raise UserError(f"{folder} is neither a save nor a model in Hugging Face's format (no {CONFIG}); name another in merge.saves")
+        raise UserError(
+            f"{folder} is neither a save nor a model in Hugging Face's format (no {CONFIG}); name another in merge.saves"
+        )
     return Model(path, str(folder), {str(file.relative_to(path)): digest(file) for file in read_files(path)})
 
 
@@ -75,7 +89,9 @@ def read_files(folder: Path) -> list[Path]:
     """Files of a model that a merge reads or carries, weights first. Raises UserError where it has no weights in safetensors."""
     weights = weight_files(folder, "merged")
     left = (*LEFT, INDEX) if weights == [folder / SINGLE] else LEFT  # an index beside them is of other weights
-    found = sorted(file for file in folder.rglob("*") if file.suffix in CARRIED and file.name not in left and file.is_file())
+    found = sorted(
+        file for file in folder.rglob("*") if file.suffix in CARRIED and file.name not in left and file.is_file()
+    )
     return [*weights, *found]
 
 
@@ -83,7 +99,9 @@ def check_whole(model: Model) -> None:
     """Raise UserError where a file of a save is not what was written; of another folder nothing is known."""
     for name, value in model.files.items() if model.save else ():
         if not (model.folder / name).is_file() or digest(model.folder / name) != value:
-            raise UserError(f"{model.folder / name} is missing or not what was written; leave {model.name} out, or train it again")
+            raise UserError(
+                f"{model.folder / name} is missing or not what was written; leave {model.name} out, or train it again"
+            )
 
 
 def check_alike(models: Sequence[Model]) -> None:
@@ -111,7 +129,10 @@ def _other_tokenizer(one: Model, other: Model) -> str | None:
 def _net_difference(one: Path, other: Path) -> str | None:
     """The first key in which two nets differ. Of those that can be trained here it is the shape that counts, and the type of the weights,
     and not how a version of transformers spelt them."""
-    known = [{key: value for key, value in read_json(folder / CONFIG).items() if key not in MEANINGLESS} for folder in (one, other)]
+    known = [
+        {key: value for key, value in read_json(folder / CONFIG).items() if key not in MEANINGLESS}
+        for folder in (one, other)
+    ]
     if (key := _difference(*known)) is None:
         return None
     try:

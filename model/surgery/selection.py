@@ -70,7 +70,13 @@ class Selection:
         """For the manifest."""
         averages = {str(window): asdict(row) for window, row in self.averages.items()}
         difference = self.difference and asdict(self.difference)
-        return {"metric": self.metric, "lower": self.lower, "averages": averages, "single": asdict(self.single), "difference": difference}
+        return {
+            "metric": self.metric,
+            "lower": self.lower,
+            "averages": averages,
+            "single": asdict(self.single),
+            "difference": difference,
+        }
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,10 @@ class _Measured:
         if not resamples:
             return None
         if self.choice.kind == "retrieval" and metric == NDCG:
-            pair = (_of(measured.found.results, one).per_query(part) for measured, one in ((self, step), (other, other_step)))
+            pair = (
+                _of(measured.found.results, one).per_query(part)
+                for measured, one in ((self, step), (other, other_step))
+            )
             return paired_bootstrap(*pair, resamples, seed)
         if self.choice.kind == "perplexity":
             here, there = _of(self.found.perplexity, step), _of(other.found.perplexity, other_step)
@@ -116,7 +125,9 @@ def _of(results: Sequence[Any], step: int) -> Any:
     return next(result for result in results if result.step == step)
 
 
-def select(config: Config, models: Sequence[Model], windows: Sequence[int], weights_of: WeightsOf, work: Path, claims: Claims) -> Selection:
+def select(
+    config: Config, models: Sequence[Model], windows: Sequence[int], weights_of: WeightsOf, work: Path, claims: Claims
+) -> Selection:
     """Average the last n of ``models`` for each n of ``windows`` and choose by ``sweep.metric``, in the folder ``work``.
 
     No more than two averages are there at a time, or all with ``merge.keep``. The models by themselves are measured first: those of
@@ -147,7 +158,9 @@ def _single(
 ) -> tuple[_Measured, dict[int, str]]:
     """The models by themselves, measured; and the name of each by its step."""
     if not config.merge.saves:
-        return _measure(config, Path(config.merge.run), shared, claims), {model.save.step: model.name for model in models}
+        return _measure(config, Path(config.merge.run), shared, claims), {
+            model.save.step: model.name for model in models
+        }
     _clear(folder, models, [], lambda count: [])
     for place, model in enumerate(models, 1):
         _make(folder, place, [model], [1.0])
@@ -158,7 +171,17 @@ def _single(
 
 
 def _measure(config: Config, run: Path, shared: dict[str, Shared], claims: Claims) -> _Measured:
-    own = replace(config.sweep, run=str(run), runs=[], bm25=False, budgets=[], element=None, step=None, force=False, retry_failed=True)
+    own = replace(
+        config.sweep,
+        run=str(run),
+        runs=[],
+        bm25=False,
+        budgets=[],
+        element=None,
+        step=None,
+        force=False,
+        retry_failed=True,
+    )
     config = replace(config, sweep=own)
     found = sweep(config, shared, claims)
     choice = parse_choice(replace(config, sweep=replace(own, metric=found.metric)))

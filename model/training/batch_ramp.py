@@ -85,9 +85,13 @@ class BatchRamp:
 def total_steps(train: TrainConfig, ramp: BatchRamp) -> int:
     """Steps of the whole run, from `train.steps` or `train.tokens`. Raises UserError unless exactly one is set."""
     if not train.steps and not train.tokens:
-        raise UserError("train.steps=0 and train.tokens=0: set one of them, or name phases with their tokens (phases.main.tokens=...)")
+        raise UserError(
+            "train.steps=0 and train.tokens=0: set one of them, or name phases with their tokens (phases.main.tokens=...)"
+        )
     if train.steps and train.tokens:
-        raise UserError(f"train.steps={train.steps} and train.tokens={train.tokens}: set one of them, and the other to 0")
+        raise UserError(
+            f"train.steps={train.steps} and train.tokens={train.tokens}: set one of them, and the other to 0"
+        )
     return train.steps or ramp.steps(train.tokens)
 
 
@@ -95,7 +99,9 @@ def warmup_steps(schedule: ScheduleConfig, total: int, ramp: "BatchRamp | Clock"
     """Steps of the warm-up of ``total`` steps. Raises UserError when it is given in two ways."""
     schedule = schedule.settled()
     given = [
-        f"optim.schedule.{key}={value:g}" for key in ("warmup_steps", "warmup_tokens", "warmup_share") if (value := getattr(schedule, key))
+        f"optim.schedule.{key}={value:g}"
+        for key in ("warmup_steps", "warmup_tokens", "warmup_share")
+        if (value := getattr(schedule, key))
     ]
     if len(given) > 1:
         raise UserError(f"{' and '.join(given)}: set one, and the others to 0")

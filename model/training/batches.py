@@ -29,7 +29,14 @@ class MicroBatches:
         phase: int = 0,
     ):  # fmt: skip
         """``size``: packs of a micro-batch; ``rank``, ``ranks``: place among the data-parallel ranks; ``phase``: its number."""
-        self.plan, self.objective, self.size, self.device, self.seed, self.phase = plan, objective, size, device, seed, phase
+        self.plan, self.objective, self.size, self.device, self.seed, self.phase = (
+            plan,
+            objective,
+            size,
+            device,
+            seed,
+            phase,
+        )
         self.rank, self.ranks = rank, ranks
         self.number = first // (size * ranks)
         self.worker = ThreadPoolExecutor(1, "micro-batches")

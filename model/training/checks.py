@@ -22,14 +22,18 @@ def check_training(config: Config, phases: Sequence[Phase]) -> None:
     if decoder:
         check_shape(config.model, config.parallel)
         if config.model.lora.rank and not (config.train.init_from or config.train.branch_from):
-            raise UserError(f"model.lora.rank={config.model.lora.rank} adapts a net that has been trained; name it in train.init_from")
+            raise UserError(
+                f"model.lora.rank={config.model.lora.rank} adapts a net that has been trained; name it in train.init_from"
+            )
     else:
         check_encoder(config.model, config.parallel)
     for phase in phases:
         _check_length(config, phase)
         _check_supply(config, phase)
     if config.train.init_from and config.train.branch_from:
-        raise UserError("train.init_from begins anew with the weights of a model, train.branch_from goes on from a save; set one of them")
+        raise UserError(
+            "train.init_from begins anew with the weights of a model, train.branch_from goes on from a save; set one of them"
+        )
 
 
 def _check_length(config: Config, phase: Phase) -> None:

@@ -53,7 +53,9 @@ class Course:
 
     def save_points(self, config: Config) -> SavePoints:
         """Where its probe saves are: by section `train.save`, and at the end of every phase."""
-        return SavePoints(config.train.save, self.clock, self.total, tuple(phase.last for phase in self.phases), self.start)
+        return SavePoints(
+            config.train.save, self.clock, self.total, tuple(phase.last for phase in self.phases), self.start
+        )
 
     def phase_of(self, step: int) -> Phase:
         """The phase in which ``step`` (1 is the first) is made; the last one for steps beyond the end."""
@@ -72,7 +74,9 @@ def find_branch(config: Config, run: Run) -> Branch | None:
     """Where the run branches from; read from its manifest once it has begun. Raises UserError where that save is missing or broken."""
     if config.train.branch_from is None:
         if config.train.decay_only:
-            raise UserError("train.decay_only decays from the learning rate of a save; name that save in train.branch_from")
+            raise UserError(
+                "train.decay_only decays from the learning rate of a save; name that save in train.branch_from"
+            )
         return None
     if "branch" in run.manifest:
         return Branch(**run.manifest["branch"])
@@ -82,7 +86,9 @@ def find_branch(config: Config, run: Run) -> Branch | None:
     return Branch(str(save.folder), save.step, save.manifest["lr"], save.manifest["plan"])
 
 
-def build_course(config: Config, branch: Branch | None = None, data_parallel: int = 1, warmup: int | None = None) -> Course:
+def build_course(
+    config: Config, branch: Branch | None = None, data_parallel: int = 1, warmup: int | None = None
+) -> Course:
     """The course of a run, which began with ``warmup`` steps of warm-up where that is known: where they are a share of its steps, they
     stay so many when it is extended. Raises UserError where lengths do not fit together."""
     start = branch.step if branch else 0
@@ -135,7 +141,11 @@ def check_extension(run: Run, config: Config, course: Course, branch: Branch | N
         begins = min(build_course(former, branch, course.phases[0].ramp.data_parallel).decay_begins, begins)
     if done > begins:
         early = [save for save in saves if save.step <= begins]
-        mend = f"run=<name> train.branch_from={early[-1].folder} branches from before" if early else "choose another run=<name>"
+        mend = (
+            f"run=<name> train.branch_from={early[-1].folder} branches from before"
+            if early
+            else "choose another run=<name>"
+        )
         raise UserError(
             f"{run.folder} is at step {done}, and after step {begins} its learning rate depends on what changed "
             f"({show(run.extended)}); set that back, or {mend}"

@@ -35,7 +35,11 @@ class Data:
     def digests(self) -> str | dict[str, str]:
         """What saves tell: of a run of one phase its digest, else phase -> digest of all phases to this one."""
         names = list(self.plans)
-        return self.digest(names) if names == [MAIN] else {name: self.digest(names[: number + 1]) for number, name in enumerate(names)}
+        return (
+            self.digest(names)
+            if names == [MAIN]
+            else {name: self.digest(names[: number + 1]) for number, name in enumerate(names)}
+        )
 
 
 def open_data(config: Config, run: Run, course: Course, drafts: ExitStack | None = None) -> Data:
@@ -65,7 +69,9 @@ def _tokens(config: Config, phase: Phase, folder: Path) -> Tokens:
     checked = checked_stamp(folder)
     if phase.name != MAIN and not (Path(phase.data) / manifests.NAME).is_file():
         own = f"name prepared tokens in phases.{phase.name}.data"
-        mixed = "run jobs.mix first" if config.mixture.sources else f"run jobs.mix first, with mixture.sources, or {own}"
+        mixed = (
+            "run jobs.mix first" if config.mixture.sources else f"run jobs.mix first, with mixture.sources, or {own}"
+        )
         mend = own if phase.config.data else mixed
         raise UserError(f"phases.{phase.name}: {phase.data} holds no prepared tokens (no {manifests.NAME}); {mend}")
     try:

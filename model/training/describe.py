@@ -26,11 +26,20 @@ def describe(config: Config, data: Data, course: Course) -> str:
 def _lines(config: Config, data: Data, course: Course) -> Iterator[tuple[str, str]]:
     train, parameters = config.train, parameter_count(config.model)
     yield "run", config.run_dir
-    yield "parameters", f"{parameters:,} ({config.model.architecture}, {config.model.num_layers} layers of {config.model.hidden_size})"
+    yield (
+        "parameters",
+        f"{parameters:,} ({config.model.architecture}, {config.model.num_layers} layers of {config.model.hidden_size})",
+    )
     yield from _one(data.plans[MAIN], course, train) if MAIN in data.plans else _several(data, course)
     for name, plan in data.heldout.items():
-        yield f"held out {name if name != MAIN else ''}".strip(), f"{plan.heldout.tokens:,} tokens in {len(plan.heldout):,} packs"
-    yield "steps", f"{course.total - course.start:,}" + (f" (from {course.start:,} to {course.total:,})" if course.start else "")
+        yield (
+            f"held out {name if name != MAIN else ''}".strip(),
+            f"{plan.heldout.tokens:,} tokens in {len(plan.heldout):,} packs",
+        )
+    yield (
+        "steps",
+        f"{course.total - course.start:,}" + (f" (from {course.start:,} to {course.total:,})" if course.start else ""),
+    )
     probes = course.save_points(config).probe_steps(course.start)
     yield "probe saves", f"{len(probes)}: {_some(probes)}; kept: {train.save.keep_probes or 'all'}"
     yield "resume saves", _resume(config)
@@ -39,7 +48,10 @@ def _lines(config: Config, data: Data, course: Course) -> Iterator[tuple[str, st
     kept = min(len(probes), train.save.keep_probes or len(probes))
     disk = kept * (megatron + hf) + train.save.keep_last * megatron
     yield "disk", f"about {disk:,.2f} GB ({megatron + hf:,.2f} a probe save, {megatron:,.2f} a resume save)"
-    rates = [course.lr(step) for step in range(course.start + 1, course.total + 1, max(1, (course.total - course.start) // SKETCH_WIDTH))]
+    rates = [
+        course.lr(step)
+        for step in range(course.start + 1, course.total + 1, max(1, (course.total - course.start) // SKETCH_WIDTH))
+    ]
     peak = max(rates)
     yield "learning rate", "".join(LEVELS[round(rate / peak * (len(LEVELS) - 1))] for rate in rates) + f" peak {peak:g}"
     for remark in remarks(config, data, course):
@@ -51,7 +63,10 @@ def _one(plan: Plan, course: Course, train: TrainConfig) -> Iterator[tuple[str, 
     ramp = course.phases[0].ramp
     samples = ramp.samples(course.total) - ramp.samples(course.start)
     name = plan.tokens.folder
-    yield "data", f"{plan.train.tokens:,} tokens in {len(plan.train):,} packs of {train.seq_length} ({plan.fill:.1%} full), {name}"
+    yield (
+        "data",
+        f"{plan.train.tokens:,} tokens in {len(plan.train):,} packs of {train.seq_length} ({plan.fill:.1%} full), {name}",
+    )
     sizes = ramp.sizes()
     grows = f", from {sizes[0][1]:,}, full at step {sizes[-1][0]:,}" if len(sizes) > 1 else ""
     yield "samples a step", f"{train.global_batch:,}{grows} ({train.micro_batch} a forward pass)"
@@ -66,7 +81,11 @@ def _several(data: Data, course: Course) -> Iterator[tuple[str, str]]:
         counts = plan.count_sources(0, samples)
         whole = sum(counts.values())
         mixture = ", ".join(f"{name} {tokens:,} ({tokens / whole:.1%})" for name, tokens in counts.items())
-        changes = [f"{key} {value}" for key in ("schedule", "optimizer") if (value := getattr(phase.config, key)) not in ("run", "carry")]
+        changes = [
+            f"{key} {value}"
+            for key in ("schedule", "optimizer")
+            if (value := getattr(phase.config, key)) not in ("run", "carry")
+        ]
         changes += [f"RoPE base {phase.config.rope_theta:g}"] if phase.config.rope_theta else []
         changes += [f"frozen {', '.join(phase.config.frozen)}"] if phase.config.frozen else []
         yield (

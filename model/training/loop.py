@@ -89,7 +89,9 @@ class Loop:
                 while state.step < last and not ranks.any_rank(bool(stop)):
                     self.tell("step", self.step(batches))
                 self.tell("end")
-                stopped = state.step < self.total and ranks.any_rank(bool(stop))  # within the last step too, or the save after it
+                stopped = state.step < self.total and ranks.any_rank(
+                    bool(stop)
+                )  # within the last step too, or the save after it
         return INTERRUPTED if stopped else FINISHED if last == self.total else BORDER
 
     def step(self, batches: MicroBatches) -> Record:

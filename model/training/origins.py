@@ -40,7 +40,11 @@ class Read:
 
     def told(self) -> str:
         """Its name and size."""
-        size = f", which holds {self.tokens:,} tokens in {self.documents:,} documents" if self.tokens and self.documents else ""
+        size = (
+            f", which holds {self.tokens:,} tokens in {self.documents:,} documents"
+            if self.tokens and self.documents
+            else ""
+        )
         more = f" and {len(self.texts) - TEXTS} more" if len(self.texts) > TEXTS else ""
         texts = f" ({', '.join(self.texts[:TEXTS])}{more})" if self.texts else ""
         return f"{self.name}{size}{texts}"
@@ -75,13 +79,19 @@ class Origins:
         if self.languages:
             parts.append(f"Languages of the documents: {', '.join(self.languages)}.")
         if self.licences:
-            parts.append(f"Licences of the documents: {', '.join(f'{licence} ({name})' for name, licence in self.licences.items())}.")
+            parts.append(
+                f"Licences of the documents: {', '.join(f'{licence} ({name})' for name, licence in self.licences.items())}."
+            )
         if len(self.read) == 1:
-            parts.insert(0, f"Up to this save the training has read {self.read[0].read:,} tokens of {self.read[0].told()}.")
+            parts.insert(
+                0, f"Up to this save the training has read {self.read[0].read:,} tokens of {self.read[0].told()}."
+            )
         elif self.read:
             parts.append(f"Up to this save the training has read {sum(one.read for one in self.read):,} tokens:\n")
         return (
-            "\n".join([" ".join(parts), *(f"- {one.read:,} of {one.told()}" for one in self.read if len(self.read) > 1), ""])
+            "\n".join(
+                [" ".join(parts), *(f"- {one.read:,} of {one.told()}" for one in self.read if len(self.read) > 1), ""]
+            )
             if parts
             else ""
         )
@@ -96,7 +106,13 @@ def origins(save: Save) -> Origins:
         place = Path(folders.get(name, name))
         manifest = _manifest(place)
         texts = list(manifest.get("inputs", {}))
-        one = Read(_short(name, place), read, manifest.get("tokens"), manifest.get("documents"), list(dict.fromkeys(map(_text, texts))))
+        one = Read(
+            _short(name, place),
+            read,
+            manifest.get("tokens"),
+            manifest.get("documents"),
+            list(dict.fromkeys(map(_text, texts))),
+        )
         found.read.append(one)
         found.datasets = list(dict.fromkeys([*found.datasets, *filter(None, map(_dataset, texts))]))
         for source, known in _corpus_sources(texts):
@@ -154,7 +170,9 @@ def _folders(run: Path) -> dict[str, str]:
     """Source of a mixture -> folder of its tokens."""
     inputs = _manifest(run).get("inputs", {})
     phases = (_manifest(Path(one["path"])) for name, one in inputs.items() if name != "tokenizer")
-    return {source["name"]: source["folder"] for phase in phases for source in phase.get("mixture", {}).get("sources", [])}
+    return {
+        source["name"]: source["folder"] for phase in phases for source in phase.get("mixture", {}).get("sources", [])
+    }
 
 
 def _corpus_sources(texts: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:

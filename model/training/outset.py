@@ -47,7 +47,9 @@ def outset(config: Config) -> Outset:
     before = run.manifest.get("attempts", [{}])[-1].get("ranks", size)
     relaid = run.relaid | ({"ranks": (before, size)} if before != size else {})
     if latest and relaid:
-        say(f"another layout than before ({show(relaid)}): the same samples, and losses that agree to rounding, not bit for bit")
+        say(
+            f"another layout than before ({show(relaid)}): the same samples, and losses that agree to rounding, not bit for bit"
+        )
     return Outset(run, config, branch, course, latest)
 
 
@@ -60,5 +62,7 @@ def take_over(run: Run, latest: Save | None) -> tuple[Run, Save | None]:
     unchanged = latest and saves and saves[-1].step == latest.step
     latest = latest if unchanged else latest_valid(run.folder)
     if run.replaced and latest:
-        raise UserError(f"{run.folder} has got a save of another configuration by now ({show(run.replaced)}); choose another run=<name>")
+        raise UserError(
+            f"{run.folder} has got a save of another configuration by now ({show(run.replaced)}); choose another run=<name>"
+        )
     return run, latest

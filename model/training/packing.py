@@ -92,4 +92,6 @@ def pack(starts: np.ndarray, lengths: np.ndarray, capacity: int) -> Packs:
     number = assign(lengths, capacity)
     order = np.argsort(number, kind="stable")
     counts = np.bincount(number) if len(number) else np.zeros(0, dtype=np.int64)
-    return Packs(starts[order], lengths[order].astype(np.int32), np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+    return Packs(
+        starts[order], lengths[order].astype(np.int32), np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    )

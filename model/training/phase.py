@@ -70,7 +70,9 @@ class Clock:
 
     def tokens(self, step: int) -> int:
         """Capacity in tokens after ``step`` steps."""
-        return sum(phase.ramp.tokens(min(step, phase.last) - phase.first) for phase in self.phases if step > phase.first)
+        return sum(
+            phase.ramp.tokens(min(step, phase.last) - phase.first) for phase in self.phases if step > phase.first
+        )
 
     def steps(self, tokens: int) -> int:
         """Steps until at least ``tokens`` tokens of capacity are seen, past the last phase at its pace."""
@@ -94,10 +96,16 @@ def build_phases(config: Config, data_parallel: int) -> list[Phase]:
         except UserError as error:
             raise UserError(f"phases.{name}: {error}") from error
         # To the last whole batch within the budget: text that is there for one reading is not begun again for a part of a batch.
-        steps = max(1, phase.tokens // (train.seq_length * train.global_batch)) if not train.batch_ramp_start else ramp.steps(phase.tokens)
+        steps = (
+            max(1, phase.tokens // (train.seq_length * train.global_batch))
+            if not train.batch_ramp_start
+            else ramp.steps(phase.tokens)
+        )
         first, theta = (found[-1].last, found[-1].rope_theta) if found else (0, 0.0)
         data = phase.data or str(Path(config.mixture.output) / name)
-        found.append(Phase(name, number, phase, train, data, ramp, first, steps, STAY, rope_theta=phase.rope_theta or theta))
+        found.append(
+            Phase(name, number, phase, train, data, ramp, first, steps, STAY, rope_theta=phase.rope_theta or theta)
+        )
     for number in range(len(found)):
         found[number] = _scheduled(config.optim, found, number)
     return found
@@ -106,7 +114,9 @@ def build_phases(config: Config, data_parallel: int) -> list[Phase]:
 def _check(config: Config) -> None:
     train = config.train
     if train.steps or train.tokens:
-        raise UserError(f"train.steps={train.steps} and train.tokens={train.tokens}: the phases say how long they are; set both to 0")
+        raise UserError(
+            f"train.steps={train.steps} and train.tokens={train.tokens}: the phases say how long they are; set both to 0"
+        )
     if train.heldout_fraction:
         raise UserError(
             f"train.heldout_fraction={train.heldout_fraction:g}: a document may be in several phases, so none can be held out of one; "
@@ -125,7 +135,9 @@ def _check(config: Config) -> None:
             )
     first = next(iter(config.phases))
     if config.phases[first].schedule in ("continue", "decay"):
-        raise UserError(f"phases.{first}.schedule={config.phases[first].schedule} needs a phase before it; set run or rewarm")
+        raise UserError(
+            f"phases.{first}.schedule={config.phases[first].schedule} needs a phase before it; set run or rewarm"
+        )
 
 
 def _train(train: TrainConfig, phase: PhaseConfig, number: int) -> TrainConfig:

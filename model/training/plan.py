@@ -117,7 +117,9 @@ def is_heldout(documents: int, fraction: float) -> np.ndarray:
     return chosen
 
 
-def digest_packs(tokens: Tokens, seq_length: int, heldout_fraction: float, seed: int, train: Packs, heldout: Packs) -> str:
+def digest_packs(
+    tokens: Tokens, seq_length: int, heldout_fraction: float, seed: int, train: Packs, heldout: Packs
+) -> str:
     """Digest of everything that decides what sample i is: the bytes of the tokens, the packs, the seed of their order."""
     hasher = hashlib.sha256()
     hasher.update(digest_of([FORMAT, tokens.digests, seq_length, heldout_fraction, seed]).encode())
@@ -130,19 +132,29 @@ def digest_packs(tokens: Tokens, seq_length: int, heldout_fraction: float, seed:
 def make_plan(tokens: Tokens, seq_length: int, heldout_fraction: float, seed: int) -> Plan:
     """Pack the documents of ``tokens``. Raises UserError when none is left to train on."""
     heldout = is_heldout(len(tokens.lengths), heldout_fraction)
-    order = permutation(len(tokens.lengths), TIES, seed)  # documents of one length are packed in this order, not file by file
+    order = permutation(
+        len(tokens.lengths), TIES, seed
+    )  # documents of one length are packed in this order, not file by file
     train, held = (
-        pack(tokens.starts[members], tokens.lengths[members], seq_length) for members in (order[~heldout[order]], np.flatnonzero(heldout))
+        pack(tokens.starts[members], tokens.lengths[members], seq_length)
+        for members in (order[~heldout[order]], np.flatnonzero(heldout))
     )
     if not len(train):
-        raise UserError(f"{tokens.folder} holds no document to train on; lower train.heldout_fraction={heldout_fraction} or add text")
+        raise UserError(
+            f"{tokens.folder} holds no document to train on; lower train.heldout_fraction={heldout_fraction} or add text"
+        )
     held = _shuffled(held)
-    return Plan(tokens, seed, seq_length, digest_packs(tokens, seq_length, heldout_fraction, seed, train, held), train, held)
+    return Plan(
+        tokens, seed, seq_length, digest_packs(tokens, seq_length, heldout_fraction, seed, train, held), train, held
+    )
 
 
 def make_heldout(tokens: Tokens, seq_length: int) -> Plan:
     """All documents of ``tokens`` as held-out packs, in an order that no seed changes; none to train on."""
-    none, held = pack(tokens.starts[:0], tokens.lengths[:0], seq_length), pack(tokens.starts, tokens.lengths, seq_length)
+    none, held = (
+        pack(tokens.starts[:0], tokens.lengths[:0], seq_length),
+        pack(tokens.starts, tokens.lengths, seq_length),
+    )
     if not len(held):
         raise UserError(f"{tokens.folder} in data.heldout holds no document; give jobs.prepare documents with text")
     held = _shuffled(held)
@@ -154,7 +166,9 @@ def _shuffled(packs: Packs) -> Packs:
     order = permutation(len(packs), HELD_OUT)
     counts = np.diff(packs.offsets)[order]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    pieces = np.repeat(packs.offsets[:-1][order], counts) + np.arange(len(packs.starts)) - np.repeat(offsets[:-1], counts)
+    pieces = (
+        np.repeat(packs.offsets[:-1][order], counts) + np.arange(len(packs.starts)) - np.repeat(offsets[:-1], counts)
+    )
     return Packs(packs.starts[pieces], packs.lengths[pieces], offsets)
 
 
@@ -165,9 +179,17 @@ def draft_plan(plan: Plan, folder: str | Path) -> Iterator[Path]:
     with atomic_folder(folder, "plan", keep=True) as aside:
         for group, name in ARRAYS:
             save_array(aside / f"{group}_{name}.npy", getattr(getattr(plan, group), name))
-        counts = {"packs": len(plan.train), "tokens": plan.train.tokens, "heldout_packs": len(plan.heldout), "fill": round(plan.fill, 5)}
+        counts = {
+            "packs": len(plan.train),
+            "tokens": plan.train.tokens,
+            "heldout_packs": len(plan.heldout),
+            "fill": round(plan.fill, 5),
+        }
         files = sorted(path.name for path in aside.iterdir())
-        manifests.write(aside, manifests.describe("plan", digest=plan.digest, checked=stamp(plan.tokens.folder), **counts, files=files))
+        manifests.write(
+            aside,
+            manifests.describe("plan", digest=plan.digest, checked=stamp(plan.tokens.folder), **counts, files=files),
+        )
         yield aside
 
 
@@ -183,7 +205,9 @@ def load_plan(folder: str | Path, tokens: Tokens, seq_length: int, heldout_fract
         return None
     train, heldout = Packs(*arrays[:3]), Packs(*arrays[3:])
     found = digest_packs(tokens, seq_length, heldout_fraction, seed, train, heldout)
-    return Plan(tokens, seed, seq_length, found, train, heldout) if found == manifests.read(folder).get("digest") else None
+    return (
+        Plan(tokens, seed, seq_length, found, train, heldout) if found == manifests.read(folder).get("digest") else None
+    )
 
 
 def checked_stamp(folder: str | Path) -> dict | None:

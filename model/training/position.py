@@ -17,7 +17,9 @@ def check_position(state: TrainState, digest: str, data: Data, course: Course, s
     begun = list(state.phases) or [course.phases[0].name]
     names = [phase.name for phase in course.phases]
     if begun != names[: len(begun)]:
-        raise UserError(f"{save} has been through the phases {', '.join(begun)}, and this run has {', '.join(names)}; keep their order")
+        raise UserError(
+            f"{save} has been through the phases {', '.join(begun)}, and this run has {', '.join(names)}; keep their order"
+        )
     if digest != data.digest(begun):
         raise UserError(
             f"{save} was trained on another order of data than this run has; use the data.tokens (or phases), seed, train.seq_length and "

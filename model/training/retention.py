@@ -16,7 +16,9 @@ def apply_retention(run_dir: str | Path, config: SaveConfig, newest: int) -> lis
     saves = [save for save in list_saves(run_dir) if save.step <= newest and not save.folder.is_symlink()]
     results = Path(run_dir) / "eval"
     probed = {save.step for save in saves if (results / f"{save_name(save.step)}.json").is_file()}
-    probed -= {save.step for save in saves if (results / "claims" / f"{save_name(save.step)}.json").is_file()}  # probed again right now
+    probed -= {
+        save.step for save in saves if (results / "claims" / f"{save_name(save.step)}.json").is_file()
+    }  # probed again right now
     removed = []
     for save in superfluous(saves, config, probed, linked(run_dir, "best")):
         if reason := strange(save.folder, KIND):

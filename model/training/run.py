@@ -90,7 +90,9 @@ class Run:
     def settled(self, config: Config) -> Config:
         """``config`` with what is frozen where it leaves something open: threads, precision, the shares of the schedule; numbers of
         the net to the last bit."""
-        return dataclasses.replace(config, **{name: section(Config, name, self.config[name]) for name in ("model", "optim", "parallel")})
+        return dataclasses.replace(
+            config, **{name: section(Config, name, self.config[name]) for name in ("model", "optim", "parallel")}
+        )
 
     def check_inputs(self, inputs: dict[str, dict[str, Any]]) -> None:
         """Raise UserError when an earlier attempt read other bytes than ``inputs``: {name: {"path": ..., "digests": {file: sha256}}}. A run
@@ -163,7 +165,9 @@ def open_run(config: Config) -> Run:
     folder = Path(config.run_dir)
     theirs = checkpoints(folder).resolve().parent
     if theirs != folder.resolve() and (theirs / CONFIG).is_file():
-        raise UserError(f"{checkpoints(folder)} is a link to the saves of another run, {theirs}; remove it, or choose another run=<name>")
+        raise UserError(
+            f"{checkpoints(folder)} is a link to the saves of another run, {theirs}; remove it, or choose another run=<name>"
+        )
     wanted = freeze(config)
     if not (folder / CONFIG).is_file():
         return Run(folder, wanted, {}, {}, {})
@@ -256,7 +260,14 @@ def freeze(config: Config) -> dict[str, Any]:
     phases = {name: dataclasses.asdict(phase) for name, phase in config.phases.items()}
     for name, phase in phases.items():
         phase["data"] = phase["data"] or str(Path(config.mixture.output) / name)
-    return {"name": config.name, "seed": config.seed, "data": data, "phases": phases, "budget": config.budget, **sections}
+    return {
+        "name": config.name,
+        "seed": config.seed,
+        "data": data,
+        "phases": phases,
+        "budget": config.budget,
+        **sections,
+    }
 
 
 def difference(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> dict[str, tuple[Any, Any]]:

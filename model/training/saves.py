@@ -49,11 +49,17 @@ def read_save(folder: str | Path) -> Save:
 
 def _read(folder: Path) -> Save:
     if not (folder / manifests.NAME).is_file():
-        raise UserError(f"{folder} is not a save (no {manifests.NAME}); name a folder like <run>/checkpoints/step_0001000")
+        raise UserError(
+            f"{folder} is not a save (no {manifests.NAME}); name a folder like <run>/checkpoints/step_0001000"
+        )
     manifest = manifests.read(folder)
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
-        raise UserError(f"{folder / manifests.NAME} is not the manifest of a save; name a folder like <run>/checkpoints/step_0001000")
-    wrong = [key for key, kind in (("step", int), ("save", str), ("files", dict)) if not isinstance(manifest.get(key), kind)]
+        raise UserError(
+            f"{folder / manifests.NAME} is not the manifest of a save; name a folder like <run>/checkpoints/step_0001000"
+        )
+    wrong = [
+        key for key, kind in (("step", int), ("save", str), ("files", dict)) if not isinstance(manifest.get(key), kind)
+    ]
     if wrong:
         raise UserError(f"{folder / manifests.NAME} is damaged (its {wrong[0]} is none of a save); name another save")
     return Save(manifest["step"], folder, manifest)
@@ -116,7 +122,11 @@ def linked(run_dir: str | Path, name: str) -> int | None:
 def _found(run_dir: str | Path) -> Iterator[tuple[Path, Save | None]]:
     """Folders that are named like saves, by step, links to others among them as they are; None for one without a manifest that can be
     read, or with that of another step."""
-    named = [(int(match[1]), path) for path in checkpoints(run_dir).resolve().glob("step_*") if (match := _NAME.fullmatch(path.name))]
+    named = [
+        (int(match[1]), path)
+        for path in checkpoints(run_dir).resolve().glob("step_*")
+        if (match := _NAME.fullmatch(path.name))
+    ]
     for step, folder in sorted(named):
         try:
             save = _read(folder)

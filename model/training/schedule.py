@@ -56,7 +56,11 @@ class WarmStayDecay:
             return tokens / config.warmup_tokens if config.warmup_tokens else step / self.warmup
         if config.kind == "constant":
             return 1.0
-        begin, length, kind = self.decay_begins, self.total - self.decay_begins, config.decay_shape if config.kind == "wsd" else "cosine"
+        begin, length, kind = (
+            self.decay_begins,
+            self.total - self.decay_begins,
+            config.decay_shape if config.kind == "wsd" else "cosine",
+        )
         if done < begin or not length:
             return 1.0
         return config.min_lr_ratio + (1 - config.min_lr_ratio) * shape(kind, (done - begin) / length)
@@ -64,7 +68,9 @@ class WarmStayDecay:
     @property
     def decay_begins(self) -> int:
         """Updates made before the decay; `total` when there is none."""
-        return {"wsd": self.total - self.config.decay_steps, "cosine": self.warmup, "constant": self.total}[self.config.kind]
+        return {"wsd": self.total - self.config.decay_steps, "cosine": self.warmup, "constant": self.total}[
+            self.config.kind
+        ]
 
 
 @dataclass(frozen=True)

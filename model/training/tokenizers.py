@@ -53,7 +53,9 @@ def _candidates(run: Path) -> Iterator[Path]:
     yield from (save.folder / HALF for save in list_saves(run))
 
 
-def check_tokenizers(config: Config, phases: Sequence[Phase], begun: bool, coming: Callable[[str], bool] = lambda path: False) -> None:
+def check_tokenizers(
+    config: Config, phases: Sequence[Phase], begun: bool, coming: Callable[[str], bool] = lambda path: False
+) -> None:
     """Raise UserError where prepared tokens (of a phase, or held out) were not made with `data.tokenizer`, or where the net that the run
     starts from (not once it has ``begun``) was trained with another tokenizer, and `train.allow_other_tokenizer` is not set; or where
     `data.tokenizer` could not be copied to saves.

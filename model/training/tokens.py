@@ -58,7 +58,10 @@ class Tokens:
 
 def stamp(folder: str | Path) -> dict[str, list[int]]:
     """Size and time of change of the two large files: while they stay, so do the bytes that were once checked."""
-    return {name: [(stat := (Path(folder) / name).stat()).st_size, stat.st_mtime_ns] for name in ("tokens.bin", "tokens.idx")}
+    return {
+        name: [(stat := (Path(folder) / name).stat()).st_size, stat.st_mtime_ns]
+        for name in ("tokens.bin", "tokens.idx")
+    }
 
 
 def open_tokens(folder: str | Path, tokenizer: str | Path, vocab_size: int, checked: dict | None = None) -> Tokens:
@@ -70,7 +73,9 @@ def open_tokens(folder: str | Path, tokenizer: str | Path, vocab_size: int, chec
     """
     folder = Path(folder)
     if not (folder / manifests.NAME).is_file():
-        raise UserError(f"data.tokens: {folder} holds no prepared tokens (no {manifests.NAME}); run jobs.prepare, or set data.tokens")
+        raise UserError(
+            f"data.tokens: {folder} holds no prepared tokens (no {manifests.NAME}); run jobs.prepare, or set data.tokens"
+        )
     manifest = manifests.read(folder)
     missing = [key for key in ("tokenizer", "vocab_size", "files") if key not in manifest]
     if manifest.get("kind") != "tokens" or missing:

@@ -13,7 +13,12 @@ from model.training.saves import KIND, Save, checkpoints, read_save, save_name, 
 
 
 def write_save(
-    run_dir: str | Path, step: int, kind: str, fill: Callable[[Path], None], check: Callable[[], None] = lambda: None, **fields: Any
+    run_dir: str | Path,
+    step: int,
+    kind: str,
+    fill: Callable[[Path], None],
+    check: Callable[[], None] = lambda: None,
+    **fields: Any,
 ) -> Save:
     """Make the save of ``step``: ``fill(folder)`` writes its files, ``fields`` go into its manifest. It appears whole or not at all,
     and not where ``check()`` raises, which is called right before.
@@ -28,7 +33,9 @@ def write_save(
         files = _digests(aside)
         if ranks.is_first():
             seconds = round(time.monotonic() - begun, 2)
-            manifests.write(aside, manifests.describe(KIND, save=kind, step=step, **fields, seconds=seconds, files=files))
+            manifests.write(
+                aside, manifests.describe(KIND, save=kind, step=step, **fields, seconds=seconds, files=files)
+            )
             check()
     if ranks.is_first():
         set_link(run_dir, "last", step)

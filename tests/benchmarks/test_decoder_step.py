@@ -12,7 +12,16 @@ from common.files import read_json
 from conf.schema import CausalConfig, DecoderConfig, ParallelConfig
 from model.training.flops import step_flops
 
-NET = DecoderConfig(vocab_size=300, num_layers=2, hidden_size=32, num_heads=4, num_kv_heads=2, head_width=16, ffn_size=48, max_positions=64)
+NET = DecoderConfig(
+    vocab_size=300,
+    num_layers=2,
+    hidden_size=32,
+    num_heads=4,
+    num_kv_heads=2,
+    head_width=16,
+    ffn_size=48,
+    max_positions=64,
+)
 LENGTHS = filled([5, 64, 17, 30, 2, 41, 90], 32, 4)
 
 
@@ -65,7 +74,13 @@ def test_what_a_token_costs_at_4096():
 
 def test_the_fastest_micro_batch_is_found():
     case = dataclasses.replace(decoder_step.cases(small=True)[0], lengths=[64] * 16)
-    speeds = {16: None, 8: 100, 4: 150, 2: 151, 1: 400}  # 16 does not fit; 2 is hardly faster than 4, so 1 is never tried
+    speeds = {
+        16: None,
+        8: 100,
+        4: 150,
+        2: 151,
+        1: 400,
+    }  # 16 does not fit; 2 is hardly faster than 4, so 1 is never tried
 
     def make(rows):
         def step():

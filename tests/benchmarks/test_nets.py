@@ -6,7 +6,11 @@ from benchmarks.gpu import decoder_step, encoder_step
 from benchmarks.nets import FOLDER, net
 from jobs.cli import compose, to_config
 
-NAMES = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.glob("*/*.yaml") if "rope_scaling" not in path.read_text())
+NAMES = sorted(
+    str(path.relative_to(FOLDER).with_suffix(""))
+    for path in FOLDER.glob("*/*.yaml")
+    if "rope_scaling" not in path.read_text()
+)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "decoder/phi_2"])

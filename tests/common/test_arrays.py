@@ -29,6 +29,8 @@ def test_the_bytes_are_those_of_numpy(tmp_path, array):
 
 
 def test_nobody_writes_arrays_past_it():
-    files = [path for package in ("common", "data_prep", "model", "jobs", "slurm") for path in (ROOT / package).rglob("*.py")]
+    files = [
+        path for package in ("common", "data_prep", "model", "jobs", "slurm") for path in (ROOT / package).rglob("*.py")
+    ]
     calls = [path for path in files if re.search(r"\bnp\.save\(|\.tofile\(|\.save_model\(", path.read_text())]
     assert calls == []

@@ -51,7 +51,8 @@ def test_a_reference_is_read_and_written(text, reference):
 
 
 @pytest.mark.parametrize(
-    "text", ["hf://", "hf://name", "hf://spaces/org/name", "hf://org/name/../x", "hf://org/name@", "hf://buckets/org/name"]
+    "text",
+    ["hf://", "hf://name", "hf://spaces/org/name", "hf://org/name/../x", "hf://org/name@", "hf://buckets/org/name"],
 )
 def test_what_is_no_reference_is_told_how_to_be_one(text):
     with pytest.raises(UserError, match=r"write hf://\[datasets/\]org/name\[@revision\]\[/path\]"):
@@ -71,7 +72,13 @@ def test_a_local_path_stays(tmp_path):
 
 
 def test_a_mirrored_reference_becomes_the_path_of_its_commit(tmp_path):
-    text = {"README.md": "card", "a.jsonl": "{}", "deep/b.jsonl": "{}", "notes/c.txt": "c", "merges.txt": "of a tokenizer"}
+    text = {
+        "README.md": "card",
+        "a.jsonl": "{}",
+        "deep/b.jsonl": "{}",
+        "notes/c.txt": "c",
+        "merges.txt": "of a tokenizer",
+    }
     data = mirror(tmp_path, Reference("dataset", "org/text"), [*KEYS["data.inputs"], "notes/c.txt"], text)
     tok = mirror(tmp_path, Reference("model", "org/tok", "v1"), list(TOKENIZER), {"tokenizer.json": "{}"})
     inputs = ["mine", "hf://datasets/org/text"]
@@ -84,7 +91,9 @@ def test_a_mirrored_reference_becomes_the_path_of_its_commit(tmp_path):
     assert made.data.inputs == inputs, "the configuration given is left alone"
 
 
-@pytest.mark.parametrize(("path", "found"), [("deep", "deep/**/*.jsonl"), ("x.md", "x.md"), ("deep/*.jsonl", "deep/*.jsonl")])
+@pytest.mark.parametrize(
+    ("path", "found"), [("deep", "deep/**/*.jsonl"), ("x.md", "x.md"), ("deep/*.jsonl", "deep/*.jsonl")]
+)
 def test_a_path_inside(tmp_path, path, found):
     reference = Reference("dataset", "org/text", path=path)
     patterns = reference.patterns(KEYS["data.inputs"])
@@ -109,7 +118,8 @@ def spoil_a_file_was_removed(place: Path, record: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil", [spoil_nothing_was_fetched, spoil_other_files_were_fetched, spoil_a_file_was_cut_off, spoil_a_file_was_removed]
+    "spoil",
+    [spoil_nothing_was_fetched, spoil_other_files_were_fetched, spoil_a_file_was_cut_off, spoil_a_file_was_removed],
 )
 def test_what_is_not_whole_is_missing_and_the_command_is_named(tmp_path, spoil):
     reference = Reference("model", "org/tok")
@@ -121,7 +131,9 @@ def test_what_is_not_whole_is_missing_and_the_command_is_named(tmp_path, spoil):
     with pytest.raises(UserError) as error:
         localise(made)
     command = "python -m jobs.fetch data.tokenizer=hf://org/tok"
-    assert str(error.value) == f"data.tokenizer: hf://org/tok is not in {tmp_path}; where there is internet run: {command}"
+    assert (
+        str(error.value) == f"data.tokenizer: hf://org/tok is not in {tmp_path}; where there is internet run: {command}"
+    )
 
 
 def test_the_command_for_an_artefact_of_no_key(tmp_path):

@@ -58,7 +58,8 @@ def test_a_full_disk_is_told_with_the_path_whoever_wrote(name):
     known = explained(raised(write))
     assert isinstance(known, DiskError) and not known.passing
     assert re.fullmatch(
-        r"runs/mine/tokens\.bin cannot be written, for the disk is full; make room .*\(No space left on device\)", str(known)
+        r"runs/mine/tokens\.bin cannot be written, for the disk is full; make room .*\(No space left on device\)",
+        str(known),
     )
 
 
@@ -67,7 +68,11 @@ def test_paths_that_cannot_be_used(tmp_path):
     (tmp_path / "link").symlink_to("link")
     long = tmp_path / ("x" * 3000)
     for action, path, why in (
-        (lambda: (tmp_path / "file" / "below").open(), tmp_path / "file" / "below", "goes through something that is no folder"),
+        (
+            lambda: (tmp_path / "file" / "below").open(),
+            tmp_path / "file" / "below",
+            "goes through something that is no folder",
+        ),
         (lambda: (tmp_path / "link").open(), tmp_path / "link", "leads round in a circle"),
         (lambda: tmp_path.open("wb"), tmp_path, "is a folder where a file is wanted"),
         (lambda: os.mkdir(long), str(long)[:100], "has a name longer than the file system takes"),
@@ -124,7 +129,9 @@ def test_what_replaces_a_file_that_did_not_fit_is_whole(tmp_path, file_limit):
     write_json(tmp_path / "a.json", {"x": 1})
     with file_limit(1000), pytest.raises(OSError) as found:
         write_json(tmp_path / "a.json", {"x": "y" * 5000})
-    assert str(explained(found.value)).startswith(f"{tmp_path}/a.json cannot be written: files may not be that large here")
+    assert str(explained(found.value)).startswith(
+        f"{tmp_path}/a.json cannot be written: files may not be that large here"
+    )
     with file_limit(1000), pytest.raises(OSError) as found, atomic_folder(tmp_path / "saved", "thing") as aside:
         np.save(aside / "a.npy", np.zeros(1000))
     assert str(explained(found.value)).startswith(f"{tmp_path}/saved cannot be written")

@@ -25,7 +25,14 @@ def test_alone():
 
 
 def test_torchrun():
-    env = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
+    env = {
+        "RANK": "3",
+        "WORLD_SIZE": "4",
+        "LOCAL_RANK": "1",
+        "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "a",
+        "MASTER_PORT": "1",
+    }
     assert read_ranks({**SRUN, **env}) == Ranks(3, 4, 1, 2, "env://")
 
 
@@ -36,18 +43,31 @@ def test_srun():
     assert host == "gs07"
     assert 20_000 <= int(port) < 32_000
     assert read_ranks({**SRUN, "SLURM_PROCID": "0"}).meeting_point == ranks.meeting_point, "all ranks meet at one port"
-    assert read_ranks({**SRUN, "SLURM_JOB_ID": "813"}).meeting_point != ranks.meeting_point, "elements of an array do not"
+    assert read_ranks({**SRUN, "SLURM_JOB_ID": "813"}).meeting_point != ranks.meeting_point, (
+        "elements of an array do not"
+    )
     assert read_ranks({**SRUN, "MASTER_ADDR": "b", "MASTER_PORT": "29"}).meeting_point == "tcp://b:29"
 
 
 def test_a_batch_script_or_a_shell_in_an_allocation_is_alone():
-    outside = {"SLURM_JOB_ID": "812", "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NTASKS": "7", "SLURM_JOB_NODELIST": "gs[07-09]"}
+    outside = {
+        "SLURM_JOB_ID": "812",
+        "SLURM_PROCID": "0",
+        "SLURM_LOCALID": "0",
+        "SLURM_NTASKS": "7",
+        "SLURM_JOB_NODELIST": "gs[07-09]",
+    }
     assert read_ranks(outside) == Ranks()
     assert read_ranks({**SRUN, "SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "1"}) == Ranks()
 
 
 def test_submitit_on_one_machine():
-    env = {"SUBMITIT_LOCAL_JOB_ID": "99", "SUBMITIT_LOCAL_GLOBALID": "1", "SUBMITIT_LOCAL_LOCALID": "1", "SUBMITIT_LOCAL_NTASKS": "2"}
+    env = {
+        "SUBMITIT_LOCAL_JOB_ID": "99",
+        "SUBMITIT_LOCAL_GLOBALID": "1",
+        "SUBMITIT_LOCAL_LOCALID": "1",
+        "SUBMITIT_LOCAL_NTASKS": "2",
+    }
     ranks = read_ranks({**SRUN, **env})
     assert (ranks.rank, ranks.size, ranks.local_rank, ranks.local_size) == (1, 2, 1, 2)
     assert ranks.meeting_point.startswith("tcp://localhost:")

@@ -44,7 +44,9 @@ def test_a_failed_folder_leaves_the_former_folder(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-@pytest.mark.parametrize("harm", ["no_manifest", "cut_manifest", "other_kind", "another_file", "link", "file", "dangling"])
+@pytest.mark.parametrize(
+    "harm", ["no_manifest", "cut_manifest", "other_kind", "another_file", "link", "file", "dangling"]
+)
 def test_a_folder_that_is_not_ours_is_not_replaced(tmp_path, capsys, harm):
     theirs, place = tmp_path / "theirs", tmp_path / "out"
     write_folder(theirs, "precious", "other" if harm == "other_kind" else "thing")
@@ -88,7 +90,9 @@ def test_what_libraries_make_for_one_user_alone_follows_the_umask(tmp_path, umas
     finally:
         os.umask(former)
     folder = tmp_path / "out" / Path(made).parent.name
-    modes = [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / Path(made).name, tmp_path / "out" / "shut")]
+    modes = [
+        stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / Path(made).name, tmp_path / "out" / "shut")
+    ]
     assert modes == [0o777 & ~umask, 0o666 & ~umask, 0o444 & ~umask]
     assert stat.S_IMODE((tmp_path / "theirs").stat().st_mode) == 0o600
 

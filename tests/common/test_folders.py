@@ -55,7 +55,8 @@ def test_circles_are_refused_by_name(tree, case):
         (tree / name).symlink_to(target)
     for strict in (True, False):
         with pytest.raises(
-            UserError, match=r"^key: the link \S*/(up|web|back|x) leads to /\S*, from where the way leads back to it; remove it$"
+            UserError,
+            match=r"^key: the link \S*/(up|web|back|x) leads to /\S*, from where the way leads back to it; remove it$",
         ):
             files_below(tree / "in", "key", strict=strict)
 

@@ -50,7 +50,9 @@ def test_what_a_link_points_at_stays(tmp_path):
     (ours / "inner").mkdir()
     (ours / "inner" / "file").symlink_to(theirs / "inner" / "file")
     remove_folder(ours, "thing")
-    assert [path.name for path in tmp_path.iterdir()] == ["theirs"] and (theirs / "inner" / "file").read_text() == "content"
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs"] and (
+        theirs / "inner" / "file"
+    ).read_text() == "content"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a folder to another user")

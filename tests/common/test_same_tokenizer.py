@@ -13,7 +13,12 @@ from common.errors import UserError
 from common.same_tokenizer import difference
 
 TEXT = ["the court sees the tenant and the owner pays 1234 debts", "mahkeme kararı gerekçesi é e\u0301 don't"] * 3
-SETTINGS = {"eos_token": "<|end|>", "bos_token": None, "pad_token": "[PAD]", "tokenizer_class": "PreTrainedTokenizerFast"}
+SETTINGS = {
+    "eos_token": "<|end|>",
+    "bos_token": None,
+    "pad_token": "[PAD]",
+    "tokenizer_class": "PreTrainedTokenizerFast",
+}
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +26,15 @@ def plain(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("plain")
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=False), pre_tokenizers.ByteLevel(False)])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=False), pre_tokenizers.ByteLevel(False)]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=320, special_tokens=["<|end|>", "[PAD]"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=320,
+        special_tokens=["<|end|>", "[PAD]"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     tokenizer.train_from_iterator(TEXT, trainer)
     tokenizer.add_tokens([AddedToken("<think>", normalized=False)])
@@ -75,13 +85,17 @@ def cut_and_padded(form):
 SAME = {
     "as it is": lambda form: None,
     "keys in another order": lambda form: dict(reversed([(key, value) for key, value in form.items()])),
-    "vocabulary in another order": lambda form: form["model"].update(vocab=dict(reversed(form["model"]["vocab"].items()))),
+    "vocabulary in another order": lambda form: form["model"].update(
+        vocab=dict(reversed(form["model"]["vocab"].items()))
+    ),
     "merges as text": merges_as_text,
     "defaults left out": defaults_left_out,
     "empty for none": empty_for_none,
     "truncation and padding": cut_and_padded,
     "a sequence of one": lambda form: form.update(normalizer={"type": "Sequence", "normalizers": [form["normalizer"]]}),
-    "a sequence in a sequence": lambda form: form.update(pre_tokenizer={"type": "Sequence", "pretokenizers": [form["pre_tokenizer"]]}),
+    "a sequence in a sequence": lambda form: form.update(
+        pre_tokenizer={"type": "Sequence", "pretokenizers": [form["pre_tokenizer"]]}
+    ),
     "another decoder": lambda form: form.update(decoder=None),
 }
 
@@ -89,7 +103,10 @@ SAME = {
 @pytest.mark.parametrize("case", SAME)
 def test_written_otherwise_it_is_the_same(plain, tmp_path, case):
     other = changed(
-        plain, tmp_path / "other", SAME[case], {**SETTINGS, "model_max_length": 7, "chat_template": "x", "bos_token": "<|end|>"}
+        plain,
+        tmp_path / "other",
+        SAME[case],
+        {**SETTINGS, "model_max_length": 7, "chat_template": "x", "bos_token": "<|end|>"},
     )
     assert difference(plain, other) is None and difference(other, plain) is None
 
@@ -100,7 +117,9 @@ def test_as_transformers_saves_it_it_is_the_same(plain, tmp_path):
     loaded = AutoTokenizer.from_pretrained(plain)
     loaded(["one two three"] * 2, padding="max_length", truncation=True, max_length=5)
     loaded.save_pretrained(tmp_path)
-    assert (plain / "tokenizer.json").read_bytes() != (tmp_path / "tokenizer.json").read_bytes() and difference(plain, tmp_path) is None
+    assert (plain / "tokenizer.json").read_bytes() != (tmp_path / "tokenizer.json").read_bytes() and difference(
+        plain, tmp_path
+    ) is None
 
 
 def swapped(form):
@@ -116,21 +135,41 @@ def swapped_merges(form):
 def template(form):
     ids = {"<|end|>": {"id": "<|end|>", "ids": [0], "tokens": ["<|end|>"]}}
     special, text = {"SpecialToken": {"id": "<|end|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}
-    form["post_processor"] = {"type": "TemplateProcessing", "single": [special, text], "pair": [text, text], "special_tokens": ids}
+    form["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [special, text],
+        "pair": [text, text],
+        "special_tokens": ids,
+    }
 
 
 OTHER = {
     "ids": (swapped, r"the vocabulary: '[ab]' is \d+ and \d+"),
-    "a token more": (lambda form: form["model"]["vocab"].update(zzz=999), "the vocabulary: 'zzz' is in the second alone"),
+    "a token more": (
+        lambda form: form["model"]["vocab"].update(zzz=999),
+        "the vocabulary: 'zzz' is in the second alone",
+    ),
     "merges": (swapped_merges, "merge 2 is '.+' and '.+'"),
-    "a merge less": (lambda form: form["model"].update(merges=form["model"]["merges"][:-1]), r"merge \d+ is '.+' and none"),
+    "a merge less": (
+        lambda form: form["model"].update(merges=form["model"]["merges"][:-1]),
+        r"merge \d+ is '.+' and none",
+    ),
     "bytes": (lambda form: form["model"].update(ignore_merges=True), "model.ignore_merges is None and True"),
     "no normalizer": (lambda form: form.update(normalizer=None), r"normalizer: step 0 is \[.*NFC.*\] and none"),
     "normalizer": (lambda form: form.update(normalizer={"type": "NFKC"}), "normalizer: step 0 is .*NFC.* and .*NFKC"),
-    "pre-tokenizer": (lambda form: form["pre_tokenizer"]["pretokenizers"][0].update(individual_digits=True), "pre_tokenizer: step 0 is"),
+    "pre-tokenizer": (
+        lambda form: form["pre_tokenizer"]["pretokenizers"][0].update(individual_digits=True),
+        "pre_tokenizer: step 0 is",
+    ),
     "order of steps": (lambda form: form["pre_tokenizer"]["pretokenizers"].reverse(), "pre_tokenizer: step 0 is"),
-    "added token": (lambda form: form.update(added_tokens=form["added_tokens"][:-1]), "the added tokens: '<think>' is in the first alone"),
-    "special": (lambda form: form["added_tokens"][-1].update(special=True), "the added tokens: '<think>' is .*'special': False.*True"),
+    "added token": (
+        lambda form: form.update(added_tokens=form["added_tokens"][:-1]),
+        "the added tokens: '<think>' is in the first alone",
+    ),
+    "special": (
+        lambda form: form["added_tokens"][-1].update(special=True),
+        "the added tokens: '<think>' is .*'special': False.*True",
+    ),
     "whole words": (lambda form: form["added_tokens"][-1].update(single_word=True), "the added tokens: '<think>'"),
     "template": (template, r"the tokens that the template puts before a text are \[\] and \[0\]"),
 }
@@ -155,7 +194,10 @@ def test_roles_that_both_name_are_compared(plain, tmp_path, key):
 
 
 def test_unigram_and_words(tmp_path):
-    scored = {name: models.Unigram([("<unk>", 0.0), ("a", -1.0), ("b", score)], 0) for name, score in (("u", -2.0), ("v", -2.5))}
+    scored = {
+        name: models.Unigram([("<unk>", 0.0), ("a", -1.0), ("b", score)], 0)
+        for name, score in (("u", -2.0), ("v", -2.5))
+    }
     for name, model in {**scored, "w": models.WordLevel({"<unk>": 0, "a": 1, "b": 2}, "<unk>")}.items():
         (tmp_path / name).mkdir()
         Tokenizer(model).save(str(tmp_path / name / "tokenizer.json"))

@@ -33,7 +33,9 @@ SCHEMAS = {
 
 
 def has_number(kind: Any) -> bool:
-    return kind in (int, float) or any(has_number(part) for part in get_args(kind) if isinstance(part, type) or get_origin(part))
+    return kind in (int, float) or any(
+        has_number(part) for part in get_args(kind) if isinstance(part, type) or get_origin(part)
+    )
 
 
 def ranged(schema: type) -> Iterator[tuple[dataclasses.Field, Limits]]:
@@ -88,7 +90,9 @@ def tried(section: Any, prefix: str = "") -> Iterator[tuple[str, Limits, str]]:
                 yield from tried(one, f"{key}.{name}.")
         elif known := limits(field.type):
             for value in outside(known):
-                inside = {"list": [value], "dict": {"x": value}}.get(getattr(get_origin(field.type), "__name__", ""), value)
+                inside = {"list": [value], "dict": {"x": value}}.get(
+                    getattr(get_origin(field.type), "__name__", ""), value
+                )
                 setattr(section, field.name, inside)
                 with pytest.raises(UserError) as error:
                     check(section, prefix)
@@ -109,7 +113,9 @@ def test_a_number_out_of_its_range_is_one_sentence_with_the_range(job):
         said = list(tried(section, prefix))
         assert len(said) > 100
         for key, known, sentence in said:
-            assert sentence.startswith(f"{key}=") and sentence.endswith(f"; give {known}") and "\n" not in sentence, sentence
+            assert sentence.startswith(f"{key}=") and sentence.endswith(f"; give {known}") and "\n" not in sentence, (
+                sentence
+            )
 
 
 @pytest.mark.parametrize(
@@ -120,32 +126,65 @@ def test_a_number_out_of_its_range_is_one_sentence_with_the_range(job):
         ("optim.lr=nan", "optim.lr=nan is not finite; give a number above 0 and at most 100"),
         ("optim.lr=1e999", "optim.lr=inf is not finite; give a number above 0 and at most 100"),
         ("optim.lr=-inf", "optim.lr=-inf is not finite; give a number above 0 and at most 100"),
-        (f"optim.lr={'9' * 400}", "optim.lr has more digits than a number may have; give a number above 0 and at most 100"),
-        (f"train.steps={'9' * 400}", f"train.steps={'9' * 40}... (400 characters) is too large; give a whole number from 0 to 10^15"),
+        (
+            f"optim.lr={'9' * 400}",
+            "optim.lr has more digits than a number may have; give a number above 0 and at most 100",
+        ),
+        (
+            f"train.steps={'9' * 400}",
+            f"train.steps={'9' * 40}... (400 characters) is too large; give a whole number from 0 to 10^15",
+        ),
         (f"train.steps={'9' * 5000}", "(5012 characters)': it takes a whole number"),
-        ("model.embedding_dropout=1", "model.embedding_dropout=1.0 is too large; give a number of at least 0 and below 1"),
+        (
+            "model.embedding_dropout=1",
+            "model.embedding_dropout=1.0 is too large; give a number of at least 0 and below 1",
+        ),
         ("train.steps=nan", "train.steps takes a whole number from 0 to 10^15, and not nan; write train.steps=0"),
         ("train.steps=5k", "train.steps takes a whole number from 0 to 10^15, and not '5k'; write train.steps=5000"),
         ("train.steps='1,5'", "train.steps takes a whole number from 0 to 10^15, and not '1,5'; write train.steps=2"),
         ("train.steps=1.5", "train.steps takes a whole number from 0 to 10^15, and not 1.5; write train.steps=2"),
-        ("train.tokens=1e9", "train.tokens takes a whole number from 0 to 10^15, and not 1000000000.0; write train.tokens=1000000000"),
+        (
+            "train.tokens=1e9",
+            "train.tokens takes a whole number from 0 to 10^15, and not 1000000000.0; write train.tokens=1000000000",
+        ),
         ("train.steps=null", "train.steps takes a whole number from 0 to 10^15, and not nothing; write train.steps=0"),
         ("train.steps=true", "train.steps takes a whole number from 0 to 10^15, and not true; write train.steps=0"),
-        ("optim.schedule.warmup_share=x", "optim.schedule.warmup_share takes a number from 0 to 1, and not 'x'; write "),
-        ("model.vocab_size=nan", "model.vocab_size takes a whole number from 1 to 10,000,000, or auto, and not nan; write "),
-        ("model.vocab_size=many", "model.vocab_size=many is no whole number; give a whole number from 1 to 10,000,000, or auto"),
-        ("train.save.probe_at_tokens=[5,-1]", "train.save.probe_at_tokens=-1 is negative; give a whole number from 0 to 10^15"),
+        (
+            "optim.schedule.warmup_share=x",
+            "optim.schedule.warmup_share takes a number from 0 to 1, and not 'x'; write ",
+        ),
+        (
+            "model.vocab_size=nan",
+            "model.vocab_size takes a whole number from 1 to 10,000,000, or auto, and not nan; write ",
+        ),
+        (
+            "model.vocab_size=many",
+            "model.vocab_size=many is no whole number; give a whole number from 1 to 10,000,000, or auto",
+        ),
+        (
+            "train.save.probe_at_tokens=[5,-1]",
+            "train.save.probe_at_tokens=-1 is negative; give a whole number from 0 to 10^15",
+        ),
         (
             "train.save.probe_at_tokens=[5,5k]",
             "train.save.probe_at_tokens takes a list, each a whole number from 0 to 10^15, and not [5,'5k']; write ",
         ),
-        ("phases.main.tokens=5k", "phases.main.tokens takes a whole number from 0 to 10^15, and not '5k'; write phases.main.tokens=5000"),
+        (
+            "phases.main.tokens=5k",
+            "phases.main.tokens takes a whole number from 0 to 10^15, and not '5k'; write phases.main.tokens=5000",
+        ),
         ("phases.main.lr=inf", "phases.main.lr=inf is not finite; give a number from 0 to 100"),
         ("phases.main.weights={a: nan}", "phases.main.weights.a=nan is not finite; give a number from 0 to 1,000,000"),
         ("mixture.topic_caps.tax=0", "mixture.topic_caps.tax=0.0 is too small; give a number above 0 and at most 1"),
-        ("mixture.topic_caps.tax=x", "mixture.topic_caps.tax takes a number above 0 and at most 1, and not 'x'; write "),
+        (
+            "mixture.topic_caps.tax=x",
+            "mixture.topic_caps.tax takes a number above 0 and at most 1, and not 'x'; write ",
+        ),
         ("cluster.nodes=0", "cluster.nodes=0 is too small; give a whole number from 1 to 1,000,000"),
-        ("sweep.element=1e3", "sweep.element takes a whole number from 0 to 999,999, and not 1000.0; write sweep.element=1000"),
+        (
+            "sweep.element=1e3",
+            "sweep.element takes a whole number from 0 to 999,999, and not 1000.0; write sweep.element=1000",
+        ),
         ("budget=0", "budget=0.0 is too small; give a number above 0 and at most 1,000,000"),
         ("name=${nme}", "name refers to a key nme, and there is none; did you mean 'name'?"),
     ],
@@ -162,10 +201,17 @@ def test_whole_numbers_as_they_may_be_written(written):
 
 
 def test_numbers_of_a_language_and_of_a_step_have_their_ranges():
-    for value, said in (("x", "=x is no whole number; give a whole"), (-1, "=-1 is negative; give a whole number from 0 to")):
+    for value, said in (
+        ("x", "=x is no whole number; give a whole"),
+        (-1, "=-1 is negative; give a whole number from 0 to"),
+    ):
         with pytest.raises(UserError, match=f"corpus.languages.tr.fineweb.short_line{said}"):
             load_language("tr", {"fineweb": {"short_line": value}})
-    assert limits_at(Config, "phases.any.weights.web") == limits_at(Config, "phases.any.weights") != limits_at(Config, "phases.any.lr")
+    assert (
+        limits_at(Config, "phases.any.weights.web")
+        == limits_at(Config, "phases.any.weights")
+        != limits_at(Config, "phases.any.lr")
+    )
     assert limits_at(Config, "name") is limits_at(Config, "phases.any") is limits_at(Config, "nothing.at.all") is None
 
 
@@ -194,6 +240,10 @@ def test_before_torch_is_loaded(job, given, tmp_path):
     command = [sys.executable, "-c", TORCH, job, *given, f"runs_dir={tmp_path}/runs"]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert ended.returncode == 2 and ended.stderr.startswith("error: ") and ended.stderr.count("\n") == 1, ended.stderr
-    assert ended.stderr.partition("=")[0].split()[-1].startswith(given[-1].partition("=")[0].replace("pipeline.steps", "optim.lr"))
+    assert (
+        ended.stderr.partition("=")[0]
+        .split()[-1]
+        .startswith(given[-1].partition("=")[0].replace("pipeline.steps", "optim.lr"))
+    )
     assert not {"torch", "transformers"} & set(ended.stdout.split()[-10_000:]) and "jobs.cli" in ended.stdout
     assert not list(Path(tmp_path).rglob("*.yaml")) or given[0] == "-m"

@@ -61,7 +61,9 @@ def test_help_shows_the_defaults():
 def test_no_real_machine_outside_the_cluster_profiles():
     for path in CONF.rglob("*.yaml"):
         if path.relative_to(CONF).parts[0] != "cluster":
-            assert not re.search(r"(^|[\s\"'])/(home|gpfs|scratch|work|mnt|leonardo|lustre)\b|partition|account", path.read_text()), path
+            assert not re.search(
+                r"(^|[\s\"'])/(home|gpfs|scratch|work|mnt|leonardo|lustre)\b|partition|account", path.read_text()
+            ), path
 
 
 @pytest.mark.parametrize(

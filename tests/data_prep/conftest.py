@@ -8,7 +8,28 @@ import pytest
 from conf.schema.data import TokenizerConfig
 from data_prep.tokenizer.train import save, train
 
-SYLLABLES = ["ka", "le", "ri", "ın", "şe", "ço", "gü", "da", "ğı", "lar", "ler", "in", "the", "con", "ümü", "él", "12", ".", "'", "\n"]
+SYLLABLES = [
+    "ka",
+    "le",
+    "ri",
+    "ın",
+    "şe",
+    "ço",
+    "gü",
+    "da",
+    "ğı",
+    "lar",
+    "ler",
+    "in",
+    "the",
+    "con",
+    "ümü",
+    "él",
+    "12",
+    ".",
+    "'",
+    "\n",
+]
 
 
 def sentences(count: int, seed: int = 0) -> list[str]:

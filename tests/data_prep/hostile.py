@@ -67,17 +67,36 @@ def generators(mixtures: int = 20, seed: int = 0) -> dict[str, Callable[[int], s
     scheme before thousands of brackets, drawn at random; brackets within brackets; what has hurt before."""
     draw = random.Random(seed)
     blocks = [("", (unit,), 1, "") for unit in UNITS]
-    blocks += [("", tuple(draw.choices(UNITS, k=2)), draw.choice(RUNS), draw.choice(("", *UNITS))) for _ in range(mixtures // 2)]
-    blocks += [(draw.choice(UNITS), (draw.choice(UNITS),), draw.choice(RUNS), draw.choice(("", *UNITS))) for _ in range(mixtures // 2)]
+    blocks += [
+        ("", tuple(draw.choices(UNITS, k=2)), draw.choice(RUNS), draw.choice(("", *UNITS)))
+        for _ in range(mixtures // 2)
+    ]
+    blocks += [
+        (draw.choice(UNITS), (draw.choice(UNITS),), draw.choice(RUNS), draw.choice(("", *UNITS)))
+        for _ in range(mixtures // 2)
+    ]
     blocks += [(head, (unit,), count, tail) for head, unit, count, tail in KNOWN]
     found = {
-        f"{head!a} {''.join(units)!a}*{count} {tail!a}": _blocks(head, "".join(units), count, tail) for head, units, count, tail in blocks
+        f"{head!a} {''.join(units)!a}*{count} {tail!a}": _blocks(head, "".join(units), count, tail)
+        for head, units, count, tail in blocks
     }
-    for opening, closing in ("()", "[]", "{}", ("<div>", "</div>"), ("<b>", "</b>"), ("<q>a", "</q>"), ("<svg><g>", "</g></svg>")):
+    for opening, closing in (
+        "()",
+        "[]",
+        "{}",
+        ("<div>", "</div>"),
+        ("<b>", "</b>"),
+        ("<q>a", "</q>"),
+        ("<svg><g>", "</g></svg>"),
+    ):
         pair = len(opening + closing)
-        found[f"nested {opening}"] = lambda size, pair=pair, a=opening, b=closing: a * (size // pair) + b * (size // pair)
+        found[f"nested {opening}"] = lambda size, pair=pair, a=opening, b=closing: (
+            a * (size // pair) + b * (size // pair)
+        )
     for text in ("<div><b a={}>x</div>", "<b a={}><p>", "<a{}>", "w{} ", "<table><b a={}><td>"):
-        found[f"distinct {text}"] = lambda size, text=text: "".join(text.format(n) for n in range(size // (len(text) + 2)))
+        found[f"distinct {text}"] = lambda size, text=text: "".join(
+            text.format(n) for n in range(size // (len(text) + 2))
+        )
     found["growing"] = lambda size: "\n".join("a" * n for n in range(int((2 * size) ** 0.5)))
     return found
 
@@ -108,16 +127,26 @@ def subjects(folder: Path, tokenizer: Path) -> dict[str, Subject]:
     for code in sorted(path.stem for path in FOLDER.glob("*.yaml")):
         found |= {f"{code}: {name}": subject for name, subject in _of_language(code)}
     found |= {f"reader {suffix}": _reader(folder / f"text{suffix}") for suffix in FORMATS if suffix not in BINARY}
-    found |= {f"pattern {name}": _split(pattern) for name, pattern in PATTERNS.items() if name != "llama3"}  # which is gpt4's
+    found |= {
+        f"pattern {name}": _split(pattern) for name, pattern in PATTERNS.items() if name != "llama3"
+    }  # which is gpt4's
     reference = load_reference(tokenizer)
     found |= {f"ids by {backend.name}": _encoder(backend(reference)) for backend in (Reference, Gigatoken, Tiktoken)}
     found |= {f"degradation {kind}": lambda text, kind=kind: degrade(text, kind, LOW, "seed") for kind in DEGRADATIONS}
     found |= {
         "signatures": lambda text: Signer(DuplicatesConfig(), load_language("tr")).keys(Batch([text])),
-        "signatures without numbers": lambda text: Signer(DuplicatesConfig(fold_numbers=True), load_language("tr")).keys(Batch([text])),
+        "signatures without numbers": lambda text: Signer(
+            DuplicatesConfig(fold_numbers=True), load_language("tr")
+        ).keys(Batch([text])),
         "paragraphs": lambda text: paragraphs.remove(text, range(len(paragraphs.split(Batch([text])).starts))),
-        "contamination": lambda text: Index(np.array([7], np.uint64), np.array([0]), [13], [""], [""], 0).find(Batch([text])),
-        "answers of OCR": lambda text: (page_of(1, Answer(text, True), 1), page_of(1, Answer(f"```\n{text}\n```", True), 1), _table(text)),
+        "contamination": lambda text: Index(np.array([7], np.uint64), np.array([0]), [13], [""], [""], 0).find(
+            Batch([text])
+        ),
+        "answers of OCR": lambda text: (
+            page_of(1, Answer(text, True), 1),
+            page_of(1, Answer(f"```\n{text}\n```", True), 1),
+            _table(text),
+        ),
         "pairs": lambda text: [text_pairs(part) for part in parts_of(text)],
         "names out of a summary": lambda text: without_names(text, {"a"}),
         "causes in logs": lambda text: cause(text, 1),
@@ -151,7 +180,9 @@ def _expressions() -> Iterator[tuple[str, Subject]]:
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             for name, value in vars(importlib.import_module(module.name)).items():
                 for place, pattern in enumerate(value if isinstance(value, list | tuple) else [value]):
-                    if isinstance(pattern := pattern[0] if isinstance(pattern, tuple) and pattern else pattern, re.Pattern):
+                    if isinstance(
+                        pattern := pattern[0] if isinstance(pattern, tuple) and pattern else pattern, re.Pattern
+                    ):
                         yield f"{module.name}.{name}[{place}]", _searched(pattern, f"{module.name}.{name}")
 
 
@@ -173,7 +204,10 @@ def _of_language(code: str) -> Iterator[tuple[str, Subject]]:
         for name, step in STEPS.items():
             yield f"step {name}", step(profile)
         for name, rule in RULES.items():
-            yield f"rule {name}", _measured(MODELS[name](profile)) if name in MODELS else _judged(rule(profile, Config()))
+            yield (
+                f"rule {name}",
+                _measured(MODELS[name](profile)) if name in MODELS else _judged(rule(profile, Config())),
+            )
 
 
 def _measured(measure: Callable[[Batch], object]) -> Subject:

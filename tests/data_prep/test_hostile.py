@@ -35,7 +35,11 @@ def _fault(subject, make) -> str | None:
     if _seconds(subject, large, 1) < FLOOR:
         return None
     before, after = _seconds(subject, small, 5), _seconds(subject, large, 3)
-    return f"{after / before:.1f} times slower a character when four times as long" if after > max(FLOOR, GROWTH * before) else None
+    return (
+        f"{after / before:.1f} times slower a character when four times as long"
+        if after > max(FLOOR, GROWTH * before)
+        else None
+    )
 
 
 @pytest.mark.long
@@ -43,7 +47,9 @@ def test_time_grows_no_faster_than_the_text(tmp_path, small_tokenizer):
     faults = []
     for name, subject in subjects(tmp_path, small_tokenizer).items():
         subject("Warm up. A short text of 2 sentences, 12:30.")
-        faults += [f"{name} on {kind}: {fault}" for kind, make in generators().items() if (fault := _fault(subject, make))]
+        faults += [
+            f"{name} on {kind}: {fault}" for kind, make in generators().items() if (fault := _fault(subject, make))
+        ]
     assert not faults, "\n".join(faults)
 
 

@@ -36,7 +36,16 @@ PROBE = [
     "probe.steps=20", "probe.batch=32", "probe.pairs=100", "probe.beside=[last]", "probe.query_tokens=32", "probe.document_tokens=60",
     "probe.train_document_tokens=60",
 ]  # fmt: skip
-SUBJECTS = ["the court", "a tenant", "the owner of the house", "an heir", "the notary", "a judge", "the state", "that lawyer"]
+SUBJECTS = [
+    "the court",
+    "a tenant",
+    "the owner of the house",
+    "an heir",
+    "the notary",
+    "a judge",
+    "the state",
+    "that lawyer",
+]
 VERBS = ["have to pay", "signs", "ends", "owes", "will appeal against", "be bound to", "disputes", "agrees with"]
 OBJECTS = [
     "the lease",
@@ -76,7 +85,10 @@ def write_retrieval(folder: Path) -> None:
     for split, pairs in {"train": 120, "dev": 30, "test": 40}.items():
         (folder / split).mkdir(parents=True)
         documents = [sentences(rng, 4) for _ in range(pairs)]
-        rows = {"corpus": [("d", text) for text in documents], "queries": [("q", text.split(".")[1]) for text in documents]}
+        rows = {
+            "corpus": [("d", text) for text in documents],
+            "queries": [("q", text.split(".")[1]) for text in documents],
+        }
         for name, texts in rows.items():
             lines = (json.dumps({"_id": f"{kind}{row}", "text": text}) + "\n" for row, (kind, text) in enumerate(texts))
             (folder / split / f"{name}.jsonl").write_text("".join(lines))
@@ -92,9 +104,22 @@ def run(job, name: str, overrides: list[str]):
 
 
 def train_on_two(overrides: list[str]) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "jobs.train", *overrides]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "jobs.train",
+        *overrides,
+    ]
     done = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=240
+        command,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr[-3000:]
 
@@ -109,11 +134,16 @@ def losses(run_folder: Path) -> list[dict]:
 def tensors(folder: Path) -> dict[str, list]:
     """Shape, mean and root of the mean square of each tensor that a Hugging Face folder holds."""
     loaded = {name: value for file in sorted(folder.glob("*.safetensors")) for name, value in load_file(file).items()}
-    return {name: [list(x.shape), float(x.mean(dtype=float)), float((x.astype(float) ** 2).mean() ** 0.5)] for name, x in loaded.items()}
+    return {
+        name: [list(x.shape), float(x.mean(dtype=float)), float((x.astype(float) ** 2).mean() ** 0.5)]
+        for name, x in loaded.items()
+    }
 
 
 def digests(folder: Path, patterns: Iterable[str]) -> dict[str, str]:
-    return {str(path.relative_to(folder)): digest(path) for pattern in patterns for path in sorted(folder.glob(pattern))}
+    return {
+        str(path.relative_to(folder)): digest(path) for pattern in patterns for path in sorted(folder.glob(pattern))
+    }
 
 
 class _Numbers(HTMLParser):
@@ -148,9 +178,18 @@ def encoder(here: Path) -> dict:
 def _encoder(folder: Path) -> dict:
     write_texts(folder / "texts")
     write_retrieval(folder / "retrieval")
-    made = [f"corpus.inputs=[{folder}/texts]", "corpus.language=en", f"corpus.output={folder}/corpus", "corpus.shard_bytes=30_000"]
+    made = [
+        f"corpus.inputs=[{folder}/texts]",
+        "corpus.language=en",
+        f"corpus.output={folder}/corpus",
+        "corpus.shard_bytes=30_000",
+    ]
     run(corpus, "corpus", [*made, "name=golden", "corpus.pii=true", "corpus.rules=[gopher_quality]"])
-    text = [f"data.inputs=['{folder}/corpus/documents/*/*']", f"data.tokenizer={folder}/tokenizer", f"data.tokens={folder}/tokens"]
+    text = [
+        f"data.inputs=['{folder}/corpus/documents/*/*']",
+        f"data.tokenizer={folder}/tokenizer",
+        f"data.tokens={folder}/tokens",
+    ]
     run(tokenizer, "tokenizer", [*text, "name=golden", "tokenizer.vocab_size=600"])
     run(prepare, "prepare", [*text, "name=golden"])
     training = [f"runs_dir={folder}/runs", "name=golden", *text, *NET, *COURSE]

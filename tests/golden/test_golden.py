@@ -27,10 +27,14 @@ def differences(found, expected, rel: float, abs_: float, where: str = "") -> li
     if isinstance(expected, dict):
         missing = [f"{where}.{key} is in one only" for key in found.keys() ^ expected.keys()]
         both = [key for key in expected if key in found]
-        return missing + [line for key in both for line in differences(found[key], expected[key], rel, abs_, f"{where}.{key}")]
+        return missing + [
+            line for key in both for line in differences(found[key], expected[key], rel, abs_, f"{where}.{key}")
+        ]
     if isinstance(expected, list) and len(expected) == len(found):
         return [
-            line for at, pair in enumerate(zip(found, expected, strict=True)) for line in differences(*pair, rel, abs_, f"{where}[{at}]")
+            line
+            for at, pair in enumerate(zip(found, expected, strict=True))
+            for line in differences(*pair, rel, abs_, f"{where}[{at}]")
         ]
     same = found == pytest.approx(expected, rel=rel, abs=abs_) if isinstance(expected, float) else found == expected
     return [] if same else [f"{where}: {found}, on record {expected}"]
@@ -43,7 +47,9 @@ def test_results_are_those_on_record(name, tmp_path):
     found, expected = json.loads(json.dumps(RUNS[name](tmp_path / name))), json.loads(on_record(name).read_text())
     rounded = {key: expected.pop(key) for key in ("scores", "report") if key in expected}
     wrong = differences({key: found[key] for key in rounded}, rounded, 0, ROUNDED)
-    wrong += differences({key: value for key, value in found.items() if key not in rounded}, expected, RELATIVE, ABSOLUTE)
+    wrong += differences(
+        {key: value for key, value in found.items() if key not in rounded}, expected, RELATIVE, ABSOLUTE
+    )
     assert not wrong, "\n".join(wrong[:40])
 
 

@@ -34,11 +34,30 @@ def trainable(tmp_path_factory) -> list[str]:
     """Overrides for a small net with dropout on text of 60 kB that went through `jobs.tokenizer` and `jobs.prepare`; runs go aside."""
     folder = tmp_path_factory.mktemp("train")
     rng = np.random.default_rng(0)
-    words = ["court", "tenant", "owner", "lease", "judge", "house", "debt", "heir", "pays", "signs", "ends", "owes", "the", "a"]
+    words = [
+        "court",
+        "tenant",
+        "owner",
+        "lease",
+        "judge",
+        "house",
+        "debt",
+        "heir",
+        "pays",
+        "signs",
+        "ends",
+        "owes",
+        "the",
+        "a",
+    ]
     with (folder / "text.jsonl").open("w") as file:
         for _ in range(200):
             file.write(json.dumps({"text": " ".join(rng.choice(words, size=rng.integers(5, 90)))}) + "\n")
-    data = [f"data.inputs=['{folder}/text.jsonl']", f"data.tokenizer={folder}/tokenizer", f"data.tokens={folder}/tokens"]
+    data = [
+        f"data.inputs=['{folder}/text.jsonl']",
+        f"data.tokenizer={folder}/tokenizer",
+        f"data.tokens={folder}/tokens",
+    ]
     tokenizer.run(to_config(compose("tokenizer", [*data, "tokenizer.vocab_size=300"])))
     prepare.run(to_config(compose("prepare", data)))
     return [f"runs_dir={folder}/runs", *data, *NET]

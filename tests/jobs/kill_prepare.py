@@ -38,7 +38,10 @@ while True:
     shutil.copytree(f"{TOKENS}.before", TOKENS)
     killed = run_until(number) == signal.SIGKILL
     assert run_until(0) == 0
-    digests = [hashlib.sha256(Path(TOKENS, name).read_bytes()).hexdigest() for name in ("tokens.bin", "tokens.idx", "origins.npy")]
+    digests = [
+        hashlib.sha256(Path(TOKENS, name).read_bytes()).hexdigest()
+        for name in ("tokens.bin", "tokens.idx", "origins.npy")
+    ]
     print("killed, then" if killed else "ran through", *digests, flush=True)
     if not killed:
         break

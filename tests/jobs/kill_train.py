@@ -38,7 +38,9 @@ def arm_randomly(number: int, draw: random.Random):
     if number % 3 == 2:
         seconds = draw.uniform(0.2, 1.2)
         return lambda: threading.Timer(seconds, die).start()
-    at, where = (draw.randint(1, 30), f"{RUN}/checkpoints/.aside-step") if number % 3 == 0 else (draw.randint(1, 90), str(RUN))
+    at, where = (
+        (draw.randint(1, 30), f"{RUN}/checkpoints/.aside-step") if number % 3 == 0 else (draw.randint(1, 90), str(RUN))
+    )
     return lambda: die_before_step_on_disk(at, where)
 
 

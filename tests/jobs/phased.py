@@ -31,7 +31,10 @@ PHASES = [
 def prepared(folder: Path) -> list[str]:
     """Overrides for the mixture in ``folder``, made through the jobs from text of two kinds; only `run` is missing."""
     rng = np.random.default_rng(0)
-    words = {"web": ["house", "cat", "sea", "red", "runs", "the", "a", "and"], "law": ["court", "tenant", "lease", "owes", "heir", "shall"]}
+    words = {
+        "web": ["house", "cat", "sea", "red", "runs", "the", "a", "and"],
+        "law": ["court", "tenant", "lease", "owes", "heir", "shall"],
+    }
     both = [f"data.tokenizer={folder}/tokenizer", f"runs_dir={folder}/runs", "name=p"]
     for source, vocabulary in words.items():
         for part, count in (("train", 90), ("heldout", 12)):

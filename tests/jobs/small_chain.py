@@ -14,7 +14,22 @@ COURSE = [
     "train.save.probe_every_steps=2", "train.save.resume_every_steps=3", "train.save.keep_last=9", "optim.lr=3e-3",
     "optim.schedule.warmup_steps=1", "parallel.threads=1", "seed=1",
 ]  # fmt: skip
-WORDS = ["court", "tenant", "owner", "lease", "judge", "house", "debt", "heir", "pays", "signs", "ends", "owes", "the", "a"]
+WORDS = [
+    "court",
+    "tenant",
+    "owner",
+    "lease",
+    "judge",
+    "house",
+    "debt",
+    "heir",
+    "pays",
+    "signs",
+    "ends",
+    "owes",
+    "the",
+    "a",
+]
 
 
 def write_texts(folder: Path) -> None:
@@ -29,14 +44,40 @@ def write_texts(folder: Path) -> None:
 
 def jobs_in(folder: Path, texts: Path, retrieval: Path) -> list[tuple[str, list[str]]]:
     """Names and overrides; all that they write is below ``folder``."""
-    both = [f"runs_dir={folder}/runs", f"data.tokenizer={folder}/tokenizer", f"data.retrieval={retrieval}", "cluster.workers=1"]
-    corpus = [*both, f"corpus.inputs=['{texts}/*.jsonl']", "corpus.language=en", "corpus.rules=[]", f"corpus.output={folder}/corpus"]
+    both = [
+        f"runs_dir={folder}/runs",
+        f"data.tokenizer={folder}/tokenizer",
+        f"data.retrieval={retrieval}",
+        "cluster.workers=1",
+    ]
+    corpus = [
+        *both,
+        f"corpus.inputs=['{texts}/*.jsonl']",
+        "corpus.language=en",
+        "corpus.rules=[]",
+        f"corpus.output={folder}/corpus",
+    ]
     corpus += ["corpus.shard_bytes=20000", "corpus.duplicates.near=false"]
     data = [*both, f"data.inputs=['{folder}/corpus/documents']", f"data.tokens={folder}/tokens"]
     encoder = [*data, *NET, *COURSE, "name=e", "run=one"]
     decoder = [*data, *phased.NET, *COURSE, "name=d", "model.num_layers=2", "model.vocab_size=320", "run=base"]
-    adapter = [*data, *COURSE, "name=d", "run=adapter", "objective=causal", "optim=adamw", f"train.init_from={folder}/base"]
-    probe = [*both, f"sweep.run={folder}/runs/e/one", "probe.steps=3", "probe.batch=16", "probe.pairs=60", "sweep.bootstrap=20"]
+    adapter = [
+        *data,
+        *COURSE,
+        "name=d",
+        "run=adapter",
+        "objective=causal",
+        "optim=adamw",
+        f"train.init_from={folder}/base",
+    ]
+    probe = [
+        *both,
+        f"sweep.run={folder}/runs/e/one",
+        "probe.steps=3",
+        "probe.batch=16",
+        "probe.pairs=60",
+        "sweep.bootstrap=20",
+    ]
     probe += [
         "probe.beside=[last]",
         "parallel.threads=1",

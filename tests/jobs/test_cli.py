@@ -41,7 +41,9 @@ JOBS = [
 
 
 def job(name: str, *arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", f"jobs.{name}", *arguments], capture_output=True, text=True, cwd=cwd, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-m", f"jobs.{name}", *arguments], capture_output=True, text=True, cwd=cwd, timeout=120
+    )
 
 
 @pytest.mark.parametrize("name", JOBS)
@@ -84,7 +86,10 @@ def test_on_a_narrow_terminal_no_key_is_broken():
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     lines = shown.decode().splitlines()
     assert "cluster.container.mounts=[]" in lines
-    assert all(len(line) <= 40 for line in lines if line.startswith(" ")) and sum(line.startswith("    ") for line in lines) > 60
+    assert (
+        all(len(line) <= 40 for line in lines if line.startswith(" "))
+        and sum(line.startswith("    ") for line in lines) > 60
+    )
 
 
 def test_help_on_a_prefix_shows_the_keys_below_it_alone(helped):
@@ -104,20 +109,27 @@ def test_help_on_a_prefix_shows_the_keys_below_it_alone(helped):
 
 
 @pytest.mark.parametrize(
-    ("prefix", "hint"), [("optm", "; did you mean 'optim'?"), ("optim.shedule", "; did you mean 'optim.schedule'?"), ("corpus", "")]
+    ("prefix", "hint"),
+    [("optm", "; did you mean 'optim'?"), ("optim.shedule", "; did you mean 'optim.schedule'?"), ("corpus", "")],
 )
 def test_help_on_what_is_no_prefix_is_one_sentence(helped, capsys, prefix, hint):
     with pytest.raises(SystemExit) as end:
         helped("--help", prefix)
     assert end.value.code == 2
-    assert capsys.readouterr().err == f"error: jobs.train reads no key that begins with '{prefix}'{hint}; --help shows them all\n"
+    assert (
+        capsys.readouterr().err
+        == f"error: jobs.train reads no key that begins with '{prefix}'{hint}; --help shows them all\n"
+    )
 
 
 @pytest.mark.parametrize("name", JOBS)
 def test_a_typo_ends_with_one_line_and_status_2(name):
     ended = job(name, "optim.lrr=3")
     assert ended.returncode == 2
-    assert ended.stderr.strip() == "error: unknown key 'optim.lrr'; did you mean 'optim.lr'?; `--cfg job` prints every key with its value"
+    assert (
+        ended.stderr.strip()
+        == "error: unknown key 'optim.lrr'; did you mean 'optim.lr'?; `--cfg job` prints every key with its value"
+    )
     assert ended.stdout == ""
 
 
@@ -130,7 +142,9 @@ def test_several_values_want_multirun():
 def test_a_grid_is_queued_whole_or_not_at_all(tmp_path):
     ended = job("train", "-m", "cluster=local,slurm", f"runs_dir={tmp_path}", "train.steps=1")
     assert ended.returncode == 2
-    assert ended.stderr.strip().startswith("error: some points of this multirun have cluster=local and others cluster=slurm")
+    assert ended.stderr.strip().startswith(
+        "error: some points of this multirun have cluster=local and others cluster=slurm"
+    )
 
 
 def test_the_chain_can_be_seen_before_it_runs(tmp_path):
@@ -187,16 +201,23 @@ def test_a_name_with_other_letters_is_taken_whole(tmp_path):
 def test_paths_are_printed_whole_and_cannot_steer_the_terminal(tmp_path, tokenizer_folder):
     tokenizer = f"data.tokenizer={tokenizer_folder}"
     ended = job("prepare", f"data.inputs=['{tmp_path}/[bold]x[/bold] \x1b[31m']", tokenizer, cwd=tmp_path)
-    assert ended.returncode == 2 and f"{tmp_path}/[bold]x[/bold] \ufffd[31m" in ended.stderr and "\x1b" not in ended.stderr
+    assert (
+        ended.returncode == 2 and f"{tmp_path}/[bold]x[/bold] \ufffd[31m" in ended.stderr and "\x1b" not in ended.stderr
+    )
     folder = tmp_path / "[bold]in[/bold]"
     folder.mkdir(parents=True)
     (folder / "a.jsonl").write_text('{"text": "a"}\n')
-    told = job("prepare", f"data.inputs=['{folder}']", tokenizer, f"data.tokens={tmp_path}/out", "dry_run=true", cwd=tmp_path)
+    told = job(
+        "prepare", f"data.inputs=['{folder}']", tokenizer, f"data.tokens={tmp_path}/out", "dry_run=true", cwd=tmp_path
+    )
     assert told.returncode == 0 and "[bold]in[/bold]" in "".join(told.stdout.split()), told.stderr
 
 
 def test_a_password_in_a_url_is_neither_frozen_nor_printed(tmp_path):
-    for key, value in (("ocr.endpoint.url", "http://ada:geheim@node7/v1"), ("cluster.setup", "['export https_proxy=http://a:geheim@b:1']")):
+    for key, value in (
+        ("ocr.endpoint.url", "http://ada:geheim@node7/v1"),
+        ("cluster.setup", "['export https_proxy=http://a:geheim@b:1']"),
+    ):
         ended = job("ocr", f"{key}={value}", cwd=tmp_path)
         assert ended.returncode == 2 and "geheim" not in ended.stdout + ended.stderr
         assert f"error: {key} has a password or key in a URL" in ended.stderr
@@ -219,7 +240,9 @@ def test_a_log_on_a_full_disk(tmp_path, streams, arguments):
         )
     assert done.returncode == 2
     if "stderr" not in streams:
-        assert done.stderr.startswith("error: standard output, or a file that the system does not name, cannot be written")
+        assert done.stderr.startswith(
+            "error: standard output, or a file that the system does not name, cannot be written"
+        )
         assert done.stderr.count("\n") == 1
 
 

@@ -76,8 +76,18 @@ def test_what_is_missing_ends_the_job_with_status_1(config, capsys, package, mon
     ("check", "name", "text", "found"),
     [
         (packages.apex, "apex", "", "No module named 'apex.optimizers'"),  # the web toolkit
-        (packages.flash_attn, "flash_attn", "raise ImportError('undefined symbol: _ZN3c10')", "undefined symbol: _ZN3c10"),
-        (packages.flash_attn, "flash_attn", "", "there is no flash_attn_varlen_func in flash_attn"),  # built without its kernels
+        (
+            packages.flash_attn,
+            "flash_attn",
+            "raise ImportError('undefined symbol: _ZN3c10')",
+            "undefined symbol: _ZN3c10",
+        ),
+        (
+            packages.flash_attn,
+            "flash_attn",
+            "",
+            "there is no flash_attn_varlen_func in flash_attn",
+        ),  # built without its kernels
         (packages.transformer_engine, "transformer_engine", "raise RuntimeError('no cuDNN')", "RuntimeError: no cuDNN"),
     ],
 )
@@ -117,9 +127,17 @@ def test_requirements_name_what_does_not_fit(config, monkeypatch):
 @pytest.mark.parametrize(
     ("mine", "files", "limit"),
     [
-        ("0::/slurm/job_1/step_0\n", {"slurm/job_1/memory.max": "64", "slurm/memory.max": "100", "memory.max": "max"}, 64),
+        (
+            "0::/slurm/job_1/step_0\n",
+            {"slurm/job_1/memory.max": "64", "slurm/memory.max": "100", "memory.max": "max"},
+            64,
+        ),
         ("0::/gone\n", {"memory.max": "500"}, 500),  # a container shows its own group as the root
-        ("9:cpu:/a\n4:memory:/slurm/uid_1\n0::/\n", {"memory/slurm/uid_1/memory.limit_in_bytes": "32", "cpu/a/memory.max": "1"}, 32),
+        (
+            "9:cpu:/a\n4:memory:/slurm/uid_1\n0::/\n",
+            {"memory/slurm/uid_1/memory.limit_in_bytes": "32", "cpu/a/memory.max": "1"},
+            32,
+        ),
         ("0::/\n", {}, None),
     ],
     ids=["version 2", "container", "version 1", "none"],
@@ -178,7 +196,9 @@ def test_without_slurm_jobs_run_here(config, monkeypatch):
 
 def test_the_short_form_needs_no_torch():
     script = "import sys; from jobs import doctor; from jobs.cli import compose, to_config; doctor.short(to_config(compose('train', []))); "
-    done = subprocess.run([sys.executable, "-c", script + "print('torch' in sys.modules)"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script + "print('torch' in sys.modules)"], capture_output=True, text=True, timeout=60
+    )
     assert done.stdout.split() == ["False"], done.stderr
 
 
@@ -192,7 +212,10 @@ def test_a_real_cluster_is_described(cluster, config, capsys, monkeypatch):
     assert "main (default): 4 nodes of 4 GPUs and 8 CPUs, 7-00:00:00" in found["partitions"].found
     assert "up to 16 elements" in found["arrays"].found
     assert "120 to 180 s before, the kill 5 s after" in found["time limits"].found
-    assert found["requeue"].found == "jobs may be requeued; preempted jobs of low: requeue after 0 s, the signal to save first"
+    assert (
+        found["requeue"].found
+        == "jobs may be requeued; preempted jobs of low: requeue after 0 s, the signal to save first"
+    )
     assert "sacct answers; your accounts: lab" in found["accounting"].found
     assert found["request"].found == "1 node with 4 GPUs each in low for 01:00:00 would be taken"
     assert "Training can run here." in capsys.readouterr().out
@@ -208,7 +231,11 @@ def test_the_short_form_gives_every_reason(cluster, config, tmp_path):
     config.cluster.partition, config.cluster.account, config.runs_dir = "mian", "nobody", str(tmp_path / "file")
     with pytest.raises(UserError) as error:
         doctor.short(config)
-    for reason in ("did you mean 'main'?", "cluster.account=nobody is no account of yours", "file cannot be written to; set runs_dir"):
+    for reason in (
+        "did you mean 'main'?",
+        "cluster.account=nobody is no account of yours",
+        "file cannot be written to; set runs_dir",
+    ):
         assert reason in str(error.value)
     with pytest.raises(SystemExit):
         doctor.run(config)

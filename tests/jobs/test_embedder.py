@@ -28,7 +28,9 @@ def test_a_folder_that_embeds(config, tmp_path):
     made = embedder.run(config)
     folder = tmp_path / "out" / "embedder"
     assert (made["dimensions"], made["documents"], made["sampled"]) == (8, 300, 300)
-    vectors = Embedder(folder).embed(["tenant pays the owner", "tenant pays owner", "heir owes debt"]).astype(np.float32)
+    vectors = (
+        Embedder(folder).embed(["tenant pays the owner", "tenant pays owner", "heir owes debt"]).astype(np.float32)
+    )
     assert vectors.shape == (3, 8) and vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
 
 
@@ -37,7 +39,9 @@ def test_the_same_again_does_nothing_and_other_settings_are_refused(config, tmp_
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
     assert embedder.run(config) == first
     config.corpus.semantic.dimensions = 9
-    with pytest.raises(UserError, match="was learnt with dimensions=8, now 9; choose another corpus.semantic.model or remove"):
+    with pytest.raises(
+        UserError, match="was learnt with dimensions=8, now 9; choose another corpus.semantic.model or remove"
+    ):
         embedder.run(config)
     config.corpus.semantic.dimensions = 8
     with (tmp_path / "a.jsonl").open("a") as file:

@@ -55,7 +55,9 @@ def test_best_save_with_card(sweep_config, run_folder, encoders, capsys):
     row = next(line for line in card.splitlines() if line.startswith("| this model, step 20 | cat "))
     assert float(row.split("|")[3]) == pytest.approx(found, abs=1e-4) and "| untrained | cat " in card
     assert "held-out loss | 5" in card
-    assert "version of torch" in card and not any(f"version of {name}" in card for name in ("xgboost-cpu", "ftfy", "rensa", "simplemma"))
+    assert "version of torch" in card and not any(
+        f"version of {name}" in card for name in ("xgboost-cpu", "ftfy", "rensa", "simplemma")
+    )
 
     before = (output / "manifest.json").stat().st_mtime_ns
     job(sweep_config)
@@ -82,7 +84,13 @@ def test_sentence_transformers_loads_it(sweep_config, run_folder):
 def test_a_resume_save_is_exported_from_its_megatron_half(sweep_config, run_folder, encoders, tokenizer_folder):
     model, parallel = encoders.random(11), ParallelConfig(threads=1)
     optimizer = build_optimizer(distribute(model, parallel), OptimConfig(), parallel)
-    write_save(run_folder, 50, RESUME, lambda folder: checkpoint.save(folder / "megatron", model, optimizer, {"step": 50}), tokens=1)
+    write_save(
+        run_folder,
+        50,
+        RESUME,
+        lambda folder: checkpoint.save(folder / "megatron", model, optimizer, {"step": 50}),
+        tokens=1,
+    )
     frozen = yaml.safe_load((run_folder / "config.yaml").read_text())
     frozen["data"]["tokenizer"] = str(tokenizer_folder)
     (run_folder / "config.yaml").write_text(yaml.safe_dump(frozen))
@@ -94,7 +102,13 @@ def test_a_resume_save_is_exported_from_its_megatron_half(sweep_config, run_fold
 def test_a_save_of_a_stranger_runs_no_code(sweep_config, run_folder, encoders, tokenizer_folder, tmp_path):
     model, parallel = encoders.random(11), ParallelConfig(threads=1)
     optimizer = build_optimizer(distribute(model, parallel), OptimConfig(), parallel)
-    write_save(run_folder, 50, RESUME, lambda folder: checkpoint.save(folder / "megatron", model, optimizer, {"step": 50}), tokens=1)
+    write_save(
+        run_folder,
+        50,
+        RESUME,
+        lambda folder: checkpoint.save(folder / "megatron", model, optimizer, {"step": 50}),
+        tokens=1,
+    )
     for number, attack in enumerate(attacks.ALL):
         theirs = shutil.copytree(run_folder, tmp_path / f"theirs_{number}", symlinks=True)
         save = theirs / "checkpoints" / "step_0000050"
@@ -112,7 +126,9 @@ def test_an_export_replaces_an_export_and_nothing_else(sweep_config, run_folder,
     job(sweep_config)
     sweep_config.export.save = str(run_folder / "checkpoints" / "step_0000010")
     (tmp_path / "out" / "thesis.txt").write_text("do not lose")
-    with pytest.raises(UserError, match=r"out is not replaced: it holds thesis.txt, which its manifest.json does not list"):
+    with pytest.raises(
+        UserError, match=r"out is not replaced: it holds thesis.txt, which its manifest.json does not list"
+    ):
         job(sweep_config)
     (tmp_path / "out" / "thesis.txt").rename(tmp_path / "thesis.txt")
     (tmp_path / "out").rename(tmp_path / "theirs")
@@ -176,7 +192,9 @@ def decoder_run(tmp_path, tokenizer_folder):
     parallel, run = ParallelConfig(threads=1), tmp_path / "runs" / "decoder" / "seed_0"
     start(parallel, 5)
     first, later = build_decoder(DECODER).eval(), dataclasses.replace(DECODER, rope_theta=500_000.0)
-    write_save(run, 10, PROBE, lambda folder: export_net(first, DECODER, folder / "hf", tokenizer_folder), tokens=7, loss=3.5)
+    write_save(
+        run, 10, PROBE, lambda folder: export_net(first, DECODER, folder / "hf", tokenizer_folder), tokens=7, loss=3.5
+    )
     second = build_decoder(later).eval()
     optimizer = build_optimizer(distribute(second, parallel), OptimConfig(), parallel)
 
@@ -214,9 +232,18 @@ def test_a_decoder_with_card(decoder_run, tmp_path):
     assert not (output / "modules.json").exists() and not (output / "1_Pooling").exists()
     card = (output / "README.md").read_text()
     header = yaml.safe_load(card.split("---")[1])
-    assert header["library_name"] == "transformers" and header["pipeline_tag"] == "text-generation" and header["tags"] == ["llama"]
+    assert (
+        header["library_name"] == "transformers"
+        and header["pipeline_tag"] == "text-generation"
+        and header["tags"] == ["llama"]
+    )
     count = sum(parameter.numel() for parameter in decoder_run.first.parameters()) - 2 * 3 * 32
-    for piece in (f"{count:,} parameters", "head with weights of its own", "AutoModelForCausalLM", "| training loss | 3.5 |"):
+    for piece in (
+        f"{count:,} parameters",
+        "head with weights of its own",
+        "AutoModelForCausalLM",
+        "| training loss | 3.5 |",
+    ):
         assert piece in card, piece
     assert "sentence" not in card and "Perplexity" not in card
     assert json.loads((output / "manifest.json").read_text())["parameters"] == count
@@ -254,12 +281,15 @@ def test_perplexity_is_in_the_card_while_it_is_of_these_weights(decoder_run, tmp
     digests = {"settings": "a", "inputs": "b"}
     for step, nll, weights in ((0, 300.0, "before"), (10, 200.0, weights_digest(save))):
         texts = {"law": {"role": "domain", "documents": 3, "nll": nll, "token": 100, "character": 400, "byte": 500}}
-        write_measured(measure_file(run, "perplexity", step), "perplexity", save, {}, digests | {"weights": weights}, texts=texts)
+        write_measured(
+            measure_file(run, "perplexity", step), "perplexity", save, {}, digests | {"weights": weights}, texts=texts
+        )
         document = json.loads(measure_file(run, "perplexity", step).read_text())
         measure_file(run, "perplexity", step).write_text(json.dumps(document | {"step": step}))
     lines = (exported(run, 10, tmp_path / "out") / "README.md").read_text().splitlines()
     assert (
-        "| law | domain | step 0 | 20.09 | 2.117 | 0.8656 |" in lines and "| law | domain | this model | 7.389 | 1.649 | 0.5771 |" in lines
+        "| law | domain | step 0 | 20.09 | 2.117 | 0.8656 |" in lines
+        and "| law | domain | this model | 7.389 | 1.649 | 0.5771 |" in lines
     )
     stale = json.loads(measure_file(run, "perplexity", 10).read_text())
     stale["digests"]["weights"] = "others"
@@ -304,7 +334,14 @@ def _rewritten(save: Path, **changed: bytes | str) -> None:
 def test_a_kernel_or_a_pickle_of_a_stranger_is_not_exported(sweep_config, run_folder, key):
     save = run_folder / "checkpoints" / "step_0000020"
     before = json.loads((save / "hf" / "config.json").read_text())
-    _rewritten(save, **{"config.json": json.dumps(before | {key: "somebody/kernel"}), "weights.pkl": b"cos\nsystem\n", "notes.txt": "x"})
+    _rewritten(
+        save,
+        **{
+            "config.json": json.dumps(before | {key: "somebody/kernel"}),
+            "weights.pkl": b"cos\nsystem\n",
+            "notes.txt": "x",
+        },
+    )
     sweep_config.export.save = str(save)
     output = job(sweep_config)
     assert json.loads((output / "config.json").read_text()) == before

@@ -34,9 +34,13 @@ def small_tokenizer() -> bytes:
     tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     special = ["[UNK]", "[CLS]", "[SEP]"]
-    trainer = trainers.BpeTrainer(vocab_size=320, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=320, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
     tokenizer.train_from_iterator([row["text"] for row in TEXT], trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
     return tokenizer.to_str().encode()
 
 
@@ -45,7 +49,12 @@ MODEL = {
     "model.safetensors": os.urandom(3_000_000), "pytorch_model.bin": b"a pickle", "modeling_own.py": b"import os", "README.md": b"# card",
 }  # fmt: skip
 SAFE = {name: data for name, data in MODEL.items() if not name.endswith((".bin", ".py"))}
-DATA = {"README.md": b"# card", "data/one.jsonl": lines(TEXT[:100]), "data/two.jsonl": lines(TEXT[100:]), "load.py": b"import os"}
+DATA = {
+    "README.md": b"# card",
+    "data/one.jsonl": lines(TEXT[:100]),
+    "data/two.jsonl": lines(TEXT[100:]),
+    "load.py": b"import os",
+}
 TOK, INPUTS = "data.tokenizer=hf://org/tok", "data.inputs=[hf://datasets/org/text]"
 
 
@@ -54,8 +63,15 @@ def hub(tmp_path):
     with serving() as (hub, address):
         hub.tok, hub.text = hub.commit("model", "org/tok", MODEL), hub.commit("dataset", "org/text", DATA)
         hub.home = tmp_path / "home"
-        hub.environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TRANSFORMERS_"))}
-        hub.environment |= {"HF_ENDPOINT": address, "HF_HOME": str(hub.home), "NO_PROXY": "127.0.0.1", "OMP_NUM_THREADS": "1"}
+        hub.environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TRANSFORMERS_"))
+        }
+        hub.environment |= {
+            "HF_ENDPOINT": address,
+            "HF_HOME": str(hub.home),
+            "NO_PROXY": "127.0.0.1",
+            "OMP_NUM_THREADS": "1",
+        }
         yield hub
 
 
@@ -100,7 +116,9 @@ def test_jobs_use_offline_what_a_login_node_has_mirrored(hub, tmp_path):
     refused = start(hub, "prepare", *arguments)
     out, err = refused.communicate(timeout=120)
     assert refused.returncode == 2
-    assert re.fullmatch(r"error: data\.inputs: hf://datasets/org/text is not in .*; where there is internet run: (.*)\n", err)
+    assert re.fullmatch(
+        r"error: data\.inputs: hf://datasets/org/text is not in .*; where there is internet run: (.*)\n", err
+    )
     assert "python -m jobs.fetch 'data.inputs=[hf://datasets/org/text]'" in err
     assert not asked(hub)
 
@@ -137,7 +155,9 @@ def test_given_again_it_asks_nobody_and_a_moved_branch_only_on_request(hub, here
     assert here(TOK, "fetch.update=true")["hf://org/tok"].endswith(moved)
     place = resolve("hf://org/tok", "data.tokenizer", hub.home / "hub")
     assert files(place) == SAFE | {"tokenizer_config.json": b"{}"}
-    assert (hub.home / "hub/models--org--tok/snapshots" / hub.tok / "tokenizer.json").is_file(), "queued jobs keep the former commit"
+    assert (hub.home / "hub/models--org--tok/snapshots" / hub.tok / "tokenizer.json").is_file(), (
+        "queued jobs keep the former commit"
+    )
 
 
 def test_a_dry_run_lists_sizes_and_writes_nothing(hub, here, capsys):
@@ -186,16 +206,23 @@ def test_ctrl_c_ends_a_large_download(hub):
     assert begun.returncode == 130
     assert err.rstrip().endswith("interrupted; the same command continues")
     there = files(hub.home / "hub/models--org--tok")
-    assert not any(path.startswith("mirrored/") or path.endswith(".incomplete") or len(data) > 1_000_000 for path, data in there.items())
+    assert not any(
+        path.startswith("mirrored/") or path.endswith(".incomplete") or len(data) > 1_000_000
+        for path, data in there.items()
+    )
 
 
 def test_a_connection_cut_in_the_middle_is_taken_up_there(hub, here, monkeypatch):
-    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 100_000)  # what is kept of a cut file is a whole number of these
+    monkeypatch.setattr(
+        constants, "DOWNLOAD_CHUNK_SIZE", 100_000
+    )  # what is kept of a cut file is a whole number of these
     hub.cut["model.safetensors"] = 1_000_000
     here("fetch.models=[org/tok]")
     ranges = hub.sent("model.safetensors")
     assert ranges == ["", "bytes=1000000-"]
-    assert (resolve("hf://org/tok", cache=hub.home / "hub") / "model.safetensors").read_bytes() == MODEL["model.safetensors"]
+    assert (resolve("hf://org/tok", cache=hub.home / "hub") / "model.safetensors").read_bytes() == MODEL[
+        "model.safetensors"
+    ]
 
 
 @pytest.mark.parametrize("path", ["model.safetensors", "tokenizer.json"])
@@ -232,8 +259,14 @@ def test_a_gated_repository_wants_a_token_that_is_never_shown(hub, here, monkeyp
             "the hub has no model 'org/none', or it is private and HF_TOKEN is not set; mend the name in hf://org/none",
         ),
         (["fetch.datasets=[org/none]"], "the hub has no data set 'org/none'"),
-        (["fetch.models=[org/tok@v9]"], "org/tok has no revision 'v9'; name a branch, a tag or a commit in hf://org/tok@v9"),
-        (["fetch.models=[gpt2]"], r"hf://gpt2 is no reference to the hub \(.*\); write hf://\[datasets/\]org/name\[@revision\]\[/path\]"),
+        (
+            ["fetch.models=[org/tok@v9]"],
+            "org/tok has no revision 'v9'; name a branch, a tag or a commit in hf://org/tok@v9",
+        ),
+        (
+            ["fetch.models=[gpt2]"],
+            r"hf://gpt2 is no reference to the hub \(.*\); write hf://\[datasets/\]org/name\[@revision\]\[/path\]",
+        ),
         (["data.tokenizer=hf://spaces/org/tok"], "names neither a model nor a data set"),
         (["data.inputs=[hf://datasets/org/text/../../x]"], "names neither a model nor a data set, nor a path in one"),
         (
@@ -251,16 +284,23 @@ def test_a_mistake_is_one_sentence(hub, here, overrides, message):
 
 def test_no_hub_no_network_no_disk(hub, here, monkeypatch):
     hub.claimed["model.safetensors"] = 10**18
-    with pytest.raises(UserError, match=r"1000000000\.0 GB are to be fetched and .* GB free; make room or set fetch\.cache"):
+    with pytest.raises(
+        UserError, match=r"1000000000\.0 GB are to be fetched and .* GB free; make room or set fetch\.cache"
+    ):
         here("fetch.models=[org/tok]")
     assert not hub.sent("tokenizer.json") and not hub.home.exists()
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(UserError, match=r"http://127\.0\.0\.1:9 cannot be reached \(.*\); run this where there is internet"):
+    with pytest.raises(
+        UserError, match=r"http://127\.0\.0\.1:9 cannot be reached \(.*\); run this where there is internet"
+    ):
         here(TOK)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match="HF_HUB_OFFLINE .* is set, and fetching needs the hub; unset it"):
         here(TOK)
-    for number, message in ((errno.ENOSPC, "is full; make room"), (errno.EROFS, "cannot be written .*; set fetch.cache")):
+    for number, message in (
+        (errno.ENOSPC, "is full; make room"),
+        (errno.EROFS, "cannot be written .*; set fetch.cache"),
+    ):
         with pytest.raises(UserError, match=message), explained(Reference("model", "org/tok"), hub.home):
             raise OSError(number, os.strerror(number), str(hub.home))
 
@@ -276,7 +316,9 @@ def test_what_is_missing_is_known_at_once_and_without_torch(hub):
         f"config = to_config(compose('train', ['{TOK}', '{INPUTS}'])); begun = time.process_time();"
         "print(missing(config), time.process_time() - begun, 'torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=hub.environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=hub.environment, capture_output=True, text=True, check=True
+    )
     found, seconds, torch = re.fullmatch(r"(\[.*\]) (\S+) (\w+)\n", done.stdout).groups()
     assert found == "['hf://datasets/org/text', 'hf://org/tok']"
     assert float(seconds) < 0.5

@@ -39,7 +39,9 @@ def attempts(sources, tmp_path_factory, python_script):
 
     def run(folder: Path, umask: int, jobs: slice = slice(None), **room: object) -> list[dict]:
         plan = tmp_path_factory.mktemp("plan") / "plan.json"
-        plan.write_text(json.dumps({"umask": umask, "jobs": jobs_in(folder, sources, sources / "retrieval")[jobs], **room}))
+        plan.write_text(
+            json.dumps({"umask": umask, "jobs": jobs_in(folder, sources, sources / "retrieval")[jobs], **room})
+        )
         return [json.loads(line) for line in python_script("little_room.py", str(plan))]
 
     return run
@@ -121,5 +123,12 @@ def wrong_rights(folder: Path, umask: int) -> list[str]:
 def test_whatever_jobs_write_has_the_rights_that_the_umask_leaves(quiet, squeezed):
     """No exceptions among the artefacts. What is not for others (orders of the outbox, SLURM keys) has tests of its own."""
     names = {path.name for path in quiet.rglob("*")}
-    assert {"adapter_model.safetensors", "model.safetensors", "tokens.bin", "metrics.jsonl", "report.html", "tokenizer.json"} <= names
+    assert {
+        "adapter_model.safetensors",
+        "model.safetensors",
+        "tokens.bin",
+        "metrics.jsonl",
+        "report.html",
+        "tokenizer.json",
+    } <= names
     assert wrong_rights(quiet, 0o002) == [] and wrong_rights(squeezed[0], 0o027) == []

@@ -49,7 +49,11 @@ class Started:
 
     def end(self) -> int:
         """Its exit status; by then all of its session have ended."""
-        self.told += [line.rstrip() for line in self.process.communicate(timeout=120)[1].splitlines() if not line.startswith(IMPORTED)]
+        self.told += [
+            line.rstrip()
+            for line in self.process.communicate(timeout=120)[1].splitlines()
+            if not line.startswith(IMPORTED)
+        ]
         for _ in range(200):
             try:
                 os.killpg(self.process.pid, 0)
@@ -72,7 +76,11 @@ def texts(tmp_path_factory) -> list[str]:
     with (folder / "text.jsonl").open("w") as file:
         for _ in range(1500):
             file.write(json.dumps({"text": " ".join(rng.choice(words, size=60))}) + "\n")
-    overrides = [f"data.inputs=['{folder}/text.jsonl']", f"data.tokenizer={folder}/tokenizer", "prepare.shard_bytes=150000"]
+    overrides = [
+        f"data.inputs=['{folder}/text.jsonl']",
+        f"data.tokenizer={folder}/tokenizer",
+        "prepare.shard_bytes=150000",
+    ]
     tokenizer.run(to_config(compose("tokenizer", [*overrides, "tokenizer.vocab_size=400"])))
     prepare.run(to_config(compose("prepare", [*overrides, f"data.tokens={folder}/tokens"])))
     return [*overrides, f"data.tokens={folder}/tokens"]
@@ -90,7 +98,9 @@ def test_while_modules_are_imported(module):
     assert (started.end(), started.told) == (130, [LINE])
 
 
-@pytest.mark.parametrize(("module", "times", "workers"), [("awkward._connect", 1, 1), ("awkward.operations", 1, 1), ("omegaconf", 2, 2)])
+@pytest.mark.parametrize(
+    ("module", "times", "workers"), [("awkward._connect", 1, 1), ("awkward.operations", 1, 1), ("omegaconf", 2, 2)]
+)
 def test_while_a_library_imports_its_own_or_elements_start(texts, tmp_path, module, times, workers):
     """gigatoken passes over whatever befalls its import of awkward; the second process to import omegaconf is an element."""
     arguments = [*texts[:-1], f"data.tokens={tmp_path}/tokens", f"cluster.workers={workers}", "prepare.elements=4"]
@@ -112,8 +122,12 @@ def test_again_and_again_at_any_moment_the_job_ends_with_the_same_bytes(texts, t
         started.until(" jobs.cli")
         time.sleep(moments.uniform(0, 1))
         started.press()
-        assert (started.end(), started.told[-1]) == (130, LINE) or started.process.returncode == 0, f"seed {seed}: {started.told}"
-        assert "Traceback" not in "".join(started.told) and "warning" not in "".join(started.told), f"seed {seed}: {started.told}"
+        assert (started.end(), started.told[-1]) == (130, LINE) or started.process.returncode == 0, (
+            f"seed {seed}: {started.told}"
+        )
+        assert "Traceback" not in "".join(started.told) and "warning" not in "".join(started.told), (
+            f"seed {seed}: {started.told}"
+        )
     assert job("prepare", *arguments).end() == 0
     assert tokens_of(tmp_path / "tokens") == tokens_of(texts[-1].partition("=")[2])
     assert not list(tmp_path.rglob(".aside-*"))
@@ -189,7 +203,13 @@ def test_a_second_one_ends_the_job_at_once(library):
 @pytest.mark.long
 def test_a_training_saves_first_and_one_that_is_superseded_ends_with_76(trainable, tmp_path):
     run = tmp_path / "t" / "seed_0"
-    course = ["train.steps=3000", "train.seq_length=64", "train.global_batch=2", "train.micro_batch=2", "train.heldout_fraction=0.05"]
+    course = [
+        "train.steps=3000",
+        "train.seq_length=64",
+        "train.global_batch=2",
+        "train.micro_batch=2",
+        "train.heldout_fraction=0.05",
+    ]
     saves = ["train.save.probe_at_start=false", "train.save.probe_share=0", "train.save.resume_every_minutes=0"]
     command = [*trainable[1:], f"runs_dir={tmp_path}", "name=t", *course, *saves, "parallel.threads=1"]
 
@@ -206,10 +226,16 @@ def test_a_training_saves_first_and_one_that_is_superseded_ends_with_76(trainabl
     started.press()
     assert started.end() == 130 and "Traceback" not in "".join(started.told)
     saved = json.loads((run / "manifest.json").read_text())
-    assert saved["status"] == "interrupted" and saved["step"] == step() and (run / "checkpoints" / "last" / "manifest.json").is_file()
+    assert (
+        saved["status"] == "interrupted"
+        and saved["step"] == step()
+        and (run / "checkpoints" / "last" / "manifest.json").is_file()
+    )
     assert started.told[-1] == f"stopped after step {saved['step']} of 3000, saved; the same command continues"
 
     started = at_step(saved["step"] + 5)
     Fence(run).claim(3)
     assert started.end() == EXIT_SUPERSEDED
-    assert started.told[-1].startswith("attempt 3 (process ") and started.told[-1].endswith("this process leaves it alone and ends")
+    assert started.told[-1].startswith("attempt 3 (process ") and started.told[-1].endswith(
+        "this process leaves it alone and ends"
+    )

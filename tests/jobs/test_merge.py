@@ -46,7 +46,11 @@ def test_the_window_that_retrieves_best_is_kept(merge_config, run_folder, tmp_pa
     printed = capsys.readouterr()
     manifest = manifests.read(output)
     averages = manifest["choice"]["averages"]
-    assert set(averages) == {"2", "3"} and manifest["choice"]["metric"] == "dev/ndcg@10" and not manifest["choice"]["lower"]
+    assert (
+        set(averages) == {"2", "3"}
+        and manifest["choice"]["metric"] == "dev/ndcg@10"
+        and not manifest["choice"]["lower"]
+    )
     assert averages[str(manifest["window"])]["value"] == max(row["value"] for row in averages.values())
     assert is_mean(output, saves(run_folder, 10, 20, 30)[-manifest["window"] :])
     single = json.loads((run_folder / "eval" / "step_0000020.json").read_text())["metrics"]["cat"]["dev"]["ndcg@10"]
@@ -62,7 +66,9 @@ def test_the_window_that_retrieves_best_is_kept(merge_config, run_folder, tmp_pa
 
     before = (output / "manifest.json").stat().st_mtime_ns
     run(merge_config)
-    assert (output / "manifest.json").stat().st_mtime_ns == before and "holds this merge already" in capsys.readouterr().err
+    assert (
+        output / "manifest.json"
+    ).stat().st_mtime_ns == before and "holds this merge already" in capsys.readouterr().err
     merge_config.merge.window, merge_config.merge.method = [2], "exponential"
     run(merge_config)
     assert manifests.read(output)["asked"]["decay"] == 0.5
@@ -87,7 +93,11 @@ def test_others_are_kept_where_that_is_asked_and_folders_can_be_named(merge_conf
     weights = {len(parents): [parent["weight"] for parent in parents] for parents in made}
     assert weights == {2: pytest.approx([1 / 3, 2 / 3]), 3: pytest.approx([1 / 7, 2 / 7, 4 / 7])}
 
-    merge_config.merge.method, merge_config.merge.window, merge_config.merge.output = "uniform", [], str(tmp_path / "all")
+    merge_config.merge.method, merge_config.merge.window, merge_config.merge.output = (
+        "uniform",
+        [],
+        str(tmp_path / "all"),
+    )
     assert is_mean(run(merge_config), [one, two, three])
     assert "choice" not in manifests.read(tmp_path / "all") and not (tmp_path / "all.windows").exists()
 
@@ -102,7 +112,15 @@ def decoder_run(tmp_path, tokenizer_folder) -> Config:
     from model.training.write_save import write_save
 
     vocabulary = json.loads((tokenizer_folder / "tokenizer.json").read_text())["model"]["vocab"]
-    shape = DecoderConfig(vocab_size=len(vocabulary), num_layers=1, hidden_size=32, num_heads=2, num_kv_heads=1, head_width=16, ffn_size=32)
+    shape = DecoderConfig(
+        vocab_size=len(vocabulary),
+        num_layers=1,
+        hidden_size=32,
+        num_heads=2,
+        num_kv_heads=1,
+        head_width=16,
+        ffn_size=32,
+    )
     start(ParallelConfig(threads=1), 0)
     net, noise = build_decoder(shape), build_decoder(shape)
     centre = {name: value.detach().clone() for name, value in net.named_parameters()}
@@ -110,7 +128,13 @@ def decoder_run(tmp_path, tokenizer_folder) -> Config:
         with torch.no_grad():
             for (name, value), other in zip(net.named_parameters(), noise.parameters(), strict=True):
                 value.copy_(centre[name] + distance * (other - other.mean()))
-        write_save(tmp_path / "run", step, PROBE, lambda folder: export_net(net, shape, folder / "hf", tokenizer_folder), tokens=step)
+        write_save(
+            tmp_path / "run",
+            step,
+            PROBE,
+            lambda folder: export_net(net, shape, folder / "hf", tokenizer_folder),
+            tokens=step,
+        )
     rng = np.random.default_rng(0)
     texts = (" ".join(rng.choice(sorted(vocabulary), 40)) for _ in range(20))
     (tmp_path / "law.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
@@ -130,15 +154,21 @@ def test_decoders_by_perplexity(decoder_run, tmp_path, capsys):
     averages, single = manifest["choice"]["averages"], manifest["choice"]["single"]
     assert manifest["window"] == 2 and manifest["choice"]["lower"] and set(averages) == {"2", "3"}
     assert (
-        averages["2"]["value"] < min(averages["3"]["value"], single["value"]) and averages["2"]["interval"]["low"] < averages["2"]["value"]
+        averages["2"]["value"] < min(averages["3"]["value"], single["value"])
+        and averages["2"]["interval"]["low"] < averages["2"]["value"]
     )
     assert manifest["choice"]["difference"]["mean"] == pytest.approx(averages["2"]["value"] / single["value"] - 1)
     assert "perplexity/law (less is better)" in printed and ", better than the best single save" in printed
     assert is_mean(output, saves(tmp_path / "run", 20, 30))
     model, loading = AutoModelForCausalLM.from_pretrained(output, output_loading_info=True)
-    assert not any(loading[name] for name in ("missing_keys", "unexpected_keys", "mismatched_keys")) and model.config.tie_word_embeddings
+    assert (
+        not any(loading[name] for name in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+        and model.config.tie_word_embeddings
+    )
     decoder_run.evaluation.domain, decoder_run.merge.window = {}, [2, 3]
-    with pytest.raises(UserError, match="sweep.metric=perplexity/law is unknown; evaluation.domain and evaluation.general are empty"):
+    with pytest.raises(
+        UserError, match="sweep.metric=perplexity/law is unknown; evaluation.domain and evaluation.general are empty"
+    ):
         run(decoder_run)
 
 
@@ -157,7 +187,8 @@ def test_dry_run_shows_and_writes_nothing(merge_config, run_folder, tmp_path, ca
     output = run(merge_config)
     told = " ".join(capsys.readouterr().err.split())
     assert (
-        "would average step 20 x 0.2, step 30 x 0.8" in told and "would average step 10 x 0.0476, step 20 x 0.19, step 30 x 0.762" in told
+        "would average step 20 x 0.2, step 30 x 0.8" in told
+        and "would average step 10 x 0.0476, step 20 x 0.19, step 30 x 0.762" in told
     )
     assert "would measure each by dev/ndcg@10" in told and not output.exists() and not (run_folder / "eval").exists()
 
@@ -225,7 +256,9 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_choice(merge_config, run_fo
     import yaml
     from omegaconf import OmegaConf
 
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(OmegaConf.to_container(OmegaConf.structured(merge_config), resolve=True)))
+    (tmp_path / "config.yaml").write_text(
+        yaml.safe_dump(OmegaConf.to_container(OmegaConf.structured(merge_config), resolve=True))
+    )
     command = [sys.executable, "-c", KILLED, str(tmp_path / "config.yaml"), "4"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(command, env=environment, timeout=120, capture_output=True, text=True)

@@ -41,7 +41,9 @@ def made(tmp_path_factory) -> Config:
     texts = {}
     for name, count in SOURCES.items():
         lengths = rng.integers(3, 90, count)
-        texts[name] = [f"{name} {number} {' '.join(rng.choice(words, length))}" for number, length in enumerate(lengths)]
+        texts[name] = [
+            f"{name} {number} {' '.join(rng.choice(words, length))}" for number, length in enumerate(lengths)
+        ]
         with (folder / f"{name}.jsonl").open("w") as file:
             for number, text in enumerate(texts[name]):
                 topic = {"topic": TOPICS[number % 7 % 3]} if number % 7 < 5 else {}
@@ -90,7 +92,10 @@ def stream(config: Config, phase: str) -> list[tuple[str, int, int]]:
 
 
 def sizes(config: Config) -> dict[str, np.ndarray]:
-    return {name: np.array(read_index(Path(folder) / "tokens.idx").lengths) for name, folder in config.mixture.sources.items()}
+    return {
+        name: np.array(read_index(Path(folder) / "tokens.idx").lengths)
+        for name, folder in config.mixture.sources.items()
+    }
 
 
 def test_shares_are_as_asked_to_a_document(config):
@@ -155,9 +160,10 @@ def test_everything_once_and_in_proportion(config):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(config, tmp_path):
     def fingerprint():
-        return {str(path.relative_to(config.mixture.output)): digest(path) for path in Path(config.mixture.output).rglob("tokens.*")} | {
-            path.parent.name: digest(path) for path in Path(config.mixture.output).rglob("documents.npy")
-        }
+        return {
+            str(path.relative_to(config.mixture.output)): digest(path)
+            for path in Path(config.mixture.output).rglob("tokens.*")
+        } | {path.parent.name: digest(path) for path in Path(config.mixture.output).rglob("documents.npy")}
 
     mix.run(config)
     first = fingerprint()
@@ -181,7 +187,10 @@ def test_slices_change_no_byte(config, tmp_path, monkeypatch):
     mix.run(whole)
     for phase in config.phases:
         for name in ("tokens.bin", "tokens.idx", "documents.npy"):
-            assert Path(config.mixture.output, phase, name).read_bytes() == Path(whole.mixture.output, phase, name).read_bytes()
+            assert (
+                Path(config.mixture.output, phase, name).read_bytes()
+                == Path(whole.mixture.output, phase, name).read_bytes()
+            )
 
 
 def test_training_takes_a_phase_for_its_tokens(config):
@@ -200,7 +209,9 @@ def test_a_broken_phase_is_made_again_and_another_mixture_refused(config):
     mix.run(config)
     assert path.read_bytes() == right
     config.phases["main"].tokens += 100
-    with pytest.raises(UserError, match=r"mixture/main holds another mixture \(other shares\); choose another mixture.output or remove"):
+    with pytest.raises(
+        UserError, match=r"mixture/main holds another mixture \(other shares\); choose another mixture.output or remove"
+    ):
         mix.run(config)
     (Path(config.mixture.output) / "anneal" / "manifest.json").unlink()
     config.phases["main"].tokens -= 100
@@ -213,8 +224,14 @@ def test_a_broken_phase_is_made_again_and_another_mixture_refused(config):
     [
         (lambda c: c.mixture.sources.clear(), "mixture.sources is empty; name tokens folders"),
         (lambda c: c.phases.clear(), "phases is empty; give a phase"),
-        (lambda c: c.mixture.sources.update(web="nowhere"), "mixture.sources.web: nowhere holds no prepared tokens .*run jobs.prepare"),
-        (lambda c: c.phases["main"].weights.update(lawn=1), "names the source 'lawn', which mixture.sources has not; did you mean 'law'"),
+        (
+            lambda c: c.mixture.sources.update(web="nowhere"),
+            "mixture.sources.web: nowhere holds no prepared tokens .*run jobs.prepare",
+        ),
+        (
+            lambda c: c.phases["main"].weights.update(lawn=1),
+            "names the source 'lawn', which mixture.sources has not; did you mean 'law'",
+        ),
         (lambda c: c.phases["main"].weights.update(law=-1), "weights.law=-1 makes no sense"),
         (lambda c: c.phases["main"].weights.update(web=0, law=0, tiny=0), "main.weights are all 0"),
         (lambda c: setattr(c.phases["main"], "tokens", 0), "has weights and no budget"),
@@ -223,7 +240,10 @@ def test_a_broken_phase_is_made_again_and_another_mixture_refused(config):
         (lambda c: c.phases.update({"../x": PhaseConfig()}), "the name becomes a folder"),
         (lambda c: c.mixture.topic_caps.update(sports=0.5), "names 'sports', and no document has that topic"),
         (lambda c: c.mixture.topic_caps.update(tax=1.5), "topic_caps.tax=1.5 makes no sense"),
-        (lambda c: c.mixture.topic_caps.update(dict.fromkeys([*TOPICS, "Other"], 0.2)), "cannot be met: in the phase .* the topic has"),
+        (
+            lambda c: c.mixture.topic_caps.update(dict.fromkeys([*TOPICS, "Other"], 0.2)),
+            "cannot be met: in the phase .* the topic has",
+        ),
         (lambda c: setattr(c.mixture, "preview", -1), "mixture.preview=-1 makes no sense"),
     ],
 )
@@ -241,11 +261,16 @@ def test_too_little_text_says_what_is_there_what_is_asked_and_what_fits(config):
         mix.run(config)
     limit = 4 * size
     told = str(caught.value)
-    assert f"mixture.sources.tiny holds {size:,} tokens, {limit:,} with mixture.max_repeats=4, and the phases ask for {10 * size:,}" in told
+    assert (
+        f"mixture.sources.tiny holds {size:,} tokens, {limit:,} with mixture.max_repeats=4, and the phases ask for {10 * size:,}"
+        in told
+    )
     assert f"main {limit:,} of {10 * size:,}" in told and "or set mixture.max_repeats=10" in told
     config.phases = {"main": PhaseConfig(tokens=limit, weights={"tiny": 1})}
     mix.run(config)  # what would fit fits
-    assert Counter(stream(config, "main")) == Counter(("tiny", document, repeat) for document in range(12) for repeat in range(4))
+    assert Counter(stream(config, "main")) == Counter(
+        ("tiny", document, repeat) for document in range(12) for repeat in range(4)
+    )
 
 
 def test_sources_of_another_tokenizer_and_empty_ones_are_refused(config, tmp_path):
@@ -254,7 +279,9 @@ def test_sources_of_another_tokenizer_and_empty_ones_are_refused(config, tmp_pat
     (other / "tokenizer.json").write_text(Path(config.data.tokenizer, "tokenizer.json").read_text() + " ")
     wrong = copy.deepcopy(config)
     wrong.data.tokenizer = str(other)
-    with pytest.raises(UserError, match="mixture.sources.web: .* was tokenised with another tokenizer than data.tokenizer"):
+    with pytest.raises(
+        UserError, match="mixture.sources.web: .* was tokenised with another tokenizer than data.tokenizer"
+    ):
         mix.run(wrong)
     mix.run(config)
     wrong = copy.deepcopy(config)
@@ -270,7 +297,9 @@ def test_a_capped_topic_has_no_more_than_its_share(config, made):
     config.mixture.topic_caps = {"tax": 0.2, "trade": 0.1}
     config.phases = {"a": PhaseConfig(tokens=9000, weights={"web": 3, "law": 1}), "b": PhaseConfig(tokens=4000)}
     found = mix.run(config)
-    topics = {name: [TOPICS[n % 7 % 3] if n % 7 < 5 else "Other" for n in range(count)] for name, count in SOURCES.items()}
+    topics = {
+        name: [TOPICS[n % 7 % 3] if n % 7 < 5 else "Other" for n in range(count)] for name, count in SOURCES.items()
+    }
     for phase in config.phases:
         rows = stream(config, phase)
         counted = Counter(topics[name][document] for name, document, _ in rows)
@@ -298,11 +327,19 @@ def test_the_preview_is_what_lies_there(config):
     page = Path(config.mixture.output, "mixture.html").read_text()
     for window in found["preview"]:
         ids = np.fromfile(Path(config.mixture.output, window["phase"], "tokens.bin"), np.uint16)[window["token"] :][:40]
-        assert "".join(one["text"] for one in window["documents"]) == reader.decode(ids.tolist(), skip_special_tokens=False)
+        assert "".join(one["text"] for one in window["documents"]) == reader.decode(
+            ids.tolist(), skip_special_tokens=False
+        )
         for one in window["documents"]:
             line = json.loads(Path(one["origin"].partition(" line ")[0]).read_text().splitlines()[one["document"]])
-            assert line["text"].startswith(f"{one['source']} {one['document']} ") and one["origin"].endswith(f" line {one['document'] + 1}")
-            assert html.escape(one["text"]) in page and "<b>" not in one["text"].replace("<b>", "") and html.escape(one["origin"]) in page
+            assert line["text"].startswith(f"{one['source']} {one['document']} ") and one["origin"].endswith(
+                f" line {one['document'] + 1}"
+            )
+            assert (
+                html.escape(one["text"]) in page
+                and "<b>" not in one["text"].replace("<b>", "")
+                and html.escape(one["origin"]) in page
+            )
     assert "http" not in page.partition("</style>")[2] and "<script" not in page
     assert json.loads(Path(config.mixture.output, "mixture.json").read_text()) == found
 
@@ -315,8 +352,18 @@ def test_the_page_is_drawn_whole_without_error_or_request(config, tmp_path):
         browser = Browser(Path(profile))
         for width in WIDTHS:
             seen = browser.open(Path(config.mixture.output, "mixture.html"), width)
-            assert not seen["errors"] and not seen["asked"] and seen["overflow"] <= 0 and not seen["uncovered"] and seen["width"] == width
-            assert [(plot["label"], plot["cut"]) for plot in seen["plots"] if plot["cut"] or plot["hidden"] or plot["width"] < 250] == []
+            assert (
+                not seen["errors"]
+                and not seen["asked"]
+                and seen["overflow"] <= 0
+                and not seen["uncovered"]
+                and seen["width"] == width
+            )
+            assert [
+                (plot["label"], plot["cut"])
+                for plot in seen["plots"]
+                if plot["cut"] or plot["hidden"] or plot["width"] < 250
+            ] == []
             assert len(seen["plots"]) == sum(len(phase["sources"]) for phase in found["phases"].values())
         browser.close()
 
@@ -349,7 +396,9 @@ def test_killed_at_any_step_on_disk_the_next_run_goes_on(config, tmp_path):
     config.mixture.output = other
     OmegaConf.save(OmegaConf.structured(config), tmp_path / "config.yaml")
     command = [sys.executable, "-c", KILLED, str(tmp_path / "config.yaml"), other, str(HERE)]
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(HERE.parents[1])}, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": str(HERE.parents[1])}, capture_output=True, text=True, timeout=200
+    )
     assert done.stdout.count("killed") >= 3, done.stderr
     for path, value in right.items():
         assert Path(other, path.parent.name, path.name).read_bytes() == value

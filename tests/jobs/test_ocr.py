@@ -34,7 +34,13 @@ def no_proxy(monkeypatch):
 
 def arguments(server, folder):
     """The same as `read` takes, for a command."""
-    fast = ["ocr.endpoint.wait=0.01", "ocr.endpoint.retries=2", "ocr.endpoint.concurrency=2", "ocr.endpoint.timeout=10", "ocr.dpi=72"]
+    fast = [
+        "ocr.endpoint.wait=0.01",
+        "ocr.endpoint.retries=2",
+        "ocr.endpoint.concurrency=2",
+        "ocr.endpoint.timeout=10",
+        "ocr.dpi=72",
+    ]
     return [f"ocr.inputs=['{folder}/in']", f"ocr.output={folder}/out", f"ocr.endpoint.url={server.url}", *fast]
 
 
@@ -83,11 +89,15 @@ def test_pdfs_become_whole_documents_that_the_corpus_reads(scans):
         assert (first, fourth) == ("katman", "son") and second.startswith("okunan ") and second != third
         listed = json.loads((scans / "out" / "without_text.json").read_text())
         (unreadable,) = listed["pages"]
-        assert (unreadable["document"], unreadable["page"]) == ("d", None) and "is not readable as PDF" in unreadable["why"]
+        assert (unreadable["document"], unreadable["page"]) == ("d", None) and "is not readable as PDF" in unreadable[
+            "why"
+        ]
         before = {file: file.read_bytes() for file in files}
         assert read(server, scans)["asked"] == 0 and server.came.total() == 4
         assert {file: file.read_bytes() for file in files} == before
-        assert read(server, scans, only_without_text=False)["text_layer"] == 0 and server.came.total() == 6, "katman and son"
+        assert read(server, scans, only_without_text=False)["text_layer"] == 0 and server.came.total() == 6, (
+            "katman and son"
+        )
 
 
 def test_files_of_others_in_the_output_stay(scans):
@@ -95,7 +105,10 @@ def test_files_of_others_in_the_output_stay(scans):
     theirs = scans / "out" / "d.pages.json"  # d.pdf cannot be read, so that its document would go
     for said in ({"mine": "do not lose"}, ["do not lose"], {"id": "c", "stamp": 1, "settings": 2, "pages": []}):
         theirs.write_text(json.dumps(said))
-        with model_server(reader) as server, pytest.raises(UserError, match=r"d\.pages\.json was not written by jobs.ocr; move it"):
+        with (
+            model_server(reader) as server,
+            pytest.raises(UserError, match=r"d\.pages\.json was not written by jobs.ocr; move it"),
+        ):
             read(server, scans)
         assert not server.came.total() and json.loads(theirs.read_text()) == said
     theirs.write_text(json.dumps({"id": "d", "stamp": 1, "settings": 2, "pages": []}))  # of an earlier run
@@ -125,7 +138,9 @@ def test_pages_that_stay_without_text_are_listed_and_tried_again(scans):
             {"document": "a/tez", "page": 3, "why": "status 500"},
             {"document": "b/tez", "page": 2, "why": "the model found no text"},
         ]
-        assert [d.fields["pages_without_text"] for d in read_documents(scans / "out/a/tez.pages.json", SourceConfig())] == [[3]]
+        assert [
+            d.fields["pages_without_text"] for d in read_documents(scans / "out/a/tez.pages.json", SourceConfig())
+        ] == [[3]]
         trouble.clear()
         came = server.came.total()
         counts = read(server, scans)
@@ -137,13 +152,19 @@ def test_killed_in_the_middle_it_goes_on_without_asking_again(tmp_path):
     with model_server(reader) as server:
         server.seconds = 0.05
         environment = {**os.environ, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1"}
-        process = subprocess.Popen([sys.executable, "-m", "jobs.ocr", *arguments(server, tmp_path)], env=environment, cwd=tmp_path)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jobs.ocr", *arguments(server, tmp_path)], env=environment, cwd=tmp_path
+        )
         while server.answered.total() < 6 and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         time.sleep(0.3)
-        lines = [line for file in (tmp_path / "out/answers").iterdir() for line in file.read_bytes().splitlines(keepends=True)]
+        lines = [
+            line
+            for file in (tmp_path / "out/answers").iterdir()
+            for line in file.read_bytes().splitlines(keepends=True)
+        ]
         kept, answered = sum(line.endswith(b"\n") for line in lines), server.answered.total()
         assert answered - 2 <= kept and answered < 16 and not (tmp_path / "out/tez.pages.json").exists()
         counts = read(server, tmp_path)
@@ -190,7 +211,11 @@ def test_on_a_full_disk_no_answer_is_lost_and_none_is_asked_for_twice(scans, fil
         with file_limit(1000), pytest.raises(OSError) as found:
             read(server, scans)
         assert str(explained(found.value)).startswith(f"{scans}/out/answers/")
-        kept = sum(line.endswith(b"}\n") for file in (scans / "out" / "answers").iterdir() for line in file.read_bytes().splitlines(True))
+        kept = sum(
+            line.endswith(b"}\n")
+            for file in (scans / "out" / "answers").iterdir()
+            for line in file.read_bytes().splitlines(True)
+        )
         counts = read(server, scans)
         assert 0 < kept < 4 and counts["asked"] == 4 - kept and counts["documents"] == 3
         assert read(server, scans)["asked"] == 0

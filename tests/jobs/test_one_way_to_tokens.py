@@ -21,7 +21,12 @@ from model.evaluation.encode import Tokeniser
 from model.evaluation.likelihood import tokenise
 
 PLAIN = "Mahkeme karar verdi, dava kabul edildi. "
-TEXTS = [PLAIN, f"{PLAIN}Sonunda <|endoftext|> yazar ve <|im_end|> ile biter. {PLAIN}", "[CLS] [SEP][MASK] <|endoftext|>", f"[SEP]{PLAIN}"]
+TEXTS = [
+    PLAIN,
+    f"{PLAIN}Sonunda <|endoftext|> yazar ve <|im_end|> ile biter. {PLAIN}",
+    "[CLS] [SEP][MASK] <|endoftext|>",
+    f"[SEP]{PLAIN}",
+]
 KINDS = {
     "encoder": {},
     "decoder": {"mlm_tokens": False, "chat_tokens": True},
@@ -30,13 +35,17 @@ KINDS = {
 }
 
 
-@pytest.fixture(params=[(kind, special) for kind in KINDS for special in (True, False)], ids=lambda pair: f"{pair[0]}-{pair[1]}")
+@pytest.fixture(
+    params=[(kind, special) for kind in KINDS for special in (True, False)], ids=lambda pair: f"{pair[0]}-{pair[1]}"
+)
 def prepared(request, tmp_path) -> Config:
     kind, special = request.param
     learnt = TokenizerConfig(vocab_size=290, **KINDS[kind])
     (tmp_path / "tokenizer").mkdir()
     save(train(TEXTS * 5, learnt), learnt, tmp_path / "tokenizer")
-    (tmp_path / "text.jsonl").write_text("".join(json.dumps({"id": f"s{n}", "text": text}) + "\n" for n, text in enumerate(TEXTS)))
+    (tmp_path / "text.jsonl").write_text(
+        "".join(json.dumps({"id": f"s{n}", "text": text}) + "\n" for n, text in enumerate(TEXTS))
+    )
     config = Config()
     config.name, config.cluster.workers, config.prepare.add_special_tokens = "spelled", 1, special
     config.data.tokenizer, config.data.tokens = str(tmp_path / "tokenizer"), str(tmp_path / "tokens")
@@ -48,7 +57,12 @@ def prepared(request, tmp_path) -> Config:
 def written(config: Config) -> list[list[int]]:
     """Ids of every document in tokens.bin."""
     index = read_index(Path(config.data.tokens, "tokens.idx"))
-    return [ids.tolist() for ids in np.split(np.fromfile(Path(config.data.tokens, "tokens.bin"), index.dtype), index.lengths.cumsum()[:-1])]
+    return [
+        ids.tolist()
+        for ids in np.split(
+            np.fromfile(Path(config.data.tokens, "tokens.bin"), index.dtype), index.lengths.cumsum()[:-1]
+        )
+    ]
 
 
 def test_every_document_is_what_was_prepared(prepared):
@@ -59,7 +73,9 @@ def test_every_document_is_what_was_prepared(prepared):
     inner = [ids[len(before) : -len(end)] if ended else ids for ids in written(prepared)]
     specials = {entry["id"] for entry in json.loads(file.read_text())["added_tokens"]}
     assert not specials & {token for ids in inner for token in ids} and all(inner)
-    assert not ended or all([*before, *middle, *end] == ids for middle, ids in zip(inner, written(prepared), strict=True))
+    assert not ended or all(
+        [*before, *middle, *end] == ids for middle, ids in zip(inner, written(prepared), strict=True)
+    )
 
     measured = tokenise(TEXTS, file)
     assert [ids.tolist() for ids in measured.ids] == [[*before, *ids] for ids in inner]
@@ -89,7 +105,9 @@ def test_the_report_of_a_new_tokenizer_counts_what_is_prepared():
     assert measure(tokenizer, ["<|endoftext|>"])["tokens"] > 1
     before = tokenizer.to_str()
     tokenizer.encode_special_tokens = False
-    assert measure(tokenizer, ["<|endoftext|>"])["tokens"] == 1 and tokenizer.to_str() == before, "no byte of tokenizer.json depends on it"
+    assert measure(tokenizer, ["<|endoftext|>"])["tokens"] == 1 and tokenizer.to_str() == before, (
+        "no byte of tokenizer.json depends on it"
+    )
 
 
 @pytest.fixture
@@ -107,7 +125,11 @@ def two_ends(tmp_path) -> Callable[[str, str], Config]:
             (folder / "tokenizer_config.json").write_text(json.dumps(settings | {"eos_token": eos}))
         made = Config()
         made.cluster.workers, made.data.inputs, made.run_dir = 1, [str(tmp_path / "text.jsonl")], str(tmp_path / "run")
-        made.data.tokenizer, made.data.tokens, made.mixture.output = str(folder), str(tmp_path / tokens), str(tmp_path / "mixture")
+        made.data.tokenizer, made.data.tokens, made.mixture.output = (
+            str(folder),
+            str(tmp_path / tokens),
+            str(tmp_path / "mixture"),
+        )
         made.train.steps, made.train.seq_length, made.model.vocab_size = 1, 16, 512
         return made
 
@@ -122,12 +144,16 @@ def test_documents_that_end_with_another_token_are_not_taken_for_these(two_ends)
     with pytest.raises(UserError, match=r"begun with end_of_text=<\|endoftext\|>, now end_of_text=<\|im_end\|>"):
         prepare.run(two_ends(CHAT, "base"))
     prepare.run(two_ends(CHAT, "chat"))
-    with pytest.raises(UserError, match=r"documents of .*/chat end with '<\|im_end\|>', and the eos_token of .* is '<\|endoftext\|>'"):
+    with pytest.raises(
+        UserError, match=r"documents of .*/chat end with '<\|im_end\|>', and the eos_token of .* is '<\|endoftext\|>'"
+    ):
         train_job.run(two_ends(BASE, "chat"))
     mixed = two_ends(BASE, "none")
     mixed.mixture.sources = {name: str(Path(mixed.data.tokens).with_name(name)) for name in ("base", "chat")}
     mixed.phases = {"one": PhaseConfig(tokens=200, weights={"base": 0.5, "chat": 0.5})}
-    with pytest.raises(UserError, match=r"mixture.sources.chat: documents of .*/chat end with '<\|im_end\|>', those of .*/base"):
+    with pytest.raises(
+        UserError, match=r"mixture.sources.chat: documents of .*/chat end with '<\|im_end\|>', those of .*/base"
+    ):
         mix.run(mixed)
     mixed.mixture.sources.pop("base")
     mixed.phases["one"].weights.pop("base")

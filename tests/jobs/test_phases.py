@@ -56,7 +56,9 @@ def recount(config, run: Path) -> dict[str, Counter]:
         order = epoch_order(len(offsets) - 1, config.seed + number, 0)[:samples]
         pieces = [piece for pack in order for piece in range(offsets[pack], offsets[pack + 1])]
         tokens = np.concatenate([source_of_token[starts[piece] : starts[piece] + sizes[piece]] for piece in pieces])
-        found[name] = Counter({("web", "law")[source]: int(count) for source, count in enumerate(np.bincount(tokens)) if count})
+        found[name] = Counter(
+            {("web", "law")[source]: int(count) for source, count in enumerate(np.bincount(tokens)) if count}
+        )
     return found
 
 
@@ -72,7 +74,9 @@ def test_counts_of_every_source_and_phase_are_exact(phased, whole):
     assert found["tokens"] == sum(sum(counts.values()) for counts in expected.values())
     assert Counter(found["sources"]) == sum(expected.values(), Counter())
     lines = metrics(whole)
-    assert [line["phase"] for line in lines] == [next(name for name, last in LAST.items() if step <= last) for step in range(1, 29)]
+    assert [line["phase"] for line in lines] == [
+        next(name for name, last in LAST.items() if step <= last) for step in range(1, 29)
+    ]
     for line in lines:
         assert line["loss_by_source"].keys() <= {"web", "law"}
     assert [step for step in range(1, 29) if "heldout_losses" in lines[step - 1]] == list(LAST.values())
@@ -84,9 +88,14 @@ def test_a_phase_changes_what_it_says_and_nothing_else(phased, whole):
     rates = [line["lr"] for line in metrics(whole)]
     assert rates[6] == 3e-3 and rates[7] == pytest.approx(2e-3) and rates[12:23] == [rates[12]] * 11
     assert rates[23] == pytest.approx(2e-3) and rates[23:] == sorted(rates[23:], reverse=True) and rates[-1] > 3e-4
-    configs = [json.loads((whole / "checkpoints" / f"step_{step:07d}" / "hf" / "config.json").read_text()) for step in LAST.values()]
+    configs = [
+        json.loads((whole / "checkpoints" / f"step_{step:07d}" / "hf" / "config.json").read_text())
+        for step in LAST.values()
+    ]
     assert [config["rope_parameters"]["rope_theta"] for config in configs] == [10_000, 10_000, 50_000, 50_000]
-    weights = {step: load_file(whole / "checkpoints" / f"step_{step:07d}" / "hf" / "model.safetensors") for step in (7, 13)}
+    weights = {
+        step: load_file(whole / "checkpoints" / f"step_{step:07d}" / "hf" / "model.safetensors") for step in (7, 13)
+    }
     first = load_file(untrained(phased, whole) / "hf" / "model.safetensors")
     for name, tensor in first.items():
         frozen = name.startswith(("model.layers.0.", "model.layers.1."))
@@ -96,7 +105,9 @@ def test_a_phase_changes_what_it_says_and_nothing_else(phased, whole):
 
 def untrained(phased: list[str], whole: Path) -> Path:
     """The save of step 0 of a run with the same seed."""
-    config = config_of([*phased, "run=start", "train.save.probe_at_start=true", "budget=0.2", "optim.schedule.warmup_share=0"])
+    config = config_of(
+        [*phased, "run=start", "train.save.probe_at_start=true", "budget=0.2", "optim.schedule.warmup_share=0"]
+    )
     train.run(config)
     return Path(config.run_dir) / "checkpoints" / "step_0000000"
 
@@ -127,7 +138,10 @@ def test_cut_off_right_after_a_border_the_next_process_goes_on_alike(phased, who
 
 def assert_equal_runs(run: Path, whole: Path) -> None:
     told = [
-        [{key: value for key, value in line.items() if key not in ("seconds", "tokens_per_second")} for line in metrics(one)]
+        [
+            {key: value for key, value in line.items() if key not in ("seconds", "tokens_per_second")}
+            for line in metrics(one)
+        ]
         for one in (run, whole)
     ]
     assert told[0] == told[1]
@@ -207,8 +221,13 @@ def test_another_count_than_the_plan_holds_is_not_believed(phased, whole):
     manifest = json.loads((run / "checkpoints" / "step_0000013" / "manifest.json").read_text())
     manifest["files"]["megatron/common.pt"] = digest(file)
     (run / "checkpoints" / "step_0000013" / "manifest.json").write_text(json.dumps(manifest))
-    assert checkpoint.read_state(file.parent)["phases"]["terms"]["sources"]["law"] == state["phases"]["terms"]["sources"]["law"]
-    with pytest.raises(UserError, match="counts 1,486 tokens in 24 samples of the phase terms, and the plan holds 1,485"):
+    assert (
+        checkpoint.read_state(file.parent)["phases"]["terms"]["sources"]["law"]
+        == state["phases"]["terms"]["sources"]["law"]
+    )
+    with pytest.raises(
+        UserError, match="counts 1,486 tokens in 24 samples of the phase terms, and the plan holds 1,485"
+    ):
         train.run(config_of([*phased, "run=miscounted"]))
 
 
@@ -220,7 +239,9 @@ def test_phases_without_a_word_on_held_out_text_make_a_run(phased, capsys):
     assert "no loss on held-out text is measured: data.heldout names none" in capsys.readouterr().err
     assert yaml.safe_load((run / "config.yaml").read_text())["train"]["heldout_fraction"] == 0
     assert metrics(run) and not [line for line in metrics(run) if "heldout_loss" in line]
-    assert train.run(config_of([*given, "run=unheld", "budget=0.2", "train.heldout_fraction=0"]))["status"] == "finished"
+    assert (
+        train.run(config_of([*given, "run=unheld", "budget=0.2", "train.heldout_fraction=0"]))["status"] == "finished"
+    )
 
 
 @pytest.mark.parametrize(

@@ -125,14 +125,22 @@ def test_the_bytes_are_those_of_megatrons_builder(config, tmp_path, elements, sh
     config.prepare.elements, config.prepare.shard_bytes = elements, shard_bytes
     made = prepare.run(config)
     assert tokens(config) == peer(config, tmp_path)
-    assert len(made["shards"]) == (1 if shard_bytes > 4000 else 8) and made["backends"] == {"gigatoken": len(made["shards"])}
+    assert len(made["shards"]) == (1 if shard_bytes > 4000 else 8) and made["backends"] == {
+        "gigatoken": len(made["shards"])
+    }
     assert made["documents"] == 60 + 1 + 30 + 43 + 7 and made["empty_documents"] == 3 and made["bad_documents"] == {}
     folder = Path(config.data.tokens)
     assert made["files"] == {name: digest(folder / name) for name in OUTPUTS} and made["dtype"] == "uint16"
     assert made["tokenizer"] == digest(f"{config.data.tokenizer}/tokenizer.json") and made["vocab_size"] == 310
     whole = {path: sha for path, sha in made["inputs"].items() if not sha.startswith("spans-")}
     assert whole == {path: digest(path) for path in whole} and len(made["inputs"]) == 7
-    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "origins.npy", "settings.json", "shards", *OUTPUTS]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "manifest.json",
+        "origins.npy",
+        "settings.json",
+        "shards",
+        *OUTPUTS,
+    ]
     assert {path.name for path in folder.glob("shards/*/*")} == {"manifest.json"}
 
 
@@ -150,7 +158,11 @@ def test_every_document_is_traced_to_its_row_and_back(config, elements):
     assert len(origins.rows) == made["documents"] == 142
     reader = Tokenizer.from_file(f"{config.data.tokenizer}/tokenizer.json")
     reader.encode_special_tokens = True
-    texts = {(str(d.file), d.line): d.text for path in Path(config.data.inputs[0]).iterdir() for d in read_documents(path, config.data)}
+    texts = {
+        (str(d.file), d.line): d.text
+        for path in Path(config.data.inputs[0]).iterdir()
+        for d in read_documents(path, config.data)
+    }
     ids = np.fromfile(folder / "tokens.bin", index.dtype)
     for document, (offset, length) in enumerate(zip(index.offsets // 2, index.lengths, strict=True)):
         span, row = origins.of(document)
@@ -182,7 +194,9 @@ def test_a_folder_made_before_origins_were_kept_is_read_and_mended_once_it_chang
         known.pop("origins", None)
         known["files"].pop(ORIGINS, None)
         known.get("output_stamps", {}).pop(ORIGINS, None)
-        known["shards"] = [{name: shard[name] for name in ("key", "documents", "tokens")} for shard in known.get("shards", [])]
+        known["shards"] = [
+            {name: shard[name] for name in ("key", "documents", "tokens")} for shard in known.get("shards", [])
+        ]
         path.write_text(json.dumps(known))
     mark(config)
     old = prepare.run(config)
@@ -215,7 +229,16 @@ def test_the_order_in_which_elements_end_does_not_matter(config, tmp_path):
     from data_prep.tokens.tokenise import Element, Work, run_element
 
     settings = prepare._settings(config)
-    work = Work(Path(config.data.tokens), config.data, config.prepare, settings, 310, [2], [3], Merged(Path(config.data.tokens), None))
+    work = Work(
+        Path(config.data.tokens),
+        config.data,
+        config.prepare,
+        settings,
+        310,
+        [2],
+        [3],
+        Merged(Path(config.data.tokens), None),
+    )
     for group in reversed(groups(plan(list_inputs(config.data.inputs), 4000), 7)):
         run_element(Element(work, list(reversed(group))), Silent())
     mark(config)
@@ -307,7 +330,9 @@ def test_what_it_did_not_write_among_the_shards_stays(config, tmp_path):
     (Path(config.data.inputs[0]) / "e.jsonl.zst").unlink()
     prepare.run(config)
     assert not gone.exists()  # no longer in the plan, and ours
-    (notes,) = shards.glob(f"{kept.name}*/notes.txt")  # where the shard is made again, what it held is put beside it, and told
+    (notes,) = shards.glob(
+        f"{kept.name}*/notes.txt"
+    )  # where the shard is made again, what it held is put beside it, and told
     assert (shards / "mine" / "tokens.bin").read_text() == notes.read_text() == "do not lose"
     assert (shards / "backup" / "manifest.json").exists() and (shards / "linked" / "manifest.json").exists()
     prepare.run(config)  # finished: this too removes what a kill left
@@ -393,20 +418,29 @@ def test_linked_folders_are_inputs(config, tmp_path):
     for name in ("h", "i"):
         (folder / name).symlink_to("../store")
     made = prepare.run(config)
-    assert made["documents"] == finished["documents"] + 1 and [*made["inputs"]] == [*finished["inputs"], f"{folder}/h/a.jsonl"]
+    assert made["documents"] == finished["documents"] + 1 and [*made["inputs"]] == [
+        *finished["inputs"],
+        f"{folder}/h/a.jsonl",
+    ]
     (folder / "i").unlink()
     (folder / "i").symlink_to("..")
-    with pytest.raises(UserError, match=r"^data.inputs: the link .*/in/i leads to .*, from where the way leads back to it; remove it$"):
+    with pytest.raises(
+        UserError, match=r"^data.inputs: the link .*/in/i leads to .*, from where the way leads back to it; remove it$"
+    ):
         prepare.run(config)
 
 
 def test_what_is_longer_than_a_document_may_be_is_bad_until_the_limit_is_raised(config):
     """A .jsonl and a .txt that unpack to a thousand times their size."""
     folder, finished = Path(config.data.inputs[0]), prepare.run(config)
-    (folder / "h.jsonl.zst").write_bytes(zstandard.compress(b'{"text": "kalem"}\n{"text": "' + b"x " * 400_000 + b'"}\n{"text": "son"}\n'))
+    (folder / "h.jsonl.zst").write_bytes(
+        zstandard.compress(b'{"text": "kalem"}\n{"text": "' + b"x " * 400_000 + b'"}\n{"text": "son"}\n')
+    )
     (folder / "i.txt.gz").write_bytes(gzip.compress(b"y " * 400_000))
     config.data.max_document_bytes = 500_000
-    with pytest.raises(UserError, match="h.jsonl.zst line 2 has more than data.max_document_bytes=500000 bytes; mend it, or pass over"):
+    with pytest.raises(
+        UserError, match="h.jsonl.zst line 2 has more than data.max_document_bytes=500000 bytes; mend it, or pass over"
+    ):
         prepare.run(config)
     config.prepare.on_bad_document = "skip"
     made = prepare.run(config)
@@ -427,7 +461,9 @@ def test_the_limit_of_bad_documents_holds_over_all_shards(config):
         path.write_bytes(path.read_bytes() + b"x\nx\n")
     config.prepare.on_bad_document, config.prepare.elements = "skip", 7
     config.prepare.max_bad_documents = 3
-    with pytest.raises(UserError, match="4 bad documents, more than prepare.max_bad_documents=3, such as: .*a.jsonl line 61"):
+    with pytest.raises(
+        UserError, match="4 bad documents, more than prepare.max_bad_documents=3, such as: .*a.jsonl line 61"
+    ):
         prepare.run(config)
     config.prepare.max_bad_documents = 4
     assert prepare.run(config)["bad_documents"] == {"invalid_json": 4}
@@ -438,7 +474,9 @@ def test_other_settings_are_refused(config, tmp_path):
     right = tokens(config)
     for section, key, value in (("prepare", "add_special_tokens", False), ("data", "text_field", "body")):
         setattr(getattr(config, section), key, value)
-        with pytest.raises(UserError, match=f"was begun with {key}=.*, now {key}={value}; choose another data.tokens or remove"):
+        with pytest.raises(
+            UserError, match=f"was begun with {key}=.*, now {key}={value}; choose another data.tokens or remove"
+        ):
             prepare.run(config)
         setattr(getattr(config, section), key, {"add_special_tokens": True, "text_field": "text"}[key])
     other = tmp_path / "other"
@@ -501,7 +539,9 @@ def test_an_adopted_pair_with_an_empty_document_says_so_and_leaves_nothing(confi
         builder.add_document(np.arange(sum(lengths)), lengths)
     builder.finalize(str(tmp_path / "peer.idx"))
     config.prepare.adopt, config.dry_run = str(tmp_path / "peer"), dry_run
-    with pytest.raises(UserError, match=r"peer.idx holds an empty document \(1 of 3 documents, the first of them number 2\)"):
+    with pytest.raises(
+        UserError, match=r"peer.idx holds an empty document \(1 of 3 documents, the first of them number 2\)"
+    ):
         prepare.run(config)
     assert not Path(config.data.tokens).exists()
 
@@ -526,7 +566,15 @@ def test_tokens_of_others_are_not_overwritten(config, tmp_path):
 def test_a_fallback_is_loud_and_recorded(config, tmp_path, capsys):
     """A token that is listed twice, once as a special one: gigatoken finds what `tokenizers` does not (see test_bulk)."""
     listed = json.loads(Path(config.data.tokenizer, "tokenizer.json").read_text())
-    token = {"id": 300, "content": "lem", "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    token = {
+        "id": 300,
+        "content": "lem",
+        "single_word": False,
+        "lstrip": False,
+        "rstrip": False,
+        "normalized": False,
+        "special": True,
+    }
     listed["added_tokens"] += [token, token | {"special": False}]
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "tokenizer.json").write_text(json.dumps(listed))
@@ -535,7 +583,9 @@ def test_a_fallback_is_loud_and_recorded(config, tmp_path, capsys):
     made = prepare.run(config)
     told = capsys.readouterr().err
     assert "gigatoken gives other ids than tokenizers for" in told and "tiktoken does not serve this tokenizer" in told
-    assert made["backends"].get("tokenizers", 0) >= 5 and any("gigatoken gives other ids" in reason for reason in made["passed_over"])
+    assert made["backends"].get("tokenizers", 0) >= 5 and any(
+        "gigatoken gives other ids" in reason for reason in made["passed_over"]
+    )
     assert tokens(config) == peer(config, tmp_path)
 
 
@@ -543,7 +593,14 @@ HERE = Path(__file__).parent
 
 
 def start(script, config, *arguments):
-    command = [sys.executable, HERE / script, config.data.inputs[0], config.data.tokenizer, config.data.tokens, *map(str, arguments)]
+    command = [
+        sys.executable,
+        HERE / script,
+        config.data.inputs[0],
+        config.data.tokenizer,
+        config.data.tokens,
+        *map(str, arguments),
+    ]
     environment = os.environ | {"PYTHONPATH": os.getcwd()}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
@@ -564,7 +621,9 @@ def test_killed_before_any_step_on_disk_the_same_command_ends_with_the_same_byte
     out, _ = start("kill_prepare.py", config, 1 + finished, 7).communicate(timeout=280)
     config.data.tokens = str(tmp_path / "whole")
     prepare.run(config)
-    right = " ".join(digest_of_bytes(part) for part in (*peer(config, tmp_path), Path(config.data.tokens, ORIGINS).read_bytes()))
+    right = " ".join(
+        digest_of_bytes(part) for part in (*peer(config, tmp_path), Path(config.data.tokens, ORIGINS).read_bytes())
+    )
     lines = out.splitlines()
     assert len(lines) > 8 and lines[-1].startswith("ran through") and lines[-1].endswith(right)
     assert [line for line in lines[:-1] if line != f"killed, then {right}"] == []
@@ -587,4 +646,10 @@ def test_killed_at_random_moments_with_elements_in_processes(config, tmp_path):
     assert process.wait(240) == 0
     assert tokens(config) == peer(config, tmp_path)
     folder = Path(config.data.tokens)
-    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "origins.npy", "settings.json", "shards", *OUTPUTS]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "manifest.json",
+        "origins.npy",
+        "settings.json",
+        "shards",
+        *OUTPUTS,
+    ]

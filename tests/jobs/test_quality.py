@@ -24,12 +24,18 @@ def config(tmp_path):
     return config
 
 
-@pytest.mark.parametrize("job, section, changes", [(quality, "quality", {"documents": 50}), (topics, "topics", {"vocabulary": 100})])
+@pytest.mark.parametrize(
+    "job, section, changes", [(quality, "quality", {"documents": 50}), (topics, "topics", {"vocabulary": 100})]
+)
 def test_a_folder_that_is_made_once(job, section, changes, config, tmp_path, capsys):
     made = job.run(config)
-    names = {"quality": ["booster.ubj", "profile.json", "vocabulary.npy"], "topics": ["weights.npz", "words.json"]}[section]
+    names = {"quality": ["booster.ubj", "profile.json", "vocabulary.npy"], "topics": ["weights.npz", "words.json"]}[
+        section
+    ]
     folder = tmp_path / section
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*names, "manifest.json", "report.html", "report.json"])
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [*names, "manifest.json", "report.html", "report.json"]
+    )
     assert "accuracy" in capsys.readouterr().out
     report = json.loads((folder / "report.json").read_text())
     if section == "quality":

@@ -41,7 +41,8 @@ def corpus(tmp_path):
     medium = {"quality": "MEDIUM", "quality_probabilities": [0.1, 0.8, 0.1]}
     notes = [medium if kind == "worse" else note(text) for kind, _, text in rows]
     lines = [
-        json.dumps({"id": f"{kind}-{number}", "text": text} | place | one) for (kind, number, text), one in zip(rows, notes, strict=True)
+        json.dumps({"id": f"{kind}-{number}", "text": text} | place | one)
+        for (kind, number, text), one in zip(rows, notes, strict=True)
     ]
     lines.append(json.dumps({"id": "plain", "text": "nobody scored this"}))
     (tmp_path / "kept.jsonl.zst").write_bytes(zstandard.compress("\n".join(lines).encode()))
@@ -68,7 +69,12 @@ def writer(body, _times):
 
 def config(server, corpus, dry_run=False, **keys):
     endpoint = EndpointConfig(url=server.url if server else "http://127.0.0.1:9/v1", wait=0.01, retries=1)
-    settings = {"inputs": [f"{corpus}/kept.jsonl.zst"], "output": f"{corpus}/out", "max_characters": 200, "high_to": 0.9} | keys
+    settings = {
+        "inputs": [f"{corpus}/kept.jsonl.zst"],
+        "output": f"{corpus}/out",
+        "max_characters": 200,
+        "high_to": 0.9,
+    } | keys
     return Config(recycle=RecycleConfig(endpoint=endpoint, **settings), dry_run=dry_run)
 
 
@@ -97,7 +103,10 @@ def test_only_better_texts_are_kept_and_all_are_counted(corpus):
             and after == round(LetterScorer().probabilities([document.text])[0, 2], 4)
             and not any(map(str.isdigit, document.text))
         )
-        assert document.fields["recycled_from"] == document.id.removesuffix("#recycled") and document.fields["recycled_by"] == "reader"
+        assert (
+            document.fields["recycled_from"] == document.id.removesuffix("#recycled")
+            and document.fields["recycled_by"] == "reader"
+        )
         assert document.fields["quality"] == "HIGH"
     record = from_line(zstandard.ZstdDecompressor().stream_reader(file.read_bytes()).read().splitlines()[0])
     assert (record.source, record.licence, record.line) == ("s", "l", 3)

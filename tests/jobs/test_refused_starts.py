@@ -27,7 +27,9 @@ DECODER = [
 def tree(*folders: Path) -> dict[str, tuple[int, str]]:
     """Every folder and file below, with the bytes of files."""
     paths = [path for folder in folders for path in (folder, *folder.rglob("*"))]
-    return {str(path): digest(path) if path.is_file() else "folder" for path in paths if path.exists() or path.is_symlink()}
+    return {
+        str(path): digest(path) if path.is_file() else "folder" for path in paths if path.exists() or path.is_symlink()
+    }
 
 
 def command(job: str, *overrides: str) -> None:
@@ -150,7 +152,13 @@ def test_what_a_training_refuses_is_refused_dry_too_and_leaves_nothing(what, tra
     base = to_config(compose("train", [*trainable, *SHORT]))
     other = {"adamw": "stable_adamw", "stable_adamw": "adamw"}[base.optim.name]
     words = {"tmp": tmp_path, "tokens": tokens, "other": other, **bases}
-    overrides = [*trainable, *SHORT, f"runs_dir={tmp_path}/runs", "run=new", *(one.format(**words) for one in TRAIN_REFUSALS[what])]
+    overrides = [
+        *trainable,
+        *SHORT,
+        f"runs_dir={tmp_path}/runs",
+        "run=new",
+        *(one.format(**words) for one in TRAIN_REFUSALS[what]),
+    ]
     assert_refused_dry_too(overrides, tmp_path)
 
 
@@ -216,7 +224,9 @@ JOBS: dict[str, list[list[str]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("job", "number"), [(job, number) for job, refused in JOBS.items() for number in range(len(refused))])
+@pytest.mark.parametrize(
+    ("job", "number"), [(job, number) for job, refused in JOBS.items() for number in range(len(refused))]
+)
 def test_a_refused_command_leaves_nothing(job, number, trainable, bases, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -67,7 +67,14 @@ class Browser:
     def __init__(self, profile: Path):
         to_browser, self.ours_out = os.pipe()
         self.ours_in, from_browser = os.pipe()
-        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--remote-debugging-pipe"]
+        flags = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--remote-debugging-pipe",
+        ]
         command = f'exec "$@" 3<&{to_browser} 4>&{from_browser}'
         self.process = subprocess.Popen(
             ["bash", "-c", command, "bash", CHROMIUM, *flags, f"--user-data-dir={profile}", "about:blank"],
@@ -98,7 +105,10 @@ class Browser:
         """The answer to one command; what happens in between is kept as events."""
         self.number += 1
         session = {"sessionId": self.session} if hasattr(self, "session") else {}
-        os.write(self.ours_out, json.dumps({"id": self.number, "method": method, "params": parameters, **session}).encode() + b"\0")
+        os.write(
+            self.ours_out,
+            json.dumps({"id": self.number, "method": method, "params": parameters, **session}).encode() + b"\0",
+        )
         while True:
             message = self._message()
             if message.get("id") == self.number:
@@ -108,19 +118,27 @@ class Browser:
 
     def open(self, file: Path, width: int) -> dict[str, Any]:
         """Open ``file`` at ``width`` pixels: its plots, its width, script and console errors, and every address it asked for."""
-        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width == PHONE)
+        self.ask(
+            "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width == PHONE
+        )
         self.events = []
         self.ask("Page.navigate", url=file.as_uri())
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(self._message())
         plots = self.value(DRAWN)
-        asked = [event["params"]["request"]["url"] for event in self.events if event["method"] == "Network.requestWillBeSent"]
+        asked = [
+            event["params"]["request"]["url"] for event in self.events if event["method"] == "Network.requestWillBeSent"
+        ]
         return {
             "plots": plots,
             "uncovered": self.value(TABLES),
             "overflow": self.value("document.documentElement.scrollWidth - document.documentElement.clientWidth"),
             "width": self.value("window.innerWidth"),
-            "errors": [event["params"] for event in self.events if event["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")],
+            "errors": [
+                event["params"]
+                for event in self.events
+                if event["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")
+            ],
             "asked": [url for url in asked if url != file.as_uri() and not url.startswith("data:")],
         }
 
@@ -162,7 +180,13 @@ def problems(found: dict[str, Any], width: int) -> list[str]:
         told.append(f"page is {found['overflow']} px too wide for {found['width']}")
     for plot in found["plots"]:
         told += [f"{plot['label']}: {name} {plot[name]}" for name in ("cut", "hidden", "dangling") if plot[name]]
-        if plot["width"] < 250 or plot["height"] < 150 or plot["lines"] < 4 or plot["marks"] < 4 or len(plot["texts"]) < 8:
+        if (
+            plot["width"] < 250
+            or plot["height"] < 150
+            or plot["lines"] < 4
+            or plot["marks"] < 4
+            or len(plot["texts"]) < 8
+        ):
             told.append(f"{plot['label']} is not drawn: {plot}")
     return told
 
@@ -172,7 +196,9 @@ def test_reports_are_drawn_whole_without_error_or_request(browser, reports):
         for width in WIDTHS:
             found = browser.open(file, width)
             assert [plot["label"] for plot in found["plots"]] == [
-                "MLM loss and retrieval of all runs over tokens" if name == "runs" else "MLM loss and retrieval over the steps of the run",
+                "MLM loss and retrieval of all runs over tokens"
+                if name == "runs"
+                else "MLM loss and retrieval over the steps of the run",
                 "Loss against retrieval, a point a save",
                 "Agreement and regret by steps of the probe",
             ]

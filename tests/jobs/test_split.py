@@ -20,21 +20,29 @@ def config(tmp_path):
     with (tmp_path / "text.jsonl").open("w") as file:
         file.writelines(json.dumps({"id": str(number), "text": text}) + "\n" for number, text in enumerate(texts))
     return to_config(
-        compose("split", [f"data.inputs=[{tmp_path}/text.jsonl]", f"split.output={tmp_path}/split", "split.heldout_share=0.1"])
+        compose(
+            "split",
+            [f"data.inputs=[{tmp_path}/text.jsonl]", f"split.output={tmp_path}/split", "split.heldout_share=0.1"],
+        )
     )
 
 
 def sides(config) -> dict[str, list[dict]]:
     from pathlib import Path
 
-    return {side: [json.loads(line) for line in read(Path(config.split.output) / f"{side}.jsonl.zst")] for side in ("train", "heldout")}
+    return {
+        side: [json.loads(line) for line in read(Path(config.split.output) / f"{side}.jsonl.zst")]
+        for side in ("train", "heldout")
+    }
 
 
 def test_every_document_is_on_one_side_and_copies_together(config):
     made = split.run(config)
     found = sides(config)
     assert sorted(int(one["id"]) for side in found.values() for one in side) == list(range(405))
-    assert {side: made["counts"][f"{side}.jsonl.zst"]["documents"] for side in found} == {side: len(one) for side, one in found.items()}
+    assert {side: made["counts"][f"{side}.jsonl.zst"]["documents"] for side in found} == {
+        side: len(one) for side, one in found.items()
+    }
     assert 20 <= len(found["heldout"]) <= 60
     assert not {one["text"] for one in found["train"]} & {one["text"] for one in found["heldout"]}
     assert split.run(config) == made
@@ -44,14 +52,17 @@ def test_text_that_is_added_moves_nothing(config, tmp_path):
     split.run(config)
     before = {one["text"] for one in sides(config)["heldout"]}
     with (tmp_path / "text.jsonl").open("a") as file:
-        file.writelines(json.dumps({"id": f"new {number}", "text": f"new text {number}"}) + "\n" for number in range(100))
+        file.writelines(
+            json.dumps({"id": f"new {number}", "text": f"new text {number}"}) + "\n" for number in range(100)
+        )
     config.split.output = str(tmp_path / "again")
     split.run(config)
     assert before <= {one["text"] for one in sides(config)["heldout"]}
 
 
 @pytest.mark.parametrize(
-    ("share", "message"), [(0.0, "leaves one side empty"), (1.0, "leaves one side empty"), (1e-9, "no document falls on")]
+    ("share", "message"),
+    [(0.0, "leaves one side empty"), (1.0, "leaves one side empty"), (1e-9, "no document falls on")],
 )
 def test_an_empty_side_is_refused(config, share, message):
     config.split.heldout_share = share

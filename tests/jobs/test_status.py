@@ -56,7 +56,9 @@ def runs(trained, tmp_path) -> Config:
     """A runs_dir with a copy of that run, to do something to it."""
     folder = tmp_path / "runs" / "status" / "seed_0"
     shutil.copytree(trained.run_dir, folder, symlinks=True)
-    return dataclasses.replace(trained, runs_dir=str(tmp_path / "runs"), run_dir=str(folder), status=_status(f"{tmp_path}/runs/*/*"))
+    return dataclasses.replace(
+        trained, runs_dir=str(tmp_path / "runs"), run_dir=str(folder), status=_status(f"{tmp_path}/runs/*/*")
+    )
 
 
 def _status(*patterns: str):
@@ -87,9 +89,15 @@ def test_a_finished_run(runs):
     last = json.loads((Path(runs.run_dir) / "metrics.jsonl").read_text().splitlines()[-1])
     assert (row.name, row.state.name, row.state.attempt) == ("status/seed_0", "finished", 1)
     assert (row.progress.step, row.progress.total, row.progress.loss) == (20, 20, last["loss"])
-    assert row.progress.tokens_per_second == last["tokens_per_second"] and row.seconds_left is None and row.progress.best is None
+    assert (
+        row.progress.tokens_per_second == last["tokens_per_second"]
+        and row.seconds_left is None
+        and row.progress.best is None
+    )
     said = text(render(shown, 120))
-    assert re.search(rf"status/seed_0 +finished +1 +20 / 20 +{last['loss']:.4f} ", said) and said.endswith("\n1 finished\n")
+    assert re.search(rf"status/seed_0 +finished +1 +20 / 20 +{last['loss']:.4f} ", said) and said.endswith(
+        "\n1 finished\n"
+    )
     assert "MFU" not in said and "nDCG" not in said  # nothing to say
 
 
@@ -105,7 +113,9 @@ def test_a_run_that_runs_and_one_whose_process_is_gone(runs):
     mark(runs, pid=done.pid)
     (row,) = overview(runs).rows
     assert row.state.name == "stopped" and row.seconds_left is None
-    assert f"stopped: its process {done.pid} ended without a word; the same command continues" in text(render(overview(runs), 120))
+    assert f"stopped: its process {done.pid} ended without a word; the same command continues" in text(
+        render(overview(runs), 120)
+    )
 
 
 def test_a_run_on_another_machine_is_known_by_its_metrics(runs):
@@ -128,7 +138,9 @@ def test_a_broken_run_hides_no_other(runs):
     (other / "config.yaml").write_text("train: [")
     (other / "metrics.jsonl").unlink()
     names = {row.name: row for row in overview(runs).rows}
-    assert names["status/seed_0"].state.name == "finished" and names["status/broken"].state.note.startswith("cannot be read: ")
+    assert names["status/seed_0"].state.name == "finished" and names["status/broken"].state.note.startswith(
+        "cannot be read: "
+    )
 
 
 def test_best_ndcg_is_the_highest_on_dev(sweep_config, run_folder):
@@ -151,7 +163,9 @@ def test_steps_of_a_branch_that_only_decays(runs):
 def grid(runs) -> Config:
     """Ten runs with long names, every third failed."""
     for number in range(10):
-        folder = Path(runs.run_dir).with_name(f"model.num_layers=2,optim.schedule.min_lr_ratio=0.1,optim.lr=0.{number:03},seed={number}")
+        folder = Path(runs.run_dir).with_name(
+            f"model.num_layers=2,optim.schedule.min_lr_ratio=0.1,optim.lr=0.{number:03},seed={number}"
+        )
         shutil.copytree(runs.run_dir, folder, symlinks=True, ignore=shutil.ignore_patterns("checkpoints"))
         (folder / "checkpoints").mkdir()
         mark(dataclasses.replace(runs, run_dir=str(folder)), status="failed" if number % 3 else "finished")
@@ -161,13 +175,19 @@ def grid(runs) -> Config:
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_no_line_is_wider_than_the_terminal(grid, width):
     said = text(render(overview(grid), width), width).splitlines()
-    assert max(map(len, said)) <= width and len([line for line in said if "optim.lr=0.00" in line and "/ 20" in line]) == 10
+    assert (
+        max(map(len, said)) <= width
+        and len([line for line in said if "optim.lr=0.00" in line and "/ 20" in line]) == 10
+    )
     assert [name in said[0] for name in ("step", "loss", "tokens/s")] == [True, True, width > 60]
 
 
 def test_equal_causes_are_told_once(grid):
     said = text(render(overview(grid), 200), 200)
-    assert said.count("failed: the reason was printed where it was started") == 1 and said.count("optim.lr=0.001,seed=1") == 2
+    assert (
+        said.count("failed: the reason was printed where it was started") == 1
+        and said.count("optim.lr=0.001,seed=1") == 2
+    )
     assert said.endswith("\n6 failed, 5 finished\n")
 
 
@@ -186,7 +206,9 @@ def test_it_starts_without_torch(runs):
     program = "import sys; from jobs.status import main, run; main('status', run, ()); assert not {'torch', 'megatron'} & set(sys.modules)"
     arguments = [f"runs_dir={runs.runs_dir}"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0 and "1 finished" in done.stdout, done.stderr
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2.5
@@ -217,7 +239,9 @@ def test_watch_on_a_terminal_ends_with_ctrl_c(runs):
             os.write(terminal, b"\x03")
             asked = True
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert b"\x1b[?1049l" in seen and seen.rstrip().endswith(b"finished\x1b[0m")  # the screen of before, and the table on it
+    assert b"\x1b[?1049l" in seen and seen.rstrip().endswith(
+        b"finished\x1b[0m"
+    )  # the screen of before, and the table on it
 
 
 @pytest.mark.parametrize(
@@ -270,7 +294,9 @@ def test_clock():
 
 def fallen(node) -> list[str]:
     """Everything that no longer fits, by title."""
-    return [f"{node.title}: {problem}" for problem in node.problems] + [one for parent in node.parents for one in fallen(parent)]
+    return [f"{node.title}: {problem}" for problem in node.problems] + [
+        one for parent in node.parents for one in fallen(parent)
+    ]
 
 
 def test_lineage_from_an_export_to_the_text(trained):
@@ -290,12 +316,18 @@ def test_lineage_from_an_export_to_the_text(trained):
 def make_chain(folder: Path) -> Config:
     """Text, tokenizer, tokens, run and export in ``folder``."""
     words = np.random.default_rng(1).choice(["court", "tenant", "owner", "lease", "judge", "house"], (120, 20))
-    (folder / "text.jsonl").write_text("".join(json.dumps({"id": f"doc-{n}", "text": " ".join(row)}) + "\n" for n, row in enumerate(words)))
+    (folder / "text.jsonl").write_text(
+        "".join(json.dumps({"id": f"doc-{n}", "text": " ".join(row)}) + "\n" for n, row in enumerate(words))
+    )
     net = [
         "model.num_layers=1", "model.hidden_size=16", "model.num_heads=1", "model.ffn_size=16", "model.vocab_size=320",
         "model.max_positions=64",
     ]  # fmt: skip
-    data = [f"data.inputs=['{folder}/text.jsonl']", f"data.tokenizer={folder}/tokenizer", f"data.tokens={folder}/tokens"]
+    data = [
+        f"data.inputs=['{folder}/text.jsonl']",
+        f"data.tokenizer={folder}/tokenizer",
+        f"data.tokens={folder}/tokens",
+    ]
     config = to_config(
         compose(
             "train",
@@ -387,12 +419,18 @@ def test_steps_are_those_at_which_the_plan_has_the_document(chain):
         uses = read_uses(Path(chain.run_dir), first, first + length, manifest)
         ids = plan.tokens.ids[first : first + length].tolist()
         pieces = [ids[begin : begin + 64] for begin in range(0, length, 64)]
-        holds = [index for index in range(400) if any(d.tolist() in pieces for d in plan.samples(index, 1)[0].documents)]
-        assert [use.sample for use in uses.samples] == holds and all(use.done and use.step == use.sample // 20 + 1 for use in uses.samples)
+        holds = [
+            index for index in range(400) if any(d.tolist() in pieces for d in plan.samples(index, 1)[0].documents)
+        ]
+        assert [use.sample for use in uses.samples] == holds and all(
+            use.done and use.step == use.sample // 20 + 1 for use in uses.samples
+        )
         heldout += bool(uses.heldout)
         assert bool(uses.heldout) == (not holds)
     assert heldout < 5
-    assert read_uses(Path(chain.run_dir), 0, 1, manifest).samples or read_uses(Path(chain.run_dir), 0, 1, manifest).heldout
+    assert (
+        read_uses(Path(chain.run_dir), 0, 1, manifest).samples or read_uses(Path(chain.run_dir), 0, 1, manifest).heldout
+    )
     with pytest.raises(UserError, match="was trained on other tokens than those"):
         read_uses(Path(chain.run_dir), 0, 1, manifest | {"files": {}})
 
@@ -401,7 +439,11 @@ def test_trace_as_a_person_sees_it(tmp_path):
     chain = make_chain(tmp_path)
     chain.status = dataclasses.replace(chain.status, document="doc-47", run=chain.run_dir)
     said = text(render_trace(chain), 300)
-    assert f"{tmp_path}/text.jsonl line 48, bytes " in said and "the text gives just these tokens" in said and "decoded" in said
+    assert (
+        f"{tmp_path}/text.jsonl line 48, bytes " in said
+        and "the text gives just these tokens" in said
+        and "decoded" in said
+    )
     assert re.search(r"trained on  step \d+, sample \d+ \(epoch 0, pack \d+\)", said)
     file = tmp_path / "text.jsonl"
     file.write_text(file.read_text().replace("tenant", "tENANT"))

@@ -121,7 +121,10 @@ def test_pipes_in_a_run_folder_are_not_waited_for(runs):
 
 @pytest.mark.parametrize("loop", [True, False])
 def test_a_few_bytes_of_aliases_do_not_become_millions_of_values(tmp_path, loop):
-    lines = ["a0: &a0 {a: b, c: d, e: f, g: h}", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}, *a{n - 1}]" for n in range(1, 12))]
+    lines = [
+        "a0: &a0 {a: b, c: d, e: f, g: h}",
+        *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}, *a{n - 1}]" for n in range(1, 12)),
+    ]
     (tmp_path / "config.yaml").write_text("model: &m {architecture: *m}" if loop else "\n".join(lines))
     with pytest.raises(UserError, match=r"config.yaml \(its aliases stand for more than 1000000 values\); restore it"):
         read_config(tmp_path)

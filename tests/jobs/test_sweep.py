@@ -39,11 +39,14 @@ def test_table_verdict_and_report(sweep_config, run_folder, capsys):
     run(sweep_config)
     printed = capsys.readouterr()
     rows = {line.split()[0]: line.split() for line in printed.out.splitlines() if re.match(r"\d+ ", line)}
-    assert list(rows) == ["0", "10", "20", "30"] and rows["20"][1:3] == ["20.0k", "5.000"] and float(rows["20"][3]) > 0.9
+    assert (
+        list(rows) == ["0", "10", "20", "30"] and rows["20"][1:3] == ["20.0k", "5.000"] and float(rows["20"][3]) > 0.9
+    )
     assert all(len(row) == 9 for row in rows.values())
     assert re.search(r"untrained, \w+ +\d\.\d{3}", printed.out) and re.search(r"BM25, full text +0\.\d{3}", printed.out)
     assert re.search(
-        r"Best save: step 20, test nDCG@10 \d\.\d{3}, \+\d\.\d{3} \[\+\d\.\d{3}, \+\d\.\d{3}\] against the best untrained", printed.out
+        r"Best save: step 20, test nDCG@10 \d\.\d{3}, \+\d\.\d{3} \[\+\d\.\d{3}, \+\d\.\d{3}\] against the best untrained",
+        printed.out,
     )
     assert str(run_folder / "report.html") in printed.err.replace("\n", "")
 
@@ -51,16 +54,30 @@ def test_table_verdict_and_report(sweep_config, run_folder, capsys):
     page = Page(text)
     assert 'name="viewport"' in text and page.tags.count("svg") == 2 and "script" not in page.tags
     assert "not that the model is good" not in text  # which is known of the quickstart alone
-    assert "The star is the best save by dev/ndcg@10, step 20; its nDCG@10 lies above the dashed line, which is step 0" in text
+    assert (
+        "The star is the best save by dev/ndcg@10, step 20; its nDCG@10 lies above the dashed line, which is step 0"
+        in text
+    )
     assert re.search(r"At [01]\.\d{3} it lies above BM25 on full text \(0\.00\d\) and above BM25 on 96 tokens", text)
     assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org)", text)
     local = [link for link in page.links if not link.startswith("#")]
-    assert {"eval", "checkpoints/best", "metrics.jsonl", "tb"} <= set(local) and all((run_folder / link).exists() for link in local)
+    assert {"eval", "checkpoints/best", "metrics.jsonl", "tb"} <= set(local) and all(
+        (run_folder / link).exists() for link in local
+    )
     svg = ElementTree.fromstring(text[text.index("<svg") : text.index("</svg>") + 6])
     assert "viewBox" in svg.attrib and not {"width", "height"} & set(svg.attrib)
     words = {"".join(element.itertext()).strip() for element in svg.iter("{http://www.w3.org/2000/svg}text")}
-    assert {"MLM loss", "nDCG@10, test queries", "optimizer step", "train", "held-out, at saves", "last: last layer alone"} <= words
-    assert {"BM25, full text", "best by dev/ndcg@10"} <= words and any(word.startswith("untrained, best readout") for word in words)
+    assert {
+        "MLM loss",
+        "nDCG@10, test queries",
+        "optimizer step",
+        "train",
+        "held-out, at saves",
+        "last: last layer alone",
+    } <= words
+    assert {"BM25, full text", "best by dev/ndcg@10"} <= words and any(
+        word.startswith("untrained, best readout") for word in words
+    )
 
 
 def test_report_does_not_change_where_nothing_did(sweep_config, run_folder):
@@ -80,7 +97,9 @@ def test_several_runs_get_a_report_in_common(sweep_config, run_folder, tmp_path,
     page = Page((tmp_path / "reports" / "report.html").read_text())
     assert page.tags.count("svg") == 2 and (tmp_path / "reports" / "statistics.json").is_file()
     linked_pages = [tmp_path / "reports" / link for link in page.links if not link.startswith("#")]
-    assert [link.resolve() for link in linked_pages] == [run_folder.with_name(f"seed_{seed}") / "report.html" for seed in (0, 1)]
+    assert [link.resolve() for link in linked_pages] == [
+        run_folder.with_name(f"seed_{seed}") / "report.html" for seed in (0, 1)
+    ]
     assert all(link.exists() for link in linked_pages)
 
 
@@ -113,14 +132,23 @@ def test_dry_run_writes_nothing(sweep_config, run_folder, tmp_path, capsys):
 
 def test_from_the_command_line(run_folder, retrieval_folder, tmp_path):
     """In a process of its own, as a person starts it; then the mistake that is most likely."""
-    command = [sys.executable, "-m", "jobs.sweep", f"sweep.run={run_folder}", f"data.retrieval={retrieval_folder}", "parallel.threads=1"]
+    command = [
+        sys.executable,
+        "-m",
+        "jobs.sweep",
+        f"sweep.run={run_folder}",
+        f"data.retrieval={retrieval_folder}",
+        "parallel.threads=1",
+    ]
     settings = ["probe.steps=5", "probe.pairs=100", "probe.batch=32", "sweep.bootstrap=50"]
     done = subprocess.run([*command, *settings], cwd=ROOT, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
     assert "Best save: step 20" in done.stdout and (run_folder / "report.html").is_file()
     assert "probe: 4/4 saves" in done.stderr and "DEBUG" not in done.stderr
     wrong = subprocess.run([*command, "sweep.run=nowhere"], cwd=ROOT, capture_output=True, text=True, timeout=250)
-    assert wrong.returncode == 2 and wrong.stderr.strip().startswith("error: the run folder nowhere does not exist; train it")
+    assert wrong.returncode == 2 and wrong.stderr.strip().startswith(
+        "error: the run folder nowhere does not exist; train it"
+    )
     assert "Traceback" not in wrong.stderr
 
 
@@ -143,7 +171,9 @@ def decoders(tmp_path) -> Config:
 def test_decoders_get_tables_of_perplexity_and_a_picture_of_forgetting(decoders, tmp_path, capsys):
     decoders.dry_run = True
     run(decoders)
-    assert "would probe 3 saves" in (said := capsys.readouterr().err) and "on the texts law, prose" in " ".join(said.split())
+    assert "would probe 3 saves" in (said := capsys.readouterr().err) and "on the texts law, prose" in " ".join(
+        said.split()
+    )
     decoders.dry_run, decoders.sweep.runs = False, [str(tmp_path / "cpt" / "seed_*")]
     run(decoders)
     printed = capsys.readouterr().out
@@ -151,17 +181,27 @@ def test_decoders_get_tables_of_perplexity_and_a_picture_of_forgetting(decoders,
     assert [row[0] for row in rows] == ["0", "10", "20"] * 4
     best = linked(tmp_path / "cpt" / "seed_0", "best")
     assert (
-        f"Best save by perplexity/law: step {best}" in printed and "Change of domain perplexity per character at the best save" in printed
+        f"Best save by perplexity/law: step {best}" in printed
+        and "Change of domain perplexity per character at the best save" in printed
     )
-    for file, pictures in ((tmp_path / "cpt" / "seed_0" / "report.html", 2), (tmp_path / "cpt" / "comparison" / "report.html", 1)):
+    for file, pictures in (
+        (tmp_path / "cpt" / "seed_0" / "report.html", 2),
+        (tmp_path / "cpt" / "comparison" / "report.html", 1),
+    ):
         text = file.read_text()
-        assert Page(text).tags.count("svg") == pictures and "<title>Perplexity over the saves of" in text and "nDCG" not in text
+        assert (
+            Page(text).tags.count("svg") == pictures
+            and "<title>Perplexity over the saves of" in text
+            and "nDCG" not in text
+        )
         assert {"phase law", "Forgetting against gain, a point a save"} <= {
             "".join(element.itertext()).strip() for element in ElementTree.fromstring(first_svg(text)).iter()
         } | set(re.findall(r'aria-label="([^"]*)"', text))
     document = json.loads((tmp_path / "cpt" / "seed_1" / "eval" / "statistics.json").read_text())["runs"][0]
     assert [change["step"] for change in document["forgetting"]] == [0, 10, 20]
-    assert [(one["text"], one["step"]) for one in document["perplexity"]] == [(n, s) for n in ("law", "prose") for s in (0, 10, 20)]
+    assert [(one["text"], one["step"]) for one in document["perplexity"]] == [
+        (n, s) for n in ("law", "prose") for s in (0, 10, 20)
+    ]
 
 
 def test_each_table_of_perplexity_shows_the_loss_on_its_own_text(decoders, tmp_path, capsys):
@@ -170,7 +210,9 @@ def test_each_table_of_perplexity_shows_the_loss_on_its_own_text(decoders, tmp_p
     page = (tmp_path / "cpt" / "seed_0" / "report.html").read_text()
     tables = {name: rows_of(page[page.index(f"<h3>{name} (") :]) for name in ("law", "prose")}
     for step in ("0", "10", "20"):
-        texts = json.loads((tmp_path / "cpt" / "seed_0" / "eval" / "perplexity" / f"step_{int(step):07d}.json").read_text())["texts"]
+        texts = json.loads(
+            (tmp_path / "cpt" / "seed_0" / "eval" / "perplexity" / f"step_{int(step):07d}.json").read_text()
+        )["texts"]
         losses = {name: f"{one['nll'] / one['token']:.3f}" for name, one in texts.items()}
         assert losses["law"] != losses["prose"]
         for name, rows in tables.items():
@@ -189,13 +231,18 @@ def test_each_table_of_perplexity_shows_the_loss_on_its_own_text(decoders, tmp_p
 def rows_of(text: str) -> list[list[str]]:
     """The cells of the first table in ``text``."""
     table = text[text.index("<table>") : text.index("</table>")]
-    return [[re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in table.split("</tr>")[:-1]]
+    return [
+        [re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
+        for row in table.split("</tr>")[:-1]
+    ]
 
 
 def first_svg(text: str) -> str:
     return text[text.index("<svg") : text.index("</svg>") + 6]
 
 
-@pytest.mark.parametrize(("tokens", "text"), [(0, "0"), (999, "999"), (120_000, "120k"), (2_000_000, "2.00M"), (1.719e12, "1.72T")])
+@pytest.mark.parametrize(
+    ("tokens", "text"), [(0, "0"), (999, "999"), (120_000, "120k"), (2_000_000, "2.00M"), (1.719e12, "1.72T")]
+)
 def test_counts_are_short(tokens, text):
     assert count(tokens) == text

@@ -40,7 +40,11 @@ def run_of_two_attempts(tmp_path_factory, retrieval_folder) -> Path:
     words = [f"{side}{number}" for side in "qd" for number in range(60)]
     with (folder / "text.jsonl").open("w") as file:
         file.writelines(json.dumps({"text": " ".join(rng.choice(words, size=40))}) + "\n" for _ in range(150))
-    data = [f"data.inputs=['{folder}/text.jsonl']", f"data.tokenizer={folder}/tokenizer", f"data.tokens={folder}/tokens"]
+    data = [
+        f"data.inputs=['{folder}/text.jsonl']",
+        f"data.tokenizer={folder}/tokenizer",
+        f"data.tokens={folder}/tokens",
+    ]
     overrides = ["name=t", f"runs_dir={folder}/runs", *data, f"data.retrieval={retrieval_folder}", *SETTINGS]
     tokenizer.run(to_config(compose("tokenizer", [*data, "tokenizer.vocab_size=300"])))
     prepare.run(to_config(compose("prepare", data)))
@@ -77,7 +81,10 @@ def ask(request, run_of_two_attempts) -> Iterator[Callable[..., Any]]:
         "0",
     ]
     process = subprocess.Popen(
-        [*command, "--load_fast", request.param], stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}
+        [*command, "--load_fast", request.param],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
     )
     told = ""
     while not (found := re.search(r"at (http://127\.0\.0\.1:\d+/)", told)):
@@ -94,7 +101,10 @@ def ask(request, run_of_two_attempts) -> Iterator[Callable[..., Any]]:
 def curves(ask: Callable[..., Any], tag: str) -> dict[str, list[tuple[int, float]]]:
     """Run -> (step, value) of every run that has ``tag``."""
     runs = [name for name, tags in ask("data/plugin/scalars/tags").items() if tag in tags]
-    return {name: [(step, value) for _, step, value in ask("data/plugin/scalars/scalars", run=name, tag=tag)] for name in runs}
+    return {
+        name: [(step, value) for _, step, value in ask("data/plugin/scalars/scalars", run=name, tag=tag)]
+        for name in runs
+    }
 
 
 def loaded(ask: Callable[..., Any], tag: str, last: int) -> dict[str, list[tuple[int, float]]]:
@@ -112,7 +122,13 @@ def test_steps_were_done_twice(run_of_two_attempts):
     """Otherwise the next test would say nothing: the events of both attempts lie on disk, with steps in common."""
     files = sorted((run_of_two_attempts / "tb" / "train").iterdir())
     steps = [
-        {event.step for event in EventFileLoader(str(file)).Load() for value in event.summary.value if value.tag == LOSS} for file in files
+        {
+            event.step
+            for event in EventFileLoader(str(file)).Load()
+            for value in event.summary.value
+            if value.tag == LOSS
+        }
+        for file in files
     ]
     assert len(files) == 2 and {41, 42, 43} <= steps[0] & steps[1]
 
@@ -123,7 +139,12 @@ def test_one_clean_curve_of_loss_and_of_ndcg(ask, run_of_two_attempts):
     logged = [(line["step"], line["loss"]) for line in lines if "loss" in line]
     results = [json.loads(file.read_text()) for file in sorted((run / "eval").glob("step_*.json"))]
     probed = [(result["step"], result["metrics"]["cat"]["test"]["ndcg@10"]) for result in results]
-    assert [step for step, _ in logged] == list(range(1, STEPS + 1)) and [step for step, _ in probed] == [0, 40, 80, STEPS]
+    assert [step for step, _ in logged] == list(range(1, STEPS + 1)) and [step for step, _ in probed] == [
+        0,
+        40,
+        80,
+        STEPS,
+    ]
     for tag, part, wanted in ((LOSS, "train", logged), (NDCG, "probe", probed)):
         found = loaded(ask, tag, STEPS)
         assert list(found) == [f"t/seed_0/tb/{part}"]
@@ -137,7 +158,10 @@ def test_the_hparams_tab_has_its_scores_and_the_other_tabs_no_plot_more(ask):
     """What the row of the HParams tab needs as scalars lies on curves that are there without it."""
     loaded(ask, NDCG, STEPS)
     tags = {run.rpartition("/")[2]: set(own) for run, own in ask("data/plugin/scalars/tags").items()}
-    assert tags["hparams"] == {"heldout/loss", "retrieval/ndcg@10/dev/cat"} and tags["hparams"] <= tags["train"] | tags["probe"]
+    assert (
+        tags["hparams"] == {"heldout/loss", "retrieval/ndcg@10/dev/cat"}
+        and tags["hparams"] <= tags["train"] | tags["probe"]
+    )
     marked = {}
     for tag in tags["hparams"]:
         found = curves(ask, tag)
@@ -145,5 +169,7 @@ def test_the_hparams_tab_has_its_scores_and_the_other_tabs_no_plot_more(ask):
         assert len(marked[tag]) == 1 and marked[tag][0] in next(iter(found.values())), tag
     wanted = {"startIndex": 0, "sliceSize": 9, "colParams": [], "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_SUCCESS"]}
     (row,) = ask("data/plugin/hparams/session_groups", request=json.dumps(wanted))["sessionGroups"]
-    assert {one["name"]["tag"]: one["value"] for one in row["metricValues"]} == {tag: points[0][1] for tag, points in marked.items()}
+    assert {one["name"]["tag"]: one["value"] for one in row["metricValues"]} == {
+        tag: points[0][1] for tag, points in marked.items()
+    }
     assert row["hparams"]["optim.lr"] and row["hparams"]["model.num_layers"] == 2

@@ -29,7 +29,12 @@ def files(config, tmp_path):
 def test_a_folder_with_report_and_manifest(config, tmp_path, capsys):
     made = tokenizer.run(config)
     folder = tmp_path / "out" / "tokenizer"
-    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "report.json", "tokenizer.json", "tokenizer_config.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "manifest.json",
+        "report.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ]
     assert made == json.loads((folder / "manifest.json").read_text())
     assert (made["vocab_size"], made["documents"], made["sampled"], made["bad_documents"]) == (275, 500, 500, {})
     assert list(made["inputs"]) == [str(tmp_path / "in" / "a.jsonl")] and made["settings"]["pattern"] == "llama3"

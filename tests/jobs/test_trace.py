@@ -39,7 +39,9 @@ def made(tmp_path_factory) -> Config:
     config.corpus.rules = ["gopher_quality"]
     for name, own in lines.items():
         path = folder / f"{name}.jsonl"
-        path.write_text("".join(json.dumps({"id": f"{name}-{number}", "text": text}) + "\n" for number, text in enumerate(own)))
+        path.write_text(
+            "".join(json.dumps({"id": f"{name}-{number}", "text": text}) + "\n" for number, text in enumerate(own))
+        )
         config.corpus.sources[name] = SourceConfig(inputs=[str(path)], language="en")
     corpus.run(config)
     learnt = TokenizerConfig(vocab_size=320)
@@ -114,7 +116,9 @@ def test_from_every_line_of_the_source_to_the_stream_or_to_why_it_was_dropped(ma
     assert len(kept.lengths) + len(dropped) == 54 and {"a-30", "a-31", "b-21"} <= set(dropped)
     assert "gopher_quality/" in dropped["a-31"]["dropped"] and "value" in dropped["a-31"]["dropped"]
     for copied, first in (("a-30", "a-2"), ("b-21", "a-0")):
-        assert "by duplicates/exact" in dropped[copied]["dropped"] and dropped[copied]["repeats"].endswith(f"id {first}")
+        assert "by duplicates/exact" in dropped[copied]["dropped"] and dropped[copied]["repeats"].endswith(
+            f"id {first}"
+        )
     for wanted in ("c-1", f"{path}:99"):
         with pytest.raises(UserError, match="no source of .* has a document of that id"):
             traced(made, wanted, f"{made.mixture.output}/one")
@@ -143,8 +147,21 @@ def test_a_run_on_a_mixture_says_when_it_reads_a_document(trainable, tmp_path):
 
     tokens = next(one.partition("=")[2] for one in trainable if one.startswith("data.tokens="))
     mixed = [f"mixture.sources.text={tokens}", f"mixture.output={tmp_path}/mix", "phases.main.tokens=4000"]
-    course = ["train.heldout_fraction=0", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "parallel.threads=1"]
-    arguments = [*trainable, f"runs_dir={tmp_path}/runs", "name=mixed", *mixed, *course, f"data.tokens={tmp_path}/mix/main"]
+    course = [
+        "train.heldout_fraction=0",
+        "train.seq_length=64",
+        "train.global_batch=4",
+        "train.micro_batch=2",
+        "parallel.threads=1",
+    ]
+    arguments = [
+        *trainable,
+        f"runs_dir={tmp_path}/runs",
+        "name=mixed",
+        *mixed,
+        *course,
+        f"data.tokens={tmp_path}/mix/main",
+    ]
     last = {one.partition("=")[0]: one for one in arguments}.values()
     config = to_config(compose("train", [spelled_out(one) for one in last]))
     mix.run(config)

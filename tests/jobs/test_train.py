@@ -49,7 +49,9 @@ def start_until(overrides: list[str], run: Path, step: int, number: signal.Signa
     """Start the job, send it ``number`` once metrics.jsonl tells of ``step``, and wait for its end."""
     command = [sys.executable, "-m", "jobs.train", *overrides, f"run={run.name}"]
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     while process.poll() is None and not any(line["step"] >= step for line in lines(run)[-1:]):
         time.sleep(0.01)
     process.send_signal(number)
@@ -77,7 +79,10 @@ def test_killed_and_stopped_it_ends_as_if_nothing_had_happened(overrides):
     assert train.run(to_config(compose("train", [*overrides, "run=cut"])))["status"] == "finished"
     attempts = json.loads((cut / "manifest.json").read_text())["attempts"]
     assert [attempt["from_step"] for attempt in attempts] == [0, at_kill // 10 * 10, manifest["step"]]
-    series = [[(line["step"], line["tokens"], line["lr"], line["loss"], line["grad_norm"]) for line in lines(run)] for run in (whole, cut)]
+    series = [
+        [(line["step"], line["tokens"], line["lr"], line["loss"], line["grad_norm"]) for line in lines(run)]
+        for run in (whole, cut)
+    ]
     assert [step for step, *_ in series[0]] == list(range(1, STEPS + 1))
     assert series[1] == series[0]
     weights = [(run / "checkpoints" / "last" / "hf" / "model.safetensors").read_bytes() for run in (whole, cut)]
@@ -95,7 +100,12 @@ def test_killed_and_stopped_it_ends_as_if_nothing_had_happened(overrides):
 def test_a_storm_of_kills_leaves_no_trace(trainable, python_script):
     """Twelve kills, most of them within a save: the curve is that of an undisturbed run, bit for bit, and each step stands once."""
     course = [item for item in COURSE if "steps" not in item] + ["train.steps=60", "train.save.resume_every_steps=4"]
-    more = ["train.save.probe_every_steps=16", "train.eval_every_steps=7", "optim.schedule.decay_steps=20", "optim.schedule.warmup_steps=5"]
+    more = [
+        "train.save.probe_every_steps=16",
+        "train.eval_every_steps=7",
+        "optim.schedule.decay_steps=20",
+        "optim.schedule.warmup_steps=5",
+    ]
     overrides = [*trainable, "name=storm", *course, *more]
     whole, cut = folder_of(overrides, "whole"), folder_of(overrides, "cut")
     train.run(to_config(compose("train", [*overrides, "run=whole"])))
@@ -104,7 +114,9 @@ def test_a_storm_of_kills_leaves_no_trace(trainable, python_script):
     assert len(killed) >= 10 and told[-1] == "last 0", told
     assert sum("within step" in line for line in killed) >= 3, told
 
-    told = [[{key: value for key, value in line.items() if key not in SPEED} for line in lines(run)] for run in (whole, cut)]
+    told = [
+        [{key: value for key, value in line.items() if key not in SPEED} for line in lines(run)] for run in (whole, cut)
+    ]
     assert [line["step"] for line in told[0]] == list(range(1, 61))
     assert told[1] == told[0]
     for name in ("checkpoints/last/hf/model.safetensors", "checkpoints/step_0000048/hf/model.safetensors"):
@@ -113,7 +125,9 @@ def test_a_storm_of_kills_leaves_no_trace(trainable, python_script):
     assert not list(cut.rglob(".aside-*"))
     events = EventAccumulator(str(cut / "tb" / "train"), size_guidance={"scalars": 0}).Reload()
     assert [event.step for event in events.Scalars("train/loss")] == list(range(1, 61))
-    assert [event.step for event in events.Scalars("heldout/loss")] == [line["step"] for line in told[0] if "heldout_loss" in line]
+    assert [event.step for event in events.Scalars("heldout/loss")] == [
+        line["step"] for line in told[0] if "heldout_loss" in line
+    ]
 
 
 def test_a_plain_run_warms_up_decays_saves_ten_times_and_says_how_often_its_text_is_read(trainable, capsys):
@@ -122,7 +136,9 @@ def test_a_plain_run_warms_up_decays_saves_ten_times_and_says_how_often_its_text
     train.run(to_config(compose("train", [*plain, "dry_run=true"])))
     told = capsys.readouterr().out
     assert "probe saves      11: 0, 200, 400, 600, 800, ..., 1800, 2000" in told
-    assert re.search(r"warning: \S*/tokens is read [\d,.]+ times, and text that is read more than 4 times teaches little more", told)
+    assert re.search(
+        r"warning: \S*/tokens is read [\d,.]+ times, and text that is read more than 4 times teaches little more", told
+    )
     sketch = next(line for line in told.splitlines() if line.startswith("learning rate"))
     bars = sketch.removeprefix("learning rate").partition(" peak")[0][4:]
     assert bars[0] < "▄" and bars[-1] < "▄" and bars.count("█") > 40, sketch
@@ -142,7 +158,14 @@ def test_a_plain_run_warms_up_decays_saves_ten_times_and_says_how_often_its_text
 
 def test_a_run_from_a_folder_needs_no_shape_and_unused_rows_are_said(trainable, tmp_path, capsys):
     """From an hf/ half, with none of the keys of section `model` given; with rows that no token has."""
-    course = ["train.steps=4", "train.seq_length=64", "train.global_batch=2", "train.micro_batch=2", "parallel.threads=1", "name=auto"]
+    course = [
+        "train.steps=4",
+        "train.seq_length=64",
+        "train.global_batch=2",
+        "train.micro_batch=2",
+        "parallel.threads=1",
+        "name=auto",
+    ]
     train.run(to_config(compose("train", [*trainable, *course, "run=base", "model.vocab_size=auto"])))
     told = capsys.readouterr().err
     assert "model.vocab_size=auto: 384 rows for the 300 tokens" in told
@@ -153,7 +176,9 @@ def test_a_run_from_a_folder_needs_no_shape_and_unused_rows_are_said(trainable, 
     train.run(to_config(compose("train", [*start, "dry_run=true"])))
     told = capsys.readouterr()
     assert "300 tokens of" in told.out and "in 384 rows" in told.out
-    assert "model=auto: modernbert, 2 layers of 32, 2 heads, feed-forward 48, vocabulary 384, up to 64 tokens" in told.err
+    assert (
+        "model=auto: modernbert, 2 layers of 32, 2 heads, feed-forward 48, vocabulary 384, up to 64 tokens" in told.err
+    )
     train.run(to_config(compose("train", start)))
     frozen = [yaml.safe_load((base.parent / run / "config.yaml").read_text())["model"] for run in ("base", "more")]
     assert {key for key in frozen[0] if frozen[0][key] != frozen[1][key]} <= {
@@ -161,16 +186,28 @@ def test_a_run_from_a_folder_needs_no_shape_and_unused_rows_are_said(trainable, 
         "global_every",
     }  # 3 or 2 of two layers is one
     assert train.run(to_config(compose("train", [*start, "train.steps=5"])))["step"] == 5
-    with pytest.raises(UserError, match="objective=causal does not fit model.architecture=modernbert; set objective=mlm"):
+    with pytest.raises(
+        UserError, match="objective=causal does not fit model.architecture=modernbert; set objective=mlm"
+    ):
         train.run(to_config(compose("train", [*start, "run=third", "objective=causal"])))
 
 
 @pytest.mark.parametrize("moment", ["between steps", "within a save"])
 def test_a_run_that_is_removed_says_so_and_leaves_nothing(overrides, moment):
     run = folder_of(overrides, f"removed_{moment.replace(' ', '_')}")
-    command = [sys.executable, "-m", "jobs.train", *overrides, f"run={run.name}", "train.steps=5000", "train.save.resume_every_steps=3"]
+    command = [
+        sys.executable,
+        "-m",
+        "jobs.train",
+        *overrides,
+        f"run={run.name}",
+        "train.steps=5000",
+        "train.save.resume_every_steps=3",
+    ]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and (len(lines(run)) < 15 or bool(list(run.glob("checkpoints/.aside-*"))) != (moment == "within a save")):
+    while process.poll() is None and (
+        len(lines(run)) < 15 or bool(list(run.glob("checkpoints/.aside-*"))) != (moment == "within a save")
+    ):
         time.sleep(0.0005)
     process.send_signal(signal.SIGSTOP)
     shutil.rmtree(run)

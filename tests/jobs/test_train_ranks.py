@@ -27,7 +27,10 @@ COURSE = [
     "optim.schedule.warmup_steps=2", "optim.schedule.decay_steps=3", "parallel.threads=1", "model.num_layers=4",
     "train.log_every_steps=1",
 ]  # fmt: skip
-STILL = ["model.attention_out_dropout=0", "model.embedding_dropout=0"]  # a cut sequence or pipeline draws its dropout elsewhere
+STILL = [
+    "model.attention_out_dropout=0",
+    "model.embedding_dropout=0",
+]  # a cut sequence or pipeline draws its dropout elsewhere
 LAYOUTS = {
     "tensor": ["parallel.tensor=2"],
     "sequence": ["parallel.tensor=2", "parallel.sequence=true"],
@@ -73,7 +76,16 @@ def train_on_two(overrides: list[str]) -> str:
 
 
 def under_torchrun(overrides: list[str]) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "jobs.train", *overrides]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "jobs.train",
+        *overrides,
+    ]
     return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=240)
 
 
@@ -104,7 +116,9 @@ def assert_same_course(run: Path, whole: Path) -> None:
         torch.testing.assert_close(tensor, theirs[name], rtol=1e-4, atol=2e-5, msg=name)
 
 
-@pytest.mark.parametrize("layout", ["tensor", *(pytest.param(name, marks=pytest.mark.long) for name in ("sequence", "pipeline"))])
+@pytest.mark.parametrize(
+    "layout", ["tensor", *(pytest.param(name, marks=pytest.mark.long) for name in ("sequence", "pipeline"))]
+)
 def test_two_ranks_go_on_where_one_stopped_and_back(trainable, still, layout):
     run = still.with_name(layout)
     cut_at(still, 6, run)
@@ -121,7 +135,10 @@ def test_two_ranks_go_on_where_one_stopped_and_back(trainable, still, layout):
 def test_data_parallel_from_the_start_and_back(trainable):
     """Initial weights, masks and dropout do not depend on the number of data-parallel ranks."""
     overrides = overrides_of(trainable, "dropout")
-    whole, run = folder_after(train_alone, [*overrides, "run=whole"]), folder_after(train_on_two, [*overrides, "run=data"])
+    whole, run = (
+        folder_after(train_alone, [*overrides, "run=whole"]),
+        folder_after(train_on_two, [*overrides, "run=data"]),
+    )
     assert_same_course(run, whole)
     assert json.loads((run / "manifest.json").read_text())["attempts"][0]["ranks"] == 2
     back = run.with_name("back")
@@ -137,7 +154,12 @@ def test_a_signal_to_one_rank_stops_all_at_one_step(trainable):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    slurm = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_TASKS_PER_NODE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    slurm = {
+        "SLURM_STEP_NUM_TASKS": "2",
+        "SLURM_STEP_TASKS_PER_NODE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
     ranks = [
         subprocess.Popen(
             [sys.executable, "-m", "jobs.train", *overrides], cwd=ROOT, stderr=subprocess.PIPE, text=True,
@@ -159,10 +181,24 @@ def test_a_signal_to_one_rank_stops_all_at_one_step(trainable):
 @pytest.mark.long
 def test_what_does_not_fit_is_said_once(trainable):
     overrides = [*trainable, "name=ranks_misfit", *COURSE, "train.micro_batch=4"]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "jobs.train", *overrides]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "jobs.train",
+        *overrides,
+    ]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=240)
     assert done.returncode != 0
-    assert done.stderr.count("error: train.global_batch=4 is not a multiple of train.micro_batch x data-parallel size = 4 x 2") == 1
+    assert (
+        done.stderr.count(
+            "error: train.global_batch=4 is not a multiple of train.micro_batch x data-parallel size = 4 x 2"
+        )
+        == 1
+    )
 
 
 def test_a_job_for_one_process_refuses_to_be_several():
@@ -170,17 +206,29 @@ def test_a_job_for_one_process_refuses_to_be_several():
     command = [sys.executable, "-m", "jobs.pipeline", "experiment=quickstart"]
     done = subprocess.run(command, cwd=ROOT, env=environment(**slurm), capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines()[-1].startswith("error: jobs.pipeline is for one process, and 2 were started; start it without torchrun")
+    assert done.stderr.splitlines()[-1].startswith(
+        "error: jobs.pipeline is for one process, and 2 were started; start it without torchrun"
+    )
 
 
 @pytest.mark.long
 def test_a_save_that_does_not_fit_is_told_once(trainable, file_limit):
     """Both ranks meet it, in Megatron's writer; with room again the same command goes on."""
-    overrides = [*overrides_of(trainable, "dropout"), "train.steps=3", "optim.schedule.decay_steps=1", "run=little_room"]
+    overrides = [
+        *overrides_of(trainable, "dropout"),
+        "train.steps=3",
+        "optim.schedule.decay_steps=1",
+        "run=little_room",
+    ]
     with file_limit(60_000):
         done = under_torchrun(overrides)
     told = [line for line in done.stderr.splitlines() if "error: " in line and "cannot be written" in line]
-    assert done.returncode and len(told) == 1 and "/checkpoints/step_0000003/megatron" in told[0] and "File too large" in told[0]
+    assert (
+        done.returncode
+        and len(told) == 1
+        and "/checkpoints/step_0000003/megatron" in told[0]
+        and "File too large" in told[0]
+    )
     assert "jobs/train.py" not in done.stderr  # in no traceback
     assert list_saves(config_of(overrides).run_dir) == []
     assert "attempt 2, step 0 to 3" in train_on_two(overrides)

@@ -23,7 +23,9 @@ NETS = {
     "modernbert": EncoderConfig(**SIZES, global_every=2, rope_theta_global=5e4, norm_eps=1e-6, embedding_dropout=0.1),
     "qwen3": DecoderConfig("qwen3", **SIZES, **HEADS | {"head_width": 32}),
     "qwen2": DecoderConfig("qwen2", **SIZES, **HEADS),
-    "llama": DecoderConfig("llama", **SIZES, **HEADS, rope_scaling=RopeScalingConfig("llama3", 8.0, 64), tie_embeddings=False),
+    "llama": DecoderConfig(
+        "llama", **SIZES, **HEADS, rope_scaling=RopeScalingConfig("llama3", 8.0, 64), tie_embeddings=False
+    ),
     "mistral": DecoderConfig("mistral", **SIZES, **HEADS, window=16, norm_eps=1e-5),
     "phi": DecoderConfig("phi", **SIZES, **HEADS | {"num_kv_heads": 4}, rope_share=0.5, dropout=0.1),
 }
@@ -102,7 +104,8 @@ def test_a_save_of_ours_states_its_shape_in_either_half(tmp_path):
             assert close_model(other).model == net
     written(dataclasses.replace(net, rope_theta=7e5), save / "hf")
     starts = {
-        key: close_model(composed(f"train.{key}={save}", "run=other", tmp_path=tmp_path)).model for key in ("init_from", "branch_from")
+        key: close_model(composed(f"train.{key}={save}", "run=other", tmp_path=tmp_path)).model
+        for key in ("init_from", "branch_from")
     }
     assert (starts["init_from"].rope_theta, starts["init_from"].dropout) == (7e5, 0.0)
     assert starts["branch_from"] == net  # which goes on as it was
@@ -110,10 +113,17 @@ def test_a_save_of_ours_states_its_shape_in_either_half(tmp_path):
 
 @pytest.mark.parametrize(("tokens", "tensor", "rows"), [(300, 1, 384), (384, 1, 384), (385, 4, 512), (100, 3, 384)])
 def test_rows_are_the_tokens_of_the_tokenizer_filled_up(tokens, tensor, rows, tmp_path, capsys):
-    asked = ["model=encoder/tiny", "model.vocab_size=auto", f"data.tokenizer={tmp_path}/tokenizer", f"parallel.tensor={tensor}"]
+    asked = [
+        "model=encoder/tiny",
+        "model.vocab_size=auto",
+        f"data.tokenizer={tmp_path}/tokenizer",
+        f"parallel.tensor={tensor}",
+    ]
     config = composed(*asked, f"tokenizer.vocab_size={tokens}", tmp_path=tmp_path)
     assert close_model(config, ahead=True).model.vocab_size == rows
-    with pytest.raises(UserError, match="model.vocab_size=auto counts the tokens of .*tokenizer.json, which does not exist"):
+    with pytest.raises(
+        UserError, match="model.vocab_size=auto counts the tokens of .*tokenizer.json, which does not exist"
+    ):
         close_model(config)
     (tmp_path / "tokenizer").mkdir()
     ids = {str(number): number for number in range(tokens - 2)}
@@ -126,7 +136,9 @@ def test_rows_are_the_tokens_of_the_tokenizer_filled_up(tokens, tensor, rows, tm
 
 
 def test_a_vocabulary_that_is_no_number_is_refused(tmp_path):
-    with pytest.raises(UserError, match="model.vocab_size=many is no whole number; give a whole number from 1 to 10,000,000, or auto"):
+    with pytest.raises(
+        UserError, match="model.vocab_size=many is no whole number; give a whole number from 1 to 10,000,000, or auto"
+    ):
         composed("model=encoder/tiny", "model.vocab_size=many", tmp_path=tmp_path)
 
 
@@ -134,13 +146,23 @@ def test_an_explicit_net_that_differs_is_refused_before_anything_is_built(tmp_pa
     from model.training.outset import outset
 
     folder = written(NETS["qwen3"], tmp_path / "base")
-    asked = [f"train.init_from={folder}", "model=decoder/tiny", "objective=causal", "train.steps=1", "model.max_positions=256"]
+    asked = [
+        f"train.init_from={folder}",
+        "model=decoder/tiny",
+        "objective=causal",
+        "train.steps=1",
+        "model.max_positions=256",
+    ]
     config = composed(*asked, "train.seq_length=64", tmp_path=tmp_path)
-    with pytest.raises(UserError, match=r"holds another net than the one asked for: model.vocab_size=8192 \(there 1000\)"):
+    with pytest.raises(
+        UserError, match=r"holds another net than the one asked for: model.vocab_size=8192 \(there 1000\)"
+    ):
         outset(config)
     plain = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(plain | {"rms_norm_eps": 9.999999974752427e-07}))
-    same = [f"model.{key}={value}" for key, value in (SIZES | HEADS | {"head_width": 32, "tie_embeddings": "true"}).items()]
+    same = [
+        f"model.{key}={value}" for key, value in (SIZES | HEADS | {"head_width": 32, "tie_embeddings": "true"}).items()
+    ]
     assert outset(composed(*asked, *same, "train.seq_length=64", tmp_path=tmp_path)).config.model.norm_eps == 1e-6
 
 
@@ -153,7 +175,10 @@ def test_a_save_whose_tensors_fit_is_still_no_net_of_other_heads_windows_or_norm
     save = run.folder / "checkpoints" / "step_0000003"
     save.mkdir()
     manifests.write(save, manifests.describe("save", step=3, save="resume", files={}))
-    asked = [f"model.{name}={value}" for name, value in (SIZES | {"global_every": 2, "rope_theta_global": 5e4, "norm_eps": 1e-6}).items()]
+    asked = [
+        f"model.{name}={value}"
+        for name, value in (SIZES | {"global_every": 2, "rope_theta_global": 5e4, "norm_eps": 1e-6}).items()
+    ]
     asked += ["model=encoder/tiny", "model.tie_embeddings=true", f"train.{key}={save}", "run=other"]
     check_start(composed(*asked, tmp_path=tmp_path))
     assert "warning" not in capsys.readouterr().err

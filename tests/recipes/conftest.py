@@ -17,7 +17,11 @@ def small_tokens(tmp_path_factory) -> list[str]:
     folder = tmp_path_factory.mktemp("recipe_data")
     for path in sorted(STANDARD_LIBRARY.glob("a*.py")):
         (folder / f"{path.stem}.txt").write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
-    overrides = [f"data.inputs=['{folder}/*.txt']", f"data.tokenizer={folder}/tokenizer", f"data.tokens={folder}/tokens"]
+    overrides = [
+        f"data.inputs=['{folder}/*.txt']",
+        f"data.tokenizer={folder}/tokenizer",
+        f"data.tokens={folder}/tokens",
+    ]
     config = to_config(compose("prepare", [*overrides, "tokenizer.vocab_size=1000"]))
     tokenizer.run(config)
     prepare.run(config)

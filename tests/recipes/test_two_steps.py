@@ -39,7 +39,9 @@ def test_recipe_trains_saves_exports_and_reloads(recipe, small_tokens, tmp_path)
         whole.ffn_size,
     )
     train.run(config)
-    losses = [json.loads(line)["loss"] for line in (tmp_path / recipe / "seed_0" / "metrics.jsonl").read_text().splitlines()]
+    losses = [
+        json.loads(line)["loss"] for line in (tmp_path / recipe / "seed_0" / "metrics.jsonl").read_text().splitlines()
+    ]
     assert len(losses) == 2
     assert all(5 < loss < 15 for loss in losses)
     export.run(config)

@@ -30,7 +30,11 @@ def test_recipe_trains_through_phases_saves_exports_and_reloads(recipe, small_to
     overrides += [f"data.heldout.{name}={tokens}" for name in whole.data.heldout]
     for name in whole.phases:
         own = {"data": f"'{tokens}'", "seq_length": 128, "global_batch": 1, "micro_batch": 1}
-        overrides += [f"phases.{name}.{key}={value}" for key, value in own.items()] if name in KEPT[recipe] else [f"~phases.{name}"]
+        overrides += (
+            [f"phases.{name}.{key}={value}" for key, value in own.items()]
+            if name in KEPT[recipe]
+            else [f"~phases.{name}"]
+        )
     config = to_config(compose("export", [*overrides, "export.save=${run_dir}/checkpoints/last"]))
     for key in ("hidden_size", "ffn_size", "num_heads", "num_kv_heads", "head_width"):
         assert getattr(config.model, key) == getattr(whole.model, key)

@@ -27,5 +27,7 @@ def quiet(trainable, tmp_path_factory) -> list[dict[str, Any]]:
     runs = tmp_path_factory.mktemp("quiet")
     overrides = [one for one in trainable if not one.startswith("runs_dir=")]
     command = [sys.executable, "-m", "jobs.train", "name=t", f"runs_dir={runs}", *overrides, *TRAINING, *COURSE]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True, timeout=200)
+    subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True, timeout=200
+    )
     return read_series(runs / "t" / "seed_0" / "metrics.jsonl")

@@ -46,7 +46,9 @@ class Jobs:
         """Run a job's command here to its end; what it said."""
         env = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "300", **kwargs.pop("env", {})}
         command = self.command(job, *overrides, multirun=multirun)
-        done = subprocess.run(command, cwd=kwargs.pop("cwd", ROOT), env=env, capture_output=True, text=True, timeout=280, **kwargs)
+        done = subprocess.run(
+            command, cwd=kwargs.pop("cwd", ROOT), env=env, capture_output=True, text=True, timeout=280, **kwargs
+        )
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -111,7 +113,9 @@ class Queued:
     def wait(self, state: str = "finished", seconds: float = 240) -> "Queued":
         """Wait until every element is in a state."""
         numbers = [point["index"] for point in self.submission.points]
-        self.jobs.cluster.wait_for(lambda: all(self.state(number) == state for number in numbers), seconds, f"elements to be {state}")
+        self.jobs.cluster.wait_for(
+            lambda: all(self.state(number) == state for number in numbers), seconds, f"elements to be {state}"
+        )
         return self
 
     def under_way(self, element: int = 0, attempt: int = 1) -> bool:
@@ -124,7 +128,9 @@ class Queued:
 
     def strike(self, element: int = 0, attempt: int = 1) -> int:
         """Wait until an attempt is under way; the step that it is at."""
-        self.jobs.cluster.wait_for(lambda: self.under_way(element, attempt), 240, f"attempt {attempt} of element {element} to be at work")
+        self.jobs.cluster.wait_for(
+            lambda: self.under_way(element, attempt), 240, f"attempt {attempt} of element {element} to be at work"
+        )
         return self.step(element)
 
     def batch_log(self, element: int = 0) -> str:
@@ -147,7 +153,10 @@ def rank_process(submission: Path, rank: int, element: int = 0) -> int:
     """Process id of a rank of an element that runs."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            words, env = (process / "cmdline").read_bytes().split(b"\0"), (process / "environ").read_bytes().split(b"\0")
+            words, env = (
+                (process / "cmdline").read_bytes().split(b"\0"),
+                (process / "environ").read_bytes().split(b"\0"),
+            )
         except OSError:
             continue
         command = [b"slurm.rank", str(submission).encode(), str(element).encode()]

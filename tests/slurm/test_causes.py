@@ -26,11 +26,20 @@ if rank:
 dist.all_reduce(torch.ones(9))
 """
 PROVOKED = {
-    "ModuleNotFoundError": ("import megatron_of_another_site", "missing Python package (megatron_of_another_site): install"),
+    "ModuleNotFoundError": (
+        "import megatron_of_another_site",
+        "missing Python package (megatron_of_another_site): install",
+    ),
     "ImportError": ("from common.tail import no_such_name", "import failed (cannot import name 'no_such_name'"),
     "MemoryError": ("bytearray(1 << 60)", "out of memory: raise cluster.mem"),
-    "allocator": ("import torch; torch.empty(1 << 46)", "out of memory (you tried to allocate 281474976710656 bytes): raise"),
-    "vocabulary": ("import torch; torch.nn.Embedding(3, 2)(torch.tensor([5]))", "bad data: a token id lies outside the vocabulary"),
+    "allocator": (
+        "import torch; torch.empty(1 << 46)",
+        "out of memory (you tried to allocate 281474976710656 bytes): raise",
+    ),
+    "vocabulary": (
+        "import torch; torch.nn.Embedding(3, 2)(torch.tensor([5]))",
+        "bad data: a token id lies outside the vocabulary",
+    ),
     "full": ("open('/dev/full', 'wb', 0).write(b'x')", "disk full: make room"),
     "full, numpy": ("import numpy as np; np.zeros(9999).tofile('/dev/full')", "disk full: make room"),
     "full, torch": ("import torch; torch.save(torch.zeros(10**6), open('/dev/full', 'wb', 0))", "disk full: make room"),
@@ -43,7 +52,10 @@ PROVOKED = {
         "bad data (Unterminated string starting at: line 1 column 10 (char 9)): not valid",
     ),
     "utf-8": ("b'k\\xfe'.decode()", "bad data ('utf-8' codec can't decode byte 0xfe in position 1"),
-    "gzip": ("import gzip; gzip.decompress(b'no archive')", "bad data (BadGzipFile: Not a gzipped file (b'no')): a file is damaged"),
+    "gzip": (
+        "import gzip; gzip.decompress(b'no archive')",
+        "bad data (BadGzipFile: Not a gzipped file (b'no')): a file is damaged",
+    ),
     "parquet": (
         "import io, pyarrow.parquet as p; p.read_table(io.BytesIO(b'12345678901234'))",
         "bad data (ArrowInvalid: Could not open Parquet",
@@ -60,8 +72,14 @@ PROVOKED = {
         "def f(): raise LookupError('a thing nobody thought of\\nand its second line')\nf()",
         "LookupError: a thing nobody thought of; the traceback is in the log",
     ),
-    "kill": ("import os; os.kill(os.getpid(), 9)", "killed (SIGKILL) without a word, mostly for lack of memory: raise cluster.mem"),
-    "segfault": ("import os; print('so far', flush=True); os.kill(os.getpid(), 11)", "ended by SIGSEGV; last line of the log: so far"),
+    "kill": (
+        "import os; os.kill(os.getpid(), 9)",
+        "killed (SIGKILL) without a word, mostly for lack of memory: raise cluster.mem",
+    ),
+    "segfault": (
+        "import os; print('so far', flush=True); os.kill(os.getpid(), 11)",
+        "ended by SIGSEGV; last line of the log: so far",
+    ),
     "silent": ("import sys; sys.exit(3)", "ended with exit status 3, and the log is empty"),
 }
 
@@ -70,7 +88,12 @@ PROVOKED = {
 def test_provoked(name):
     program, expected = PROVOKED[name]
     done = subprocess.run(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
     )
     found = cause(done.stdout, done.returncode)
     assert found.startswith(expected) and "\n" not in found, done.stdout[-2000:]
@@ -90,7 +113,11 @@ def test_ranks_under_gloo(tmp_path, ending, expected):
     ranks = []
     for rank in (0, 1):
         with (tmp_path / f"rank_{rank}.log").open("w") as log:
-            ranks.append(subprocess.Popen([sys.executable, "-c", GLOO, str(rank), port, ending], stdout=log, stderr=subprocess.STDOUT))
+            ranks.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", GLOO, str(rank), port, ending], stdout=log, stderr=subprocess.STDOUT
+                )
+            )
     codes = [rank.wait(60) for rank in ranks]
     log = read_tail(tmp_path / "rank_0.log")
     assert codes[0] == 1 and cause(log, codes[0]).startswith(expected), log
@@ -143,7 +170,9 @@ def test_what_explains_stands_before_its_consequences():
              '  File "a.py", line 1, in <module>', "RuntimeError: [pair.cc:537] Read error: Connection reset by peer."]  # fmt: skip
     log = "\n".join(["step 1"] * 99 + [f"[rank0]: {line}" for line in chain] + ["cleaning up"] * 99)
     assert cause(log, 1).startswith("disk full (/scratch/a)")
-    assert cause("warning: loss or gradient is not finite at step 3; the update is skipped", None, "TIMEOUT").startswith("time limit")
+    assert cause(
+        "warning: loss or gradient is not finite at step 3; the update is skipped", None, "TIMEOUT"
+    ).startswith("time limit")
 
 
 def test_every_sentence_says_what_to_do():

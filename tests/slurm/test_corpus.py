@@ -17,11 +17,22 @@ STAGES = ["curate", "buckets", "clusters", "write"]
 
 def test_a_storm_over_the_stages_ends_byte_identical(cluster, jobs, folder):
     """Of three elements that read, one is killed and one requeued; each stage waits for the one before, the report for all."""
-    settings = [f"corpus.inputs=['{folder / 'texts'}']", "corpus.language=en", "corpus.rules=[gopher_quality]", "corpus.shard_bytes=1000"]
+    settings = [
+        f"corpus.inputs=['{folder / 'texts'}']",
+        "corpus.language=en",
+        "corpus.rules=[gopher_quality]",
+        "corpus.shard_bytes=1000",
+    ]
     jobs.start("corpus", *settings, f"corpus.output={jobs.folder}/quiet", "cluster.workers=2")
     output = jobs.folder / "stormy"
     jobs.start(
-        "corpus", *settings, f"corpus.output={output}", "corpus.elements=3", "cluster=slurm", "cluster.time=10", "cluster.cpus_per_task=8"
+        "corpus",
+        *settings,
+        f"corpus.output={output}",
+        "corpus.elements=3",
+        "cluster=slurm",
+        "cluster.time=10",
+        "cluster.cpus_per_task=8",
     )
     queued = sorted(jobs.submissions(), key=lambda submission: int(submission.arrays[0].job_id))
     assert [len(submission.points) for submission in queued] == [3, 3, 1, 3, 1]

@@ -12,7 +12,11 @@ from tests.dev_cluster import SCRIPTS
 
 def script(name: str, folder: str, *arguments: str) -> subprocess.CompletedProcess:
     """A script of the cluster on ``folder``."""
-    env = {**os.environ, "TERZI_CLUSTER": folder, "TERZI_CLUSTER_PORT": "1"}  # a port that is nobody's to open: nothing ever boots here
+    env = {
+        **os.environ,
+        "TERZI_CLUSTER": folder,
+        "TERZI_CLUSTER_PORT": "1",
+    }  # a port that is nobody's to open: nothing ever boots here
     return subprocess.run([SCRIPTS / name, *arguments], env=env, capture_output=True, text=True, timeout=60)
 
 
@@ -30,7 +34,9 @@ def test_a_folder_that_no_cluster_made_stays(other, arguments):
     name, *rest = arguments
     done = script(name, str(other), *rest)
     assert (other / "dear").read_text() == "dear" and (other / "etc" / "slurm.conf").is_file()
-    assert name != "up.sh" or (done.returncode != 0 and ("holds other things" in done.stderr or "is missing" in done.stderr))
+    assert name != "up.sh" or (
+        done.returncode != 0 and ("holds other things" in done.stderr or "is missing" in done.stderr)
+    )
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -39,7 +45,10 @@ def test_a_link_is_refused(other, tmp_path, arguments, slash):
     (tmp_path / "link").symlink_to(other)
     name, *rest = arguments
     done = script(name, f"{tmp_path}/link{slash}", *rest)
-    assert done.returncode != 0 and "is a link, or not a folder of yours; set TERZI_CLUSTER to another folder" in done.stderr
+    assert (
+        done.returncode != 0
+        and "is a link, or not a folder of yours; set TERZI_CLUSTER to another folder" in done.stderr
+    )
     assert (tmp_path / "link").is_symlink() and (other / "dear").is_file()
 
 

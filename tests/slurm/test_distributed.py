@@ -21,7 +21,9 @@ def local_series(trainable, tmp_path_factory):
     overrides = [one for one in trainable if not one.startswith("runs_dir=")]
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=4", "-m", "jobs.train"]
     command += ["name=t", f"runs_dir={runs}", *overrides, *TRAINING, *FOUR]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=200
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return read_series(runs / "t" / "seed_0" / "metrics.jsonl")
 

@@ -26,9 +26,13 @@ def test_saves_that_outlast_the_lead_and_the_time_limit(cluster, jobs, quiet):
     job, rank = run.submission.jobs_of(0)[0], rank_process(run.submission.folder, 0)
     with frozen_in_a_save(run, rank):
         time.sleep(17)
-    cluster.wait_for(lambda: max(save.manifest["seconds"] for save in list_saves(run.home())) > 15, 10, "the save to end")
+    cluster.wait_for(
+        lambda: max(save.manifest["seconds"] for save in list_saves(run.home())) > 15, 10, "the save to end"
+    )
     with frozen(rank):
-        cluster.wait_for(lambda: "the ranks are asked to save and to end now" in run.batch_log(), 40, "the driver to ask")
+        cluster.wait_for(
+            lambda: "the ranks are asked to save and to end now" in run.batch_log(), 40, "the driver to ask"
+        )
         cluster.wait_for(lambda: pending(rank) & 1 << signal.SIGUSR1 - 1, 10, "the rank to be told")
         cluster.wait_for(lambda: cluster.states(job).get(job) == "PENDING", 100, "the element to be queued again")
     assert run.attempts()[0]["status"] == "timeout" and run.state() == "requeued"

@@ -49,7 +49,9 @@ def small_disk(cluster):
 def test_a_full_disk_costs_an_attempt_and_no_save(cluster, jobs, quiet, small_disk):
     """Too small from the start: refused. Filled on the way: the attempt fails and says why; with room again the same command goes on."""
     place = [f"runs_dir={small_disk}/runs"]
-    said = jobs.start("train", *TRAINING, *COURSE, *place, "cluster=slurm", "train.save.probe_every_steps=2", fails=True)
+    said = jobs.start(
+        "train", *TRAINING, *COURSE, *place, "cluster=slurm", "train.save.probe_every_steps=2", fails=True
+    )
     assert "error: disk: up to" in said and "does not fit" in said
     assert not (small_disk / "runs" / "submissions").exists()
     run = jobs.train(*COURSE, *place, "cluster.restarts=0")
@@ -80,7 +82,13 @@ def test_a_site_without_requeue_chains_arrays(cluster, jobs, quiet):
 
 def test_the_preflight_names_a_silent_node_and_goes_elsewhere(cluster, jobs):
     """The preflight's process on the second node is frozen."""
-    run = jobs.train("train.steps=3", "train.micro_batch=2", "cluster.nodes=2", "cluster.preflight=true", "cluster.preflight_seconds=25")
+    run = jobs.train(
+        "train.steps=3",
+        "train.micro_batch=2",
+        "cluster.nodes=2",
+        "cluster.preflight=true",
+        "cluster.preflight_seconds=25",
+    )
     frozen = lambda: _preflight_on("n2")  # noqa: E731
     cluster.wait_for(frozen, 30, "the preflight on n2")
     for process in _preflight_on("n2"):
@@ -101,12 +109,24 @@ def test_by_hand_and_in_salloc(cluster, jobs, quiet):
         shutil.copytree(ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
     options = ["--parsable", "--time=10", f"--output={jobs.folder}/%A_%a.out"]
     script = [*options, "slurm/train.sbatch", "name=t", "run=hand", *arguments]
-    job = subprocess.run(["sbatch", *script], cwd=checkout, env=env, check=True, capture_output=True, text=True).stdout.strip()
+    job = subprocess.run(
+        ["sbatch", *script], cwd=checkout, env=env, check=True, capture_output=True, text=True
+    ).stdout.strip()
     home = jobs.runs_dir / "t" / "hand"
     cluster.wait_for(lambda: len(read_series(home / "metrics.jsonl")) > 5, 240, "the first steps")
     (checkout / "conf" / "optim" / "stable_adamw.yaml").write_text("lr: broken\n")  # its requeue does not read it
     subprocess.run(["scancel", "--signal=USR1", f"{job}_0"], check=True)
-    inside = ["salloc", "--quiet", "--ntasks-per-node=2", sys.executable, "-m", "jobs.train", "cluster=slurm", "name=t", "run=salloc"]
+    inside = [
+        "salloc",
+        "--quiet",
+        "--ntasks-per-node=2",
+        sys.executable,
+        "-m",
+        "jobs.train",
+        "cluster=slurm",
+        "name=t",
+        "run=salloc",
+    ]
     inside += [*arguments, "train.steps=5", "train.micro_batch=2"]
     done = subprocess.run(inside, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr

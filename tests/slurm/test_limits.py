@@ -6,7 +6,16 @@ import pytest
 
 from conf.schema import ClusterConfig
 from slurm.limits import refusals
-from slurm.site import Nodes, Site, accounting_answers, parse_accounts, parse_partitions, parse_qos, parse_settings, read_site
+from slurm.site import (
+    Nodes,
+    Site,
+    accounting_answers,
+    parse_accounts,
+    parse_partitions,
+    parse_qos,
+    parse_settings,
+    read_site,
+)
 from tests.dev_cluster import Cluster
 
 SETTINGS = """Configuration data as of 2026-11-22T04:12:47
@@ -29,7 +38,9 @@ serial|2|8|16000|(null)|idle
 
 
 def site(
-    settings: str = SETTINGS, accounts: str | None = "lab|normal,long\ntest|normal\n", qos: str | None = "normal||\nlong|4-00:00:00|\n"
+    settings: str = SETTINGS,
+    accounts: str | None = "lab|normal,long\ntest|normal\n",
+    qos: str | None = "normal||\nlong|4-00:00:00|\n",
 ):
     return Site(parse_settings(settings), parse_partitions(PARTITIONS, NODES), parse_accounts(accounts), parse_qos(qos))
 
@@ -120,7 +131,11 @@ def test_a_real_cluster_is_read(cluster: Cluster):
 @pytest.mark.parametrize(
     ("keys", "options", "taken"),
     [
-        ({"nodes": 4, "gpus_per_node": 4, "cpus_per_task": 2}, ["-N4", "--gpus-per-node=4", "--ntasks-per-node=4", "-c2"], True),
+        (
+            {"nodes": 4, "gpus_per_node": 4, "cpus_per_task": 2},
+            ["-N4", "--gpus-per-node=4", "--ntasks-per-node=4", "-c2"],
+            True,
+        ),
         ({"partition": "mian"}, ["--partition=mian"], False),
         ({"account": "nobody"}, ["--account=nobody"], False),
         ({"qos": "urgent"}, ["--qos=urgent"], False),
@@ -133,6 +148,8 @@ def test_a_real_cluster_is_read(cluster: Cluster):
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_slurm_agrees(cluster: Cluster, keys, options, taken):
-    tried = subprocess.run(["sbatch", "--test-only", *options, "--wrap=true"], capture_output=True, text=True, timeout=60)
+    tried = subprocess.run(
+        ["sbatch", "--test-only", *options, "--wrap=true"], capture_output=True, text=True, timeout=60
+    )
     assert (tried.returncode == 0) is taken, tried.stderr
     assert (refusals(asked(**keys)) == []) is taken

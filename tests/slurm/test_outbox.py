@@ -48,7 +48,9 @@ def submitted(run: Path, state: str = "", cause: str | None = None) -> Submissio
     (submission,) = prepare("sweep", [Point(Config(runs_dir=str(run.parents[1])), order["home"])]).submissions
     submission.queued([Array("17", 0, 1)])
     if state:
-        outbox.write_json(submission.element_file(0), {"state": state, "attempts": [{"number": 1, "job_id": "17", "cause": cause}]})
+        outbox.write_json(
+            submission.element_file(0), {"state": state, "attempts": [{"number": 1, "job_id": "17", "cause": cause}]}
+        )
     known = {"submission": str(submission.folder), "element": 0}
     outbox.write_json(run / "outbox" / "submitted" / "step_0000010.json", order | known)
     return submission
@@ -62,14 +64,20 @@ def test_an_order_outlives_its_process_and_a_missing_slurm(run, no_slurm):
         assert outbox.ordered(run, "step_0000010")
         assert not (run.parents[1] / "submissions").exists()
     order = outbox.read_json(run / "outbox" / "step_0000010.json")
-    assert order["origin"]["workdir"] == str(ROOT) and Path(order["origin"]["snapshot"]).parent == run.parents[1] / "snapshots"
+    assert (
+        order["origin"]["workdir"] == str(ROOT)
+        and Path(order["origin"]["snapshot"]).parent == run.parents[1] / "snapshots"
+    )
     assert (order["config"]["seed"], order["config"]["sweep"]["step"]) == (7, 10)
 
 
 def test_runs_are_found_by_what_was_submitted(run, no_slurm):
     runs_dir = run.parents[1]
     assert outbox.drain_all(runs_dir) == []
-    prepare("train", [Point(Config(runs_dir=str(runs_dir)), str(run)), Point(Config(runs_dir=str(runs_dir)), str(run) + "_other")])
+    prepare(
+        "train",
+        [Point(Config(runs_dir=str(runs_dir)), str(run)), Point(Config(runs_dir=str(runs_dir)), str(run) + "_other")],
+    )
     (told,) = outbox.drain_all(runs_dir)
     assert told.startswith(f"{run}: scontrol is not here") and told.endswith(str(run / "outbox"))
 
@@ -111,7 +119,12 @@ def test_an_order_is_its_users_alone_whatever_the_umask(run, tmp_path):
         os.umask(before)
     assert (run / "outbox" / "step_0000020.json").stat().st_mode & 0o777 == 0o600
     assert not submission.foreign()
-    assert not [path for folder in (submission.folder, submission.snapshot) for path in tree(folder) if path.stat().st_mode & 0o022]
+    assert not [
+        path
+        for folder in (submission.folder, submission.snapshot)
+        for path in tree(folder)
+        if path.stat().st_mode & 0o022
+    ]
 
 
 def test_code_and_submissions_are_closed_to_those_to_whom_the_umask_closes_them(run, tmp_path):
@@ -120,7 +133,9 @@ def test_code_and_submissions_are_closed_to_those_to_whom_the_umask_closes_them(
         (submission,) = prepare("sweep", [Point(Config(runs_dir=str(tmp_path / "closed")), str(run))]).submissions
     finally:
         os.umask(before)
-    modes = {path.stat().st_mode & 0o777 for folder in (submission.folder, submission.snapshot) for path in tree(folder)}
+    modes = {
+        path.stat().st_mode & 0o777 for folder in (submission.folder, submission.snapshot) for path in tree(folder)
+    }
     assert modes == {0o750, 0o640, 0o440}
 
 

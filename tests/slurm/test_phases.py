@@ -33,7 +33,10 @@ def test_requeues_in_every_phase_leave_no_trace(cluster, overrides, tmp_path):
     for run in (quiet, stormy):
         run.wait(seconds=280)
     assert len(stormy.attempts()) >= 3
-    told = [[{key: value for key, value in line.items() if key not in SPEED} for line in run.metrics()] for run in (quiet, stormy)]
+    told = [
+        [{key: value for key, value in line.items() if key not in SPEED} for line in run.metrics()]
+        for run in (quiet, stormy)
+    ]
     assert [line["step"] for line in told[0]] == list(range(1, len(told[0]) + 1))
     assert told[1] == told[0]
     assert _counts(stormy) == _counts(quiet)

@@ -9,7 +9,13 @@ from tests.slurm.jobs import TRAINING
 
 pytestmark = pytest.mark.slurm
 
-CHAIN = ["train.steps=20", "train.save.probe_every_steps=10", "prepare.elements=2", "prepare.shard_bytes=20000", "sweep.elements=2"]
+CHAIN = [
+    "train.steps=20",
+    "train.save.probe_every_steps=10",
+    "prepare.elements=2",
+    "prepare.shard_bytes=20000",
+    "sweep.elements=2",
+]
 LONG = ["probe.query_tokens=16", "probe.train_document_tokens=32", "probe.document_tokens=48"]
 PROBE = [*LONG, "probe.pairs=40", "probe.steps=5", "probe.batch=8", "sweep.bm25=false", "sweep.bootstrap=0"]
 
@@ -27,7 +33,15 @@ def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainabl
         f"data.tokenizer={jobs.folder}/tokenizer",
         f"data.tokens={jobs.folder}/tokens",
     ]
-    arguments = [*TRAINING, *CHAIN, *PROBE, f"data.retrieval={retrieval}", "cluster=slurm", "cluster.time=10", "seed=1,2"]
+    arguments = [
+        *TRAINING,
+        *CHAIN,
+        *PROBE,
+        f"data.retrieval={retrieval}",
+        "cluster=slurm",
+        "cluster.time=10",
+        "seed=1,2",
+    ]
 
     drawn = jobs.start("pipeline", *arguments, "dry_run=true", multirun=True)
     assert "tokenizer -> prepare x 2 -> merge -> train x 2 -> sweep x 4 -> select -> export x 2" in drawn
@@ -45,7 +59,9 @@ def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainabl
     exports = export.arrays[0].job_id
     ended = lambda: {row["State"].split()[0] for row in cluster.accounting(exports) if "." not in row["JobID"]}  # noqa: E731
     cluster.wait_for(lambda: ended() == {"CANCELLED"}, 90, "the export to be cancelled")
-    cluster.wait_for(lambda: all(one.element(0)["state"] == "failed" for one in by_job["sweep"]), 90, "the sweeps to fail")
+    cluster.wait_for(
+        lambda: all(one.element(0)["state"] == "failed" for one in by_job["sweep"]), 90, "the sweeps to fail"
+    )
     told = jobs.start("status")
     print(told)
     assert "corpus.jsonl" in told
@@ -63,16 +79,28 @@ def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainabl
 
 def test_a_cancelled_training_takes_along_what_waits_for_it(cluster, jobs, retrieval_folder):
     """The sweep's elements, which never start, and its last job, which is lenient to elements that fail, but not to a run cut short."""
-    arguments = [*TRAINING, *CHAIN, *PROBE, f"data.retrieval={retrieval_folder}", "cluster=slurm", "cluster.time=10", "train.steps=5000"]
+    arguments = [
+        *TRAINING,
+        *CHAIN,
+        *PROBE,
+        f"data.retrieval={retrieval_folder}",
+        "cluster=slurm",
+        "cluster.time=10",
+        "train.steps=5000",
+    ]
     jobs.start("pipeline", *arguments)
     train, *later = sorted(jobs.submissions(), key=lambda one: one.manifest["job"] != "train")
     assert sorted(one.manifest["job"] for one in later) == ["export", "sweep", "sweep"]
     home = jobs.runs_dir / "t" / "seed_0"
     cluster.wait_for(lambda: len(list(home.glob("checkpoints/step_*"))) > 1, 120, "probe saves")
     jobs.start("status", f"status.cancel={home}")
-    ended = lambda one: {row["State"].split()[0] for row in cluster.accounting(one.arrays[0].job_id) if "." not in row["JobID"]}  # noqa: E731
+    ended = lambda one: {
+        row["State"].split()[0] for row in cluster.accounting(one.arrays[0].job_id) if "." not in row["JobID"]
+    }  # noqa: E731
     for submission in later:
-        cluster.wait_for(lambda one=submission: ended(one) == {"CANCELLED"}, 60, f"{submission.folder.name} to be cancelled")
+        cluster.wait_for(
+            lambda one=submission: ended(one) == {"CANCELLED"}, 60, f"{submission.folder.name} to be cancelled"
+        )
     assert not (home / "eval").exists() and not (home / "report.html").exists() and not (home / "export").exists()
     told = " ".join(jobs.start("status").split())
     assert f"it waited for {train.folder.name}, which did not finish" in told

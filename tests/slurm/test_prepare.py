@@ -20,7 +20,24 @@ FILES = ("tokens.bin", "tokens.idx")
 def text(tmp_path) -> Path:
     """30 MB, enough for hundreds of shards."""
     rng = np.random.default_rng(0)
-    words = np.array(["court", "tenant", "owner", "lease", "judge", "house", "debt", "heir", "pays", "signs", "ends", "owes", "the", "a"])
+    words = np.array(
+        [
+            "court",
+            "tenant",
+            "owner",
+            "lease",
+            "judge",
+            "house",
+            "debt",
+            "heir",
+            "pays",
+            "signs",
+            "ends",
+            "owes",
+            "the",
+            "a",
+        ]
+    )
     with (tmp_path / "text.jsonl").open("w") as file:
         for _ in range(3000):
             file.write(json.dumps({"text": " ".join(rng.choice(words, size=2000))}) + "\n")
@@ -33,7 +50,9 @@ def test_a_storm_over_tokenisation_ends_byte_identical(cluster, jobs, text):
     settings = [f"data.inputs=['{text}']", "prepare.shard_bytes=50000", "prepare.elements=4"]
     jobs.start("prepare", *settings, f"data.tokens={jobs.folder}/quiet", "cluster.workers=2")
     tokens = jobs.folder / "stormy"
-    said = jobs.start("prepare", *settings, f"data.tokens={tokens}", "cluster=slurm", "cluster.time=10", "cluster.cpus_per_task=8")
+    said = jobs.start(
+        "prepare", *settings, f"data.tokens={tokens}", "cluster=slurm", "cluster.time=10", "cluster.cpus_per_task=8"
+    )
     elements, merge = sorted(jobs.submissions(), key=lambda submission: -len(submission.points))
     assert len(elements.points) == 4 and len(merge.points) == 1 and "merge" not in said
     job = elements.arrays[0].job_id

@@ -112,7 +112,11 @@ def test_a_probe_that_runs_already(cluster, jobs, sweep_config, run_folder, tmp_
     """Of a job that nobody remembers: the element that a training submits says who holds the save, and the report waits for it."""
     for step in (0, 10, 30):
         shutil.rmtree(run_folder / "checkpoints" / save_name(step))
-    sweep_config.runs_dir, sweep_config.run_dir, sweep_config.sweep.trigger = str(tmp_path / "submitted"), str(run_folder), "after"
+    sweep_config.runs_dir, sweep_config.run_dir, sweep_config.sweep.trigger = (
+        str(tmp_path / "submitted"),
+        str(run_folder),
+        "after",
+    )
     sweep_config.probe.depth, sweep_config.probe.steps, sweep_config.sweep.bootstrap = "full", 500, 0
     sweep_config.cluster.kind, sweep_config.cluster.time = "slurm", "10"
     one = dataclasses.replace(sweep_config, sweep=dataclasses.replace(sweep_config.sweep, step=20))
@@ -122,7 +126,9 @@ def test_a_probe_that_runs_already(cluster, jobs, sweep_config, run_folder, tmp_
     prober = psutil.Process(json.loads(claim.read_text())["pid"])
     prober.suspend()  # until the report has met it, however long that takes to start
     BySlurm(sweep_config).end(finished=True)
-    second, report = (Submission.read(outbox.record(run_folder, name)["submission"]) for name in (save_name(20), "finish"))
+    second, report = (
+        Submission.read(outbox.record(run_folder, name)["submission"]) for name in (save_name(20), "finish")
+    )
     cluster.wait_for(lambda: second.element(0)["state"] == "finished", 60, "the second")
     assert claim.is_file() and first.element(0)["state"] == "running"
     holder = f"step 20 is being probed by job {first.jobs_of(0)[0]}, process"

@@ -27,7 +27,15 @@ def test_a_time_is_written_as_slurm_does():
 
 
 def test_memory():
-    assert [mebibytes(text) for text in ("500", "500M", "64G", "64gb", "1T", "2048K", "0")] == [500, 500, 65536, 65536, 1048576, 2, 0]
+    assert [mebibytes(text) for text in ("500", "500M", "64G", "64gb", "1T", "2048K", "0")] == [
+        500,
+        500,
+        65536,
+        65536,
+        1048576,
+        2,
+        0,
+    ]
     for text in ("1.5G", "64GiB", "much", ""):
         with pytest.raises(ValueError, match="no amount of memory"):
             mebibytes(text)

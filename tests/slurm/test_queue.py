@@ -35,7 +35,13 @@ SHELL = {
 
 
 def test_of_slurms_variables_commands_get_those_that_say_where_the_cluster_is(monkeypatch):
-    kept = {"SLURM_CONF": "/etc/a", "SLURM_CONF_SERVER": "b:1", "SLURM_JWT": "c", "SLURMER": "no variable of SLURM's", "TMPDIR": "/t"}
+    kept = {
+        "SLURM_CONF": "/etc/a",
+        "SLURM_CONF_SERVER": "b:1",
+        "SLURM_JWT": "c",
+        "SLURMER": "no variable of SLURM's",
+        "TMPDIR": "/t",
+    }
     for name, value in (SHELL | kept).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
@@ -76,7 +82,9 @@ def sbatch(monkeypatch, tmp_path):
 
 def in_queue() -> list[str]:
     """Ids of the arrays that SLURM has, asked by hand."""
-    rows = subprocess.run(["squeue", "--noheader", "--states=pending,running", "--format=%F"], capture_output=True, text=True, check=True)
+    rows = subprocess.run(
+        ["squeue", "--noheader", "--states=pending,running", "--format=%F"], capture_output=True, text=True, check=True
+    )
     return rows.stdout.split()
 
 
@@ -98,7 +106,11 @@ def test_a_shells_variables_hide_no_job(config, monkeypatch, cluster):
 def open_cluster(cluster):
     """The cluster as that of a site: other users read its configuration, reach munge, and run scripts from the nodes' spool folders.
     `make cluster` makes it for its user alone."""
-    parts = [cluster.folder, *(cluster.folder / part for part in ("etc", "run", "spool")), *(cluster.folder / "spool").glob("n*")]
+    parts = [
+        cluster.folder,
+        *(cluster.folder / part for part in ("etc", "run", "spool")),
+        *(cluster.folder / "spool").glob("n*"),
+    ]
     modes = dict.fromkeys(parts, 0o711) | {cluster.folder / "etc" / "slurm.conf": 0o644}
     former = {path: stat.S_IMODE(path.stat().st_mode) for path in modes}
     for path, mode in modes.items():
@@ -114,7 +126,9 @@ def test_the_job_of_another_user_is_seen(config, open_cluster):
     """Of a shared runs_dir: what a colleague queued is not queued again; nor is it found stopped."""
     run(["sacctmgr", "--immediate", "add", "user", "nobody", "account=lab"])
     call = ["sbatch", "--parsable", "--hold", "--array=0", "--output=/dev/null", "--wrap=true"]
-    done = subprocess.run(call, user=NOBODY, group=NOBODY, extra_groups=[], cwd="/tmp", capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        call, user=NOBODY, group=NOBODY, extra_groups=[], cwd="/tmp", capture_output=True, text=True, check=True
+    )
     (submission,) = submit.prepare("tokenizer", [point(config)]).submissions
     job = f"{done.stdout.strip()}_0"
     submission.queued([Array(done.stdout.strip(), 0, 1)])
@@ -169,7 +183,9 @@ def test_what_sbatch_did_not_answer_about_is_looked_for_before_it_is_queued_agai
     sbatch(f'(sleep 3; $sbatch "$@") > /dev/null 2>&1 & {TIMED_OUT}')  # the controller takes its time
     with pytest.raises(Unreachable, match="may have been queued, so the same command looks for it first"):
         submit.submit("tokenizer", [point(config)])
-    with pytest.raises(UserError, match="sbatch was called for .* ago and has not answered; .* give the command again in two minutes"):
+    with pytest.raises(
+        UserError, match="sbatch was called for .* ago and has not answered; .* give the command again in two minutes"
+    ):
         is_queued("tokenizer", [point(config)])
     assert [element.state.name for element in survey(config.runs_dir)[0]] == ["queued"]
     cluster.wait_for(in_queue, 20, "the job")
@@ -219,7 +235,10 @@ def test_a_damaged_record_is_told_of_and_hides_no_other(config):
         assert states["first"].name == "queued" and states["first"].job_id == first.jobs_of(0)[0]
         assert states["damaged"].note.startswith(f"{file}: {arrays[0]['job_id']!r} is no job id")
         assert is_queued("tokenizer", [point(config, "first")])
-        for action in (lambda: is_queued("tokenizer", [point(config, "damaged")]), lambda: control.retry(config, str(damaged.folder))):
+        for action in (
+            lambda: is_queued("tokenizer", [point(config, "damaged")]),
+            lambda: control.retry(config, str(damaged.folder)),
+        ):
             with pytest.raises(UserError, match="is no job id; write the one that squeue shows"):
                 action()
     (damaged.folder / "submission.json").write_text("[]")
@@ -242,7 +261,10 @@ def test_odd_paths_and_names_reach_slurm(jobs, cluster, folder):
     data = [one for one in jobs.overrides if one.startswith("data.inputs=")]
     jobs.overrides, jobs.folder = data, jobs.folder / folder
     made = [f'data.tokenizer="{jobs.folder}/tok"', "tokenizer.vocab_size=300", "name=Łódź şarkı"]
-    command = [f'runs_dir="{jobs.runs_dir}"' if one.startswith("runs_dir=") else one for one in jobs.command("tokenizer", *made)]
+    command = [
+        f'runs_dir="{jobs.runs_dir}"' if one.startswith("runs_dir=") else one
+        for one in jobs.command("tokenizer", *made)
+    ]
     said = subprocess.run([*command, "cluster=slurm", "cluster.time=10"], capture_output=True, text=True, timeout=100)
     assert said.returncode == 0, said.stderr
     (submission,) = jobs.submissions()

@@ -13,7 +13,10 @@ pytestmark = pytest.mark.slurm
         (["cluster.partition=mian"], "cluster.partition=mian: there is no such partition; did you mean 'main'?"),
         (["cluster.account=nobody"], "cluster.account=nobody is no account of yours"),
         (["data.tokens=/nowhere/tokens"], "data.tokens: /nowhere/tokens/manifest.json does not exist"),
-        (["cluster.environment.HF_TOKEN=abc"], "cluster.environment.HF_TOKEN would be written into the frozen configuration"),
+        (
+            ["cluster.environment.HF_TOKEN=abc"],
+            "cluster.environment.HF_TOKEN would be written into the frozen configuration",
+        ),
         (["cluster.nodes=9", "train.global_batch=36"], "cluster.nodes=9"),
         (["cluster.signal_lead=900"], "cluster.signal_lead=900 s is not below cluster.time=10"),
     ],

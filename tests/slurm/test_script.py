@@ -13,8 +13,15 @@ from slurm.submission import Point, Submission, freeze
 
 
 def submission(folder: Path, **cluster) -> Submission:
-    config = OmegaConf.to_object(OmegaConf.structured(Config(runs_dir=str(folder), cluster=ClusterConfig(kind="slurm", **cluster))))
-    frozen = freeze("train", [Point(config, "runs/a", "seed=1"), Point(config, "runs/b", "seed=2")], folder / "code", "/venv/bin/python")
+    config = OmegaConf.to_object(
+        OmegaConf.structured(Config(runs_dir=str(folder), cluster=ClusterConfig(kind="slurm", **cluster)))
+    )
+    frozen = freeze(
+        "train",
+        [Point(config, "runs/a", "seed=1"), Point(config, "runs/b", "seed=2")],
+        folder / "code",
+        "/venv/bin/python",
+    )
     return Submission.read(frozen.folder)
 
 
@@ -46,12 +53,20 @@ def test_ranks_start_inside_the_container(tmp_path, kind):
     container = ContainerConfig(kind=kind, image="/images/terzi.sif", mounts=["/scratch:/scratch"], python="python3.12")
     made = submission(tmp_path, nodes=2, gpus_per_node=4, container=container, srun=["--cpu-bind=cores"])
     command = rank_command(made, "slurm.rank", [str(made.folder), "0"], tmp_path / "rank_%t.log")
-    assert command[0] == "srun" and "--kill-on-bad-exit=1" in command and "--ntasks=8" in command and "--cpu-bind=cores" in command
+    assert (
+        command[0] == "srun"
+        and "--kill-on-bad-exit=1" in command
+        and "--ntasks=8" in command
+        and "--cpu-bind=cores" in command
+    )
     inner = ["-u", "-m", "slurm.rank", str(made.folder), "0"]
     assert command[-5:] == inner
     assert command[-6] == ("/venv/bin/python" if kind == "none" else "python3.12")
     binds = f"{Path.cwd()}:{Path.cwd()},{made.snapshot}:{made.snapshot},{made.folder}:{made.folder},/scratch:/scratch"
-    assert ("apptainer" in command, f"--container-image={container.image}" in command) == (kind == "apptainer", kind == "pyxis")
+    assert ("apptainer" in command, f"--container-image={container.image}" in command) == (
+        kind == "apptainer",
+        kind == "pyxis",
+    )
     assert (binds in command, f"--container-mounts={binds}" in command) == (kind == "apptainer", kind == "pyxis")
 
 
@@ -59,7 +74,9 @@ def test_what_was_frozen_is_read_back(tmp_path):
     made = submission(tmp_path, environment={"A": "1"}, setup=["x y"])
     assert [point["label"] for point in made.points] == ["seed=1", "seed=2"]
     config = made.config(1)
-    assert config.cluster == made.cluster and config.cluster.environment == {"A": "1"} and config.cluster.setup == ["x y"]
+    assert (
+        config.cluster == made.cluster and config.cluster.environment == {"A": "1"} and config.cluster.setup == ["x y"]
+    )
     assert config.runs_dir == str(tmp_path)
 
 
@@ -67,7 +84,9 @@ def test_a_percent_sign_is_no_pattern(tmp_path):
     made = submission(tmp_path / "100%j", sbatch={"job-name": "mine" * 99})
     found = options(batch_script(made, 0, 2))
     assert found["output"].strip("'") == f"{tmp_path}/100%%j/submissions/{made.folder.name}/logs/%A_%a.batch.log"
-    assert f"--output={tmp_path}/100%%j/rank_%t.log" in rank_command(made, "slurm.rank", [], tmp_path / "100%j" / "rank_%t.log")
+    assert f"--output={tmp_path}/100%%j/rank_%t.log" in rank_command(
+        made, "slurm.rank", [], tmp_path / "100%j" / "rank_%t.log"
+    )
     assert found["job-name"].endswith(made.token) and len(found["job-name"]) < 255
 
 

@@ -113,11 +113,15 @@ def test_what_another_user_submitted_is_not_queued_again(tmp_path, monkeypatch, 
     (submission,) = prepare("train", [Point(Config(runs_dir=str(tmp_path)), "home")]).submissions
     changed = submission.snapshot / "slurm" / "driver.py" if part == "code" else submission.folder / part
     os.chown(changed, NOBODY, NOBODY)
-    with pytest.raises(UserError, match=f"{changed} belongs to another user, so {submission.folder} is not queued from here"):
+    with pytest.raises(
+        UserError, match=f"{changed} belongs to another user, so {submission.folder} is not queued from here"
+    ):
         resubmit(submission.folder, [0])
     monkeypatch.setenv("SLURM_JOB_ID", "12")
     monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
-    mine = freeze("train", [Point(Config(runs_dir=str(tmp_path)), "home")], take_snapshot(tmp_path), "python", mark="job_12")
+    mine = freeze(
+        "train", [Point(Config(runs_dir=str(tmp_path)), "home")], take_snapshot(tmp_path), "python", mark="job_12"
+    )
     assert frozen("train", str(tmp_path)).folder == mine.folder
     submission.folder.rename(tmp_path / FOLDER / "9-train-job_12")
     assert frozen("train", str(tmp_path)).folder == mine.folder

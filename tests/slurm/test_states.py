@@ -24,7 +24,10 @@ def frozen(tmp_path_factory) -> Submission:
     """Two points."""
     folder = tmp_path_factory.mktemp("submission")
     config = Config(name="s", runs_dir=str(folder / "runs"))
-    points = [Point(config, str(folder / "runs" / "s" / f"seed={n}"), f"seed={n}", str(folder / "logs" / str(n))) for n in (0, 1)]
+    points = [
+        Point(config, str(folder / "runs" / "s" / f"seed={n}"), f"seed={n}", str(folder / "logs" / str(n)))
+        for n in (0, 1)
+    ]
     return freeze("train", points, folder, "python")
 
 
@@ -44,7 +47,14 @@ def state_of(submission: Submission, index: int, arrays: list[Array], jobs: dict
 
 def attempt(number: int = 1, **fields) -> dict:
     """An attempt as a driver records it."""
-    known = {"number": number, "job_id": "12_0", "restart": 0, "nodes": "n1", "started": "2026-11-22T04:00:00Z", "ended": None}
+    known = {
+        "number": number,
+        "job_id": "12_0",
+        "restart": 0,
+        "nodes": "n1",
+        "started": "2026-11-22T04:00:00Z",
+        "ended": None,
+    }
     return known | {"status": None, "exit": None, "cause": None, "first_dead_rank": None} | fields
 
 
@@ -64,7 +74,11 @@ CASES = [  # record of the driver; what SLURM says; name, attempt and note that 
     (("finished", attempt(status="finished")), PENDING, ("finished", 1, "")),  # the rest of a chain
     (("running", attempt()), Job("TIMEOUT"), ("failed", 1, "time limit: the same command continues")),
     (("running", attempt()), Job("NODE_FAIL"), ("failed", 1, "the node failed")),
-    (("running", attempt()), Job("FAILED", exit=137), ("failed", 1, "its driver ended before it could requeue it (killed (SIGKILL) with")),
+    (
+        ("running", attempt()),
+        Job("FAILED", exit=137),
+        ("failed", 1, "its driver ended before it could requeue it (killed (SIGKILL) with"),
+    ),
     (("running", attempt()), Job("OUT_OF_MEMORY", exit=137), ("failed", 1, "out of memory, and killed by SLURM")),
     (("running", attempt()), Job("CANCELLED by 1000"), ("cancelled", 1, "status.retry queues it again")),
     (None, Job("CANCELLED by 1000"), ("cancelled", 0, "status.retry queues it again")),
@@ -92,7 +106,9 @@ def test_first_the_log_of_the_rank_that_died_first(submission):
     dead = submission.log_file(0, "12_0", 1, "3")
     dead.parent.mkdir(parents=True)
     dead.write_text("Traceback (most recent call last):\nMemoryError\n")
-    submission.log_file(0, "12_0", 1, "0").write_text("RuntimeError: [pair.cc:537] Read error: Connection reset by peer\n")
+    submission.log_file(0, "12_0", 1, "0").write_text(
+        "RuntimeError: [pair.cc:537] Read error: Connection reset by peer\n"
+    )
     found = state_of(submission, 0, submission.arrays, {})
     assert found.log == dead and found.note.startswith("out of memory: raise cluster.mem")
 
@@ -179,7 +195,9 @@ def test_cancelled_and_queued_again_on_a_real_cluster(jobs, cluster):
     said = jobs.start("status")
     assert re.search(rf"^tokenizer \S+tokenizer_310 +queued +{later.job_id}_0 .* from \d\d:\d\d", said, re.MULTILINE)
     assert re.search(rf"^tokenizer \S+tokenizer_300 +finished +{queued.job_id}_0 +1 ", said, re.MULTILINE)
-    assert re.search(r"^failed: the text gives only \d+ tokens of tokenizer.vocab_size=90000; .*\n.*_rank_0.log$", said, re.MULTILINE)
+    assert re.search(
+        r"^failed: the text gives only \d+ tokens of tokenizer.vocab_size=90000; .*\n.*_rank_0.log$", said, re.MULTILINE
+    )
     assert "\nwaiting for: BeginTime\n" in said and "\n1 queued, 1 failed, 1 finished\nnext: " in said
 
     config = Config(runs_dir=str(jobs.runs_dir))

@@ -16,7 +16,12 @@ from tests.slurm.jobs import Queued, rank_process
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
 
 STEPS = 1200
-COURSE = [f"train.steps={STEPS}", "seed=1,2,3,4", "train.save.probe_at_start=false", "train.save.resume_every_steps=100"]
+COURSE = [
+    f"train.steps={STEPS}",
+    "seed=1,2,3,4",
+    "train.save.probe_at_start=false",
+    "train.save.resume_every_steps=100",
+]
 REQUEUED, KILLED, NODE_LOST, PREEMPTED = range(4)
 
 
@@ -43,7 +48,8 @@ def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
 
     def preempt(node: str) -> None:
         subprocess.run(
-            ["sbatch", "--partition=main", "--exclusive", f"--nodelist={node}", "--wrap=sleep 3", "--output=/dev/null"], check=True
+            ["sbatch", "--partition=main", "--exclusive", f"--nodelist={node}", "--wrap=sleep 3", "--output=/dev/null"],
+            check=True,
         )
 
     for element in range(4):
@@ -64,7 +70,11 @@ def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
     strike(REQUEUED, 2)
     subprocess.run(["scontrol", "update", f"JobId={limited}", "TimeLimit=1"], check=True)
     preempt(strike(PREEMPTED, 2))
-    cluster.wait_for(lambda: cluster.states(limited).get(limited) == "PENDING", 60, "the element at its time limit to be queued again")
+    cluster.wait_for(
+        lambda: cluster.states(limited).get(limited) == "PENDING",
+        60,
+        "the element at its time limit to be queued again",
+    )
     subprocess.run(["scontrol", "update", f"JobId={limited}", "TimeLimit=10"], check=True)
     storm.wait(seconds=400)
 
@@ -73,7 +83,10 @@ def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
     assert all(0 < step < STEPS for steps in struck.values() for step in steps)
     assert "NODE_FAIL" in accounting[NODE_LOST]
     ended = {row["Partition"]: row["State"].split()[0] for row in _rows(storm, PREEMPTED)[:2]}
-    assert ended["low"] == "PREEMPTED" and ended["lowgrace"] in ("PREEMPTED", "REQUEUED")  # within its grace it requeues itself
+    assert ended["low"] == "PREEMPTED" and ended["lowgrace"] in (
+        "PREEMPTED",
+        "REQUEUED",
+    )  # within its grace it requeues itself
     assert _told(storm, PREEMPTED, 2) == "SIGUSR1"
     assert accounting[REQUEUED].count("REQUEUED") >= 2
     assert _told(storm, REQUEUED, 1) == "SIGTERM" and _told(storm, REQUEUED, 2) == "SIGUSR1"
@@ -95,7 +108,9 @@ def _rows(queued: Queued, element: int) -> list[dict[str, str]]:
 
 def _states(queued: Queued, element: int) -> list[str]:
     """How each incarnation ended, by sacct."""
-    queued.jobs.cluster.wait_for(lambda: _rows(queued, element)[-1]["State"] == "COMPLETED", 30, "the accounting to catch up")
+    queued.jobs.cluster.wait_for(
+        lambda: _rows(queued, element)[-1]["State"] == "COMPLETED", 30, "the accounting to catch up"
+    )
     return [row["State"].split()[0] for row in _rows(queued, element)]
 
 

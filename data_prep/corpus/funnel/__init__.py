@@ -21,7 +21,11 @@ def build(line: Sequence[Stage], curated: list[dict[str, Any]], written: list[di
     from data_prep.corpus.funnel.throughput import render_timing, timing
 
     work = line[0].work
-    found = {"name": work.root.name, **sums(curated, written, work.config.samples), "duplicates": compared(line, work.config.samples)}
+    found = {
+        "name": work.root.name,
+        **sums(curated, written, work.config.samples),
+        "duplicates": compared(line, work.config.samples),
+    }
     found["unread"] = {key: unread.describe() for key, unread in work.plan.unread.items()}
     contamination = work.config.contamination
     if contamination.inputs:

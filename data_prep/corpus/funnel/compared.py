@@ -43,7 +43,9 @@ def _figures(curate: Curate, firsts: np.ndarray, clusters: int) -> dict[str, Any
         cluster |= {"text": cluster["text"][:SHOWN], "from": texts.place(cluster.pop("document"))}
         for other in cluster["others"]:
             other["from"] = texts.place(other.pop("document"))
-            other["differences"] = [{side: words[:SHOWN] for side, words in place.items()} for place in other["differences"]]
+            other["differences"] = [
+                {side: words[:SHOWN] for side, words in place.items()} for place in other["differences"]
+            ]
     return {**sizes(firsts), "samples": shown}
 
 

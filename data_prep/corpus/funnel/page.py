@@ -68,9 +68,15 @@ def _sources(sources: dict[str, Any]) -> str:
             number(source["kept"]),
             percent(source["kept"], source["read"]),
         ]
-        cells += [bar(source["kept"], source["read"], "kept"), f"{first['bytes_in'] / 1e6:,.2f}", f"{last['bytes_out'] / 1e6:,.2f}"]
+        cells += [
+            bar(source["kept"], source["read"], "kept"),
+            f"{first['bytes_in'] / 1e6:,.2f}",
+            f"{last['bytes_out'] / 1e6:,.2f}",
+        ]
         rows.append([*cells, number(last["words_out"]), number(last["tokens_out"])])
-    return table(["source", "language", "read", "kept", "share", "", "MB in", "MB out", "words out", "tokens out"], rows, left=2)
+    return table(
+        ["source", "language", "read", "kept", "share", "", "MB in", "MB out", "words out", "tokens out"], rows, left=2
+    )
 
 
 def _reasons(found: dict[str, Any]) -> str:
@@ -82,11 +88,20 @@ def _reasons(found: dict[str, Any]) -> str:
     for reason, counts in reasons.items():
         count = sum(counts.values())
         if count:
-            own = [f"{number(counts.get(name, 0))} ({percent(counts.get(name, 0), sources[name]['read'])})" for name in several]
+            own = [
+                f"{number(counts.get(name, 0))} ({percent(counts.get(name, 0), sources[name]['read'])})"
+                for name in several
+            ]
             rows.append([breakable(reason, "/"), number(count), percent(count, whole), bar(count, most), *own])
     dropped = sum(sum(counts.values()) for counts in reasons.values())
     rows.append(
-        ["all", number(dropped), percent(dropped, whole), "", *(number(sources[name]["read"] - sources[name]["kept"]) for name in several)]
+        [
+            "all",
+            number(dropped),
+            percent(dropped, whole),
+            "",
+            *(number(sources[name]["read"] - sources[name]["kept"]) for name in several),
+        ]
     )
     kept = number(found["total"]["kept"])
     return (
@@ -112,20 +127,32 @@ def _source(name: str, source: dict[str, Any], opened: bool) -> str:
             cells += [number(step[f"{measure}_in"]), number(step[f"{measure}_out"])]
         rows.append(cells)
     pairs = [f"{measure} {side}" for measure in ("characters", "bytes", "words", "tokens") for side in ("in", "out")]
-    body = _funnel(source, name) + table(["step", "documents in", "out", "dropped", "changed", *pairs], rows) + _changed(source)
+    body = (
+        _funnel(source, name)
+        + table(["step", "documents in", "out", "dropped", "changed", *pairs], rows)
+        + _changed(source)
+    )
     return f"<details{' open' if opened else ''}><summary>{head}</summary>{body}</details>"
 
 
 def _changed(source: dict[str, Any]) -> str:
     """Which parts of the steps changed documents, and the characters that cleaning took out."""
-    changed = [f"{text(name)} {number(count)}" for step in source["steps"] for name, count in step["changed_by"].items()]
+    changed = [
+        f"{text(name)} {number(count)}" for step in source["steps"] for name, count in step["changed_by"].items()
+    ]
     removed = [f"{text(name)} {number(count)}" for name, count in source["characters_removed_by"].items()]
-    parts = ((title, own) for title, own in (("Documents changed", changed), ("Characters fewer by cleaning", removed)) if own)
+    parts = (
+        (title, own)
+        for title, own in (("Documents changed", changed), ("Characters fewer by cleaning", removed))
+        if own
+    )
     return "".join(f'<p class="soft">{title}: {", ".join(own)}.</p>' for title, own in parts)
 
 
 def _contamination(found: dict[str, Any]) -> str:
-    steps = {name: step for name, one in found["sources"].items() for step in one["steps"] if step["step"] == "contamination"}
+    steps = {
+        name: step for name, one in found["sources"].items() for step in one["steps"] if step["step"] == "contamination"
+    }
     if not steps:
         return ""
     rows = [
@@ -133,10 +160,10 @@ def _contamination(found: dict[str, Any]) -> str:
         for name, step in steps.items()
     ]
     texts = found["evaluation_texts"]
-    counts = (
-        f"{number(texts['found'])} of {number(texts['looked_for'])} evaluation texts were met; {number(texts['too_short'])} were too short"
+    counts = f"{number(texts['found'])} of {number(texts['looked_for'])} evaluation texts were met; {number(texts['too_short'])} were too short"
+    shown = "".join(
+        f"<blockquote><cite>{text(one['place'])}</cite>{text(one['text'])}</blockquote>" for one in texts["samples"]
     )
-    shown = "".join(f"<blockquote><cite>{text(one['place'])}</cite>{text(one['text'])}</blockquote>" for one in texts["samples"])
     return (
         "<h2>Contamination</h2>"
         + f"<p>{counts}.</p>"
@@ -154,7 +181,12 @@ def _pii(sources: dict[str, Any]) -> str:
         step = next((step for step in source["steps"] if step["step"] == "pii"), None)
         if step:
             rows.append(
-                [text(name), number(step["documents_in"]), number(step["changed"]), *(number(source["pii"].get(kind, 0)) for kind in kinds)]
+                [
+                    text(name),
+                    number(step["documents_in"]),
+                    number(step["changed"]),
+                    *(number(source["pii"].get(kind, 0)) for kind in kinds),
+                ]
             )
     return "<h2>Personal data replaced</h2>" + table(["source", "documents", "changed", *kinds], rows)
 
@@ -175,4 +207,8 @@ def _unread(found: dict[str, dict[str, Any]]) -> str:
         ]
         for key, one in found.items()
     ]
-    return "<h2>Files of kinds that are not read</h2>" + table(["inputs", "kinds", "such as", "files"], rows, left=3) if rows else ""
+    return (
+        "<h2>Files of kinds that are not read</h2>" + table(["inputs", "kinds", "such as", "files"], rows, left=3)
+        if rows
+        else ""
+    )

@@ -18,7 +18,9 @@ def histograms(found: list[dict[str, Any]]) -> str:
         place = (limit[1], (float(limit[2]) - low) / (high - low)) if limit else None
         ends = number(float(low)), f"{number(float(high))}{' or more' if one['counts'][-1] and high > 1 else ''}"
         picture = histogram(one["counts"], *ends, f"Histogram of {one['test']}", place)
-        sources = f" ({text(', '.join(one['sources']))})" if len(found) > len({other["test"] for other in found}) else ""
+        sources = (
+            f" ({text(', '.join(one['sources']))})" if len(found) > len({other["test"] for other in found}) else ""
+        )
         caption = f"<b>{text(one['test'])}</b>{sources}<br>rejects {text(one['limit'])}"
         figures.append(f'<figure class="card">{picture}<figcaption>{caption}</figcaption></figure>')
     if not figures:
@@ -30,8 +32,12 @@ def histograms(found: list[dict[str, Any]]) -> str:
 def samples(found: dict[str, dict[str, list[dict[str, Any]]]]) -> str:
     """Rejected documents by reason and source."""
     reasons = sorted({reason for own in found.values() for reason in own})
-    parts = [_reason(reason, {source: own[reason] for source, own in found.items() if own.get(reason)}) for reason in reasons]
-    note = "The beginning of documents as they were when they were rejected (or changed), chosen by a hash of their ids."
+    parts = [
+        _reason(reason, {source: own[reason] for source, own in found.items() if own.get(reason)}) for reason in reasons
+    ]
+    note = (
+        "The beginning of documents as they were when they were rejected (or changed), chosen by a hash of their ids."
+    )
     return f'<h2>Samples</h2><p class="soft">{note}</p>{"".join(parts)}' if parts else ""
 
 

@@ -16,7 +16,9 @@ def duplicates(found: dict[str, Any]) -> str:
 def _kind(kind: str, found: dict[str, Any]) -> str:
     most = max(found["histogram"].values())
     rows = [[text(size), number(count), bar(count, most, "kept")] for size, count in found["histogram"].items()]
-    line = f"<p>{number(found['clusters'])} clusters; {number(found['repeats'])} documents repeat the first of theirs.</p>"
+    line = (
+        f"<p>{number(found['clusters'])} clusters; {number(found['repeats'])} documents repeat the first of theirs.</p>"
+    )
     samples = "".join(_cluster(one) for one in found["samples"])
     return f"<h3>{TITLES[kind]}</h3>{line}{table(['documents in the cluster', 'clusters', ''], rows)}{samples}"
 
@@ -25,7 +27,9 @@ def _cluster(one: dict[str, Any]) -> str:
     first = f"<blockquote><cite>stays: {_place(one['from'])}</cite>{text(one['text'])}</blockquote>"
     others = []
     for other in one["others"]:
-        differs = "".join(f"<br>− {text(place['first'])}<br>+ {text(place['second'])}" for place in other["differences"])
+        differs = "".join(
+            f"<br>− {text(place['first'])}<br>+ {text(place['second'])}" for place in other["differences"]
+        )
         others.append(
             f"<blockquote><cite>goes: {_place(other['from'])}</cite>{differs.removeprefix('<br>') or 'the same words'}</blockquote>"
         )

@@ -25,7 +25,10 @@ def sums(curated: list[dict[str, Any]], written: list[dict[str, Any]], samples: 
         "reasons": _reasons(by_source, whole),
         "samples": {name: _samples([unit for unit in units if unit["source"] == name], samples) for name in by_source},
         "histograms": _histograms(units),
-        "bad_examples": {name: [one for before, _ in pairs for one in before["bad_examples"]][:samples] for name, pairs in sources.items()},
+        "bad_examples": {
+            name: [one for before, _ in pairs for one in before["bad_examples"]][:samples]
+            for name, pairs in sources.items()
+        },
         "units": {unit["unit"]: unit["kept"] for unit in curated},
     }
 
@@ -51,7 +54,8 @@ def _steps(units: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     for steps in units:
         for step in steps:
             into = added.setdefault(
-                step["step"], {"step": step["step"], **dict.fromkeys(FLOWS, 0), "dropped": {}, "changed": 0, "changed_by": {}}
+                step["step"],
+                {"step": step["step"], **dict.fromkeys(FLOWS, 0), "dropped": {}, "changed": 0, "changed_by": {}},
             )
             for name in (*FLOWS, "changed"):
                 into[name] = None if None in (into[name], step[name]) else into[name] + step[name]
@@ -108,7 +112,10 @@ def _samples(units: list[dict[str, Any]], count: int) -> dict[str, list[dict[str
     for unit in units:
         for reason, samples in unit["samples"].items():
             found.setdefault(reason, []).extend(samples)
-    return {reason: sorted(samples, key=lambda one: (one["key"], one["id"]))[:count] for reason, samples in sorted(found.items())}
+    return {
+        reason: sorted(samples, key=lambda one: (one["key"], one["id"]))[:count]
+        for reason, samples in sorted(found.items())
+    }
 
 
 def _histograms(units: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -36,7 +36,9 @@ class CausalGeometry:
     def plan(self, pack: Pack, causal: bool = True, share: Share | None = None) -> Plan:
         """Plan of `pack`, or of a rank's `share` of it; not `causal`: every token of a document sees all of it."""
         longest, positions = max(pack.lengths), pack.positions()
-        length = 1 << (longest - 1).bit_length()  # few tables are made, and none as long as the longest document that there might be
+        length = (
+            1 << (longest - 1).bit_length()
+        )  # few tables are made, and none as long as the longest document that there might be
         cos, sin = rope_table(self.theta, self.rotated_width, length, pack.device, astuple(self.scaling))
         window = Window(self.window - 1 if self.window else -1, 0) if causal else Window()
         prepare = self.choice(pack.device).backend.prepare
@@ -44,7 +46,9 @@ class CausalGeometry:
             attend = prepare(pack, window, self.dtype)
         else:
             positions, attend = share.take(positions), prepare_share(prepare, pack, window, self.dtype, share)
-        return Plan(qkv_format="thd", everywhere=Reach(cos[positions].unsqueeze(1), sin[positions].unsqueeze(1), attend))
+        return Plan(
+            qkv_format="thd", everywhere=Reach(cos[positions].unsqueeze(1), sin[positions].unsqueeze(1), attend)
+        )
 
     def choice(self, device: torch.device) -> Choice:
         """The backend on `device`. Raises UserError where `parallel.attention` names one that does not run there."""

@@ -42,7 +42,9 @@ def choose(wish: str, device: torch.device, dtype: torch.dtype, head_width: int)
     """`find`, once a process for each device, type and width of a head; sdpa on a GPU, where it was not asked for, is a warning."""
     choice = find(wish, device, dtype, head_width)
     if choice.name == "sdpa" and choice.passed_over and device.type == "cuda":
-        logging.getLogger(__name__).warning("slow attention on a GPU: sdpa for %s, heads of %d (%s)", dtype, head_width, choice.reason)
+        logging.getLogger(__name__).warning(
+            "slow attention on a GPU: sdpa for %s, heads of %d (%s)", dtype, head_width, choice.reason
+        )
     return choice
 
 

@@ -73,7 +73,12 @@ def _pieces(pack: Pack, window: Window, share: Share) -> tuple[Pack, Pack, list[
         for first, last in pairwise(accumulate(pack.lengths, initial=0)):
             begin, stop = max(first, start), min(last, end)
             if begin < stop:
-                seen.append((max(first, begin - window.left) if window.left >= 0 else first, stop if window.right == 0 else last))
+                seen.append(
+                    (
+                        max(first, begin - window.left) if window.left >= 0 else first,
+                        stop if window.right == 0 else last,
+                    )
+                )
                 query_lengths.append(stop - begin)
                 key_lengths.append(seen[-1][1] - seen[-1][0])
         spans.append((seen[0][0], seen[-1][1]))

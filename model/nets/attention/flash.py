@@ -22,6 +22,8 @@ def prepare(pack: Pack, window: Window, dtype: torch.dtype, keys: Pack | None = 
     def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         # PyTorch's kernels read this setting by themselves; this package wants to be told.
         deterministic = torch.are_deterministic_algorithms_enabled()
-        return flash_attn_varlen_func(query, key, value, *edges, window_size=(window.left, window.right), deterministic=deterministic)
+        return flash_attn_varlen_func(
+            query, key, value, *edges, window_size=(window.left, window.right), deterministic=deterministic
+        )
 
     return attend

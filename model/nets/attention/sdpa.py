@@ -46,7 +46,9 @@ def _block(window: Window) -> int:
 @lru_cache(maxsize=8)
 def window_mask(window: Window, size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """0 where `window` shows the key, else -inf: `[size, size]`; the leading part of it serves any shorter document."""
-    with torch.inference_mode(False):  # it outlives this call, and a tensor made under inference mode could not be trained with
+    with torch.inference_mode(
+        False
+    ):  # it outlives this call, and a tensor made under inference mode could not be trained with
         places = torch.arange(size, device=device)
         return _additive(window.allows(places - places[:, None]), dtype)
 
@@ -55,7 +57,9 @@ def band_mask(documents: torch.Tensor, window: Window, dtype: torch.dtype) -> to
     """Mask of `banded` for a pack whose tokens are in `documents` `[T]`: `[blocks, 1, C, 2 C]`."""
     size = _block(window)
     blocks, fill = _blocks(len(documents), window)
-    documents = F.pad(F.pad(documents, (window.left, 0), value=-2), (0, fill), value=-1)  # what pads the end sees itself: no row is empty
+    documents = F.pad(
+        F.pad(documents, (window.left, 0), value=-2), (0, fill), value=-1
+    )  # what pads the end sees itself: no row is empty
     queries = documents[window.left : window.left + blocks * size].view(blocks, size, 1)
     keys = _overlapping(documents, size).view(blocks, 1, 2 * size)
     places = torch.arange(2 * size, device=documents.device)
@@ -81,7 +85,12 @@ def _overlapping(stream: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def by_document(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: list[int], window: Window, mask: torch.Tensor | None = None
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    lengths: list[int],
+    window: Window,
+    mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Attention document by document, or all at once where they have one length; `mask` is `[n, n]` with n at least the longest."""
     equal = min(lengths) == max(lengths)
@@ -93,7 +102,9 @@ def by_document(
     return torch.cat([_whole(*document, window, mask) for document in documents], dim=1).squeeze(0)
 
 
-def _whole(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: Window, mask: torch.Tensor | None) -> torch.Tensor:
+def _whole(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: Window, mask: torch.Tensor | None
+) -> torch.Tensor:
     """Attention over documents of one length, `[b, n, h, d]`; the mask is left out where it would hide nothing."""
     length = query.shape[1]
     if _wants_mask(window, length):
@@ -101,7 +112,9 @@ def _whole(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: 
     return _sdpa(query, key, value, causal=window.cuts_right(length))
 
 
-def piece_mask(window: Window, queries: int, keys: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor | None:
+def piece_mask(
+    window: Window, queries: int, keys: int, dtype: torch.dtype, device: torch.device
+) -> torch.Tensor | None:
     """Mask `[queries, keys]` where the former are the last of the latter; None where nothing is hidden from any of them."""
     if not _wants_mask(window, keys) and not window.cuts_right(queries):
         return None
@@ -110,7 +123,11 @@ def piece_mask(window: Window, queries: int, keys: int, dtype: torch.dtype, devi
 
 
 def by_piece(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, sizes: list[tuple[int, int]], masks: list[torch.Tensor | None]
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    sizes: list[tuple[int, int]],
+    masks: list[torch.Tensor | None],
 ) -> torch.Tensor:
     """Attention of the ends of documents to the whole of them; `sizes`: queries and keys of each document, `masks`: of `piece_mask`."""
     queries, seen = zip(*sizes, strict=True)
@@ -118,7 +135,9 @@ def by_piece(
     return torch.cat([_sdpa(*(part.unsqueeze(0) for part in piece), mask).squeeze(0) for *piece, mask in parts])
 
 
-def banded(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: Window, mask: torch.Tensor) -> torch.Tensor:
+def banded(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: Window, mask: torch.Tensor
+) -> torch.Tensor:
     """Attention over the whole pack, block by block: C queries against the 2 C tokens around them, masked by `band_mask`.
 
     The work grows with T x C, whatever the lengths of the documents.

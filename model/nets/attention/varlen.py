@@ -25,7 +25,9 @@ def _asks_for_groups() -> bool:
 
 def prepare(pack: Pack, window: Window, dtype: torch.dtype, keys: Pack | None = None) -> Attend:
     """Attention over `pack`, see `Prepare`; raises what PyTorch raises where it cannot run."""
-    from torch.nn.attention.varlen import varlen_attn  # loads the compiler, which takes a second that a CPU would wait for in vain
+    from torch.nn.attention.varlen import (
+        varlen_attn,
+    )  # loads the compiler, which takes a second that a CPU would wait for in vain
 
     keys = keys or pack  # where a query has fewer places than keys, the kernels too take it for the last of them
     edges = (pack.cu_seqlens, keys.cu_seqlens, max(pack.lengths), max(keys.lengths))

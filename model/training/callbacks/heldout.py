@@ -21,9 +21,13 @@ class Heldout(Callback):
         """Evaluate where it is due."""
         step = record["step"]
         texts = {name: plan for name, plan in loop.data.heldout.items() if min(self.packs, len(plan.heldout))}
-        if not texts or not (loop.save_points.probe_due(step) or (self.every_steps and step and step % self.every_steps == 0)):
+        if not texts or not (
+            loop.save_points.probe_due(step) or (self.every_steps and step and step % self.every_steps == 0)
+        ):
             return
-        results = {name: eval_step(loop.model, loop.objective.loss, self._batches(loop, plan)) for name, plan in texts.items()}
+        results = {
+            name: eval_step(loop.model, loop.objective.loss, self._batches(loop, plan)) for name, plan in texts.items()
+        }
         result, state = next(iter(results.values())), loop.state
         state.heldout_loss = result.loss if math.isfinite(result.loss) else None
         record.update(heldout_loss=state.heldout_loss, heldout_accuracy=result.sums["correct"] / max(1, result.tokens))

@@ -110,7 +110,9 @@ def adapted_model(run: Run) -> str:
     while "start" not in manifest:
         folder = Path(manifest["branch"]["save"]).parents[1]
         if not (folder / manifests.NAME).is_file():
-            raise UserError(f"{folder}, from which this run branches, is gone, and with it the name of the model that the adapter is for")
+            raise UserError(
+                f"{folder}, from which this run branches, is gone, and with it the name of the model that the adapter is for"
+            )
         manifest = manifests.read(folder)
     start = Path(manifest["start"])
     return str(start / "hf" if (start / "hf").is_dir() else start)

@@ -38,7 +38,9 @@ class TensorBoard(Callback):
         step = record["step"]
         if "heldout_loss" in record or (step and (step % self.every_steps == 0 or step == loop.total)):
             known = {tag: record[name] for name, tag in TAGS.items() if record.get(name) is not None}
-            known |= {f"{tag}/{name}": value for group, tag in GROUPS.items() for name, value in record.get(group, {}).items()}
+            known |= {
+                f"{tag}/{name}": value for group, tag in GROUPS.items() for name, value in record.get(group, {}).items()
+            }
             with naming(self.folder):
                 for tag, value in known.items():
                     self.writer.add_scalar(tag, value, step)

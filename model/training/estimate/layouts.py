@@ -76,12 +76,16 @@ def estimate(config: Config) -> Estimate:
     work, refused = spans(config), []
     best_of = [_best(config, work, layouts) for layouts in _families(config, work, refused)]
     if not best_of:
-        raise UserError(f"no layout of {gpus(config)} GPUs divides net and batch ({'; '.join(refused)}); change hardware.gpus")
+        raise UserError(
+            f"no layout of {gpus(config)} GPUs divides net and batch ({'; '.join(refused)}); change hardware.gpus"
+        )
     fitting = sorted((one for one in best_of if one.fits), key=lambda one: one.total)
     if not fitting:
         raise UserError(_nothing_fits(config, min(best_of, key=lambda one: one.over)))
     best = min((one for one in fitting if one.total <= fitting[0].total * (1 + NEAR)), key=_complexity)
-    others = [one for one in fitting if one is not best] + sorted((one for one in best_of if not one.fits), key=lambda one: one.over)
+    others = [one for one in fitting if one is not best] + sorted(
+        (one for one in best_of if not one.fits), key=lambda one: one.over
+    )
     return Estimate(work, best, others, _present(config, work), refused)
 
 
@@ -111,9 +115,17 @@ def _families(config: Config, work: list[Span], refused: list[str]) -> Iterator[
                     refused.append(f"pipeline={pipeline}: does not divide model.num_layers={net.layers}")
             elif uneven:
                 batch = f"phases.{uneven.name}" if uneven.name else "train"
-                refused.append(f"tensor={tensor} pipeline={pipeline}: {data} data-parallel ranks do not divide {batch} global_batch")
+                refused.append(
+                    f"tensor={tensor} pipeline={pipeline}: {data} data-parallel ranks do not divide {batch} global_batch"
+                )
             else:
-                keys = {"tensor": tensor, "pipeline": pipeline, "context": 1, "sequence": tensor > 1, "distributed_optimizer": True}
+                keys = {
+                    "tensor": tensor,
+                    "pipeline": pipeline,
+                    "context": 1,
+                    "sequence": tensor > 1,
+                    "distributed_optimizer": True,
+                }
                 layout = changed(Layout(number, node, config.parallel), **keys)
                 yield [changed(layout, recompute=recompute) for recompute in RECOMPUTE]
 
@@ -122,7 +134,11 @@ def _refuse_tensor(config: Config, tensor: int) -> str | None:
     net = anatomy(config.model)
     if tensor > config.hardware.gpus_per_node:
         return f"its traffic, within every layer, would leave the node of {config.hardware.gpus_per_node} GPUs"
-    for name, size in (("heads of keys", net.kv_heads), ("model.ffn_size", net.ffn), ("rows of the vocabulary", net.rows)):
+    for name, size in (
+        ("heads of keys", net.kv_heads),
+        ("model.ffn_size", net.ffn),
+        ("rows of the vocabulary", net.rows),
+    ):
         if size % tensor:
             return f"does not divide {name}={size}"
     return None
@@ -138,7 +154,9 @@ def _best(config: Config, work: list[Span], layouts: list[Layout]) -> Proposal:
     if not fitting:
         return min(found, key=lambda one: one.over)
     fastest = min(one.total for one in fitting)
-    return next(one for one in fitting if one.total <= fastest * (1 + NEAR))  # less is computed again in those that come first
+    return next(
+        one for one in fitting if one.total <= fastest * (1 + NEAR)
+    )  # less is computed again in those that come first
 
 
 def _micro_batch(config: Config, layout: Layout, span: Span) -> int:

@@ -44,14 +44,18 @@ MACHINES = {
     "GH200-96GB": Machine(96e9, 4.0e12, 4.5e11, 2.5e10, 0.45, _HOPPER),
     # One die of two, which is what a process sees; eight to a node of LUMI-G (docs.lumi-supercomputer.eu), which has four ports of
     # 200 Gb/s; a ring through a node is as fast as its slowest link, 50 GB/s one way.
-    "MI250X": Machine(64e9, 1.6e12, 5.0e10, 1.25e10, 0.35, "assumed; arXiv 2312.12705 reports 32 to 38% on MI250X, traffic included"),
+    "MI250X": Machine(
+        64e9, 1.6e12, 5.0e10, 1.25e10, 0.35, "assumed; arXiv 2312.12705 reports 32 to 38% on MI250X, traffic included"
+    ),
 }
 
 
 def machine(gpu: str) -> Machine:
     """The GPU that `hardware.gpu` names. Raises UserError for one that is not known."""
     if gpu not in MACHINES:
-        raise UserError(f"hardware.gpu={gpu} is not known; take one of {', '.join(MACHINES)}{suggestion(gpu, MACHINES)}")
+        raise UserError(
+            f"hardware.gpu={gpu} is not known; take one of {', '.join(MACHINES)}{suggestion(gpu, MACHINES)}"
+        )
     return MACHINES[gpu]
 
 

@@ -48,7 +48,9 @@ def held(net: Anatomy, parallel: ParallelConfig, stage: int) -> tuple[int, int]:
         own += table + net.before
     if stage == parallel.pipeline - 1:
         own += net.after + net.head_bias * net.rows // tensor
-        own += 0 if net.tied and stage == 0 else table  # the last stage has a copy of a table that is tied to the first's
+        own += (
+            0 if net.tied and stage == 0 else table
+        )  # the last stage has a copy of a table that is tied to the first's
     added = layers * sum(projection.added_held(tensor) for projection in net.projections)
     return own + added, added or own
 
@@ -64,7 +66,9 @@ def state_bytes(net: Anatomy, layout: Layout, stage: int) -> tuple[float, float,
 def layer_bytes(net: Anatomy, parallel: ParallelConfig) -> float:
     """Bytes that one layer keeps of one token until its backward pass, on one rank."""
     size, tensor = _size(parallel), parallel.tensor
-    whole = tensor if parallel.sequence else 1  # what is whole on each tensor-parallel rank, unless cut along the sequence
+    whole = (
+        tensor if parallel.sequence else 1
+    )  # what is whole on each tensor-parallel rank, unless cut along the sequence
     if parallel.recompute == "full":
         return size * net.hidden / whole
     queries, keys, ffn = net.queries / tensor, net.keys / tensor, net.ffn / tensor
@@ -72,10 +76,14 @@ def layer_bytes(net: Anatomy, parallel: ParallelConfig) -> float:
     copied = queries * (net.heads > net.kv_heads > tensor)
     numbers = 2 * net.norms * net.hidden / whole + (queries + 2 * keys) + queries + (3 if net.gated else 2) * ffn
     if parallel.recompute == "selective":
-        numbers += copied + net.qk_norm * (queries + keys)  # the core is given queries and keys that are not rotated yet
+        numbers += copied + net.qk_norm * (
+            queries + keys
+        )  # the core is given queries and keys that are not rotated yet
     else:
         numbers += queries + keys + net.qk_norm * copied
-    statistics = (net.heads * (parallel.recompute == "none") + net.qk_norm * (net.heads + net.kv_heads)) / tensor + net.norms / whole
+    statistics = (
+        net.heads * (parallel.recompute == "none") + net.qk_norm * (net.heads + net.kv_heads)
+    ) / tensor + net.norms / whole
     low_rank = sum(projection.rank for projection in net.projections)
     return size * (numbers + low_rank) + 4 * statistics + net.dropouts * net.hidden / whole
 

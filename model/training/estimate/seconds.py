@@ -55,7 +55,10 @@ def seconds(config: Config, layout: Layout, span: Span, packs: int) -> Seconds:
         tensor=count * tensor,
         bubble=(stages - 1) * (one + tensor) + count * handing + _tied_traffic(net, layout, across),
         data=_data_traffic(layout, trained) / (_ring(layout, kind.inside, kind.between) * LINKS),
-        update=30 * trained / share / kind.bandwidth,  # gradient, master weight, moments read (16 bytes); these and the weight written (14)
+        update=30
+        * trained
+        / share
+        / kind.bandwidth,  # gradient, master weight, moments read (16 bytes); these and the weight written (14)
     )
 
 
@@ -72,7 +75,9 @@ def _layer_traffic(net: Anatomy, layout: Layout) -> float:
     """Bytes that a rank sends in one layer, forward and backward, for each byte of its states."""
     parallel = layout.parallel
     passed = (parallel.tensor - 1) / parallel.tensor
-    reductions = 4 + 2 * (parallel.recompute == "full")  # after attention and feed-forward, forward and backward; an all-reduce sends twice
+    reductions = 4 + 2 * (
+        parallel.recompute == "full"
+    )  # after attention and feed-forward, forward and backward; an all-reduce sends twice
     gathers = 2 * parallel.sequence  # inputs, for the gradient of weights
     return passed * (2 * reductions + gathers)
 

@@ -35,18 +35,29 @@ def render(config: Config, found: Estimate) -> RenderableType:
     more = [Text(f"and {len(hidden)} more that are slower or larger")] if hidden else []
     notes = [Text(line) for line in _notes(config, found)]
     return Group(
-        *(Text(line) for line in _work(config, found)), Text(), table, *more, Text(), *notes, Text(), Text(overrides(config, found))
+        *(Text(line) for line in _work(config, found)),
+        Text(),
+        table,
+        *more,
+        Text(),
+        *notes,
+        Text(),
+        Text(overrides(config, found)),
     )
 
 
 def overrides(config: Config, found: Estimate) -> str:
     """The proposal as overrides."""
     parallel, packs = found.best.layout.parallel, found.best.micro_batches
-    values = {key: getattr(parallel, key) for key in ("tensor", "pipeline", "sequence", "recompute", "distributed_optimizer")}
+    values = {
+        key: getattr(parallel, key) for key in ("tensor", "pipeline", "sequence", "recompute", "distributed_optimizer")
+    }
     parts = [f"parallel.{key}={str(value).lower()}" for key, value in values.items()]
     if len(set(packs)) == 1 and not any(phase.micro_batch for phase in config.phases.values()):
         return " ".join([*parts, f"train.micro_batch={packs[0]}"])
-    return " ".join([*parts, *(f"phases.{span.name}.micro_batch={size}" for span, size in zip(found.spans, packs, strict=True))])
+    return " ".join(
+        [*parts, *(f"phases.{span.name}.micro_batch={size}" for span, size in zip(found.spans, packs, strict=True))]
+    )
 
 
 def against(one: Proposal, best: Proposal) -> str:
@@ -58,7 +69,11 @@ def against(one: Proposal, best: Proposal) -> str:
         more = (one.memory.total - best.memory.total) / GB
         return f"as fast, in {more:,.1f} GB more" if more >= 0.1 else "as fast, but not as simple"
     differences = {name: (_total(one, name) - _total(best, name)) / best.total for name in _parts(one)}
-    causes = [f"{name} {share:+.0%}" for name, share in sorted(differences.items(), key=lambda item: -item[1]) if share >= 0.01]
+    causes = [
+        f"{name} {share:+.0%}"
+        for name, share in sorted(differences.items(), key=lambda item: -item[1])
+        if share >= 0.01
+    ]
     return f"{slower:.0%} slower: {', '.join(causes)}"
 
 

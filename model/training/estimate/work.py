@@ -68,8 +68,18 @@ def spans(config: Config) -> list[Span]:
     if not config.phases:
         step = train.global_batch * train.seq_length
         if not (step and (train.steps or train.tokens)):
-            raise UserError("a plan wants to know how long the run is; set train.tokens or train.steps, and train.global_batch")
-        return [Span("", train.seq_length, train.global_batch, train.steps or math.ceil(train.tokens / step), train.micro_batch)]
+            raise UserError(
+                "a plan wants to know how long the run is; set train.tokens or train.steps, and train.global_batch"
+            )
+        return [
+            Span(
+                "",
+                train.seq_length,
+                train.global_batch,
+                train.steps or math.ceil(train.tokens / step),
+                train.micro_batch,
+            )
+        ]
     return [_span(config, name, phase) for name, phase in scaled(config.phases, config.budget).items()]
 
 
@@ -86,7 +96,9 @@ def gpus(config: Config) -> int:
     """`hardware.gpus`, or those of section `cluster`. Raises UserError where both have none."""
     found = config.hardware.gpus or config.cluster.nodes * config.cluster.gpus_per_node
     if not found:
-        raise UserError("hardware.gpus=0 takes the GPUs of section cluster, which names none; set hardware.gpus, or cluster.gpus_per_node")
+        raise UserError(
+            "hardware.gpus=0 takes the GPUs of section cluster, which names none; set hardware.gpus, or cluster.gpus_per_node"
+        )
     return found
 
 

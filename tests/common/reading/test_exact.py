@@ -21,10 +21,14 @@ def test_values_come_back_as_they_were(value):
     assert line.endswith(b"\n") and loads(line) == value == json.loads(line) and loads(line.decode()) == value
 
 
-@pytest.mark.parametrize("number", [2**63 - 1, 2**63, 2**64 - 1, 2**64, 2**64 + 1, -(2**63), -(2**63) - 1, 10**30 + 1, -(10**300) - 1])
+@pytest.mark.parametrize(
+    "number", [2**63 - 1, 2**63, 2**64 - 1, 2**64, 2**64 + 1, -(2**63), -(2**63) - 1, 10**30 + 1, -(10**300) - 1]
+)
 def test_numbers_beyond_64_bits(number):
     line = b'{"a": [{"id": %d}], "b": 1.5}' % number
-    assert loads(line) == {"a": [{"id": number}], "b": 1.5} and dumps_line(loads(line)) == line.replace(b" ", b"") + b"\n"
+    assert (
+        loads(line) == {"a": [{"id": number}], "b": 1.5} and dumps_line(loads(line)) == line.replace(b" ", b"") + b"\n"
+    )
 
 
 def test_what_orjson_writes_is_not_changed():
@@ -32,7 +36,9 @@ def test_what_orjson_writes_is_not_changed():
     assert dumps_line(record) == orjson.dumps(record) + b"\n"
 
 
-@pytest.mark.parametrize("text", [b"[" * 1000 + b"9" * 30 + b"]" * 1000, b"9" * 5000, b"[1" + b"0" * 400 + b"]", b"{", b'"\\ud83d"'])
+@pytest.mark.parametrize(
+    "text", [b"[" * 1000 + b"9" * 30 + b"]" * 1000, b"9" * 5000, b"[1" + b"0" * 400 + b"]", b"{", b'"\\ud83d"']
+)
 def test_what_is_none_raises_a_value_error(text):
     with pytest.raises(ValueError):
         loads(text)

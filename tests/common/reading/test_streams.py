@@ -43,7 +43,9 @@ def test_a_truncated_file_is_never_taken_for_a_whole_one(tmp_path_factory, kind,
 @pytest.mark.parametrize("kind", ["gz", "zst"])
 def test_a_damaged_file_is_broken(tmp_path, kind):
     whole = bytearray(
-        zstandard.ZstdCompressor(write_checksum=True).compress(b"abc" * 1000) if kind == "zst" else gzip.compress(b"abc" * 1000)
+        zstandard.ZstdCompressor(write_checksum=True).compress(b"abc" * 1000)
+        if kind == "zst"
+        else gzip.compress(b"abc" * 1000)
     )
     whole[-5] ^= 0xFF
     (tmp_path / "f").write_bytes(whole)

@@ -16,7 +16,10 @@ def test_many_kinds_are_summed_up(capsys):
     found = Unread.of(Path(f"f{number:02}.s{number:02}") for number in range(20))
     found.tell("data.inputs")
     told = capsys.readouterr().err
-    assert told.startswith("data.inputs: files of kinds that are not read: 1 .s00, 1 .s01") and "12 of other kinds; such as f00.s00" in told
+    assert (
+        told.startswith("data.inputs: files of kinds that are not read: 1 .s00, 1 .s01")
+        and "12 of other kinds; such as f00.s00" in told
+    )
 
 
 def test_nothing_is_said_of_nothing(capsys):

@@ -16,7 +16,9 @@ from common.retrieval.layout import SPLITS
 from common.retrieval.load import RetrievalSet, check_retrieval, digest_retrieval, load_retrieval, training_pairs
 
 COUNT = 40
-DOCUMENTS = [{"_id": f"d{n}", "title": f"Title {n}", "text": f"body {n}", "metadata": {"url": "u"}} for n in range(COUNT)]
+DOCUMENTS = [
+    {"_id": f"d{n}", "title": f"Title {n}", "text": f"body {n}", "metadata": {"url": "u"}} for n in range(COUNT)
+]
 QUERIES = [{"_id": f"q{n}", "text": f"query {n}", "metadata": {"url": "u"}} for n in range(COUNT)]
 RELEVANT = [(f"q{n}", f"d{n}", 1) for n in range(COUNT)]
 HEADER = "query-id\tcorpus-id\tscore\n"
@@ -91,7 +93,9 @@ def test_every_spelling_is_one_set(tmp_path, spelling):
     before = digest_retrieval(other)
     (other / "notes.jsonl").write_text("{}\n")
     assert digest_retrieval(other) == before
-    file = next(path for path in sorted(other.rglob("*")) if path.name.startswith(("corpus", "test")) and path.is_file())
+    file = next(
+        path for path in sorted(other.rglob("*")) if path.name.startswith(("corpus", "test")) and path.is_file()
+    )
     file.write_bytes(file.read_bytes() + b"\n")
     assert digest_retrieval(other) != before
 
@@ -103,8 +107,16 @@ FIRST, SECOND = {f"q{n}" for n in range(20)}, {f"q{n}" for n in range(20, COUNT)
 @pytest.mark.parametrize(
     ("files", "kept", "said"),
     [
-        (("train.tsv", "test.tsv"), {"test": SECOND, "train+dev": FIRST}, r"dev from train \(\d+ queries\); train keeps \d+"),
-        (("validation.tsv", "test.tsv"), {"test": SECOND, "train+dev": FIRST}, r"train from dev \(\d+ queries\); dev keeps"),
+        (
+            ("train.tsv", "test.tsv"),
+            {"test": SECOND, "train+dev": FIRST},
+            r"dev from train \(\d+ queries\); train keeps \d+",
+        ),
+        (
+            ("validation.tsv", "test.tsv"),
+            {"test": SECOND, "train+dev": FIRST},
+            r"train from dev \(\d+ queries\); dev keeps",
+        ),
         (("train.tsv", "dev.tsv"), {"train": FIRST, "dev+test": SECOND}, r"test from dev \(\d+ queries\); dev keeps"),
         (("train.tsv",), {"train+dev+test": FIRST}, r"dev from train \(\d+ queries\), test from train \(\d+ queries\)"),
     ],
@@ -116,11 +128,21 @@ def test_a_missing_split_is_drawn_from_one_that_is_there(tmp_path, capsys, files
     for splits, names in kept.items():
         assert set().union(*(found[split] for split in splits.split("+"))) == names
     assert sum(map(len, found.values())) == len(set().union(*found.values())) and all(found.values())
-    assert len(re.findall(f"splits that are missing are drawn by a hash of the query ids: .*{said}", capsys.readouterr().err)) == 1
+    assert (
+        len(
+            re.findall(
+                f"splits that are missing are drawn by a hash of the query ids: .*{said}", capsys.readouterr().err
+            )
+        )
+        == 1
+    )
 
 
 def test_a_split_without_judgements_and_a_missing_folder_are_drawn_too(tmp_path, capsys):
-    write(tmp_path / "one", TEXTS | {"qrels/train.tsv": HALVES["first"], "qrels/dev.tsv": HEADER, "qrels/test.tsv": HALVES["second"]})
+    write(
+        tmp_path / "one",
+        TEXTS | {"qrels/train.tsv": HALVES["first"], "qrels/dev.tsv": HEADER, "qrels/test.tsv": HALVES["second"]},
+    )
     assert set(asked(load_retrieval(tmp_path / "one"))["test"]) == SECOND
     assert "splits that are empty are drawn" in capsys.readouterr().err
     for split, half in (("train", "first"), ("test", "second")):
@@ -142,12 +164,15 @@ def test_few_queries_are_enough(tmp_path):
 def test_absent_documents_are_counted_and_said_and_not_trained_on(tmp_path, capsys):
     absent = [(f"q{n}", f"gone{n % 5}", 2) for n in range(COUNT)]
     sets = load_retrieval(write(tmp_path, TEXTS | {"qrels.tsv": tsv(RELEVANT + absent)}))
-    assert "judged documents that the corpus does not have, which count as never found, as in trec_eval: 5 (gone0, gone1, gone2, ...)" in (
-        " ".join(capsys.readouterr().err.split())
+    assert (
+        "judged documents that the corpus does not have, which count as never found, as in trec_eval: 5 (gone0, gone1, gone2, ...)"
+        in (" ".join(capsys.readouterr().err.split()))
     )
     train = sets["train"]
     assert train.qrels["q0" if "q0" in train.qrels else train.query_ids[0]].keys() & {f"gone{n}" for n in range(5)}
-    assert [train.query_ids[query][1:] for query, _ in training_pairs(train)] == [train.doc_ids[d][1:] for _, d in training_pairs(train)]
+    assert [train.query_ids[query][1:] for query, _ in training_pairs(train)] == [
+        train.doc_ids[d][1:] for _, d in training_pairs(train)
+    ]
     write(tmp_path, {"qrels.tsv": tsv(absent)})
     with pytest.raises(UserError, match="has no query with a relevant document in its corpus"):
         load_retrieval(tmp_path)
@@ -173,7 +198,9 @@ def test_numbers_as_ids_in_parquet(tmp_path):
         "qrels/test.parquet": [{"query_id": n, "corpus_id": n, "score": 1} for n in range(COUNT)],
     })  # fmt: skip
     sets = load_retrieval(tmp_path)
-    assert sets["dev"].doc_texts[7] == "body 7" and sets["dev"].qrels[sets["dev"].query_ids[0]] == {sets["dev"].query_ids[0]: 1}
+    assert sets["dev"].doc_texts[7] == "body 7" and sets["dev"].qrels[sets["dev"].query_ids[0]] == {
+        sets["dev"].query_ids[0]: 1
+    }
 
 
 DOUBLES = {
@@ -216,7 +243,9 @@ def test_refusals_name_the_place_and_their_mend_works(tmp_path, case):
         name = next(iter(wrong))
         number = int(re.search(r"line (\d+)", message)[1])
         lines = (tmp_path / name).read_text().splitlines(keepends=True)
-        (tmp_path / name).write_text("".join(lines[: number - 1] + lines[number + (case == "queries without a text") :]))
+        (tmp_path / name).write_text(
+            "".join(lines[: number - 1] + lines[number + (case == "queries without a text") :])
+        )
     assert all(asked(load_retrieval(tmp_path)).values())
 
 
@@ -227,7 +256,9 @@ def test_a_cut_off_file_and_a_qrels_folder_of_another_split(tmp_path):
         load_retrieval(tmp_path / "cut")
     write(tmp_path / "split/train", PLAIN)
     write(tmp_path / "split/test", TEXTS | {"qrels/dev.tsv": tsv(RELEVANT)})
-    with pytest.raises(UserError, match=r"split/test is the test split and judges others; rename .*qrels/dev.tsv to test.tsv"):
+    with pytest.raises(
+        UserError, match=r"split/test is the test split and judges others; rename .*qrels/dev.tsv to test.tsv"
+    ):
         load_retrieval(tmp_path / "split")
     (tmp_path / "split/test/qrels/dev.tsv").rename(tmp_path / "split/test/qrels/test.tsv")
     assert len(load_retrieval(tmp_path / "split")["test"].query_ids) == COUNT
@@ -235,7 +266,9 @@ def test_a_cut_off_file_and_a_qrels_folder_of_another_split(tmp_path):
 
 def test_the_folder_above_a_set_names_it(tmp_path):
     write(tmp_path / "sets/scifact", PLAIN)
-    with pytest.raises(UserError, match=r"sets is no retrieval set, but .*sets/scifact below it is one; name that folder"):
+    with pytest.raises(
+        UserError, match=r"sets is no retrieval set, but .*sets/scifact below it is one; name that folder"
+    ):
         load_retrieval(tmp_path / "sets")
     load_retrieval(tmp_path / "sets/scifact")
 

@@ -65,7 +65,10 @@ def clean(text, *names):
 
 
 def test_boilerplate_lines_go_and_prose_stays():
-    text = "Başlık\nTÜM HAKLARI SAKLIDIR © 2020\nMetin.\nŞifremi Unuttum\n" + "Bu site JavaScript kullanan örnekleri anlatır. " * 6
+    text = (
+        "Başlık\nTÜM HAKLARI SAKLIDIR © 2020\nMetin.\nŞifremi Unuttum\n"
+        + "Bu site JavaScript kullanan örnekleri anlatır. " * 6
+    )
     assert clean(text, "boilerplate")[0].split("\n")[:2] == ["Başlık", "Metin."]
     assert clean(text, "boilerplate")[0].endswith("anlatır. ")
     assert clean("Metin.", "boilerplate") == ("Metin.", [])
@@ -109,7 +112,8 @@ def test_pages_of_a_thesis():
 
 
 @pytest.mark.parametrize(
-    "text", ["x" + " " * 300_000 + "x \n", ". " * 150_000 + "\fx", "." * 300_000 + "x\f", "Ã¼ " * 100_000, ")" * 300_000]
+    "text",
+    ["x" + " " * 300_000 + "x \n", ". " * 150_000 + "\fx", "." * 300_000 + "x\f", "Ã¼ " * 100_000, ")" * 300_000],
 )
 def test_every_step_takes_linear_time(text):
     """A step whose time grows with the square of a run's length would take minutes, and the test's time limit ends it."""

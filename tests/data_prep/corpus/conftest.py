@@ -79,7 +79,9 @@ def embedder(texts, tmp_path_factory) -> Path:
 def config(folder) -> Config:
     """One source, the rules that need no model, everything that compares documents."""
     made = Config()
-    made.corpus.sources = {"docs": SourceConfig(inputs=[str(folder / "texts")], language="en", licence="PSF", keep_fields=["number"])}
+    made.corpus.sources = {
+        "docs": SourceConfig(inputs=[str(folder / "texts")], language="en", licence="PSF", keep_fields=["number"])
+    }
     made.corpus.output = str(folder / "corpus")
     made.corpus.rules = ["gopher_quality"]
     made.corpus.pii = True

@@ -20,7 +20,9 @@ from tests.data_prep.corpus.conftest import FILES, LEAK, MAIL
 
 def documents(output: Path) -> dict:
     """Kept records by id."""
-    return {record.id: record for path in sorted(output.glob("documents/*/*.zst")) for record in map(from_line, read(path))}
+    return {
+        record.id: record for path in sorted(output.glob("documents/*/*.zst")) for record in map(from_line, read(path))
+    }
 
 
 def dropped(output: Path) -> dict[str, str]:
@@ -60,7 +62,9 @@ def test_what_was_planted_is_found_and_the_rest_is_left_as_it_was(config, plante
             assert LEAK not in record.text and record.text[:100] == text.strip()[:100]
         assert (record.source, record.licence, record.language) == ("docs", "PSF", "en")
         assert record.notes == {"number": ids[name]["number"]}
-        assert record.url == ids[name].get("url", "") and Path(record.file).read_text().splitlines()[record.line - 1].count(f'"{name}"')
+        assert record.url == ids[name].get("url", "") and Path(record.file).read_text().splitlines()[
+            record.line - 1
+        ].count(f'"{name}"')
     untouched = [name for name, record in kept.items() if record.text == ids[name]["text"]]
     plain = [name for name in kept if MAIL not in ids[name]["text"] and LEAK not in ids[name]["text"]]
     assert len(untouched) >= 0.9 * len(plain)
@@ -82,7 +86,8 @@ def test_a_step_that_loses_a_document_is_noticed(config):
     output = Path(config.corpus.output)
     units = sorted(path.parent.name for path in output.glob("stages/curate/*/counts.json"))
     curated, written = [
-        [json.loads((output / "stages" / stage / unit / "counts.json").read_text()) for unit in units] for stage in ("curate", "write")
+        [json.loads((output / "stages" / stage / unit / "counts.json").read_text()) for unit in units]
+        for stage in ("curate", "write")
     ]
     balance(curated, written)
     wrong = copy.deepcopy(curated)
@@ -115,7 +120,10 @@ def test_what_means_the_same_goes_once(config, embedder):
 
 def tokens(folder: Path, kept: dict) -> list[list[int]]:
     """Ids by the library `tokenizers`."""
-    return [found.ids for found in load_reference(folder).encode_batch([one.text for one in kept.values()], add_special_tokens=False)]
+    return [
+        found.ids
+        for found in load_reference(folder).encode_batch([one.text for one in kept.values()], add_special_tokens=False)
+    ]
 
 
 @pytest.mark.parametrize(("elements", "workers"), [(3, 1), (7, 2)])
@@ -174,7 +182,9 @@ def test_documents_of_others_stay(config, folder, tmp_path, capsys):
     left = ["docs/mine.jsonl.zst", "linked/00000.jsonl.zst", "mine/00000.jsonl.zst"]
     assert all((output / "documents" / name).read_text() == "do not lose" for name in left)
     told = capsys.readouterr().err.replace("\n", "")
-    assert "mine/00000.jsonl.zst was not written by jobs.corpus" in told and "docs/mine.jsonl.zst was not written" in told
+    assert (
+        "mine/00000.jsonl.zst was not written by jobs.corpus" in told and "docs/mine.jsonl.zst was not written" in told
+    )
 
 
 def test_documents_behind_a_link_stay(config, folder, tmp_path):
@@ -189,7 +199,9 @@ def test_documents_behind_a_link_stay(config, folder, tmp_path):
     assert sorted(path.name for path in (tmp_path / "theirs").iterdir()) == before
 
 
-@pytest.mark.parametrize("name", ["thesis.txt", "documents/docs/00000.jsonl.zst", "stages/curate/docs-00000/thesis.txt"])
+@pytest.mark.parametrize(
+    "name", ["thesis.txt", "documents/docs/00000.jsonl.zst", "stages/curate/docs-00000/thesis.txt"]
+)
 def test_a_folder_of_others_is_not_written_into(config, name):
     path = Path(config.corpus.output) / name
     path.parent.mkdir(parents=True)
@@ -204,7 +216,9 @@ def test_a_folder_of_others_is_not_written_into(config, name):
             corpus.run(config)
     else:
         corpus.run(config)
-    assert "do not lose" in [found.read_text() for found in Path(config.corpus.output).rglob(path.name) if found.suffix in (".txt", ".zst")]
+    assert "do not lose" in [
+        found.read_text() for found in Path(config.corpus.output).rglob(path.name) if found.suffix in (".txt", ".zst")
+    ]
 
 
 def test_another_threshold_judges_again(config):
@@ -242,7 +256,10 @@ def test_a_damaged_result_is_made_again(config):
         (lambda c: c.corpus.sources.clear(), "corpus.sources is empty"),
         (lambda c: c.corpus.sources.update(none=SourceConfig(inputs=[])), "corpus.sources.none.inputs is empty"),
         (lambda c: c.corpus.sources.update({"a/b": SourceConfig(inputs=["x"])}), "letters, digits and _"),
-        (lambda c: c.corpus.sources.update(far=SourceConfig(inputs=["/no/such/place"])), "/no/such/place does not exist"),
+        (
+            lambda c: c.corpus.sources.update(far=SourceConfig(inputs=["/no/such/place"])),
+            "/no/such/place does not exist",
+        ),
         (lambda c: setattr(c.corpus.sources["docs"], "language", "tt"), "conf/data/language/tt.yaml"),
         (lambda c: setattr(c.corpus, "rules", ["gopher_qality"]), "gopher_quality"),
         (lambda c: setattr(c.corpus, "cleaning", ["nfd"]), "nfd"),
@@ -253,7 +270,10 @@ def test_a_damaged_result_is_made_again(config):
         (lambda c: setattr(c.corpus.semantic, "enabled", True), "jobs.embedder"),
         (lambda c: setattr(c.corpus, "tokenizer", "no/tokenizer"), "corpus.tokenizer"),
         (lambda c: setattr(c.corpus.contamination, "inputs", ["no/evaluation.jsonl"]), "no/evaluation.jsonl"),
-        (lambda c: setattr(c.corpus, "languages", {"en": {"gopher_quality": {"min_words": 10**6}}}), "no document is left"),
+        (
+            lambda c: setattr(c.corpus, "languages", {"en": {"gopher_quality": {"min_words": 10**6}}}),
+            "no document is left",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(config, change, message):

@@ -83,7 +83,9 @@ def test_copies_are_nearer_than_strangers(folder):
 def test_semhash_takes_the_model(folder):
     semhash = pytest.importorskip("semhash")
     texts = sentences(50, seed=5)
-    index = semhash.SemHash.from_records(texts + [texts[0] + " ka"], model=model2vec.StaticModel.from_pretrained(folder))
+    index = semhash.SemHash.from_records(
+        texts + [texts[0] + " ka"], model=model2vec.StaticModel.from_pretrained(folder)
+    )
     assert len(index.self_deduplicate(0.95).selected) == 50
 
 
@@ -116,7 +118,9 @@ def test_a_faulty_backend_is_passed_over(small_tokenizer, ids, reason):
 
 
 def test_no_model_and_too_few_documents(small_tokenizer, texts, tmp_path):
-    with pytest.raises(UserError, match="is not a model2vec StaticModel: config.json is missing; make one with jobs.embedder"):
+    with pytest.raises(
+        UserError, match="is not a model2vec StaticModel: config.json is missing; make one with jobs.embedder"
+    ):
         Embedder(tmp_path)
     with pytest.raises(UserError, match="10 documents are too few for corpus.semantic.dimensions=24"):
         static_model.learn(Encoder(small_tokenizer, print).encode(texts[:10]), small_tokenizer, 24)

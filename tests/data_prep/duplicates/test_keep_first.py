@@ -57,7 +57,9 @@ def test_shards_and_parts_do_not_matter(tmp_path, data):
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(1, 40), st.lists(st.lists(st.tuples(st.integers(0, 39), st.integers(0, 39)), max_size=15), max_size=6))
+@given(
+    st.integers(1, 40), st.lists(st.lists(st.tuples(st.integers(0, 39), st.integers(0, 39)), max_size=15), max_size=6)
+)
 def test_components_are_those_of_scipy(documents, pieces):
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -65,7 +67,9 @@ def test_components_are_those_of_scipy(documents, pieces):
     pieces = [np.array(piece, np.int64).reshape(-1, 2) % documents for piece in pieces]
     found = components(pieces, documents)
     edges = np.concatenate([np.empty((0, 2), np.int64), *pieces])
-    count, labels = connected_components(coo_array((np.ones(len(edges)), edges.T), (documents, documents)), directed=False)
+    count, labels = connected_components(
+        coo_array((np.ones(len(edges)), edges.T), (documents, documents)), directed=False
+    )
     assert len(set(found)) == count and len(set(zip(found, labels, strict=True))) == count
     assert all(found[number] == np.flatnonzero(labels == labels[number])[0] for number in range(documents))
 
@@ -86,7 +90,10 @@ def test_parts_are_equally_large(tmp_path):
 def test_no_documents(tmp_path):
     (tmp_path / "a").mkdir()
     buckets.write_sorted(tmp_path / "a", np.empty((0, 2), np.uint64))
-    assert buckets.edges([tmp_path / "a"], [0], 1, 0, 1).shape == (0, 2) and buckets.edges([], [], 0, 0, 1).shape == (0, 2)
+    assert buckets.edges([tmp_path / "a"], [0], 1, 0, 1).shape == (0, 2) and buckets.edges([], [], 0, 0, 1).shape == (
+        0,
+        2,
+    )
     assert components([], 0).shape == (0,)
 
 
@@ -138,7 +145,9 @@ def test_pairs_are_those_of_datasketch_but_for_chance(copies):
     theirs = np.zeros(chance.shape, bool)
     lsh = datasketch.MinHashLSH(params=(CONFIG.bands, CONFIG.rows), num_perm=CONFIG.bands * CONFIG.rows)
     for number, (start, end) in enumerate(zip(offsets, offsets[1:], strict=False)):
-        minhash = datasketch.MinHash(num_perm=CONFIG.bands * CONFIG.rows, seed=1, hashfunc=lambda value: int(value) >> 32)
+        minhash = datasketch.MinHash(
+            num_perm=CONFIG.bands * CONFIG.rows, seed=1, hashfunc=lambda value: int(value) >> 32
+        )
         minhash.update_batch(flat[int(start) : int(end)])
         theirs[number, lsh.query(minhash)] = True
         lsh.insert(number, minhash)

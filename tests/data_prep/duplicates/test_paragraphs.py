@@ -26,7 +26,9 @@ def test_paragraphs_are_those_of_a_regular_expression(texts):
         own = slice(found.bounds[number], found.bounds[number + 1])
         pieces = [
             text[start:end]
-            for start, end in zip(found.starts[own] - batch.starts[number], found.ends[own] - batch.starts[number], strict=True)
+            for start, end in zip(
+                found.starts[own] - batch.starts[number], found.ends[own] - batch.starts[number], strict=True
+            )
         ]
         assert [re.sub(r"[ \t]*\n[ \t]*", "\n", piece) for piece in pieces] == by_hand(text)
 
@@ -40,13 +42,19 @@ def test_what_is_removed_and_what_stays(texts, data):
         if len(gone) < len(pieces):
             stay = [piece for number, piece in enumerate(pieces) if number not in gone]
             separated = by_hand(left) if "\n\n" in re.sub(r"[ \t]", "", text) else left.split("\n")
-            assert [word for piece in separated for word in piece.split()] == [word for piece in stay for word in piece.split()]
+            assert [word for piece in separated for word in piece.split()] == [
+                word for piece in stay for word in piece.split()
+            ]
         else:
             assert not left.strip() or not gone
 
 
 def test_keys_are_blind_to_case_and_white_space_and_number_all_paragraphs():
-    texts = ["Birinci bent uzundur.\n\nkısa\n\nİkinci  bent\nde uzundur.", "tek satır uzundur\nIkinci satır uzundur", "  \n"]
+    texts = [
+        "Birinci bent uzundur.\n\nkısa\n\nİkinci  bent\nde uzundur.",
+        "tek satır uzundur\nIkinci satır uzundur",
+        "  \n",
+    ]
     keys, documents, numbers = paragraphs.keys(Batch(texts, {"I": "ı", "İ": "i"}), 10)
     assert documents.tolist() == [0, 0, 1, 1] and numbers.tolist() == [0, 2, 0, 1]
     again, *_ = paragraphs.keys(Batch(["ikinci bent de UZUNDUR.", "x"], {"I": "ı", "İ": "i"}), 10)
@@ -79,7 +87,10 @@ def test_the_first_occurrence_stays_whatever_the_shards(tmp_path, documents, dat
     ]
     seen = [paragraph for text in left for paragraph in text.split("\n\n") if paragraph]
     wanted = dict.fromkeys(
-        f"{letter} uzun bir paragraf" for letters, lives in zip(documents, alive, strict=True) if lives for letter in letters
+        f"{letter} uzun bir paragraf"
+        for letters, lives in zip(documents, alive, strict=True)
+        if lives
+        for letter in letters
     )
     assert seen == list(wanted)
 

@@ -63,13 +63,17 @@ def test_cells_hold_neighbours_together():
     assert cells.shape == (4, 32) and np.array_equal(cells, semantic.centroids(found[:1000], 4, seed=1))
     homes = semantic.assign(found, cells)
     assert set(homes) == {0, 1, 2, 3}
-    assert np.array_equal(homes, np.concatenate([semantic.assign(found[:1500], cells), semantic.assign(found[1500:], cells)]))
+    assert np.array_equal(
+        homes, np.concatenate([semantic.assign(found[:1500], cells), semantic.assign(found[1500:], cells)])
+    )
     repeats = semantic.representatives(found, 0.95)
     pairs = np.flatnonzero(repeats != np.arange(len(found)))
     assert (homes[pairs] == homes[repeats[pairs]]).mean() > 0.85
 
 
 def test_few_documents_are_one_cell():
-    assert semantic.centroids(vectors(5)[:1], 8, 0).shape == (1, 16) and semantic.centroids(np.empty((0, 16)), 8, 0).shape == (1, 16)
+    assert semantic.centroids(vectors(5)[:1], 8, 0).shape == (1, 16) and semantic.centroids(
+        np.empty((0, 16)), 8, 0
+    ).shape == (1, 16)
     assert semantic.assign(vectors(5), semantic.centroids(vectors(5), 1, 0)).tolist() == [0] * 5
     assert semantic.assign(np.empty((0, 16), np.float16), np.zeros((1, 16), np.float32)).shape == (0,)

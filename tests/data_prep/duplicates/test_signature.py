@@ -36,7 +36,9 @@ def jaccard(a: set, b: set) -> float:
 
 
 def test_the_digest_is_blind_to_case_and_white_space_alone():
-    keys = signed("Işık  söndü.\n", "ışık söndü .", "IŞIK\tSÖNDÜ.", "ışıksöndü.", "ışık söndü", "işik söndü.", "", " \n")
+    keys = signed(
+        "Işık  söndü.\n", "ışık söndü .", "IŞIK\tSÖNDÜ.", "ışıksöndü.", "ışık söndü", "işik söndü.", "", " \n"
+    )
     assert len(set(keys[:3, 0])) == 1 and len(set(keys[:, 0])) == 5 and keys[6, 0] == keys[7, 0]
     assert np.array_equal(keys[0], keys[2])
 
@@ -50,7 +52,9 @@ def test_keys_do_not_depend_on_the_batch(texts, cut):
 
 def test_short_texts_are_alike_only_where_they_are_equal():
     keys = signed("Evet.", "Hayır.", "...", "", "bir iki üç dört", "bir iki üç beş", "EVET.")
-    assert len(np.unique(keys[:6], axis=0)) == 6 and all(len(set(keys[:6, column])) == 6 for column in range(SIGNER.columns))
+    assert len(np.unique(keys[:6], axis=0)) == 6 and all(
+        len(set(keys[:6, column])) == 6 for column in range(SIGNER.columns)
+    )
     assert np.array_equal(keys[0], keys[6])
 
 
@@ -107,7 +111,14 @@ def test_numbers_can_count_as_one():
     folded = Signer(DuplicatesConfig(fold_numbers=True), PROFILE).keys(Batch(texts))
     assert np.array_equal(folded[0, 1:], folded[1, 1:]) and folded[0, 0] != folded[1, 0]
     assert not np.array_equal(folded[0, 1:], folded[2, 1:]) and not np.array_equal(*signed(*texts[:2])[:, 1:])
-    dates = ["1", "karar 05.06.2013 tarihinde 12 sayı ile verildi", "karar5/6/13tarihinde 7 sayı ile verildi", "2", "", "3 karar"]
+    dates = [
+        "1",
+        "karar 05.06.2013 tarihinde 12 sayı ile verildi",
+        "karar5/6/13tarihinde 7 sayı ile verildi",
+        "2",
+        "",
+        "3 karar",
+    ]
     folded = Signer(DuplicatesConfig(fold_numbers=True), PROFILE).keys(Batch(dates))
     assert np.array_equal(folded[1, 1:], folded[2, 1:]) and len(np.unique(folded[:, 1])) == 4  # 1 and 2 are a number
 
@@ -123,7 +134,9 @@ def test_lost_spaces_signs_and_case_change_no_band(legal, share):
     draw = random.Random(2)
     copies = [lost_spaces(text, share, draw) for text in legal[:60]]
     copies = [re.sub(r"[^\w\s]", lambda found: draw.choice([found[0], "", " "]), text) for text in copies]
-    copies = [text.replace("i", "İ").replace("ı", "I").upper() if number % 2 else text for number, text in enumerate(copies)]
+    copies = [
+        text.replace("i", "İ").replace("ı", "I").upper() if number % 2 else text for number, text in enumerate(copies)
+    ]
     keys, copied = signed(*legal[:60]), signed(*copies)
     assert np.array_equal(keys[:, 1:], copied[:, 1:]) and (keys[:, 0] != copied[:, 0]).mean() > 0.9
 
@@ -138,7 +151,9 @@ def test_lost_spaces_beside_misread_letters(legal):
 
 def test_short_texts_may_lose_spaces_too():
     keys = signed("Davanın reddine.", "davanınreddine.", "Davanın reddine", "Davanın kabulüne.")
-    assert np.array_equal(keys[0, 1:], keys[1, 1:]) and all(len(set(keys[[0, 2, 3], column])) == 3 for column in range(1, SIGNER.columns))
+    assert np.array_equal(keys[0, 1:], keys[1, 1:]) and all(
+        len(set(keys[[0, 2, 3], column])) == 3 for column in range(1, SIGNER.columns)
+    )
 
 
 def test_the_hash_functions_are_the_ones_they_were():

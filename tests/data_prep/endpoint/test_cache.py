@@ -11,7 +11,9 @@ def test_answers_outlive_the_process_that_got_them(tmp_path):
     first.put("c", {"text": ""})
     assert "b" not in first, "it was opened before"
     third = Cache(tmp_path)
-    assert [third.get(key) for key in "abcd"] == [{"text": "bir\niki"}, {"text": "üç"}, {"text": ""}, None] and len(third) == 3
+    assert [third.get(key) for key in "abcd"] == [{"text": "bir\niki"}, {"text": "üç"}, {"text": ""}, None] and len(
+        third
+    ) == 3
     assert len(list(tmp_path.glob(f"*{SUFFIX}"))) == 2, "one file a process, none for one that only reads"
     assert third.get("a") == first.get("a")
 

@@ -121,7 +121,9 @@ def test_a_server_that_goes_away_ends_the_job_and_keeps_what_was_said(tmp_path):
         with Endpoint(config(server, retries=1), tmp_path, "ocr") as endpoint:
             endpoint.model()
             server.stop()
-            with pytest.raises(UserError, match=r"does not answer .*set ocr.endpoint.url; the same command then goes on"):
+            with pytest.raises(
+                UserError, match=r"does not answer .*set ocr.endpoint.url; the same command then goes on"
+            ):
                 list(endpoint.ask_all((n, endpoint.request("reader", n)) for n in "abc"))
             assert len(endpoint.cache) == 1
 

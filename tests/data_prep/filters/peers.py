@@ -54,7 +54,9 @@ class RegexTokenizer(WordTokenizer):
         super().__init__()
         self.casing = profile.casing if lowered else None
         self.profile, self.word = profile, re.compile(r"\w+|[^\w\s]")
-        signs, closing = (f"[{re.escape(found)}]" if found else "(?!)" for found in (profile.terminal_punctuation, profile.closing))
+        signs, closing = (
+            f"[{re.escape(found)}]" if found else "(?!)" for found in (profile.terminal_punctuation, profile.closing)
+        )
         self.end = re.compile(f"{signs}(?!{signs}){closing}{{0,8}}(?=(\\s|$))")
         self.parts = {word.rstrip(".").split(".")[-1] for word in profile.abbreviations}
 
@@ -87,7 +89,9 @@ def their_verdicts(peer, texts: Iterable[str]) -> list[str | None]:
     found = []
     for text in texts:
         verdict = peer.filter(Document(text=text, id=""))
-        found.append(None if verdict is True else f"{peer.rule}/empty" if verdict[1] == "empty" else REASONS[verdict[1]])
+        found.append(
+            None if verdict is True else f"{peer.rule}/empty" if verdict[1] == "empty" else REASONS[verdict[1]]
+        )
     return found
 
 

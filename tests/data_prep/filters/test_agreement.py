@@ -38,7 +38,9 @@ def english_defaults() -> LanguageConfig:
     """A profile with the constants that datatrove has when it is told nothing."""
     signs = "".join(sorted(TERMINAL_PUNCTUATION))
     quality = GopherQualityRules(signs="".join(sorted(PUNCTUATION_SET)))
-    profile = LanguageConfig(code="en", stop_words=list(STOP_WORDS), terminal_punctuation=signs, closing="", gopher_quality=quality)
+    profile = LanguageConfig(
+        code="en", stop_words=list(STOP_WORDS), terminal_punctuation=signs, closing="", gopher_quality=quality
+    )
     profile.lines.boilerplate = ["javascript", *c4_filters.POLICY_SUBSTRINGS]
     profile.lines.citations = ["edit", "citation needed"]
     return profile
@@ -54,7 +56,11 @@ def peers(profile: LanguageConfig, lowered: bool = True) -> dict:
     """datatrove's filters with the constants of a profile, beside our rules."""
     fineweb, quality, repetition = profile.fineweb, profile.gopher_quality, profile.gopher_repetition
     words, lower_words = RegexTokenizer(profile), RegexTokenizer(profile, lowered)
-    closings = ["".join(signs) for count in range(MOST_CLOSING + 1) for signs in itertools.product(profile.closing, repeat=count)]
+    closings = [
+        "".join(signs)
+        for count in range(MOST_CLOSING + 1)
+        for signs in itertools.product(profile.closing, repeat=count)
+    ]
     theirs = {
         FineWeb: FineWebQualityFilter(
             line_punct_thr=fineweb.min_terminal_lines,
@@ -97,12 +103,20 @@ def peers(profile: LanguageConfig, lowered: bool = True) -> dict:
 def real(shared_data) -> dict[str, list[str]]:
     """Some thousand texts, and as many of them damaged as makes a fifth."""
     found = {}
-    for name, step, longest in (("tr_legal", 20, 4000), ("tr_general", 3, 4000), ("en_legal", 4, 4000), ("en_general", 10, 4000)):
+    for name, step, longest in (
+        ("tr_legal", 20, 4000),
+        ("tr_general", 3, 4000),
+        ("en_legal", 4, 4000),
+        ("en_general", 10, 4000),
+    ):
         with zstandard.open(shared_data / name / "train.jsonl.zst", "rt", encoding="utf-8") as file:
             texts = [orjson.loads(line)["text"] for line in itertools.islice(file, 0, None, step)]
         found.setdefault(name[:2], []).extend(text for text in texts if len(text) <= longest)
     draw = random.Random(0)
-    return {code: texts + [damaged(text, draw) for text in draw.sample(texts, len(texts) // 4)] for code, texts in found.items()}
+    return {
+        code: texts + [damaged(text, draw) for text in draw.sample(texts, len(texts) // 4)]
+        for code, texts in found.items()
+    }
 
 
 def differences(texts: list[str], profile: LanguageConfig, rule: type, lowered: bool = True) -> tuple[list, set]:
@@ -128,7 +142,9 @@ def test_the_one_difference_is_a_stop_word_with_a_capital(real):
     for text, theirs, ours in found:
         assert (theirs, ours) == ("gopher_quality/stop_words", None)
         words = set(re.findall(r"\w+", text))
-        assert len(words & set(profile.stop_words)) < 2 <= len({word.lower() for word in words} & set(profile.stop_words))
+        assert (
+            len(words & set(profile.stop_words)) < 2 <= len({word.lower() for word in words} & set(profile.stop_words))
+        )
 
 
 def c4_profile(code: str) -> LanguageConfig:
@@ -170,7 +186,27 @@ def test_c4_differs_where_a_line_is_both_boilerplate_and_a_reason_to_reject():
     assert ours[0] is None and "cookies" not in ours[1]
 
 
-PIECES = ["a", "b ", "aa", " ", "\n", "\n\n", "\t", ".", "...", "…", "-", "• ", "#", "_", "İ", "I ", "12", "५", "e\u0301"]
+PIECES = [
+    "a",
+    "b ",
+    "aa",
+    " ",
+    "\n",
+    "\n\n",
+    "\t",
+    ".",
+    "...",
+    "…",
+    "-",
+    "• ",
+    "#",
+    "_",
+    "İ",
+    "I ",
+    "12",
+    "५",
+    "e\u0301",
+]
 SEPARATORS = ["\r\n", "\r", "\f", "\u2028", "\x1c", "\x1f"]
 TEXT = st.lists(st.sampled_from(PIECES + SEPARATORS), max_size=30).map("".join) | st.text(
     st.characters(max_codepoint=0x1FFFD, exclude_categories=["Cs"]), max_size=20

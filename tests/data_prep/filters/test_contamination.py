@@ -76,7 +76,9 @@ def test_as_by_hand(texts, words):
     """Any texts as evaluation set and as corpus, against strings and sets."""
     half = len(texts) // 2
     looked_for = [text for text in texts[:half] if len(text.split()) >= 2]
-    entries = {(run, number) for number, text in enumerate(looked_for) for run in grams(text, min(words, len(text.split())))}
+    entries = {
+        (run, number) for number, text in enumerate(looked_for) for run in grams(text, min(words, len(text.split())))
+    }
     index = index_of(looked_for, words)
     hits = index.find(Batch(texts[half:]))
     right = set()
@@ -139,7 +141,9 @@ def test_natural_text_is_left_alone_and_planted_passages_are_found(natural):
         found[kind] = len(set(hits.owners.tolist())) / len(planted)
         for document in sorted(set(hits.owners.tolist()))[:50]:
             own = hits.owners == document
-            places = zip(hits.starts[own] - batch.starts[document], hits.ends[own] - batch.starts[document], strict=True)
+            places = zip(
+                hits.starts[own] - batch.starts[document], hits.ends[own] - batch.starts[document], strict=True
+            )
             left = cut(planted[document], places, TR)
             assert len(planted[document]) - len(left) <= len(leaks[document]) + 2
             assert not len(index.find(Batch([left], TR.casing)).owners)
@@ -156,12 +160,18 @@ def test_sentences_and_lines_are_cut():
     assert cut("tek", [(0, 3)], TR) == ""
 
 
-@given(st.text(alphabet="ab .!\n»A", max_size=40), st.lists(st.tuples(st.integers(0, 39), st.integers(1, 9)), max_size=3))
+@given(
+    st.text(alphabet="ab .!\n»A", max_size=40), st.lists(st.tuples(st.integers(0, 39), st.integers(1, 9)), max_size=3)
+)
 def test_cutting_takes_whole_sentences_and_the_passage_with_them(text, places):
     passages = [(start, min(start + length, len(text))) for start, length in places if start < len(text)]
     borders = sentence_borders(text, TR)
     assert borders[0] == 0 and borders[-1] == len(text) and borders == sorted(borders)
-    kept = [text[a:b] for a, b in zip(borders, borders[1:], strict=False) if not any(a < end and start < b for start, end in passages)]
+    kept = [
+        text[a:b]
+        for a, b in zip(borders, borders[1:], strict=False)
+        if not any(a < end and start < b for start, end in passages)
+    ]
     left = "".join(kept)
     assert cut(text, passages, TR) == (left.strip() if passages else text)
 

@@ -50,7 +50,10 @@ def real(folder: Path, name: str, every: int) -> list[str]:
 def test_good_text_passes_and_glued_text_does_not(shared_data, name, code, every, most, least):
     rule, texts, draw = rule_of(code), real(shared_data, name, every), random.Random(1)
     assert len(texts) >= 50
-    found = {share: shares(rule, [lost_spaces(text, share, draw) for text in texts])[1].mean() for share in (0, 0.04, 0.08, 0.16)}
+    found = {
+        share: shares(rule, [lost_spaces(text, share, draw) for text in texts])[1].mean()
+        for share in (0, 0.04, 0.08, 0.16)
+    }
     assert found[0] <= most and found[0.04] >= least and found[0.08] >= 0.85 and found[0.16] >= 0.95, found
 
 
@@ -65,7 +68,10 @@ SENTENCE = {
 def test_each_pair_of_neighbours_is_seen(code):
     """Two words of a plain sentence without the space between them: one glued word; where one is a short stop word too."""
     words = SENTENCE[code].split()
-    texts = [SENTENCE[code], *(" ".join([*words[:at], words[at] + words[at + 1], *words[at + 2 :]]) for at in range(len(words) - 1))]
+    texts = [
+        SENTENCE[code],
+        *(" ".join([*words[:at], words[at] + words[at + 1], *words[at + 2 :]]) for at in range(len(words) - 1)),
+    ]
     values, _ = shares(rule_of(code), texts)
     assert values[0] == 0 and (values[1:] * (len(words) - 1)).round().tolist() == [1] * (len(words) - 1)
 
@@ -84,7 +90,9 @@ def test_what_is_no_sign_of_lost_spaces_is_not_counted():
 
 
 def test_few_words_and_few_finds_are_not_judged():
-    rule = GluedWords(replace(load_language("tr"), glued_words=replace(load_language("tr").glued_words, max_share=0.01)))
+    rule = GluedWords(
+        replace(load_language("tr"), glued_words=replace(load_language("tr").glued_words, max_share=0.01))
+    )
     known = ["bir", "karar", "daha", "verildi"]
     glued = ["mahkemekararı", "davacıtarafından", "dosyaüzerinden"]
 
@@ -112,7 +120,9 @@ def test_a_language_without_a_bound_passes_and_needs_no_dictionary():
     profile = replace(load_language("tr"), code="xx", name="Unknown")
     off = GluedWords(replace(profile, glued_words=replace(profile.glued_words, max_share=1.0)))
     assert list(off.judge(Batch(["a b"]), np.ones(1, bool), [])) == [] and "known" not in vars(off)
-    with pytest.raises(UserError, match="corpus.languages.xx.glued_words.max_share=0.02: simplemma has no dictionary of Unknown"):
+    with pytest.raises(
+        UserError, match="corpus.languages.xx.glued_words.max_share=0.02: simplemma has no dictionary of Unknown"
+    ):
         GluedWords(profile)
     with pytest.raises(UserError, match="longest=1000: give a number of letters from 4 to 100"):
         GluedWords(load_language("tr", {"glued_words": {"longest": 1000}}))

@@ -28,7 +28,9 @@ def rule() -> Morphology:
 @pytest.fixture(scope="module")
 def turkish(shared_data: Path) -> list[str]:
     with (shared_data / "tr_general" / "train.jsonl.zst").open("rb") as file:
-        return [orjson.loads(line)["text"] for line in io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file))]
+        return [
+            orjson.loads(line)["text"] for line in io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file))
+        ]
 
 
 def judge(rule: Morphology, texts: list[str]) -> dict[str, np.ndarray]:
@@ -56,7 +58,11 @@ def test_measures_are_what_their_description_says(window: int, least: int) -> No
     sizes = [0, 1, 2, 6, 7, 8, 49, 50, 99, 100, 101, 149, 150, 151, 333, 0]
     lemmas = [[DICE.choice([0, *range(1, 60)]) for _ in range(size)] for size in sizes]
     suffixes = [[DICE.choice([0, 0, 0, *range(20)]) for _ in range(size)] for size in sizes]
-    words = Words(np.repeat(np.arange(len(sizes)), sizes), np.array(sum(lemmas, []), np.uint64), np.array(sum(suffixes, []), np.uint64))
+    words = Words(
+        np.repeat(np.arange(len(sizes)), sizes),
+        np.array(sum(lemmas, []), np.uint64),
+        np.array(sum(suffixes, []), np.uint64),
+    )
     entropy, diversity = measure(words, len(sizes), window, least)
     for place in range(len(sizes)):
         expected = slowly(lemmas[place], suffixes[place], window, min(least, window))
@@ -72,14 +78,17 @@ def test_good_text_passes_and_noise_does_not(rule: Morphology, turkish: list[str
     sentences = [sentence for text in turkish for sentence in text.split(". ") if len(sentence) > 40]
     lists = ["\n".join(" ".join(DICE.choices(names, k=2)) for _ in range(100)) for _ in range(50)]
     assert judge(rule, lists)["morphology/suffix_entropy"].mean() > 0.95
-    letters = [" ".join("".join(DICE.choices("abcçdefgğhıijklmnoöprsştuüvyz", k=6)) for _ in range(100)) for _ in range(50)]
+    letters = [
+        " ".join("".join(DICE.choices("abcçdefgğhıijklmnoöprsştuüvyz", k=6)) for _ in range(100)) for _ in range(50)
+    ]
     assert judge(rule, letters)["morphology/suffix_entropy"].all()
     repeated = ["\n".join([DICE.choice(sentences)] * 30) for _ in range(50)]
     assert judge(rule, repeated)["morphology/lemma_diversity"].mean() > 0.95
     spam = [" ".join(DICE.choices(DICE.sample(words, 25), k=200)) for _ in range(50)]
     assert judge(rule, spam)["morphology/lemma_diversity"].mean() > 0.95
     english = [
-        "The court finds that the parties of this agreement shall not assign their rights without the consent of the other party. " * 5
+        "The court finds that the parties of this agreement shall not assign their rights without the consent of the other party. "
+        * 5
     ]
     assert judge(rule, english)["morphology/suffix_entropy"].all()
 
@@ -87,7 +96,11 @@ def test_good_text_passes_and_noise_does_not(rule: Morphology, turkish: list[str
 def test_short_texts_are_not_judged_and_the_dead_not_analysed(rule: Morphology) -> None:
     batch = Batch(["one two three", "word " * 60, "word " * 60])
     tests = list(rule.judge(batch, np.array([True, False, True]), []))
-    assert [test.rejected.tolist() for test in tests] == [[False, False, True]] * 2 or tests[0].rejected.tolist() == [False, False, True]
+    assert [test.rejected.tolist() for test in tests] == [[False, False, True]] * 2 or tests[0].rejected.tolist() == [
+        False,
+        False,
+        True,
+    ]
     assert tests[0].limit == "suffix_entropy < 0.3"
 
 

@@ -51,7 +51,9 @@ def test_a_higher_label_and_a_probability_reject_more(config, report):
     strict = dataclasses.replace(config, min_label="HIGH", min_probability=0.9)
     (high, improbable), _ = judged(strict)
     assert (high.rejected >= medium.rejected).all() and improbable.name == "quality/improbable"
-    assert np.array_equal(improbable.rejected, improbable.values < 0.9) and improbable.limit == "P(HIGH or better) < 0.9"
+    assert (
+        np.array_equal(improbable.rejected, improbable.values < 0.9) and improbable.limit == "P(HIGH or better) < 0.9"
+    )
 
 
 def test_mistakes_are_named(config, report, tmp_path):

@@ -56,8 +56,16 @@ def test_profiles_are_complete(code):
     profile = load_language(code)
     assert 30 <= len(profile.stop_words) <= 60 and len(set(profile.stop_words)) == len(profile.stop_words)
     assert set(profile.diacritics) <= set(profile.alphabet)
-    for words in (profile.stop_words, profile.abbreviations, profile.lines.boilerplate, profile.pages.headings, profile.lines.citations):
-        assert words and all(isinstance(word, str) and word == word.lower() for word in words), "YAML takes no and on for booleans"
+    for words in (
+        profile.stop_words,
+        profile.abbreviations,
+        profile.lines.boilerplate,
+        profile.pages.headings,
+        profile.lines.citations,
+    ):
+        assert words and all(isinstance(word, str) and word == word.lower() for word in words), (
+            "YAML takes no and on for booleans"
+        )
     assert profile.identification.labels[0] == code and profile.terminal_punctuation and profile.closing
 
 
@@ -122,7 +130,9 @@ def test_the_middle_of_a_text_is_cut_at_white_space():
 
 
 def test_url_lists(tmp_path):
-    (tmp_path / "list.txt").write_text("# spam\nexample.org\nhttps://www.good.net/shop/  # a part\n\nÇöp.com.tr\n", encoding="utf-8")
+    (tmp_path / "list.txt").write_text(
+        "# spam\nexample.org\nhttps://www.good.net/shop/  # a part\n\nÇöp.com.tr\n", encoding="utf-8"
+    )
     rule, profile = Url([str(tmp_path / "list.txt")]), load_language("tr")
     urls = {
         "https://example.org/a?b": "domain", "http://user@www.News.Example.ORG:8080": "domain", "example.org": "domain",
@@ -141,7 +151,10 @@ def test_url_lists_name_the_line_that_is_wrong(tmp_path):
 
 
 def test_a_chain_is_built_by_names():
-    profile, names = load_language("tr"), ["url", "identification", "c4", "gopher_repetition", "gopher_quality", "fineweb"]
+    profile, names = (
+        load_language("tr"),
+        ["url", "identification", "c4", "gopher_repetition", "gopher_quality", "fineweb"],
+    )
     assert [rule.name for rule in build(names, profile, Config())] == names
     assert set(names) < set(RULES)
     with pytest.raises(UserError, match="no rule 'gopher_qualty'.*did you mean 'gopher_quality'"):

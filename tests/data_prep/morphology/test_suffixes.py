@@ -39,7 +39,10 @@ def test_ending_is_what_follows_the_stem(form: str, lemma: str, suffix: str | No
 )
 def test_forms_of_one_suffix_are_one_class(forms: list[str]) -> None:
     classes = {fold(form, RULES.harmony, RULES.buffers, RULES.vowels) for form in forms}
-    assert len(classes) == 1 or forms == ["yla", "la"]  # before a consonant the buffer stays: it is a vowel of its own there
+    assert len(classes) == 1 or forms == [
+        "yla",
+        "la",
+    ]  # before a consonant the buffer stays: it is a vowel of its own there
 
 
 def test_different_suffixes_stay_apart() -> None:

@@ -25,7 +25,9 @@ def words_of(table: WordTable, texts: list[str]):
 def test_lemmas_and_classes_of_a_text(turkish: Simplemma) -> None:
     words = words_of(WordTable(turkish, 1000), [TEXT])
     lemmas = ["kanun", "madde", "ankara", "mahkeme", "ilgili", "ve", "", "uygula", "ısparta"]
-    expected = hash_words([turkish.word(word)[0] for word in ("kanunun", "maddesi", "ankara", "mahkemelerinde", "ilgililere", "ve")])
+    expected = hash_words(
+        [turkish.word(word)[0] for word in ("kanunun", "maddesi", "ankara", "mahkemelerinde", "ilgililere", "ve")]
+    )
     assert words.lemmas[:6].tolist() == expected.tolist() == hash_words(lemmas[:6]).tolist()
     assert words.lemmas[6] == 0
     suffixes = dict(zip(lemmas, words.suffixes.tolist(), strict=True))

@@ -5,7 +5,10 @@ import pytest
 from data_prep.endpoint.client import Answer, Failure
 from data_prep.ocr.answers import page_of
 
-CELLS = [{"bbox": [0, 0, 9, 9], "category": "Text", "text": "Gereği düşünüldü."}, {"bbox": [1, 1, 2, 2], "category": "Picture"}]
+CELLS = [
+    {"bbox": [0, 0, 9, 9], "category": "Text", "text": "Gereği düşünüldü."},
+    {"bbox": [1, 1, 2, 2], "category": "Picture"},
+]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,15 @@ def test_text_is_only_text():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0"), (1234567, "1,234,567"), (None, "–"), (0.123456, "0.1235"), (1e6, "1,000,000"), (12.0, "12"), (12345.6, "12,346")],
+    [
+        (0, "0"),
+        (1234567, "1,234,567"),
+        (None, "–"),
+        (0.123456, "0.1235"),
+        (1e6, "1,000,000"),
+        (12.0, "12"),
+        (12345.6, "12,346"),
+    ],
 )
 def test_numbers(value, shown):
     assert number(value) == shown
@@ -36,8 +44,14 @@ def test_a_histogram_has_its_bars_and_rejected_ones_in_another_colour():
     heights = [float(value) for value in re.findall(r'height="([\d.]+)" fill', drawn)]
     assert [round(value / heights[-1], 2) for value in heights] == [0.67, 0.33, 1.0]  # square roots
     assert re.findall(r"--(kept|dropped)", drawn) == ["dropped", "kept", "kept"]
-    assert re.findall(r"--(kept|dropped)", histogram([4, 0, 1, 9], "0", "8", "x", (">", 0.7))) == ["kept", "kept", "dropped"]
-    assert 'x1="180.0" x2="180.0"' in drawn and "<rect" not in histogram([], "0", "1", "x") + histogram([0, 0], "0", "1", "x")
+    assert re.findall(r"--(kept|dropped)", histogram([4, 0, 1, 9], "0", "8", "x", (">", 0.7))) == [
+        "kept",
+        "kept",
+        "dropped",
+    ]
+    assert 'x1="180.0" x2="180.0"' in drawn and "<rect" not in histogram([], "0", "1", "x") + histogram(
+        [0, 0], "0", "1", "x"
+    )
 
 
 def test_a_funnel_is_as_wide_as_what_stays_and_goes():
@@ -60,9 +74,18 @@ def test_the_figures_beside_a_long_name_can_be_reached_on_any_screen(tmp_path):
         "a name of several words, and more of them",
     ]
     rows = [[text(name), *(number(10**6 * column) for column in range(12))] for name in names]
-    steps = [(name, 9_876_543_210 - place, 8_765_432_109) for place, name in enumerate(("duplicates/semantic", "gopher_repetition"))]
-    body = [tiles([("words", number(987_654_321_098))]), table(["name", *"abcdefghijkl"], rows), funnel(steps, "Documents")]
-    (tmp_path / "page.html").write_text(page("A_title_that_is_one_long_word_of_many_letters_and_no_blank_at_all", *body))
+    steps = [
+        (name, 9_876_543_210 - place, 8_765_432_109)
+        for place, name in enumerate(("duplicates/semantic", "gopher_repetition"))
+    ]
+    body = [
+        tiles([("words", number(987_654_321_098))]),
+        table(["name", *"abcdefghijkl"], rows),
+        funnel(steps, "Documents"),
+    ]
+    (tmp_path / "page.html").write_text(
+        page("A_title_that_is_one_long_word_of_many_letters_and_no_blank_at_all", *body)
+    )
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = Browser(Path(profile))
         found = {width: browser.open(tmp_path / "page.html", width) for width in WIDTHS}

@@ -26,12 +26,36 @@ def anonymisers() -> dict[str, Anonymiser]:
         ("tr", "1.250.180.200 TL ile 85.105.20.7 adresi", "1.250.180.200 TL ile <IP> adresi"),
         ("tr", "Vergi No: 4540536920, dosya 4540536920", "Vergi No: <VKN>, dosya 4540536920"),
         ("tr", "Moda Mah. Bahariye Cad. No: 12/3 Kadıköy/İstanbul adresinde", "<ADDRESS> adresinde"),
-        ("tr", "(İptal: An. Mah. 2/12/1986 tarih), Moda Mahallesi, 170 ada 5 parsel, ISBN 9752977634, IMEI 353496011260190", None),
-        ("pl", "PESEL 44051401359, tel. 601 234 567, kwota 601 234 567 zł", "PESEL <PESEL>, tel. <PHONE>, kwota 601 234 567 zł"),
-        ("pl", "NIP 526-000-12-46, REGON 000331501, ul. Długa 7/2, 00-950 Warszawa.", "NIP <NIP>, REGON <REGON>, <ADDRESS>."),
-        ("en", "SSN 123-45-6789, not 000-12-3456, (212) 555-0123 or +44 20 7946 0958", "SSN <SSN>, not 000-12-3456, <PHONE> or <PHONE>"),
-        ("en", "Section 11.1.1.4 of 4111 1111 1111 1111 but 4111 1111 1111 1112", "Section 11.1.1.4 of <CARD> but 4111 1111 1111 1112"),
-        ("en", "Women.com, NDCG@10.Based, pass@k, git@github.com:a/b, std::cout, 127.0.0.1, nvcr.io/nvidia/nemo:26.08", None),
+        (
+            "tr",
+            "(İptal: An. Mah. 2/12/1986 tarih), Moda Mahallesi, 170 ada 5 parsel, ISBN 9752977634, IMEI 353496011260190",
+            None,
+        ),
+        (
+            "pl",
+            "PESEL 44051401359, tel. 601 234 567, kwota 601 234 567 zł",
+            "PESEL <PESEL>, tel. <PHONE>, kwota 601 234 567 zł",
+        ),
+        (
+            "pl",
+            "NIP 526-000-12-46, REGON 000331501, ul. Długa 7/2, 00-950 Warszawa.",
+            "NIP <NIP>, REGON <REGON>, <ADDRESS>.",
+        ),
+        (
+            "en",
+            "SSN 123-45-6789, not 000-12-3456, (212) 555-0123 or +44 20 7946 0958",
+            "SSN <SSN>, not 000-12-3456, <PHONE> or <PHONE>",
+        ),
+        (
+            "en",
+            "Section 11.1.1.4 of 4111 1111 1111 1111 but 4111 1111 1111 1112",
+            "Section 11.1.1.4 of <CARD> but 4111 1111 1111 1112",
+        ),
+        (
+            "en",
+            "Women.com, NDCG@10.Based, pass@k, git@github.com:a/b, std::cout, 127.0.0.1, nvcr.io/nvidia/nemo:26.08",
+            None,
+        ),
         ("en", "john (at) example.com, fe80::1ff:fe23:4567:890a, github.com/a/b.", "<EMAIL>, <IP>, <URL>."),
         ("en", "", None),
     ],
@@ -48,7 +72,9 @@ def test_replaces_what_is_personal_and_nothing_else(
 def test_finds_numbers_at_the_seams_of_long_texts(anonymisers: dict[str, Anonymiser]) -> None:
     for before in range(8150, 8250, 2):
         for number, kind in (("TR33 0006 1005 1978 6457 8413 26", "IBAN"), ("0532 123 45 67", "PHONE")):
-            assert anonymisers["tr"].replace("x " * (before // 2) + number + " son")[0].endswith(f"x <{kind}> son"), before
+            assert anonymisers["tr"].replace("x " * (before // 2) + number + " son")[0].endswith(f"x <{kind}> son"), (
+                before
+            )
 
 
 @pytest.mark.parametrize(
@@ -59,7 +85,9 @@ def test_finds_numbers_at_the_seams_of_long_texts(anonymisers: dict[str, Anonymi
         ("en", "en_legal", {"ip": 0.95}),
     ],
 )
-def test_precision_and_recall_on_planted_values(anonymisers, first_texts, language: str, folder: str, least: dict[str, float]) -> None:
+def test_precision_and_recall_on_planted_values(
+    anonymisers, first_texts, language: str, folder: str, least: dict[str, float]
+) -> None:
     texts = [text for text in first_texts(folder) if 500 < len(text) < 8000]
     before = [anonymisers[language].find(text) for text in texts]
     texts = [text for text, finds in zip(texts, before, strict=True) if not finds]
@@ -84,11 +112,17 @@ def test_names_the_key_of_a_bad_profile() -> None:
 def test_kinds_and_template_are_configurable() -> None:
     profile = load_language("tr", {"pii": {"kinds": ["email"], "template": "[{kind}]"}})
     assert Anonymiser(profile).replace("a@b.tr 0532 123 45 67") == ("[EMAIL] 0532 123 45 67", {"email": 1})
-    assert set(load_language("tr").pii.kinds) | set(load_language("pl").pii.kinds) | set(load_language("en").pii.kinds) == set(KINDS)
+    assert set(load_language("tr").pii.kinds) | set(load_language("pl").pii.kinds) | set(
+        load_language("en").pii.kinds
+    ) == set(KINDS)
 
 
 def test_long_numbers_and_many_hosts_hide_nothing() -> None:
     anonymiser = Anonymiser(load_language("en", {"pii": {"kinds": ["phone", "url"]}}))
     number, hosts = "+1" + "4" * 70, "a.com/,b.com/x:y,c.com/d"
     text = f"{number} {number} +1 415 555 2671. {hosts} www.a.b/c((((d))))))."
-    assert [text[start:end] for start, end, _ in anonymiser.find(text)] == ["+1 415 555 2671", "c.com/d", "www.a.b/c((((d))))"]
+    assert [text[start:end] for start, end, _ in anonymiser.find(text)] == [
+        "+1 415 555 2671",
+        "c.com/d",
+        "www.a.b/c((((d))))",
+    ]

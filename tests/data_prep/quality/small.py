@@ -39,7 +39,10 @@ def config(tmp_path_factory) -> QualityConfig:
     """160 articles as good text, from two sources; a third source is held out, and so are two texts labelled by hand."""
     if "config" not in made:
         folder = tmp_path_factory.mktemp("quality")
-        rows = [{"id": name, "text": text, "source": f"s{place % 3}"} for place, (name, text) in enumerate(articles(160).items())]
+        rows = [
+            {"id": name, "text": text, "source": f"s{place % 3}"}
+            for place, (name, text) in enumerate(articles(160).items())
+        ]
         by_hand = [
             {"id": rows[0]["id"], "text": rows[0]["text"], "label": "HIGH"},
             {"id": "x", "text": "qwx 1 | 2 | 3\n" * 30, "label": "LOW"},

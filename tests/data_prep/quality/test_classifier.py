@@ -23,7 +23,10 @@ TEXTS = list(articles(180).values())[160:]
 
 def test_it_tells_good_from_bad_on_other_text(config, report):
     classifier = load(config.model)
-    good, bad = classifier.probabilities(TEXTS), classifier.probabilities([degrade(text, "ocr", "LOW", "1") for text in TEXTS])
+    good, bad = (
+        classifier.probabilities(TEXTS),
+        classifier.probabilities([degrade(text, "ocr", "LOW", "1") for text in TEXTS]),
+    )
     assert good.shape == (20, 3) and good.dtype == np.float32 and np.allclose(good.sum(1), 1, atol=1e-5)
     low = [(found.argmax(1) == 0).mean() for found in (bad, good)]
     assert low[0] > 0.9 and low[0] - low[1] > 0.5  # of 20 texts each, whose words differ with the version of Python

@@ -13,7 +13,10 @@ def turkish(shared_data):
     import orjson
     import zstandard
 
-    with (shared_data / "tr_legal" / "train.jsonl.zst").open("rb") as packed, zstandard.ZstdDecompressor().stream_reader(packed) as text:
+    with (
+        (shared_data / "tr_legal" / "train.jsonl.zst").open("rb") as packed,
+        zstandard.ZstdDecompressor().stream_reader(packed) as text,
+    ):
         return [orjson.loads(line)["text"] for line in text.read(400_000).splitlines()[:-1]][:20]
 
 
@@ -25,7 +28,9 @@ def test_the_same_seed_gives_the_same_text_and_heavy_is_worse_than_light(kind):
     if kind == "shuffled_sentences":  # two sentences may change places with the same effect as many
         assert sorted(heavy) == sorted(light) == sorted(text) and heavy != text
         return
-    near, far = (difflib.SequenceMatcher(None, text.split(), bad.split(), autojunk=False).ratio() for bad in (light, heavy))
+    near, far = (
+        difflib.SequenceMatcher(None, text.split(), bad.split(), autojunk=False).ratio() for bad in (light, heavy)
+    )
     assert far < 1
     if kind not in ("hyphenated", "lists"):  # these hardly change words
         assert far < near < 1

@@ -14,10 +14,18 @@ from tests.data_prep.quality.small import config as config
 def test_no_document_source_or_kind_is_on_both_sides(config):
     made = gather(config, DataConfig(), 0)
     train = {example.group for example in made.train}
-    assert {example.source for example in made.train} == {"s0", "s1"} and {example.label for example in made.train} == set(LABELS)
+    assert {example.source for example in made.train} == {"s0", "s1"} and {
+        example.label for example in made.train
+    } == set(LABELS)
     assert {example.kind for example in made.train}.isdisjoint(config.held_out_kinds)
     assert set(made.full) == train
-    names = ["other documents", "other documents, other kinds", "source s2", "source s2, other kinds", config.measured[0]]
+    names = [
+        "other documents",
+        "other documents, other kinds",
+        "source s2",
+        "source s2, other kinds",
+        config.measured[0],
+    ]
     assert sorted(made.held_out) == sorted(names)
     for name, examples in made.held_out.items():
         assert examples and train.isdisjoint(example.group for example in examples), name
@@ -30,7 +38,10 @@ def test_no_document_source_or_kind_is_on_both_sides(config):
 def test_length_does_not_tell_the_class(config):
     train = gather(config, DataConfig(), 0).train
     good = {example.group: len(example.text) for example in train if example.label == "HIGH"}
-    ratios = {label: [len(e.text) / good[e.group] for e in train if e.label == label and e.kind in ("ocr", "casing")] for label in LABELS}
+    ratios = {
+        label: [len(e.text) / good[e.group] for e in train if e.label == label and e.kind in ("ocr", "casing")]
+        for label in LABELS
+    }
     assert all(0.8 < ratio < 1.3 for some in ratios.values() for ratio in some)
 
 

@@ -21,9 +21,19 @@ Sanığın, IŞIK mahallesinde oturan mağdurun çantasını aldığı; bu neden
 - Hüküm ONANMIŞTIR (8.9.2015 gününde oybirliğiyle).
 - Hüküm ONANMIŞTIR (8.9.2015 gününde oybirliğiyle).
 Neden? Çünkü karar karar usule uygundur ve bu ve bu ve bu"""
-TEXTS = [TURKISH, "", "x", "   \n\t\n ", "1 2 3\n" * 40, "Ã¼Ã§ kalem | iki\tdefter   üç " * 20, "İstanbul'da yağmur. " * 300]
+TEXTS = [
+    TURKISH,
+    "",
+    "x",
+    "   \n\t\n ",
+    "1 2 3\n" * 40,
+    "Ã¼Ã§ kalem | iki\tdefter   üç " * 20,
+    "İstanbul'da yağmur. " * 300,
+]
 PROFILE = load_language("tr")
-VOCABULARY = Vocabulary.of(count(View(Batch([TURKISH, "bu bir metindir ve bir metin bu metindir"] * 2, PROFILE.casing), PROFILE)))
+VOCABULARY = Vocabulary.of(
+    count(View(Batch([TURKISH, "bu bir metindir ve bir metin bu metindir"] * 2, PROFILE.casing), PROFILE))
+)
 
 
 def of(text: str) -> dict[str, float]:
@@ -50,7 +60,9 @@ def test_no_text_depends_on_its_neighbours():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.text(st.one_of(st.characters(codec=None), st.sampled_from('aI ().,!\n"1-|')), max_size=60), max_size=5))
+@given(
+    st.lists(st.text(st.one_of(st.characters(codec=None), st.sampled_from('aI ().,!\n"1-|')), max_size=60), max_size=5)
+)
 def test_any_text_has_finite_features_that_no_neighbour_changes(texts):
     found = features(Batch(texts, PROFILE.casing), PROFILE, VOCABULARY)
     assert np.isfinite(found).all()
@@ -73,13 +85,15 @@ def test_words_as_a_person_counts_them():
         "signs_per_word": len(re.findall(r"[^\w\s]", TURKISH)) / total,
         "words_digits": sum(word.isdigit() for word in all_words) / total,
         "words_upper": sum(word.isupper() and len(word) > 1 for word in all_words) / total,
-        "words_capitalised": sum(len(word) > 1 and word[0].isupper() and word[1:].islower() for word in all_words) / total,
+        "words_capitalised": sum(len(word) > 1 and word[0].isupper() and word[1:].islower() for word in all_words)
+        / total,
         "words_single_letter": sum(len(word) == 1 and word.isalpha() for word in all_words) / total,
         "words_diacritic": sum(mark > 0 for mark in marks) / total,
         "diacritics_per_word": sum(marks) / total,
         "stop_words": sum(stops) / total,
         "stop_words_adjacent": sum(a and b for a, b in zip(stops, stops[1:], strict=False)) / total,
-        "stop_word_kinds": len({word for word in lowered[:200] if word in PROFILE.stop_words}) / len(set(PROFILE.stop_words)),
+        "stop_word_kinds": len({word for word in lowered[:200] if word in PROFILE.stop_words})
+        / len(set(PROFILE.stop_words)),
         "longest_word": math.log1p(max(map(len, all_words))),
         "words_twice_in_a_row": sum(a == b for a, b in zip(lowered, lowered[1:], strict=False)) / total,
         "window_128_repeated": 1 - len(set(lowered)) / total,
@@ -156,5 +170,11 @@ def test_a_long_text_is_like_its_parts():
     text = TURKISH + " sözler.\n"
     once, often = of(text), of(text * 40)
     drifting = [name for name in NAMES if abs(once[name] - often[name]) > 0.15]
-    repeated = {"fives_repeated", "lines_repeated", "characters_in_repeated_lines", "window_128_repeated", "line_longest"}
+    repeated = {
+        "fives_repeated",
+        "lines_repeated",
+        "characters_in_repeated_lines",
+        "window_128_repeated",
+        "line_longest",
+    }
     assert set(drifting) <= repeated

@@ -15,7 +15,10 @@ def test_figures_are_those_of_scikit_learn():
     assert found["confusion"] == confusion_matrix(truth, guess).tolist()
     theirs = precision_recall_fscore_support(truth, guess)
     for place, name in enumerate("abc"):
-        assert list(found["classes"][name].values()) == [theirs[3][place], *(pytest.approx(theirs[k][place], abs=1e-4) for k in range(3))]
+        assert list(found["classes"][name].values()) == [
+            theirs[3][place],
+            *(pytest.approx(theirs[k][place], abs=1e-4) for k in range(3)),
+        ]
     assert found["macro_f1"] == pytest.approx(theirs[2].mean(), abs=1e-4)
     assert found["accuracy"] == pytest.approx((guess == truth).mean(), abs=1e-4)
 

@@ -24,7 +24,9 @@ def test_words_seen_twice_are_known_whatever_their_case():
 
 def test_frequent_words_are_told_from_rare_ones():
     draw = np.random.default_rng(0)
-    words = [f"kelime{chr(97 + place % 26)}{chr(97 + place // 26 % 26)}{chr(97 + place // 676)}" for place in range(2000)]
+    words = [
+        f"kelime{chr(97 + place % 26)}{chr(97 + place // 26 % 26)}{chr(97 + place // 676)}" for place in range(2000)
+    ]
     text = " ".join(" ".join([word] * (4 + (2000 - place) // 10)) for place, word in enumerate(words))
     vocabulary = Vocabulary.of(counted(text))
     bands = vocabulary.look_up(hash_words(words, PROFILE.casing))

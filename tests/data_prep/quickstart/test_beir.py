@@ -15,7 +15,9 @@ def test_written_sets_are_read_by_the_evaluation(tmp_path):
     for split in ("train", "dev", "test"):
         write_set(tmp_path / split, PAIRS)
     read = load_retrieval(tmp_path)["test"]
-    assert list(zip(read.doc_ids, read.doc_texts, read.query_texts, strict=True)) == [(n, p.document, p.query) for n, p in PAIRS]
+    assert list(zip(read.doc_ids, read.doc_texts, read.query_texts, strict=True)) == [
+        (n, p.document, p.query) for n, p in PAIRS
+    ]
     assert read.qrels == {f"q-{name}": {name: 1} for name, _ in PAIRS}
     assert find_set(tmp_path) == tmp_path and len(set_files(tmp_path)) == 9
 

@@ -57,7 +57,9 @@ def test_docstrings_of_the_standard_library(standard):
     sets = load_retrieval(made.data.retrieval)
     assert manifest["texts"]["train"]["kept"] == len(train) > 200
     assert manifest["bytes"]["train"] == sum(len(text["text"].encode()) for text in train) <= 350_000
-    assert {split: manifest["pairs"][split]["kept"] for split in sets} == {split: len(one.query_ids) for split, one in sets.items()}
+    assert {split: manifest["pairs"][split]["kept"] for split in sets} == {
+        split: len(one.query_ids) for split, one in sets.items()
+    }
     assert min(len(one.query_ids) for one in sets.values()) >= 20 and len(sets["test"].query_ids) <= 100
     assert all(len(one.query_ids) == len(one.doc_ids) for one in sets.values())
     packages = manifest["packages"]
@@ -91,9 +93,9 @@ def test_own_folder_is_split_by_file(tmp_path):
     assert manifest["grouped_by"] == "document" and manifest["groups"] == {"train": 57, "dev": 6, "test": 17}
     files = {split: {name.split("#")[0] for name in one.doc_ids} for split, one in sets.items()}
     assert not files["train"] & files["test"] and not files["train"] & files["dev"] and not files["dev"] & files["test"]
-    assert len(sets["train"].query_ids) == 57 * 8 and sets["train"].query_texts[0] in (tmp_path / "mine" / "0.md").read_text() + "".join(
-        path.read_text() for path in (tmp_path / "mine").iterdir()
-    )
+    assert len(sets["train"].query_ids) == 57 * 8 and sets["train"].query_texts[0] in (
+        tmp_path / "mine" / "0.md"
+    ).read_text() + "".join(path.read_text() for path in (tmp_path / "mine").iterdir())
     assert len(manifest["inputs"]) == 80
     (tmp_path / "mine" / "0.md").write_text("changed " * 100)
     assert build_quickstart(made)["key"] != manifest["key"]
@@ -135,7 +137,9 @@ def test_a_published_set_beside_its_readme_is_trained_on_and_read_by_the_evaluat
     said = " ".join(capsys.readouterr().err.split())
     assert "train from test" in said and "does not have, which count as never found, as in trec_eval: 1 (gone)" in said
     assert "quickstart.folder: files of kinds that are not read: 1 .png; such as" in said
-    assert manifest["texts"]["train"]["kept"] == 600 and manifest["passed_over"] == {"files of a kind that is not read (.png)": 1}
+    assert manifest["texts"]["train"]["kept"] == 600 and manifest["passed_over"] == {
+        "files of a kind that is not read (.png)": 1
+    }
     assert sum(len(one.query_ids) for one in load_retrieval(made.data.retrieval).values()) == 60
     assert "1 files of a kind that is not read (.png)" in Path(made.quickstart.output, "report.txt").read_text()
     assert load_retrieval(made.data.retrieval) == load_retrieval(mine)
@@ -156,7 +160,8 @@ def test_a_small_set_wants_text_and_no_pairs_and_that_is_enough(tmp_path):
     (tmp_path / "mine").mkdir()
     write_set(tmp_path / "mine/set", write_set_of)
     with pytest.raises(
-        UserError, match=r"gave 0.00 MB for training; lay 0.2 MB or more of text of its kind beside the retrieval set .*mine/set$"
+        UserError,
+        match=r"gave 0.00 MB for training; lay 0.2 MB or more of text of its kind beside the retrieval set .*mine/set$",
     ):
         build_quickstart(config(tmp_path, tmp_path / "mine"))
     write_guides(tmp_path / "mine")
@@ -171,7 +176,9 @@ def test_what_is_refused(tmp_path):
         build_quickstart(config(tmp_path, empty))
     with pytest.raises(UserError, match="absent is not a folder"):
         build_quickstart(config(tmp_path, tmp_path / "absent"))
-    with pytest.raises(UserError, match=r"too little text in .*little: 3 texts gave 0.00 MB for training.*0.2 MB, 200 pairs"):
+    with pytest.raises(
+        UserError, match=r"too little text in .*little: 3 texts gave 0.00 MB for training.*0.2 MB, 200 pairs"
+    ):
         build_quickstart(config(tmp_path, write_guides(tmp_path / "little", 3, 4)))
     assert not (tmp_path / "out").exists()
 
@@ -199,7 +206,9 @@ def test_dry_run_gathers_nothing(tmp_path, capsys):
     made = config(tmp_path, write_guides(tmp_path / "texts", 2))
     made.dry_run = True
     assert build_quickstart(made) == {} and not (tmp_path / "out").exists()
-    assert f"would gather text and a retrieval set from {tmp_path / 'texts'}" in " ".join(capsys.readouterr().err.split())
+    assert f"would gather text and a retrieval set from {tmp_path / 'texts'}" in " ".join(
+        capsys.readouterr().err.split()
+    )
     made.quickstart.folder = str(tmp_path / "nowhere")
     with pytest.raises(UserError, match="is not a folder"):
         build_quickstart(made)

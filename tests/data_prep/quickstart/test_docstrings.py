@@ -35,7 +35,11 @@ def test_reads_what_python_itself_calls_the_docstrings(module):
             things.append((f"{module.__name__}.{name}", thing))
             if inspect.isclass(thing):
                 members = [(n, m.fget if isinstance(m, property) else m) for n, m in vars(thing).items()]
-                things += [(f"{module.__name__}.{name}.{n}", m) for n, m in members if inspect.isfunction(m) and m.__name__ == n]
+                things += [
+                    (f"{module.__name__}.{name}.{n}", m)
+                    for n, m in members
+                    if inspect.isfunction(m) and m.__name__ == n
+                ]
     for name, thing in things:
         if thing.__doc__ and len(inspect.cleandoc(thing.__doc__)) > 200:
             expected[name] = inspect.cleandoc(thing.__doc__)
@@ -112,12 +116,23 @@ def test_nothing_is_imported_or_run(tmp_path):
 def tree(tmp_path) -> Path:
     """Two distributions, one of them with two top-level names, tests and vendored copies among them."""
     files = ["torch/__init__.py", "torch/nn/layers.py", "torchgen/model.py", "other.py", "own/core.py"]
-    skipped = ["torch/tests/a.py", "pip/b.py", "own/_vendor/c.py", "own/test_d.py", "own/e_test.py", "own/conftest.py", "own/f.txt"]
+    skipped = [
+        "torch/tests/a.py",
+        "pip/b.py",
+        "own/_vendor/c.py",
+        "own/test_d.py",
+        "own/e_test.py",
+        "own/conftest.py",
+        "own/f.txt",
+    ]
     for number, name in enumerate(files + skipped):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f'"""{number} {LONG}"""\n' + f'def f{number}():\n    """Function {number} {LONG}"""\n' * 3)
-    for name, record in (("torch", ["torch/__init__.py", "torch/nn/layers.py", "torchgen/model.py"]), ("other-dist", ["other.py"])):
+    for name, record in (
+        ("torch", ["torch/__init__.py", "torch/nn/layers.py", "torchgen/model.py"]),
+        ("other-dist", ["other.py"]),
+    ):
         info = tmp_path / f"{name.replace('-', '_')}-1.2.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
@@ -127,7 +142,13 @@ def tree(tmp_path) -> Path:
 
 def test_sources_are_grouped_by_distribution_without_tests_and_copies(tree):
     found = {(one.module, one.package) for one in list_sources([tree])}
-    modules = {("torch", "torch"), ("torch.nn.layers", "torch"), ("torchgen.model", "torch"), ("other", "other-dist"), ("own.core", "own")}
+    modules = {
+        ("torch", "torch"),
+        ("torch.nn.layers", "torch"),
+        ("torchgen.model", "torch"),
+        ("other", "other-dist"),
+        ("own.core", "own"),
+    }
     assert found == modules
     assert environment([tree]) == {"python": sys.version.split()[0], "other-dist": "1.2", "torch": "1.2"}
 

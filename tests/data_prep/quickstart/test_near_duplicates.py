@@ -60,7 +60,9 @@ def test_case_and_punctuation_do_not_count_and_a_short_copy_in_a_long_text_is_fo
 
 def test_what_only_a_dropped_text_holds_is_kept():
     first = " ".join(f"a{i}" for i in range(40))
-    second = " ".join([f"a{i}" for i in range(15, 40)] + [f"b{i}" for i in range(8)])  # more than half of it is in the first
+    second = " ".join(
+        [f"a{i}" for i in range(15, 40)] + [f"b{i}" for i in range(8)]
+    )  # more than half of it is in the first
     third = " ".join([f"a{i}" for i in range(32, 40)] + [f"b{i}" for i in range(8)] + [f"c{i}" for i in range(9)])
     assert repeats(shingle([first, second, third]), 0.5).tolist() == [False, True, False]
     assert repeats(shingle([second, third]), 0.5).tolist() == [False, True]

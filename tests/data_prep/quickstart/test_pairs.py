@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from data_prep.quickstart.docstrings import Docstring, Source, read_source
-from data_prep.quickstart.pairs import Pair, docstring_pair, first_sentence, heading_query, passages, sections, text_pairs, without_names
+from data_prep.quickstart.pairs import (
+    Pair,
+    docstring_pair,
+    first_sentence,
+    heading_query,
+    passages,
+    sections,
+    text_pairs,
+    without_names,
+)
 
 REST = "It is described here at some length, with more than fifteen words, so that a reader may know what it is that they have found."
 
@@ -55,8 +64,14 @@ def test_docstring_pair():
         (f"Solve it well.\n\n{REST}", "query too short"),
         (f"{'Compute the very long thing ' * 12}.\n\n{REST}", "query too long"),
         ("Compute the roots of an equation.\n\nOnly a few words are left here.", "document too short"),
-        (f"Compute the roots of an equation.\n\n{REST} compute the ROOTS\nof an equation!", "document repeats the query"),
-        (f"Compute solve the roots of an equation.\n\n{REST} Compute solve the roots of an equation", "document repeats the query"),
+        (
+            f"Compute the roots of an equation.\n\n{REST} compute the ROOTS\nof an equation!",
+            "document repeats the query",
+        ),
+        (
+            f"Compute solve the roots of an equation.\n\n{REST} Compute solve the roots of an equation",
+            "document repeats the query",
+        ),
         (f"labels (`Tensor` of shape (1,), *optional*):\n    {REST}", "no summary sentence"),
     ],
 )
@@ -69,11 +84,15 @@ def test_pairs_of_a_real_module():
     pairs = {one.name: docstring_pair(one) for one in found}
     pair = pairs["email.message.Message.get_payload"]
     assert pair.query == "Return a reference to the payload."
-    assert pair.document.startswith("def Message.get_payload(self, i=None, decode=False) The payload will either be a list object")
+    assert pair.document.startswith(
+        "def Message.get_payload(self, i=None, decode=False) The payload will either be a list object"
+    )
     for one in found:
         pair = pairs[one.name]
         if isinstance(pair, Pair):
-            assert not {"email", "message", one.name.split(".")[-1].lower()} & set(pair.query.lower().rstrip(".").split())
+            assert not {"email", "message", one.name.split(".")[-1].lower()} & set(
+                pair.query.lower().rstrip(".").split()
+            )
 
 
 MARKDOWN = f"""# Guide to the machine
@@ -110,7 +129,12 @@ def test_sections_of_markdown():
 
 def test_pairs_of_markdown_take_the_shortest_trail_of_four_words():
     queries = [pair.query for pair in text_pairs(MARKDOWN)]
-    expected = ["Guide to the machine", "Guide to the machine Setting up", "On a very old computer", "Guide to the machine Removing"]
+    expected = [
+        "Guide to the machine",
+        "Guide to the machine Setting up",
+        "On a very old computer",
+        "Guide to the machine Removing",
+    ]
     assert queries == expected
     assert all(pair.document.endswith("found.") for pair in text_pairs(MARKDOWN))
 
@@ -120,11 +144,15 @@ def test_short_title_lines_and_first_sentences():
     assert [trail for trail, _ in sections(text)] == [["Of the rights of citizens"], ["Warranty"]]
     first, second = text_pairs(text)
     assert first == Pair("Of the rights of citizens", REST)
-    assert second.query == "The seller answers for every defect of it." and second.document.startswith("It is described")
+    assert second.query == "The seller answers for every defect of it." and second.document.startswith(
+        "It is described"
+    )
 
 
 def test_a_title_of_the_record_leads_the_headings():
-    assert [pair.query for pair in text_pairs(f"## Scope\n{REST}", "Law on road traffic")] == ["Law on road traffic Scope"]
+    assert [pair.query for pair in text_pairs(f"## Scope\n{REST}", "Law on road traffic")] == [
+        "Law on road traffic Scope"
+    ]
     assert heading_query(["Too", "short"]) == ""
 
 

@@ -30,7 +30,10 @@ def texts() -> list[Text]:
             query = "asked exactly two times"
         pair = "query too short" if number % 11 == 3 else Pair(query, body)
         found.append(Text(f"t{number}", f"g{number % 40}", f"{query} {body}", [pair]))
-    return found + [Text("copy1", "g1", found[0].text, found[0].pairs), Text("copy2", "other", found[1].text, found[1].pairs)]
+    return found + [
+        Text("copy1", "g1", found[0].text, found[0].pairs),
+        Text("copy2", "other", found[1].text, found[1].pairs),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -54,20 +57,29 @@ def test_kept_and_dropped_are_what_was_read(texts, chosen):
 
 def test_nothing_leaks_by_brute_force(chosen):
     train = [shingles_of(text.text) for text in chosen.texts["train"].items]
-    spoken = {split: [shingles_of(f"{a.pair.query}\n{a.pair.document}") for a in chosen.pairs[split].items] for split in ("dev", "test")}
+    spoken = {
+        split: [shingles_of(f"{a.pair.query}\n{a.pair.document}") for a in chosen.pairs[split].items]
+        for split in ("dev", "test")
+    }
     for own in spoken.values():
         assert not any(held(one, other, LEAK) for one in own for other in train)
         for first, one in enumerate(own):
             assert not any(held(one, other, PAIR_REPEAT) and held(other, one, PAIR_REPEAT) for other in own[:first])
     assert not any(held(one, other, LEAK) for one in spoken["dev"] for other in spoken["test"])
-    assert not any(held(a, b, TRAIN_REPEAT) and held(b, a, TRAIN_REPEAT) for i, a in enumerate(train) for b in train[:i])
+    assert not any(
+        held(a, b, TRAIN_REPEAT) and held(b, a, TRAIN_REPEAT) for i, a in enumerate(train) for b in train[:i]
+    )
 
 
 def test_groups_and_queries_are_in_one_split_only(chosen):
     groups = {split: {one.group for one in sieve.items} for split, sieve in chosen.pairs.items()}
     groups["train"] |= {text.group for text in chosen.texts["train"].items}
     queries = [entry.pair.query for sieve in chosen.pairs.values() for entry in sieve.items]
-    assert not groups["train"] & groups["test"] and not groups["train"] & groups["dev"] and not groups["dev"] & groups["test"]
+    assert (
+        not groups["train"] & groups["test"]
+        and not groups["train"] & groups["dev"]
+        and not groups["dev"] & groups["test"]
+    )
     assert len(queries) == len(set(queries)) and not {"the same words again", "asked exactly two times"} & set(queries)
 
 

@@ -40,7 +40,9 @@ def test_text_that_is_mended_scores_better(classifier, scored, tmp_path, monkeyp
             recycler = Recycler(settings, endpoint, "reader", load(classifier.model), lambda _: None)
             kept = list(recycler.run(read_documents(file, Form())))
     assert recycler.counts["chosen"] == len(origin) == 20 and recycler.counts["failed"] == 0
-    before, after = (load(classifier.model).probabilities(texts)[:, 2] for texts in (list(origin), list(origin.values())))
+    before, after = (
+        load(classifier.model).probabilities(texts)[:, 2] for texts in (list(origin), list(origin.values()))
+    )
     assert [int(record["recycled_from"]) for record in kept] == np.flatnonzero(after - before > 0.1).tolist()
     assert len(kept) == recycler.counts["better"] > len(origin) / 2
     for record in kept:
@@ -56,6 +58,8 @@ def test_text_that_is_made_worse_is_not_kept(classifier, scored, tmp_path, monke
         model_server(lambda *_: "1 | 2 | 3 | 4 |\n" * 100) as server,
         Endpoint(EndpointConfig(url=server.url), tmp_path / "answers", "recycle") as endpoint,
     ):
-        recycler = Recycler(RecycleConfig(medium_from=0.0, min_gain=0.1), endpoint, "reader", load(classifier.model), lambda _: None)
+        recycler = Recycler(
+            RecycleConfig(medium_from=0.0, min_gain=0.1), endpoint, "reader", load(classifier.model), lambda _: None
+        )
         assert not list(recycler.run(read_documents(file, Form())))
     assert recycler.counts["not_better"] == len(origin)

@@ -27,7 +27,9 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 def zst(*parts: bytes, times: int) -> bytes:
     packer = zstandard.ZstdCompressor(1).compressobj()
-    return b"".join([*(packer.compress(parts[0]) for _ in range(times)), packer.compress(b"".join(parts[1:])), packer.flush()])
+    return b"".join(
+        [*(packer.compress(parts[0]) for _ in range(times)), packer.compress(b"".join(parts[1:])), packer.flush()]
+    )
 
 
 def parquet(texts, **keys) -> bytes:
@@ -71,7 +73,9 @@ def test_a_bomb_is_counted_in_little_memory(tmp_path, name):
     make, told = BOMBS[name]
     (tmp_path / name).write_bytes(make())
     assert (tmp_path / name).stat().st_size < MB
-    done = subprocess.run([sys.executable, "-c", PEAK, str(tmp_path / name)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path / name)], capture_output=True, text=True, check=True
+    )
     first, peak = done.stdout.splitlines()
     assert first == told
     assert int(peak) < 120, "MB: for a limit of 1, twenty times that unpacked whole, and what a slice unpacks to"

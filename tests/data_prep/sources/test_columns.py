@@ -62,7 +62,12 @@ UNREADABLE = ("far_date", "far_time", "zone", "nested", "map", "long_ago", "dura
 def odd(tmp_path_factory) -> Path:
     """A .parquet with two documents and every odd column."""
     file = tmp_path_factory.mktemp("odd") / "odd.parquet"
-    known = {"text": pa.array(TEXTS), "id": pa.array(["a", "b"]), "label": pa.array(["HIGH", "LOW"]), "language": pa.array(["tr", "en"])}
+    known = {
+        "text": pa.array(TEXTS),
+        "id": pa.array(["a", "b"]),
+        "label": pa.array(["HIGH", "LOW"]),
+        "language": pa.array(["tr", "en"]),
+    }
     pq.write_table(pa.table(known | {name: make() for name, make in COLUMNS.items()}), file)
     return file
 
@@ -80,8 +85,16 @@ def test_every_reader_takes_what_it_needs_alone(odd, tmp_path):
     data = DataConfig(inputs=inputs)
     assert [example.label for example in _read(QualityConfig(labelled=inputs), data, inputs)] == ["HIGH", "LOW"]
     assert len(list(_good(QualityConfig(good=inputs), data))) == 2
-    assert [topic for _, topic, _ in read_topics(TopicsConfig(labelled=inputs, label_field="label"), data)] == ["HIGH", "LOW"]
-    assert [text for _, text in read_texts(ContaminationConfig(inputs, ["text", "label"]))] == [TEXTS[0], "HIGH", TEXTS[1], "LOW"]
+    assert [topic for _, topic, _ in read_topics(TopicsConfig(labelled=inputs, label_field="label"), data)] == [
+        "HIGH",
+        "LOW",
+    ]
+    assert [text for _, text in read_texts(ContaminationConfig(inputs, ["text", "label"]))] == [
+        TEXTS[0],
+        "HIGH",
+        TEXTS[1],
+        "LOW",
+    ]
     assert _topics_of(Span(odd), {"settings": {"text_field": "text"}}, "label") == {1: "HIGH", 2: "LOW"}
     gathered = from_files(odd.parent, [odd], data, BadDocuments(), 1e9)
     assert len(gathered.texts) == 2 and not gathered.passed_over
@@ -99,7 +112,12 @@ def corpus_of(odd: Path, output: Path, *more: str) -> list[dict]:
     """The documents that `jobs.corpus` makes of the file."""
     import zstandard
 
-    given = [f"corpus.sources.web.inputs=['{odd}']", f"corpus.output={output}", "corpus.rules=[]", "corpus.duplicates.near=false"]
+    given = [
+        f"corpus.sources.web.inputs=['{odd}']",
+        f"corpus.output={output}",
+        "corpus.rules=[]",
+        "corpus.duplicates.near=false",
+    ]
     run("corpus", *given, "corpus.on_bad_document=error", *more)
     files = sorted(output.glob("documents/**/*.jsonl.zst"))
     lines = b"".join(zstandard.ZstdDecompressor().stream_reader(file.open("rb")).read() for file in files).splitlines()
@@ -111,7 +129,10 @@ def test_a_corpus_reads_the_columns_that_it_carries_along(odd, tmp_path):
     assert [(one["id"], one["text"]) for one in plain] == [("a", TEXTS[0].strip()), ("b", TEXTS[1].strip())]
     kept = ["words", "half", "large_decimal", "label", "bytes"]
     with_fields = corpus_of(odd, tmp_path / "kept", f"corpus.sources.web.keep_fields=[{','.join(kept)}]")
-    assert [[one[name] for name in kept[:4]] for one in with_fields] == [["a", 1.5, "1.000", "HIGH"], ["b", 2.5, "2.000", "LOW"]]
+    assert [[one[name] for name in kept[:4]] for one in with_fields] == [
+        ["a", 1.5, "1.000", "HIGH"],
+        ["b", 2.5, "2.000", "LOW"],
+    ]
 
 
 def test_splits_and_tokens_too(odd, tmp_path, small_tokenizer):
@@ -126,14 +147,21 @@ def test_a_column_that_is_asked_for_and_has_no_value_makes_the_row_bad(odd, colu
     bad = BadDocuments("skip")
     read = list(read_documents(odd, DataConfig(), bad, fields=(column,)))
     assert len(read) + bad.counts.total() == 2 and set(bad.counts) == {"unreadable_field"}
-    assert f"row 1 has what cannot be read in the column '{column}' (" in bad.examples[0] and "\n" not in bad.examples[0]
-    with pytest.raises(UserError, match=f"row 1 has what cannot be read in the column '{column}' .*; mend it, or pass over such documents"):
+    assert (
+        f"row 1 has what cannot be read in the column '{column}' (" in bad.examples[0] and "\n" not in bad.examples[0]
+    )
+    with pytest.raises(
+        UserError,
+        match=f"row 1 has what cannot be read in the column '{column}' .*; mend it, or pass over such documents",
+    ):
         list(read_documents(odd, DataConfig(), BadDocuments(), fields=(column,)))
 
 
 def test_so_is_an_id(odd, tmp_path):
     bad = BadDocuments("skip")
-    assert [document.text for document in read_documents(odd, DataConfig(id_field="far_date"), bad, fields=())] == TEXTS[1:]
+    assert [
+        document.text for document in read_documents(odd, DataConfig(id_field="far_date"), bad, fields=())
+    ] == TEXTS[1:]
     assert bad.counts == {"unreadable_field": 1}
 
 

@@ -49,7 +49,11 @@ def read(path, reading):
 @pytest.mark.parametrize("fill", ["x", "random"])
 def test_a_line_of_200_mb_is_counted_in_little_memory(tmp_path, suffix, fill):
     path = tmp_path / f"a.jsonl{suffix}"
-    piece = b"x" * 1_000_000 if fill == "x" else np.random.default_rng(0).choice(np.frombuffer(b"abcdefgh", np.uint8), 1_000_000).tobytes()
+    piece = (
+        b"x" * 1_000_000
+        if fill == "x"
+        else np.random.default_rng(0).choice(np.frombuffer(b"abcdefgh", np.uint8), 1_000_000).tobytes()
+    )
     opened = {"": Path.open, ".gz": partial(gzip.open, compresslevel=1), ".zst": zstandard.open}[suffix]
     with opened(path, mode="wb") as file:
         file.write(b'{"text": "bir"}\n{"text": "')
@@ -77,12 +81,16 @@ def test_limits_hold_for_every_format(tmp_path):
 
 
 def test_nul_bytes_are_bad_or_removed_or_kept(tmp_path):
-    (tmp_path / "a.jsonl").write_bytes(b'{"text": "a\\u0000b"}\n{"text": "c\0d"}\n' + b"\0" * 500 + b'\n{"text": "e"}\n')
+    (tmp_path / "a.jsonl").write_bytes(
+        b'{"text": "a\\u0000b"}\n{"text": "c\0d"}\n' + b"\0" * 500 + b'\n{"text": "e"}\n'
+    )
     (tmp_path / "a.txt").write_bytes(b"a\0b")
     pyarrow.parquet.write_table(pyarrow.table({"text": ["a\0b", "e"]}), tmp_path / "a.parquet")
     assert read(tmp_path / "a.jsonl", form()) == (["e"], {"nul_bytes": 3})
     assert read(tmp_path / "a.jsonl", form(nul_bytes="remove")) == (["ab", "cd", "e"], {})
-    assert read(tmp_path / "a.jsonl", form(nul_bytes="keep")) == (["a\0b", "e"], {"nul_bytes": 2}), "raw ones are no JSON"
+    assert read(tmp_path / "a.jsonl", form(nul_bytes="keep")) == (["a\0b", "e"], {"nul_bytes": 2}), (
+        "raw ones are no JSON"
+    )
     assert read(tmp_path / "a.txt", form()) == ([], {"nul_bytes": 1})
     assert read(tmp_path / "a.txt", form(nul_bytes="remove")) == (["ab"], {})
     assert read(tmp_path / "a.parquet", form()) == (["e"], {"nul_bytes": 1})
@@ -100,11 +108,15 @@ def test_declared_encodings(tmp_path, encoding):
 
 def test_a_wrong_encoding_is_counted_line_by_line(tmp_path):
     (tmp_path / "a.jsonl").write_bytes(b'{"text": "plain"}\n' + f'{{"text": "{TURKISH}"}}\n'.encode("cp1254"))
-    (tmp_path / "b.jsonl").write_bytes(b'{"text": "plain"}\n' + f'{{"text": "{TURKISH}"}}\n'.encode() + b'{"text": "\x81"}\n')
+    (tmp_path / "b.jsonl").write_bytes(
+        b'{"text": "plain"}\n' + f'{{"text": "{TURKISH}"}}\n'.encode() + b'{"text": "\x81"}\n'
+    )
     (tmp_path / "c.txt").write_bytes(TURKISH.encode())
     (tmp_path / "d.txt").write_bytes(b"abc")
     assert read(tmp_path / "a.jsonl", form()) == (["plain"], {"not_utf8": 1})
-    assert read(tmp_path / "b.jsonl", form(encoding="cp1254")) == (["plain"], {"wrong_encoding": 2}), "UTF-8, and a byte that it has not"
+    assert read(tmp_path / "b.jsonl", form(encoding="cp1254")) == (["plain"], {"wrong_encoding": 2}), (
+        "UTF-8, and a byte that it has not"
+    )
     assert read(tmp_path / "c.txt", form(encoding="iso-8859-9")) == ([], {"wrong_encoding": 1})
     assert read(tmp_path / "d.txt", form(encoding="utf-16")) == ([], {"wrong_encoding": 1})
     assert read(tmp_path / "a.jsonl", form(encoding="utf-32")) == ([], {"wrong_encoding": 1})
@@ -174,10 +186,14 @@ def test_read_is_documents_and_bad(tmp_path):
 def test_spans_of_parquet_hold_every_row_once(tmp_path):
     path = tmp_path / "a.parquet"
     rows = [f"{number} " + str(hash((number, 7))) * 3 for number in range(500)]
-    pyarrow.parquet.write_table(pyarrow.table({"text": rows, "id": range(500)}), path, row_group_size=30, compression="none")
+    pyarrow.parquet.write_table(
+        pyarrow.table({"text": rows, "id": range(500)}), path, row_group_size=30, compression="none"
+    )
     shards = plan([path], 4000)
     documents = [d for shard in shards for span in shard.spans for d in read_documents(span, form())]
-    assert [d.text for d in documents] == rows and [d.line for d in documents] == list(range(1, 501)) and len(shards) > 4
+    assert (
+        [d.text for d in documents] == rows and [d.line for d in documents] == list(range(1, 501)) and len(shards) > 4
+    )
     assert sum(shard.bytes for shard in shards) == path.stat().st_size
     assert [(s.start, s.end) for shard in shards for s in shard.spans][0][0] == 0
     assert len(plan([path], 10_000_000)) == 1 and plan([path], 10_000_000)[0].spans == (Span(path),)

@@ -33,7 +33,10 @@ def test_the_main_text_a_line_a_paragraph():
 
 def test_main_and_the_longest_article_come_before_the_body():
     assert extract("<p>dışarı</p><main><header><h1>Başlık</h1></header><p>içeri</p></main>").text == "Başlık\niçeri"
-    assert extract(f"<p>dışarı</p><article>{'içeri ' * 9}</article><article>başka</article>").text == ("içeri " * 9).strip()
+    assert (
+        extract(f"<p>dışarı</p><article>{'içeri ' * 9}</article><article>başka</article>").text
+        == ("içeri " * 9).strip()
+    )
     assert extract("<p>uzun bir metin burada</p><article>kısa</article>").text == "uzun bir metin burada\nkısa"
 
 
@@ -55,9 +58,14 @@ def test_broken_html_is_read_as_browsers_do():
 def test_files(tmp_path):
     (tmp_path / "a.html").write_text(PAGE)
     (document,) = read_documents(tmp_path / "a.html", SourceConfig())
-    assert document.text.startswith("Daire") and document.fields == {"title": "Karar özeti", "url": "https://a.tr/karar"}
+    assert document.text.startswith("Daire") and document.fields == {
+        "title": "Karar özeti",
+        "url": "https://a.tr/karar",
+    }
     (tmp_path / "b.htm").write_bytes('<meta charset="windows-1254"><p>ığşİ'.encode("cp1254"))
-    assert [d.text for d in read_documents(tmp_path / "b.htm", SourceConfig())] == ["ığşİ"], "a page names its encoding itself"
+    assert [d.text for d in read_documents(tmp_path / "b.htm", SourceConfig())] == ["ığşİ"], (
+        "a page names its encoding itself"
+    )
     bad = BadDocuments("skip")
     (tmp_path / "c.html").write_bytes("<p>ığşİ".encode("cp1254"))
     (tmp_path / "d.html").write_text("<nav><a href=x>x</a></nav>")
@@ -99,7 +107,12 @@ def test_formatting_that_is_never_closed_costs_no_text():
 
 
 def test_a_long_page_of_plain_markup_is_read(tmp_path):
-    rows = "".join(f"<tr><td><font size={n % 5}>Row {n}</font><td><svg><path d='M0'/></svg><p>has a cell<br></tr>" for n in range(5000))
-    script = "<script>" + "document.write('<div>');" * 500 + "</script><style>i > b {}</style><!-- " + "<div>" * 500 + " -->"
+    rows = "".join(
+        f"<tr><td><font size={n % 5}>Row {n}</font><td><svg><path d='M0'/></svg><p>has a cell<br></tr>"
+        for n in range(5000)
+    )
+    script = (
+        "<script>" + "document.write('<div>');" * 500 + "</script><style>i > b {}</style><!-- " + "<div>" * 500 + " -->"
+    )
     page = extract(f"<body>{script}<table>{rows}</table><p>The end.")
     assert page.text.startswith("Row 0") and page.text.count("has a cell") == 5000 and page.text.endswith("The end.")

@@ -13,7 +13,9 @@ from data_prep.sources.shards import plan
 
 
 def write(folder, number, rows):
-    (folder / f"train-{number}.jsonl").write_text("".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows))
+    (folder / f"train-{number}.jsonl").write_text(
+        "".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows)
+    )
 
 
 @pytest.fixture
@@ -61,7 +63,9 @@ def test_names():
 
 def test_what_cannot_be_opened_is_one_sentence(data_set):
     for name in (f"hub:{data_set},,test", f"hub:{data_set}/nowhere", "hub:nobody/nothing"):
-        with pytest.raises(UserError, match=r"cannot be opened .*; mind its name, or mirror it with jobs.fetch") as error:
+        with pytest.raises(
+            UserError, match=r"cannot be opened .*; mind its name, or mirror it with jobs.fetch"
+        ) as error:
             list_inputs([name])
         assert "\n" not in str(error.value)
 
@@ -70,7 +74,9 @@ def test_columns_that_nobody_asks_for_are_not_read(tmp_path):
     folder = tmp_path / "dates"
     folder.mkdir()
     far = pyarrow.array([3_000_000, 1], pyarrow.date32())  # the first lies in the year 10183
-    pyarrow.parquet.write_table(pyarrow.table({"text": ["a", "b"], "day": far, "n": [1, 2]}), folder / "train-0.parquet")
+    pyarrow.parquet.write_table(
+        pyarrow.table({"text": ["a", "b"], "day": far, "n": [1, 2]}), folder / "train-0.parquet"
+    )
     (path,) = list_inputs([f"hub:{folder}"])
     assert [document.text for document in read_documents(path, Form(), fields=())] == ["a", "b"]
     bad = BadDocuments("skip")

@@ -8,7 +8,16 @@ from data_prep.sources.inputs import kind_of, list_inputs, span_digest, stamp, t
 
 @pytest.fixture
 def tree(tmp_path):
-    for name in ("b.txt", "a.jsonl", "sub/c.md.gz", "sub/deep/d.PARQUET", "e.jsonl.zst", "f.csv", ".hidden.txt", ".git/g.txt"):
+    for name in (
+        "b.txt",
+        "a.jsonl",
+        "sub/c.md.gz",
+        "sub/deep/d.PARQUET",
+        "e.jsonl.zst",
+        "f.csv",
+        ".hidden.txt",
+        ".git/g.txt",
+    ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
@@ -20,7 +29,13 @@ def names(tree, found):
 
 
 def test_a_folder_is_searched_to_the_bottom_in_sorted_order(tree):
-    assert names(tree, list_inputs([str(tree)])) == ["a.jsonl", "b.txt", "e.jsonl.zst", "sub/c.md.gz", "sub/deep/d.PARQUET"]
+    assert names(tree, list_inputs([str(tree)])) == [
+        "a.jsonl",
+        "b.txt",
+        "e.jsonl.zst",
+        "sub/c.md.gz",
+        "sub/deep/d.PARQUET",
+    ]
 
 
 def test_the_order_and_the_overlap_of_patterns_do_not_matter(tree):
@@ -60,7 +75,10 @@ def test_files_of_other_kinds_are_counted_once_and_said(tree, capsys):
 def test_a_folder_with_nothing_that_is_read_names_what_it_has_and_what_is_read(tmp_path):
     for name in ("a.docx", "b.docx", "c.png"):
         (tmp_path / name).write_text(name)
-    with pytest.raises(UserError, match=r"holds no input file \(2 .docx, 1 .png; such as .*a.docx\); known are .txt, .md, .html, .jsonl"):
+    with pytest.raises(
+        UserError,
+        match=r"holds no input file \(2 .docx, 1 .png; such as .*a.docx\); known are .txt, .md, .html, .jsonl",
+    ):
         list_inputs([str(tmp_path)])
 
 
@@ -81,11 +99,24 @@ def test_linked_folders_are_read_each_file_once(tree):
     (tree / "in/local/b.jsonl").write_text("{}")
     (tree / "in/a_link").symlink_to("../sub")
     (tree / "in/web").symlink_to("../sub/deep")
-    assert names(tree, list_inputs([f"{tree}/in"])) == ["in/a_link/c.md.gz", "in/a_link/deep/d.PARQUET", "in/local/b.jsonl"]
+    assert names(tree, list_inputs([f"{tree}/in"])) == [
+        "in/a_link/c.md.gz",
+        "in/a_link/deep/d.PARQUET",
+        "in/local/b.jsonl",
+    ]
     assert list_inputs([f"{tree}/in/*"]) == list_inputs([f"{tree}/in/**"]) == list_inputs([f"{tree}/in"])
     everything = sorted([*plain, tree / "in/local/b.jsonl"], key=str)
-    for patterns in (["."], ["in", "."], [".", "in"], ["in/*", "sub", "."], ["in/web/d.PARQUET", "."], ["**", "in/a_link/**"]):
-        assert list_inputs([f"{tree}/{pattern}" for pattern in patterns]) == everything, "own names, whatever is named first"
+    for patterns in (
+        ["."],
+        ["in", "."],
+        [".", "in"],
+        ["in/*", "sub", "."],
+        ["in/web/d.PARQUET", "."],
+        ["**", "in/a_link/**"],
+    ):
+        assert list_inputs([f"{tree}/{pattern}" for pattern in patterns]) == everything, (
+            "own names, whatever is named first"
+        )
 
 
 def test_circles_are_refused_in_folders_and_patterns(tree):

@@ -24,7 +24,12 @@ READ = "## GİRİŞ\n\nDavacı vekili temyiz etmiştir.\n\nYıl Esas\n2019 12"
 
 
 def test_pages_are_joined_and_those_without_text_listed(tmp_path):
-    pages = [{"page": 1, "text": "bir"}, {"page": 2, "text": " "}, {"page": 3, "cells": LAYOUT}, {"page": 4, "text": None}]
+    pages = [
+        {"page": 1, "text": "bir"},
+        {"page": 2, "text": " "},
+        {"page": 3, "cells": LAYOUT},
+        {"page": 4, "text": None},
+    ]
     record = {"id": "tez-1", "pages": pages, "url": "u"}
     (tmp_path / "a.pages.json").write_text(json.dumps(record))
     (tmp_path / "b.pages.jsonl").write_text(json.dumps(record) + "\n\n" + json.dumps(record | {"id": "tez-2"}))
@@ -40,7 +45,15 @@ def test_pages_are_joined_and_those_without_text_listed(tmp_path):
 def test_the_forms_of_a_page():
     assert page_texts([LAYOUT, "x", {"page_no": 7, "text": "y"}]) == [(1, READ), (2, "x"), (8, "y")]
     assert page_texts(LAYOUT) == [(1, READ)], "the cells of one page"
-    for wrong in (None, {}, [5], [{"page": "x", "text": "y"}], [{"text": 5}], [[5]], [[{"category": "Text", "text": 5}]]):
+    for wrong in (
+        None,
+        {},
+        [5],
+        [{"page": "x", "text": "y"}],
+        [{"text": 5}],
+        [[5]],
+        [[{"category": "Text", "text": 5}]],
+    ):
         with pytest.raises(NoPages):
             page_texts(wrong)
 

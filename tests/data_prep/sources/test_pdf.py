@@ -45,7 +45,9 @@ def test_a_broken_pdf_is_counted(tmp_path, content):
 
 def test_words_divided_at_the_end_of_a_line_are_joined(tmp_path):
     (tmp_path / "a.pdf").write_bytes(text_pdf(["Yargıtay kara-\nrını temyiz edil-\nmiştir. Ceza-i şart\nson"]))
-    assert [d.text for d in read_documents(tmp_path / "a.pdf", SOURCE)] == ["Yargıtay kararını temyiz edilmiştir. Ceza-i şart\nson"]
+    assert [d.text for d in read_documents(tmp_path / "a.pdf", SOURCE)] == [
+        "Yargıtay kararını temyiz edilmiştir. Ceza-i şart\nson"
+    ]
 
 
 def test_a_pdf_with_too_much_text(tmp_path):
@@ -64,7 +66,9 @@ def bomb(repeats: int) -> bytes:
         b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
     ]  # fmt: skip
     return (
-        b"%PDF-1.4\n" + b"".join(b"%d 0 obj%sendobj\n" % (number, part) for number, part in enumerate(parts, 1)) + b"trailer<</Root 1 0 R>>"
+        b"%PDF-1.4\n"
+        + b"".join(b"%d 0 obj%sendobj\n" % (number, part) for number, part in enumerate(parts, 1))
+        + b"trailer<</Root 1 0 R>>"
     )
 
 

@@ -37,14 +37,20 @@ def test_the_same_documents_from_every_format(tmp_path, suffix):
     assert "n" not in next(read_documents(tmp_path / f"a.parquet{suffix}", DATA, fields=())).fields
     (tmp_path / f"a.md{suffix}").write_bytes(pack("# Başlık\n\nmetin\n".encode()))
     (text,) = read_documents(tmp_path / f"a.md{suffix}", DATA)
-    assert text.text == "# Başlık\n\nmetin\n" and text.id == f"{tmp_path / 'a.md'}{suffix}:1" and text.file.name == f"a.md{suffix}"
+    assert (
+        text.text == "# Başlık\n\nmetin\n"
+        and text.id == f"{tmp_path / 'a.md'}{suffix}:1"
+        and text.file.name == f"a.md{suffix}"
+    )
 
 
 @settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8")), max_size=8), st.booleans())
 def test_any_text_comes_back_as_it_was(tmp_path_factory, texts, escaped):
     path = tmp_path_factory.getbasetemp() / "any.jsonl"
-    path.write_text("".join(json.dumps({"text": text}, ensure_ascii=escaped) + "\n" for text in texts), "utf-8", newline="\n")
+    path.write_text(
+        "".join(json.dumps({"text": text}, ensure_ascii=escaped) + "\n" for text in texts), "utf-8", newline="\n"
+    )
     assert [d.text for d in read_documents(path, DATA)] == texts
 
 

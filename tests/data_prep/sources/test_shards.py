@@ -15,7 +15,9 @@ def test_shards_hold_every_document_once_in_order(tmp_path_factory, files, shard
     paths = []
     for number, sizes in enumerate(files):
         paths.append(folder / f"{number}.jsonl")
-        paths[-1].write_text("\n".join(json.dumps({"text": f"{number}.{i}" + "x" * size}) for i, size in enumerate(sizes)))
+        paths[-1].write_text(
+            "\n".join(json.dumps({"text": f"{number}.{i}" + "x" * size}) for i, size in enumerate(sizes))
+        )
     shards = plan(paths, shard_bytes)
     data = DataConfig()
     whole = [d.text for path in paths for d in read_documents(path, data)]
@@ -38,7 +40,11 @@ def test_a_large_file_is_cut_and_others_are_not(tmp_path):
         *[["d.jsonl"]] * 3,
         ["e.txt"],
     ]
-    assert [(span.start, span.end) for shard in shards[3:6] for span in shard.spans] == [(0, 1008), (1008, 2016), (2016, 2700)]
+    assert [(span.start, span.end) for shard in shards[3:6] for span in shard.spans] == [
+        (0, 1008),
+        (1008, 2016),
+        (2016, 2700),
+    ]
     together = plan([tmp_path / "a.txt", tmp_path / "b.txt", tmp_path / "c.jsonl.gz"], 1200)
     assert [len(shard.spans) for shard in together] == [2, 1]
 

@@ -11,7 +11,15 @@ from data_prep.text.batch import Batch, hash_words
 from data_prep.text.characters import lower
 
 TURKISH = {"I": "ı", "İ": "i"}
-TEXTS = ["Iğdır'da  İSTANBUL: 12. madde…\n\n son\t", "", "\n", "a", "  ", "Zażółć gęślą\u2028jaźń \U0001f600\U00020001 x_y", "é\u0301\r\nb"]
+TEXTS = [
+    "Iğdır'da  İSTANBUL: 12. madde…\n\n son\t",
+    "",
+    "\n",
+    "a",
+    "  ",
+    "Zażółć gęślą\u2028jaźń \U0001f600\U00020001 x_y",
+    "é\u0301\r\nb",
+]
 ANY = st.lists(st.text(st.characters(exclude_categories=["Cs"], max_codepoint=0x1FFFD), max_size=40), max_size=6)
 
 

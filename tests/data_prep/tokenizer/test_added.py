@@ -16,7 +16,11 @@ from tests.data_prep.tokenizer.test_bulk import documents, equal
 
 WORDS = ["cat", "Cat", "CAT", "concatenate", "foo bar", "foo  bar", "FOO BAR", "é", "e\u0301", "\u00e9\u0323\u0301", "É", "ﬁn", "abc", "a",
          "K", "\u212a", "a\u0301", "<x>", "<x>\u0338", "12345", "  ", "\n\n", "İ", "<s>"]  # fmt: skip
-TEXTS = [shape.format(word) for word in WORDS for shape in ("{}", " {} ", "x{}", "{}x", "  {0}\n{0}", ".{}.", "{}\u0301", "{0} {0}")]
+TEXTS = [
+    shape.format(word)
+    for word in WORDS
+    for shape in ("{}", " {} ", "x{}", "{}x", "  {0}\n{0}", ".{}.", "{}\u0301", "{0} {0}")
+]
 NORMALIZERS = {
     "none": lambda: None,
     "nfc": normalizers.NFC,
@@ -30,10 +34,15 @@ def write(folder, normalizer, *added):
     """A byte-level tokenizer with ``added`` tokens, in a folder."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer, tokenizer.decoder = normalizer, decoders.ByteLevel()
-    steps = pre_tokenizers.Split(Regex(CL100K), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    steps = (
+        pre_tokenizers.Split(Regex(CL100K), "isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(list(steps))
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=["<s>"], initial_alphabet=alphabet, show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["<s>"], initial_alphabet=alphabet, show_progress=False
+    )
     tokenizer.train_from_iterator([" ".join(WORDS)] * 3, trainer)
     tokenizer.add_tokens(list(added))
     tokenizer.save(str(folder / "tokenizer.json"))
@@ -62,7 +71,10 @@ WRONG = {
     "normalized, nfd": ("nfd", [AddedToken("é", normalized=True)]),
     "overlap of two passes": ("none", [AddedToken("bc", normalized=False), AddedToken("ab", normalized=True)]),
     "one in another of two passes": ("none", [AddedToken("ab", normalized=False), AddedToken("abc", normalized=True)]),
-    "overlap with a special one": ("none", [AddedToken("ab", special=True, normalized=False), AddedToken("bc", normalized=False)]),
+    "overlap with a special one": (
+        "none",
+        [AddedToken("ab", special=True, normalized=False), AddedToken("bc", normalized=False)],
+    ),
     "rstrip and white space": ("none", [AddedToken("\n", rstrip=True, normalized=False)]),
 }
 
@@ -73,7 +85,10 @@ def test_added_tokens_that_gigatoken_finds_elsewhere_are_refused_up_front(case, 
     folder = write(tmp_path, NORMALIZERS[normalizer](), *added)
     name, warned, right = first_backend(folder, TEXTS)
     assert name == "tokenizers" and right
-    assert "gigatoken does not serve this tokenizer: its added token" in warned[0] and repr(added[0].content)[1:-1] in warned[0]
+    assert (
+        "gigatoken does not serve this tokenizer: its added token" in warned[0]
+        and repr(added[0].content)[1:-1] in warned[0]
+    )
     monkeypatch.setattr("data_prep.tokenizer.backends.unlike_gigatoken", lambda *_, **__: None)
     assert first_backend(folder, TEXTS)[::2] == ("gigatoken", False), "the refusal is not for nothing"
 
@@ -84,8 +99,14 @@ RIGHT = {
     "that overlap, one pass": ("none", [AddedToken("ab", normalized=False), AddedToken("bc", normalized=False)]),
     "with white space around them": ("none", [AddedToken("cat", lstrip=True, rstrip=True, normalized=False)]),
     "as Qwen has them": ("nfc", [AddedToken("<think>", normalized=False), AddedToken("</think>", normalized=False)]),
-    "as ModernBERT has them": ("nfc", [AddedToken(one, normalized=True) for one in ("|||EMAIL|||", "  ", "   ", "\n\n")]),
-    "special ones alone": ("lowercase", [AddedToken("<x>", special=True), AddedToken("Cat", special=True, single_word=True)]),
+    "as ModernBERT has them": (
+        "nfc",
+        [AddedToken(one, normalized=True) for one in ("|||EMAIL|||", "  ", "   ", "\n\n")],
+    ),
+    "special ones alone": (
+        "lowercase",
+        [AddedToken("<x>", special=True), AddedToken("Cat", special=True, single_word=True)],
+    ),
 }
 
 
@@ -110,7 +131,9 @@ TOKEN = st.builds(
     st.lists(TOKEN, min_size=1, max_size=3, unique_by=lambda token: token.content),
     st.lists(st.text("ab< \n|éx\u0301\u0338K\u212a", max_size=20), min_size=1, max_size=30),
 )
-def test_whatever_is_added_the_ids_are_those_of_tokenizers_or_the_library_refuses(tmp_path_factory, normalizer, added, texts):
+def test_whatever_is_added_the_ids_are_those_of_tokenizers_or_the_library_refuses(
+    tmp_path_factory, normalizer, added, texts
+):
     reference = load_reference(write(tmp_path_factory.mktemp("any"), NORMALIZERS[normalizer](), *added))
     right = Reference(reference).encode(texts)
     for kind in (Gigatoken, Tiktoken):

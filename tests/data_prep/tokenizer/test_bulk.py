@@ -99,7 +99,10 @@ def change(source, target, edit):
 
 def own_pattern(tokenizer):
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(r"\w+|[^\w]"), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        [
+            pre_tokenizers.Split(Regex(r"\w+|[^\w]"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
 
 
@@ -108,7 +111,10 @@ def test_a_pattern_that_gigatoken_does_not_know_falls_back_loudly_to_tiktoken(sm
     assert [backend.name for backend in encoder.backends()] == ["tiktoken", "tokenizers"]
     assert "warning" in warned[0] and "gigatoken does not serve this tokenizer" in warned[0] and len(warned) == 1
     backend = next(encoder.backends())
-    assert equal(sum(encoder.encode(backend, documents(NASTY[:6] + texts)), []), Reference(encoder.reference).encode(NASTY[:6] + texts))
+    assert equal(
+        sum(encoder.encode(backend, documents(NASTY[:6] + texts)), []),
+        Reference(encoder.reference).encode(NASTY[:6] + texts),
+    )
 
 
 def test_a_checked_document_that_differs_is_caught(small_tokenizer, tmp_path):
@@ -122,8 +128,12 @@ def test_a_checked_document_that_differs_is_caught(small_tokenizer, tmp_path):
     assert backend.name == "gigatoken"
     with pytest.raises(Differs, match="gigatoken gives other ids than tokenizers for x.jsonl:4"):
         list(encoder.encode(backend, documents(["a", "b", "c", "concatenate", "d"])))
-    assert [len(batch) for batch in encoder.encode(backend, documents(["a", "b", "concatenate"]))] == [3]  # not one of the sample
-    assert [b.name for b in encoder.backends()] == ["gigatoken", "tokenizers"] and "tiktoken does not serve" in warned[0]
+    assert [len(batch) for batch in encoder.encode(backend, documents(["a", "b", "concatenate"]))] == [
+        3
+    ]  # not one of the sample
+    assert [b.name for b in encoder.backends()] == ["gigatoken", "tokenizers"] and "tiktoken does not serve" in warned[
+        0
+    ]
 
 
 def test_tiktoken_merges_what_bpe_would_not_and_is_caught(tmp_path):
@@ -169,7 +179,10 @@ def test_truncation_and_padding_of_a_saved_tokenizer_are_dropped(small_tokenizer
     folder = change(small_tokenizer, tmp_path / "limit", limit)
     reference = load_reference(folder)
     for backend in (Gigatoken(reference), Tiktoken(reference), Reference(reference)):
-        assert equal(backend.encode(["kalerilar " * 20, "a"]), Reference(load_reference(small_tokenizer)).encode(["kalerilar " * 20, "a"]))
+        assert equal(
+            backend.encode(["kalerilar " * 20, "a"]),
+            Reference(load_reference(small_tokenizer)).encode(["kalerilar " * 20, "a"]),
+        )
 
 
 def test_ids_around_a_document(small_tokenizer, texts, tmp_path):

@@ -29,9 +29,20 @@ def test_figures_by_hand():
     tokenizer = made_of(" evde", "ev", "ş")
     found = report.measure(tokenizer, ["ev evde,", "ş evler x\n"])
     # ev | _evde | ,      ş | _ev... : "_ev" is a prefix of _evde, then l e r | _ x | \n
-    assert [tokenizer.decode([i]) for i in tokenizer.encode("ş evler x\n").ids] == ["ş", " ev", "l", "e", "r", " ", "x", "\n"]
+    assert [tokenizer.decode([i]) for i in tokenizer.encode("ş evler x\n").ids] == [
+        "ş",
+        " ev",
+        "l",
+        "e",
+        "r",
+        " ",
+        "x",
+        "\n",
+    ]
     assert found["tokens"] == 3 + 8 and found["words"] == 2 + 3 and found["documents"] == 2
-    assert found["fertility"] == pytest.approx(11 / 5) and found["characters_per_token"] == pytest.approx(18 / 11, abs=1e-4)
+    assert found["fertility"] == pytest.approx(11 / 5) and found["characters_per_token"] == pytest.approx(
+        18 / 11, abs=1e-4
+    )
     # tokens with a letter: ev, _evde, ş, _ev, l, e, r, x; whole words: ev, _evde, ş, x
     assert found["whole_word"] == pytest.approx(4 / 8)
 
@@ -111,7 +122,9 @@ def test_faults_are_named(tmp_path):
 
 def test_a_report_of_two_tokenizers_by_language(tmp_path, capsys):
     (tmp_path / "tr_x.conllu").write_text(TREEBANK)
-    found = report.build({"this": made_of("the"), "other": made_of()}, {"tr": ["evde"], "en": ["the the"]}, str(tmp_path / "tr_x.conllu"))
+    found = report.build(
+        {"this": made_of("the"), "other": made_of()}, {"tr": ["evde"], "en": ["the the"]}, str(tmp_path / "tr_x.conllu")
+    )
     assert list(found) == ["en", "tr"] and found["en"]["this"]["fertility"] < found["en"]["other"]["fertility"]
     assert found["tr"]["other"]["morphemes"]["treebank"] == "tr_x.conllu"
     report.show(found)

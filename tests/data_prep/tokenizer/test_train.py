@@ -34,7 +34,13 @@ def test_auto_tokenizer_loads_it_with_template_and_special_tokens(small_tokenize
     loaded = load(small_tokenizer)
     assert len(loaded) == 500
     named = (loaded.pad_token, loaded.unk_token, loaded.cls_token, loaded.sep_token, loaded.mask_token)
-    assert named == ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]") and loaded.convert_tokens_to_ids(named) == [0, 1, 2, 3, 4]
+    assert named == ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]") and loaded.convert_tokens_to_ids(named) == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
     encoded = loaded("kale [MASK] lar", "the")
     assert set(encoded) == {"input_ids", "attention_mask"}
     ids = encoded["input_ids"]
@@ -43,7 +49,9 @@ def test_auto_tokenizer_loads_it_with_template_and_special_tokens(small_tokenize
     assert loaded.decode(loaded("kaleri ın şe")["input_ids"], skip_special_tokens=True) == "kaleri ın şe"
 
 
-@pytest.mark.parametrize("settings", [{"chat_tokens": True}, {"chat_tokens": True, "mlm_tokens": False}, {"mlm_tokens": False}])
+@pytest.mark.parametrize(
+    "settings", [{"chat_tokens": True}, {"chat_tokens": True, "mlm_tokens": False}, {"mlm_tokens": False}]
+)
 def test_special_tokens_come_first_and_the_size_is_exact(texts, tmp_path, settings):
     config = TokenizerConfig(vocab_size=400, **settings)
     tokenizer = train(texts, config)
@@ -63,10 +71,16 @@ def test_special_tokens_come_first_and_the_size_is_exact(texts, tmp_path, settin
 
 
 def test_normalisation(texts):
-    plain, lower = train(texts, TokenizerConfig(vocab_size=300)), train(texts, TokenizerConfig(vocab_size=300, lowercase=True))
+    plain, lower = (
+        train(texts, TokenizerConfig(vocab_size=300)),
+        train(texts, TokenizerConfig(vocab_size=300, lowercase=True)),
+    )
     raw = train(texts, TokenizerConfig(vocab_size=300, nfc=False))
     assert plain.encode("e\u0301").ids == plain.encode("é").ids and raw.encode("e\u0301").ids != raw.encode("é").ids
-    assert lower.encode("KA\ufb01Å").ids == lower.encode("kafia\u030a").ids and plain.encode("KA").ids != plain.encode("ka").ids
+    assert (
+        lower.encode("KA\ufb01Å").ids == lower.encode("kafia\u030a").ids
+        and plain.encode("KA").ids != plain.encode("ka").ids
+    )
     assert lower.normalizer.normalize_str("İI") == "i\u0307i"  # as documented: nothing is known of Turkish
 
 
@@ -85,7 +99,9 @@ def test_another_process_learns_the_same_bytes(texts, tmp_path):
         "print(hashlib.sha256(train(texts, TokenizerConfig(vocab_size=500)).to_str().encode()).hexdigest())"
     )
     environment = os.environ | {"RAYON_NUM_THREADS": "3", "PYTHONHASHSEED": "7", "PYTHONPATH": os.getcwd()}
-    found = subprocess.run([sys.executable, "-c", script, tmp_path / "t.txt"], env=environment, capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "t.txt"], env=environment, capture_output=True, text=True, check=True
+    )
     here = train(texts, TokenizerConfig(vocab_size=500)).to_str()
     assert found.stdout.strip() == hashlib.sha256(here.encode()).hexdigest()
 

@@ -20,7 +20,9 @@ def test_topics_stand_in_the_notes_of_the_living(tmp_path):
         for topic, some in words.items()
         for n in range(20)
     ]
-    config = TopicsConfig(model=str(tmp_path / "model"), labelled=[write(tmp_path / "in.jsonl", rows)], language="en", held_out_share=0.1)
+    config = TopicsConfig(
+        model=str(tmp_path / "model"), labelled=[write(tmp_path / "in.jsonl", rows)], language="en", held_out_share=0.1
+    )
     profile = load_language("en")
     build(config, DataConfig(), profile, 0, {})
     texts = ["a judge of the court", "dead", "a wave and a ship", ""]

@@ -47,7 +47,9 @@ def test_probabilities_are_those_of_scikit_learn(fitted):
 def test_weights_are_those_of_scikit_learn(fitted):
     model, _ = fitted
     texts = [text for _, _, text in documents()]
-    vectorizer = TfidfVectorizer(vocabulary=model.words, token_pattern=r"(?u)\w+", lowercase=True, sublinear_tf=True).fit(texts)
+    vectorizer = TfidfVectorizer(
+        vocabulary=model.words, token_pattern=r"(?u)\w+", lowercase=True, sublinear_tf=True
+    ).fit(texts)
     theirs = vectorizer.transform(texts).toarray()
     ours = np.concatenate([model.tfidf(batch).toarray() for batch in batches(texts, PROFILE)])
     assert np.abs(ours - theirs).max() < 1e-9
@@ -63,7 +65,9 @@ def test_words_are_chosen_by_documents_and_in_the_casing_of_the_language():
 
 def test_saved_and_loaded_it_says_the_same(fitted, tmp_path):
     rows = [{"id": id, "topic": topic, "text": text} for id, topic, text in documents()]
-    config = TopicsConfig(model=str(tmp_path / "model"), labelled=[write(tmp_path / "in.jsonl", rows)], language="en", vocabulary=800)
+    config = TopicsConfig(
+        model=str(tmp_path / "model"), labelled=[write(tmp_path / "in.jsonl", rows)], language="en", vocabulary=800
+    )
     report = build(config, DataConfig(), PROFILE, 0, {})
     train, held_out = gather(config, DataConfig())
     assert {id for id, _, _ in train}.isdisjoint(id for id, _, _ in held_out) and len(train) + len(held_out) == 150
@@ -72,7 +76,9 @@ def test_saved_and_loaded_it_says_the_same(fitted, tmp_path):
     (batch,) = batches([text for _, _, text in held_out], PROFILE)
     assert np.array_equal(model.probabilities_of(batch), loaded.probabilities_of(batch))
     page = (tmp_path / "model" / "report.html").read_text()
-    assert all(topic in page for topic in TOPICS) and page.count("<svg") == 1 and "import" in report["telling"]["imports"]
+    assert (
+        all(topic in page for topic in TOPICS) and page.count("<svg") == 1 and "import" in report["telling"]["imports"]
+    )
     shutil.copytree(config.model, tmp_path / "broken")
     (tmp_path / "broken" / WEIGHTS).write_bytes(b"x")
     with pytest.raises(UserError, match="weights.npz is not as jobs.topics wrote it"):

@@ -17,7 +17,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 JOBS = sorted(path.stem for path in (ROOT / "jobs").glob("*.py") if "\n    main(" in path.read_text())
 FOREIGN = re.compile(
-    r"hydra|omegaconf|submitit|argparse|usage:|traceback|ListConfig|DictConfig|full_key|object_type|viable|mismatched", re.I
+    r"hydra|omegaconf|submitit|argparse|usage:|traceback|ListConfig|DictConfig|full_key|object_type|viable|mismatched",
+    re.I,
 )
 
 
@@ -34,9 +35,13 @@ def tree(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(tree) -> Iterator[subprocess.Popen]:
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "HYDRA"))} | {"PYTHONPATH": str(tree)}
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "HYDRA"))} | {
+        "PYTHONPATH": str(tree)
+    }
     script = [sys.executable, str(Path(__file__).with_name("many_commands.py"))]
-    with subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=tree) as process:
+    with subprocess.Popen(
+        script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=tree
+    ) as process:
         yield process
         process.stdin.close()
 
@@ -51,7 +56,9 @@ def run(server, tmp_path) -> Run:
     def run(job: str, *arguments: str, **env: str) -> SimpleNamespace:
         cwd = tmp_path / "cwd"
         cwd.mkdir(exist_ok=True)
-        print(json.dumps({"job": job, "arguments": arguments, "cwd": str(cwd), "env": env}), file=server.stdin, flush=True)
+        print(
+            json.dumps({"job": job, "arguments": arguments, "cwd": str(cwd), "env": env}), file=server.stdin, flush=True
+        )
         answer = json.loads(server.stdout.readline())
         return SimpleNamespace(**answer, left=[str(path) for path in cwd.rglob("*")])
 
@@ -66,7 +73,11 @@ def refused(run: Run, job: str, *arguments: str, **env: str) -> str:
     assert (ended.out, ended.left) == ("", [])
     own_words = ended.err
     for argument in arguments:  # what the user wrote may stand in it
-        own_words = own_words.replace(argument, "").replace(argument.partition("=")[0], "") if argument.strip("-") else own_words
+        own_words = (
+            own_words.replace(argument, "").replace(argument.partition("=")[0], "")
+            if argument.strip("-")
+            else own_words
+        )
     assert not FOREIGN.search(own_words), ended.err
     return ended.err
 
@@ -152,7 +163,9 @@ def test_a_wrong_argument_is_one_sentence_whose_mend_works(run, wrong, mend):
     if mend not in sentence:  # quoted for the shell
         assert shlex.quote(mend) in sentence, sentence
     elif mend.endswith("=") or "=" not in mend:  # one that is named beside its key, or with a value of the schema
-        found = re.search(rf"{re.escape(mend)}\S*", sentence[max(sentence.rfind("write "), sentence.rfind("did you mean")) :])
+        found = re.search(
+            rf"{re.escape(mend)}\S*", sentence[max(sentence.rfind("write "), sentence.rfind("did you mean")) :]
+        )
         word = found[0].strip("'?;:,\n")
         value = wrong.partition("=")[2]
         arguments = [word if "=" in word else f"{word}={value}" if key == "experiments" else f"{key}={word}"]
@@ -285,7 +298,9 @@ def test_the_home_folder_is_written_out(run, tree, tmp_path):
     for argument in ("data.inputs=['~/texts']", "experiment=home"):
         sentence = refused(run, "tokenizer", argument, HOME=str(tmp_path))
         assert f"data.inputs: {tmp_path}/texts does not exist" in sentence
-    assert f"{tmp_path}/tok" in refused(run, "mix", "data.tokenizer=~/tok", "phases.a.tokens=5", "mixture.sources.a=b", HOME=str(tmp_path))
+    assert f"{tmp_path}/tok" in refused(
+        run, "mix", "data.tokenizer=~/tok", "phases.a.tokens=5", "mixture.sources.a=b", HOME=str(tmp_path)
+    )
 
 
 YAMLS = {
@@ -323,7 +338,11 @@ def test_a_yaml_is_refused_with_file_and_line(run, tree, text):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"", "is empty"), (b"train:\n  steps: 1\n", "'# @package _global_'"), (b"# @package _global_\nname: \xff\n", "save it as UTF-8")],
+    [
+        (b"", "is empty"),
+        (b"train:\n  steps: 1\n", "'# @package _global_'"),
+        (b"# @package _global_\nname: \xff\n", "save it as UTF-8"),
+    ],
 )
 def test_a_yaml_that_is_no_experiment(run, tree, content, words):
     (tree / "conf" / "experiment" / "wrong.yaml").write_bytes(content)
@@ -354,7 +373,9 @@ def test_a_language_without_a_profile_says_which_file_to_write(run, tree):
     source, target = re.search(r"cp (\S+) (\S+)", sentence).groups()
     shutil.copy(tree / source, tree / target)
     assert "profile" not in run(*wrong).err
-    assert "did you mean 'gopher_quality'?" in refused(run, "corpus", "corpus.inputs=[a]", "corpus.languages.tr.gopher_qualit.min_words=5")
+    assert "did you mean 'gopher_quality'?" in refused(
+        run, "corpus", "corpus.inputs=[a]", "corpus.languages.tr.gopher_qualit.min_words=5"
+    )
     assert "corpus.languages.tr" in refused(run, "corpus", "corpus.inputs=[a]", "corpus.languages.tr=5")
 
 

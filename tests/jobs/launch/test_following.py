@@ -17,7 +17,14 @@ from jobs.launch.following import AFTER, following
 from tests.jobs.conftest import NET
 from tests.jobs.test_cli import JOBS, ROOT
 
-SMALL = [*NET[:6], "train.seq_length=64", "train.global_batch=4", "train.micro_batch=4", "train.steps=2", "parallel.threads=1"]
+SMALL = [
+    *NET[:6],
+    "train.seq_length=64",
+    "train.global_batch=4",
+    "train.micro_batch=4",
+    "train.steps=2",
+    "parallel.threads=1",
+]
 
 
 def configured(job: str, given: Sequence[str]) -> Config:
@@ -37,7 +44,22 @@ def odd(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "Ali's texts, (new) $x=1"
     folder.mkdir()
     rng = np.random.default_rng(0)
-    words = ["court", "tenant", "owner", "lease", "judge", "house", "debt", "heir", "pays", "signs", "ends", "owes", "the", "a"]
+    words = [
+        "court",
+        "tenant",
+        "owner",
+        "lease",
+        "judge",
+        "house",
+        "debt",
+        "heir",
+        "pays",
+        "signs",
+        "ends",
+        "owes",
+        "the",
+        "a",
+    ]
     lines = (json.dumps({"text": " ".join(rng.choice(words, size=60))}) + "\n" for _ in range(150))
     (folder / "text.jsonl").write_text("".join(lines))
     monkeypatch.chdir(tmp_path)
@@ -85,14 +107,20 @@ def test_it_is_printed_at_the_end_and_after_a_dry_run(odd, tmp_path):
     given = [quoted(odd), "name=mine", "tokenizer.vocab_size=300"]
     for more in (["dry_run=true"], []):
         command = [sys.executable, "-m", "jobs.tokenizer", *given, *more]
-        ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, timeout=120)
+        ended = subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, timeout=120
+        )
         *_, last = ended.stderr.splitlines()
         assert ended.returncode == 0 and last.startswith("next: "), ended.stderr
         _, _, module, *arguments = shlex.split(last.removeprefix("next: "))
         wanted = ("jobs.tokenizer", given) if more else ("jobs.prepare", given[:2])
         assert (module, arguments) == wanted
     again = subprocess.run(
-        [*command, "tokenizer.vocab_size=301"], capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}
+        [*command, "tokenizer.vocab_size=301"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
     )
     assert again.returncode == 2 and "next:" not in again.stderr
 
@@ -151,10 +179,22 @@ def test_tokens_and_mixtures_go_to_a_training_of_one_reading(tmp_path, monkeypat
     steps = 10**11 // (1024 * 4608)
     assert found == (
         "train",
-        ["name=c", "data.inputs=[x]", "model=encoder/modernbert_base", "model.vocab_size=60032", f"train.steps={steps}"],
+        [
+            "name=c",
+            "data.inputs=[x]",
+            "model=encoder/modernbert_base",
+            "model.vocab_size=60032",
+            f"train.steps={steps}",
+        ],
     )
     made(tmp_path / "data" / "c" / "mixture" / "main", tokens=10**5, vocab_size=300)
-    given = ["name=c", "mixture.sources.web=w", "phases.main.tokens=100", "phases.main.weights={web: 1.0}", "train.seq_length=64"]
+    given = [
+        "name=c",
+        "mixture.sources.web=w",
+        "phases.main.tokens=100",
+        "phases.main.weights={web: 1.0}",
+        "train.seq_length=64",
+    ]
     job, arguments = next_of("mix", given)
     assert (job, arguments[:3]) == ("train", ["name=c", "train.seq_length=64", "data.tokens=data/c/mixture/main"])
     assert configured(job, arguments).phases == {} and arguments[3:] == ["train.global_batch=16", "train.steps=100"]

@@ -31,10 +31,15 @@ def test_longer_ones_are_cut_at_a_letter_and_differ(letter, tmp_path):
     assert len(set(names)) == len(names) and names == [run_name(label) for label in labels]
     for name in names:
         (tmp_path / name).mkdir()
-        assert len(os.fsencode(name)) <= NAME_BYTES and name.startswith(f"data.inputs=[{'_' if letter == '/' else letter[0]}"[:13])
+        assert len(os.fsencode(name)) <= NAME_BYTES and name.startswith(
+            f"data.inputs=[{'_' if letter == '/' else letter[0]}"[:13]
+        )
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="/\0")), min_size=2, max_size=4, unique=True), st.integers(0, 400))
+@given(
+    st.lists(st.text(st.characters(codec="utf-8", exclude_characters="/\0")), min_size=2, max_size=4, unique=True),
+    st.integers(0, 400),
+)
 def test_no_two_labels_have_one_name(ends, length):
     names = {run_name("k=" + "y" * length + end) for end in ends}
     assert len(names) == len(ends)
@@ -58,14 +63,27 @@ def test_a_grid_over_long_paths_trains_and_goes_on(trainable, tmp_path):
     parent.mkdir()
     for name in ("a", "b"):
         shutil.copytree(tokens, parent / name)
-    course = ["train.steps=1", "train.seq_length=64", "train.global_batch=2", "train.micro_batch=2", "train.save.probe_at_start=false"]
-    given = [*(one for one in trainable if not one.startswith("runs_dir=")), f"runs_dir={tmp_path}/runs", "name=grid", *course]
+    course = [
+        "train.steps=1",
+        "train.seq_length=64",
+        "train.global_batch=2",
+        "train.micro_batch=2",
+        "train.save.probe_at_start=false",
+    ]
+    given = [
+        *(one for one in trainable if not one.startswith("runs_dir=")),
+        f"runs_dir={tmp_path}/runs",
+        "name=grid",
+        *course,
+    ]
     grid = [*given, f"data.tokens={parent}/a,{parent}/b"]
     done = multirun(*grid)
     assert done.returncode == 0, done.stderr[-2000:]
     runs = sorted((tmp_path / "runs" / "grid").iterdir())
     points = {manifests.read(run)["point"] for run in runs}
-    assert points == {f'data.tokens="{parent}/{name}"' for name in "ab"} and all(len(os.fsencode(run.name)) <= NAME_BYTES for run in runs)
+    assert points == {f'data.tokens="{parent}/{name}"' for name in "ab"} and all(
+        len(os.fsencode(run.name)) <= NAME_BYTES for run in runs
+    )
     again = multirun(*grid, "dry_run=true")
     assert again.returncode == 0 and again.stderr.count("is finished: 1 steps") == 2, again.stderr[-2000:]
     assert sorted((tmp_path / "runs" / "grid").iterdir()) == runs
@@ -80,7 +98,9 @@ def test_two_points_of_one_name_are_refused_before_the_first_starts(tmp_path):
 
 def test_a_grid_over_names_of_the_user_has_a_folder_for_each(tmp_path):
     shown = multirun("experiment=quickstart", "dry_run=true", "data.heldout.law=a,b", job="pipeline", cwd=tmp_path)
-    assert "quickstart/data.heldout.law=a\n" in shown.stderr and "quickstart/data.heldout.law=b\n" in shown.stderr, shown.stderr
+    assert "quickstart/data.heldout.law=a\n" in shown.stderr and "quickstart/data.heldout.law=b\n" in shown.stderr, (
+        shown.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,10 +114,17 @@ def test_a_grid_over_names_of_the_user_has_a_folder_for_each(tmp_path):
     ],
 )
 def test_an_empty_mapping_takes_the_entries_of_a_yaml_away(given, phases, heldout):
-    base = ["experiment=mecellem/qwen3_1_7b_cpt", *(f"phases.{name}.tokens=10" for name in ("general", "terminology", "long", "anneal"))]
+    base = [
+        "experiment=mecellem/qwen3_1_7b_cpt",
+        *(f"phases.{name}.tokens=10" for name in ("general", "terminology", "long", "anneal")),
+    ]
     config = to_config(compose("train", [spelled_out(one) for one in [*base, *given]]))
-    assert {name: phase.tokens for name, phase in config.phases.items()} == phases and len(config.data.heldout) == heldout
-    assert not config.phases.get("long") or bool(config.phases["long"].weights) == ("phases.long.weights={}" not in given)
+    assert {name: phase.tokens for name, phase in config.phases.items()} == phases and len(
+        config.data.heldout
+    ) == heldout
+    assert not config.phases.get("long") or bool(config.phases["long"].weights) == (
+        "phases.long.weights={}" not in given
+    )
 
 
 def test_an_empty_mapping_of_a_section_with_keys_of_ours_changes_nothing():

@@ -49,7 +49,9 @@ def test_one_that_runs_is_left_alone_and_one_that_was_killed_is_not(trainable):
         folder = Path(config(trainable, "alive").run_dir)
         owner = (folder / "owner.json").read_bytes()
         for more in (["optim.lr=1e-3"], ["optim.lr=1e-3", "dry_run=true"]):
-            with pytest.raises(UserError, match=rf"is trained with another configuration .*optim.lr: .*process {process.pid} on"):
+            with pytest.raises(
+                UserError, match=rf"is trained with another configuration .*optim.lr: .*process {process.pid} on"
+            ):
                 train.run(config(trainable, "alive", *more))
         assert (folder / "owner.json").read_bytes() == owner and process.poll() is None
         process.send_signal(signal.SIGKILL)
@@ -73,7 +75,8 @@ def test_one_that_waits_in_the_queue_is_left_alone(trainable, tmp_path, monkeypa
     other = config(trainable, "queued", runs, "train.steps=4", "optim.lr=1e-3")
     for _ in range(2):
         with pytest.raises(
-            UserError, match=r"is queued or trained as job 12_0 with another configuration \(optim.lr: \S+ -> 0.001\); choose another run="
+            UserError,
+            match=r"is queued or trained as job 12_0 with another configuration \(optim.lr: \S+ -> 0.001\); choose another run=",
         ):
             train.run(other)
         Path(queued.run_dir).mkdir(parents=True, exist_ok=True)
@@ -95,7 +98,9 @@ def test_one_that_waits_in_the_queue_is_left_alone(trainable, tmp_path, monkeypa
     ],
 )
 def test_who_is_believed_to_work(trainable, status, owner, taken):
-    one = config(trainable, f"believed_{status}_{len(owner)}_{taken}_{owner.get('host')}_{owner.get('pid')}", "train.steps=4")
+    one = config(
+        trainable, f"believed_{status}_{len(owner)}_{taken}_{owner.get('host')}_{owner.get('pid')}", "train.steps=4"
+    )
     folder = Path(one.run_dir)
     Fence(folder).claim(1)
     file = folder / "owner.json"

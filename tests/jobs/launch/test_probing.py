@@ -32,7 +32,14 @@ COURSE = [
 
 
 def test_on_this_machine_when_the_training_has_finished(trainable, retrieval_folder, tmp_path, capfd):
-    overrides = [*trainable, *COURSE, f"runs_dir={tmp_path}", f"data.retrieval={retrieval_folder}", "sweep.trigger=on_save", "name=t"]
+    overrides = [
+        *trainable,
+        *COURSE,
+        f"runs_dir={tmp_path}",
+        f"data.retrieval={retrieval_folder}",
+        "sweep.trigger=on_save",
+        "name=t",
+    ]
     config = to_config(compose("train", overrides))
     assert train.run(config)["status"] == "finished"
     folder = tmp_path / "t" / "seed_0"
@@ -71,7 +78,9 @@ def test_a_decoder_needs_text_or_tasks_where_there_is_no_retrieval_set(tmp_path)
     config.evaluation.domain["law"] = str(tmp_path / "law.txt")
     with pytest.raises(UserError, match="evaluation.domain.law: .*law.txt does not exist"):
         refuse_probing(config)
-    assert "data.retrieval" not in JOBS["sweep"].needs(config) and JOBS["sweep"].needs(config)["evaluation.domain.law"].endswith("law.txt")
+    assert "data.retrieval" not in JOBS["sweep"].needs(config) and JOBS["sweep"].needs(config)[
+        "evaluation.domain.law"
+    ].endswith("law.txt")
     (tmp_path / "law.txt").write_text("law")
     refuse_probing(config)
     config.sweep.metric = "perplexity/lav"
@@ -83,12 +92,18 @@ def test_an_element_leaves_a_claimed_save_and_a_sweep_waits(sweep_config, run_fo
     """Until the process that holds it is killed."""
     monkeypatch.setattr(pending, "PATIENCE", 0.1)
     monkeypatch.setenv("COLUMNS", "300")
-    with subprocess.Popen([sys.executable, "-c", HOLDER, claim_file(run_folder, 20)], cwd=ROOT, stdout=subprocess.PIPE) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, claim_file(run_folder, 20)], cwd=ROOT, stdout=subprocess.PIPE
+    ) as other:
         other.stdout.readline()
         holder = f"step 20 is being probed by process {other.pid} on "
         sweep_config.sweep.step = 20
         run(sweep_config)
-        assert not result_file(run_folder, 20).exists() and "left to it" in (said := capsys.readouterr().err) and holder in said
+        assert (
+            not result_file(run_folder, 20).exists()
+            and "left to it" in (said := capsys.readouterr().err)
+            and holder in said
+        )
         sweep_config.sweep.step = None
         killer = threading.Timer(4, other.kill)
         killer.start()
@@ -117,7 +132,12 @@ def test_a_result_whose_claim_was_lost_is_thrown_away(sweep_config, run_folder, 
 
 def test_a_probe_asks_for_one_process():
     config = Config()
-    config.cluster.nodes, config.cluster.gpus_per_node, config.cluster.time, config.cluster.partition = 4, 4, "1-0", "large"
+    config.cluster.nodes, config.cluster.gpus_per_node, config.cluster.time, config.cluster.partition = (
+        4,
+        4,
+        "1-0",
+        "large",
+    )
     config.cluster.tasks_per_node, config.cluster.account, config.cluster.preflight = 4, "mine", True
     config.sweep.cluster.time = "00:20:00"
     probe = probe_cluster(config)
@@ -130,7 +150,9 @@ def test_a_probe_asks_for_one_process():
 def test_a_probe_that_failed_is_a_missing_point_with_its_reason(sweep_config, run_folder, capsys, tmp_path):
     """What a sweep that a training submitted makes of an element that gave up; then a person mends the cause."""
     sweep_config.runs_dir, sweep_config.sweep.step = str(tmp_path / "runs"), 10
-    outbox.put(run_folder, "step_0000010", "sweep", Point(sweep_config, str(run_folder / "checkpoints" / "step_0000010")))
+    outbox.put(
+        run_folder, "step_0000010", "sweep", Point(sweep_config, str(run_folder / "checkpoints" / "step_0000010"))
+    )
     order = json.loads((run_folder / "outbox" / "step_0000010.json").read_text())
     (submission,) = prepare("sweep", [Point(sweep_config, order["home"])]).submissions
     submission.queued([Array("17", 0, 1)])

@@ -35,7 +35,10 @@ def test_each_step_has_its_own_configuration(config):
     ("step", "message"),
     [
         (StepConfig("trian"), "step 1 of pipeline.steps: there is no jobs.trian to queue; did you mean 'train'"),
-        (StepConfig("train", {"optim.lrr": 1}), "step 1 of pipeline.steps .train.: cannot set optim.lrr .*did you mean 'optim.lr'"),
+        (
+            StepConfig("train", {"optim.lrr": 1}),
+            "step 1 of pipeline.steps .train.: cannot set optim.lrr .*did you mean 'optim.lr'",
+        ),
         (StepConfig("train", {"optim.lr": "fast"}), "cannot set optim.lr"),
         (StepConfig("train", {"optim.lr": -1}), "optim.lr=-1.0 is negative"),
         (StepConfig("train", {"phases": {"a": {"token": 5}}}), "cannot set phases"),

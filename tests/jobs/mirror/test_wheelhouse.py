@@ -80,7 +80,9 @@ def test_what_is_pinned_installs_from_the_folder_alone(index, tmp_path, monkeypa
 def test_a_package_that_is_nowhere_is_one_sentence(index, tmp_path):
     lock = tmp_path / "some.lock"
     lock.write_text("a_wheel==2.0\n")
-    with pytest.raises(UserError, match=r"^pip download failed: No matching distribution found for a_wheel==2\.0; mend that"):
+    with pytest.raises(
+        UserError, match=r"^pip download failed: No matching distribution found for a_wheel==2\.0; mend that"
+    ):
         build(FetchConfig(wheelhouse=str(tmp_path / "wheels"), requirements=str(lock)))
     with pytest.raises(UserError, match=r"fetch\.requirements=none\.lock does not exist"):
         build(FetchConfig(wheelhouse=str(tmp_path / "wheels"), requirements="none.lock"))
@@ -97,7 +99,13 @@ def test_a_wheel_that_is_not_the_one_that_was_fetched_is_not_installed(index, tm
     wheels.mkdir()
     (wheels / "a_wheel-2.0-py3-none-any.whl").write_bytes((index / "a_wheel-1.0-py3-none-any.whl").read_bytes())
     build(FetchConfig(wheelhouse=str(wheels), requirements=str(lock)))
-    command = [sys.executable, *capfd.readouterr().err.strip().splitlines()[-1].split()[1:], "--quiet", "--target", str(tmp_path / "there")]
+    command = [
+        sys.executable,
+        *capfd.readouterr().err.strip().splitlines()[-1].split()[1:],
+        "--quiet",
+        "--target",
+        str(tmp_path / "there"),
+    ]
     monkeypatch.delenv("PIP_FIND_LINKS")
     with zipfile.ZipFile(wheels / "a_wheel-1.0-py3-none-any.whl", "a") as wheel:
         wheel.writestr("evil.py", "")

@@ -25,7 +25,13 @@ CONCEPTS = 60
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 VOCABULARY = SPECIALS + [f"{side}{concept}" for side in "qd" for concept in range(CONCEPTS)]
 SHAPE = EncoderConfig(
-    vocab_size=len(VOCABULARY), num_layers=2, hidden_size=32, num_heads=2, ffn_size=32, max_positions=128, tie_embeddings=False
+    vocab_size=len(VOCABULARY),
+    num_layers=2,
+    hidden_size=32,
+    num_heads=2,
+    ffn_size=32,
+    max_positions=128,
+    tie_embeddings=False,
 )
 
 
@@ -35,9 +41,14 @@ def write_split(folder: Path, pairs: int, seed: int) -> None:
     folder.mkdir(parents=True)
     concepts = [rng.choice(CONCEPTS, 6, replace=False) for _ in range(pairs)]
     for name, side, count in (("queries.jsonl", "q", 5), ("corpus.jsonl", "d", 6)):
-        rows = ({"_id": f"{side}-{row}", "text": " ".join(f"{side}{c}" for c in chosen[:count])} for row, chosen in enumerate(concepts))
+        rows = (
+            {"_id": f"{side}-{row}", "text": " ".join(f"{side}{c}" for c in chosen[:count])}
+            for row, chosen in enumerate(concepts)
+        )
         (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(f"q-{row}\td-{row}\t1\n" for row in range(pairs)))
+    (folder / "qrels.tsv").write_text(
+        "query-id\tcorpus-id\tscore\n" + "".join(f"q-{row}\td-{row}\t1\n" for row in range(pairs))
+    )
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +71,10 @@ def tokenizer_folder(tmp_path_factory) -> Path:
     tokenizer.add_special_tokens(SPECIALS)
     tokenizer.save(str(folder / "tokenizer.json"))
     names = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", **{f"{name}_token": token for name, token in names.items()}}
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        **{f"{name}_token": token for name, token in names.items()},
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     return folder
 
@@ -107,7 +121,12 @@ def make_save(tokenizer_folder) -> MakeSave:
             else:
                 (folder / "state").write_text("no hf/ half")
 
-        known = {"tokens": step * 1000, "samples": step, "loss": 5.0 - step / 100 if step else None, "heldout_loss": 5.2 - step / 100}
+        known = {
+            "tokens": step * 1000,
+            "samples": step,
+            "loss": 5.0 - step / 100 if step else None,
+            "heldout_loss": 5.2 - step / 100,
+        }
         write_save(run, step, kind, fill, seed=0, **known)
         return run / "checkpoints" / f"step_{step:07d}"
 

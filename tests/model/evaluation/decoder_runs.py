@@ -63,7 +63,11 @@ def random_decoder(seed: int, shape: DecoderConfig = SHAPE) -> Any:
 
 
 def make_run(
-    run: Path, tokenizer: Path, steps: dict[int, int], shape: DecoderConfig = SHAPE, phases: dict[int, list[str]] | None = None
+    run: Path,
+    tokenizer: Path,
+    steps: dict[int, int],
+    shape: DecoderConfig = SHAPE,
+    phases: dict[int, list[str]] | None = None,
 ) -> Path:
     """A run with a probe save at each step of ``steps``, of a decoder by its seed, and its frozen configuration."""
     for step, seed in steps.items():
@@ -73,13 +77,20 @@ def make_run(
             export_net(net, shape, folder / "hf", tokenizer)
 
         begun = {name: {"samples": 1, "sources": {}} for name in (phases or {}).get(step, [])}
-        known = {"tokens": step * 1000, "samples": step, "loss": 5.0 - step / 100 if step else None, "heldout_loss": None}
+        known = {
+            "tokens": step * 1000,
+            "samples": step,
+            "loss": 5.0 - step / 100 if step else None,
+            "heldout_loss": None,
+        }
         write_save(run, step, PROBE, fill, seed=0, **known, phases=begun)
     sections = {name: asdict(getattr(Config(), name)) for name in ("objective", "optim", "parallel", "train")}
     sections["train"]["seq_length"] = CONTEXT
     frozen = {"seed": 0, **sections, "model": asdict(shape), "data": {"tokenizer": "", "tokens": ""}}
     (run / "config.yaml").write_text(yaml.safe_dump(frozen))
-    (run / "metrics.jsonl").write_text("".join(json.dumps({"step": step, "loss": 5.0 - step / 100}) + "\n" for step in range(1, 31)))
+    (run / "metrics.jsonl").write_text(
+        "".join(json.dumps({"step": step, "loss": 5.0 - step / 100}) + "\n" for step in range(1, 31))
+    )
     return run
 
 

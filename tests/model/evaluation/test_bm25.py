@@ -47,12 +47,18 @@ def test_prefix_joins_inflected_forms_and_empty_corpus():
     assert bm25_search(["x"], ["", ""], ["a", "b"]).tolist() == [[-1, -1]]
 
 
-@pytest.mark.parametrize(("name", "reference"), [("tr_legal_heading2article", 0.548), ("tr_legal_qa_chunks", 0.686), ("tquad_tr", 0.831)])
+@pytest.mark.parametrize(
+    ("name", "reference"), [("tr_legal_heading2article", 0.548), ("tr_legal_qa_chunks", 0.686), ("tquad_tr", 0.831)]
+)
 def test_reference_values_on_turkish_text(shared_data, name, reference):
     """nDCG@10 over 5-letter prefixes as stated beside the data; k1, b and the words are not stated there, so within .005."""
     sets = load_retrieval(shared_data / "retrieval" / name)
     qrels = {query: grades for split in SPLITS for query, grades in sets[split].qrels.items()}
-    texts = {query: text for split in SPLITS for query, text in zip(sets[split].query_ids, sets[split].query_texts, strict=True)}
+    texts = {
+        query: text
+        for split in SPLITS
+        for query, text in zip(sets[split].query_ids, sets[split].query_texts, strict=True)
+    }
     names = sorted(qrels)[:: max(1, len(qrels) // 2500)]
     documents = sets["test"].doc_texts
     ranking = bm25_search([texts[query] for query in names], documents, sets["test"].doc_ids, prefix=5)

@@ -48,13 +48,19 @@ def test_only_the_quickstart_says_that_its_model_is_not_good(sweep_config, run_f
 def test_it_tells_a_best_save_that_is_better_from_one_that_is_not(sweep_config, run_folder):
     found = sweep(sweep_config)
     told = captions.of_run(found)
-    assert "step 20; its nDCG@10 lies above the dashed line" in told and "Band: 95%" in told and "above BM25 on full text" in told
+    assert (
+        "step 20; its nDCG@10 lies above the dashed line" in told
+        and "Band: 95%" in told
+        and "above BM25 on full text" in told
+    )
     shutil.rmtree(run_folder / "checkpoints" / "step_0000020")
     told = captions.of_run(sweep(sweep_config))
     assert "lies above" not in told.partition(".")[0]
     sweep_config.sweep.bm25, sweep_config.sweep.bootstrap = False, 0
     told = captions.of_run(sweep(sweep_config))
-    assert "BM25" not in told and "Band" not in told and told.startswith("The star is the best save by dev/ndcg@10, step ")
+    assert (
+        "BM25" not in told and "Band" not in told and told.startswith("The star is the best save by dev/ndcg@10, step ")
+    )
     shutil.rmtree(run_folder / "checkpoints" / "step_0000000")
     (run_folder / "eval" / "step_0000000.json").unlink()
     assert "step 0" not in captions.of_run(sweep(sweep_config)).replace("step 0000", "")
@@ -62,7 +68,9 @@ def test_it_tells_a_best_save_that_is_better_from_one_that_is_not(sweep_config, 
 
 def test_the_base_model_is_not_called_untrained(sweep_config, run_folder, capsys):
     frozen = yaml.safe_load((run_folder / "config.yaml").read_text())
-    (run_folder / "config.yaml").write_text(yaml.safe_dump(frozen | {"train": frozen["train"] | {"init_from": "models/base"}}))
+    (run_folder / "config.yaml").write_text(
+        yaml.safe_dump(frozen | {"train": frozen["train"] | {"init_from": "models/base"}})
+    )
     run(sweep_config)
     page = (run_folder / "report.html").read_text()
     assert "untrained" not in page + capsys.readouterr().out

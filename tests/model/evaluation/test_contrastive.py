@@ -25,7 +25,9 @@ def test_loss_and_gradient_equal_sentence_transformers(temperature):
     queries, documents = (part.requires_grad_() for part in pairs())
     peer_queries, peer_documents = (part.detach().clone().requires_grad_() for part in (queries, documents))
     loss = info_nce(queries, documents, temperature)
-    peer = MultipleNegativesRankingLoss(None, scale=1 / temperature).compute_loss_from_embeddings([peer_queries, peer_documents], None)
+    peer = MultipleNegativesRankingLoss(None, scale=1 / temperature).compute_loss_from_embeddings(
+        [peer_queries, peer_documents], None
+    )
     torch.testing.assert_close(loss, peer)
     loss.backward()
     peer.backward()
@@ -73,7 +75,9 @@ def test_fine_tuning_trains_the_encoder_towards_its_pairs():
     start(ParallelConfig(threads=1), 0)
     config = ProbeConfig(depth="full", readout="last", steps=15, batch=16, lr=2e-3)
     rng = np.random.default_rng(0)
-    queries, documents = (Tokens([rng.integers(0, 90, rng.integers(5, 12)) for _ in range(16)], [0] * 16) for _ in range(2))
+    queries, documents = (
+        Tokens([rng.integers(0, 90, rng.integers(5, 12)) for _ in range(16)], [0] * 16) for _ in range(2)
+    )
 
     def tuned() -> tuple[float, float, torch.Tensor]:
         start(ParallelConfig(threads=1), 3)
@@ -84,7 +88,9 @@ def test_fine_tuning_trains_the_encoder_towards_its_pairs():
         before = info_nce(whitening.queries(vectors[0]), whitening.documents(vectors[1]), config.temperature)
         weight = fine_tune(model, queries, documents, np.arange(16), whitening, config)
         vectors = [read(encode(model, tokens, 256), "last") for tokens in (queries, documents)]
-        after = info_nce(whitening.queries(vectors[0]) @ weight, whitening.documents(vectors[1]) @ weight, config.temperature)
+        after = info_nce(
+            whitening.queries(vectors[0]) @ weight, whitening.documents(vectors[1]) @ weight, config.temperature
+        )
         return before.item(), after.item(), model.embedding.word_embeddings.weight.detach().clone()
 
     before, after, table = tuned()
@@ -97,7 +103,9 @@ def test_parameters_in_bf16_add_up_updates_that_are_smaller_than_their_steps():
     moved = {}
     for dtype in (torch.float32, torch.bfloat16):
         parameter = torch.ones(3, dtype=dtype, requires_grad=True)
-        _descend([parameter], lambda positions, own=parameter: own.float().sum(), 8, ProbeConfig(steps=100, batch=4, lr=1e-4))
+        _descend(
+            [parameter], lambda positions, own=parameter: own.float().sum(), 8, ProbeConfig(steps=100, batch=4, lr=1e-4)
+        )
         moved[dtype] = 1 - parameter.detach().float()
     assert moved[torch.float32].mean() == pytest.approx(0.005, rel=0.05)
     torch.testing.assert_close(moved[torch.bfloat16], moved[torch.float32], atol=0.002, rtol=0)

@@ -42,7 +42,9 @@ def tokenizer(folder: Path, begins: bool) -> Path:
     if begins:
         made.post_processor = processors.TemplateProcessing(single=f"{BEGIN} $A", special_tokens=[(BEGIN, 1)])
     made.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END}))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": END})
+    )
     return folder
 
 
@@ -97,13 +99,19 @@ def theirs(folder: Path, texts: list[np.ndarray], before: int = 0, causal: bool 
     for ids in texts:
         mask = None if causal else torch.zeros(1, 1, len(ids), len(ids))
         found = model(torch.from_numpy(ids)[None], attention_mask=mask)
-        means.append((model.get_input_embeddings()(torch.from_numpy(ids))[before:].mean(0), found.last_hidden_state[0, before:].mean(0)))
+        means.append(
+            (
+                model.get_input_embeddings()(torch.from_numpy(ids))[before:].mean(0),
+                found.last_hidden_state[0, before:].mean(0),
+            )
+        )
     return {part: torch.stack(values) for part, values in zip(("emb", "last"), zip(*means, strict=True), strict=True)}
 
 
 @pytest.mark.parametrize("begins", [False, True])
 @pytest.mark.parametrize(
-    "shape", [SHAPE, replace(SHAPE, architecture="mistral", window=4), replace(SHAPE, architecture="phi", num_kv_heads=4)]
+    "shape",
+    [SHAPE, replace(SHAPE, architecture="mistral", window=4), replace(SHAPE, architecture="phi", num_kv_heads=4)],
 )
 def test_means_are_those_of_transformers_without_a_causal_mask(tmp_path, shape, begins):
     net = decoder(1, shape).eval()
@@ -127,7 +135,8 @@ def test_the_probe_searches_with_states_that_see_the_whole_text(probe, tmp_path,
     scores = {}
     for causal in (False, True):
         vectors = [
-            torch.nn.functional.normalize(theirs(tmp_path / "hf", one.ids, 0, causal)["last"]) for one in (split.queries, corpus.tokens)
+            torch.nn.functional.normalize(theirs(tmp_path / "hf", one.ids, 0, causal)["last"])
+            for one in (split.queries, corpus.tokens)
         ]
         scores[causal] = evaluate(search(*vectors, corpus.order, DEPTH), split.judgements)["ndcg@10"]
     assert np.array_equal(found, scores[False]) and not np.array_equal(found, scores[True])
@@ -163,7 +172,9 @@ def test_full_depth_learns_more_than_the_head(probe):
 
 @pytest.mark.parametrize("settings", [{"readout": "cls"}, {"beside": ["cls"]}])
 def test_a_decoder_has_no_cls(probe, settings):
-    with pytest.raises(UserError, match=r"the decoder in .* has no \[CLS\] to read; take cls out of probe.readout and probe.beside"):
+    with pytest.raises(
+        UserError, match=r"the decoder in .* has no \[CLS\] to read; take cls out of probe.readout and probe.beside"
+    ):
         probe(decoder(1), replace(CONFIG, **settings))
 
 
@@ -172,7 +183,9 @@ def test_what_does_not_fit(probe, prepared_for, make_save, encoders, tmp_path):
         probe(decoder(1, replace(SHAPE, max_positions=64)))
     with pytest.raises(UserError, match=r"the decoder in .* has 121 embeddings for a tokenizer of 122 tokens"):
         probe(decoder(1, replace(SHAPE, vocab_size=121)))
-    with pytest.raises(UserError, match=r"probe.query_tokens=1 leaves no room for text beside 1 special tokens; give 2 or more"):
+    with pytest.raises(
+        UserError, match=r"probe.query_tokens=1 leaves no room for text beside 1 special tokens; give 2 or more"
+    ):
         prepared_for(replace(CONFIG, query_tokens=1), begins=True)
     folder = make_save(tmp_path / "run", 1, encoders.random(1))
     with pytest.raises(UserError, match=r"the tokenizer of the encoder in .* has no \[CLS\] and \[SEP\]"):

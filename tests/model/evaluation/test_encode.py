@@ -21,7 +21,9 @@ def make_tokenizer(folder, specials=SPECIALS):
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator([TEXT] * 3, trainers.BpeTrainer(vocab_size=400, special_tokens=specials, initial_alphabet=alphabet))
+    tokenizer.train_from_iterator(
+        [TEXT] * 3, trainers.BpeTrainer(vocab_size=400, special_tokens=specials, initial_alphabet=alphabet)
+    )
     tokenizer.save(str(folder / "tokenizer.json"))
     return folder / "tokenizer.json"
 
@@ -35,7 +37,9 @@ def tokenizer_file(tmp_path_factory):
 def test_tokens_are_the_first_of_the_whole_text(tokenizer_file, max_tokens):
     rng = np.random.default_rng(0)
     words = [*TEXT.split(), "a" * 300, "\n\n", "  ", "ﬁn", "日本語" * 40]
-    texts = ["", " ", TEXT, TEXT * 60, "日本語" * 900] + [" ".join(rng.choice(words, rng.integers(1, 400))) for _ in range(60)]
+    texts = ["", " ", TEXT, TEXT * 60, "日本語" * 900] + [
+        " ".join(rng.choice(words, rng.integers(1, 400))) for _ in range(60)
+    ]
     found = Tokeniser(tokenizer_file)(texts, max_tokens)
     peer = Tokenizer.from_file(str(tokenizer_file))
     for text, ids, shown in zip(texts, found.ids, found.shown, strict=True):
@@ -79,7 +83,9 @@ def test_batches_hold_every_text_once_within_their_size_and_frequent_lengths_alo
 
 def test_pooling_equals_one_text_at_a_time_in_any_batches():
     start(ParallelConfig(threads=1), 0)
-    shape = EncoderConfig(vocab_size=90, num_layers=4, hidden_size=32, num_heads=2, ffn_size=32, max_positions=256, local_window=16)
+    shape = EncoderConfig(
+        vocab_size=90, num_layers=4, hidden_size=32, num_heads=2, ffn_size=32, max_positions=256, local_window=16
+    )
     model = build_encoder(shape).eval()
     rng = np.random.default_rng(0)
     lengths = [2, 3, 3, *[40] * 16, 200, 7, 40, 3]
@@ -100,7 +106,9 @@ def test_pooling_equals_one_text_at_a_time_in_any_batches():
 def test_equal_texts_have_equal_vectors_wherever_they_stand(length):
     """The last of four batches holds one text alone: alone, its vector has other last bits than among twelve."""
     start(ParallelConfig(threads=1), 0)
-    shape = EncoderConfig(vocab_size=90, num_layers=2, hidden_size=256, num_heads=4, ffn_size=384, max_positions=256, local_window=16)
+    shape = EncoderConfig(
+        vocab_size=90, num_layers=2, hidden_size=256, num_heads=4, ffn_size=384, max_positions=256, local_window=16
+    )
     model = build_encoder(shape).eval()
     rng = np.random.default_rng(0)
     one, *others = (rng.integers(0, 90, size) for size in (length, *range(2, 20)))

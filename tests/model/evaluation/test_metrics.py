@@ -34,7 +34,9 @@ def ranking_of(scores, doc_ids, k=100):
 
 
 def as_run(query_ids, doc_ids, scores):
-    return {query: dict(zip(doc_ids, map(float, row), strict=True)) for query, row in zip(query_ids, scores, strict=True)}
+    return {
+        query: dict(zip(doc_ids, map(float, row), strict=True)) for query, row in zip(query_ids, scores, strict=True)
+    }
 
 
 @pytest.mark.parametrize("levels", [2, 7, 1000])
@@ -63,7 +65,10 @@ def test_mrr_equal_to_ir_measures_on_the_same_ranking():
     query_ids, doc_ids, scores, qrels = random_task(4, 12)
     ranking = ranking_of(scores, doc_ids)
     found = evaluate(ranking, Judgements(qrels, query_ids, doc_ids))
-    run = {query: {doc_ids[d]: float(-place) for place, d in enumerate(row)} for query, row in zip(query_ids, ranking, strict=True)}
+    run = {
+        query: {doc_ids[d]: float(-place) for place, d in enumerate(row)}
+        for query, row in zip(query_ids, ranking, strict=True)
+    }
     for value in ir_measures.iter_calc([RR @ 10], qrels, run):
         assert found["mrr@10"][query_ids.index(value.query_id)] == pytest.approx(value.value, abs=1e-9)
 

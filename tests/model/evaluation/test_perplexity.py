@@ -54,9 +54,15 @@ def test_every_token_but_the_first_is_predicted_once(hf_folder):
 
 def test_a_special_token_before_the_text_predicts_its_first_token(tmp_path):
     texts = ["çünkü", "mahkeme karar"]
-    plain, after = (tokenise(texts, runs.write_tokenizer(tmp_path / str(bos), bos) / "tokenizer.json") for bos in (False, True))
+    plain, after = (
+        tokenise(texts, runs.write_tokenizer(tmp_path / str(bos), bos) / "tokenizer.json") for bos in (False, True)
+    )
     assert [ids[0] for ids in after.ids] == [0, 0] and (after.tokens == plain.tokens + 1).all()
-    assert list(after.characters) == [5, 13] and list(after.bytes) == [8, 13] and (plain.characters < after.characters).all()
+    assert (
+        list(after.characters) == [5, 13]
+        and list(after.bytes) == [8, 13]
+        and (plain.characters < after.characters).all()
+    )
 
 
 def test_a_head_in_chunks_is_the_whole_head(monkeypatch):
@@ -122,7 +128,10 @@ def written(folder: Path, step: int, nll: dict[str, np.ndarray], count: np.ndarr
     arrays = {f"{name}/{unit}": values for name, one in nll.items() for unit, values in
               {"nll": one, "token": count, "character": 4 * count, "byte": 5 * count}.items()}  # fmt: skip
     np.savez(folder / f"step_{step}.npz", **arrays)
-    totals = {name: {part: arrays[f"{name}/{part}"].sum().item() for part in ("nll", "token", "character", "byte")} for name in nll}
+    totals = {
+        name: {part: arrays[f"{name}/{part}"].sum().item() for part in ("nll", "token", "character", "byte")}
+        for name in nll
+    }
     roles = {name: "domain" if name[0] == "d" else "general" for name in nll}
     return Perplexity(step, step, None, roles, totals, folder / f"step_{step}.json")
 
@@ -133,7 +142,9 @@ def test_intervals_and_changes(tmp_path):
     noise = rng.normal(0, 0.8, 200)  # of documents: shared by both saves, so that it is no part of the change
     first = written(tmp_path, 0, {"d1": count * (3 + noise), "d2": count * 3.0, "g": count * (2 + noise)}, count)
     last = written(tmp_path, 9, {"d1": count * (2.6 + noise), "d2": count * 2.8, "g": count * (2.1 + noise)}, count)
-    assert last.value("d2", "token") == pytest.approx(np.exp(2.8)) and last.value("d2", "character") == pytest.approx(np.exp(0.7))
+    assert last.value("d2", "token") == pytest.approx(np.exp(2.8)) and last.value("d2", "character") == pytest.approx(
+        np.exp(0.7)
+    )
     assert last.value("d2", "byte") == pytest.approx(2.8 / 5 / np.log(2))
     interval = last.interval("g", "token", 500)
     draws = np.random.default_rng(1).integers(200, size=(2000, 200))
@@ -142,13 +153,21 @@ def test_intervals_and_changes(tmp_path):
     assert interval.mean == pytest.approx(last.value("g", "token"))
     assert (interval.low, interval.high) == pytest.approx(tuple(bounds), rel=0.02)
     one = change(last, first, ["d1"], 500)
-    assert one.mean == pytest.approx(100 * np.expm1(-0.4 / 4)) and one.high - one.low < 1e-6, "documents alike in both are no noise"
+    assert one.mean == pytest.approx(100 * np.expm1(-0.4 / 4)) and one.high - one.low < 1e-6, (
+        "documents alike in both are no noise"
+    )
     (nothing, moved) = forgetting([first, last], 500)
     assert nothing.domain == nothing.general == Interval(0, 0, 0)
-    assert moved.domain.mean == pytest.approx(100 * np.expm1(-0.3 / 4)) and moved.general.mean == pytest.approx(100 * np.expm1(0.1 / 4))
+    assert moved.domain.mean == pytest.approx(100 * np.expm1(-0.3 / 4)) and moved.general.mean == pytest.approx(
+        100 * np.expm1(0.1 / 4)
+    )
     rows = text_perplexities([first, last], 0)
     assert [(row.text, row.step) for row in rows] == [(name, step) for name in ("d1", "d2", "g") for step in (0, 9)]
-    assert rows[0].change is None and rows[1].intervals["token"] is None and rows[5].change.mean == pytest.approx(moved.general.mean)
+    assert (
+        rows[0].change is None
+        and rows[1].intervals["token"] is None
+        and rows[5].change.mean == pytest.approx(moved.general.mean)
+    )
     assert forgetting([], 10) == [] and text_perplexities([], 10) == []
     shutil.rmtree(tmp_path)
 

@@ -41,7 +41,9 @@ def test_encoders_are_told_apart(probe, encoders):
     planted, random, collapsed = (probe(make(1)) for make in (encoders.planted, encoders.random, encoders.collapsed))
     assert ndcg(planted) > 0.9 and max(ndcg(random), ndcg(collapsed)) < 0.1
     assert ndcg(planted, "emb") > ndcg(random, "emb") + 0.3 and ndcg(planted, "last") > ndcg(random, "last") + 0.3
-    assert set(planted.scores) == {"cat", "last", "emb", "cls"} and planted.scores["cat"]["test"]["map@100"].shape == (150,)
+    assert set(planted.scores) == {"cat", "last", "emb", "cls"} and planted.scores["cat"]["test"]["map@100"].shape == (
+        150,
+    )
     assert set(planted.seconds) == {"load", "encode_train", "encode_eval", "heads"}
 
 

@@ -18,7 +18,9 @@ def test_whitening_equals_pca():
     queries, documents = vectors(50, 1), vectors(400, 2)
     whitening = Whitening.fit(queries, documents, eps=0.0)
     peer = PCA(whiten=True).fit(documents.double().numpy())
-    ours = whitening.documents(documents).numpy()[:, ::-1] * np.sqrt(399 / 400)  # PCA: largest variance first, divisor n - 1
+    ours = whitening.documents(documents).numpy()[:, ::-1] * np.sqrt(
+        399 / 400
+    )  # PCA: largest variance first, divisor n - 1
     theirs = peer.transform(documents.double().numpy())
     np.testing.assert_allclose(np.abs(ours), np.abs(theirs), atol=2e-4)
     assert whitening.queries(queries).mean(0).abs().max() < 1e-4
@@ -35,7 +37,9 @@ def test_eps_holds_back_empty_directions():
 def test_without_whitening_nothing_changes():
     documents = vectors(20, 4)
     whitening = Whitening.fit(documents, documents, eps=0.01, whiten=False)
-    assert torch.equal(whitening.documents(documents), documents) and torch.equal(whitening.queries(documents), documents)
+    assert torch.equal(whitening.documents(documents), documents) and torch.equal(
+        whitening.queries(documents), documents
+    )
 
 
 def test_cat_is_both_layers_at_equal_length():

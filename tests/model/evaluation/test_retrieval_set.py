@@ -16,9 +16,14 @@ def lines(*records) -> str:
 def write_set(folder: Path, queries: int = 40, qrels: str = "qrels.tsv", prefix: str = "") -> Path:
     """``queries`` queries with one document each, and one document that nobody asks for."""
     (folder / qrels).parent.mkdir(parents=True, exist_ok=True)
-    documents = [{"_id": f"{prefix}d{n}", "title": f"Title {n}" if n % 2 else "", "text": f"body {n}"} for n in range(queries + 1)]
+    documents = [
+        {"_id": f"{prefix}d{n}", "title": f"Title {n}" if n % 2 else "", "text": f"body {n}"}
+        for n in range(queries + 1)
+    ]
     (folder / "corpus.jsonl").write_text(lines(*documents))
-    (folder / "queries.jsonl").write_text(lines(*({"_id": f"{prefix}q{n}", "text": f"query {n}"} for n in range(queries))))
+    (folder / "queries.jsonl").write_text(
+        lines(*({"_id": f"{prefix}q{n}", "text": f"query {n}"} for n in range(queries)))
+    )
     rows = [f"{prefix}q{n}\t{prefix}d{n}\t1\n" for n in range(queries)]
     (folder / qrels).write_text("query-id\tcorpus-id\tscore\n" + "".join(rows))
     return folder
@@ -81,7 +86,11 @@ def test_digest_follows_the_bytes(tmp_path):
 
 BROKEN = {
     "corpus not JSON": ("corpus.jsonl", "{oops\n", r"corpus.jsonl line 2 is not valid JSON"),
-    "corpus without text": ("corpus.jsonl", '{"_id": "x"}\n', r'corpus.jsonl line 2 needs a JSON object with an "_id" and a "text"'),
+    "corpus without text": (
+        "corpus.jsonl",
+        '{"_id": "x"}\n',
+        r'corpus.jsonl line 2 needs a JSON object with an "_id" and a "text"',
+    ),
     "corpus not an object": ("corpus.jsonl", "[1]\n", r"corpus.jsonl line 2 is not a JSON object"),
     "query text not a string": ("queries.jsonl", '{"_id": "x", "text": 3}\n', r"queries.jsonl line 2 needs"),
     "repeated id": ("corpus.jsonl", '{"_id": "d5", "text": "again"}\n', r"corpus.jsonl line 7 repeats the _id d5"),
@@ -91,7 +100,11 @@ BROKEN = {
     "grade of two signs": ("qrels.tsv", "q1\td1\t--5\n", r"qrels.tsv line 2 needs three columns"),
     "grade beyond all bounds": ("qrels.tsv", f"q1\td1\t{'9' * 5000}\n", r"qrels.tsv line 2 needs three columns"),
     "grade not whole": ("qrels.tsv", "q1\td1\t0.5\n", r"qrels.tsv line 2 needs three columns"),
-    "unknown query": ("qrels.tsv", "nobody\td1\t1\n", r"qrels.tsv line 2 names the query nobody, which queries.jsonl does not have"),
+    "unknown query": (
+        "qrels.tsv",
+        "nobody\td1\t1\n",
+        r"qrels.tsv line 2 names the query nobody, which queries.jsonl does not have",
+    ),
     "grades differ": ("qrels.tsv", "q1\td1\t2\n", r"qrels.tsv line 4 grades q1 and d1 again"),
 }
 
@@ -146,7 +159,9 @@ def test_ids_beyond_64_bits_keep_their_digits(tmp_path):
 def test_sets_below_links(tmp_path):
     plain = load_retrieval(write_set(tmp_path / "store/set"))
     (tmp_path / "link").symlink_to("store/set")
-    assert load_retrieval(tmp_path / "link") == plain and digest_retrieval(tmp_path / "link") == digest_retrieval(tmp_path / "store/set")
+    assert load_retrieval(tmp_path / "link") == plain and digest_retrieval(tmp_path / "link") == digest_retrieval(
+        tmp_path / "store/set"
+    )
     (tmp_path / "parts").mkdir()
     for split in SPLITS:
         write_set(tmp_path / "store" / split, 5, prefix=split)

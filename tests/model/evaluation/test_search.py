@@ -34,7 +34,12 @@ def test_cosine_search_equals_scikit_learn_in_any_chunks(monkeypatch):
     generator = torch.Generator().manual_seed(0)
     queries, documents = torch.randn(37, 16, generator=generator), 9 * torch.randn(211, 16, generator=generator)
     order = tie_order([str(number) for number in range(211)])
-    peer = NearestNeighbors(n_neighbors=20, metric="cosine").fit(documents).kneighbors(queries, return_distance=False).tolist()
+    peer = (
+        NearestNeighbors(n_neighbors=20, metric="cosine")
+        .fit(documents)
+        .kneighbors(queries, return_distance=False)
+        .tolist()
+    )
     assert search(queries, documents, order, 20).tolist() == peer
     monkeypatch.setattr(module, "SCORES_AT_ONCE", 500)
     assert search(queries, documents, order, 20).tolist() == peer
@@ -57,7 +62,9 @@ def test_equal_documents_tie_whatever_the_number_of_queries_and_documents(monkey
                 found = search(queries, distinct[which], order, 50)
             for scores, row in zip(exact, found, strict=True):
                 assert len(set(row.tolist())) == min(50, size)
-                assert (np.diff(scores[row]) < 1e-6).all() and np.delete(scores, row).max(initial=-1) < scores[row[-1]] + 1e-6
+                assert (np.diff(scores[row]) < 1e-6).all() and np.delete(scores, row).max(initial=-1) < scores[
+                    row[-1]
+                ] + 1e-6
                 for copy in set(which[row].tolist()):
                     copies = order[which.numpy()[order] == copy]
                     mine = row[which.numpy()[row] == copy]
@@ -89,4 +96,6 @@ def test_equal_vectors_stay_equal_behind_a_head(size):
         copies = found[which == number]
         assert (copies == copies[:1]).all()
     torch.testing.assert_close(found, distinct[which] @ weight)
-    assert of_distinct(lambda vectors: vectors @ weight, distinct).equal(distinct @ weight), "bits as before where nothing is equal"
+    assert of_distinct(lambda vectors: vectors @ weight, distinct).equal(distinct @ weight), (
+        "bits as before where nothing is equal"
+    )

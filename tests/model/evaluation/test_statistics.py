@@ -62,4 +62,6 @@ def test_regret_by_hand():
     full = np.array([0.20, 0.30, 0.27])
     assert regret(full, np.array([0.1, 0.2, 0.3])) == pytest.approx(0.03)
     assert regret(full, np.array([0.1, 0.3, 0.2])) == 0
-    assert regret(full, np.array([0.3, 0.3, 0.3])) == pytest.approx(0.10), "of equal ones the earliest, as the sweep chooses"
+    assert regret(full, np.array([0.3, 0.3, 0.3])) == pytest.approx(0.10), (
+        "of equal ones the earliest, as the sweep chooses"
+    )

@@ -33,7 +33,9 @@ def test_budgets_are_probes_of_their_own_and_measured_once(sweep_config, run_fol
     assert sweep(sweep_config) == found and stamps(run_folder) == after
 
     alone = replace(
-        sweep_config, probe=replace(sweep_config.probe, steps=5, beside=[]), sweep=replace(sweep_config.sweep, budgets=[], force=True)
+        sweep_config,
+        probe=replace(sweep_config.probe, steps=5, beside=[]),
+        sweep=replace(sweep_config.sweep, budgets=[], force=True),
     )
     kept = [read_result(result_file(run_folder, step, 5)).metrics for step in (0, 10, 20, 30)]
     assert [result.metrics for result in sweep(alone).results] == kept
@@ -44,7 +46,10 @@ def test_budgets_at_depth_full_equal_probes_alone(sweep_config, run_folder):
     """Every one begins from the save, not from what the one before has trained."""
     for step in (0, 10):
         shutil.rmtree(run_folder / "checkpoints" / f"step_{step:07d}")
-    sweep_config.sweep.bm25, sweep_config.probe = False, replace(sweep_config.probe, depth="full", beside=[], steps=3, lr=1e-2)
+    sweep_config.sweep.bm25, sweep_config.probe = (
+        False,
+        replace(sweep_config.probe, depth="full", beside=[], steps=3, lr=1e-2),
+    )
     sweep_config.sweep.budgets = [2]
     found = sweep(sweep_config)
     sweep_config.sweep.budgets, sweep_config.probe = [], replace(sweep_config.probe, steps=2)
@@ -64,13 +69,23 @@ def test_statistics_of_runs_follow_from_their_results(sweep_config, run_folder, 
     losses, scores = [5.1, 5.0, 4.9], [result.mean("test", "ndcg@10") for result in results[1:]]
     assert run.loss == "held-out" and run.correlation.rho == spearman([(np.array(losses), np.array(scores))])
     assert (run.lag.loss_step, run.lag.retrieval_step, run.lag.steps, run.lag.tokens) == (30, 20, -10, -10_000)
-    assert run.means[20] == bootstrap_mean(results[2].per_query("test"), 300) and run.means[20].low <= scores[1] <= run.means[20].high
+    assert (
+        run.means[20] == bootstrap_mean(results[2].per_query("test"), 300)
+        and run.means[20].low <= scores[1] <= run.means[20].high
+    )
     dev = [[result.mean("dev", "ndcg@10") for result in of[1:]] for of in (results, found[0].budgets[2])]
-    assert run.budgets[0].tau == kendall(*map(np.array, dev)) and run.budgets[0].chosen == 20 and run.budgets[0].regret == 0
+    assert (
+        run.budgets[0].tau == kendall(*map(np.array, dev))
+        and run.budgets[0].chosen == 20
+        and run.budgets[0].regret == 0
+    )
     assert summary.correlation.saves == 5 and summary.alone(1).runs == [summary.runs[1]]
 
     told = {one.name: one for one in statements(found, summary)}
-    assert "same save in 0 and after it in 0 of 2 runs" in told["Lag from the loss minimum to the retrieval maximum"].sentence
+    assert (
+        "same save in 0 and after it in 0 of 2 runs"
+        in told["Lag from the loss minimum to the retrieval maximum"].sentence
+    )
     assert told["A probe of 2 steps"].sentence.endswith("the best save in 2 of 2 runs.")
     write_summary(tmp_path / "statistics.json", summary)
     assert read_json(tmp_path / "statistics.json")["runs"][0]["lag"]["steps"] == -10

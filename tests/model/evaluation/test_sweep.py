@@ -56,7 +56,9 @@ def test_scalars_at_training_steps_once_after_every_rerun(sweep_config, run_fold
     found = sweep(sweep_config)
     seen = scalars(run_folder / "tb" / "probe")
     names, splits, readouts = ("ndcg@10", "mrr@10", "map@100", "recall@10"), ("dev", "test"), ("cat", "last", "emb")
-    assert set(seen) == {f"retrieval/{name}/{split}/{readout}" for name in names for split in splits for readout in readouts}
+    assert set(seen) == {
+        f"retrieval/{name}/{split}/{readout}" for name in names for split in splits for readout in readouts
+    }
     for tag, points in seen.items():
         _, metric, split, readout = tag.split("/")
         assert [step for step, _ in points] == [0, 10, 20, 30]
@@ -86,12 +88,18 @@ def test_only_what_is_missing_or_broken_is_probed(sweep_config, run_folder):
     result_file(run_folder, 20).write_text("{")
     sweep(sweep_config)
     after = written(run_folder)
-    assert {name for name in after if before.get(name) == after[name]} == {"step_0000030.json", "step_0000030.npz", "bm25.json"}
+    assert {name for name in after if before.get(name) == after[name]} == {
+        "step_0000030.json",
+        "step_0000030.npz",
+        "bm25.json",
+    }
     assert {step: read_result(result_file(run_folder, step)).metrics for step in (0, 10, 20, 30)} == values
 
 
 @pytest.mark.parametrize("change", ["settings", "retrieval", "weights", "force"])
-def test_results_made_otherwise_are_made_again(sweep_config, run_folder, retrieval_folder, tmp_path, encoders, make_save, capsys, change):
+def test_results_made_otherwise_are_made_again(
+    sweep_config, run_folder, retrieval_folder, tmp_path, encoders, make_save, capsys, change
+):
     sweep(sweep_config)
     before, redone = written(run_folder), {0, 10, 20, 30}
     if change == "settings":
@@ -107,10 +115,16 @@ def test_results_made_otherwise_are_made_again(sweep_config, run_folder, retriev
         sweep_config.sweep.force = True
     found = sweep(sweep_config)
     after = written(run_folder)
-    assert {step for step in (0, 10, 20, 30) if after[f"step_{step:07d}.json"] != before[f"step_{step:07d}.json"]} == redone
+    assert {
+        step for step in (0, 10, 20, 30) if after[f"step_{step:07d}.json"] != before[f"step_{step:07d}.json"]
+    } == redone
     assert found.best.step == (10 if change == "weights" else 20)
     made = "its result was made with "
-    reason = {"settings": f"{made}other probe settings", "retrieval": f"{made}another retrieval set", "weights": f"{made}other weights"}
+    reason = {
+        "settings": f"{made}other probe settings",
+        "retrieval": f"{made}another retrieval set",
+        "weights": f"{made}other weights",
+    }
     assert f"probe step 10 again: {reason.get(change, 'sweep.force is set')}" in capsys.readouterr().err
 
 
@@ -187,5 +201,7 @@ def test_saves_whose_tokenizer_is_written_otherwise_are_swept_and_those_of_anoth
     vocab = form["model"]["vocab"]
     vocab[one], vocab[other] = vocab[other], vocab[one]
     write(form)
-    with pytest.raises(UserError, match=r"the save of step 10 in .* has another tokenizer than that of step 30: the vocabulary: 'q"):
+    with pytest.raises(
+        UserError, match=r"the save of step 10 in .* has another tokenizer than that of step 30: the vocabulary: 'q"
+    ):
         probe_saves(run_folder)

@@ -48,7 +48,10 @@ def config(made, run) -> Config:
     config = Config(name="cpt")
     config.sweep.run, config.sweep.bootstrap, config.parallel.threads = str(run), 50, 1
     config.data.retrieval = str(run / "no_retrieval")
-    config.evaluation.domain, config.evaluation.general = {"law": str(made[0] / "law")}, {"prose": str(made[0] / "prose")}
+    config.evaluation.domain, config.evaluation.general = (
+        {"law": str(made[0] / "law")},
+        {"prose": str(made[0] / "prose")},
+    )
     return config
 
 
@@ -70,16 +73,24 @@ def stamps(run: Path) -> dict[str, int]:
 def test_perplexity_at_every_save_chooses_the_lowest(config, run, theirs, capsys):
     found = sweep(config)
     assert {one.step: pytest.approx(one.value("law", "token"), rel=1e-4) for one in found.perplexity} == theirs["law"]
-    assert found.metric == "perplexity/law" and "so the best save is chosen by sweep.metric=perplexity/law" in flat(capsys)
+    assert found.metric == "perplexity/law" and "so the best save is chosen by sweep.metric=perplexity/law" in flat(
+        capsys
+    )
     assert found.best.step == min(theirs["law"], key=theirs["law"].get) == linked(run, "best")
-    assert [result.step for result in found.results] == list(STEPS) and found.results[2].phase == "law" and found.results[1].phase is None
+    assert (
+        [result.step for result in found.results] == list(STEPS)
+        and found.results[2].phase == "law"
+        and found.results[1].phase is None
+    )
     config.sweep.metric = "perplexity/prose"
     assert sweep(config).best.step == min(theirs["prose"], key=theirs["prose"].get) == linked(run, "best")
     events = EventAccumulator(str(run / "tb" / "probe")).Reload()
     for name in ("law", "prose"):
         seen = {event.step: event.value for event in events.Scalars(f"perplexity/{name}/token")}
         assert seen == {step: pytest.approx(value, rel=1e-4) for step, value in theirs[name].items()}
-    assert {f"perplexity/law/{unit}" for unit in ("token", "character")} | {"bits_per_byte/law"} <= set(events.Tags()["scalars"])
+    assert {f"perplexity/law/{unit}" for unit in ("token", "character")} | {"bits_per_byte/law"} <= set(
+        events.Tags()["scalars"]
+    )
     row = EventAccumulator(str(run / "tb" / "hparams")).Reload()
     assert row.Scalars("perplexity/prose/token")[0].value == pytest.approx(min(theirs["prose"].values()), rel=1e-4)
     assert set(row.Tags()["scalars"]) <= {*events.Tags()["scalars"], "heldout/loss"}
@@ -102,7 +113,9 @@ def test_only_what_is_missing_or_stale_is_measured(config, run, made, tmp_path, 
     measure_file(run, "perplexity", 0).unlink()
     measure_file(run, "perplexity", 10).with_suffix(".npz").write_bytes(b"PK")
     sweep(config)
-    assert {name for name, stamp in stamps(run).items() if before[name] != stamp} == {f"eval/perplexity/step_{s:07d}.json" for s in (0, 10)}
+    assert {name for name, stamp in stamps(run).items() if before[name] != stamp} == {
+        f"eval/perplexity/step_{s:07d}.json" for s in (0, 10)
+    }
     for change in ("settings", "texts", "weights"):
         before, redone = stamps(run), set(STEPS)
         if change == "settings":
@@ -118,7 +131,9 @@ def test_only_what_is_missing_or_stale_is_measured(config, run, made, tmp_path, 
         sweep(config)
         changed = {name for name, stamp in stamps(run).items() if before[name] != stamp}
         assert changed - {"eval/step_0000010.json"} == {f"eval/perplexity/step_{step:07d}.json" for step in redone}
-        noun = {"settings": "other settings", "texts": "other texts, tasks or tokenizer", "weights": "other weights"}[change]
+        noun = {"settings": "other settings", "texts": "other texts, tasks or tokenizer", "weights": "other weights"}[
+            change
+        ]
         assert f"perplexity of step 10 again: its result was made with {noun}" in flat(capsys)
 
 
@@ -126,7 +141,8 @@ def test_elements_leave_the_choice_to_others_and_a_save_is_done_when_all_is_meas
     config.sweep.step = 10
     seen = []
     monkeypatch.setattr(
-        "model.evaluation.measures.write_record", lambda file, save: seen.append(measure_file(run, "perplexity", save.step).is_file())
+        "model.evaluation.measures.write_record",
+        lambda file, save: seen.append(measure_file(run, "perplexity", save.step).is_file()),
     )
     probe_runs(config)
     assert seen == [True] and not result_file(run, 10).exists() and linked(run, "best") is None, "the record comes last"
@@ -134,7 +150,9 @@ def test_elements_leave_the_choice_to_others_and_a_save_is_done_when_all_is_meas
     probe_runs(config)
     assert result_file(run, 10).is_file() and list((run / "eval" / "claims").iterdir()) == []
     config.train.save.keep_probes, config.train.save.keep_last, config.sweep.step = 1, 0, None
-    assert [save.step for save in apply_retention(run, config.train.save, 20)] == [], "the last one that is measured, and those that wait"
+    assert [save.step for save in apply_retention(run, config.train.save, 20)] == [], (
+        "the last one that is measured, and those that wait"
+    )
     config.sweep.element, config.sweep.elements = 0, 1
     probe_runs(config)
     assert [save.step for save in apply_retention(run, config.train.save, 20)] == [0, 10]
@@ -167,12 +185,21 @@ def test_retrieval_beside_perplexity(config, made, tmp_path, retrieval_folder):
     config.sweep.run, config.data.retrieval = str(run), str(retrieval_folder)
     config.probe = ProbeConfig(readout="last", steps=5, batch=64, pairs=100)
     found = sweep(config)
-    assert found.metric == "dev/ndcg@10" and [one.step for one in found.perplexity] == [0, 10] == [one.step for one in found.results]
+    assert found.metric == "dev/ndcg@10" and [one.step for one in found.perplexity] == [0, 10] == [
+        one.step for one in found.results
+    ]
     assert found.best.step == max((0, 10), key=lambda step: found.results[step // 10].mean("dev", "ndcg@10"))
     summary = summarise([found], 50)
     text = write_report(found, summary).read_text()
-    assert text.count("<svg") == 4 and "Perplexity and retrieval over the saves" in text and "MLM" not in text and "nDCG@10" in text
-    assert "Retrieval</h2>" in text and full_verdict(found, summary.runs[0]).startswith("Best save by dev/ndcg@10: step")
+    assert (
+        text.count("<svg") == 4
+        and "Perplexity and retrieval over the saves" in text
+        and "MLM" not in text
+        and "nDCG@10" in text
+    )
+    assert "Retrieval</h2>" in text and full_verdict(found, summary.runs[0]).startswith(
+        "Best save by dev/ndcg@10: step"
+    )
     before = stamps(run)
     config.data.retrieval = str(tmp_path / "gone")
     assert sweep(config).metric == "perplexity/law" and stamps(run) == before, "a result of a probe is a record too"
@@ -198,7 +225,9 @@ def test_results_that_do_not_compare_are_said(config, run):
 
     def told() -> dict[str, str]:
         found = sweep_runs(config)
-        return {one.name: one.value for one in statements(found, summarise(found, 50)) if one.name.startswith("Different")}
+        return {
+            one.name: one.value for one in statements(found, summarise(found, 50)) if one.name.startswith("Different")
+        }
 
     assert told() == {}
     known["train"]["seq_length"] = 2 * runs.CONTEXT

@@ -49,7 +49,9 @@ def made(tmp_path_factory) -> Path:
     rows = []
     for _ in range(QUESTIONS):
         choices = [str(word) for word in rng.choice(runs.WORDS, 3, replace=False)]
-        rows.append({"question": " ".join(rng.choice(runs.WORDS, 4)), "choices": choices, "answer": int(rng.integers(3))})
+        rows.append(
+            {"question": " ".join(rng.choice(runs.WORDS, 4)), "choices": choices, "answer": int(rng.integers(3))}
+        )
     folder = root / "definitions"
     folder.mkdir()
     (folder / "quiz.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -65,7 +67,12 @@ def config(made, tmp_path, monkeypatch) -> Config:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     config = Config(name="cpt")
     run = shutil.copytree(made / "run", tmp_path / "run", symlinks=True)
-    config.sweep.run, config.sweep.bootstrap, config.parallel.threads, config.data.retrieval = str(run), 0, 1, str(tmp_path / "none")
+    config.sweep.run, config.sweep.bootstrap, config.parallel.threads, config.data.retrieval = (
+        str(run),
+        0,
+        1,
+        str(tmp_path / "none"),
+    )
     config.evaluation.tasks, config.evaluation.task_folders = ["law_quiz"], [str(made / "definitions")]
     return config
 
@@ -89,7 +96,10 @@ def their_answers(hf_folder: Path, rows: list[dict]) -> list[float]:
 
 def test_accuracy_is_that_of_transformers(config, made, capfd):
     config.sweep.metric = "task/law_quiz/acc"
-    run, rows = Path(config.sweep.run), [json.loads(line) for line in (made / "definitions" / "quiz.jsonl").read_text().splitlines()]
+    run, rows = (
+        Path(config.sweep.run),
+        [json.loads(line) for line in (made / "definitions" / "quiz.jsonl").read_text().splitlines()],
+    )
     found = sweep(config)
     right = {save.step: their_answers(save.folder / "hf", rows) for save in list_saves(run)}
     for one in found.tasks:
@@ -112,22 +122,33 @@ def test_accuracy_is_that_of_transformers(config, made, capfd):
     assert sweep(config).metric == "task/law_quiz/acc"
     stale = measure_file(run, "tasks", 0).stat().st_mtime_ns
     definition.write_text(definition.read_text().replace("2.0", "3.0"))
-    assert sweep(config).tasks[0].versions == {"law_quiz": 3.0} and measure_file(run, "tasks", 0).stat().st_mtime_ns > stale
+    assert (
+        sweep(config).tasks[0].versions == {"law_quiz": 3.0}
+        and measure_file(run, "tasks", 0).stat().st_mtime_ns > stale
+    )
 
 
 def test_what_cannot_be_asked_is_refused(config, made, monkeypatch, tmp_path):
     # without the thousands of tasks that lm-eval brings, which take seconds to list
     monkeypatch.setattr(
-        "lm_eval.tasks.TaskManager", lambda include_path, **_: TaskManager(include_path=include_path, include_defaults=False)
+        "lm_eval.tasks.TaskManager",
+        lambda include_path, **_: TaskManager(include_path=include_path, include_defaults=False),
     )
     config.evaluation.tasks = ["law_quizz"]
     with pytest.raises(UserError, match=r"lm-eval 0.4.* has no task law_quizz; did you mean 'law_quiz'"):
         sweep(config)
 
-    lacking = DEFINITION.format(file="x").replace("dataset_path: json", "dataset_path: terzi/absent").replace("law_quiz", "far")
+    lacking = (
+        DEFINITION.format(file="x")
+        .replace("dataset_path: json", "dataset_path: terzi/absent")
+        .replace("law_quiz", "far")
+    )
     (tmp_path / "far.yaml").write_text(lacking)
     config.evaluation.tasks = [str(tmp_path / "far.yaml")]
-    with pytest.raises(UserError, match=r"far.yaml needs the data set terzi/absent, .* run jobs.fetch 'fetch.datasets=\[terzi/absent\]'"):
+    with pytest.raises(
+        UserError,
+        match=r"far.yaml needs the data set terzi/absent, .* run jobs.fetch 'fetch.datasets=\[terzi/absent\]'",
+    ):
         sweep(config)
     config.evaluation.tasks = [str(tmp_path / "gone.yaml")]
     with pytest.raises(UserError, match=r"evaluation.tasks: .*gone.yaml does not exist"):
@@ -153,7 +174,9 @@ def test_direction_and_absence_of_a_metric():
         return TaskScores(step, step, {"t": {"error": Score(value, None, True)}}, {}, {}, Path("x"))
 
     found = scores(Choice("task/t/error", "task", "t", "error"), [], [], [one(0, 3.0), one(5, 1.0), one(9, 1.0)])
-    assert found == Scores({0: 3.0, 5: 1.0, 9: 1.0}, lower=True) and found.best([0, 5, 9]) == 5 and found.best([0, 9]) == 9
+    assert (
+        found == Scores({0: 3.0, 5: 1.0, 9: 1.0}, lower=True) and found.best([0, 5, 9]) == 5 and found.best([0, 9]) == 9
+    )
     assert found.best([7]) is None
     with pytest.raises(UserError, match="sweep.metric=task/t/acc was not measured; it takes task/t/error"):
         scores(Choice("task/t/acc", "task", "t", "acc"), [], [], [one(0, 3.0)])

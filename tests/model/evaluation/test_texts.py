@@ -34,7 +34,10 @@ DAMAGED = {
     "open.jsonl.zst": (never_closed(), r"\(after line 2000\) is truncated: it ends inside a compressed frame"),
     "second.jsonl.zst": (PACKED + PACKED[:-20], r"\(after line \d+\) is truncated"),
     "empty.jsonl.zst": (b"", r"\(after line 0\) is truncated: it is empty"),
-    "sum.jsonl.zst": (zstandard.ZstdCompressor(write_checksum=True).compress(LINES)[:-4] + b"abcd", r"\(after line \d+\) does not unpack"),
+    "sum.jsonl.zst": (
+        zstandard.ZstdCompressor(write_checksum=True).compress(LINES)[:-4] + b"abcd",
+        r"\(after line \d+\) does not unpack",
+    ),
     "cut.txt.zst": (PACKED[:-20], "is truncated"),
     "cut.jsonl.gz": (gzip.compress(LINES)[:-20], r"\(after line \d+\) is truncated"),
     "no.jsonl.gz": (LINES, r"\(after line 0\) does not unpack"),
@@ -60,7 +63,9 @@ def test_damage_is_refused_by_file_and_line(tmp_path, name):
 
 def test_a_column_of_texts_may_be_of_any_kind_of_string(tmp_path):
     texts = pyarrow.array(["a", "b", None, "b"])
-    for number, kind in enumerate((pyarrow.string(), pyarrow.large_string(), pyarrow.dictionary(pyarrow.int32(), pyarrow.string()))):
+    for number, kind in enumerate(
+        (pyarrow.string(), pyarrow.large_string(), pyarrow.dictionary(pyarrow.int32(), pyarrow.string()))
+    ):
         (tmp_path / f"{number}.parquet").write_bytes(parquet(texts.cast(kind)))
     assert read_texts(tmp_path, "key") == ["a", "b", "b"] * 3
     (tmp_path / "3.parquet.zst").write_bytes(zstandard.compress(parquet(texts)))
@@ -108,11 +113,16 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 def test_a_bomb_is_refused_in_little_memory(tmp_path):
     packer = zstandard.ZstdCompressor(1).compressobj()
-    packed = b"".join([packer.compress(b'{"text": "'), *(packer.compress(b"x" * 1_000_000) for _ in range(800)), packer.flush()])
+    packed = b"".join(
+        [packer.compress(b'{"text": "'), *(packer.compress(b"x" * 1_000_000) for _ in range(800)), packer.flush()]
+    )
     (tmp_path / "a.jsonl.zst").write_bytes(packed)
     done = subprocess.run([sys.executable, "-c", PEAK, str(tmp_path)], capture_output=True, text=True, check=True)
     told, peak = done.stdout.splitlines()
-    assert told.endswith("a.jsonl.zst line 1 has more than data.max_document_bytes=1000000 bytes; mend it") and int(peak) < 120, "MB"
+    assert (
+        told.endswith("a.jsonl.zst line 1 has more than data.max_document_bytes=1000000 bytes; mend it")
+        and int(peak) < 120
+    ), "MB"
 
 
 def test_a_file_renamed_to_another_format_is_other_text(tmp_path):

@@ -15,7 +15,9 @@ def threads():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(("given", "items", "workers", "within"), [(3, 8, 3, 1), (4, 2, 2, 2), (1, 5, 1, 1), (4, 1, 1, 4), (2, 0, 0, 0)])
+@pytest.mark.parametrize(
+    ("given", "items", "workers", "within"), [(3, 8, 3, 1), (4, 2, 2, 2), (1, 5, 1, 1), (4, 1, 1, 4), (2, 0, 0, 0)]
+)
 def test_threads_are_shared_out(threads, given, items, workers, within):
     threads(given)
     together, seen = threading.Barrier(max(1, workers)), []

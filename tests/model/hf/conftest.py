@@ -45,7 +45,9 @@ def randomised() -> Callable[[EncoderConfig], ModernBert]:
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 noise = torch.randn(parameter.shape, generator=draw)
-                centre, spread = (0.0, 1.5 * parameter.shape[-1] ** -0.5) if parameter.ndim > 1 else (float("norm" in name), 0.3)
+                centre, spread = (
+                    (0.0, 1.5 * parameter.shape[-1] ** -0.5) if parameter.ndim > 1 else (float("norm" in name), 0.3)
+                )
                 parameter.copy_(centre + spread * noise)
         return model
 
@@ -64,7 +66,9 @@ def theirs() -> Callable[[Path], torch.nn.Module]:
 def both() -> Callable:
     """Logits of ours on a pack and of theirs on the same documents padded: two `[T, V]`."""
 
-    def logits(ours: ModernBert, theirs: torch.nn.Module, documents: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    def logits(
+        ours: ModernBert, theirs: torch.nn.Module, documents: list[np.ndarray]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         ids, mask = padded(documents)
         return ours(Pack.from_documents(documents)), theirs(input_ids=ids, attention_mask=mask).logits[mask.bool()]
 
@@ -88,7 +92,9 @@ def tokenizer_folder(tmp_path_factory) -> Path:
     tokenizer = Tokenizer(models.BPE({token: index for index, token in enumerate([*SPECIAL, *alphabet])}, []))
     tokenizer.add_special_tokens(SPECIAL)
     tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
     tokenizer.save(str(folder / "tokenizer.json"))
     write_json(folder / "tokenizer_config.json", TOKENIZER_SETTINGS)
     return folder
@@ -110,7 +116,12 @@ DECODERS = {
     ),
     "mistral": DecoderConfig(architecture="mistral", window=16, tie_embeddings=False, norm_eps=1e-5, **_ODD),
     "phi": DecoderConfig(
-        architecture="phi", rope_share=0.5, tie_embeddings=False, dropout=0.1, norm_eps=1e-5, **_ODD | {"num_kv_heads": 4}
+        architecture="phi",
+        rope_share=0.5,
+        tie_embeddings=False,
+        dropout=0.1,
+        norm_eps=1e-5,
+        **_ODD | {"num_kv_heads": 4},
     ),
 }
 

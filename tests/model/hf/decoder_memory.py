@@ -60,7 +60,11 @@ def main(folder: Path) -> dict[str, float]:
     with Peak() as back:
         load_weights(again, CONFIG, folder / "hf")
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), again.parameters(), strict=True))
-    return {"net": sum(parameter.nbytes for parameter in net.parameters()), "out": out.most - out.before, "in": back.most - back.before}
+    return {
+        "net": sum(parameter.nbytes for parameter in net.parameters()),
+        "out": out.most - out.before,
+        "in": back.most - back.before,
+    }
 
 
 if __name__ == "__main__":

@@ -28,7 +28,9 @@ def error(found, expected):
 
 def save_base(net, config, folder):
     """The net without its pairs, as transformers saves it."""
-    theirs(config, {name: parameter for name, parameter in net.named_parameters() if ".lora_" not in name}).save_pretrained(folder)
+    theirs(
+        config, {name: parameter for name, parameter in net.named_parameters() if ".lora_" not in name}
+    ).save_pretrained(folder)
 
 
 @pytest.mark.parametrize("family", ["qwen3", "qwen2", "llama", "mistral", "phi"])
@@ -50,7 +52,12 @@ def test_what_peft_has_written_is_read(tmp_path):
     config = SMALL["qwen3"]
     save_base(adapted_net(config), config, tmp_path / "base")
     settings = peft.LoraConfig(
-        r=3, lora_alpha=5, target_modules=["up_proj", "k_proj", "o_proj"], lora_dropout=0.2, task_type="CAUSAL_LM", init_lora_weights=False
+        r=3,
+        lora_alpha=5,
+        target_modules=["up_proj", "k_proj", "o_proj"],
+        lora_dropout=0.2,
+        task_type="CAUSAL_LM",
+        init_lora_weights=False,
     )
     peer = peft.get_peft_model(AutoModelForCausalLM.from_pretrained(tmp_path / "base"), settings).eval()
     peer.save_pretrained(tmp_path / "adapter")
@@ -123,7 +130,10 @@ def tensors(change_them):
 FAULTS = {
     "no config": (lambda folder: (folder / CONFIG).unlink(), r"is no adapter \(no adapter_config\.json\)"),
     "no weights": (lambda folder: (folder / WEIGHTS).unlink(), r"adapter_model\.safetensors cannot be read"),
-    "torn": (lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:1000]), r"cannot be read .*; copy or write it"),
+    "torn": (
+        lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:1000]),
+        r"cannot be read .*; copy or write it",
+    ),
     "another method": (rewritten(peft_type="IA3"), "has peft_type='IA3'; only 'LORA' can be read"),
     "dora": (rewritten(use_dora=True), "has use_dora=True"),
     "rslora": (rewritten(use_rslora=True), "has use_rslora=True"),
@@ -132,10 +142,16 @@ FAULTS = {
     "pattern": (rewritten(target_modules=".*q_proj"), "only a list of names"),
     "another rank": (rewritten(r=8), r"stands for model\.lora\.rank=8, and this net has 4"),
     "another scale": (rewritten(lora_alpha=7), r"stands for model\.lora\.alpha=7\.0, and this net has 6\.0"),
-    "other targets": (rewritten(target_modules=["q_proj"]), r"stands for model\.lora\.targets=\['q_proj'\], and this net has"),
+    "other targets": (
+        rewritten(target_modules=["q_proj"]),
+        r"stands for model\.lora\.targets=\['q_proj'\], and this net has",
+    ),
     "tensor missing": (tensors(lambda found: found.pop(Q)), r"lacks .*layers\.1\.self_attn\.q_proj\.lora_A"),
     "tensor too many": (tensors(lambda found: found.update(other=torch.zeros(1))), "has other, which"),
-    "shape": (tensors(lambda found: found.update({Q: torch.zeros(4, 63)})), r"q_proj\.lora_A\.weight of shape \(4, 63\), .* \(4, 64\)"),
+    "shape": (
+        tensors(lambda found: found.update({Q: torch.zeros(4, 63)})),
+        r"q_proj\.lora_A\.weight of shape \(4, 63\), .* \(4, 64\)",
+    ),
 }
 
 

@@ -84,7 +84,9 @@ def test_layouts_of_every_tensor(decoder_config, random_decoder, tmp_path):
     own = dict(net.named_parameters())
     for ours, theirs in names(decoder_config).items():
         found = dict(zip(theirs, to_theirs(ours, own[ours], decoder_config), strict=True))
-        assert {name: tuple(part.shape) for name, part in found.items()} == {name: shapes(decoder_config)[name] for name in theirs}
+        assert {name: tuple(part.shape) for name, part in found.items()} == {
+            name: shapes(decoder_config)[name] for name in theirs
+        }
     head, each = decoder_config.head_width, decoder_config.num_heads // decoder_config.num_kv_heads
     name = "decoder.layers.1.self_attention.linear_qkv.weight"
     queries, keys, values = to_theirs(name, own[name], decoder_config)
@@ -120,7 +122,9 @@ def test_shards_and_their_index(qwen, random_decoder, causal_lm, tmp_path):
     for file in files:
         with safe_open(file, "pt") as opened:
             held = list(opened.keys())
-            assert all(index["weight_map"][name] == file.name for name in held) and opened.metadata() == {"format": "pt"}
+            assert all(index["weight_map"][name] == file.name for name in held) and opened.metadata() == {
+                "format": "pt"
+            }
             assert len(held) == 1 or sum(opened.get_tensor(name).nbytes for name in held) <= 100_000
     causal_lm(tmp_path)
 
@@ -148,7 +152,9 @@ def test_bf16_keeps_its_precision(qwen, tmp_path):
 
 
 def test_low_rank_pairs_are_added_in(qwen, random_decoder, causal_lm, tmp_path):
-    config = dataclasses.replace(qwen, lora=LoraConfig(rank=4, alpha=8.0, targets=["q_proj", "v_proj", "up_proj", "down_proj"]))
+    config = dataclasses.replace(
+        qwen, lora=LoraConfig(rank=4, alpha=8.0, targets=["q_proj", "v_proj", "up_proj", "down_proj"])
+    )
     net = random_decoder(config)
     export_decoder(net, config, tmp_path)
     assert tensors(tmp_path).keys() == shapes(qwen).keys()
@@ -197,7 +203,9 @@ def test_a_net_that_is_not_tied_as_its_configuration_says_is_refused(qwen, rando
 
 @pytest.mark.parametrize("kind", ["yarn", "llama3"])
 @pytest.mark.parametrize("inside", [True, False], ids=["in both places", "at the top"])
-def test_the_length_before_stretching_may_stand_at_the_top_of_config_json(kind, inside, qwen, random_decoder, causal_lm, tmp_path):
+def test_the_length_before_stretching_may_stand_at_the_top_of_config_json(
+    kind, inside, qwen, random_decoder, causal_lm, tmp_path
+):
     """transformers lets it stand above the one in the rotations."""
     config = dataclasses.replace(qwen, rope_scaling=RopeScalingConfig(kind=kind, factor=4.0, original_max_positions=64))
     export_decoder(random_decoder(config), config, tmp_path)

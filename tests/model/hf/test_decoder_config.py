@@ -80,7 +80,9 @@ def written(folder, change):
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_shapes_are_those_published(name, tmp_path):
-    assert dataclasses.replace(to_ours(written(tmp_path, PUBLISHED[name])), lora=configured(name).lora) == configured(name)
+    assert dataclasses.replace(to_ours(written(tmp_path, PUBLISHED[name])), lora=configured(name).lora) == configured(
+        name
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -89,7 +91,10 @@ def test_as_many_parameters_as_transformers_builds(name):
 
     config = configured(name)
     with torch.device("meta"):
-        theirs = sum(parameter.numel() for parameter in AutoModelForCausalLM.from_config(to_theirs(config, "bfloat16")).parameters())
+        theirs = sum(
+            parameter.numel()
+            for parameter in AutoModelForCausalLM.from_config(to_theirs(config, "bfloat16")).parameters()
+        )
     net = build_decoder(config, device="meta", initialise=False)
     ours = sum(parameter.numel() for parameter in net.parameters())
     filling = (
@@ -126,7 +131,12 @@ def test_both_spellings_of_rotations_are_written_and_either_is_enough(kind, qwen
 
 def test_every_net_of_ours_comes_back_as_it_was(decoder_config, tmp_path):
     """Where transformers has other defaults than ours: a window (mistral), dropout (phi), a width that the heads do not fill."""
-    for change in ({}, {"window": 0, "dropout": 0.0}, {"head_width": 32, "num_kv_heads": 1}, {"norm_eps": 1e-4, "init_std": 0.1}):
+    for change in (
+        {},
+        {"window": 0, "dropout": 0.0},
+        {"head_width": 32, "num_kv_heads": 1},
+        {"norm_eps": 1e-4, "init_std": 0.1},
+    ):
         config = dataclasses.replace(decoder_config, **change)
         write_config(config, tmp_path, "float32")
         assert to_ours(tmp_path) == config
@@ -145,22 +155,49 @@ LLAMA, MISTRAL, PHI = (PUBLISHED[name] for name in ("llama_3_2_1b", "mistral_7b"
 @pytest.mark.parametrize(
     "published, change, message",
     [
-        (_QWEN3, {"model_type": "gpt2"}, f"describes a model of type 'gpt2'; decoders that can be read are {', '.join(FAMILIES)}"),
+        (
+            _QWEN3,
+            {"model_type": "gpt2"},
+            f"describes a model of type 'gpt2'; decoders that can be read are {', '.join(FAMILIES)}",
+        ),
         (_QWEN3, {"attention_bias": True}, "config.json has attention_bias=True; only False can be read for qwen3"),
-        (_QWEN3, {"use_sliding_window": True, "sliding_window": 4096}, "has use_sliding_window=True; only False can be read for qwen3"),
+        (
+            _QWEN3,
+            {"use_sliding_window": True, "sliding_window": 4096},
+            "has use_sliding_window=True; only False can be read for qwen3",
+        ),
         (_QWEN2, {"layer_types": ["sliding_attention"] * 32}, "config.json has layer_types with sliding_attention"),
         (_QWEN2, {"hidden_act": "relu"}, "config.json has hidden_act='relu'; only 'silu' can be read"),
-        (_QWEN2, {"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "has rope_type='dynamic'; rotations that can be read are default,"),
         (
             _QWEN2,
-            {"rope_scaling": {"type": "yarn", "factor": 2.0, "original_max_position_embeddings": 32768, "attention_factor": 1.5}},
+            {"rope_scaling": {"type": "dynamic", "factor": 2.0}},
+            "has rope_type='dynamic'; rotations that can be read are default,",
+        ),
+        (
+            _QWEN2,
+            {
+                "rope_scaling": {
+                    "type": "yarn",
+                    "factor": 2.0,
+                    "original_max_position_embeddings": 32768,
+                    "attention_factor": 1.5,
+                }
+            },
             "config.json has attention_factor=1.5 in its rotations of kind yarn",
         ),
         (LLAMA, {"attention_bias": True}, "config.json has attention_bias=True; only False can be read for llama"),
         (LLAMA, {"mlp_bias": True}, "config.json has mlp_bias=True; only False can be read for llama"),
         (LLAMA, {"hidden_size": "wide"}, "config.json is not a configuration of llama"),
-        (LLAMA, {"partial_rotary_factor": 0.5}, "config.json has partial_rotary_factor=0.5; only 1 can be read for llama"),
-        (MISTRAL, {"quantization_config": {"bits": 4}}, "has a quantization_config; only weights that are not quantised"),
+        (
+            LLAMA,
+            {"partial_rotary_factor": 0.5},
+            "config.json has partial_rotary_factor=0.5; only 1 can be read for llama",
+        ),
+        (
+            MISTRAL,
+            {"quantization_config": {"bits": 4}},
+            "has a quantization_config; only weights that are not quantised",
+        ),
         (PHI, {"qk_layernorm": True}, "config.json has qk_layernorm=True; only False can be read for phi"),
     ],
 )
@@ -173,7 +210,10 @@ def test_what_no_net_of_ours_is(published, change, message, tmp_path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"window": 64}, "Hugging Face's qwen3 has no window as ours; set model.window=0 or model.architecture=mistral to export"),
+        (
+            {"window": 64},
+            "Hugging Face's qwen3 has no window as ours; set model.window=0 or model.architecture=mistral to export",
+        ),
         ({"rope_share": 0.5}, "Hugging Face's qwen3 rotates heads whole; set model.rope_share=1"),
         ({"architecture": "gpt2"}, "model.architecture=gpt2 has no class in transformers here; it takes qwen3, qwen2"),
     ],

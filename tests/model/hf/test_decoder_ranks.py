@@ -40,7 +40,9 @@ def test_every_family(folders, all_decoders):
             given, again = tensors(folders / family), tensors(folders / axis / family)
             assert given.keys() == again.keys(), (axis, family)
             assert all(torch.equal(tensor, again[name]) for name, tensor in given.items()), (axis, family)
-            assert (folders / family / "config.json").read_text() == (folders / axis / family / "config.json").read_text()
+            assert (folders / family / "config.json").read_text() == (
+                folders / axis / family / "config.json"
+            ).read_text()
         lines = (folders / axis / "told.txt").read_text().splitlines()
         assert len(lines) == 2 and all(told in line for line in lines)  # on every rank
         assert not (folders / axis / "broken").exists()

@@ -16,7 +16,12 @@ def source(tokenizer_folder, tmp_path):
     folder.mkdir()
     for file in tokenizer_folder.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": {"content": "[SEP]"}, "bos_token": None, "unk_token": "[UNK]"}
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": {"content": "[SEP]"},
+        "bos_token": None,
+        "unk_token": "[UNK]",
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     (folder / "special_tokens_map.json").write_text(json.dumps({"pad_token": "[PAD]", "eos_token": "[MASK]"}))
     (folder / "chat_template.jinja").write_text("{% for m in messages %}{{ m['content'] }}{% endfor %}")
@@ -32,7 +37,14 @@ def written(folder, name):
 def test_files_and_ids(source, qwen, random_decoder, tmp_path):
     output = tmp_path / "hf"
     export_decoder(random_decoder(qwen), qwen, output, source)
-    for name in ("tokenizer.json", "special_tokens_map.json", "chat_template.jinja", "vocab.json", "merges.txt", "added_tokens.json"):
+    for name in (
+        "tokenizer.json",
+        "special_tokens_map.json",
+        "chat_template.jinja",
+        "vocab.json",
+        "merges.txt",
+        "added_tokens.json",
+    ):
         assert (output / name).read_bytes() == (source / name).read_bytes(), name
     assert written(output, "tokenizer_config.json")["model_max_length"] == qwen.max_positions
     ids = {"bos_token_id": None, "eos_token_id": 3, "pad_token_id": 0}
@@ -50,7 +62,9 @@ def test_the_generation_config_of_the_source_is_carried(source, qwen, random_dec
     assert GenerationConfig.from_pretrained(tmp_path / "hf").eos_token_id == [3, 4]
 
 
-def test_a_tokenizer_made_for_encoders_ends_documents_with_its_separator(tokenizer_folder, qwen, random_decoder, tmp_path):
+def test_a_tokenizer_made_for_encoders_ends_documents_with_its_separator(
+    tokenizer_folder, qwen, random_decoder, tmp_path
+):
     export_decoder(random_decoder(qwen), qwen, tmp_path, tokenizer_folder)
     assert written(tmp_path, "generation_config.json") == {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
 
@@ -63,7 +77,9 @@ def test_it_writes_text(tokenizer_folder, qwen, random_decoder, causal_lm, tmp_p
 
 
 def test_a_missing_tokenizer_is_named(qwen, random_decoder, tmp_path):
-    with pytest.raises(UserError, match=r"nowhere/tokenizer.json does not exist; name the folder that jobs.tokenizer wrote"):
+    with pytest.raises(
+        UserError, match=r"nowhere/tokenizer.json does not exist; name the folder that jobs.tokenizer wrote"
+    ):
         export_decoder(random_decoder(qwen), qwen, tmp_path / "hf", tmp_path / "nowhere")
 
 

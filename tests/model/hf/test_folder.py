@@ -55,7 +55,9 @@ def test_sentence_transformers_embeds_with_the_mean(config, randomised, tokenize
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     texts = [np.array(tokenizer(text, truncation=True)["input_ids"]) for text in TEXTS]
     assert len(texts[2]) == 256
-    means = torch.stack([states.mean(0) for states in model.hidden(Pack.from_documents(texts))[1].split([len(text) for text in texts])])
+    means = torch.stack(
+        [states.mean(0) for states in model.hidden(Pack.from_documents(texts))[1].split([len(text) for text in texts])]
+    )
     torch.testing.assert_close(torch.from_numpy(loaded.encode(TEXTS)), means, rtol=1e-4, atol=1e-4)
 
 
@@ -102,7 +104,9 @@ def test_shards(config, randomised, theirs, tmp_path):
 def test_bf16_keeps_its_precision(config, tmp_path):
     model = build_encoder(config, ParallelConfig(precision="bf16"))
     export_modernbert(model, config, tmp_path)
-    assert {tensor.dtype for tensor in stored(tmp_path).values()} == {torch.bfloat16} and written(tmp_path)["dtype"] == "bfloat16"
+    assert {tensor.dtype for tensor in stored(tmp_path).values()} == {torch.bfloat16} and written(tmp_path)[
+        "dtype"
+    ] == "bfloat16"
     _, again = load_modernbert(tmp_path)
     assert all(torch.equal(a.float(), b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
 
@@ -115,7 +119,9 @@ def test_rmsnorm_is_refused_before_anything_is_written(config, tmp_path):
 
 
 def test_a_missing_tokenizer_is_named(config, randomised, tmp_path):
-    with pytest.raises(UserError, match=r"nowhere/tokenizer.json does not exist; name the folder that jobs.tokenizer wrote"):
+    with pytest.raises(
+        UserError, match=r"nowhere/tokenizer.json does not exist; name the folder that jobs.tokenizer wrote"
+    ):
         export_modernbert(randomised(config), config, tmp_path / "hf", tmp_path / "nowhere")
 
 
@@ -126,10 +132,20 @@ def test_card(config):
     )  # fmt: skip
     header, body = text.removeprefix("---\n").split("---\n", 1)
     assert yaml.safe_load(header)["language"] == ["tr", "en"] and yaml.safe_load(header)["license"] == "apache-2.0"
-    pieces = ("# tiny-legal", "123,456 parameters", "| tokens | 2,000,000 |", "| 8e-05 |", r"court \| law", "| test | 0.3041 |", "0, 3, 6,")
+    pieces = (
+        "# tiny-legal",
+        "123,456 parameters",
+        "| tokens | 2,000,000 |",
+        "| 8e-05 |",
+        r"court \| law",
+        "| test | 0.3041 |",
+        "0, 3, 6,",
+    )
     assert not [piece for piece in pieces if piece not in body]
     assert yaml.safe_load(header).keys() == {"language", "license", "library_name", "pipeline_tag", "tags"}
-    norwegian = ModelCard(model_card("no", config, 1, language="no", base_model="a/b", datasets=["c/d", "c/d"], data="Read by it.\n"))
+    norwegian = ModelCard(
+        model_card("no", config, 1, language="no", base_model="a/b", datasets=["c/d", "c/d"], data="Read by it.\n")
+    )
     assert (norwegian.data.language, norwegian.data.base_model, norwegian.data.datasets) == (["no"], "a/b", ["c/d"])
     assert "## Training data\n\nRead by it." in norwegian.text
     bare = model_card("tiny", config, 1)

@@ -61,9 +61,21 @@ def test_configuration(folder, change, message):
         ({}, {QKV: None}, rf"has no tensor {QKV}; a ModernBertForMaskedLM folder has one, with the shape \(192, 64\)"),
         ({}, {QKV: torch.zeros(192, 32)}, rf"has {QKV} of shape \(192, 32\), but config.json asks for \(192, 64\)"),
         ({"num_hidden_layers": 5, "layer_types": None}, {}, "has no tensor model.layers.4.attn_norm.weight"),
-        ({"num_hidden_layers": 3, "layer_types": None}, {}, "has the tensor model.layers.3.attn.Wo.weight, which is no part of"),
-        ({"vocab_size": 299}, {}, r"has model.embeddings.tok_embeddings.weight of shape \(300, 64\), but config.json asks for \(299, 64\)"),
-        ({}, {"model.layers.0.attn_norm.weight": torch.ones(64)}, "has the tensor model.layers.0.attn_norm.weight, which is no part of"),
+        (
+            {"num_hidden_layers": 3, "layer_types": None},
+            {},
+            "has the tensor model.layers.3.attn.Wo.weight, which is no part of",
+        ),
+        (
+            {"vocab_size": 299},
+            {},
+            r"has model.embeddings.tok_embeddings.weight of shape \(300, 64\), but config.json asks for \(299, 64\)",
+        ),
+        (
+            {},
+            {"model.layers.0.attn_norm.weight": torch.ones(64)},
+            "has the tensor model.layers.0.attn_norm.weight, which is no part of",
+        ),
         ({}, {"classifier.weight": torch.ones(2, 64)}, "has the tensor classifier.weight, which is no part of"),
         (
             {},
@@ -81,7 +93,10 @@ def test_tensors(folder, config_change, tensor_change, message):
 
 
 def test_a_tied_decoder_may_be_stored_twice(folder):
-    edit_tensors(folder, **{"decoder.weight": load_file(folder / "model.safetensors")["model.embeddings.tok_embeddings.weight"].clone()})
+    edit_tensors(
+        folder,
+        **{"decoder.weight": load_file(folder / "model.safetensors")["model.embeddings.tok_embeddings.weight"].clone()},
+    )
     load_modernbert(folder)
 
 

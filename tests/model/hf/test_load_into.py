@@ -46,7 +46,8 @@ def test_another_shape_is_listed_key_by_key(qwen, random_decoder, config, tmp_pa
     export_decoder(random_decoder(qwen), qwen, tmp_path)
     other = dataclasses.replace(qwen, ffn_size=128, norm_eps=1e-5, max_positions=512)
     with pytest.raises(
-        UserError, match=r"another net than the one asked for: model.ffn_size=128 \(there 96\), model.norm_eps=1e-05 \(there 1e-06\); set"
+        UserError,
+        match=r"another net than the one asked for: model.ffn_size=128 \(there 96\), model.norm_eps=1e-05 \(there 1e-06\); set",
     ):
         load_into(build_decoder(other), other, tmp_path)
     with pytest.raises(UserError, match="holds a qwen3, not model.architecture=modernbert"):
@@ -88,7 +89,12 @@ def test_a_save_of_ours(half, qwen, random_decoder, tmp_path):
     if half == "hf":
         export_decoder(given, qwen, tmp_path / "save" / "hf")
     else:
-        checkpoint.save(tmp_path / "save" / "megatron", given, build_optimizer(distribute(given, parallel), OptimConfig(), parallel), {})
+        checkpoint.save(
+            tmp_path / "save" / "megatron",
+            given,
+            build_optimizer(distribute(given, parallel), OptimConfig(), parallel),
+            {},
+        )
     manifests.write(tmp_path / "save", manifests.describe("save", step=3))
     (tmp_path / "last").symlink_to("save")
     net = build_decoder(qwen)
@@ -99,7 +105,11 @@ def test_a_save_of_ours(half, qwen, random_decoder, tmp_path):
 def gpt(config, stacked):
     """Megatron-Core's own GPT, as Megatron-LM trains it, with every parameter random and its vocabulary filled up further than ours."""
     settings = transformer_config(config, startup.parallel())
-    settings.hetereogenous_dist_checkpoint, settings.normalization, settings.use_te_activation_func = not stacked, "RMSNorm", False
+    settings.hetereogenous_dist_checkpoint, settings.normalization, settings.use_te_activation_func = (
+        not stacked,
+        "RMSNorm",
+        False,
+    )
     spec = get_gpt_layer_local_spec(qk_layernorm=True, normalization="RMSNorm")
     tied = config.tie_embeddings
     net = GPTModel(settings, spec, 1280, 256, position_embedding_type="rope", share_embeddings_and_output_weights=tied)
@@ -123,7 +133,10 @@ def test_a_checkpoint_of_megatron_lm(stacked, tied, qwen, tmp_path):
         assert bool(net.eval()(Pack.from_documents([ids])).isfinite()[:, :1000].all())
 
     wider = dataclasses.replace(config, ffn_size=128)
-    with pytest.raises(UserError, match=r"holds another net: decoder.layers.*linear_fc1.weight is \[.*\] there and \[.*\] here; set model"):
+    with pytest.raises(
+        UserError,
+        match=r"holds another net: decoder.layers.*linear_fc1.weight is \[.*\] there and \[.*\] here; set model",
+    ):
         load_into(build_decoder(wider), wider, tmp_path)
     deeper = dataclasses.replace(config, num_layers=4)
     with pytest.raises(UserError, match="holds another net: "):
@@ -144,5 +157,7 @@ def test_weights_that_are_not_those_of_the_manifest_are_refused(kind, qwen, rand
     with (hf / "model.safetensors").open("r+b") as file:
         file.seek(-4, 2)
         file.write(b"\0\0\0\1")
-    with pytest.raises(UserError, match=r"model.safetensors is missing or not what manifest.json beside it says; copy the folder again"):
+    with pytest.raises(
+        UserError, match=r"model.safetensors is missing or not what manifest.json beside it says; copy the folder again"
+    ):
         load_into(build_decoder(qwen), qwen, tmp_path / "link")

@@ -63,7 +63,9 @@ def geometry(**change):
 
 
 def norm_in_layer_0(model):
-    model.encoder.layers[0].input_layernorm = LayerNorm(model.config, model.config.hidden_size, model.config.layernorm_epsilon)
+    model.encoder.layers[0].input_layernorm = LayerNorm(
+        model.config, model.config.hidden_size, model.config.layernorm_epsilon
+    )
 
 
 def uninterleaved(model):
@@ -225,7 +227,9 @@ def test_old_keys_are_written_and_are_enough(period, layers, local, tmp_path, co
     model = randomised(config)
     export_modernbert(model, config, tmp_path)
     written = json.loads((tmp_path / "config.json").read_text())
-    assert [written[key] for key in OLD] == [period, 80_000.0, bases["rope_theta_local"]] and written["torch_dtype"] == "float32"
+    assert [written[key] for key in OLD] == [period, 80_000.0, bases["rope_theta_local"]] and written[
+        "torch_dtype"
+    ] == "float32"
     old = {key: value for key, value in written.items() if key not in ("layer_types", "rope_parameters", "dtype")}
     (tmp_path / "config.json").write_text(json.dumps(old | {"local_rope_theta": local}))
     read, again = load_modernbert(tmp_path)

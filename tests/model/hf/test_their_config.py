@@ -17,7 +17,9 @@ from model.hf.their_config import _DEFAULTS, filled
 CLASSES = {
     "qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "mistral": "Mistral", "phi": "Phi", "modernbert": "ModernBert",
 }  # fmt: skip
-ENCODER = EncoderConfig(vocab_size=500, num_layers=5, hidden_size=64, num_heads=4, ffn_size=96, global_every=2, mlp_dropout=0.1)
+ENCODER = EncoderConfig(
+    vocab_size=500, num_layers=5, hidden_size=64, num_heads=4, ffn_size=96, global_every=2, mlp_dropout=0.1
+)
 OLD = {"rope_theta": 123.0, "global_rope_theta": 456.0, "local_rope_theta": 789.0, "partial_rotary_factor": 1.0}
 SCALED = [
     {"type": "linear", "factor": 2.0},
@@ -28,12 +30,21 @@ SCALED = [
 
 def spellings(family: str, decoders) -> list[dict]:
     """Of one net: nothing but its family, everything, each key left out, each null; rotations as old versions had them."""
-    whole = modernbert.to_theirs(ENCODER, {}, "float32") if family == "modernbert" else to_theirs(decoders[family], "float32")
+    whole = (
+        modernbert.to_theirs(ENCODER, {}, "float32")
+        if family == "modernbert"
+        else to_theirs(decoders[family], "float32")
+    )
     whole = {key: value for key, value in whole.to_dict().items() if key != "transformers_version"}
     bare = {key: value for key, value in whole.items() if key not in ("rope_parameters", "layer_types")}
     found = [{"model_type": family}, {"model_type": family} | OLD, whole, bare, bare | OLD]
     found += [{key: value for key, value in whole.items() if key != left} for left in whole if left != "model_type"]
-    nullable = ["sliding_window", "layer_types", "rope_parameters", *(["num_key_value_heads"] if family != "mistral" else [])]
+    nullable = [
+        "sliding_window",
+        "layer_types",
+        "rope_parameters",
+        *(["num_key_value_heads"] if family != "mistral" else []),
+    ]
     found += [whole | {key: None} for key in nullable if key in whole]
     if family == "modernbert":
         return [*found, bare | {"global_attn_every_n_layers": 4}]
@@ -105,7 +116,10 @@ def test_a_value_that_is_none_is_named(change, message, tmp_path):
     "change, message",
     [
         ({"global_rope_theta": None}, r"is not a configuration of ModernBERT \(global_rope_theta=None\)"),
-        ({"local_rope_theta": None, "global_rope_theta": None}, r"\(local_rope_theta=None\)|\(global_rope_theta=None\)"),
+        (
+            {"local_rope_theta": None, "global_rope_theta": None},
+            r"\(local_rope_theta=None\)|\(global_rope_theta=None\)",
+        ),
         ({"local_rope_theta": "10000"}, r"local_rope_theta='10000'"),
         ({"local_rope_theta": -1.0}, r"local_rope_theta=-1.0"),
         ({"rope_parameters": {"sliding_attention": {"rope_theta": None}}}, r"rope_theta of its rotations=None"),
@@ -127,7 +141,9 @@ def test_a_local_base_of_null_is_that_of_the_global_layers_and_is_said_once(own,
     (tmp_path / "config.json").write_text(json.dumps(written))
     assert [read_model(tmp_path).rope_theta_local for _ in range(2)] == [5000.0 if own else 80_000.0] * 2
     said = " ".join(capsys.readouterr().err.split())
-    assert said.count("config.json has local_rope_theta=null: local layers get the base of the global ones, 80000, as in") == (not own)
+    assert said.count(
+        "config.json has local_rope_theta=null: local layers get the base of the global ones, 80000, as in"
+    ) == (not own)
 
 
 WRONG = [

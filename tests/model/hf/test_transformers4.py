@@ -40,12 +40,20 @@ VARIANTS: dict[str, ModelConfig] = {
     for period, layers in ((1, 3), (2, 5), (3, 7), (5, 5), (5, 12))
 }
 VARIANTS |= {
-    "other_bases": dataclasses.replace(ENCODER, num_layers=5, rope_theta_global=80_000.0, rope_theta_local=500.0, local_window=16),
+    "other_bases": dataclasses.replace(
+        ENCODER, num_layers=5, rope_theta_global=80_000.0, rope_theta_local=500.0, local_window=16
+    ),
     "swapped_bases": dataclasses.replace(ENCODER, num_layers=4, rope_theta_global=10_000.0, rope_theta_local=160_000.0),
     **{f"family_{name}": config for name, config in DECODERS.items()},
     **{f"wide_{name}": dataclasses.replace(config, head_width=24) for name, config in DECODERS.items()},
-    **{f"qwen3_{name}": dataclasses.replace(DECODERS["qwen3"], rope_scaling=scaling) for name, scaling in STRETCHED.items()},
-    **{f"mistral_{name}": dataclasses.replace(DECODERS["mistral"], rope_scaling=scaling) for name, scaling in STRETCHED.items()},
+    **{
+        f"qwen3_{name}": dataclasses.replace(DECODERS["qwen3"], rope_scaling=scaling)
+        for name, scaling in STRETCHED.items()
+    },
+    **{
+        f"mistral_{name}": dataclasses.replace(DECODERS["mistral"], rope_scaling=scaling)
+        for name, scaling in STRETCHED.items()
+    },
 }
 TOLERANCE = 1e-4
 
@@ -55,7 +63,19 @@ def transformers4() -> Path:
     """A folder to put on the path: transformers 4 and what of its packages differs from ours, installed once."""
     folder = ROOT / "build" / f"transformers4-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
     if not (folder / ".whole").is_file():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target", folder, "-r", LOCK]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--upgrade",
+            "--target",
+            folder,
+            "-r",
+            LOCK,
+        ]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=280)
         if done.returncode:
             pytest.skip(f"transformers 4 cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
@@ -70,7 +90,9 @@ def narrowed(recipe: str) -> ModelConfig:
     if isinstance(model, EncoderConfig):
         return dataclasses.replace(model, **small, num_heads=4)
     ratio = model.num_heads // model.num_kv_heads
-    return dataclasses.replace(model, **small, num_kv_heads=2, num_heads=2 * ratio, head_width=16, window=min(model.window, 24))
+    return dataclasses.replace(
+        model, **small, num_kv_heads=2, num_heads=2 * ratio, head_width=16, window=min(model.window, 24)
+    )
 
 
 @torch.no_grad()
@@ -110,9 +132,20 @@ def read(transformers4, tokenizer_of_5, tmp_path_factory) -> tuple[Path, dict[st
     startup.start(ParallelConfig(threads=1), seed=0)
     folder = tmp_path_factory.mktemp("exports")
     nets = {recipe.replace("/", "_"): narrowed(recipe) for recipe in RECIPES} | VARIANTS
-    ours = {name: export(model, folder / name, tokenizer_of_5 if name == "other_bases" else None) for name, model in nets.items()}
-    env = {**os.environ, "PYTHONPATH": str(transformers4), "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, str(SCRIPT), str(folder)], env=env, capture_output=True, text=True, timeout=280)
+    ours = {
+        name: export(model, folder / name, tokenizer_of_5 if name == "other_bases" else None)
+        for name, model in nets.items()
+    }
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(transformers4),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONWARNINGS": "ignore",
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(folder)], env=env, capture_output=True, text=True, timeout=280
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, ours
 

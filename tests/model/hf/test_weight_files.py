@@ -20,7 +20,9 @@ TABLE = "model.embed_tokens.weight"
 
 def export(net, config, folder, sharded=False):
     """`net`, in three shards or more or in one file."""
-    (export_decoder if hasattr(net, "decoder") else export_modernbert)(net, config, folder, shard_bytes=60_000 if sharded else 10**9)
+    (export_decoder if hasattr(net, "decoder") else export_modernbert)(
+        net, config, folder, shard_bytes=60_000 if sharded else 10**9
+    )
     assert (folder / INDEX).is_file() == sharded
     return folder
 
@@ -55,7 +57,10 @@ def test_an_index_without_its_shards_counts_only_where_nothing_else_is(mixed, ca
     assert torch.equal(table(load_net(folder)[1]), causal_lm(folder).model.embed_tokens.weight)
     (folder / SINGLE).unlink()
     (folder / "pytorch_model.bin").write_bytes(b"a pickle")
-    with pytest.raises(UserError, match=rf"{INDEX} names model-00001-of-\d+.safetensors, which is no file beside it; copy the model again"):
+    with pytest.raises(
+        UserError,
+        match=rf"{INDEX} names model-00001-of-\d+.safetensors, which is no file beside it; copy the model again",
+    ):
         load_net(folder)
 
 
@@ -78,7 +83,9 @@ def test_the_file_that_config_json_names_comes_first(mixed, causal_lm):
         (folder / "config.json").write_text(json.dumps(written | {"transformers_weights": name}))
         assert torch.equal(table(load_net(folder)[1]), causal_lm(folder).model.embed_tokens.weight), name
     (folder / "config.json").write_text(json.dumps(written | {"transformers_weights": "../fresh/model.safetensors"}))
-    with pytest.raises(UserError, match=r"transformers_weights='../fresh/model.safetensors', which is no safetensors file beside it"):
+    with pytest.raises(
+        UserError, match=r"transformers_weights='../fresh/model.safetensors', which is no safetensors file beside it"
+    ):
         load_net(folder)
 
 

@@ -54,7 +54,9 @@ def built(folder: Path, hurt: Path) -> None:
     """BUILD gives a class of the description a method to call instead of a field."""
     state = b"(N}" + _text("__setstate__") + _global("posix", "mkdir") + b"st"
     target = _global("torch.distributed.checkpoint.metadata", "StorageMeta")
-    (folder / ".metadata").write_bytes(b"\x80\x04" + target + state + b"b0" + target + b")\x81" + _text(str(hurt)) + b"b.")
+    (folder / ".metadata").write_bytes(
+        b"\x80\x04" + target + state + b"b0" + target + b")\x81" + _text(str(hurt)) + b"b."
+    )
 
 
 def by_getattr(folder: Path, hurt: Path) -> None:

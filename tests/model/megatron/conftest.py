@@ -40,7 +40,9 @@ def python() -> Callable[..., list[str]]:
     def run(*arguments: str | Path) -> list[str]:
         env = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
         env |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        done = subprocess.run([sys.executable, *map(str, arguments)], env=env, capture_output=True, text=True, timeout=240)
+        done = subprocess.run(
+            [sys.executable, *map(str, arguments)], env=env, capture_output=True, text=True, timeout=240
+        )
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout.splitlines()
 

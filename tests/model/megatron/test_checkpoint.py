@@ -16,7 +16,13 @@ from model.megatron import checkpoint
 from model.megatron.metadata import read_metadata
 from model.megatron.rng import pack_rng, unpack_rng
 
-STATE = {"step": 3, "tokens": 12345, "lr": 0.1 + 0.2, "position": {"phase": 0, "sample": 96}, "history": [1.5, math.inf]}
+STATE = {
+    "step": 3,
+    "tokens": 12345,
+    "lr": 0.1 + 0.2,
+    "position": {"phase": 0, "sample": 96},
+    "history": [1.5, math.inf],
+}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +104,9 @@ def test_the_save_is_of_its_moment(tiny, tmp_path):
 def test_a_save_is_quick_and_starts_no_process(tiny, tmp_path, monkeypatch):
     run = tiny.Run()
     checkpoint.save(tmp_path / "first", run.model, run.optimizer, {})
-    monkeypatch.setattr("megatron.core.dist_checkpointing.strategies.filesystem_async._results_queue", None)  # as in a new process
+    monkeypatch.setattr(
+        "megatron.core.dist_checkpointing.strategies.filesystem_async._results_queue", None
+    )  # as in a new process
     monkeypatch.setattr("multiprocessing.process.BaseProcess.start", lambda self: pytest.fail("a process was started"))
     begin = time.perf_counter()
     checkpoint.save(tmp_path / "second", run.model, run.optimizer, {})
@@ -193,7 +201,10 @@ class Bomb:
 
 def test_nothing_in_a_save_is_executed(tiny, runs, tmp_path):
     run = tiny.Run("adamw")
-    for victim, write in ((".metadata", lambda bomb, path: path.write_bytes(pickle.dumps(bomb))), ("common.pt", torch.save)):
+    for victim, write in (
+        (".metadata", lambda bomb, path: path.write_bytes(pickle.dumps(bomb))),
+        ("common.pt", torch.save),
+    ):
         folder = tmp_path / victim
         shutil.copytree(runs[0] / "adamw_fp32", folder)
         write(Bomb(tmp_path / "hurt"), folder / victim)

@@ -49,7 +49,11 @@ def test_type_names_are_cuda_for_megatron_alone():
 def test_other_devices_stay_what_they_are():
     assert torch.zeros(2, device="meta").device.type == "meta"
     with torch.device("meta"):
-        assert {torch.zeros(2).device.type, torch.tensor([1]).device.type, torch.nn.Linear(2, 2).weight.device.type} == {"meta"}
+        assert {
+            torch.zeros(2).device.type,
+            torch.tensor([1]).device.type,
+            torch.nn.Linear(2, 2).weight.device.type,
+        } == {"meta"}
 
 
 def test_scripted_functions_of_other_packages_compile():
@@ -71,7 +75,9 @@ def test_the_device_generator_is_the_cpu_one():
 def test_installing_again_changes_nothing():
     patched = [getattr(owner, name, None) for owner, name, _ in cpu.PATCHES]
     assert cpu.install() is True
-    assert [getattr(owner, name, None) for owner, name, _ in cpu.PATCHES] == patched == [new for _, _, new in cpu.PATCHES]
+    assert (
+        [getattr(owner, name, None) for owner, name, _ in cpu.PATCHES] == patched == [new for _, _, new in cpu.PATCHES]
+    )
 
 
 def test_another_megatron_is_refused(monkeypatch):

@@ -43,7 +43,10 @@ def test_no_code_runs(tiny, stranger, tmp_path, attack, monkeypatch):
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")  # which many set for the sake of other programs
     attack(stranger, tmp_path / "hurt")
     run = tiny.Run("adamw", seed=3)
-    loads = [lambda: checkpoint.load(stranger, run.model, run.optimizer), lambda: checkpoint.load_model_only(stranger, run.model)]
+    loads = [
+        lambda: checkpoint.load(stranger, run.model, run.optimizer),
+        lambda: checkpoint.load_model_only(stranger, run.model),
+    ]
     loads += [lambda: checkpoint.read_state(stranger)] if attack.__name__.startswith("common") else []
     for load in [*loads, *[lambda: read_metadata(stranger)] * (attack in attacks.READ)]:
         with pytest.raises(UserError, match="choose another save") as told:
@@ -113,14 +116,18 @@ def packed(metadata):
     next(iter(metadata.storage_data.values())).transform_descriptors = ["zstd"]
 
 
-@pytest.mark.parametrize("harm", [lose_a_place, lose_a_piece, move_a_piece, number_with_a_point, below_zero, no_tensor, packed])
+@pytest.mark.parametrize(
+    "harm", [lose_a_place, lose_a_piece, move_a_piece, number_with_a_point, below_zero, no_tensor, packed]
+)
 def test_a_description_that_does_not_fit_is_refused(stranger, harm):
     attacks.edit(stranger, harm)
     with pytest.raises(UserError, match=r"\.metadata is damaged or not ours"):
         read_metadata(stranger)
 
 
-@pytest.mark.parametrize("harm", [lambda data: data[:100], lambda data: b"", lambda data: b"\x80\x04N.", lambda data: data[:-1]])
+@pytest.mark.parametrize(
+    "harm", [lambda data: data[:100], lambda data: b"", lambda data: b"\x80\x04N.", lambda data: data[:-1]]
+)
 def test_a_damaged_description_is_one_sentence(stranger, harm):
     (stranger / ".metadata").write_bytes(harm((stranger / ".metadata").read_bytes()))
     with pytest.raises(UserError, match=r"\.metadata is damaged or not ours"):
@@ -128,14 +135,18 @@ def test_a_damaged_description_is_one_sentence(stranger, harm):
 
 
 def test_a_number_in_a_description_asks_for_no_memory(stranger):
-    (stranger / ".metadata").write_bytes(b"\x80\x04K\x01r" + (1 << 27).to_bytes(4, "little") + b".")  # remember 1 as value 2^27
+    (stranger / ".metadata").write_bytes(
+        b"\x80\x04K\x01r" + (1 << 27).to_bytes(4, "little") + b"."
+    )  # remember 1 as value 2^27
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(UserError, match=r"\.metadata is damaged or not ours"):
         read_metadata(stranger)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 100_000  # KB; it was 2,000,000
 
 
-@pytest.mark.parametrize("config", ["", "[]", "{}", '{"sharded_backend": "torch_dist", "more": 1}', '{"sharded_backend": "zarr"}'])
+@pytest.mark.parametrize(
+    "config", ["", "[]", "{}", '{"sharded_backend": "torch_dist", "more": 1}', '{"sharded_backend": "zarr"}']
+)
 def test_another_format_is_refused(stranger, config):
     (stranger / "metadata.json").write_text(config)
     with pytest.raises(UserError, match=r"metadata\.json is damaged or not ours"):

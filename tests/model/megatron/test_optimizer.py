@@ -14,7 +14,9 @@ from model.megatron.optimizer import get_step, set_lr, set_step
 def decaying(run) -> set[str]:
     """Names of the parameters in groups with weight decay."""
     ids = {id(param): name for name, param in run.model.module.named_parameters()}
-    return {ids[id(param)] for group in run.optimizer.param_groups if group["weight_decay"] for param in group["params"]}
+    return {
+        ids[id(param)] for group in run.optimizer.param_groups if group["weight_decay"] for param in group["params"]
+    }
 
 
 def test_norms_and_biases_do_not_decay(tiny):
@@ -29,7 +31,9 @@ def test_norms_and_biases_do_not_decay(tiny):
     assert decaying(tiny.Run("adamw", decay_embeddings=False)) == set(named) - flat - table
 
 
-@pytest.mark.parametrize(("name", "factor"), [("adamw", lambda lr: 1 - lr * 0.01), ("stable_adamw", lambda lr: 1 - lr / 1e-2 * 0.01)])
+@pytest.mark.parametrize(
+    ("name", "factor"), [("adamw", lambda lr: 1 - lr * 0.01), ("stable_adamw", lambda lr: 1 - lr / 1e-2 * 0.01)]
+)
 def test_decay_shrinks_by_what_the_schema_says(tiny, name, factor):
     """With gradients of zero the update is the decay alone."""
     run = tiny.Run(name)
@@ -40,7 +44,9 @@ def test_decay_shrinks_by_what_the_schema_says(tiny, name, factor):
     run.optimizer.prepare_grads()
     run.optimizer.step_with_ready_grads()
     for key, param in run.parameters().items():
-        torch.testing.assert_close(param, before[key] * (factor(4e-3) if param.ndim > 1 else 1), rtol=1e-6, atol=0, msg=key)
+        torch.testing.assert_close(
+            param, before[key] * (factor(4e-3) if param.ndim > 1 else 1), rtol=1e-6, atol=0, msg=key
+        )
 
 
 def test_adamw_is_that_of_pytorch(tiny):
@@ -52,14 +58,20 @@ def test_adamw_is_that_of_pytorch(tiny):
         {"params": [p for p in twin.parameters() if p.ndim == 1], "weight_decay": 0.0},
     ]
     defaults = OptimConfig()
-    peer = torch.optim.AdamW(groups, betas=(defaults.beta1, defaults.beta2), eps=defaults.eps, foreach=False, fused=False)
+    peer = torch.optim.AdamW(
+        groups, betas=(defaults.beta1, defaults.beta2), eps=defaults.eps, foreach=False, fused=False
+    )
     for index in range(3):
         packs = tiny.micro_batches(index)
-        losses = sum(torch.nn.functional.cross_entropy(twin(pack), pack.tokens * 7 % 64, reduction="sum") for pack in packs)
+        losses = sum(
+            torch.nn.functional.cross_entropy(twin(pack), pack.tokens * 7 % 64, reduction="sum") for pack in packs
+        )
         for group in peer.param_groups:
             group["lr"] = tiny.LR / (1 + index)
         params = list(twin.parameters())
-        for param, grad in zip(params, torch.autograd.grad(losses / sum(len(p.tokens) for p in packs), params), strict=True):
+        for param, grad in zip(
+            params, torch.autograd.grad(losses / sum(len(p.tokens) for p in packs), params), strict=True
+        ):
             param.grad = grad
         peer.step()
     run.steps(0, 3)

@@ -42,7 +42,9 @@ def reference(steps: int) -> tuple[list[np.ndarray], float]:
 
 def trained(optimizer_class: type[torch.optim.Optimizer], steps: int, dtype: torch.dtype, **keys) -> list[np.ndarray]:
     """The same steps by a torch optimizer."""
-    params = [torch.linspace(-1, 1, int(np.prod(shape)), dtype=dtype).reshape(shape).requires_grad_() for shape in SHAPES]
+    params = [
+        torch.linspace(-1, 1, int(np.prod(shape)), dtype=dtype).reshape(shape).requires_grad_() for shape in SHAPES
+    ]
     optimizer = optimizer_class(params, **SETTINGS, **keys)
     for t in range(1, steps + 1):
         for param, grad in zip(params, gradients(t), strict=True):
@@ -63,7 +65,9 @@ def test_it_is_the_algorithm_of_the_paper(dtype, tolerance):
 
 def test_it_equals_optimi():
     optimi = pytest.importorskip("optimi", reason="the peer torch-optimi is not installed")
-    theirs = trained(optimi.StableAdamW, 12, torch.float32, decouple_lr=True, max_lr=SETTINGS["lr"], foreach=False, triton=False)
+    theirs = trained(
+        optimi.StableAdamW, 12, torch.float32, decouple_lr=True, max_lr=SETTINGS["lr"], foreach=False, triton=False
+    )
     for a, b in zip(trained(StableAdamW, 12, torch.float32), theirs, strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-6, atol=2e-7)
 
@@ -71,7 +75,11 @@ def test_it_equals_optimi():
 def test_pieces_of_a_tensor_are_clipped_as_the_whole():
     whole = torch.linspace(-1, 1, 10).requires_grad_()
     pieces = [whole.detach()[:3].clone().requires_grad_(), whole.detach()[3:].clone().requires_grad_()]
-    alone, apart, unaware = StableAdamW([whole], **SETTINGS), StableAdamW(pieces, **SETTINGS), [piece.detach().clone() for piece in pieces]
+    alone, apart, unaware = (
+        StableAdamW([whole], **SETTINGS),
+        StableAdamW(pieces, **SETTINGS),
+        [piece.detach().clone() for piece in pieces],
+    )
     apart.sum_over_ranks = lambda sums: sums.sum(dim=0, keepdim=True).expand_as(sums)
     blind = StableAdamW([piece.requires_grad_() for piece in unaware], **SETTINGS)
     for t in range(1, 5):

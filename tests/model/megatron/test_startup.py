@@ -57,7 +57,9 @@ def test_another_layout_needs_another_process():
 def test_a_layout_that_does_not_fit_the_job():
     startup.stop()
     try:
-        with pytest.raises(UserError, match=r"parallel\.tensor=2 x .* x parallel\.context=1 does not divide the 1 process"):
+        with pytest.raises(
+            UserError, match=r"parallel\.tensor=2 x .* x parallel\.context=1 does not divide the 1 process"
+        ):
             startup.start(ParallelConfig(tensor=2), 0)
         with pytest.raises(RuntimeError, match="start first"):
             startup.world()

@@ -16,14 +16,25 @@ from model.megatron.optimizer import build_optimizer, set_lr
 from model.nets.encoder import build_encoder
 from model.nets.pack import Pack
 
-SIZES = {"vocab_size": 64, "num_layers": 3, "hidden_size": 32, "num_heads": 2, "ffn_size": 32, "max_positions": 64, "local_window": 8}
+SIZES = {
+    "vocab_size": 64,
+    "num_layers": 3,
+    "hidden_size": 32,
+    "num_heads": 2,
+    "ffn_size": 32,
+    "max_positions": 64,
+    "local_window": 8,
+}
 LR = 1e-2
 
 
 def micro_batches(index: int, count: int = 4) -> list[Pack]:
     """The packs of step `index`: documents of 3 to 12 tokens, one to three a pack."""
     rng = np.random.default_rng(index)
-    return [Pack.from_documents([rng.integers(0, 64, rng.integers(3, 13)) for _ in range(rng.integers(1, 4))]) for _ in range(count)]
+    return [
+        Pack.from_documents([rng.integers(0, 64, rng.integers(3, 13)) for _ in range(rng.integers(1, 4))])
+        for _ in range(count)
+    ]
 
 
 def joined(packs: list[Pack]) -> Pack:
@@ -44,7 +55,12 @@ class Run:
     """Net, optimizer, and the steps made with them."""
 
     def __init__(
-        self, name: str = "stable_adamw", precision: str = "fp32", seed: int = 0, sizes: dict[str, Any] | None = None, **keys: Any
+        self,
+        name: str = "stable_adamw",
+        precision: str = "fp32",
+        seed: int = 0,
+        sizes: dict[str, Any] | None = None,
+        **keys: Any,
     ):
         parallel_keys = {key: keys.pop(key) for key in list(keys) if key in ParallelConfig.__dataclass_fields__}
         parallel = ParallelConfig(precision=precision, threads=1, **parallel_keys)
@@ -53,7 +69,9 @@ class Run:
         self.model = step.distribute(build_encoder(EncoderConfig(**{**SIZES, **(sizes or {})}), parallel), parallel)
         self.optimizer = build_optimizer(self.model, optim, parallel)
 
-    def steps(self, first: int, last: int, batches: Callable[[int], list[Pack]] = micro_batches, **keys: Any) -> list[str]:
+    def steps(
+        self, first: int, last: int, batches: Callable[[int], list[Pack]] = micro_batches, **keys: Any
+    ) -> list[str]:
         """Steps `first` to `last` - 1; loss and gradient norm of each, exactly."""
         results = []
         for index in range(first, last):
@@ -69,7 +87,8 @@ class Run:
     def digest(self) -> str:
         """Stands for all parameters, exactly."""
         return " ".join(
-            hashlib.sha256(param.detach().float().numpy().tobytes()).hexdigest()[:16] for param in self.model.module.parameters()
+            hashlib.sha256(param.detach().float().numpy().tobytes()).hexdigest()[:16]
+            for param in self.model.module.parameters()
         )
 
 

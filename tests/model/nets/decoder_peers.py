@@ -14,12 +14,16 @@ BASE = DecoderConfig(
     rope_theta=1000.0, norm_eps=1e-5, tie_embeddings=False,
 )  # fmt: skip
 YARN = RopeScalingConfig(kind="yarn", factor=4.0, original_max_positions=64)
-LLAMA3 = RopeScalingConfig(kind="llama3", factor=8.0, original_max_positions=64, low_freq_factor=1.0, high_freq_factor=4.0)
+LLAMA3 = RopeScalingConfig(
+    kind="llama3", factor=8.0, original_max_positions=64, low_freq_factor=1.0, high_freq_factor=4.0
+)
 LINEAR = RopeScalingConfig(kind="linear", factor=2.5)
 SMALL: dict[str, DecoderConfig] = {
     "qwen3": dataclasses.replace(BASE, architecture="qwen3", tie_embeddings=True),
     "qwen3_yarn": dataclasses.replace(BASE, architecture="qwen3", rope_scaling=YARN),
-    "qwen2": dataclasses.replace(BASE, architecture="qwen2", num_heads=8, head_width=8, norm_eps=1e-6, tie_embeddings=True),
+    "qwen2": dataclasses.replace(
+        BASE, architecture="qwen2", num_heads=8, head_width=8, norm_eps=1e-6, tie_embeddings=True
+    ),
     "qwen2_linear": dataclasses.replace(BASE, architecture="qwen2", num_heads=8, head_width=8, rope_scaling=LINEAR),
     "llama": dataclasses.replace(BASE, architecture="llama", rope_scaling=LLAMA3),
     "mistral": dataclasses.replace(BASE, architecture="mistral", num_kv_heads=1, window=16),
@@ -39,7 +43,9 @@ def randomise(net: torch.nn.Module, config: DecoderConfig, seed: int = 0) -> tor
     draw = torch.Generator().manual_seed(seed)
     for name, parameter in net.named_parameters():
         new = torch.randn(parameter.shape, generator=draw)
-        new = new * 1.5 / parameter.shape[1] ** 0.5 if parameter.ndim == 2 else 0.4 * new + float(name.endswith("weight"))
+        new = (
+            new * 1.5 / parameter.shape[1] ** 0.5 if parameter.ndim == 2 else 0.4 * new + float(name.endswith("weight"))
+        )
         rows = config.vocab_size if "word_embeddings" in name or "output_layer" in name else None
         parameter[:rows].copy_(new[:rows])
     return net
@@ -54,7 +60,11 @@ def theirs_config(config: DecoderConfig) -> Any:
     rope = {"rope_type": "default" if scaling.kind == "none" else scaling.kind, "rope_theta": config.rope_theta}
     rope |= {"partial_rotary_factor": config.rope_share} if config.rope_share < 1 else {}
     rope |= {"factor": scaling.factor} if scaling.kind != "none" else {}
-    rope |= {"original_max_position_embeddings": scaling.original_max_positions} if scaling.kind in ("llama3", "yarn") else {}
+    rope |= (
+        {"original_max_position_embeddings": scaling.original_max_positions}
+        if scaling.kind in ("llama3", "yarn")
+        else {}
+    )
     if scaling.kind == "llama3":
         rope |= {"low_freq_factor": scaling.low_freq_factor, "high_freq_factor": scaling.high_freq_factor}
     eps = "layer_norm_eps" if kind == "Phi" else "rms_norm_eps"

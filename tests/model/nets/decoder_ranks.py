@@ -21,7 +21,12 @@ from model.nets.decoder import build_decoder
 from model.nets.pack import Pack
 from tests.model.nets.decoder_peers import SMALL
 
-LAYOUTS = {"tensor": {"tensor": 2}, "sequence": {"tensor": 2, "sequence": True}, "pipeline": {"pipeline": 2}, "context": {"context": 2}}
+LAYOUTS = {
+    "tensor": {"tensor": 2},
+    "sequence": {"tensor": 2, "sequence": True},
+    "pipeline": {"pipeline": 2},
+    "context": {"context": 2},
+}
 NAMES = ("qwen3", "phi")
 LENGTHS = [100, 7, 40, 1, 23]  # an odd number of tokens cannot be cut in two without filling
 
@@ -32,7 +37,9 @@ def pack(seed: int) -> Pack:
     return Pack.from_documents([draw.integers(0, 200, length) for length in LENGTHS])
 
 
-def forward_step(model: torch.nn.Module, pack: Pack) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+def forward_step(
+    model: torch.nn.Module, pack: Pack
+) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
     """Tell from each token a fixed permutation of it."""
     output = model(pack)
     if not parallel_state.is_pipeline_last_stage():

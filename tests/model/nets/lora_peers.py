@@ -44,7 +44,9 @@ def pairs(net: Decoder) -> dict[str, torch.nn.Parameter]:
         if ".lora_" in name:
             _, _, layer, place, _, side, projection = name.split(".")
             place = {"self_attention": "self_attn"}.get(place, place)
-            found[f"base_model.model.model.layers.{layer}.{place}.{projection}.{side[:-1]}{side[-1].upper()}.default.weight"] = parameter
+            found[
+                f"base_model.model.model.layers.{layer}.{place}.{projection}.{side[:-1]}{side[-1].upper()}.default.weight"
+            ] = parameter
     return found
 
 
@@ -55,7 +57,11 @@ def peft_peer(net: Decoder, config: DecoderConfig) -> torch.nn.Module:
     base = {name: parameter for name, parameter in net.named_parameters() if ".lora_" not in name}
     lora = config.lora
     settings = peft.LoraConfig(
-        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=list(lora.targets), task_type="CAUSAL_LM"
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets),
+        task_type="CAUSAL_LM",
     )
     peer = peft.get_peft_model(theirs(config, base), settings)
     ours = pairs(net)

@@ -15,7 +15,12 @@ from model.nets.decoder import build_decoder
 from model.nets.lora import LoraLinear
 from tests.model.nets.lora_peers import Training, adapted_config, adapted_net
 
-LAYOUTS = {"tensor": {"tensor": 2}, "sequence": {"tensor": 2, "sequence": True}, "pipeline": {"pipeline": 2}, "data": {}}
+LAYOUTS = {
+    "tensor": {"tensor": 2},
+    "sequence": {"tensor": 2, "sequence": True},
+    "pipeline": {"pipeline": 2},
+    "data": {},
+}
 
 
 def go_on(folder: Path, how: str, parallel: ParallelConfig) -> None:
@@ -41,7 +46,9 @@ def drop(folder: Path, how: str, parallel: ParallelConfig) -> None:
     whole = [p for p in training.net.parameters() if p.requires_grad and not getattr(p, "tensor_model_parallel", False)]
     digest = hashlib.sha256(b"".join(parameter.detach().numpy().tobytes() for parameter in whole)).hexdigest()
     mlp = training.net.decoder.layers[0].mlp
-    found = ranks.gather({"whole": [len(whole), digest], "by columns": mask(mlp.linear_fc1), "by rows": mask(mlp.linear_fc2)})
+    found = ranks.gather(
+        {"whole": [len(whole), digest], "by columns": mask(mlp.linear_fc1), "by rows": mask(mlp.linear_fc2)}
+    )
     if ranks.is_first():
         write_json(folder / f"whole_{how}.json", found)
 

@@ -86,7 +86,9 @@ def test_hidden_states():
     model, pack = built().eval(), Pack.from_documents(documents([40, 7]))
     first, last = model.hidden(pack)
     assert torch.equal(first, model.embedding.word_embeddings.weight[pack.tokens])
-    torch.testing.assert_close((last / model.decoder.final_layernorm.weight).square().mean(-1), torch.ones(47), rtol=1e-3, atol=0)
+    torch.testing.assert_close(
+        (last / model.decoder.final_layernorm.weight).square().mean(-1), torch.ones(47), rtol=1e-3, atol=0
+    )
 
 
 @torch.no_grad()
@@ -107,7 +109,9 @@ def test_recomputation_changes_no_gradient_and_keeps_less(name, recompute):
     for kind in ("none", recompute):
         model, sizes = randomise(build_decoder(config, ParallelConfig(recompute=kind)), config), []
         torch.manual_seed(1)
-        with torch.autograd.graph.saved_tensors_hooks(lambda t, sizes=sizes: (sizes.append(t.nbytes), t)[1], lambda t: t):
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t, sizes=sizes: (sizes.append(t.nbytes), t)[1], lambda t: t
+        ):
             loss = model(pack)[:, :200].square().sum()
         loss.backward()
         found[kind], kept[kind] = {key: parameter.grad for key, parameter in model.named_parameters()}, sum(sizes)
@@ -172,7 +176,9 @@ def test_initial_weights():
     ],
 )
 def test_parameter_counts(choice, parameters):
-    model = build_decoder(to_config(compose("train", [f"model=decoder/{choice}", "objective=causal"])).model, device="meta")
+    model = build_decoder(
+        to_config(compose("train", [f"model=decoder/{choice}", "objective=causal"])).model, device="meta"
+    )
     assert {parameter.device.type for parameter in model.parameters()} == {"meta"}
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
 
@@ -184,7 +190,11 @@ def test_parameter_counts(choice, parameters):
         ({}, {"tensor": 4}, "model.num_kv_heads=2 must be a multiple of parallel.tensor=4"),
         ({"ffn_size": 97}, {"tensor": 2}, "model.ffn_size=97 must be a multiple of parallel.tensor=2"),
         ({}, {"pipeline": 3}, "model.num_layers=2 must be a multiple of parallel.pipeline=3"),
-        ({"num_kv_heads": 3, "num_heads": 3, "ffn_size": 99}, {"tensor": 3}, "parallel.tensor=3 must divide the 256 rows"),
+        (
+            {"num_kv_heads": 3, "num_heads": 3, "ffn_size": 99},
+            {"tensor": 3},
+            "parallel.tensor=3 must divide the 256 rows",
+        ),
         ({"rope_share": 0.3}, {}, "model.rope_share=0.3 of model.head_width=24 rotates 7 components"),
         ({"rope_share": 1.5}, {}, "model.rope_share=1.5 of model.head_width=24 rotates 36 components"),
         ({"window": -1}, {}, "model.window=-1 must be at least 0"),

@@ -12,7 +12,17 @@ from model.nets.decoder import build_decoder
 from model.nets.pack import Pack
 from model.nets.rope_scaling import stretched
 from model.shapes import rotated_width
-from tests.model.nets.decoder_peers import LINEAR, LLAMA3, SMALL, YARN, logits, randomise, theirs, theirs_config, translate
+from tests.model.nets.decoder_peers import (
+    LINEAR,
+    LLAMA3,
+    SMALL,
+    YARN,
+    logits,
+    randomise,
+    theirs,
+    theirs_config,
+    translate,
+)
 
 LENGTHS = [100, 7, 40, 1, 23]
 
@@ -53,7 +63,9 @@ def test_such_a_comparison_sees_faults(fault, pack):
     weights = dict(randomise(build_decoder(config), config).named_parameters())
     expected = logits(theirs(config, weights), pack)
     if fault == "interleave":
-        weights = {key: value.roll(config.head_width, 0) if "linear_qkv" in key else value for key, value in weights.items()}
+        weights = {
+            key: value.roll(config.head_width, 0) if "linear_qkv" in key else value for key, value in weights.items()
+        }
     net = build_decoder(wrong).eval()
     net.load_state_dict(weights, strict=False)
     assert (net(pack)[:, :200] - expected).abs().max() > 1e-2 * expected.abs().max()
@@ -73,7 +85,9 @@ def test_gradients(name, pack):
         assert (found[key] - gradient).abs().max() <= 1e-4 * gradient.abs().max() + 1e-6, key
 
 
-@pytest.mark.parametrize("kind", [RopeScalingConfig(), LINEAR, LLAMA3, YARN, dataclasses.replace(YARN, factor=1.0)], ids=lambda k: k.kind)
+@pytest.mark.parametrize(
+    "kind", [RopeScalingConfig(), LINEAR, LLAMA3, YARN, dataclasses.replace(YARN, factor=1.0)], ids=lambda k: k.kind
+)
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_rotations(kind, share):
     config = dataclasses.replace(SMALL["llama"], head_width=64, rope_theta=5e5, rope_scaling=kind, rope_share=share)

@@ -25,8 +25,20 @@ def two_ranks(tmp_path_factory):
     startup.start(ParallelConfig(threads=1), seed=0)
     for name in script.NAMES:
         net = randomise(build_decoder(SMALL[name]), SMALL[name])
-        save_file({key: parameter.detach().clone() for key, parameter in net.named_parameters()}, folder / f"{name}.safetensors")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", script.__name__, str(folder)]
+        save_file(
+            {key: parameter.detach().clone() for key, parameter in net.named_parameters()},
+            folder / f"{name}.safetensors",
+        )
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        script.__name__,
+        str(folder),
+    ]
     env = {**os.environ, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -69,7 +69,9 @@ def test_hidden_states(small):
     pack = Pack.from_documents(documents([40, 7]))
     first, last = model.hidden(pack)
     assert first.shape == last.shape == (47, 32)
-    torch.testing.assert_close(first, torch.nn.functional.layer_norm(model.embedding.word_embeddings.weight[pack.tokens], (32,)))
+    torch.testing.assert_close(
+        first, torch.nn.functional.layer_norm(model.embedding.word_embeddings.weight[pack.tokens], (32,))
+    )
     torch.testing.assert_close(last.mean(-1), torch.zeros(47), atol=1e-5, rtol=0)  # normed
 
 
@@ -104,7 +106,9 @@ def test_recomputation_keeps_less(small):
     pack, kept = Pack.from_documents(documents([100, 100])), {}
     for kind in ("none", "selective", "full"):
         model, sizes = build_encoder(small, ParallelConfig(recompute=kind)), []
-        with torch.autograd.graph.saved_tensors_hooks(lambda t, sizes=sizes: (sizes.append(t.nbytes), t)[1], lambda t: t):
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t, sizes=sizes: (sizes.append(t.nbytes), t)[1], lambda t: t
+        ):
             model(pack)
         kept[kind] = sum(sizes)
     assert kept["full"] < kept["selective"] < kept["none"]

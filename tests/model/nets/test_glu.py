@@ -34,6 +34,8 @@ def test_gradients_by_differences(unit, activate):
 def test_only_the_input_is_kept(unit, activate):
     kept = []
     halves = torch.randn(5, 8, requires_grad=True)
-    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.numel()) or tensor, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: kept.append(tensor.numel()) or tensor, lambda tensor: tensor
+    ):
         unit(None)(halves)
     assert kept == [halves.numel()]

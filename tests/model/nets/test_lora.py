@@ -123,7 +123,9 @@ def test_what_is_learnt_starts_as_nothing_and_is_all_that_takes_memory():
     learnt = [parameter for parameter in net.parameters() if parameter.requires_grad]
     count, total = peer.get_nb_trainable_parameters()
     assert sum(parameter.numel() for parameter in learnt) == count < total / 4
-    moments = [state[key].numel() for state in training.optimizer.optimizer.state.values() for key in ("exp_avg", "exp_avg_sq")]
+    moments = [
+        state[key].numel() for state in training.optimizer.optimizer.state.values() for key in ("exp_avg", "exp_avg_sq")
+    ]
     assert sum(moments) == 2 * count
     # Megatron-Core fills its buffer of gradients up to whole blocks of memory.
     assert sum(buffer.grad_data.numel() for buffer in training.model.buffers) < count + 128 * len(learnt)
@@ -157,7 +159,9 @@ def test_a_save_holds_the_pairs(precision, tmp_path):
     again.step(5)
     checkpoint.load(tmp_path, again.model, again.optimizer)
     assert [again.step(index) for index in (1, 2)] == expected
-    assert all(torch.equal(one, other) for one, other in zip(again.net.parameters(), training.net.parameters(), strict=True))
+    assert all(
+        torch.equal(one, other) for one, other in zip(again.net.parameters(), training.net.parameters(), strict=True)
+    )
 
 
 def test_a_save_without_pairs_is_another_net(tmp_path):

@@ -44,7 +44,9 @@ def folder(tmp_path_factory):
 def test_training_and_saves(how, folder):
     folder, expected, training = folder
     found = json.loads((folder / f"{how}.json").read_text())
-    assert [value for step in found for value in step] == pytest.approx([value for step in expected for value in step], rel=1e-5)
+    assert [value for step in found for value in step] == pytest.approx(
+        [value for step in expected for value in step], rel=1e-5
+    )
     again = Training(build_decoder(adapted_config()))
     checkpoint.load(folder / how, again.model, again.optimizer)
     for (name, one), other in zip(training.net.named_parameters(), again.net.parameters(), strict=True):

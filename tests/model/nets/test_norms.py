@@ -39,6 +39,8 @@ def test_rmsnorm_is_pytorchs(shape):
 
 def test_rmsnorm_keeps_its_input_and_a_number_a_row():
     norm, kept = RMSNorm(TransformerConfig(num_layers=1, hidden_size=24, num_attention_heads=1), 24, eps=1e-3), []
-    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.numel()) or tensor, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: kept.append(tensor.numel()) or tensor, lambda tensor: tensor
+    ):
         norm(torch.randn(7, 24, requires_grad=True))
     assert sorted(kept) == [7, 24, 7 * 24]

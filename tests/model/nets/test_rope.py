@@ -12,7 +12,9 @@ def test_rotation_is_a_complex_product(base):
     heads = torch.randn(length, 3, width, dtype=torch.float64)
     cos, sin = rope_table(base, width, length, torch.device("cpu"))
     found = rotate(heads.float(), cos.unsqueeze(1), sin.unsqueeze(1))
-    angles = torch.arange(length, dtype=torch.float64)[:, None] * base ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+    angles = torch.arange(length, dtype=torch.float64)[:, None] * base ** (
+        -torch.arange(0, width, 2, dtype=torch.float64) / width
+    )
     turned = torch.complex(heads[..., :4], heads[..., 4:]) * torch.polar(torch.ones_like(angles), angles).unsqueeze(1)
     torch.testing.assert_close(found.double(), torch.cat((turned.real, turned.imag), -1), rtol=1e-5, atol=1e-5)
 
@@ -41,7 +43,9 @@ def test_gradient_turns_back(dtype):
     rotate(heads, cos, sin).backward(gradient := torch.randn(64, 2, 8).to(dtype))
     first, second = gradient.float().chunk(2, dim=-1)
     expected = torch.cat((first * cos + second * sin, second * cos - first * sin), dim=-1)
-    torch.testing.assert_close(heads.grad, expected.to(dtype), rtol=1e-2 if dtype == torch.bfloat16 else 1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        heads.grad, expected.to(dtype), rtol=1e-2 if dtype == torch.bfloat16 else 1e-5, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("rotated", [2, 6])

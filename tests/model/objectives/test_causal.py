@@ -85,7 +85,9 @@ def test_loss_by_source_and_gradients_are_those_of_transformers(samples, net):
     total, number, sums = objective.loss(model, objective.batch(samples, train=True))
     losses = peer_losses(peer, samples)
     assert total.item() == pytest.approx(losses.sum().item(), rel=1e-5)
-    assert number.item() == sum(length - 1 for lengths in LENGTHS for length in lengths) and not number.is_floating_point()
+    assert (
+        number.item() == sum(length - 1 for lengths in LENGTHS for length in lengths) and not number.is_floating_point()
+    )
     for source, name in enumerate(NAMES):
         chosen = torch.tensor([number == source for numbers in SOURCES for number in numbers])
         tokens = sum(len(d) - 1 for d, taken in zip(documents_of(samples), chosen, strict=True) if taken)
@@ -156,7 +158,15 @@ def test_over_two_ranks(samples, net, tmp_path):
     """The head against Megatron-Core's loss (in the script); the net, with it or the pack cut in two, against transformers."""
     export_decoder(net, NET, tmp_path / "given")
     np.savez(tmp_path / "documents.npz", *documents_of(samples))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(SCRIPT), str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        str(SCRIPT),
+        str(tmp_path),
+    ]
     env = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[3]), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -172,7 +182,9 @@ def test_over_two_ranks(samples, net, tmp_path):
             assert found["table"] == pytest.approx(gradient, rel=1e-4)
             norm = peer.model.layers[0].input_layernorm.weight.grad.numpy()
             assert np.linalg.norm(found["norm"] - norm) <= 1e-4 * np.linalg.norm(norm)
-            assert found["tokens:law"] + found["tokens:news"] == sum(length - 1 for lengths in LENGTHS for length in lengths)
+            assert found["tokens:law"] + found["tokens:news"] == sum(
+                length - 1 for lengths in LENGTHS for length in lengths
+            )
             for number, name in enumerate(NAMES):
                 expected = sum(loss.item() for loss, source in zip(losses, sources, strict=True) if source == number)
                 assert found[f"loss:{name}"] == pytest.approx(expected, rel=1e-5)

@@ -137,6 +137,8 @@ def test_backward_runs_once():
 def test_nothing_to_predict():
     hidden, weight, _, labels = draw()
     for some in (slice(0, 0), slice(0, TOKENS)):
-        found = linear_cross_entropy(hidden[some], weight, None, torch.full_like(labels, IGNORED)[some], VOCABULARY, 0.1)
+        found = linear_cross_entropy(
+            hidden[some], weight, None, torch.full_like(labels, IGNORED)[some], VOCABULARY, 0.1
+        )
         assert found.total.item() == found.correct.item() == 0
         assert not any(gradient.any() for gradient in torch.autograd.grad(found.total, (hidden, weight)))

@@ -21,7 +21,11 @@ def make_samples(count, length=200, first=0):
     samples = []
     for index in range(first, first + count):
         draw = np.random.default_rng(index)
-        samples.append(Sample(index, [np.array([CLS, *draw.integers(5, 300, n), SEP]) for n in (length // 4, length - length // 4)]))
+        samples.append(
+            Sample(
+                index, [np.array([CLS, *draw.integers(5, 300, n), SEP]) for n in (length // 4, length - length // 4)]
+            )
+        )
     return samples
 
 
@@ -70,7 +74,9 @@ def test_special_tokens_are_never_predicted(mlm):
 def test_the_mask_depends_on_seed_phase_sample_and_purpose_alone(mlm, tokenizer_folder):
     samples = make_samples(6)
     together = mlm.batch(samples, train=True)
-    again = Mlm(MlmConfig(), tokenizer_folder, seed=7).batch(samples[3:], train=True)  # another object, batch, order of calls
+    again = Mlm(MlmConfig(), tokenizer_folder, seed=7).batch(
+        samples[3:], train=True
+    )  # another object, batch, order of calls
     assert torch.equal(again.pack.tokens, together.pack.tokens[3 * 204 :])
     assert torch.equal(again.selected, together.selected[together.selected >= 3 * 204] - 3 * 204)
     np.random.seed(0)
@@ -104,7 +110,8 @@ def test_whole_words(tokenizer_folder, sample_text):
         batch = Mlm(MlmConfig(whole_word=whole_word), tokenizer_folder, seed=0).batch(samples, train=True)
         chosen = np.isin(np.arange(offsets[-1]), batch.selected)
         by_word = [
-            np.bincount(encoding.word_ids, chosen[start + 1 : start + 1 + len(encoding.ids)]) / np.bincount(encoding.word_ids)
+            np.bincount(encoding.word_ids, chosen[start + 1 : start + 1 + len(encoding.ids)])
+            / np.bincount(encoding.word_ids)
             for start, encoding in zip(offsets, encodings, strict=False)
         ]
         shares = np.concatenate(by_word)
@@ -132,7 +139,9 @@ def test_whole_words_are_refused_at_once_where_they_cannot_be_told(tokenizer_fol
 
 @pytest.fixture
 def model():
-    config = EncoderConfig(vocab_size=300, num_layers=2, hidden_size=32, num_heads=2, ffn_size=48, max_positions=512, init_std=0.3)
+    config = EncoderConfig(
+        vocab_size=300, num_layers=2, hidden_size=32, num_heads=2, ffn_size=48, max_positions=512, init_std=0.3
+    )
     return build_encoder(config).eval()
 
 

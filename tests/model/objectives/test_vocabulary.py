@@ -39,8 +39,12 @@ def test_punctuation_digits_and_special_tokens_stand_apart(tokenizer, tokenizer_
 
 
 def test_no_mask_token(tokenizer_folder, tmp_path):
-    (tmp_path / "tokenizer.json").write_text((tokenizer_folder / "tokenizer.json").read_text().replace("[MASK]", "[HIDE]"))
-    with pytest.raises(UserError, match=r"tokenizer.json has no mask token \[MASK\]; train a tokenizer with tokenizer.mlm_tokens=true"):
+    (tmp_path / "tokenizer.json").write_text(
+        (tokenizer_folder / "tokenizer.json").read_text().replace("[MASK]", "[HIDE]")
+    )
+    with pytest.raises(
+        UserError, match=r"tokenizer.json has no mask token \[MASK\]; train a tokenizer with tokenizer.mlm_tokens=true"
+    ):
         Vocabulary(tmp_path)
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"mask_token": {"content": "[HIDE]"}}))
     assert Vocabulary(tmp_path).mask == 4
@@ -48,6 +52,8 @@ def test_no_mask_token(tokenizer_folder, tmp_path):
 
 def test_words_need_a_byte_level_tokenizer(tokenizer_folder, tmp_path):
     tokenizer = json.loads((tokenizer_folder / "tokenizer.json").read_text())
-    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer | {"decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True}}))
+    (tmp_path / "tokenizer.json").write_text(
+        json.dumps(tokenizer | {"decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True}})
+    )
     with pytest.raises(UserError, match=r"is not a byte-level tokenizer.*set objective.whole_word=false"):
         _ = Vocabulary(tmp_path).kinds

@@ -41,7 +41,9 @@ def check_table(vocab_size: int, z_loss: float) -> None:
     labels[::7] = IGNORED
     part, part_bias = (whole[mine].detach().clone().requires_grad_() for whole in (table, bias))
 
-    cut = linear_cross_entropy(copy_to_tensor_model_parallel_region(hidden), part, part_bias, labels, vocab_size, z_loss, 16, group)
+    cut = linear_cross_entropy(
+        copy_to_tensor_model_parallel_region(hidden), part, part_bias, labels, vocab_size, z_loss, 16, group
+    )
     found = torch.autograd.grad(cut.total, (hidden, part, part_bias))
     alone = linear_cross_entropy(hidden, table, bias, labels, vocab_size, z_loss, 16)
     expected = torch.autograd.grad(alone.total, (hidden, table, bias))
@@ -53,7 +55,9 @@ def check_table(vocab_size: int, z_loss: float) -> None:
 
     kept = labels >= 0
     logits = torch.nn.functional.linear(hidden, part, part_bias)[kept]
-    theirs = vocab_parallel_cross_entropy(logits.masked_fill(torch.arange(ROWS)[mine] >= vocab_size, -torch.inf), labels[kept])
+    theirs = vocab_parallel_cross_entropy(
+        logits.masked_fill(torch.arange(ROWS)[mine] >= vocab_size, -torch.inf), labels[kept]
+    )
     close(cut.by_token[kept], theirs.detach())
     if not z_loss:
         for gradient, peer in zip(found[1:], torch.autograd.grad(theirs.sum(), (part, part_bias)), strict=True):
@@ -79,7 +83,9 @@ def check_net(folder: Path, parallel: ParallelConfig, file: Path) -> None:
         torch.distributed.all_reduce(value)
     if ranks.is_first():
         norm = net.decoder.layers[0].input_layernorm.weight.main_grad
-        np.savez(file, norm=norm.numpy(), table=table.sqrt().item(), **{name: value.item() for name, value in values.items()})
+        np.savez(
+            file, norm=norm.numpy(), table=table.sqrt().item(), **{name: value.item() for name, value in values.items()}
+        )
 
 
 def main() -> None:

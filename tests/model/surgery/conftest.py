@@ -8,7 +8,12 @@ import pytest
 import torch
 from huggingface_hub import save_torch_state_dict
 
-SHAPES = {"model.embed.weight": (50, 16), "model.layers.0.w.weight": (16, 16), "model.norm.weight": (16,), "model.scale": ()}
+SHAPES = {
+    "model.embed.weight": (50, 16),
+    "model.layers.0.w.weight": (16, 16),
+    "model.norm.weight": (16,),
+    "model.scale": (),
+}
 MakeModel = Callable[..., Path]
 
 
@@ -27,7 +32,9 @@ def draw() -> Callable[..., dict[str, torch.Tensor]]:
 def make_model(tmp_path) -> MakeModel:
     """``make_model(name, tensors, shard_bytes=..., **config)``."""
 
-    def make(name: str, tensors: dict[str, torch.Tensor], shard_bytes: int = 10**9, tokenizer: str = "{}", **config) -> Path:
+    def make(
+        name: str, tensors: dict[str, torch.Tensor], shard_bytes: int = 10**9, tokenizer: str = "{}", **config
+    ) -> Path:
         folder = tmp_path / name
         folder.mkdir()
         save_torch_state_dict(tensors, folder, max_shard_size=shard_bytes, metadata={"format": "pt"})

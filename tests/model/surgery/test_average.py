@@ -81,7 +81,9 @@ def test_bf16_is_summed_in_fp32(make_model, draw, tmp_path):
     for name, value in tensors_of(tmp_path / "out").items():
         exact = torch.stack([tensors[name].double() for tensors in drawn]).mean(0)
         assert value.dtype == torch.bfloat16
-        torch.testing.assert_close(value.double(), exact, rtol=1.01 * 2**-8, atol=1e-6)  # rounded once: half a unit in the last place
+        torch.testing.assert_close(
+            value.double(), exact, rtol=1.01 * 2**-8, atol=1e-6
+        )  # rounded once: half a unit in the last place
 
 
 def test_any_weights_make_a_linear_merge(make_model, draw, tmp_path):
@@ -108,7 +110,9 @@ def test_what_lies_beside_is_that_of_the_last_and_the_manifest_names_the_parents
     assert json.loads((tmp_path / "out" / "generation_config.json").read_text()) == {"name": "m2"}
     assert [parent["weight"] for parent in manifest["parents"]] == [0.2, 0.3, 0.5] and manifest["method"] == "by hand"
     assert len({parent["digest"] for parent in manifest["parents"]}) == 3
-    assert manifest["files"] == manifests.digests(tmp_path / "out") and tensors_of(tmp_path / "out")["steps"].tolist() == [7]
+    assert manifest["files"] == manifests.digests(tmp_path / "out") and tensors_of(tmp_path / "out")[
+        "steps"
+    ].tolist() == [7]
 
 
 def test_parents_are_named_by_where_they_are(make_model, draw, tmp_path, monkeypatch):
@@ -117,7 +121,9 @@ def test_parents_are_named_by_where_they_are(make_model, draw, tmp_path, monkeyp
     (tmp_path / "best").symlink_to("m1")
     monkeypatch.chdir(tmp_path)
     manifest = combine([model_in("m0"), model_in("best")], uniform(2), "out")
-    assert [parent["folder"] for parent in manifest["parents"]] == [str((tmp_path / name).resolve()) for name in ("m0", "m1")]
+    assert [parent["folder"] for parent in manifest["parents"]] == [
+        str((tmp_path / name).resolve()) for name in ("m0", "m1")
+    ]
 
 
 def test_keys_for_older_readers_make_no_other_net(make_model, draw, tmp_path):
@@ -129,7 +135,9 @@ def test_keys_for_older_readers_make_no_other_net(make_model, draw, tmp_path):
         combine([model_in(new), model_in(other)], uniform(2), tmp_path / "none")
 
 
-def refuse(make_model, tmp_path, match: str, first: dict[str, torch.Tensor], last: dict[str, torch.Tensor], **other) -> None:
+def refuse(
+    make_model, tmp_path, match: str, first: dict[str, torch.Tensor], last: dict[str, torch.Tensor], **other
+) -> None:
     first, last = make_model("first", first), make_model("last", last, **other)
     with pytest.raises(UserError, match=match):
         combine([model_in(first), model_in(last)], uniform(2), tmp_path / "out")
@@ -149,14 +157,36 @@ def test_other_shapes_types_architectures_tokenizers_are_refused(make_model, dra
     for place, (match, tensors, other) in enumerate(cases):
         folder = tmp_path / str(place)
         folder.mkdir()
-        refuse(lambda name, *a, folder=folder, **k: make_model(f"{folder.name}/{name}", *a, **k), folder, match, draw(0), tensors, **other)
+        refuse(
+            lambda name, *a, folder=folder, **k: make_model(f"{folder.name}/{name}", *a, **k),
+            folder,
+            match,
+            draw(0),
+            tensors,
+            **other,
+        )
 
 
 def test_one_net_is_the_same_however_its_configuration_is_spelt(make_model, draw, tmp_path):
     """By transformers 4 and 5, with numbers in fp32, with and without what is null or default."""
-    old = make_model("old", draw(0), rope_theta=1_000_000, rope_scaling=None, rms_norm_eps=9.999999747378752e-06, torch_dtype="float32")
+    old = make_model(
+        "old",
+        draw(0),
+        rope_theta=1_000_000,
+        rope_scaling=None,
+        rms_norm_eps=9.999999747378752e-06,
+        torch_dtype="float32",
+    )
     rope = {"rope_type": "default", "rope_theta": 1e6}
-    new = make_model("new", draw(1), rope_parameters=rope, rms_norm_eps=1e-5, sliding_window=None, use_cache=True, initializer_range=0.01)
+    new = make_model(
+        "new",
+        draw(1),
+        rope_parameters=rope,
+        rms_norm_eps=1e-5,
+        sliding_window=None,
+        use_cache=True,
+        initializer_range=0.01,
+    )
     combine([model_in(old), model_in(new)], uniform(2), tmp_path / "out")
     assert json.loads((tmp_path / "out" / "config.json").read_text()) == json.loads((new / "config.json").read_text())
     other = make_model("other", draw(2), model_type="gpt2", eps=9.999999747378752e-06, scale=None)
@@ -216,7 +246,9 @@ def test_one_tensor_of_each_model_is_in_memory(tmp_path, make_model):
     malloc keeps nothing large that was freed."""
     size = 4 << 20
     folders = [
-        make_model(f"m{place}", {f"t{number:02}": torch.full((size // 4,), float(place)) for number in range(16)}, 20 << 20)
+        make_model(
+            f"m{place}", {f"t{number:02}": torch.full((size // 4,), float(place)) for number in range(16)}, 20 << 20
+        )
         for place in range(3)
     ]
     command = [sys.executable, "-c", MEASURED, str(tmp_path), *map(str, folders)]
@@ -247,12 +279,16 @@ def test_killed_in_the_middle_leaves_nothing_that_looks_whole(make_model, draw, 
     folders = [make_model(f"m{place}", draw(place)) for place in range(2)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     output = tmp_path / "out"
-    ended = subprocess.run([sys.executable, "-c", KILLED, *map(str, folders), str(output), "3"], env=environment, timeout=120)
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, *map(str, folders), str(output), "3"], env=environment, timeout=120
+    )
     assert ended.returncode == -signal.SIGKILL and not output.exists() and list(tmp_path.glob(".aside-out-*"))
     models = [model_in(folder) for folder in folders]
     combine(models, uniform(2), output)
     before = manifests.digests(output)
-    ended = subprocess.run([sys.executable, "-c", KILLED, *map(str, folders), str(output), "3"], env=environment, timeout=120)
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, *map(str, folders), str(output), "3"], env=environment, timeout=120
+    )
     assert ended.returncode == -signal.SIGKILL and manifests.digests(output) == before
 
 
@@ -272,6 +308,8 @@ def test_what_a_stranger_put_beside_the_weights_is_not_handed_on(make_model, dra
     (models[1] / "notes.txt").symlink_to("config.json")
     combine([model_in(model) for model in models], uniform(2), tmp_path / "out")
     assert json.loads((tmp_path / "out" / "config.json").read_text()) == before
-    (models[1] / "modules.json").write_text(json.dumps([{"idx": 0, "name": "0", "path": "", "type": "joblib.numpy_pickle"}]))
+    (models[1] / "modules.json").write_text(
+        json.dumps([{"idx": 0, "name": "0", "path": "", "type": "joblib.numpy_pickle"}])
+    )
     with pytest.raises(UserError, match="no module of sentence-transformers"):
         combine([model_in(model) for model in models], uniform(2), tmp_path / "again")

@@ -10,9 +10,25 @@ import tokenizers
 from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
 
 from common.files import digest, write_json
-from conf.schema import Config, DataConfig, EncoderConfig, MlmConfig, OptimConfig, ParallelConfig, SaveConfig, ScheduleConfig, TrainConfig
+from conf.schema import (
+    Config,
+    DataConfig,
+    EncoderConfig,
+    MlmConfig,
+    OptimConfig,
+    ParallelConfig,
+    SaveConfig,
+    ScheduleConfig,
+    TrainConfig,
+)
 
-SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+SPECIAL = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
 NOUNS = ["court", "tenant", "owner", "lease", "judge", "house", "debt", "heir", "claim", "seller"]
 VERBS = ["sees", "pays", "signs", "ends", "owes", "leaves", "takes", "keeps"]
 

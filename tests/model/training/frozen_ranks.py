@@ -24,7 +24,9 @@ from model.training.frozen import check_frozen, freeze
 from tests.model.nets.decoder_peers import SMALL
 
 DECODER = dataclasses.replace(SMALL["qwen3"], num_layers=4)
-ENCODER = EncoderConfig(vocab_size=200, num_layers=4, hidden_size=32, num_heads=2, ffn_size=48, max_positions=256, global_every=2)
+ENCODER = EncoderConfig(
+    vocab_size=200, num_layers=4, hidden_size=32, num_heads=2, ffn_size=48, max_positions=256, global_every=2
+)
 NETS: dict[str, ModelConfig] = {
     "decoder": DECODER,
     "phi": dataclasses.replace(SMALL["phi"], num_layers=4),
@@ -38,7 +40,9 @@ FROZEN = [
 ]  # fmt: skip
 
 
-def forward_step(model: torch.nn.Module, pack: Pack) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+def forward_step(
+    model: torch.nn.Module, pack: Pack
+) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
     """Tell from each token a fixed permutation of it."""
     output = model(pack)
     if not parallel_state.is_pipeline_last_stage():
@@ -78,7 +82,10 @@ def main(folder: Path) -> None:
     parallel = ParallelConfig(pipeline=2, threads=1)
     startup.start(parallel, seed=3)
     found = {
-        name: [sorted({key for keys in ranks.gather(moved(name, parallel, frozen)) for key in keys}) for frozen in FROZEN] for name in NETS
+        name: [
+            sorted({key for keys in ranks.gather(moved(name, parallel, frozen)) for key in keys}) for frozen in FROZEN
+        ]
+        for name in NETS
     }
     if ranks.is_first():
         write_json(folder / "moved.json", found)

@@ -18,12 +18,23 @@ from model.training.flops import parameter_count, step_flops, trained_count
 
 NETS = sorted((Path(__file__).parents[3] / "conf" / "model" / "decoder").glob("*.yaml"))
 FAMILIES = ("qwen3", "qwen2", "llama", "mistral", "phi")
-SMALL = DecoderConfig(vocab_size=96, num_layers=3, hidden_size=32, num_heads=4, num_kv_heads=2, head_width=8, ffn_size=48, max_positions=64)
+SMALL = DecoderConfig(
+    vocab_size=96,
+    num_layers=3,
+    hidden_size=32,
+    num_heads=4,
+    num_kv_heads=2,
+    head_width=8,
+    ffn_size=48,
+    max_positions=64,
+)
 PHI = ["q_proj", "v_proj", "dense", "fc1"]
 
 
 def read(path: Path) -> DecoderConfig:
-    values = {key: value for key, value in yaml.safe_load(path.read_text(encoding="utf-8")).items() if key != "defaults"}
+    values = {
+        key: value for key, value in yaml.safe_load(path.read_text(encoding="utf-8")).items() if key != "defaults"
+    }
     return section(Config, "model", values)
 
 
@@ -95,7 +106,13 @@ def test_causal_pairs_by_counting(window):
 
 def test_parameters_of_an_encoder_are_those_of_the_peer():
     config = EncoderConfig(vocab_size=96, num_layers=3, hidden_size=32, num_heads=4, ffn_size=48)
-    sizes = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 48, "num_hidden_layers": 3, "vocab_size": 96}
+    sizes = {
+        "hidden_size": 32,
+        "num_attention_heads": 4,
+        "intermediate_size": 48,
+        "num_hidden_layers": 3,
+        "vocab_size": 96,
+    }
     with torch.device("meta"):
         model = transformers.ModernBertForMaskedLM(transformers.ModernBertConfig(**sizes, pad_token_id=0))
     assert parameter_count(config) == numbers(model)

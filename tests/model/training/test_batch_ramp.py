@@ -26,7 +26,11 @@ def walk(ramp: BatchRamp, steps: int) -> list[int]:
 def test_ramp_is_linear_in_tokens_whole_and_counted_exactly(micro, ranks, start, extra, tokens, length):
     unit = micro * ranks
     train = TrainConfig(
-        seq_length=length, micro_batch=micro, global_batch=unit * (start + extra), batch_ramp_start=unit * start, batch_ramp_tokens=tokens
+        seq_length=length,
+        micro_batch=micro,
+        global_batch=unit * (start + extra),
+        batch_ramp_start=unit * start,
+        batch_ramp_tokens=tokens,
     )
     ramp = BatchRamp(train, ranks)
     ends = walk(ramp, 80)
@@ -53,7 +57,9 @@ def test_no_ramp():
 
 def test_modernbert_ramp():
     """The recipe of ModernBERT-base: 768 to 4608 over 50B tokens at length 1024."""
-    train = TrainConfig(seq_length=1024, micro_batch=96, global_batch=4608, batch_ramp_start=768, batch_ramp_tokens=50_000_000_000)
+    train = TrainConfig(
+        seq_length=1024, micro_batch=96, global_batch=4608, batch_ramp_start=768, batch_ramp_tokens=50_000_000_000
+    )
     ramp = BatchRamp(train, 8)
     sizes = ramp.sizes()
     assert [size for _, size in sizes] == [768, 1536, 2304, 3072, 3840, 4608]
@@ -64,7 +70,10 @@ def test_modernbert_ramp():
     ("fields", "message"),
     [
         ({"global_batch": 10, "micro_batch": 4}, "train.global_batch=10 is not a multiple .* make it 8"),
-        ({"global_batch": 8, "micro_batch": 4, "batch_ramp_start": 3, "batch_ramp_tokens": 100}, "train.batch_ramp_start=3 is not a mult"),
+        (
+            {"global_batch": 8, "micro_batch": 4, "batch_ramp_start": 3, "batch_ramp_tokens": 100},
+            "train.batch_ramp_start=3 is not a mult",
+        ),
         ({"global_batch": 8, "micro_batch": 4, "batch_ramp_start": 4}, "do not make a ramp"),
         ({"global_batch": 8, "micro_batch": 4, "batch_ramp_start": 16, "batch_ramp_tokens": 100}, "do not make a ramp"),
     ],
@@ -78,7 +87,9 @@ def test_length_of_run_and_warmup_are_given_once():
     train = TrainConfig(seq_length=10, micro_batch=1, global_batch=2, tokens=101)
     ramp = BatchRamp(train)
     assert total_steps(train, ramp) == 6
-    assert warmup_steps(ScheduleConfig(warmup_tokens=100), 6, ramp) == 4  # the fifth update reaches 100 tokens, and so has the full rate
+    assert (
+        warmup_steps(ScheduleConfig(warmup_tokens=100), 6, ramp) == 4
+    )  # the fifth update reaches 100 tokens, and so has the full rate
     assert warmup_steps(ScheduleConfig(warmup_steps=3), 6, ramp) == 3
     assert warmup_steps(ScheduleConfig(warmup_share=0.5), 6, ramp) == 3
     with pytest.raises(UserError, match="set one"):

@@ -26,7 +26,10 @@ def steps(parts, size: int, packs: int, count: int, first: int = 0, rank: int = 
     for _ in range(count):
         batches = stream.step(packs)
         found.append(
-            [(seed, batch.pack.tokens.tolist(), batch.labels.tolist()) for seed, batch in zip(batches.seeds, batches, strict=True)]
+            [
+                (seed, batch.pack.tokens.tolist(), batch.labels.tolist())
+                for seed, batch in zip(batches.seeds, batches, strict=True)
+            ]
         )
         assert len(batches) == len(found[-1]) == packs // size // ranks
     stream.close()

@@ -107,7 +107,9 @@ def test_a_run_that_is_extended_keeps_the_warm_up_it_began_with(config):
 
 
 def test_tokens_and_ramp_decide_the_steps(config):
-    train = TrainConfig(seq_length=64, global_batch=8, micro_batch=2, batch_ramp_start=2, batch_ramp_tokens=64 * 20, tokens=64 * 40)
+    train = TrainConfig(
+        seq_length=64, global_batch=8, micro_batch=2, batch_ramp_start=2, batch_ramp_tokens=64 * 20, tokens=64 * 40
+    )
     schedule = ScheduleConfig("constant", warmup_tokens=64 * 6)
     course = build_course(with_value(with_value(config, "train", train), "optim.schedule", schedule))
     assert course.clock.samples(course.total) >= 40 > course.clock.samples(course.total - 1)
@@ -122,7 +124,9 @@ def test_branch_needs_a_whole_save(config, tmp_path):
     config = with_value(config, "train.branch_from", str(tmp_path / "other" / "checkpoints" / "step_0000004"))
     with pytest.raises(UserError, match="is not a save"):
         find_branch(config, open_run(config))
-    save = write_save(tmp_path / "other", 4, RESUME, lambda folder: (folder / "weights").write_text("w"), lr=1e-3, plan="cafe")
+    save = write_save(
+        tmp_path / "other", 4, RESUME, lambda folder: (folder / "weights").write_text("w"), lr=1e-3, plan="cafe"
+    )
     assert find_branch(config, open_run(config)).step == 4
     with pytest.raises(UserError, match="starts at step 4, but the run ends at step 3"):
         build_course(with_value(config, "train.steps", 3), find_branch(config, open_run(config)))

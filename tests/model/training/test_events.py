@@ -9,7 +9,9 @@ from model.training.events import events
 
 
 @pytest.mark.parametrize("scalars", [60, 400])
-def test_what_the_thread_cannot_write_is_an_error_with_the_folder_and_nothing_else(tmp_path, file_limit, capfd, scalars):
+def test_what_the_thread_cannot_write_is_an_error_with_the_folder_and_nothing_else(
+    tmp_path, file_limit, capfd, scalars
+):
     """Few scalars are met at the end, when all must be on disk; many on the way, when the thread is gone."""
     with file_limit(1000), pytest.raises(OSError) as found, events(tmp_path / "tb", purge_step=0) as writer:
         for step in range(scalars):

@@ -17,8 +17,21 @@ from tests.model.training import frozen_ranks as script
 def two_stages(tmp_path_factory) -> dict[str, list[list[str]]]:
     """Net -> for each of `FROZEN` the parameters that move in a step of two real ranks."""
     folder = tmp_path_factory.mktemp("frozen")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", script.__file__, folder]
-    env = {**os.environ, "PYTHONPATH": str(Path(script.__file__).parents[3]), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        script.__file__,
+        folder,
+    ]
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(Path(script.__file__).parents[3]),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONWARNINGS": "ignore",
+    }
     done = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads((folder / "moved.json").read_text())
@@ -31,7 +44,10 @@ def test_the_same_parameters_move(name, two_stages):
     for frozen, found in zip(script.FROZEN, two_stages[name], strict=True):
         expected = sorted(script.moved(name, parallel, frozen))
         if "nothing on a stage" in found[0]:  # of pairs alone, where those of half of the layers are frozen
-            assert name == "pairs" and len({int(key.split(".")[2]) // 2 for key in expected if key.startswith("decoder.")}) <= 1, frozen
+            assert (
+                name == "pairs"
+                and len({int(key.split(".")[2]) // 2 for key in expected if key.startswith("decoder.")}) <= 1
+            ), frozen
         else:
             assert found == expected, frozen
 
@@ -47,6 +63,8 @@ def test_ranges_name_layers_of_the_whole_net(two_stages):
 
 def test_what_names_the_copy_of_a_tied_table(two_stages):
     """It is frozen with the table; naming it as the head is refused, as on one rank, rather than taken for something."""
-    everything, table = (set(two_stages["decoder"][script.FROZEN.index(one)]) for one in ([], ["embedding.word_embeddings.weight"]))
+    everything, table = (
+        set(two_stages["decoder"][script.FROZEN.index(one)]) for one in ([], ["embedding.word_embeddings.weight"])
+    )
     assert everything - table == {"embedding.word_embeddings.weight"}
     assert [told.split(":")[0] for told in two_stages["decoder"][script.FROZEN.index(["head"])]] == ["refused"]

@@ -25,7 +25,9 @@ def adapted(config, tmp_path) -> Config:
     startup.start(config.parallel, seed=0)
     shape = dataclasses.replace(SMALL["qwen3"], vocab_size=config.model.vocab_size)
     export_decoder(build_decoder(shape), shape, tmp_path / "base")
-    config = dataclasses.replace(config, model=dataclasses.replace(shape, lora=LoraConfig(4, 8.0, 0.1)), objective=CausalConfig())
+    config = dataclasses.replace(
+        config, model=dataclasses.replace(shape, lora=LoraConfig(4, 8.0, 0.1)), objective=CausalConfig()
+    )
     return with_value(with_value(config, "train.init_from", str(tmp_path / "base")), "train.save.probe_every_steps", 6)
 
 
@@ -66,10 +68,14 @@ def test_an_adapter_names_its_base_where_the_link_pointed_when_the_run_began(ada
     export_decoder(build_decoder(shape), shape, tmp_path / "other")
     Path("latest").unlink()
     Path("latest").symlink_to("other")
-    branch = with_value(with_value(adapted, "train.init_from", None), "train.branch_from", str(list_saves(adapted.run_dir)[0].folder))
+    branch = with_value(
+        with_value(adapted, "train.init_from", None), "train.branch_from", str(list_saves(adapted.run_dir)[0].folder)
+    )
     branch = dataclasses.replace(branch, run="branch", run_dir=str(Path(adapted.run_dir).with_name("branch")))
     assert train.run(branch)["status"] == "finished"
-    assert base_of(list_saves(branch.run_dir)[-1]) == base  # not the save that it branches from, into which pairs are merged
+    assert (
+        base_of(list_saves(branch.run_dir)[-1]) == base
+    )  # not the save that it branches from, into which pairs are merged
 
     shutil.rmtree(Path(adapted.run_dir) / "checkpoints")
     (Path(adapted.run_dir) / "metrics.jsonl").unlink()

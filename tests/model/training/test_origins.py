@@ -21,7 +21,14 @@ def run_of(folder: Path, sources: dict[str, int], inputs: dict[str, Path], **tra
     made(folder, kind="run", inputs={name: {"path": str(path), "digests": {}} for name, path in inputs.items()})
     (folder / "config.yaml").write_text(yaml.safe_dump({"name": "mine", "train": train}))
     return made(
-        folder / "checkpoints" / "step_0000010", kind="save", save="probe", step=10, name="mine", sources=sources, files={}, versions={}
+        folder / "checkpoints" / "step_0000010",
+        kind="save",
+        save="probe",
+        step=10,
+        name="mine",
+        sources=sources,
+        files={},
+        versions={},
     )
 
 
@@ -30,10 +37,14 @@ def test_a_corpus_and_a_data_set_of_the_hub(tmp_path):
         "court": {"licence": "CC-BY-4.0", "language": "tr", "kept": 3}, "web": {"licence": "unknown", "language": "pl", "kept": 2},
         "none_of_it": {"licence": "secret", "language": "xx", "kept": 0},
     })  # fmt: skip
-    texts = [f"{corpus}/documents/court/0000{number}.jsonl.zst" for number in range(7)] + [f"{corpus}/documents/web/00000.jsonl.zst"]
+    texts = [f"{corpus}/documents/court/0000{number}.jsonl.zst" for number in range(7)] + [
+        f"{corpus}/documents/web/00000.jsonl.zst"
+    ]
     texts.append("/cache/datasets--org--law/snapshots/0123abc/data/train.parquet")
     texts += [f"hub:org/streamed,default,train,{number:05}-of-00002" for number in range(2)]
-    tokens = made(tmp_path / "law" / "tokens", kind="tokens", documents=5, tokens=1234, inputs=dict.fromkeys(texts, "-"))
+    tokens = made(
+        tmp_path / "law" / "tokens", kind="tokens", documents=5, tokens=1234, inputs=dict.fromkeys(texts, "-")
+    )
     found = origins(read_save(run_of(tmp_path / "run", {str(tokens): 999}, {"tokens": tokens, "tokenizer": tmp_path})))
     assert found.languages == ["tr", "pl"] and found.datasets == ["org/law", "org/streamed"] and found.base is None
     assert found.licences == {"court": "CC-BY-4.0", "web": "unknown"}
@@ -43,10 +54,14 @@ def test_a_corpus_and_a_data_set_of_the_hub(tmp_path):
 
 def test_phases_of_a_mixture(tmp_path):
     web, law = (
-        made(tmp_path / name / "tokens", kind="tokens", documents=2, tokens=50, inputs={f"{name}.jsonl": "-"}) for name in ("web", "law")
+        made(tmp_path / name / "tokens", kind="tokens", documents=2, tokens=50, inputs={f"{name}.jsonl": "-"})
+        for name in ("web", "law")
     )
     sources = [{"name": "web", "folder": str(web)}, {"name": "law", "folder": str(law)}]
-    phases = {f"phases.{name}": made(tmp_path / name, kind="tokens", mixture={"sources": sources}) for name in ("first", "second")}
+    phases = {
+        f"phases.{name}": made(tmp_path / name, kind="tokens", mixture={"sources": sources})
+        for name in ("first", "second")
+    }
     told = origins(read_save(run_of(tmp_path / "run", {"web": 70, "law": 30}, phases))).told()
     assert "has read 100 tokens:\n\n- 70 of web, which holds 50 tokens in 2 documents (web.jsonl)\n- 30 of law" in told
 
@@ -61,7 +76,10 @@ def test_what_is_gone_is_left_out(tmp_path):
     ("place", "wanted"),
     [
         ("hf://Qwen/Qwen3-1.7B@main", Base("Qwen/Qwen3-1.7B", True)),
-        ("{tmp}/hub/models--Qwen--Qwen3-1.7B/snapshots/01ab", Base("Qwen/Qwen3-1.7B", True, {"license": "apache-2.0", "language": "en"})),
+        (
+            "{tmp}/hub/models--Qwen--Qwen3-1.7B/snapshots/01ab",
+            Base("Qwen/Qwen3-1.7B", True, {"license": "apache-2.0", "language": "en"}),
+        ),
         ("{tmp}/models/qwen", Base("qwen", False)),
         ("{tmp}/gone", Base("gone", False)),
         (None, None),

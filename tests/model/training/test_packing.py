@@ -54,7 +54,9 @@ def test_cut_keeps_order_and_remainder():
 
 def test_a_million_documents_in_seconds():
     rng = np.random.default_rng(0)
-    lengths = np.clip(np.exp(rng.normal(5.5, 1.2, 1_000_000)), 3, 100_000).astype(np.int64)  # median 245 tokens, long tail
+    lengths = np.clip(np.exp(rng.normal(5.5, 1.2, 1_000_000)), 3, 100_000).astype(
+        np.int64
+    )  # median 245 tokens, long tail
     starts = np.cumsum(lengths) - lengths
     begun = time.process_time()
     packs = pack(starts, lengths, 1024)

@@ -36,7 +36,10 @@ def test_phases_follow_each_other_to_the_last_whole_batch(config):
     clock = Clock(phases)
     assert [clock.tokens(step) for step in (0, 1, 10, 11, 25, 26, 56)] == [0, 100, 1000, 1060, 1900, 2000, 5000]
     assert [clock.samples(step) for step in (10, 11, 25)] == [40, 43, 85]
-    assert all(clock.tokens(clock.steps(tokens) - 1) < tokens <= clock.tokens(clock.steps(tokens)) for tokens in range(1, 5001, 7))
+    assert all(
+        clock.tokens(clock.steps(tokens) - 1) < tokens <= clock.tokens(clock.steps(tokens))
+        for tokens in range(1, 5001, 7)
+    )
 
 
 def test_the_schedule_of_the_run_skips_the_phases_that_have_their_own(config):
@@ -57,7 +60,9 @@ def test_a_budget_scales_every_phase(config):
     config.budget, config.optim.schedule.warmup_tokens = 2e-3, 0
     assert [phase.steps for phase in build_phases(config, 1)] == [1] * 5
     config.budget = 1e-9
-    with pytest.raises(UserError, match="budget=1e-09 leaves phases.a none of its 1,000 tokens; give at least budget=0.01"):
+    with pytest.raises(
+        UserError, match="budget=1e-09 leaves phases.a none of its 1,000 tokens; give at least budget=0.01"
+    ):
         build_phases(config, 1)
 
 

@@ -55,7 +55,10 @@ def test_every_token_of_every_document_once_an_epoch(lengths, capacity, fraction
 
 def test_documents_hold_the_text(tokens):
     plan = make_plan(tokens, 64, 0.1, seed=1)
-    original = {bytes(np.asarray(tokens.ids[s : s + n], dtype=np.int64)) for s, n in zip(tokens.starts, tokens.lengths, strict=True)}
+    original = {
+        bytes(np.asarray(tokens.ids[s : s + n], dtype=np.int64))
+        for s, n in zip(tokens.starts, tokens.lengths, strict=True)
+    }
     whole = [bytes(document) for sample in plan.samples(0, len(plan.train)) for document in sample.documents]
     assert sum(document in original for document in whole) > 60  # those of at most 64 tokens; the rest are cut
     assert plan.samples(0, 1)[0].documents[0].dtype == np.int64
@@ -77,7 +80,9 @@ def test_seed_length_and_text_decide_the_digest(tokens):
     plan = make_plan(tokens, 64, 0.1, seed=1)
     assert plan.digest == make_plan(tokens, 64, 0.1, seed=1).digest
     others = [make_plan(tokens, 64, 0.1, 2), make_plan(tokens, 32, 0.1, 1), make_plan(tokens, 64, 0.2, 1)]
-    changed = Tokens(tokens.folder, {"files": {**tokens.digests, "tokens.bin": "cc"}}, tokens.ids, tokens.starts, tokens.lengths)
+    changed = Tokens(
+        tokens.folder, {"files": {**tokens.digests, "tokens.bin": "cc"}}, tokens.ids, tokens.starts, tokens.lengths
+    )
     others.append(make_plan(changed, 64, 0.1, 1))
     assert len({plan.digest, *(other.digest for other in others)}) == 5
 
@@ -123,7 +128,9 @@ def test_same_order_in_another_process():
         "tokens = Tokens(Path('t'), {'files': {'tokens.bin': 'aa', 'tokens.idx': 'bb'}}, None, np.cumsum(lengths) - lengths, lengths)\n"
         "plan = make_plan(tokens, 64, 0.1, 1)\nprint(plan.digest, plan.packs(0, 400).tolist())"
     )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     plan = make_plan(tokens_of([i * 37 % 101 for i in range(200)]), 64, 0.1, 1)
     assert done.stdout.strip() == f"{plan.digest} {plan.packs(0, 400).tolist()}"
 

@@ -55,7 +55,11 @@ def test_applied_to_a_run_folder(tmp_path):
     removed = apply_retention(tmp_path, SaveConfig(keep_last=1, keep_probes=1), newest=30)
     assert [save.step for save in removed] == [10]
     assert [save.step for save in list_saves(tmp_path)] == [0, 20, 30, 40]
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["best", "last", *map(save_name, (0, 20, 30, 40))]
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [
+        "best",
+        "last",
+        *map(save_name, (0, 20, 30, 40)),
+    ]
 
 
 def small(folder: Path) -> None:
@@ -115,7 +119,9 @@ def test_a_run_folder_may_be_a_link(tmp_path):
     for step in (10, 20, 30):
         write_save(tmp_path / "run", step, RESUME, small)
     assert [save.step for save in apply_retention(tmp_path / "run", SaveConfig(keep_last=1), newest=30)] == [10, 20]
-    assert [path.name for path in (tmp_path / "scratch" / "checkpoints").iterdir() if not path.is_symlink()] == [save_name(30)]
+    assert [path.name for path in (tmp_path / "scratch" / "checkpoints").iterdir() if not path.is_symlink()] == [
+        save_name(30)
+    ]
 
 
 def test_a_save_that_is_being_probed_again_stays(tmp_path):

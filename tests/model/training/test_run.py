@@ -30,7 +30,9 @@ def begun(config):
     save = run.folder / "checkpoints" / "step_0000005"
     save.mkdir(parents=True)
     (save / "tensors").write_text("whole")
-    (save / "manifest.json").write_text(json.dumps({"kind": "save", "step": 5, "save": "resume", "files": {"tensors": WHOLE}}))
+    (save / "manifest.json").write_text(
+        json.dumps({"kind": "save", "step": 5, "save": "resume", "files": {"tensors": WHOLE}})
+    )
     return run
 
 
@@ -41,7 +43,18 @@ def test_first_attempt_freezes_and_the_second_continues(config):
     frozen = yaml.safe_load((run.folder / "config.yaml").read_text())
     assert frozen["optim"]["lr"] == 3e-3
     assert frozen["train"]["save"]["keep_last"] == 2
-    assert set(frozen) == {"name", "seed", "data", "phases", "budget", "model", "objective", "optim", "parallel", "train"}
+    assert set(frozen) == {
+        "name",
+        "seed",
+        "data",
+        "phases",
+        "budget",
+        "model",
+        "objective",
+        "optim",
+        "parallel",
+        "train",
+    }
     run.end("interrupted", 5)
     again = open_run(config)
     again.check_inputs(INPUTS)
@@ -49,7 +62,10 @@ def test_first_attempt_freezes_and_the_second_continues(config):
     manifest = json.loads((run.folder / "manifest.json").read_text())
     assert manifest["kind"] == "run"
     assert manifest["status"] == "running"
-    assert [(a["number"], a["from_step"], a.get("status")) for a in manifest["attempts"]] == [(1, 0, "interrupted"), (2, 5, None)]
+    assert [(a["number"], a["from_step"], a.get("status")) for a in manifest["attempts"]] == [
+        (1, 0, "interrupted"),
+        (2, 5, None),
+    ]
     assert manifest["inputs"] == INPUTS
     assert again.attempt == 2
 
@@ -72,7 +88,9 @@ def test_another_configuration_is_refused_with_the_diff(config, key, value, told
         open_run(change(config, key, value))
 
 
-@pytest.mark.parametrize(("key", "value"), [("train.save.keep_last", 5), ("train.log_every_steps", 7), ("data.tokens", "moved/here")])
+@pytest.mark.parametrize(
+    ("key", "value"), [("train.save.keep_last", 5), ("train.log_every_steps", 7), ("data.tokens", "moved/here")]
+)
 def test_what_only_watches_may_change(config, key, value):
     begun(config)
     run = open_run(change(config, key, value))
@@ -102,7 +120,9 @@ def test_threads_are_frozen_at_the_start(config):
 @pytest.mark.parametrize(("bf16", "settled"), [(True, "bf16"), (False, "fp32")])
 def test_a_precision_that_is_left_open_is_that_of_the_device_the_run_began_on(config, bf16, settled):
     assert config.parallel.precision == "auto"
-    begun(change(config, "parallel.precision", config.parallel.on(bf16).precision))  # as `outset` has it from the device
+    begun(
+        change(config, "parallel.precision", config.parallel.on(bf16).precision)
+    )  # as `outset` has it from the device
     again = open_run(config)
     assert again.config["parallel"]["precision"] == again.settled(config).parallel.precision == settled
     other = {"bf16": "fp32", "fp32": "bf16"}[settled]
@@ -139,7 +159,12 @@ def leave(config, what: str) -> Path:
     run = begun(config) if what in ("finished", "damaged", "cut off") else open_run(config)
     if what not in ("finished", "damaged", "cut off"):
         run.begin(0, inputs=INPUTS, start="models/old")
-    for name in ("metrics.jsonl", "tb/train/events.out.tfevents.1.a", "tb/hparams/events.out.tfevents.2.a", "eval/step_0000005.json"):
+    for name in (
+        "metrics.jsonl",
+        "tb/train/events.out.tfevents.1.a",
+        "tb/hparams/events.out.tfevents.2.a",
+        "eval/step_0000005.json",
+    ):
         file = run.folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("{}\n")
@@ -166,7 +191,9 @@ def test_a_run_without_a_save_takes_any_configuration_and_nothing_of_the_former_
     run.begin(0, inputs=INPUTS)
     assert not (folder / "metrics.jsonl").exists() and not list(folder.glob("tb/*/events.*"))
     assert not (folder / "eval").exists() and len(list(folder.glob("eval.kept-*"))) == 1
-    assert not (folder / "checkpoints" / "step_0000005").exists() and not list((folder / "checkpoints").glob(".aside-*"))
+    assert not (folder / "checkpoints" / "step_0000005").exists() and not list(
+        (folder / "checkpoints").glob(".aside-*")
+    )
     assert len(list((folder / "checkpoints").glob("*.kept-*"))) == (what in ("cut off", "damaged"))
     manifest = json.loads((folder / "manifest.json").read_text())
     assert "start" not in manifest and len(manifest["attempts"]) == 1
@@ -175,10 +202,16 @@ def test_a_run_without_a_save_takes_any_configuration_and_nothing_of_the_former_
 
 def test_other_text_is_taken_by_a_run_without_a_save(config, capsys):
     leave(config, "killed")
-    run, other = open_run(config), {"tokens": {"path": "elsewhere", "digests": {"tokens.bin": "aa", "tokens.idx": "zz"}}}
+    run, other = (
+        open_run(config),
+        {"tokens": {"path": "elsewhere", "digests": {"tokens.bin": "aa", "tokens.idx": "zz"}}},
+    )
     run.check_inputs(other)
     assert run.replaced == {"data.tokens": ("data/tokens", "elsewhere")} and run.manifest == {}
-    assert "has no save, so it begins anew with what elsewhere holds now (data.tokens)" in capsys.readouterr().err.replace("\n", " ")
+    assert (
+        "has no save, so it begins anew with what elsewhere holds now (data.tokens)"
+        in capsys.readouterr().err.replace("\n", " ")
+    )
     run.begin(0, inputs=other)
     open_run(config).check_inputs(other)
 
@@ -192,7 +225,9 @@ def test_a_finished_run_keeps_its_configuration_even_without_its_saves(config):
 def test_other_bytes_are_refused(config):
     begun(config)
     with pytest.raises(UserError, match=r"elsewhere/tokens.idx is not what the run .* was started with"):
-        open_run(config).check_inputs({"tokens": {"path": "elsewhere", "digests": {"tokens.bin": "aa", "tokens.idx": "zz"}}})
+        open_run(config).check_inputs(
+            {"tokens": {"path": "elsewhere", "digests": {"tokens.bin": "aa", "tokens.idx": "zz"}}}
+        )
 
 
 def test_a_damaged_configuration_is_named_and_a_lost_manifest_is_made_anew(config):
@@ -222,4 +257,8 @@ def test_saves_of_another_run_are_not_ours(config):
 
 
 def test_difference_names_dotted_keys():
-    assert difference({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 1, "c": 5}, "e": 4}) == {"a.c": (2, 5), "d": (3, None), "e": (None, 4)}
+    assert difference({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 1, "c": 5}, "e": 4}) == {
+        "a.c": (2, 5),
+        "d": (3, None),
+        "e": (None, 4),
+    }

@@ -121,8 +121,12 @@ def test_what_is_no_save_of_that_name_is_kept_beside_the_new_one(tmp_path, capsy
 def test_a_link_to_a_save_of_another_step_is_none(tmp_path):
     three(tmp_path / "theirs")
     write_save(tmp_path / "ours", 100, RESUME, fill)
-    (tmp_path / "ours" / "checkpoints" / save_name(150)).symlink_to(tmp_path / "theirs" / "checkpoints" / save_name(200))
-    assert [save.step for save in list_saves(tmp_path / "ours")] == [100] and latest_valid(tmp_path / "ours").step == 100
+    (tmp_path / "ours" / "checkpoints" / save_name(150)).symlink_to(
+        tmp_path / "theirs" / "checkpoints" / save_name(200)
+    )
+    assert [save.step for save in list_saves(tmp_path / "ours")] == [100] and latest_valid(
+        tmp_path / "ours"
+    ).step == 100
 
 
 @pytest.mark.parametrize("known", [{"step": "5"}, {"files": ["a"]}, {"save": None}, []])

@@ -15,7 +15,9 @@ from model.training.schedule import build_decay, build_schedule, shape
 TOTAL, WARMUP, DECAY = 50, 7, 20
 
 
-def rates(kind: str, ratio: float = 0.0, decay_shape: str = "1-sqrt", peak: float = 1.0, warmup: int = WARMUP) -> list[float]:
+def rates(
+    kind: str, ratio: float = 0.0, decay_shape: str = "1-sqrt", peak: float = 1.0, warmup: int = WARMUP
+) -> list[float]:
     config = ScheduleConfig(kind, warmup_steps=warmup, decay_steps=DECAY, decay_shape=decay_shape, min_lr_ratio=ratio)
     schedule = build_schedule(OptimConfig(lr=peak, schedule=config), TOTAL, warmup)
     return [schedule.lr(step, 0) for step in range(1, TOTAL + 1)]
@@ -53,7 +55,11 @@ def test_constant_equals_transformers():
 
 @pytest.mark.parametrize(
     ("kind", "formula"),
-    [("linear", lambda x: 1 - x), ("cosine", lambda x: 0.5 * (1 + math.cos(math.pi * x))), ("1-sqrt", lambda x: 1 - x**0.5)],
+    [
+        ("linear", lambda x: 1 - x),
+        ("cosine", lambda x: 0.5 * (1 + math.cos(math.pi * x))),
+        ("1-sqrt", lambda x: 1 - x**0.5),
+    ],
 )
 def test_decay_is_its_formula(kind, formula):
     a, peak = 0.05, 2e-3
@@ -69,12 +75,19 @@ def test_decay_is_its_formula(kind, formula):
 def test_warmup_in_tokens_follows_the_tokens():
     config = ScheduleConfig("constant", warmup_tokens=1000)
     schedule = build_schedule(OptimConfig(lr=1.0, schedule=config), TOTAL, warmup=3)
-    assert [schedule.lr(step, tokens) for step, tokens in ((1, 100), (2, 400), (3, 900), (4, 1600))] == [0.1, 0.4, 0.9, 1.0]
+    assert [schedule.lr(step, tokens) for step, tokens in ((1, 100), (2, 400), (3, 900), (4, 1600))] == [
+        0.1,
+        0.4,
+        0.9,
+        1.0,
+    ]
 
 
 @pytest.mark.parametrize("decay_shape", ["linear", "cosine", "1-sqrt"])
 def test_decay_branch_repeats_the_decay_of_the_whole_run(decay_shape):
-    optim = OptimConfig(lr=1e-3, schedule=ScheduleConfig("wsd", decay_steps=DECAY, decay_shape=decay_shape, min_lr_ratio=0.1))
+    optim = OptimConfig(
+        lr=1e-3, schedule=ScheduleConfig("wsd", decay_steps=DECAY, decay_shape=decay_shape, min_lr_ratio=0.1)
+    )
     whole = build_schedule(optim, TOTAL, 0)
     start = TOTAL - DECAY
     branch = build_decay(optim, whole.lr(start, 0), start)
@@ -85,13 +98,19 @@ def test_decay_branch_repeats_the_decay_of_the_whole_run(decay_shape):
 @pytest.mark.parametrize("total", [40, 20_000])
 def test_without_lengths_a_run_warms_up_and_decays_by_shares_of_its_own(total):
     train = TrainConfig(steps=total, seq_length=8, global_batch=2, micro_batch=1)
-    lengths = {"wsd": (0.05, 0.9), "cosine": (0.05, 0.05), "constant": (0.05, 1.0)}  # where the warm-up ends, where the decay begins
+    lengths = {
+        "wsd": (0.05, 0.9),
+        "cosine": (0.05, 0.05),
+        "constant": (0.05, 1.0),
+    }  # where the warm-up ends, where the decay begins
     for kind, (full, stays) in lengths.items():
         course = build_course(Config(train=train, optim=OptimConfig(lr=1.0, schedule=ScheduleConfig(kind))))
         found = [course.lr(step) for step in range(1, total + 1)]
         warm, begins = round(full * total), round(stays * total)
         assert found[:warm] == pytest.approx([(step + 1) / warm for step in range(warm)])
-        assert found[warm : begins + 1] == [1.0] * (min(begins + 1, total) - warm) and (kind == "constant" or found[-1] < found[begins] / 2)
+        assert found[warm : begins + 1] == [1.0] * (min(begins + 1, total) - warm) and (
+            kind == "constant" or found[-1] < found[begins] / 2
+        )
         assert course.decay_begins == begins
 
 

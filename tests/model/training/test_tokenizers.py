@@ -61,7 +61,12 @@ def second(first: Config, data: Path, **keys) -> Config:
 def test_tokens_of_another_tokenizer_are_refused_before_and_at_the_start(first, others, capsys):
     saves = {save.step: save for save in list_saves(first.run_dir)}
     assert saves[3].kind == "resume"
-    for start in (saves[2].folder, saves[2].folder / "hf", saves[3].folder, Path(first.run_dir) / "checkpoints" / "last"):
+    for start in (
+        saves[2].folder,
+        saves[2].folder / "hf",
+        saves[3].folder,
+        Path(first.run_dir) / "checkpoints" / "last",
+    ):
         for key in ("init_from", "branch_from") if start.name != "hf" else ("init_from",):
             config = second(first, others / "foreign", **{key: str(start), "steps": 8})
             for refused in (lambda config=config: refuse("train", config), lambda config=config: train.run(config)):
@@ -97,7 +102,10 @@ def test_the_same_tokenizer_written_otherwise_is_taken(first, others):
 def test_held_out_tokens_of_another_tokenizer_are_refused_before(first, others, corpus):
     config = second(first, corpus, heldout_fraction=0.0)
     config.data.heldout = {"law": str(others / "foreign" / "tokens")}
-    with pytest.raises(UserError, match=r"data.heldout.law: .*foreign/tokens was tokenised with another tokenizer than .*tokenizer.json"):
+    with pytest.raises(
+        UserError,
+        match=r"data.heldout.law: .*foreign/tokens was tokenised with another tokenizer than .*tokenizer.json",
+    ):
         refuse("train", config)
     config.data.heldout = {}
     config.data.tokens = str(others / "foreign" / "tokens")
@@ -129,7 +137,9 @@ def test_a_resume_save_is_exported_with_the_tokenizer_it_was_trained_with(first,
         if other.kind == "probe":
             shutil.rmtree(other.folder)
     config.export = dataclasses.replace(config.export, output=str(tmp_path / "none"))
-    with pytest.raises(UserError, match=r"the tokenizer that .* was trained with is no longer in .*; restore the tokenizer.json there"):
+    with pytest.raises(
+        UserError, match=r"the tokenizer that .* was trained with is no longer in .*; restore the tokenizer.json there"
+    ):
         export.run(config)
     assert not (tmp_path / "none").exists()
 
@@ -164,5 +174,9 @@ def test_saves_have_the_tokenizer_that_the_run_began_with(config, others, corpus
     saves = {save.step: save for save in list_saves(config.run_dir)}
     assert [saves[step].kind for step in (1, 2, 3, 4)] == ["probe", "probe", "resume", "resume"]
     assert len({save.manifest["tokenizer"] for save in saves.values()}) == 1
-    assert saves[2].manifest["files"]["hf/tokenizer.json"] == saves[1].manifest["tokenizer"] == hashlib.sha256(wanted).hexdigest()
+    assert (
+        saves[2].manifest["files"]["hf/tokenizer.json"]
+        == saves[1].manifest["tokenizer"]
+        == hashlib.sha256(wanted).hexdigest()
+    )
     assert "the save of step 3 has no hf/ half; restore it" in " ".join(capsys.readouterr().err.split())

@@ -93,7 +93,9 @@ def test_another_tokenizer_is_refused(copy):
 
 
 def test_a_net_with_too_few_rows_is_refused(copy):
-    with pytest.raises(UserError, match=r"model.vocab_size=64 is smaller than the vocabulary .*; set model.vocab_size=\d+"):
+    with pytest.raises(
+        UserError, match=r"model.vocab_size=64 is smaller than the vocabulary .*; set model.vocab_size=\d+"
+    ):
         open_copy(copy, vocab_size=64)
 
 

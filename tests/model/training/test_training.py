@@ -40,7 +40,9 @@ def weights(config: Config, step: int) -> dict[str, torch.Tensor]:
 
 
 def test_loss_falls_and_the_run_folder_holds_what_is_said(config, metrics):
-    config = change(config, train__steps=60, optim__lr=1e-2, train__eval_every_steps=20, train__save__probe_at_start=True)
+    config = change(
+        config, train__steps=60, optim__lr=1e-2, train__eval_every_steps=20, train__save__probe_at_start=True
+    )
     summary = train.run(config)
     lines = metrics(config.run_dir)
     assert [line["step"] for line in lines] == list(range(61))
@@ -104,7 +106,9 @@ def test_decay_branch_repeats_the_decay_of_the_whole_run(config, metrics):
         train.run(change(elsewhere(branch, "wider"), model__ffn_size=64))
 
 
-@pytest.mark.parametrize("attack", [attacks.by_psutil, attacks.bytes_entry, attacks.tensor_files, attacks.common, attacks.OUTSIDE[0]])
+@pytest.mark.parametrize(
+    "attack", [attacks.by_psutil, attacks.bytes_entry, attacks.tensor_files, attacks.common, attacks.OUTSIDE[0]]
+)
 def test_a_branch_from_a_save_of_a_stranger_runs_no_code(config, tmp_path, attack):
     short = change(config, train__steps=2, optim__schedule__kind="constant")
     train.run(short)
@@ -117,7 +121,10 @@ def test_a_branch_from_a_save_of_a_stranger_runs_no_code(config, tmp_path, attac
 
 def test_a_training_leaves_linked_saves_of_somebody_alone(config):
     keys = {"optim__schedule__kind": "constant", "train__save__resume_every_steps": 2, "train__save__keep_last": 1}
-    theirs, ours = change(elsewhere(config, "theirs"), train__steps=4, **{**keys, "train__save__keep_last": 9}), change(config, **keys)
+    theirs, ours = (
+        change(elsewhere(config, "theirs"), train__steps=4, **{**keys, "train__save__keep_last": 9}),
+        change(config, **keys),
+    )
     train.run(theirs)
     link = Path(ours.run_dir) / "checkpoints" / save_name(2)
     link.parent.mkdir(parents=True)
@@ -157,7 +164,9 @@ def test_a_broken_save_costs_the_steps_since_the_one_before(config, metrics, cap
 
 
 def test_one_save_serves_both_kinds_and_old_ones_go(config):
-    config = change(config, train__save__probe_every_steps=6, train__save__resume_every_steps=2, train__save__keep_last=1)
+    config = change(
+        config, train__save__probe_every_steps=6, train__save__resume_every_steps=2, train__save__keep_last=1
+    )
     train.run(config)
     assert [(save.step, save.kind) for save in list_saves(config.run_dir)] == [(6, PROBE), (10, RESUME), (12, PROBE)]
     assert not (Path(config.run_dir) / "checkpoints" / save_name(10) / "hf").exists()
@@ -198,20 +207,29 @@ def test_a_run_that_diverged_before_its_first_save_takes_the_rate_that_its_messa
     assert len(metrics(config.run_dir)) < 6  # a dry run takes nothing away
     train.run(calm)
     train.run(elsewhere(calm, "fresh"))
-    series = [[(line["step"], line["lr"], line["loss"]) for line in metrics(one.run_dir)] for one in (calm, elsewhere(calm, "fresh"))]
+    series = [
+        [(line["step"], line["lr"], line["loss"]) for line in metrics(one.run_dir)]
+        for one in (calm, elsewhere(calm, "fresh"))
+    ]
     assert series[0] == series[1] and len(series[0]) == 6
     run = Path(config.run_dir)
     assert yaml.safe_load((run / "config.yaml").read_text())["optim"]["lr"] == 3e-3
     assert len(json.loads((run / "manifest.json").read_text())["attempts"]) == 1
-    assert len(list((run / "tb" / "train").iterdir())) == 1  # of the former nothing is left, for readers that know no purge either
+    assert (
+        len(list((run / "tb" / "train").iterdir())) == 1
+    )  # of the former nothing is left, for readers that know no purge either
 
 
 def test_a_run_that_diverges_after_a_save_names_the_branch_that_works(config, tmp_path):
     wild = change(config, optim__lr=1e30, optim__schedule__warmup_steps=0, train__save__probe_at_start=True)
-    with pytest.raises(UserError, match=r"another run=<name>, which with train.branch_from=\S+step_0000000 goes on") as told:
+    with pytest.raises(
+        UserError, match=r"another run=<name>, which with train.branch_from=\S+step_0000000 goes on"
+    ) as told:
         train.run(wild)
     calm = change(wild, optim__lr=3e-3)
-    with pytest.raises(UserError, match="holds a run with another configuration .*choose another run=<name>, set these back, or remove"):
+    with pytest.raises(
+        UserError, match="holds a run with another configuration .*choose another run=<name>, set these back, or remove"
+    ):
         train.run(calm)
     save = re.search(r"train.branch_from=(\S+)", str(told.value))[1]
     assert train.run(change(elsewhere(calm, "branch"), train__branch_from=save))["status"] == "finished"
@@ -222,12 +240,16 @@ def test_a_run_that_diverges_after_a_save_names_the_branch_that_works(config, tm
 @pytest.mark.parametrize("kind", ["init_from", "branch_from"])
 def test_a_run_without_a_save_starts_from_another_net_than_before(config, kind):
     """The one that its first attempt found is not remembered."""
-    one, two = (change(elsewhere(config, name), seed=number, train__steps=7) for number, name in enumerate(("one", "two")))
+    one, two = (
+        change(elsewhere(config, name), seed=number, train__steps=7) for number, name in enumerate(("one", "two"))
+    )
     saves = []
     for base in (one, two):
         train.run(base)
         saves.append(str(list_saves(base.run_dir)[-1].folder))
-    killed = change(two, optim__schedule__warmup_steps=0, optim__lr=1e30, train__steps=16, **{f"train__{kind}": saves[0]})
+    killed = change(
+        two, optim__schedule__warmup_steps=0, optim__lr=1e30, train__steps=16, **{f"train__{kind}": saves[0]}
+    )
     killed = elsewhere(change(killed, seed=0), "killed")
     with pytest.raises(UserError, match="lower optim.lr"):
         train.run(killed)
@@ -245,7 +267,9 @@ def test_a_run_without_a_save_starts_from_another_net_than_before(config, kind):
 def test_log_unigram_starts_at_the_entropy_of_the_unigram(config, metrics):
     losses = {}
     for kind in ("zeros", "log_unigram"):
-        each = change(elsewhere(config, kind), model__decoder_bias_init=kind, train__steps=5, optim__schedule__decay_steps=1)
+        each = change(
+            elsewhere(config, kind), model__decoder_bias_init=kind, train__steps=5, optim__schedule__decay_steps=1
+        )
         train.run(each)
         losses[kind] = metrics(each.run_dir)[0]["loss"]
     assert losses["zeros"] == pytest.approx(math.log(config.model.vocab_size), rel=0.05)
@@ -261,7 +285,10 @@ def test_what_others_draw_does_not_change_the_training(config, metrics):
         seen.append((save.step, save.kind))
 
     often = change(
-        elsewhere(config, "often"), train__eval_every_steps=1, train__save__probe_every_steps=3, train__save__resume_every_steps=2
+        elsewhere(config, "often"),
+        train__eval_every_steps=1,
+        train__save__probe_every_steps=3,
+        train__save__resume_every_steps=2,
     )
     train.run(config)
     train.run(often, probe=draw)

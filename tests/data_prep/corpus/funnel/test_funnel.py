@@ -32,8 +32,13 @@ def two(planted, tmp_path_factory):
         (folder / f"part_{number}.jsonl").write_text(
             "".join(json.dumps(record) + "\n" for record in planted[number::6]) + "{broken\n" * number
         )
-    others = [{"id": f"o{number}", "text": record["text"] + " It is another one."} for number, record in enumerate(planted[1::6])]
-    (folder / "other.jsonl").write_text("".join(json.dumps(line) + "\n" for line in [*others, {"id": "<b>evil", "text": EVIL}]))
+    others = [
+        {"id": f"o{number}", "text": record["text"] + " It is another one."}
+        for number, record in enumerate(planted[1::6])
+    ]
+    (folder / "other.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in [*others, {"id": "<b>evil", "text": EVIL}])
+    )
     (folder / "evaluation.jsonl").write_text(json.dumps({"question": LEAK}) + "\n")
     made = Config()
     made.corpus.sources = {
@@ -63,11 +68,16 @@ def test_the_sums_are_those_of_a_recount(two):
         for line in read(path)
     ]
     kept = {
-        name: [from_line(line) for path in output(two).glob(f"documents/{name}/*") for line in read(path)] for name in ("docs", "other")
+        name: [from_line(line) for path in output(two).glob(f"documents/{name}/*") for line in read(path)]
+        for name in ("docs", "other")
     }
     for name, source in found["sources"].items():
         reasons = Counter(note["reason"] for owner, note in notes if owner == name)
-        stated = {reason: own[name] for reason, own in found["reasons"].items() if own.get(name) and not reason.startswith("read/")}
+        stated = {
+            reason: own[name]
+            for reason, own in found["reasons"].items()
+            if own.get(name) and not reason.startswith("read/")
+        }
         assert stated == dict(reasons)
         last = source["steps"][-1]
         assert source["kept"] == len(kept[name]) == last["documents_out"]
@@ -75,7 +85,9 @@ def test_the_sums_are_those_of_a_recount(two):
         assert last["bytes_out"] == sum(len(record.text.encode()) for record in kept[name])
         assert source["read"] == source["kept"] + sum(own.get(name, 0) for own in found["reasons"].values())
         for before, after in zip(source["steps"], source["steps"][1:], strict=False):
-            assert before["documents_out"] == after["documents_in"] and before["characters_out"] == after["characters_in"]
+            assert (
+                before["documents_out"] == after["documents_in"] and before["characters_out"] == after["characters_in"]
+            )
             assert before["bytes_out"] == after["bytes_in"]
     assert found["units"] == {one["unit"]: one["kept"] for one in counts(two, "curate")}
     assert found["duplicates"]["exact"]["repeats"] == sum(found["reasons"]["duplicates/exact"].values())
@@ -105,15 +117,29 @@ def test_units_in_another_cut_give_the_same_figures(two, tmp_path):
     first, second = [json.loads((output(one) / "funnel.json").read_text()) for one in (two, other)]
     assert len(first.pop("units")) > len(second.pop("units")) == 2
     assert first == second
-    assert first["samples"]["docs"]["gopher_quality/hashes" if "gopher_quality/hashes" in first["samples"]["docs"] else "duplicates/exact"]
+    assert first["samples"]["docs"][
+        "gopher_quality/hashes" if "gopher_quality/hashes" in first["samples"]["docs"] else "duplicates/exact"
+    ]
     for samples in first["samples"].values():
         assert all(0 < len(own) <= two.corpus.samples for own in samples.values())
     histogram = next(one for one in first["histograms"] if one["test"] == "gopher_quality/too_few_words")
-    assert sum(histogram["counts"]) == next(step for step in first["total"]["steps"] if step["step"] == "gopher_quality")["documents_in"]
+    assert (
+        sum(histogram["counts"])
+        == next(step for step in first["total"]["steps"] if step["step"] == "gopher_quality")["documents_in"]
+    )
 
 
 def test_other_limits_have_histograms_of_their_own():
-    unit = {"unit": "u", "language": "en", "read": 0, "kept": 0, "bad_examples": [], "leaked": [], "samples": {}, "removed_by": {}}
+    unit = {
+        "unit": "u",
+        "language": "en",
+        "read": 0,
+        "kept": 0,
+        "bad_examples": [],
+        "leaked": [],
+        "samples": {},
+        "removed_by": {},
+    }
     unit["steps"] = [{"step": "read", **dict.fromkeys(FLOWS, 0), "dropped": {}, "changed": 0, "changed_by": {}}]
     drawn = {"low": 0, "high": 9, "limit": "words < 5", "counts": [1, 2]}
     units = [
@@ -128,14 +154,18 @@ def test_other_limits_have_histograms_of_their_own():
     ]
 
 
-FLOWS = [f"{measure}_{side}" for measure in ("documents", "characters", "bytes", "words", "tokens") for side in ("in", "out")]
+FLOWS = [
+    f"{measure}_{side}" for measure in ("documents", "characters", "bytes", "words", "tokens") for side in ("in", "out")
+]
 
 
 def test_files_of_kinds_that_are_not_read_are_counted_in_the_page_and_before_it(tmp_path, capsys):
     texts = [f"This is the text of document {number}, and it is like no other one." for number in range(5)]
     for name in ("in/a.jsonl", "evaluation/e.jsonl"):
         (tmp_path / name).parent.mkdir()
-        (tmp_path / name).write_text("".join(json.dumps({"text": text}) + "\n" for text in texts[: 5 if name[0] == "i" else 1]))
+        (tmp_path / name).write_text(
+            "".join(json.dumps({"text": text}) + "\n" for text in texts[: 5 if name[0] == "i" else 1])
+        )
     for name in ("in/b.docx", "in/sub/c.docx", "in/d.<b>png", "evaluation/f.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
@@ -150,9 +180,17 @@ def test_files_of_kinds_that_are_not_read_are_counted_in_the_page_and_before_it(
     made.dry_run = False
     corpus.run(made)
     found = json.loads((output(made) / "funnel.json").read_text())["unread"]
-    assert found["corpus.inputs"] == {"files": 3, "suffixes": {".docx": 2, ".<b>png": 1}, "example": f"{tmp_path}/in/b.docx"}
+    assert found["corpus.inputs"] == {
+        "files": 3,
+        "suffixes": {".docx": 2, ".<b>png": 1},
+        "example": f"{tmp_path}/in/b.docx",
+    }
     page = (output(made) / "funnel.html").read_text()
-    assert "Files of kinds that are not read" in page and ".docx 2, .&lt;b&gt;png 1" in page and "corpus.contamination.inputs" in page
+    assert (
+        "Files of kinds that are not read" in page
+        and ".docx 2, .&lt;b&gt;png 1" in page
+        and "corpus.contamination.inputs" in page
+    )
 
 
 def test_pages_do_not_depend_on_elements_and_let_no_text_out(two, tmp_path):
@@ -190,14 +228,24 @@ def test_the_page_is_drawn_whole_without_error_or_request(browser, two, tmp_path
     found = json.loads((output(two) / "funnel.json").read_text())
     opened = render(found).replace("<details>", "<details open>")
     (tmp_path / "open.html").write_text(opened)
-    large = {name: times(part, 12_345_678) if name in ("total", "sources", "reasons") else part for name, part in found.items()}
+    large = {
+        name: times(part, 12_345_678) if name in ("total", "sources", "reasons") else part
+        for name, part in found.items()
+    }
     (tmp_path / "large.html").write_text(render(large).replace("<details>", "<details open>"))
     shutil.copy(output(two) / "throughput.html", tmp_path)
     for name in ("throughput.html", "large.html", "open.html"):
         for width in WIDTHS:
             seen = browser.open(tmp_path / name, width)
-            assert not seen["errors"] and not seen["asked"] and seen["overflow"] <= 0 and seen["width"] == width, (name, width)
+            assert not seen["errors"] and not seen["asked"] and seen["overflow"] <= 0 and seen["width"] == width, (
+                name,
+                width,
+            )
             assert not seen["uncovered"], (name, width, seen["uncovered"])
-            assert [plot for plot in seen["plots"] if plot["cut"] or plot["hidden"] or plot["covered"] or plot["width"] < 250] == []
+            assert [
+                plot
+                for plot in seen["plots"]
+                if plot["cut"] or plot["hidden"] or plot["covered"] or plot["width"] < 250
+            ] == []
         plots = [plot["label"] for plot in seen["plots"]]
         assert name != "open.html" or len(plots) == 1 + len(found["sources"]) + len(found["histograms"])

@@ -38,4 +38,6 @@ def same(attend, pack, mixed, parts, window, tolerance):
     (gradient,) = torch.autograd.grad((found * weight).sum(), mixed, retain_graph=True)
     (true,) = torch.autograd.grad((expected * weight).sum(), mixed)
     torch.testing.assert_close(found.double(), expected, rtol=0, atol=tolerance * float(expected.detach().abs().max()))
-    torch.testing.assert_close(gradient.double(), true.double(), rtol=0, atol=tolerance * max(1.0, float(true.abs().max())))
+    torch.testing.assert_close(
+        gradient.double(), true.double(), rtol=0, atol=tolerance * max(1.0, float(true.abs().max()))
+    )

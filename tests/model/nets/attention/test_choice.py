@@ -15,7 +15,14 @@ from model.nets.attention.trial import trial
 from tests.model.nets.attention.reference import inputs
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
-GEOMETRY = {"head_width": 4, "max_positions": 64, "window": 16, "theta_global": 1e4, "theta_local": 1e4, "dtype": torch.float32}
+GEOMETRY = {
+    "head_width": 4,
+    "max_positions": 64,
+    "window": 16,
+    "theta_global": 1e4,
+    "theta_local": 1e4,
+    "dtype": torch.float32,
+}
 
 
 @pytest.fixture
@@ -26,7 +33,9 @@ def available(monkeypatch):
     def set_answers(**answers):
         for module in (flash, varlen):
             name = module.__name__.rpartition(".")[2]
-            monkeypatch.setattr(module, "refusal", lambda *where, name=name: calls.append((name, *where)) or answers[name])
+            monkeypatch.setattr(
+                module, "refusal", lambda *where, name=name: calls.append((name, *where)) or answers[name]
+            )
         return calls
 
     return set_answers
@@ -34,13 +43,20 @@ def available(monkeypatch):
 
 @pytest.mark.parametrize(
     ("flash_says", "varlen_says", "expected"),
-    [(None, None, "flash"), ("no module", None, "varlen"), ("no module", "old GPU", "sdpa"), (None, "old GPU", "flash")],
+    [
+        (None, None, "flash"),
+        ("no module", None, "varlen"),
+        ("no module", "old GPU", "sdpa"),
+        (None, "old GPU", "flash"),
+    ],
 )
 def test_the_first_that_runs_is_taken(available, flash_says, varlen_says, expected):
     available(flash=flash_says, varlen=varlen_says)
     choice = choose("auto", GPU, torch.bfloat16, 64)
     assert choice.name == choice.backend.__name__.rpartition(".")[2] == expected
-    better = {"flash": {}, "varlen": {"flash": flash_says}, "sdpa": {"flash": flash_says, "varlen": varlen_says}}[expected]
+    better = {"flash": {}, "varlen": {"flash": flash_says}, "sdpa": {"flash": flash_says, "varlen": varlen_says}}[
+        expected
+    ]
     assert choice.passed_over == better
     assert all(reason in choice.reason for reason in better.values())
 
@@ -53,7 +69,9 @@ def test_the_cpu_takes_sdpa_and_says_why():
 
 @pytest.mark.parametrize("wish", ["flash", "varlen"])
 def test_what_cannot_run_cannot_be_forced(wish):
-    with pytest.raises(UserError, match=f"parallel.attention={wish} does not run here .it needs a GPU.; set parallel.attention=auto"):
+    with pytest.raises(
+        UserError, match=f"parallel.attention={wish} does not run here .it needs a GPU.; set parallel.attention=auto"
+    ):
         choose(wish, CPU, torch.float32, 64)
 
 
@@ -107,5 +125,8 @@ def test_the_configuration_decides():
 
 def test_local_and_global_layers_see_what_they_should():
     plan = Geometry(**GEOMETRY).plan(inputs([40])[0])
-    windows = [(reach.attend.keywords["window"].left, reach.attend.keywords["window"].right) for reach in (plan.everywhere, plan.nearby)]
+    windows = [
+        (reach.attend.keywords["window"].left, reach.attend.keywords["window"].right)
+        for reach in (plan.everywhere, plan.nearby)
+    ]
     assert windows == [(-1, -1), (8, 8)]

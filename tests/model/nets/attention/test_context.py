@@ -41,7 +41,10 @@ def over_ranks(prepare, pack, window, size, monkeypatch, dtype=torch.float32):
         everyones = torch.cat([share.take(both) for share in shares])
         monkeypatch.setattr(context, "gather_from_sequence_parallel_region", lambda part, *_: everyones)
         places = torch.cat([share.take(torch.arange(len(query), device=query.device)) for share in shares])
-        parts = [prepare_share(prepare, pack, window, dtype, share)(*map(share.take, (query, key, value))) for share in shares]
+        parts = [
+            prepare_share(prepare, pack, window, dtype, share)(*map(share.take, (query, key, value)))
+            for share in shares
+        ]
         return torch.cat(parts)[places.argsort()]
 
     return attend
@@ -59,7 +62,9 @@ def last_of(query, key, value, cu_seqlens_q, cu_seqlens_k, window_size):
     """What kernels for packs do where a document has fewer queries than keys: they are its last."""
     found = []
     edges = (cu_seqlens_q, cu_seqlens_k, cu_seqlens_k)
-    pieces = zip(*(part.split(cu.diff().tolist()) for part, cu in zip((query, key, value), edges, strict=True)), strict=True)
+    pieces = zip(
+        *(part.split(cu.diff().tolist()) for part, cu in zip((query, key, value), edges, strict=True)), strict=True
+    )
     for some, keys, values in pieces:
         queries = F.pad(some, (0, 0, 0, 0, len(keys) - len(some), 0))
         one = torch.zeros(len(keys), dtype=torch.int64)
@@ -107,7 +112,9 @@ def test_what_fills_a_pack_belongs_to_nobody():
         values = torch.arange(tokens)
         filled = F.pad(values, (0, 12 - tokens), value=-1)
         own = [share.take(values) for share in shares]
-        assert [share.unfilled(share.take(filled), tokens).tolist() for share in shares] == [part.tolist() for part in own]
+        assert [share.unfilled(share.take(filled), tokens).tolist() for share in shares] == [
+            part.tolist() for part in own
+        ]
         assert sorted(torch.cat(own).tolist()) == list(range(tokens))
 
 

@@ -40,7 +40,9 @@ def test_every_form_equals_the_reference(form, lengths, window, heads):
         pack, mixed, parts = inputs(lengths, *heads)
         attend = prepare(pack, window, torch.float32)
     if form == "band":
-        assert (attend.func is banded) == (window.bounded and (window.cuts_left(max(lengths)) or 0 < window.right < max(lengths) - 1))
+        assert (attend.func is banded) == (
+            window.bounded and (window.cuts_left(max(lengths)) or 0 < window.right < max(lengths) - 1)
+        )
     same(attend, pack, mixed, parts, window, tolerance=3e-6)
 
 

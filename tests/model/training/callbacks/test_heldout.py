@@ -26,7 +26,9 @@ def test_loss_is_that_of_transformers_on_the_same_masks(config):
     batch = objective.batch([plan.heldout_sample(i) for i in range(7)], train=False)
     net = ModernBertForMaskedLM.from_pretrained(f"{config.run_dir}/checkpoints/last/hf").eval()
     with torch.inference_mode():
-        logits = torch.cat([net(input_ids=document[None]).logits[0] for document in batch.pack.tokens.split(batch.pack.lengths)])
+        logits = torch.cat(
+            [net(input_ids=document[None]).logits[0] for document in batch.pack.tokens.split(batch.pack.lengths)]
+        )
         loss = torch.nn.functional.cross_entropy(logits[batch.selected], batch.labels)
     assert summary["heldout_loss"] == pytest.approx(loss.item(), rel=1e-4)
     assert 0.1 < len(batch.labels) / len(batch.pack.tokens) < 0.2  # the rate of evaluation, not that of training

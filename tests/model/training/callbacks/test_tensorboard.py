@@ -61,7 +61,9 @@ def test_hparams_hold_configuration_and_the_last_score(tmp_path):
     found = EventAccumulator(str(tmp_path / "tb" / "hparams")).Reload()
     assert [(event.step, event.value) for event in found.Scalars("retrieval/ndcg@10/dev/cat")] == [(6, 0.25)]
     assert [(event.step, event.value) for event in found.Scalars("heldout/loss")] == [(9, 3.5)]
-    start = HParamsPluginData.FromString(found.SummaryMetadata("_hparams_/session_start_info").plugin_data.content).session_start_info
+    start = HParamsPluginData.FromString(
+        found.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    ).session_start_info
     values = {key: value.number_value or value.string_value for key, value in start.hparams.items()}
     assert values == {
         "seed": 3, "model.num_layers": 2, "model.norm": "layernorm", "objective.mask_rate": 0.3, "optim.lr": 0.01,

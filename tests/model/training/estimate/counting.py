@@ -34,7 +34,9 @@ class OneKernelNorm(torch.autograd.Function):
         return found.to(states.dtype), None, (gradient * normed).flatten(0, -2).sum(0).to(weight.dtype), None
 
 
-def loss_of(config: ModelConfig, parallel: ParallelConfig, tokens: int) -> tuple[torch.nn.Module, Callable[[], torch.Tensor]]:
+def loss_of(
+    config: ModelConfig, parallel: ParallelConfig, tokens: int
+) -> tuple[torch.nn.Module, Callable[[], torch.Tensor]]:
     """The net of ``config``, and its loss on one document of ``tokens``."""
     start(parallel, 0)
     net, ids = build_net(config, parallel), np.random.default_rng(0).integers(0, config.vocab_size, tokens)
@@ -73,6 +75,7 @@ def peak(config: ModelConfig, parallel: ParallelConfig, tokens: int) -> int:
     with torch.profiler.profile(profile_memory=True) as profiler:
         loss().backward()
     events = sorted(
-        (event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"), key=lambda e: e.start_ns()
+        (event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"),
+        key=lambda e: e.start_ns(),
     )
     return int(np.cumsum([event.nbytes() for event in events]).max())

@@ -9,7 +9,16 @@ import pytest
 import yaml
 
 from common.errors import UserError
-from conf.schema import CausalConfig, ClusterConfig, Config, LoraConfig, MlmConfig, ParallelConfig, PhaseConfig, TrainConfig
+from conf.schema import (
+    CausalConfig,
+    ClusterConfig,
+    Config,
+    LoraConfig,
+    MlmConfig,
+    ParallelConfig,
+    PhaseConfig,
+    TrainConfig,
+)
 from conf.schema.hardware import HardwareConfig
 from conf.schema.kinds import section
 from model.training.estimate import estimate, plan_layout
@@ -69,7 +78,12 @@ def test_layouts_divide_heads_layers_and_batch():
     found = estimate(run("decoder/qwen2_5_3b", gpus=16, global_batch=8))  # two heads of keys, 36 layers
     for one in [found.best, *found.others]:
         tensor, pipeline, data = sizes(one)
-        assert tensor <= 2 and 36 % pipeline == 0 and tensor * pipeline * data == 16 and 8 % (data * one.micro_batches[0]) == 0
+        assert (
+            tensor <= 2
+            and 36 % pipeline == 0
+            and tensor * pipeline * data == 16
+            and 8 % (data * one.micro_batches[0]) == 0
+        )
     assert "tensor=4: does not divide heads of keys=2" in found.refused
     assert any("16 data-parallel ranks do not divide train global_batch" in line for line in found.refused)
 
@@ -137,7 +151,10 @@ def test_low_rank_matrices_take_less():
     small = dataclasses.replace(config, model=dataclasses.replace(config.model, lora=LoraConfig(rank=16)))
     whole, adapted = (cost(one, spans(one), estimate(small).best.layout, (1,)) for one in (config, small))
     assert adapted.memory.parameters > whole.memory.parameters
-    assert adapted.memory.gradients < whole.memory.gradients / 100 and adapted.memory.optimizer < whole.memory.optimizer / 100
+    assert (
+        adapted.memory.gradients < whole.memory.gradients / 100
+        and adapted.memory.optimizer < whole.memory.optimizer / 100
+    )
     assert 0.6 * whole.total < adapted.total < 0.8 * whole.total
     assert "are learnt" in plan_layout(small, 200)
 

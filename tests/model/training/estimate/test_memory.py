@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from conf.schema import CausalConfig, Config, DecoderConfig, EncoderConfig, LoraConfig, MlmConfig, OptimConfig, ParallelConfig
+from conf.schema import (
+    CausalConfig,
+    Config,
+    DecoderConfig,
+    EncoderConfig,
+    LoraConfig,
+    MlmConfig,
+    OptimConfig,
+    ParallelConfig,
+)
 from model.megatron.optimizer import build_optimizer
 from model.megatron.startup import start
 from model.megatron.step import distribute
@@ -59,13 +68,17 @@ def counted_of_a_layer(config, parallel, tokens=256):
 @pytest.mark.parametrize("name", NETS)
 def test_bytes_of_a_layer_are_those_that_autograd_keeps(one_kernel, name, recompute):
     parallel = ParallelConfig(threads=1, recompute=recompute)
-    assert layer_bytes(anatomy(NETS[name]), parallel) == pytest.approx(counted_of_a_layer(NETS[name], parallel), rel=0.02)
+    assert layer_bytes(anatomy(NETS[name]), parallel) == pytest.approx(
+        counted_of_a_layer(NETS[name], parallel), rel=0.02
+    )
 
 
 @pytest.mark.parametrize("name", ["qwen3", "encoder"])
 def test_bytes_of_a_layer_in_bf16(one_kernel, name):
     parallel = ParallelConfig(threads=1, precision="bf16")
-    assert layer_bytes(anatomy(NETS[name]), parallel) == pytest.approx(counted_of_a_layer(NETS[name], parallel, 128), rel=0.02)
+    assert layer_bytes(anatomy(NETS[name]), parallel) == pytest.approx(
+        counted_of_a_layer(NETS[name], parallel, 128), rel=0.02
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,7 +93,9 @@ def test_bytes_of_a_layer_in_bf16(one_kernel, name):
 )
 def test_the_fullest_moment_of_a_step(one_kernel, config, recompute):
     parallel, tokens = ParallelConfig(threads=1, recompute=recompute), 512
-    objective = CausalConfig(chunk_tokens=tokens // 4) if isinstance(config, DecoderConfig) else MlmConfig(mask_rate=0.25)
+    objective = (
+        CausalConfig(chunk_tokens=tokens // 4) if isinstance(config, DecoderConfig) else MlmConfig(mask_rate=0.25)
+    )
     span = Span("", tokens, 1, 1, 1)
     found = memory(Config(model=config, objective=objective), Layout(1, 1, parallel), span, 1)
     assert found.activations + found.passing == pytest.approx(peak(config, parallel, tokens), rel=0.05)
@@ -96,13 +111,17 @@ def test_states_are_those_of_a_real_net_and_its_optimizer(name, precision):
     inner = build_optimizer(wrapped, OptimConfig(), parallel).optimizer
     size = 2 if precision == "bf16" else 4
     moments = [tensor for state in inner.state.values() for key, tensor in state.items() if key != "step"]
-    masters = [parameter for group in inner.param_groups for parameter in group["params"]] if precision == "bf16" else []
+    masters = (
+        [parameter for group in inner.param_groups for parameter in group["params"]] if precision == "bf16" else []
+    )
     real = (
         size * sum(parameter.numel() for parameter in net.parameters()),
         sum(buffer.grad_data.nbytes for buffer in wrapped.buffers),
         sum(tensor.nbytes for tensor in [*moments, *masters]),
     )
-    assert state_bytes(anatomy(NETS[name]), Layout(1, 1, parallel), 0) == pytest.approx(real, rel=1e-3)  # buffers are filled up a little
+    assert state_bytes(anatomy(NETS[name]), Layout(1, 1, parallel), 0) == pytest.approx(
+        real, rel=1e-3
+    )  # buffers are filled up a little
 
 
 def test_states_of_two_ranks():

@@ -36,7 +36,9 @@ def test_one_gpu_computes_and_updates():
 def test_recomputation_repeats_the_layers_and_not_the_head():
     forward = forward_flops(NET, [4096] * 64, 64 * 4095)
     rate = 9.895e14 * GPU.mfu
-    assert step(recompute="full").arithmetic - step().arithmetic == pytest.approx((forward.layers + forward.attention) / rate)
+    assert step(recompute="full").arithmetic - step().arithmetic == pytest.approx(
+        (forward.layers + forward.attention) / rate
+    )
     assert step(recompute="selective").arithmetic - step().arithmetic == pytest.approx(forward.attention / rate)
 
 
@@ -49,7 +51,9 @@ def test_gradients_travel_once_a_step():
     assert step(gpus=4, distributed_optimizer=False).data == pytest.approx(8 / 6 * inside.data)
     assert step(gpus=4, distributed_optimizer=False).update == pytest.approx(4 * inside.update)
     two = step(gpus=16, tensor=2, sequence=True)
-    assert two.data == pytest.approx(7 / 8 * 6 * held(anatomy(NET), ParallelConfig(tensor=2), 0)[1] / (2 * GPU.between * LINKS))
+    assert two.data == pytest.approx(
+        7 / 8 * 6 * held(anatomy(NET), ParallelConfig(tensor=2), 0)[1] / (2 * GPU.between * LINKS)
+    )
 
 
 def test_tensor_parallel_traffic():
@@ -69,7 +73,9 @@ def test_the_slowest_stage_sets_the_pace_and_the_pipeline_fills_once():
     handed = 64 * 2 * 2 * 4096 * 2048 / (GPU.inside * LINKS)
     assert cut.bubble == pytest.approx(3 * last + handed)
     tied = dataclasses.replace(CONFIG, model=dataclasses.replace(NET, tie_embeddings=True))
-    assert step(gpus=4, packs=1, pipeline=4, config=tied).bubble - cut.bubble == pytest.approx(4 * 32_000 * 2048 / (GPU.inside * LINKS))
+    assert step(gpus=4, packs=1, pipeline=4, config=tied).bubble - cut.bubble == pytest.approx(
+        4 * 32_000 * 2048 / (GPU.inside * LINKS)
+    )
 
 
 def test_small_micro_batches_wait_for_python():

@@ -32,11 +32,21 @@ def report(name: str, parallel: ParallelConfig) -> None:
     inner = build_optimizer(wrapped, OptimConfig(), parallel).optimizer
     stage = parallel_state.get_pipeline_model_parallel_rank()
     moments = sum(tensor.nbytes for state in inner.state.values() for key, tensor in state.items() if key != "step")
-    masters = sum(parameter.nbytes for group in inner.param_groups for parameter in group["params"] if parallel.precision == "bf16")
+    masters = sum(
+        parameter.nbytes
+        for group in inner.param_groups
+        for parameter in group["params"]
+        if parallel.precision == "bf16"
+    )
     size = 2 if parallel.precision == "bf16" else 4
     parameters = size * sum(parameter.numel() for parameter in net.parameters())
     real = parameters, sum(buffer.grad_data.nbytes for buffer in wrapped.buffers), moments + masters
-    line = {"net": name, "stage": stage, "real": real, "formula": state_bytes(anatomy(NETS[name]), Layout(2, 2, parallel), stage)}
+    line = {
+        "net": name,
+        "stage": stage,
+        "real": real,
+        "formula": state_bytes(anatomy(NETS[name]), Layout(2, 2, parallel), stage),
+    }
     print(json.dumps(line) + "\n", end="", flush=True)
 
 
