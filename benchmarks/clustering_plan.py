@@ -1,7 +1,8 @@
 """What near-duplicates of very many documents cost: disk, memory and time of each stage, from constants measured here.
 
-The rates of `curate`'s part (keys, sorted files) and the edges a document come from Turkish legal text; those of buckets and clusters from
-random keys of a few million documents with as many duplicates, since they depend on the number of keys alone.
+The rates of `curate`'s part (keys, sorted files) and the edges a document come from Turkish legal text; those of
+buckets and clusters from random keys of a few million documents with as many duplicates, since they depend on the
+number of keys alone.
 
   TERZI_DATA=... python -m benchmarks.clustering_plan                                            100M documents on 64 elements, 8 parts
   TERZI_DATA=... python -m benchmarks.clustering_plan --documents 1e9 --elements 256 --parts 64   about 2 minutes on one core

@@ -1,8 +1,9 @@
-"""The corpus factory from raw text to tokens: every stage of `jobs.corpus` and then `jobs.prepare`, on Turkish legal text, with one and
-with two processes, in turns. Required: 2 MB/s of UTF-8 a core, two processes at least 1.8 times as fast as one, 1.5 GB a process.
+"""The corpus factory from raw text to tokens: every stage of `jobs.corpus` and then `jobs.prepare`, on Turkish legal
+text, with one and with two processes, in turns. Required: 2 MB/s of UTF-8 a core, two processes at least 1.8 times as
+fast as one, 1.5 GB a process.
 
-Two processes are measured on the same text, where each pays the start-up and the first look at every word for half of it, and on twice
-the text (the second half are copies, which all stages but the last steps work on alike).
+Two processes are measured on the same text, where each pays the start-up and the first look at every word for half of
+it, and on twice the text (the second half are copies, which all stages but the last steps work on alike).
 
     python -m benchmarks.corpus
 """
@@ -44,7 +45,8 @@ def job(name: str, *overrides: str) -> dict[str, float]:
 
 
 def _peak_mib(process: int) -> float:
-    """Peak memory of a process since it became this program (the kernel's `ru_maxrss` counts what started it too); 0 when it is gone."""
+    """Peak memory of a process since it became this program (the kernel's `ru_maxrss` counts what started it too); 0
+    when it is gone."""
     try:
         line = next(
             line
@@ -57,7 +59,8 @@ def _peak_mib(process: int) -> float:
 
 
 def prepare(folder: Path) -> tuple[list[str], int]:
-    """Text in FILES files, tokenizer, embedding and quality classifier; the overrides of all jobs, and the bytes of text."""
+    """Text in FILES files, tokenizer, embedding and quality classifier; the overrides of all jobs, and the bytes of
+    text."""
     whole = turkish_legal(folder / "all.jsonl")
     lines = whole.read_bytes().splitlines(keepends=True)
     (folder / "texts").mkdir()

@@ -1,4 +1,5 @@
-"""A training step of a decoder without the update, by this project and by transformers: same weights, same documents."""
+"""A training step of a decoder without the update, by this project and by transformers: same weights, same
+documents."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ LAYOUTS = ("packed", "padded")
 
 
 def filled(lengths: Sequence[int], row: int, rows: int) -> list[int]:
-    """Documents that fill `rows` rows of `row` tokens: those of `lengths` in their order, each cut at the end of its row."""
+    """Documents that fill `rows` rows of `row` tokens: those of `lengths` in their order, each cut at the end of its
+    row."""
     found, room = [], row * rows
     for length in lengths:
         found.append(min(length, (room - 1) % row + 1))
@@ -52,7 +54,8 @@ class Ours:
         return self.objective.batch([Sample(0, work.shown)], train=True).to(self.world.device)
 
     def step(self, packs: Sequence[CausalBatch], predicted: int) -> torch.Tensor:
-        """Gradient of the mean loss over `packs`; returns the loss. As in training, algorithms are deterministic on the CPU."""
+        """Gradient of the mean loss over `packs`; returns the loss. As in training, algorithms are deterministic on the
+        CPU."""
         torch.use_deterministic_algorithms(self.deterministic)
         self.net.zero_grad(set_to_none=True)
         total = 0.0
@@ -76,7 +79,8 @@ class Rows:
     shift_labels: torch.Tensor
     """The next token, IGNORED where there is none."""
     position_ids: torch.Tensor | None = None
-    """Places that begin anew with every document, by which transformers tells documents of one row apart; None for rows of one document."""
+    """Places that begin anew with every document, by which transformers tells documents of one row apart; None for rows
+    of one document."""
     attention_mask: torch.Tensor | None = None
     """None where nothing is padded, which spares them a mask."""
 
@@ -169,7 +173,8 @@ def translate(tensors: dict[str, torch.Tensor], config: DecoderConfig) -> dict[s
 def differences(
     ours: Ours, theirs: Theirs, config: DecoderConfig, work: Work, pack_tokens: int
 ) -> dict[str, float | str]:
-    """Relative differences over `work`: of the logits and of the loss, and the largest of a gradient (norms of difference over norms)."""
+    """Relative differences over `work`: of the logits and of the loss, and the largest of a gradient (norms of
+    difference over norms)."""
     packs = work.packs(pack_tokens)
     reference = theirs.logits(packs[0])
     loss = ours.step([ours.batch(pack) for pack in packs], work.predicted)

@@ -1,9 +1,11 @@
-"""Speed of a training step's forward, loss and backward on one CPU thread, against transformers' Qwen3: same weights, same packs.
+"""Speed of a training step's forward, loss and backward on one CPU thread, against transformers' Qwen3: same weights,
+same packs.
 
-transformers gets the documents in two ways, packed in rows (positions that restart tell them apart) and a padded row each, and is judged by
-the faster. The update of the weights, the same work on both sides, is left out; planning of attention is counted, on both
-sides, and collation is not. Logits, loss and gradients are compared before anything is timed. Sides take turns in one process; CPU time
-decides, wall time stands beside it. Memory is the peak of a process of its own for each side.
+transformers gets the documents in two ways, packed in rows (positions that restart tell them apart) and a padded row
+each, and is judged by the faster. The update of the weights, the same work on both sides, is left out; planning of
+attention is counted, on both sides, and collation is not. Logits, loss and gradients are compared before anything is
+timed. Sides take turns in one process; CPU time decides, wall time stands beside it. Memory is the peak of a process of
+its own for each side.
 
   python -m benchmarks.decoder_step_cpu              about 4 minutes on an idle core
   python -m benchmarks.decoder_step_cpu --profile    where our time goes, by operator
@@ -32,7 +34,8 @@ PARALLEL = ParallelConfig(threads=1)
 TOLERANCE = 1e-4
 ROW, PACK_TOKENS = 1024, 4096
 ROUNDS = 9
-"""Turns of every side; from the second least to the second greatest of so many ratios is a 96% interval of their median."""
+"""Turns of every side; from the second least to the second greatest of so many ratios is a 96% interval of their
+median."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ def prepare(case: Case, side: Ours | Theirs) -> measure.Step:
 
 
 def measured(case: Case, sides: dict[str, Ours | Theirs], rate: float) -> dict:
-    """Times of all sides, which have run before, ratios, bar, and the floor: the step's arithmetic at the rate of matrix products."""
+    """Times of all sides, which have run before, ratios, bar, and the floor: the step's arithmetic at the rate of
+    matrix products."""
     times = measure.alternate({name: prepare(case, sides[name]) for name in ("ours", *case.layouts)}, ROUNDS, warm_up=0)
     work, tokens = case.work(), sum(case.lengths)
     floor = step_flops(SHAPE, case.lengths, work.predicted) / rate
@@ -101,7 +105,8 @@ def measured(case: Case, sides: dict[str, Ours | Theirs], rate: float) -> dict:
 
 
 def ratio(theirs: dict[str, list[float]], ours: dict[str, list[float]], clock: str) -> dict[str, float]:
-    """How many times faster ours is, round by round: median, its 96% interval (order statistics), and the ratio of the least times."""
+    """How many times faster ours is, round by round: median, its 96% interval (order statistics), and the ratio of the
+    least times."""
     by_round = sorted(a / b for a, b in zip(theirs[clock], ours[clock], strict=True))
     interval = {"low": round(by_round[1], 3), "high": round(by_round[-2], 3)}
     return measure.ratio(theirs, ours, clock) | interval

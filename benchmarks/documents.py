@@ -1,4 +1,5 @@
-"""Documents whose lengths are those of real text: the first thousand of a shuffle of Turkish statutes and court decisions.
+"""Documents whose lengths are those of real text: the first thousand of a shuffle of Turkish statutes and court
+decisions.
 
 python -m benchmarks.documents         count them again, from the text in TERZI_DATA (a minute)
 """
@@ -21,12 +22,14 @@ FIRST_ID = 5
 
 
 def real_lengths(vocab_size: int) -> list[int]:
-    """Tokens of each document under a byte-level BPE of `vocab_size` (of `VOCABULARIES`) that was learned on the same corpus."""
+    """Tokens of each document under a byte-level BPE of `vocab_size` (of `VOCABULARIES`) that was learned on the same
+    corpus."""
     return json.loads(FILE.read_text(encoding="utf-8"))["lengths"][str(vocab_size)]
 
 
 def grouped(lengths: Sequence[int], batch: int, pool: int = 50) -> list[int]:
-    """Four of `pool` batches that a length-grouped sampler makes of a shuffle, at even distances: hardly anything is padded."""
+    """Four of `pool` batches that a length-grouped sampler makes of a shuffle, at even distances: hardly anything is
+    padded."""
     ordered = sorted(lengths[: batch * pool])
     batches = [ordered[start : start + batch] for start in range(0, len(ordered), batch)]
     return [length for part in (1, 3, 5, 7) for length in batches[len(batches) * part // 8]]

@@ -1,4 +1,5 @@
-"""One training step without the update, forward and backward, by this project and by transformers: same weights, documents and masks."""
+"""One training step without the update, forward and backward, by this project and by transformers: same weights,
+documents and masks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -91,7 +92,8 @@ class Ours:
         return MlmBatch(pack, selected, labels[selected]).to(self.world.device)
 
     def step(self, packs: Sequence[MlmBatch], predicted: int) -> torch.Tensor:
-        """Gradient of the mean loss over `packs`; returns the loss. As in training, algorithms are deterministic on the CPU."""
+        """Gradient of the mean loss over `packs`; returns the loss. As in training, algorithms are deterministic on the
+        CPU."""
         torch.use_deterministic_algorithms(self.deterministic)
         self.net.zero_grad(set_to_none=True)
         total = 0.0
@@ -115,7 +117,8 @@ class Padded:
 
 
 class Theirs:
-    """transformers' `ModernBertForMaskedLM` over padded batches, its head at masked positions only (`sparse_prediction`)."""
+    """transformers' `ModernBertForMaskedLM` over padded batches, its head at masked positions only
+    (`sparse_prediction`)."""
 
     def __init__(
         self,
@@ -169,7 +172,8 @@ class Theirs:
 def differences(
     ours: Ours, theirs: Theirs, config: EncoderConfig, work: Work, pack_tokens: int, batch_size: int
 ) -> dict[str, float]:
-    """Relative difference of the loss, and the largest of a gradient (norm of the difference over the norm), over `work`."""
+    """Relative difference of the loss, and the largest of a gradient (norm of the difference over the norm), over
+    `work`."""
     loss = ours.step([ours.batch(pack) for pack in work.packs(pack_tokens)], work.predicted)
     their_loss = theirs.step([theirs.batch(batch) for batch in work.batches(batch_size)], work.predicted)
     gradients, their_gradients = ({name: p.grad for name, p in side.net.named_parameters()} for side in (ours, theirs))

@@ -1,7 +1,9 @@
-"""Speed of a training step's forward and backward on one CPU thread, against transformers' ModernBERT: same weights, documents, masks.
+"""Speed of a training step's forward and backward on one CPU thread, against transformers' ModernBERT: same weights,
+documents, masks.
 
-The update of the weights, the same work on both sides, is left out; planning of attention is counted, collation is not. Loss and
-gradients are compared before anything is timed. Sides take turns in one process; CPU time decides, wall time stands beside it.
+The update of the weights, the same work on both sides, is left out; planning of attention is counted, collation is not.
+Loss and gradients are compared before anything is timed. Sides take turns in one process; CPU time decides, wall time
+stands beside it.
 
   python -m benchmarks.encoder_step_cpu              about 3 minutes on an idle core
   python -m benchmarks.encoder_step_cpu --profile    where our time goes, by operator
@@ -65,7 +67,8 @@ def prepare(case: Case, side: Ours | Theirs) -> measure.Step:
 
 
 def measured(case: Case, ours: Ours, theirs: Theirs, rate: float) -> dict:
-    """Times of both sides, which have run before, ratios, bar, and the floor: the step's arithmetic at the rate of matrix products."""
+    """Times of both sides, which have run before, ratios, bar, and the floor: the step's arithmetic at the rate of
+    matrix products."""
     times = measure.alternate({"ours": prepare(case, ours), "theirs": prepare(case, theirs)}, case.rounds, warm_up=0)
     work = Work.draw(case.lengths, VOCABULARY)
     tokens, floor = sum(case.lengths), step_flops(SHAPE, case.lengths, work.predicted) / rate

@@ -30,7 +30,8 @@ UNMARKED = {"Case=Nom", "Number=Sing", "Person=3", "Polarity=Pos", "Aspect=Perf"
 
 
 class Gold(NamedTuple):
-    """A word in lower case as it is written, the lemma of its first part, and its features that a suffix marks, in order."""
+    """A word in lower case as it is written, the lemma of its first part, and its features that a suffix marks, in
+    order."""
 
     form: str
     lemma: str
@@ -38,7 +39,8 @@ class Gold(NamedTuple):
 
 
 def read_gold(path: Path) -> list[Gold]:
-    """The words of a CoNLL-U file of Turkish that are letters and apostrophes; a word of several parts has the features of all."""
+    """The words of a CoNLL-U file of Turkish that are letters and apostrophes; a word of several parts has the features
+    of all."""
     words: list[Gold] = []
     for sentence in path.read_text(encoding="utf-8").split("\n\n"):
         rows = [line.split("\t") for line in sentence.splitlines() if line and line[0] != "#"]
@@ -65,8 +67,8 @@ def read_gold(path: Path) -> list[Gold]:
 
 
 def agreement(words: list[Gold], analyser: Analyser, window: int = 100) -> dict[str, Any]:
-    """Share analysed, lemma accuracy over all words, adjusted mutual information of suffix classes and gold features, and the correlation
-    over windows of our two measures with the same computed from the gold."""
+    """Share analysed, lemma accuracy over all words, adjusted mutual information of suffix classes and gold features,
+    and the correlation over windows of our two measures with the same computed from the gold."""
     from sklearn.metrics import adjusted_mutual_info_score
 
     table = WordTable(analyser, 1 << 18)

@@ -1,10 +1,13 @@
-"""Text that lost spaces, as PDF and OCR give it: the rule glued_words, and near-duplicate keys of letters beside keys of words.
+"""Text that lost spaces, as PDF and OCR give it: the rule glued_words, and near-duplicate keys of letters beside keys
+of words.
 
 On real text of three languages, cut at 6,000 characters, documents of at least 50 words:
 - rule: what it rejects of the text as it is, and with 1 to 16% of its white space lost;
-- pairs: of a document and a damaged or edited copy, the share that meets in a band, by runs of letters (the default) and by runs of 5 words
+- pairs: of a document and a damaged or edited copy, the share that meets in a band, by runs of letters (the default)
+  and by runs of 5 words
   (the default before), with the same hash functions, bands and rows;
-- natural: pairs of different documents that meet, means over seeds, and of them the share with fewer than half and with fewer than 30% of
+- natural: pairs of different documents that meet, means over seeds, and of them the share with fewer than half and with
+  fewer than 30% of
   their shingles of 5 words in common; the time of both kinds of keys; the memory of the keys is the same.
 
   TERZI_DATA=... python -m benchmarks.lost_spaces         about 4 minutes on one core
@@ -120,7 +123,8 @@ def bands(texts: list[str], profile: LanguageConfig, kind: str, seed: int = 1) -
 
 
 def rule(texts: list[str], judge: GluedWords) -> dict[str, float]:
-    """Shares that are rejected, by the share of spaces lost, and MB of text a CPU second beside what all rules share."""
+    """Shares that are rejected, by the share of spaces lost, and MB of text a CPU second beside what all rules
+    share."""
     draw, found, took, size = random.Random(1), {}, 0.0, 0
     for share in (0.0, *LOST):
         rejected = []

@@ -1,4 +1,5 @@
-"""How benchmarks measure: two sides in turns, peak memory in a process of its own, and the rate of the machine's matrix products."""
+"""How benchmarks measure: two sides in turns, peak memory in a process of its own, and the rate of the machine's matrix
+products."""
 
 import multiprocessing
 import statistics
@@ -22,8 +23,8 @@ def settle() -> None:
 def alternate(sides: dict[str, Step], rounds: int, warm_up: int = 1) -> dict[str, dict[str, list[float]]]:
     """Seconds of each side, `wall` and `cpu` (of all threads), one value a round.
 
-    Each round runs every side once, every second one in the opposite order, so that a machine that slows down or is shared slows all alike.
-    """
+    Each round runs every side once, every second one in the opposite order, so that a machine that slows down or is
+    shared slows all alike. """
     times: dict[str, dict[str, list[float]]] = {name: {"wall": [], "cpu": []} for name in sides}
     for number in range(-warm_up, rounds):
         for name in list(sides)[:: -1 if number % 2 else 1]:
@@ -45,7 +46,8 @@ def summary(times: dict[str, list[float]]) -> dict[str, float]:
 
 
 def ratio(theirs: dict[str, list[float]], ours: dict[str, list[float]], clock: str) -> dict[str, float]:
-    """How many times faster ours is: median and least over the rounds, and the ratio of the least times (the least disturbed)."""
+    """How many times faster ours is: median and least over the rounds, and the ratio of the least times (the least
+    disturbed)."""
     by_round = [a / b for a, b in zip(theirs[clock], ours[clock], strict=True)]
     found = {name: of(by_round) for name, of in _SUMMARIES.items()} | {
         "of_least": min(theirs[clock]) / min(ours[clock])

@@ -1,14 +1,16 @@
-"""MinHash near-duplicates, from text on the disk to clusters: ours against datatrove's stages with a regular expression for words.
+"""MinHash near-duplicates, from text on the disk to clusters: ours against datatrove's stages with a regular expression
+for words.
 
-Three sides, one thread each, on Turkish legal text in a plain .jsonl (56 million characters), with 14 bands of 8 (ours: shingles of 26
-letters, theirs: of 5 words):
+Three sides, one thread each, on Turkish legal text in a plain .jsonl (56 million characters), with 14 bands of 8 (ours:
+shingles of 26 letters, theirs: of 5 words):
 - ours: what `jobs.corpus` does for it: read, `Batch`, keys (the exact digest too), sorted files, edges, components;
-- rensa: datatrove's reader, signature, bucket and cluster stages as they are, but with the hash functions of rensa, which it calls for
+- rensa: datatrove's reader, signature, bucket and cluster stages as they are, but with the hash functions of rensa,
+  which it calls for
   each document;
-- own: the same with its own hash functions.
-datatrove's executor, its logs and its last stage (filter) are left out. Its text normalisation (numbers become 0, diacritics go) is part
-of its shingles, so that it finds more; how far clusters agree on equal shingles is measured by `benchmarks.minhash_agreement`.
-Bar: ours at least 1.3 times as fast as rensa.
+- own: the same with its own hash functions. datatrove's executor, its logs and its last stage (filter) are left out.
+  Its text normalisation (numbers become 0, diacritics go) is part of its shingles, so that it finds more; how far
+  clusters agree on equal shingles is measured by `benchmarks.minhash_agreement`. Bar: ours at least 1.3 times as fast
+  as rensa.
 
   TERZI_DATA=... python -m benchmarks.minhash         about 4 minutes on one core
 """

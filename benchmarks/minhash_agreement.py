@@ -1,11 +1,16 @@
-"""How far MinHash finds near-duplicates: against theory, exact Jaccard similarity, datatrove and datasketch, at equal parameters.
+"""How far MinHash finds near-duplicates: against theory, exact Jaccard similarity, datatrove and datasketch, at equal
+parameters.
 
 All sides get the same shingles of Turkish decisions and statutes, so that differences come from hash functions alone.
-- planted: each document and a copy with some of its words replaced; by ranges of their exact similarity s, the share that meets in a band,
-  beside 1 - (1 - s**8)**14; of all pairs that meet, the share with an exact similarity of at least 0.5; and their number over seeds;
-- clusters of the natural text: from disk to clusters, ours and datatrove's stages; the adjusted Rand index, and of the pairs of documents
-  within a cluster of one side the share within a cluster of the other. Beside it the same for ours with another seed, which is what chance
-  alone does, and for the clusters of all pairs with an exact similarity of at least 0.72, where the chance to meet is one half.
+- planted: each document and a copy with some of its words replaced; by ranges of their exact similarity s, the share
+  that meets in a band,
+  beside 1 - (1 - s**8)**14; of all pairs that meet, the share with an exact similarity of at least 0.5; and their
+  number over seeds;
+- clusters of the natural text: from disk to clusters, ours and datatrove's stages; the adjusted Rand index, and of the
+  pairs of documents
+  within a cluster of one side the share within a cluster of the other. Beside it the same for ours with another seed,
+  which is what chance alone does, and for the clusters of all pairs with an exact similarity of at least 0.72, where
+  the chance to meet is one half.
 
   TERZI_DATA=... python -m benchmarks.minhash_agreement         about 3 minutes on one core
 """
@@ -116,7 +121,8 @@ def planted(texts: list[str]) -> dict[str, Any]:
 def by_seed(texts: list[str], exact: np.ndarray) -> dict[str, float]:
     """How many pairs of documents meet with each of some seeds, beside what is expected of the exact similarities.
 
-    Pairs of texts that share a formula meet together or not at all, so that their number varies widely about its mean."""
+    Pairs of texts that share a formula meet together or not at all, so that their number varies widely about its
+    mean."""
     expected = (1 - (1 - np.tril(exact, -1).astype(np.float64) ** CONFIG.rows) ** CONFIG.bands).sum()
     batch = Batch(texts, PROFILE.casing)
     found = [

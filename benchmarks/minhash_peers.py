@@ -1,4 +1,5 @@
-"""datatrove's MinHash stages from disk to clusters, with a regular expression for its word tokenizer, and what may be changed in them."""
+"""datatrove's MinHash stages from disk to clusters, with a regular expression for its word tokenizer, and what may be
+changed in them."""
 
 import re
 from collections.abc import Callable
@@ -56,7 +57,8 @@ class SameShingles(MinhashDedupSignature):
     shingles_of: Callable[[str], np.ndarray]
 
     def get_shingles(self, text: str) -> np.ndarray:
-        """[n, 1] uint64. Its own hash functions multiply modulo 2**61 - 1 in 64 bits, so that the upper bits of ours must go."""
+        """[n, 1] uint64. Its own hash functions multiply modulo 2**61 - 1 in 64 bits, so that the upper bits of ours
+        must go."""
         return (self.shingles_of(text) >> np.uint64(32)).reshape(-1, 1)
 
 
@@ -70,7 +72,8 @@ def settings(config: DuplicatesConfig) -> MinhashConfig:
 
 
 def stages(jsonl: Path, folder: Path, signature: MinhashDedupSignature) -> Path:
-    """Run signature, buckets and cluster on one file, without datatrove's executor; returns the folder of the clusters."""
+    """Run signature, buckets and cluster on one file, without datatrove's executor; returns the folder of the
+    clusters."""
     clusters, config = folder / "clusters", signature.config
     signature._hash_func = lambda text: xxhash.xxh64_intdigest(
         text.encode()

@@ -1,8 +1,9 @@
-"""The morphology filter: its rate on Turkish legal text, what it rejects, and its agreement with gold lemmas and features.
+"""The morphology filter: its rate on Turkish legal text, what it rejects, and its agreement with gold lemmas and
+features.
 
-Rate: `Morphology.judge` on batches of 250,000 characters whose words and hashes are computed already, as in the chain of rules: cold (an
-empty table of words; the dictionary is loaded) and warm; one thread; bar 15 MB of UTF-8 a second when warm. Rejected: shares of whole
-sets of real text. Gold: UD_Turkish-BOUN (dev), for both analysers.
+Rate: `Morphology.judge` on batches of 250,000 characters whose words and hashes are computed already, as in the chain
+of rules: cold (an empty table of words; the dictionary is loaded) and warm; one thread; bar 15 MB of UTF-8 a second
+when warm. Rejected: shares of whole sets of real text. Gold: UD_Turkish-BOUN (dev), for both analysers.
 
   TERZI_DATA=... python -m benchmarks.morphology         about 2 minutes on one core, most of it zeyrek
 """

@@ -1,8 +1,9 @@
 """Personal data: rate on real text, finds on natural text, precision and recall on planted values.
 
-Rate: `Anonymiser.replace` of every document of Turkish legal text, one thread; bar 40 MB of UTF-8 a second. Natural: finds of each kind
-in all sets of real text, and how many finds 1,000 documents have; which of them are right only people can say. Planted: values in up to
-1,000 documents of each language (`benchmarks.planted`), half of them beside decoys and values with a wrong checksum.
+Rate: `Anonymiser.replace` of every document of Turkish legal text, one thread; bar 40 MB of UTF-8 a second. Natural:
+finds of each kind in all sets of real text, and how many finds 1,000 documents have; which of them are right only
+people can say. Planted: values in up to 1,000 documents of each language (`benchmarks.planted`), half of them beside
+decoys and values with a wrong checksum.
 
   TERZI_DATA=... python -m benchmarks.pii         about 20 seconds on one core
 """

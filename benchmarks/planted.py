@@ -1,4 +1,5 @@
-"""Personal data planted in real text at known places, with decoys that must stay; what is written how is in planted.yaml."""
+"""Personal data planted in real text at known places, with decoys that must stay; what is written how is in
+planted.yaml."""
 
 import random
 from collections.abc import Sequence
@@ -211,7 +212,8 @@ class Score:
 def score(
     documents: Sequence[Planted], finds: Sequence[Sequence[Find]], misses: list[str] | None = None
 ) -> dict[str, Score]:
-    """Right is the same kind at the same place; for addresses, which end where people differ, the same kind over at least 80% of it.
+    """Right is the same kind at the same place; for addresses, which end where people differ, the same kind over at
+    least 80% of it.
 
     ``misses`` takes what was missed and what was wrongly found, for people."""
     scores: dict[str, Score] = {}

@@ -1,8 +1,9 @@
 """The quality classifier on Turkish text: how good on what it never saw, and how fast on one thread.
 
-Learnt from degraded statutes and decisions (one source of each). Held out: other documents; two other sources, decisions and an
-encyclopaedia; seven kinds of degradation; and 115 pieces of natural text, labelled by reading them (quality_natural.jsonl: where they are,
-and labels; HIGH running text, MEDIUM running text with much else or broken off, LOW tables, lists of amendments, what was repealed).
+Learnt from degraded statutes and decisions (one source of each). Held out: other documents; two other sources,
+decisions and an encyclopaedia; seven kinds of degradation; and 115 pieces of natural text, labelled by reading them
+(quality_natural.jsonl: where they are, and labels; HIGH running text, MEDIUM running text with much else or broken off,
+LOW tables, lists of amendments, what was repealed).
 
   TERZI_DATA=... python -m benchmarks.quality_classifier         about four minutes on one core
 """

@@ -1,15 +1,17 @@
-"""Retrieval at one save and at each further one of a sweep: encode, exact search, metrics; against sentence-transformers.
+"""Retrieval at one save and at each further one of a sweep: encode, exact search, metrics; against
+sentence-transformers.
 
-On all cores, as both are run, and on one. Both sides read the same exported folder, a randomly initialised encoder of the shape
-`encoder/tiny`, and the test split of a set of questions on Turkish law; texts are cut to 96 tokens, the mean of the last layer is
-compared by cosine.
+On all cores, as both are run, and on one. Both sides read the same exported folder, a randomly initialised encoder of
+the shape `encoder/tiny`, and the test split of a set of questions on Turkish law; texts are cut to 96 tokens, the mean
+of the last layer is compared by cosine.
 - first: our side for the first save of a sweep: corpus and queries are tokenised, encoded, searched, scored;
 - further: the same for a further save: what was tokenised is kept;
-- peer: `InformationRetrievalEvaluator`, which does all of it for every save. Batches of 32 (its default; 128 was slower here).
-Made equal: our mean leaves out [CLS] and [SEP], the exported folder describes a mean over all tokens, so the peer gets a module between
-encoder and pooling that takes both out of the attention mask; of documents with equal scores we rank the higher id first, the peer the
-lower, so the peer's ids count backwards. nDCG@10 must then agree to 1e-4. Loading is left out on both sides.
-Bars, on all cores by the clock: first at least 1.3 times, further at least 1.6 times as fast as the peer.
+- peer: `InformationRetrievalEvaluator`, which does all of it for every save. Batches of 32 (its default; 128 was slower
+  here). Made equal: our mean leaves out [CLS] and [SEP], the exported folder describes a mean over all tokens, so the
+  peer gets a module between encoder and pooling that takes both out of the attention mask; of documents with equal
+  scores we rank the higher id first, the peer the lower, so the peer's ids count backwards. nDCG@10 must then agree to
+  1e-4. Loading is left out on both sides. Bars, on all cores by the clock: first at least 1.3 times, further at least
+  1.6 times as fast as the peer.
 
   TERZI_DATA=... python -m benchmarks.retrieval_eval         about 3 minutes
 """

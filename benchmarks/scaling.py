@@ -1,4 +1,5 @@
-"""What the papers' runs cost on some layouts, by the cost model of `plan=true` (model/training/estimate, docs/scaling.md).
+"""What the papers' runs cost on some layouts, by the cost model of `plan=true` (model/training/estimate,
+docs/scaling.md).
 
 python -m benchmarks.scaling
 """
@@ -32,7 +33,8 @@ RUNS = {
     "decoder/qwen3_1_7b": (4096, 512, 250.6e9, [(32, "none", 2), (32, "full", 8), (128, "none", 2), (256, "none", 1)]),
     "decoder/qwen3_4b": (4096, 512, 250.6e9, [(32, "none", 1), (32, "full", 4), (128, "none", 1), (256, "none", 1)]),
 }
-"""Net -> tokens of a pack, packs of a step, tokens of the run, and (GPUs, recompute, packs of a forward pass) of each layout."""
+"""Net -> tokens of a pack, packs of a step, tokens of the run, and (GPUs, recompute, packs of a forward pass) of each
+layout."""
 COLUMNS = [
     "net", "GPUs", "recompute", "packs", "states, GB", "activations, GB", "the rest, GB", "FLOPs a token", "step, s", "of it traffic",
     "GPU hours",

@@ -30,7 +30,8 @@ def turkish_legal(file: Path, every: int = 1) -> Path:
 
 
 def learn_tokenizer(jsonl: Path, folder: Path, vocab_size: int = 32_000) -> Path:
-    """Learn a tokenizer from the documents of ``jsonl`` and write it to ``folder``, which is made; returns ``folder``."""
+    """Learn a tokenizer from the documents of ``jsonl`` and write it to ``folder``, which is made; returns
+    ``folder``."""
     config = TokenizerConfig(vocab_size=vocab_size)
     folder.mkdir()
     save(train([orjson.loads(line)["text"] for line in jsonl.open("rb")], config), config, folder)

@@ -1,15 +1,19 @@
 """Text to .bin/.idx: our path against that of Megatron's preprocessing tool, and against the encoding library alone.
 
-Three sides, one thread each, on Turkish legal text in a plain .jsonl (56 million characters, one shard of the default size):
-- ours: `run_element`, what `jobs.prepare` runs for a shard: the tokenizer is loaded, the input digested, parsed, encoded by gigatoken
+Three sides, one thread each, on Turkish legal text in a plain .jsonl (56 million characters, one shard of the default
+size):
+- ours: `run_element`, what `jobs.prepare` runs for a shard: the tokenizer is loaded, the input digested, parsed,
+  encoded by gigatoken
   and a sample of it checked against `tokenizers`; .bin and .idx with digests, fsync, rename, manifest;
-- alone: gigatoken loads the same tokenizer.json and encodes the texts of the same file, which are in memory already, in one call;
+- alone: gigatoken loads the same tokenizer.json and encodes the texts of the same file, which are in memory already, in
+  one call;
   nothing is written;
-- peer: what Megatron's tools/preprocess_data.py does with one worker, without its hop between processes: `json`, `tokenizers` one
-  document at a time, `IndexedDatasetBuilder`. It takes so long that it reads every sixteenth document, with its tokenizer already
-  loaded, and its times are multiplied by the ratio of the bytes.
-Of that part, ours and the peer must write the same .bin and .idx. Bars: ours at least 20 times as fast as the peer, and at least half
-as fast as gigatoken alone.
+- peer: what Megatron's tools/preprocess_data.py does with one worker, without its hop between processes: `json`,
+  `tokenizers` one
+  document at a time, `IndexedDatasetBuilder`. It takes so long that it reads every sixteenth document, with its
+  tokenizer already loaded, and its times are multiplied by the ratio of the bytes.
+Of that part, ours and the peer must write the same .bin and .idx. Bars: ours at least 20 times as fast as the peer, and
+at least half as fast as gigatoken alone.
 
   TERZI_DATA=... python -m benchmarks.tokenise         about 1.5 minutes on one core
 """

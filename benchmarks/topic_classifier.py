@@ -1,7 +1,8 @@
 """The topic classifier on Turkish text, and how fast it is on one thread.
 
-Topics: the chamber of decisions of the Court of Cassation, as their first line names it; statutes; encyclopaedia. What names a chamber or
-the kind of document is taken out of the texts, so that the classifier must go by what they are about.
+Topics: the chamber of decisions of the Court of Cassation, as their first line names it; statutes; encyclopaedia. What
+names a chamber or the kind of document is taken out of the texts, so that the classifier must go by what they are
+about.
 
   TERZI_DATA=... python -m benchmarks.topic_classifier         about half a minute on one core
 """

@@ -1,1 +1,2 @@
-"""What every package needs and none owns: errors, atomic files, manifests, progress, ranks, stopping. Imports nothing of ours."""
+"""What every package needs and none owns: errors, atomic files, manifests, progress, ranks, stopping. Imports nothing
+of ours."""

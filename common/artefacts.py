@@ -1,8 +1,8 @@
 """Artefacts of the Hugging Face hub that a configuration names, found in the cache without the network.
 
-Each key in `KEYS` takes a local path or a reference `hf://[datasets/]org/name[@revision][/path]`. `jobs.fetch` mirrors what is referred to;
-every other job sees local paths only (`localise`), pinned to the commit that was mirrored, so it needs no network and no hub library.
-"""
+Each key in `KEYS` takes a local path or a reference `hf://[datasets/]org/name[@revision][/path]`. `jobs.fetch` mirrors
+what is referred to; every other job sees local paths only (`localise`), pinned to the commit that was mirrored, so it
+needs no network and no hub library. """
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -31,8 +31,9 @@ KEYS = {
 }
 """Keys of the configuration that may name a hub artefact, and which of its files each of them reads.
 
-`train.branch_from` and `prepare.adopt` are not among them: a Megatron save and a .bin/.idx pair belong to the machine that wrote them.
-Of a whole data set `data.inputs` reads the records; .txt and .md are read where the path names them: most are READMEs and licences."""
+`train.branch_from` and `prepare.adopt` are not among them: a Megatron save and a .bin/.idx pair belong to the machine
+that wrote them. Of a whole data set `data.inputs` reads the records; .txt and .md are read where the path names them:
+most are READMEs and licences."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Reference:
         return f"{SCHEME}{'datasets/' if self.kind == 'dataset' else ''}{self.name}{revision}{'/' if self.path else ''}{self.path}"
 
     def patterns(self, files: Sequence[str]) -> list[str]:
-        """Which paths in the repository are meant when files like ``files`` are wanted; a file that is named is always meant."""
+        """Which paths in the repository are meant when files like ``files`` are wanted; a file that is named is always
+        meant."""
         return [self.path, *(f"{self.path}/{pattern}" for pattern in files)] if self.path else list(files)
 
     def folder(self, cache: Path) -> Path:
@@ -145,9 +147,11 @@ def missing(config: Any) -> list[str]:
 
 
 def localise(config: Any) -> Any:
-    """``config`` with every reference replaced by the mirrored path. Raises UserError for the first one that is missing.
+    """``config`` with every reference replaced by the mirrored path. Raises UserError for the first one that is
+    missing.
 
-    The path holds the commit, so a configuration frozen afterwards keeps its bytes when the reference is mirrored anew."""
+    The path holds the commit, so a configuration frozen afterwards keeps its bytes when the reference is mirrored
+    anew."""
     if not any(references(config)):
         return config
     config, cache = copy.deepcopy(config), cache_folder(config.fetch.cache)

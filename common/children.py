@@ -1,4 +1,5 @@
-"""Processes that this one starts and ends itself: they hear of no Ctrl-C, which a terminal sends to all, and do not outlive it."""
+"""Processes that this one starts and ends itself: they hear of no Ctrl-C, which a terminal sends to all, and do not
+outlive it."""
 
 import multiprocessing
 import os
@@ -12,7 +13,8 @@ from common.interrupt import deaf
 
 @contextmanager
 def starting() -> Iterator[None]:
-    """While entered, processes of `multiprocessing` start deaf to Ctrl-C, and this one hears of it afterwards, when it knows them."""
+    """While entered, processes of `multiprocessing` start deaf to Ctrl-C, and this one hears of it afterwards, when it
+    knows them."""
     resource_tracker.ensure_running()  # its own start would lift what `deaf` does
     with deaf():
         yield

@@ -1,4 +1,5 @@
-"""Who works on a thing that several processes may be asked to do: the one that holds its claim. One that died loses it to the next."""
+"""Who works on a thing that several processes may be asked to do: the one that holds its claim. One that died loses it
+to the next."""
 
 import json
 import os
@@ -20,14 +21,15 @@ Holder = dict[str, Any]
 
 
 class Claim:
-    """A file that exists while a process works on what it stands for. It appears whole, and for one process only (by a hard link).
+    """A file that exists while a process works on what it stands for. It appears whole, and for one process only (by a
+    hard link).
 
-    Two processes may both believe for a moment that a dead holder's claim is theirs; so `held` comes before what was done is written.
-    """
+    Two processes may both believe for a moment that a dead holder's claim is theirs; so `held` comes before what was
+    done is written. """
 
     def __init__(self, file: str | Path, job: str = "", alive: Callable[[Holder], bool] = lambda holder: True):
-        """``job``: id of the SLURM job or array element that this process is in; ``alive(holder)``: whether a process on another host still
-        works, which is assumed where nobody can say."""
+        """``job``: id of the SLURM job or array element that this process is in; ``alive(holder)``: whether a process
+        on another host still works, which is assumed where nobody can say."""
         self.file, self.alive = Path(file), alive
         self.aside = self.file.with_name(f"{ASIDE}{self.file.name}-{uuid.uuid4().hex}")
         self.me = this_process(job)

@@ -1,4 +1,5 @@
-"""Errors of disks and file systems: which of them are a person's to mend, and what that person is told. All others are bugs."""
+"""Errors of disks and file systems: which of them are a person's to mend, and what that person is told. All others are
+bugs."""
 
 import errno
 import os
@@ -32,7 +33,8 @@ _REFUSED = {
 }
 _MENDS = _FULL | _FAILING | _REFUSED
 _NAMELESS = {*_FULL, errno.EIO, errno.ESTALE, errno.EREMOTEIO, errno.EMFILE, errno.ENFILE}
-"""Errors that are of the disk even where the system names no file, as for reading and writing; others may be of a socket or a process."""
+"""Errors that are of the disk even where the system names no file, as for reading and writing; others may be of a
+socket or a process."""
 _LIBRARIES = ("builtins", "pyarrow", "safetensors", "safetensors_rust", "torch")
 """Whose exceptions may stand for an error of the disk without being an OSError."""
 _NUMBER = re.compile(r"\((?:os )?error (\d+)\)|\[Errno (\d+)\]")
@@ -51,8 +53,8 @@ class DiskError(UserError):
 
 
 def explained(error: BaseException) -> DiskError | None:
-    """One sentence with the path and the mend for an error that comes from a full or failing disk, or from a path that cannot be used;
-    None for any other, a missing file included, which is our fault."""
+    """One sentence with the path and the mend for an error that comes from a full or failing disk, or from a path that
+    cannot be used; None for any other, a missing file included, which is our fault."""
     for one in _chain(error):
         number, name = _number(one), _name(one)
         if number is None or (number not in _NAMELESS and not (name and one is error)):
@@ -64,8 +66,8 @@ def explained(error: BaseException) -> DiskError | None:
 
 @contextmanager
 def naming(path: str | Path, aside: str | Path = "") -> Iterator[None]:
-    """Errors of the disk in this block, which the system and libraries raise without a file name, become an OSError with that of ``path``;
-    so do those of ``aside``, where it is written meanwhile."""
+    """Errors of the disk in this block, which the system and libraries raise without a file name, become an OSError
+    with that of ``path``; so do those of ``aside``, where it is written meanwhile."""
     try:
         yield
     except Exception as error:
@@ -103,7 +105,8 @@ def _number(error: BaseException) -> int | None:
 
 
 def _name(error: BaseException) -> str:
-    """The file name that an error tells, of two (a copy, a rename) that which could not be written; empty where there is none."""
+    """The file name that an error tells, of two (a copy, a rename) that which could not be written; empty where there
+    is none."""
     name = (_number(error) in _FULL and getattr(error, "filename2", None)) or getattr(error, "filename", None)
     return os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else ""
 

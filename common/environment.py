@@ -34,7 +34,8 @@ _STARTERS = {
 
 
 def read_ranks(env: Mapping[str, str] = os.environ) -> Ranks:
-    """Ranks as torchrun, submitit's local executor or srun (so submitit's SLURM executor too) tell them; alone when none did.
+    """Ranks as torchrun, submitit's local executor or srun (so submitit's SLURM executor too) tell them; alone when
+    none did.
 
     A batch script or a shell inside `salloc` is alone: only `srun` sets the size of the step.
     Raises UserError when a variable is missing or not a number.
@@ -69,7 +70,8 @@ def _local_size(env: Mapping[str, str], name: str, size: int) -> int:
 
 
 def _meeting_point(env: Mapping[str, str], starter: str) -> str:
-    """torchrun's own store; else MASTER_ADDR and MASTER_PORT, or by default the first host and a port from the identity of the job."""
+    """torchrun's own store; else MASTER_ADDR and MASTER_PORT, or by default the first host and a port from the identity
+    of the job."""
     if starter == "torchrun":
         return "env://"
     hosts = {
@@ -79,8 +81,9 @@ def _meeting_point(env: Mapping[str, str], starter: str) -> str:
     address = env.get("MASTER_ADDR") or hosts[starter]
     if not address:
         raise UserError("SLURM_STEP_NODELIST does not name the host of rank 0; set MASTER_ADDR")
-    # SLURM_JOB_ID differs between the elements of an array, the restart count between the attempts of one (the node of an earlier attempt
-    # may be cut off with its ranks alive); the range lies below the ephemeral ports of Linux (32768).
+    # SLURM_JOB_ID differs between the elements of an array, the restart count between the attempts of one (the node of
+    # an earlier attempt may be cut off with its ranks alive); the range lies below the ephemeral ports of Linux
+    # (32768).
     identity = "/".join(
         env.get(name, "") for name in ("SUBMITIT_LOCAL_JOB_ID", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")
     )
@@ -106,7 +109,8 @@ def first_host(nodelist: str) -> str:
 
 
 def cores() -> int:
-    """CPU cores that this process may use: its affinity, cut by the CPU quota of its control group and by OMP_NUM_THREADS."""
+    """CPU cores that this process may use: its affinity, cut by the CPU quota of its control group and by
+    OMP_NUM_THREADS."""
     allowed = len(os.sched_getaffinity(0))
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
@@ -119,5 +123,6 @@ def cores() -> int:
 
 
 def resolve_threads(threads: int) -> int:
-    """`parallel.threads` as a number: 0 means the cores this process may use, shared with the other ranks on this machine."""
+    """`parallel.threads` as a number: 0 means the cores this process may use, shared with the other ranks on this
+    machine."""
     return threads or max(1, cores() // read_ranks().local_size)

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """Bad input. The message is one sentence naming the file, line or key, and the mend; jobs print it without a traceback."""
+    """Bad input. The message is one sentence naming the file, line or key, and the mend; jobs print it without a
+    traceback."""
 
 
 class ToldElsewhere(UserError):

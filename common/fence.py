@@ -1,4 +1,5 @@
-"""Who writes into a folder: the last process that claimed it. An earlier one may still live, on a node that was given up for dead."""
+"""Who writes into a folder: the last process that claimed it. An earlier one may still live, on a node that was given
+up for dead."""
 
 from pathlib import Path
 
@@ -20,7 +21,8 @@ class Superseded(UserError):
 class Fence:
     """A fencing token: `claim` puts this process in front, `check` comes before every append and every rename.
 
-    No file lock is relied on, which parallel file systems keep badly, and which a process on a lost node would hold for ever."""
+    No file lock is relied on, which parallel file systems keep badly, and which a process on a lost node would hold for
+    ever."""
 
     def __init__(self, folder: str | Path):
         self.folder, self.token = Path(folder), ""
@@ -49,8 +51,8 @@ class Fence:
         return {"restart": 0, "born": None, **read_json(file)} if file.is_file() else None
 
     def check(self) -> None:
-        """Raise Superseded where another process has claimed the folder since, UserError where it is gone. Nothing to check before
-        `claim`."""
+        """Raise Superseded where another process has claimed the folder since, UserError where it is gone. Nothing to
+        check before `claim`."""
         if not self.token:
             return
         if not (self.folder / NAME).is_file():

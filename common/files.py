@@ -63,10 +63,11 @@ def make_folder(folder: str | Path) -> Path:
 
 @contextmanager
 def nothing_left(folder: str | Path, *signs: str) -> Iterator[None]:
-    """Where the block ends with an error, ``folder`` and its parents that were not there before go again, as far as they are empty.
+    """Where the block ends with an error, ``folder`` and its parents that were not there before go again, as far as
+    they are empty.
 
-    ``signs``: files below it that only say that work has begun. They go too, with the folders they are in, where the block made them and
-    has left nothing else."""
+    ``signs``: files below it that only say that work has begun. They go too, with the folders they are in, where the
+    block made them and has left nothing else."""
     folder = Path(folder).absolute()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     own = [folder / sign for sign in signs] if signs and not files_in(folder) else []
@@ -108,8 +109,9 @@ def atomic_file(path: str | Path, mode: str = "wb", **kwargs: Any) -> Iterator[A
 def atomic_folder(path: str | Path, kind: str = "", keep: bool = False, names: Collection[str] = ()) -> Iterator[Path]:
     """A folder to fill that appears under ``path`` only once the block has ended without an error.
 
-    It replaces a former one that was written with a manifest of ``kind``, and nothing else (see `common.remove`): UserError is raised
-    before the block is entered, or with ``keep`` what is there stays under another name, which is told. ``names``: as for `strange`."""
+    It replaces a former one that was written with a manifest of ``kind``, and nothing else (see `common.remove`):
+    UserError is raised before the block is entered, or with ``keep`` what is there stays under another name, which is
+    told. ``names``: as for `strange`."""
     path = Path(path)
     if not keep:
         refuse_strange(path, kind)
@@ -130,7 +132,8 @@ def atomic_folder(path: str | Path, kind: str = "", keep: bool = False, names: C
 
 
 def _settle(aside: Path, rights: int) -> None:
-    """Make a folder durable. What libraries made by mkstemp and mkdtemp, for one user alone, gets the ``rights`` that the umask leaves."""
+    """Make a folder durable. What libraries made by mkstemp and mkdtemp, for one user alone, gets the ``rights`` that
+    the umask leaves."""
     for folder, folders, files in os.walk(aside):
         for name in (*folders, *files):
             found = Path(folder, name).lstat().st_mode
@@ -156,7 +159,8 @@ def _make_way(path: Path, kind: str, keep: bool, names: Collection[str]) -> Path
 
 
 def put_in_place(made: str | Path, target: str | Path) -> None:
-    """Rename a file, in place of a former one, or a folder, where there is none, to ``target``; durable when this returns."""
+    """Rename a file, in place of a former one, or a folder, where there is none, to ``target``; durable when this
+    returns."""
     os.replace(made, target)
     fsync_folder(Path(target).parent)
 
@@ -169,8 +173,8 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read JSON. Raises UserError naming the file when it is absent or broken, or one that only another can have put there: no plain file
-    (reading a pipe or a device need never end), or one far larger than any of ours."""
+    """Read JSON. Raises UserError naming the file when it is absent or broken, or one that only another can have put
+    there: no plain file (reading a pipe or a device need never end), or one far larger than any of ours."""
     try:
         found = Path(path).stat()
         if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_JSON:
@@ -185,7 +189,8 @@ def read_json(path: str | Path) -> Any:
 
 
 def replace_link(link: str | Path, target: str) -> None:
-    """Point the symbolic link ``link`` at ``target`` (relative), atomically. Raises UserError where something else has its name."""
+    """Point the symbolic link ``link`` at ``target`` (relative), atomically. Raises UserError where something else has
+    its name."""
     link = Path(link)
     if link.exists() and not link.is_symlink():
         raise UserError(f"{link} is in the way of a link of that name; move it")

@@ -9,11 +9,13 @@ from common.errors import UserError
 
 
 def files_below(folder: str | Path, key: str, once: bool = True, strict: bool = True) -> list[Path]:
-    """Files in and below ``folder``, links followed, hidden files and folders left out; in no order that means anything.
+    """Files in and below ``folder``, links followed, hidden files and folders left out; in no order that means
+    anything.
 
-    A folder that several names lead to is searched once, under its own name where that lies below ``folder``; so is, with ``once``, a file
-    (two hard links are two files). ``key`` names the folder in messages. Raises UserError for links that lead round in a circle, and, where
-    ``strict``, for a dead link and for a folder that may not be read; else those are passed over."""
+    A folder that several names lead to is searched once, under its own name where that lies below ``folder``; so is,
+    with ``once``, a file (two hard links are two files). ``key`` names the folder in messages. Raises UserError for
+    links that lead round in a circle, and, where ``strict``, for a dead link and for a folder that may not be read;
+    else those are passed over."""
     return _Search(Path(folder), key, strict).run(once)
 
 
@@ -27,7 +29,8 @@ class _Search:
         self.linked: list[Path] = []
         """Links to files."""
         self.folders: list[Path] = [top]
-        """Still to be searched; those that a link leads to only after all others, so that files go by their own names."""
+        """Still to be searched; those that a link leads to only after all others, so that files go by their own
+        names."""
         self.links: list[Path] = []
         self.leads: dict[str, set[str]] = {}
         """Real paths of the folders and links in each folder."""

@@ -1,9 +1,9 @@
 """Ctrl-C (SIGINT): a job ends with status 130 and one line, wherever it is, and the same command continues.
 
-Python raises KeyboardInterrupt wherever the main thread happens to be. Libraries pass over it, make another error of it, or abort in C++,
-and code that is not Python is not left for it. So here it is raised in our own code alone, which cleans up; and a thread ends the process
-where that takes too long, or when Ctrl-C comes again: what is on disk does not need the cleaning up.
-"""
+Python raises KeyboardInterrupt wherever the main thread happens to be. Libraries pass over it, make another error of
+it, or abort in C++, and code that is not Python is not left for it. So here it is raised in our own code alone, which
+cleans up; and a thread ends the process where that takes too long, or when Ctrl-C comes again: what is on disk does not
+need the cleaning up. """
 
 import os
 import signal
@@ -40,8 +40,8 @@ class _State:
 
 
 def watch() -> None:
-    """From now on Ctrl-C ends this process. To be called before anything slow is imported. Where SIGINT is ignored, as in the background of
-    a script, it stays so."""
+    """From now on Ctrl-C ends this process. To be called before anything slow is imported. Where SIGINT is ignored, as
+    in the background of a script, it stays so."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _hear)
         _State.watched = True
@@ -105,8 +105,8 @@ def leave(told: bool = False) -> None:
 
 @contextmanager
 def deaf() -> Iterator[None]:
-    """Processes that are started within never hear of Ctrl-C, which a terminal sends to them too: they are this process's to end. It hears
-    of it afterwards, when it knows them."""
+    """Processes that are started within never hear of Ctrl-C, which a terminal sends to them too: they are this
+    process's to end. It hears of it afterwards, when it knows them."""
     _State.held += 1
     former = signal.pthread_sigmask(
         signal.SIG_BLOCK, {signal.SIGINT}

@@ -13,7 +13,8 @@ LARGEST, DEEPEST, MOST = 10_000_000, 100, 1_000_000
 
 
 def read_yaml(file: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file, plain values alone. Raises UserError where it cannot be read, or is larger than a configuration is."""
+    """The mapping in a YAML file, plain values alone. Raises UserError where it cannot be read, or is larger than a
+    configuration is."""
     try:
         if Path(file).stat().st_size > LARGEST:
             raise ValueError(f"it has more than {LARGEST} bytes")

@@ -1,7 +1,8 @@
 """What may be removed: the one place that unlinks files and removes folders.
 
 - A link is never followed: it is unlinked itself, or passed over. What it points at may be anybody's.
-- A folder is removed where it carries a name of ours (`ASIDE`), a mark (`mark`), or a manifest of the kind that its writer writes, which
+- A folder is removed where it carries a name of ours (`ASIDE`), a mark (`mark`), or a manifest of the kind that its
+  writer writes, which
   lists every file in it; and where it is this user's.
 - Anything else that lies where we write is refused, or kept there under another name.
 """
@@ -30,9 +31,11 @@ def aside_of(path: str | Path) -> Path:
 
 
 def strange(folder: str | Path, kind: str, names: Collection[str] = ()) -> str | None:
-    """Why ``folder`` is not one that we wrote with a manifest of ``kind``; None where it is, where it is empty, and where there is none.
+    """Why ``folder`` is not one that we wrote with a manifest of ``kind``; None where it is, where it is empty, and
+    where there is none.
 
-    ``names``: all that its writer ever writes into it; then it is ours without its manifest too, if it holds nothing else."""
+    ``names``: all that its writer ever writes into it; then it is ours without its manifest too, if it holds nothing
+    else."""
     folder = Path(folder)
     if folder.is_symlink():
         return "it is a link"
@@ -98,8 +101,8 @@ def remove_aside(path: str | Path, ignore_errors: bool = False) -> None:
 
 
 def sweep_asides(folder: str | Path, name: str = "") -> None:
-    """Remove what killed processes of this user left half-written in ``folder``, with ``name`` of that one artefact only (`aside_of`). Call
-    it only where one process writes."""
+    """Remove what killed processes of this user left half-written in ``folder``, with ``name`` of that one artefact
+    only (`aside_of`). Call it only where one process writes."""
     ours = re.compile(rf"{re.escape(ASIDE + name)}-\d+-[0-9a-f]{{8}}" if name else rf"{re.escape(ASIDE)}.*")
     for path in Path(folder).glob(f"{ASIDE}*"):
         if ours.fullmatch(path.name) and path.lstat().st_uid == os.geteuid():
@@ -115,7 +118,8 @@ def remove_folder(folder: str | Path, kind: str) -> None:
 
 
 def mark(folder: str | Path, kind: str) -> None:
-    """Make a work folder of ours, where everything may be removed; raises UserError where it holds files and no mark of ``kind``."""
+    """Make a work folder of ours, where everything may be removed; raises UserError where it holds files and no mark of
+    ``kind``."""
     folder = Path(folder)
     if folder.is_symlink() or (folder.exists() and _holds_files(folder) and not marked(folder, kind)):
         raise UserError(
@@ -169,8 +173,8 @@ def remove_file(path: str | Path) -> None:
 
 
 def remove_files(folder: str | Path, pattern: str) -> None:
-    """Unlink the files of ``folder`` that ``pattern`` matches; where the folder is a link, only that. Nothing where the folder above is a
-    link, since what is in it may be another run's."""
+    """Unlink the files of ``folder`` that ``pattern`` matches; where the folder is a link, only that. Nothing where the
+    folder above is a link, since what is in it may be another run's."""
     folder = Path(folder)
     if folder.parent.is_symlink():
         return

@@ -1,8 +1,8 @@
 """Whether two tokenizers are one: what they are made of, then their ids, and never the bytes of their files.
 
-A tokenizer.json can be written in many ways (merges as strings or pairs, defaults left out, keys in any order, settings of truncation and
-padding), so both are read by `tokenizers` and compared in the one form that it writes. What turns ids back into text is left out.
-"""
+A tokenizer.json can be written in many ways (merges as strings or pairs, defaults left out, keys in any order, settings
+of truncation and padding), so both are read by `tokenizers` and compared in the one form that it writes. What turns ids
+back into text is left out. """
 
 import json
 import random
@@ -29,9 +29,11 @@ Part = dict[str, Any]
 
 
 def difference(one: str | Path, other: str | Path) -> str | None:
-    """The first difference of the tokenizers in two folders, as a clause with the value of ``one`` first; None where they are the same.
+    """The first difference of the tokenizers in two folders, as a clause with the value of ``one`` first; None where
+    they are the same.
 
-    A special token's role (bos, eos, ...) counts where both folders name it. Raises UserError where one has no tokenizer.json."""
+    A special token's role (bos, eos, ...) counts where both folders name it. Raises UserError where one has no
+    tokenizer.json."""
     one, other = Path(one), Path(other)
     for folder in (one, other):
         if not (folder / FILE).is_file():

@@ -1,4 +1,5 @@
-"""What is printed for people: names, paths and texts of others can neither steer a terminal, nor pass for markup, nor show a password."""
+"""What is printed for people: names, paths and texts of others can neither steer a terminal, nor pass for markup, nor
+show a password."""
 
 import re
 from collections.abc import Iterable
@@ -30,7 +31,8 @@ _KEY = re.compile(
 
 
 def masked(text: str) -> str:
-    """The text without the passwords in its URLs: user and password before the host, and keys and tokens in the query."""
+    """The text without the passwords in its URLs: user and password before the host, and keys and tokens in the
+    query."""
     return _KEY.sub(r"\1***", _USER.sub("***@", text)) if "://" in text else text
 
 
@@ -40,7 +42,8 @@ def plain(text: object) -> str:
 
 
 class Screen(Console):
-    """A console that prints what it is given as it is: brackets are no markup, :names: no emoji, and all goes through `plain`."""
+    """A console that prints what it is given as it is: brackets are no markup, :names: no emoji, and all goes through
+    `plain`."""
 
     def __init__(self, **options: Any):
         super().__init__(**{"markup": False, "emoji": False, "highlight": False} | options)

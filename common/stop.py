@@ -1,4 +1,5 @@
-"""Stopping when the scheduler, or a person, asks: at once, or at the next step boundary while a `StopRequest` is entered."""
+"""Stopping when the scheduler, or a person, asks: at once, or at the next step boundary while a `StopRequest` is
+entered."""
 
 import signal
 import sys
@@ -13,7 +14,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 
 
 def leave_when_asked() -> None:
-    """From now on the signals of a scheduler end this process with `EXIT_CONTINUE`, its cleanup done, wherever it is."""
+    """From now on the signals of a scheduler end this process with `EXIT_CONTINUE`, its cleanup done, wherever it
+    is."""
     for number in SIGNALS[:3]:
         signal.signal(number, _leave)
 

@@ -7,7 +7,8 @@ BYTES = 1 << 16
 
 
 def read_tail(path: str | Path, size: int = BYTES) -> str:
-    """The last whole lines of a text file, at most ``size`` bytes of them; empty where there is none, or it cannot be read."""
+    """The last whole lines of a text file, at most ``size`` bytes of them; empty where there is none, or it cannot be
+    read."""
     if not os.path.isfile(path):  # a pipe would be waited for
         return ""
     try:

@@ -1,8 +1,9 @@
-"""How a document becomes token ids: one way, for what is trained on (`jobs.prepare`), what is measured, and what is traced.
+"""How a document becomes token ids: one way, for what is trained on (`jobs.prepare`), what is measured, and what is
+traced.
 
-Special tokens that stand in the text ("[MASK]" in a manual) are encoded as the text they are: an id of a special token comes from the
-template, or ends a document, and from nowhere else. (`AutoTokenizer`, made for prompts, does the opposite.)
-"""
+Special tokens that stand in the text ("[MASK]" in a manual) are encoded as the text they are: an id of a special token
+comes from the template, or ends a document, and from nowhere else. (`AutoTokenizer`, made for prompts, does the
+opposite.) """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ END_OF_TEXT = "<|endoftext|>"
 
 
 def load_tokenizer(file: str | Path, mend: str) -> "Tokenizer":
-    """The tokenizer in the tokenizer.json ``file``, without truncation or padding, special tokens in text taken as text.
+    """The tokenizer in the tokenizer.json ``file``, without truncation or padding, special tokens in text taken as
+    text.
 
     Raises UserError, with what to do about it (``mend``), where there is none, or it cannot be read."""
     from tokenizers import Tokenizer
@@ -50,12 +52,13 @@ class DocumentTokenizer:
     after: list[int]
     """Ids that the template puts after a text ([SEP])."""
     end: list[int]
-    """What ends a document in training: ``after``; where the template ends with nothing, the end-of-text token, if there is one."""
+    """What ends a document in training: ``after``; where the template ends with nothing, the end-of-text token, if
+    there is one."""
 
     @classmethod
     def read(cls, file: str | Path, mend: str) -> "DocumentTokenizer":
-        """From a tokenizer.json and the tokenizer_config.json beside it, which may name the end-of-text token (else <|endoftext|>).
-        Errors are those of `load_tokenizer`."""
+        """From a tokenizer.json and the tokenizer_config.json beside it, which may name the end-of-text token (else
+        <|endoftext|>). Errors are those of `load_tokenizer`."""
         return cls.of(load_tokenizer(file, mend), Path(file).parent)
 
     @classmethod
@@ -70,21 +73,23 @@ class DocumentTokenizer:
         return self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
 
     def document(self, text: str, add_special_tokens: bool = True) -> np.ndarray:
-        """Ids [tokens] (int64) of a document as `jobs.prepare` writes it with or without ``prepare.add_special_tokens``."""
+        """Ids [tokens] (int64) of a document as `jobs.prepare` writes it with or without
+        ``prepare.add_special_tokens``."""
         ids = self.tokenizer.encode(text, add_special_tokens=False).ids
         return np.array([*self.before, *ids, *self.end] if add_special_tokens else ids, dtype=np.int64)
 
 
 def role(folder: Path, name: str) -> str | None:
-    """Text of the special token that tokenizer_config.json in ``folder`` (where it does not, special_tokens_map.json) names for bos, eos,
-    pad, mask, cls or sep; None where neither does. Raises UserError for a file that is not JSON."""
+    """Text of the special token that tokenizer_config.json in ``folder`` (where it does not, special_tokens_map.json)
+    names for bos, eos, pad, mask, cls or sep; None where neither does. Raises UserError for a file that is not JSON."""
     files: list[Any] = [read_json(folder / file) for file in (SETTINGS, SPECIAL_MAP) if (folder / file).is_file()]
     token = next((known[f"{name}_token"] for known in files if known.get(f"{name}_token")), None)
     return token["content"] if isinstance(token, dict) else token
 
 
 def end_of_text(folder: Path) -> str:
-    """Text of the token that ends a document where the template in ``folder`` ends with nothing. Errors are those of `role`."""
+    """Text of the token that ends a document where the template in ``folder`` ends with nothing. Errors are those of
+    `role`."""
     return role(folder, "eos") or END_OF_TEXT
 
 

@@ -1,1 +1,2 @@
-"""Text to tokens: readers, tokenizers, shards, merge. Meets `model` only at files (.bin/.idx, tokenizer.json, manifest)."""
+"""Text to tokens: readers, tokenizers, shards, merge. Meets `model` only at files (.bin/.idx, tokenizer.json,
+manifest)."""

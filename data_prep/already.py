@@ -11,7 +11,8 @@ from data_prep.sources.inputs import list_inputs, span_digest, told_inputs
 
 
 def digests_of(inputs: list[str], key: str = "") -> dict[str, str]:
-    """Digest of every input file. With the ``key`` that names them, says which files of other kinds were passed over."""
+    """Digest of every input file. With the ``key`` that names them, says which files of other kinds were passed
+    over."""
     if not inputs:
         return {}
     return {str(path): span_digest(path) for path in (told_inputs(inputs, key) if key else list_inputs(inputs))}

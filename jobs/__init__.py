@@ -1,4 +1,5 @@
-"""Entry points: one file a job. `python -m jobs.<job>` imports this first, so from here on Ctrl-C ends it with one line and status 130."""
+"""Entry points: one file a job. `python -m jobs.<job>` imports this first, so from here on Ctrl-C ends it with one line
+and status 130."""
 
 import importlib.util
 import sys

@@ -1,4 +1,5 @@
-"""The command line that every job shares: compose the configuration, check it, run, and speak plainly when it is wrong."""
+"""The command line that every job shares: compose the configuration, check it, run, and speak plainly when it is
+wrong."""
 
 import copy
 import logging
@@ -38,7 +39,8 @@ from jobs.launch.naming import label_of, name_point, refuse_equal_names
 from slurm.allocation import inside, take_up
 
 KEEP_REFERENCES = ("doctor", "fetch", "status")
-"""Jobs that see `hf://` references as they were written; all others, unless they only plan, see the local paths of what was mirrored."""
+"""Jobs that see `hf://` references as they were written; all others, unless they only plan, see the local paths of what
+was mirrored."""
 
 
 def start(job: str, run: Callable[[Config], Any], config: Config) -> Any:
@@ -76,8 +78,8 @@ def start_all(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -
 def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> None:
     """Entry point of ``python -m jobs.<job>``; ``sections`` are the parts of the schema that it reads.
 
-    Exit status: 0 done, 2 bad input or a disk that does not do, 75 stopped by a signal with everything saved, 76 superseded,
-    130 interrupted."""
+    Exit status: 0 done, 2 bad input or a disk that does not do, 75 stopped by a signal with everything saved, 76
+    superseded, 130 interrupted."""
     try:
         interrupt.begin()  # within: from its middle on Ctrl-C may be raised
         _main(job, run, sections)
@@ -94,8 +96,9 @@ def _main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> 
     os.environ.setdefault(
         "TOKENIZERS_PARALLELISM", "false"
     )  # forked readers after a threaded encode would warn and stall
-    # OpenMP threads spin for milliseconds while they wait, and starve each other where another program wants a core; microseconds are as
-    # fast on a quiet machine (0.248 s a quickstart step against 0.249 s; without any spinning 0.299 s).
+    # OpenMP threads spin for milliseconds while they wait, and starve each other where another program wants a core;
+    # microseconds are as fast on a quiet machine (0.248 s a quickstart step against 0.249 s; without any spinning 0.299
+    # s).
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     register()
@@ -191,7 +194,8 @@ def _read(compose_point: Callable[[], DictConfig]) -> DictConfig:
 
 
 def read(job: str, given: Sequence[str]) -> list[str]:
-    """The arguments as Hydra takes them, its flag for multiruns before all others. Raises UserError for what is none."""
+    """The arguments as Hydra takes them, its flag for multiruns before all others. Raises UserError for what is
+    none."""
     given = read_flags(job, given)
     arguments = [spelled_out(one) for one in given]
     if not any(one in arguments for one in ("--help", "-h")):
@@ -210,5 +214,6 @@ def overrides_of(arguments: Sequence[str]) -> list[str]:
 
 
 def _aside(wanted: bool) -> Any:
-    """A folder for what Hydra writes of a multirun and nobody reads; a sweeper of the user's own keeps its results below runs_dir."""
+    """A folder for what Hydra writes of a multirun and nobody reads; a sweeper of the user's own keeps its results
+    below runs_dir."""
     return tempfile.TemporaryDirectory(prefix="multirun-") if wanted else nullcontext()

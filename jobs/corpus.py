@@ -1,4 +1,5 @@
-"""From raw text to kept documents: clean, filter, decontaminate, deduplicate, anonymise; with a funnel report that says what went and why.
+"""From raw text to kept documents: clean, filter, decontaminate, deduplicate, anonymise; with a funnel report that says
+what went and why.
 
   python -m jobs.corpus name=mine 'corpus.inputs=[my/folder]' corpus.language=tr       one source, without a YAML
   python -m jobs.corpus experiment=mecellem/corpus dry_run=true                         sources, shards and stages; what is done already
@@ -6,9 +7,9 @@
   python -m jobs.corpus experiment=mecellem/corpus cluster=slurm corpus.elements=64     each stage an array, one after the other
   python -m jobs.corpus experiment=mecellem/corpus corpus.languages.tr.fineweb.short_line=20     another threshold of a profile
 
-Killed at any moment, the same command does what is left; the documents are the same for any number of elements. Other rules or
-thresholds do again what they touch. The documents are in <corpus.output>/documents, the report in <corpus.output>/funnel.html.
-"""
+Killed at any moment, the same command does what is left; the documents are the same for any number of elements. Other
+rules or thresholds do again what they touch. The documents are in <corpus.output>/documents, the report in
+<corpus.output>/funnel.html. """
 
 from typing import Any
 

@@ -1,7 +1,8 @@
-"""Say what this machine has and what training will use of it, one line a thing: ok, note, or missing, and what to do about it.
+"""Say what this machine has and what training will use of it, one line a thing: ok, note, or missing, and what to do
+about it.
 
-Run it where training will run: a login node has other GPUs, memory and limits than a compute node. Exit status 0 where training
-can run, 1 where something that it needs is missing or broken.
+Run it where training will run: a login node has other GPUs, memory and limits than a compute node. Exit status 0 where
+training can run, 1 where something that it needs is missing or broken.
 
   python -m jobs.doctor
   python -m jobs.doctor experiment=mecellem/mursit_base
@@ -48,7 +49,8 @@ STYLES = {OK: "green", NOTE: "yellow", MISSING: "bold red"}
 
 
 def run(config: Config) -> list[Finding]:
-    """Print what every check finds, and return it. Raises SystemExit(1), after the table, where something needed is missing or broken."""
+    """Print what every check finds, and return it. Raises SystemExit(1), after the table, where something needed is
+    missing or broken."""
     findings = [*(look(check, config) for check in CHECKS), *scheduler.findings(config)]
     table = Table(box=None, pad_edge=False)
     for column in ("", "state", "found", "what to do"):
@@ -67,7 +69,8 @@ def run(config: Config) -> list[Finding]:
 def short(*configs: Config) -> None:
     """What of this would refuse a submission, in a fraction of a second and without importing what training needs.
 
-    Raises UserError with every reason at once. Points of a multirun that ask for the same resources are looked at together."""
+    Raises UserError with every reason at once. Points of a multirun that ask for the same resources are looked at
+    together."""
     clusters = {repr(config.cluster): config.cluster for config in configs if config.cluster.kind == "slurm"}
     site = read_site() if clusters else None
     reasons = [reason for cluster in clusters.values() for reason in refusals(cluster, site)]

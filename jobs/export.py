@@ -1,7 +1,8 @@
-"""Export one save of a run, the best one by default, as a Hugging Face folder with a model card that tells what was measured.
+"""Export one save of a run, the best one by default, as a Hugging Face folder with a model card that tells what was
+measured.
 
-transformers' AutoModelForMaskedLM and sentence-transformers load the folder of an encoder, AutoModelForCausalLM that of a decoder. It is
-loaded once before it appears under its name.
+transformers' AutoModelForMaskedLM and sentence-transformers load the folder of an encoder, AutoModelForCausalLM that of
+a decoder. It is loaded once before it appears under its name.
 
   python -m jobs.export experiment=quickstart
   python -m jobs.export sweep.run=runs/quickstart/seed_0 export.output=models/mine
@@ -29,7 +30,8 @@ KIND = "export"
 
 
 def run(config: Config) -> Path:
-    """Export ``config.export.save`` to ``config.export.output`` and return that folder; does nothing where it is there already.
+    """Export ``config.export.save`` to ``config.export.output`` and return that folder; does nothing where it is there
+    already.
 
     Raises UserError where there is no such save, it is damaged, or the output is a folder that this job did not make.
     """
@@ -82,7 +84,8 @@ def _run_folder(save: Save) -> Path:
 
 
 def _existing(output: Path) -> dict[str, Any] | None:
-    """What the folder ``output`` was made of, None where there is none. Raises UserError rather than replace something else."""
+    """What the folder ``output`` was made of, None where there is none. Raises UserError rather than replace something
+    else."""
     if not output.exists():
         return None
     if (output / manifests.NAME).is_file() and manifests.read(output).get("kind") == KIND:
@@ -120,8 +123,8 @@ def _write_model(config: Config, save: Save, folder: Path) -> None:
 
 
 def _copy_half(save: Save, folder: Path) -> None:
-    """The files of hf/ that the manifest of ``save`` lists and such a half consists of: no link, no code, and no configuration that names
-    any. Raises UserError for a listed file that lies elsewhere."""
+    """The files of hf/ that the manifest of ``save`` lists and such a half consists of: no link, no code, and no
+    configuration that names any. Raises UserError for a listed file that lies elsewhere."""
     from model.hf.carried import remove_code
     from model.hf.sentence_transformers import FILES as MODULES
     from model.hf.tensors import CONFIG, INDEX
@@ -172,7 +175,8 @@ def _load(folder: Path) -> int:
 
 
 def _results(save: Save) -> list[dict[str, Any]]:
-    """Rows of the card: what the probes of this save and of the untrained encoder measured on test queries, under equal conditions."""
+    """Rows of the card: what the probes of this save and of the untrained encoder measured on test queries, under equal
+    conditions."""
     from model.evaluation.results import digests_of, read_result, result_file
     from model.training.origins import name_of_start
 

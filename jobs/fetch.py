@@ -1,7 +1,8 @@
 """Mirror what the configuration names on the Hugging Face hub, and packages, for compute nodes that see no internet.
 
-Run it where there is internet, mostly on a login node. Any `hf://[datasets/]org/name[@revision][/path]` in data.inputs, data.tokenizer,
-data.retrieval and tokenizer.compare is fetched, and what fetch.models and fetch.datasets list; the other jobs then find it offline.
+Run it where there is internet, mostly on a login node. Any `hf://[datasets/]org/name[@revision][/path]` in data.inputs,
+data.tokenizer, data.retrieval and tokenizer.compare is fetched, and what fetch.models and fetch.datasets list; the
+other jobs then find it offline.
 
   python -m jobs.fetch experiment=mine                                   what this experiment names
   python -m jobs.fetch experiment=mine dry_run=true                      list the files with their sizes
@@ -9,8 +10,8 @@ data.retrieval and tokenizer.compare is fetched, and what fetch.models and fetch
   python -m jobs.fetch 'fetch.datasets=[mteb/scifact]'                   the data of a benchmark task
   python -m jobs.fetch fetch.wheelhouse=wheels                           the packages of requirements.lock as wheels
 
-The same command goes on where it was cut off, and asks nobody where all is here. HF_TOKEN is taken from the environment.
-"""
+The same command goes on where it was cut off, and asks nobody where all is here. HF_TOKEN is taken from the
+environment. """
 
 from rich.table import Table
 

@@ -1,4 +1,5 @@
-"""``python -m jobs.<job> --help [PREFIX ...]``: what the job does, examples, groups to choose from, every key it reads; or some keys alone.
+"""``python -m jobs.<job> --help [PREFIX ...]``: what the job does, examples, groups to choose from, every key it reads;
+or some keys alone.
 
 A key is never broken over lines. In a pipe it has one line, with its default and its meaning, for grep and its like."""
 
@@ -20,8 +21,8 @@ FOOTER = """  dry_run=true          show what would be done, and check it, witho
 
 
 def prefixes(arguments: Sequence[str]) -> list[str] | None:
-    """Prefixes of the keys that a command line asks help on, from ``--help optim``, ``--help=optim`` or ``--help optim data.inputs``; empty
-    for help on everything, None where no help is asked for."""
+    """Prefixes of the keys that a command line asks help on, from ``--help optim``, ``--help=optim`` or ``--help optim
+    data.inputs``; empty for help on everything, None where no help is asked for."""
     asked = [place for place, argument in enumerate(arguments) if argument.partition("=")[0] in FLAGS]
     if not asked:
         return None
@@ -31,8 +32,8 @@ def prefixes(arguments: Sequence[str]) -> list[str] | None:
 
 
 def show(job: str, description: str, sections: tuple[str, ...], conf: Path, wanted: Sequence[str] = ()) -> None:
-    """Print the help of one job: ``description`` is its module's docstring, ``sections`` the parts of the schema it reads; of the keys that
-    begin with ``wanted`` nothing but these. Raises UserError for a prefix of no key."""
+    """Print the help of one job: ``description`` is its module's docstring, ``sections`` the parts of the schema it
+    reads; of the keys that begin with ``wanted`` nothing but these. Raises UserError for a prefix of no key."""
     keys = [key for key in documented(Config) if key.name in COMMON or key.name.split(".")[0] in sections]
     screen = Screen(soft_wrap=True)
     if wanted:
@@ -81,7 +82,8 @@ def _below(prefix: str, keys: Sequence[Key], job: str) -> list[Key]:
 
 
 def _begins(key: Sequence[str], prefix: Sequence[str], whole: bool) -> bool:
-    """Whether the parts of a key begin with those of a prefix, the last one ``whole`` or not; ``<name>`` stands for any."""
+    """Whether the parts of a key begin with those of a prefix, the last one ``whole`` or not; ``<name>`` stands for
+    any."""
     *first, last = prefix
     if len(prefix) > len(key) or not all(own in (one, "<name>") for own, one in zip(key, first, strict=False)):
         return False

@@ -1,7 +1,8 @@
-"""Average saves of a run into one model, in Hugging Face's format: their mean, or an exponential moving average along them.
+"""Average saves of a run into one model, in Hugging Face's format: their mean, or an exponential moving average along
+them.
 
-Without merge.window every number of last saves from 2 up is averaged, each average is measured by sweep.metric as the saves of a run are,
-and the best is kept. The same command again does nothing.
+Without merge.window every number of last saves from 2 up is averaged, each average is measured by sweep.metric as the
+saves of a run are, and the best is kept. The same command again does nothing.
 
   python -m jobs.merge experiment=quickstart                                      the window that retrieves best
   python -m jobs.merge merge.run=runs/cpt/seed_0 merge.window=[4] merge.output=models/cpt_mean
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 def run(config: Config) -> Path:
     """Fill ``merge.output`` and return it; does nothing where it holds this merge already.
 
-    Raises UserError for models that cannot be averaged, settings that cannot be meant, and an output that this job did not make.
-    """
+    Raises UserError for models that cannot be averaged, settings that cannot be meant, and an output that this job did
+    not make. """
     from model.surgery.average import KIND, combine
     from model.surgery.inputs import check_alike, model_in, models_of_run
 
@@ -133,8 +134,8 @@ def _measures(config: Config) -> dict[str, Any]:
 
 
 def _existing(output: Path) -> str | None:
-    """Digest of what was asked for when ``output`` was made, None where there is none. Raises UserError rather than replace what is not
-    of this job."""
+    """Digest of what was asked for when ``output`` was made, None where there is none. Raises UserError rather than
+    replace what is not of this job."""
     from model.surgery.average import KIND
 
     if not output.exists():

@@ -3,10 +3,10 @@
   python -m jobs.ocr name=theses 'ocr.inputs=[scans]' ocr.endpoint.url=http://node7:8000/v1     documents in data/theses/ocr
   python -m jobs.ocr name=theses 'ocr.inputs=[scans]' dry_run=true                              count pages without text; asks nobody
 
-Pages with a text layer keep it; the others are drawn and read. Each PDF becomes one .pages.json with all of its pages: give the folder to
-`jobs.corpus` in place of the PDFs. Pages that are still without text are listed in without_text.json. Every answer is kept on disk, so the
-same command goes on where it was cut off and asks nothing twice; pages that failed are tried again.
-"""
+Pages with a text layer keep it; the others are drawn and read. Each PDF becomes one .pages.json with all of its pages:
+give the folder to `jobs.corpus` in place of the PDFs. Pages that are still without text are listed in
+without_text.json. Every answer is kept on disk, so the same command goes on where it was cut off and asks nothing
+twice; pages that failed are tried again. """
 
 from pathlib import Path
 from typing import Any

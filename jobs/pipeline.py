@@ -1,7 +1,7 @@
 """The whole chain in one command: corpus, tokenizer, tokens, training with saves, retrieval at every save, export.
 
-Each stage is the job of the same name with the same configuration, and does nothing where its result is already there, so
-the same command continues a chain that was cut off.
+Each stage is the job of the same name with the same configuration, and does nothing where its result is already there,
+so the same command continues a chain that was cut off.
 
   python -m jobs.pipeline experiment=quickstart                 the docstrings of the installed packages
   python -m jobs.pipeline experiment=quickstart dry_run=true    only show the chain

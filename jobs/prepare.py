@@ -4,9 +4,8 @@
   python -m jobs.prepare name=mine 'data.inputs=[my/folder]' dry_run=true     only show the shard plan
   python -m jobs.prepare name=mine prepare.adopt=old/corpus_text_document     take over old/corpus_text_document.{bin,idx}
 
-The same command goes on where it was cut off, and does again only shards whose input has changed or whose tokens are damaged. Other
-settings (another tokenizer, say) are refused: choose another data.tokens.
-"""
+The same command goes on where it was cut off, and does again only shards whose input has changed or whose tokens are
+damaged. Other settings (another tokenizer, say) are refused: choose another data.tokens. """
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,8 +88,8 @@ def _settings(config: Config) -> dict[str, Any]:
 
 
 def _end(config: Config) -> dict[str, str]:
-    """The end-of-text token where documents end with it: the file beside tokenizer.json names it, and a model tuned to chat often has
-    another there than its base, with the same tokenizer.json."""
+    """The end-of-text token where documents end with it: the file beside tokenizer.json names it, and a model tuned to
+    chat often has another there than its base, with the same tokenizer.json."""
     from data_prep.tokenizer.backends import load_reference
 
     folder = Path(config.data.tokenizer)

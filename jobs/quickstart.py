@@ -1,4 +1,5 @@
-"""Build a corpus and a retrieval set from text that is at hand: the docstrings of the installed Python packages, or a folder of yours.
+"""Build a corpus and a retrieval set from text that is at hand: the docstrings of the installed Python packages, or a
+folder of yours.
 
 python -m jobs.quickstart experiment=quickstart
 python -m jobs.quickstart experiment=quickstart name=own quickstart.folder=my/texts

@@ -3,10 +3,9 @@
   python -m jobs.recycle name=mine 'recycle.inputs=[data/mine/corpus/documents]' recycle.endpoint.url=http://node7:8000/v1
   python -m jobs.recycle name=mine 'recycle.inputs=[data/mine/corpus/documents]' dry_run=true  count what would be rewritten; asks nobody
 
-The inputs are documents that went through `jobs.corpus` with the rule quality; quality.model scores old and new texts alike. The better
-ones go to data/mine/recycled/documents, a source like any other, with counts and examples in its report.json. Every answer is kept on
-disk, so the same command goes on where it was cut off and asks nothing twice.
-"""
+The inputs are documents that went through `jobs.corpus` with the rule quality; quality.model scores old and new texts
+alike. The better ones go to data/mine/recycled/documents, a source like any other, with counts and examples in its
+report.json. Every answer is kept on disk, so the same command goes on where it was cut off and asks nothing twice. """
 
 from collections import Counter
 from collections.abc import Iterator

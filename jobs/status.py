@@ -1,7 +1,8 @@
-"""Show every run and every submission: state, step, speed, loss, best nDCG@10, time left, log; for each failure one line of cause.
+"""Show every run and every submission: state, step, speed, loss, best nDCG@10, time left, log; for each failure one
+line of cause.
 
-Works with and without SLURM: what was queued is joined with what the run folders say. Cancels, queues failed elements again, shows
-what an artefact was made of and where a document went.
+Works with and without SLURM: what was queued is joined with what the run folders say. Cancels, queues failed elements
+again, shows what an artefact was made of and where a document went.
 
   python -m jobs.status                                           what is under runs/
   python -m jobs.status --watch                                   live, until Ctrl-C

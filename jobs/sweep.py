@@ -1,8 +1,9 @@
-"""Measure every probe save of a run: retrieval after the same short contrastive step from each, then exact search; of decoders also
-perplexity on texts (evaluation.domain, evaluation.general) and tasks of lm-eval (evaluation.tasks).
+"""Measure every probe save of a run: retrieval after the same short contrastive step from each, then exact search; of
+decoders also perplexity on texts (evaluation.domain, evaluation.general) and tasks of lm-eval (evaluation.tasks).
 
-Saves that have a result are left alone, so the same command goes on where it was. Writes eval/step_*.json, scalars at the
-training steps (tb/probe), the link checkpoints/best, eval/statistics.json and report.html. Several runs get a report in common.
+Saves that have a result are left alone, so the same command goes on where it was. Writes eval/step_*.json, scalars at
+the training steps (tb/probe), the link checkpoints/best, eval/statistics.json and report.html. Several runs get a
+report in common.
 
   python -m jobs.sweep sweep.run=runs/quickstart/seed_0 data.retrieval=data/quickstart/retrieval
   python -m jobs.sweep experiment=quickstart sweep.metric=dev/recall@10

@@ -3,9 +3,8 @@
   python -m jobs.tokenizer name=mine 'data.inputs=[my/folder]'                           a tokenizer in data/mine/tokenizer
   python -m jobs.tokenizer name=mine 'data.inputs=[my/folder]' tokenizer.compare=other   with the figures of another one beside it
 
-The folder loads with `AutoTokenizer.from_pretrained`. Given again with the same settings and text, the command does nothing; a
-tokenizer that is there is never replaced, since tokens and models depend on it.
-"""
+The folder loads with `AutoTokenizer.from_pretrained`. Given again with the same settings and text, the command does
+nothing; a tokenizer that is there is never replaced, since tokens and models depend on it. """
 
 from dataclasses import asdict
 from pathlib import Path
@@ -66,7 +65,8 @@ def run(config: Config) -> dict[str, Any] | None:
 
 
 def _already(folder: Path, settings: dict[str, Any], paths: list[Path]) -> dict[str, Any] | None:
-    """The manifest when the folder holds just this tokenizer, None when it is free. Raises UserError naming what differs."""
+    """The manifest when the folder holds just this tokenizer, None when it is free. Raises UserError naming what
+    differs."""
     if not folder.is_dir() or not any(folder.iterdir()):
         refuse_strange(folder, "tokenizer")
         return None

@@ -1,8 +1,9 @@
 """Train one run: continue it where it has saves, start it where it has none.
 
-The run folder holds everything: the frozen configuration, metrics.jsonl, TensorBoard curves, saves. The same command given
-again continues; a command with another configuration is refused with the difference. Stopped by SIGTERM, SIGUSR1 or Ctrl-C it
-makes a save at the next step and ends with exit status 75 (after Ctrl-C 130): start it again. A second Ctrl-C ends it at once.
+The run folder holds everything: the frozen configuration, metrics.jsonl, TensorBoard curves, saves. The same command
+given again continues; a command with another configuration is refused with the difference. Stopped by SIGTERM, SIGUSR1
+or Ctrl-C it makes a save at the next step and ends with exit status 75 (after Ctrl-C 130): start it again. A second
+Ctrl-C ends it at once.
 
   python -m jobs.train experiment=quickstart
   python -m jobs.train name=mine model=encoder/modernbert_base train.steps=20000 optim.lr=8e-4 dry_run=true
@@ -28,10 +29,11 @@ from model.training.state import TrainState
 
 
 def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
-    """Train, and return what came of it: run_dir, status, step, tokens, loss, heldout_loss. ``probe(save)`` is called for each probe save.
+    """Train, and return what came of it: run_dir, status, step, tokens, loss, heldout_loss. ``probe(save)`` is called
+    for each probe save.
 
-    Raises UserError before the first step for whatever does not fit together, SystemExit(75) after a stop that was asked for.
-    """
+    Raises UserError before the first step for whatever does not fit together, SystemExit(75) after a stop that was
+    asked for. """
     if config.plan:
         return _plan(config)
     from common.stop import EXIT_CONTINUE

@@ -1,4 +1,5 @@
-"""What section `model` leaves open: a shape that the net to start from states, rows of the vocabulary that the tokenizer decides."""
+"""What section `model` leaves open: a shape that the net to start from states, rows of the vocabulary that the
+tokenizer decides."""
 
 import dataclasses
 import math
@@ -50,9 +51,9 @@ def close_default(config: Config) -> Config:
 def close_model(config: Config, ahead: bool = False) -> Config:
     """``config`` with nothing in section `model` left open.
 
-    A run that has begun keeps its net. Else the shape is that of the net to start from, and is said; the rows of the vocabulary are the
-    tokens of `data.tokenizer`, or ``ahead`` of it `tokenizer.vocab_size`, filled up. Raises UserError where there is nothing to read.
-    """
+    A run that has begun keeps its net. Else the shape is that of the net to start from, and is said; the rows of the
+    vocabulary are the tokens of `data.tokenizer`, or ``ahead`` of it `tokenizer.vocab_size`, filled up. Raises
+    UserError where there is nothing to read. """
     config = close_default(config)
     if not is_open(config):
         return config
@@ -70,7 +71,8 @@ def close_model(config: Config, ahead: bool = False) -> Config:
 
 
 def frozen_shape(save: Save) -> ModelConfig:
-    """Section `model` of the run of ``save`` as it was by then: a phase may have changed the RoPE base, from its beginning on."""
+    """Section `model` of the run of ``save`` as it was by then: a phase may have changed the RoPE base, from its
+    beginning on."""
     known = read_config(save.folder.parents[1])
     model = dict(known["model"])
     for name in save.manifest.get("phases", {}):
@@ -80,8 +82,8 @@ def frozen_shape(save: Save) -> ModelConfig:
 
 
 def shape_in(folder: Path, key: str, whole: bool = False) -> ModelConfig:
-    """The shape of the net in ``folder``, which ``key`` names: a model in Hugging Face's format or a save of ours, of which ``whole`` takes
-    all that its run was configured with. Raises UserError where it states none."""
+    """The shape of the net in ``folder``, which ``key`` names: a model in Hugging Face's format or a save of ours, of
+    which ``whole`` takes all that its run was configured with. Raises UserError where it states none."""
     if not folder.exists():
         raise UserError(
             f"{key}: {folder} does not exist, and model=auto reads its shape there; make it first, or name model=..."
@@ -106,8 +108,9 @@ def _stated(folder: Path, whole: bool) -> ModelConfig | None:
 
 
 def check_start(config: Config) -> None:
-    """Raise UserError where the net that the training starts from is another than that of section `model`, before it is built: weights
-    of equal shapes do not tell heads, windows and norms apart. Other rotations, which a training may be meant to change, are said."""
+    """Raise UserError where the net that the training starts from is another than that of section `model`, before it is
+    built: weights of equal shapes do not tell heads, windows and norms apart. Other rotations, which a training may be
+    meant to change, are said."""
     for key in ("init_from", "branch_from"):
         place = getattr(config.train, key)
         if not place or (theirs := _stated(Path(place), whole=key == "branch_from")) is None:
@@ -170,7 +173,8 @@ def _replaced(shape: Any, values: dict[str, Any], key: str) -> Any:
 
 
 def _rows(config: Config, ahead: bool) -> int:
-    """Rows of the vocabulary: as many as the tokenizer has tokens, filled up so that layouts and matrix products fit."""
+    """Rows of the vocabulary: as many as the tokenizer has tokens, filled up so that layouts and matrix products
+    fit."""
     file = resolve(config.data.tokenizer, "data.tokenizer") / FILE
     if file.is_file():
         tokenizer = load_tokenizer(file, "run jobs.tokenizer again, or set data.tokenizer")

@@ -1,4 +1,5 @@
-"""Projections of a decoder's layers, and which of them low-rank adaptation asks for. Needs the configuration alone, as `model.shapes`."""
+"""Projections of a decoder's layers, and which of them low-rank adaptation asks for. Needs the configuration alone, as
+`model.shapes`."""
 
 from common.errors import UserError, suggestion
 from conf.schema import DecoderConfig
@@ -15,7 +16,8 @@ _ANYWHERE = {name for family in (_GATED, _PHI) for names in family.values() for 
 
 
 def projections(config: DecoderConfig) -> dict[str, tuple[str, ...]]:
-    """Linear layers of ours -> the projections that each does, in its order, by their names in Hugging Face's models."""
+    """Linear layers of ours -> the projections that each does, in its order, by their names in Hugging Face's
+    models."""
     return _PHI if config.architecture == "phi" else _GATED
 
 

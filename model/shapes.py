@@ -1,5 +1,5 @@
-"""Sizes of a net: what follows from them, and whether they fit together and fit a layout. Needs the configuration alone: outside
-`model.nets`, which loads Megatron-Core, so that a submission can ask."""
+"""Sizes of a net: what follows from them, and whether they fit together and fit a layout. Needs the configuration
+alone: outside `model.nets`, which loads Megatron-Core, so that a submission can ask."""
 
 import math
 
@@ -8,8 +8,8 @@ from conf.schema import DecoderConfig, EncoderConfig, ParallelConfig
 from model.projections import adapted
 
 ROW_MULTIPLE = 128
-"""Rows of the vocabulary are filled up to a multiple of this, whatever the layout, so that a save fits every layout; matrix products like
-it too."""
+"""Rows of the vocabulary are filled up to a multiple of this, whatever the layout, so that a save fits every layout;
+matrix products like it too."""
 
 _LEAST = {
     "vocab_size": 1, "num_layers": 1, "hidden_size": 1, "num_heads": 1, "num_kv_heads": 1, "head_width": 2, "ffn_size": 1,

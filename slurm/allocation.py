@@ -1,4 +1,5 @@
-"""Inside `salloc`, or a batch script that a person wrote: the points run on what was allocated, with the same driver and guarantees."""
+"""Inside `salloc`, or a batch script that a person wrote: the points run on what was allocated, with the same driver
+and guarantees."""
 
 import dataclasses
 import os
@@ -22,7 +23,8 @@ def inside() -> bool:
 
 
 def task() -> tuple[int, int]:
-    """Number of this element of the array that a person submitted, counted from 0, and their number; (0, 1) where there is no array."""
+    """Number of this element of the array that a person submitted, counted from 0, and their number; (0, 1) where there
+    is no array."""
     env = os.environ
     return int(env.get("SLURM_ARRAY_TASK_ID", 0)) - int(env.get("SLURM_ARRAY_TASK_MIN", 0)), int(
         env.get("SLURM_ARRAY_TASK_COUNT", 1)
@@ -44,8 +46,8 @@ def allocated(cluster: ClusterConfig) -> ClusterConfig:
 def run_here(job: str, points: Sequence[Point]) -> list[Any]:
     """Run the points on this allocation, one after another; what they returned.
 
-    In a batch script the one point becomes this process (it does not return), and a requeued attempt finds what the first one froze.
-    Raises UserError where a point fails."""
+    In a batch script the one point becomes this process (it does not return), and a requeued attempt finds what the
+    first one froze. Raises UserError where a point fails."""
     batch = "SLURM_ARRAY_JOB_ID" in os.environ
     submission = (batch and frozen(job, points[0].config.runs_dir)) or _freeze(job, points, batch)
     if batch:
@@ -68,8 +70,9 @@ def become(submission: Submission) -> None:
 
 
 def take_up(job: str, arguments: Sequence[str]) -> None:
-    """In a requeued batch script, go on with what its first attempt froze, before the configuration, which may have been edited since, is
-    read. Finds it where ``runs_dir`` is the default or among the arguments; elsewhere `run_here` does, after composing."""
+    """In a requeued batch script, go on with what its first attempt froze, before the configuration, which may have
+    been edited since, is read. Finds it where ``runs_dir`` is the default or among the arguments; elsewhere `run_here`
+    does, after composing."""
     if inside() and "SLURM_ARRAY_JOB_ID" in os.environ:
         given = [argument.partition("=")[2] for argument in arguments if argument.startswith("runs_dir=")]
         if submission := frozen(job, given[-1] if given else Config.runs_dir):

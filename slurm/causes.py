@@ -1,4 +1,5 @@
-"""Why did an attempt fail? One line of cause, with what to do next, from a rank's log, its exit status and SLURM's state of the job."""
+"""Why did an attempt fail? One line of cause, with what to do next, from a rank's log, its exit status and SLURM's
+state of the job."""
 
 import re
 import signal
@@ -17,9 +18,9 @@ _AGAIN = "the same command continues from the last save"
 _NODE = "if it happens on one node only, name it in cluster.exclude"
 _INSTALL = "install requirements.lock where jobs run, or load what is needed with cluster.setup"
 
-# The first row that matches is the cause, so what explains most stands first, and what is mostly a consequence stands last. Searched are
-# the tracebacks and last lines of the log, and below them the lines `SLURM state: TIMEOUT` and `signal: SIGKILL`. The group `what` of a
-# pattern fills {what} in.
+# The first row that matches is the cause, so what explains most stands first, and what is mostly a consequence stands
+# last. Searched are the tracebacks and last lines of the log, and below them the lines `SLURM state: TIMEOUT` and
+# `signal: SIGKILL`. The group `what` of a pattern fills {what} in.
 CAUSES: list[tuple[str, ...]] = [
     # memory
     (
@@ -165,8 +166,8 @@ _HEADER = "Traceback (most recent call last):"
 def cause(log: str, code: int | None, slurm_state: str = "") -> str:
     """One line that says why an attempt failed, and what to do next.
 
-    ``log``: the end of a rank's log. ``code``: exit status of the rank, None where it is not known; 128 + n and -n are signal n.
-    ``slurm_state``: state of the job as squeue or sacct names it, such as `TIMEOUT` or `CANCELLED by 1000`.
+    ``log``: the end of a rank's log. ``code``: exit status of the rank, None where it is not known; 128 + n and -n are
+    signal n. ``slurm_state``: state of the job as squeue or sacct names it, such as `TIMEOUT` or `CANCELLED by 1000`.
     """
     log = _PREFIX.sub("", log)
     ours = _OURS.findall(log)
@@ -182,7 +183,8 @@ def cause(log: str, code: int | None, slurm_state: str = "") -> str:
 
 
 def _telling(log: str) -> str:
-    """The part of a log that a cause is looked for in: from its first traceback on, and never less than its last lines."""
+    """The part of a log that a cause is looked for in: from its first traceback on, and never less than its last
+    lines."""
     lines = log.splitlines()
     first = next((number for number, line in enumerate(lines) if line.startswith(_HEADER)), len(lines))
     return "\n".join(lines[min(first, max(0, len(lines) - LINES)) :])

@@ -110,8 +110,9 @@ _KEPT = re.compile(r"SLURM_(CONF|CONF_SERVER|JWT|SACK_.*)")
 
 
 def outside() -> dict[str, str]:
-    """The environment without SLURM's own variables: those of the job that this process is in, whose shape a job submitted from it would
-    inherit, and those of a person's shell, which filter and format what the commands print (SQUEUE_STATES, SLURM_TIME_FORMAT, ...)."""
+    """The environment without SLURM's own variables: those of the job that this process is in, whose shape a job
+    submitted from it would inherit, and those of a person's shell, which filter and format what the commands print
+    (SQUEUE_STATES, SLURM_TIME_FORMAT, ...)."""
     dropped = _OF_JOB if "SLURM_JOB_ID" in os.environ else ()
     return {
         name: value
@@ -121,7 +122,8 @@ def outside() -> dict[str, str]:
 
 
 def sbatch(script: str, *options: str, timeout: float = 60) -> str:
-    """Submit the file ``script``; the job's id. Raises SlurmError; Unanswered where the job may be queued all the same."""
+    """Submit the file ``script``; the job's id. Raises SlurmError; Unanswered where the job may be queued all the
+    same."""
     try:
         answer = run(["sbatch", "--parsable", *options, script], timeout)
     except Unreachable as error:

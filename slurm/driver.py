@@ -1,9 +1,9 @@
-"""``python -m slurm.driver SUBMISSION FIRST``: the batch script of one element. Starts its ranks, and decides what comes after them.
+"""``python -m slurm.driver SUBMISSION FIRST``: the batch script of one element. Starts its ranks, and decides what
+comes after them.
 
-Ranks that end by themselves say how through rank 0: finished, or stopped with everything saved. Then, and after a crash, the element
-is queued again, as long as attempts get something done, and so it is where the time limit comes before everything is saved. What SLURM
-itself takes away (a preemption, a lost node) SLURM queues again.
-"""
+Ranks that end by themselves say how through rank 0: finished, or stopped with everything saved. Then, and after a
+crash, the element is queued again, as long as attempts get something done, and so it is where the time limit comes
+before everything is saved. What SLURM itself takes away (a preemption, a lost node) SLURM queues again. """
 
 import os
 import sys
@@ -79,14 +79,16 @@ def conclude(element: Element, code: int, death: tuple[int, str] | None) -> int:
 
 
 def at_time_limit(element: Element, code: int | None = None) -> int:
-    """SLURM ends this attempt for its time limit before all is saved: it counts, as one that may have got something done or not."""
+    """SLURM ends this attempt for its time limit before all is saved: it counts, as one that may have got something
+    done or not."""
     why = "the time limit came before the ranks had saved; the next attempt asks them earlier"
     element.note(status=TIMED_OUT, exit=code, cause=why)
     return go_on(element, code or EXIT_CONTINUE, hurry=True)
 
 
 def give_up(element: Element, code: int) -> int:
-    """End for good where somebody has removed the run: nothing is written there, and nothing starts from its beginning unasked."""
+    """End for good where somebody has removed the run: nothing is written there, and nothing starts from its beginning
+    unasked."""
     why = f"{element.home} was removed while its job ran or waited; the same command starts it afresh"
     element.end(FAILED, status="failed", exit=code, cause=why)
     print(f"error: {why}", file=sys.stderr, flush=True)
@@ -110,7 +112,8 @@ def go_on(element: Element, code: int, hurry: bool = False) -> int:
 
 
 def terminated(element: Element) -> None:
-    """SIGTERM, with KillWait seconds to go: where the time limit is behind it, SLURM requeues the job if it is asked now."""
+    """SIGTERM, with KillWait seconds to go: where the time limit is behind it, SLURM requeues the job if it is asked
+    now."""
     if fate_or_ours(element) == TIME_LIMIT:
         at_time_limit(element)
 

@@ -71,7 +71,8 @@ class Element:
         write_json(self.submission.element_file(self.index), self.record)
 
     def done(self) -> str:
-        """Digest of the names of saves, results, shards and units of work in its folder: it changes when an attempt gets something done."""
+        """Digest of the names of saves, results, shards and units of work in its folder: it changes when an attempt
+        gets something done."""
         paths = [path for pattern in PROGRESS for path in self.home.glob(pattern) if not path.is_symlink()]
         return digest_of(sorted(path.name for path in paths if not path.name.startswith(".")))[:16]
 
@@ -93,7 +94,8 @@ class Element:
         return bool(self.record["attempts"]) and self.record["attempts"][-1]["job_id"] == self.job
 
     def is_removed(self) -> bool:
-        """Whether the folder of its result is gone though an attempt has begun there, which is known where its logs are in it."""
+        """Whether the folder of its result is gone though an attempt has begun there, which is known where its logs are
+        in it."""
         return (
             Path(self.submission.points[self.index]["logs"]).is_relative_to(self.home.absolute())
             and not self.home.exists()

@@ -1,6 +1,8 @@
-"""When ranks must be told to save: SLURM signals `cluster.signal_lead` seconds before the time limit, which a save may outlast.
+"""When ranks must be told to save: SLURM signals `cluster.signal_lead` seconds before the time limit, which a save may
+outlast.
 
-That lead is fixed when a job is submitted, so where saves turn out to take longer the driver itself asks the ranks, earlier."""
+That lead is fixed when a job is submitted, so where saves turn out to take longer the driver itself asks the ranks,
+earlier."""
 
 import time
 from pathlib import Path
@@ -45,8 +47,8 @@ class Lead:
         return self.asked
 
     def wanted(self) -> float:
-        """Seconds before the time limit: twice the longest save of the run so far, and at each attempt in a row that was overtaken by the
-        limit twice as long as before."""
+        """Seconds before the time limit: twice the longest save of the run so far, and at each attempt in a row that
+        was overtaken by the limit twice as long as before."""
         for file in self.element.home.glob("checkpoints/step_*/manifest.json") if self.trains else ():
             if file not in self.saves:
                 self.saves[file] = _duration(file)

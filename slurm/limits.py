@@ -13,10 +13,11 @@ TICK = 30
 
 
 def refusals(cluster: ClusterConfig, site: Site | None = None) -> list[str]:
-    """Why an element that asks for ``cluster`` would be refused or never start, each with the mend; empty where SLURM should take it.
+    """Why an element that asks for ``cluster`` would be refused or never start, each with the mend; empty where SLURM
+    should take it.
 
-    Most sites queue what is larger than a partition and leave it there. ``site`` is read where it is not given. Raises SlurmError where the
-    controller does not answer."""
+    Most sites queue what is larger than a partition and leave it there. ``site`` is read where it is not given. Raises
+    SlurmError where the controller does not answer."""
     if cluster.kind != "slurm":
         return []
     wrong = [*_malformed(cluster)]

@@ -46,11 +46,13 @@ def run_elements(
     total: float = 0,
     unit: str = "",
 ) -> list[R]:
-    """``function(point, report)`` for every point, at most ``workers`` at a time (0: the cores at hand); results in the points' order.
+    """``function(point, report)`` for every point, at most ``workers`` at a time (0: the cores at hand); results in the
+    points' order.
 
-    With more than one worker each element is a spawned process, so function and points must be picklable; else all run here, one after
-    another. ``total`` units fill the progress bar. The first failure stops the others and is raised: a UserError with the element's
-    number before its own message, anything else as ElementError. Elements end when this process does, even by SIGKILL."""
+    With more than one worker each element is a spawned process, so function and points must be picklable; else all run
+    here, one after another. ``total`` units fill the progress bar. The first failure stops the others and is raised: a
+    UserError with the element's number before its own message, anything else as ElementError. Elements end when this
+    process does, even by SIGKILL."""
     workers = min(workers or cores(), len(points))
     with Bar(title, total or len(points), unit) as bar:
         watch = _Watch(bar, counts=not total)

@@ -1,11 +1,11 @@
-"""What a running job wants to have queued: written down first, and submitted as soon as SLURM takes it, by whoever comes by.
+"""What a running job wants to have queued: written down first, and submitted as soon as SLURM takes it, by whoever
+comes by.
 
 <folder>/NAME.json            an order: job, point, and whether it waits for everything else that was submitted from here
 <folder>/submitted/NAME.json  the order, its submission and element; written before sbatch is called
 
-Whoever comes by may be another user: each submits what they ordered themselves. Two that come by at once may both submit; what is
-submitted must bear that.
-"""
+Whoever comes by may be another user: each submits what they ordered themselves. Two that come by at once may both
+submit; what is submitted must bear that. """
 
 import dataclasses
 import json
@@ -36,8 +36,8 @@ Order = dict[str, Any]
 
 
 def put(run: str | Path, name: str, job: str, point: Point, last: bool = False) -> None:
-    """Order ``jobs.<job>`` for ``point``, with the code and the working folder of this process; ``last``: to start when everything that was
-    submitted from this outbox has ended."""
+    """Order ``jobs.<job>`` for ``point``, with the code and the working folder of this process; ``last``: to start when
+    everything that was submitted from this outbox has ended."""
     config = dataclasses.replace(point.config, runs_dir=str(Path(point.config.runs_dir).absolute()))
     order = {
         "id": uuid.uuid4().hex, "job": job, "last": last, "origin": origin_of(config.runs_dir), "home": str(Path(point.home).absolute()),
@@ -59,7 +59,8 @@ def withdraw(run: str | Path, name: str) -> None:
 
 
 def drain(run: str | Path) -> list[str]:
-    """Submit what waits in the outbox of ``run``, each job's orders together; a line for each. Raises SlurmError; the rest stays.
+    """Submit what waits in the outbox of ``run``, each job's orders together; a line for each. Raises SlurmError; the
+    rest stays.
 
     Passed over are others' orders (`others`)."""
     waiting = {file.stem: order for file in _files(run) if (order := _read_order(file))}
@@ -84,7 +85,8 @@ def drain(run: str | Path) -> list[str]:
 
 
 def drain_all(runs_dir: str | Path) -> list[str]:
-    """`drain` for every run that was submitted from ``runs_dir``; what SLURM does not take stays, and its reason is among the lines."""
+    """`drain` for every run that was submitted from ``runs_dir``; what SLURM does not take stays, and its reason is
+    among the lines."""
     homes = {
         str(Path(point["home"]).absolute())
         for one in submissions(runs_dir)
@@ -128,7 +130,8 @@ def _read_order(file: Path) -> Order | None:
 
 
 def _is_submitted(run: str | Path, name: str, order: Order) -> bool:
-    """Whether who submitted an order died before it could remove it (it is removed now), or still waits for the answer of sbatch."""
+    """Whether who submitted an order died before it could remove it (it is removed now), or still waits for the answer
+    of sbatch."""
     known = record(run, name) or {}
     if known.get("id") != order["id"]:
         return False
@@ -183,7 +186,8 @@ def records(run: str | Path) -> dict[str, dict[str, Any]]:
 
 
 def state(known: dict[str, Any]) -> tuple[str, str]:
-    """State and cause of what a record names, as its driver left them; both empty where it has not started, or is gone."""
+    """State and cause of what a record names, as its driver left them; both empty where it has not started, or is
+    gone."""
     try:
         element = Submission.read(known["submission"]).element(known["element"])
     except UserError:
@@ -192,7 +196,8 @@ def state(known: dict[str, Any]) -> tuple[str, str]:
 
 
 def jobs_of(known: dict[str, Any]) -> list[str]:
-    """Jobs of what a record names. Raises SlurmError where SLURM cannot be asked about one that sbatch did not answer about."""
+    """Jobs of what a record names. Raises SlurmError where SLURM cannot be asked about one that sbatch did not answer
+    about."""
     try:
         return [
             job for array in arrays_of(Submission.read(known["submission"])) if (job := array.job_of(known["element"]))
@@ -204,7 +209,8 @@ def jobs_of(known: dict[str, Any]) -> list[str]:
 
 
 def vanished(run: str | Path) -> list[str]:
-    """Names of what was submitted, has not ended by itself, and that SLURM does not know any more. Raises SlurmError."""
+    """Names of what was submitted, has not ended by itself, and that SLURM does not know any more. Raises
+    SlurmError."""
     open_ = {name: jobs_of(known) for name, known in records(run).items() if state(known)[0] not in (FINISHED, FAILED)}
     alive = living([job for jobs in open_.values() for job in jobs])
     return [name for name, jobs in open_.items() if not any(job in alive for job in jobs)]

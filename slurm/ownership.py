@@ -1,4 +1,5 @@
-"""Whose a file is. What is submitted runs with this user's rights, so it must be this user's own and nobody else's to change."""
+"""Whose a file is. What is submitted runs with this user's rights, so it must be this user's own and nobody else's to
+change."""
 
 import os
 import pwd
@@ -10,7 +11,8 @@ OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def foreign(paths: Iterable[Path]) -> str:
-    """Why the first of ``paths`` that is not this user's own alone is not; empty where all are. Links are not followed, and refused."""
+    """Why the first of ``paths`` that is not this user's own alone is not; empty where all are. Links are not followed,
+    and refused."""
     for path in paths:
         if why := _foreign(os.lstat(path)):
             return f"{path} {why}"
@@ -31,8 +33,8 @@ def shut(folder: Path) -> None:
 
 
 def read_own(file: Path) -> str | None:
-    """Text of a file of this user's own; None where it is another's, others may write to it, or it is a link. What is judged is the file
-    that is read. Raises OSError where it is gone."""
+    """Text of a file of this user's own; None where it is another's, others may write to it, or it is a link. What is
+    judged is the file that is read. Raises OSError where it is gone."""
     try:
         handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except PermissionError:

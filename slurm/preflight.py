@@ -1,4 +1,5 @@
-"""A look at the nodes before the ranks start: matrix products on each rank, then all-reduces among all. A slow or silent node is named.
+"""A look at the nodes before the ranks start: matrix products on each rank, then all-reduces among all. A slow or
+silent node is named.
 
 ``python -m slurm.preflight FOLDER`` is one rank of it.
 """
@@ -24,7 +25,8 @@ SIZE, TIMES = 1024, 8
 
 
 def preflight(element: Element) -> dict[str, str]:
-    """Node -> what is wrong with it, of the nodes of this allocation; empty where nothing is. Takes `cluster.preflight_seconds` at most."""
+    """Node -> what is wrong with it, of the nodes of this allocation; empty where nothing is. Takes
+    `cluster.preflight_seconds` at most."""
     submission = element.submission
     cluster, folder = (
         submission.cluster,

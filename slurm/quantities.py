@@ -11,7 +11,8 @@ NO_LIMIT = {"INFINITE", "UNLIMITED", "-1", "NONE", "N/A", "(NULL)", ""}
 
 
 def seconds(text: str) -> int | None:
-    """A time as seconds: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]]; None for no limit.
+    """A time as seconds: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]]; None for no
+    limit.
 
     Raises ValueError for anything else."""
     text = text.strip()

@@ -20,7 +20,8 @@ ENDED = {
     "REVOKED",
 }
 OVER = ENDED | {"PREEMPTED"}
-"""States in which a job that squeue still shows is over. One that SLURM runs again after a preemption is shown as pending."""
+"""States in which a job that squeue still shows is over. One that SLURM runs again after a preemption is shown as
+pending."""
 WAITING = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 """States in which a job has not started, or not again."""
 AT_ONCE = 1000
@@ -66,7 +67,8 @@ def look_up(element_ids: Iterable[str]) -> dict[str, Job]:
 
 
 def living(job_ids: Iterable[str]) -> dict[str, str]:
-    """State by id of those elements that wait or run; ``job_ids`` are elements or whole arrays, of any user. Raises SlurmError."""
+    """State by id of those elements that wait or run; ``job_ids`` are elements or whole arrays, of any user. Raises
+    SlurmError."""
     wanted = set(job_ids)
     known = _queue(wanted).items()
     return {
@@ -75,7 +77,8 @@ def living(job_ids: Iterable[str]) -> dict[str, str]:
 
 
 def runs(holder: Holder) -> bool:
-    """Whether the job of ``holder`` (`common.claim`) runs, and so the holder lives; what cannot be known is believed."""
+    """Whether the job of ``holder`` (`common.claim`) runs, and so the holder lives; what cannot be known is
+    believed."""
     if not holder["job"]:
         return True
     try:
@@ -85,8 +88,8 @@ def runs(holder: Holder) -> bool:
 
 
 def arrays_named(ending: str, user: int, since: float) -> list[str]:
-    """Ids of the arrays of ``user`` (a uid) that were submitted after ``since`` (seconds since the epoch) with a job name that ends so,
-    as far as squeue and sacct know them. Raises SlurmError."""
+    """Ids of the arrays of ``user`` (a uid) that were submitted after ``since`` (seconds since the epoch) with a job
+    name that ends so, as far as squeue and sacct know them. Raises SlurmError."""
     shown = ["--noheader", f"--user={user}"]
     rows = run(["squeue", *shown, "--all", "--states=all", "--format=%F|%j"]).splitlines()
     begin = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since - 60))  # clocks differ
@@ -115,7 +118,8 @@ def _arrays(job_ids: Iterable[str]) -> list[list[str]]:
 
 
 def _rows(array_ids: Sequence[str]) -> list[str]:
-    """Rows of squeue. It refuses an id that it has forgotten where that is the only one, and may where it is one of several."""
+    """Rows of squeue. It refuses an id that it has forgotten where that is the only one, and may where it is one of
+    several."""
     asked = f"--jobs={','.join(array_ids)}"
     try:
         return run(

@@ -23,7 +23,8 @@ PATIENCE = 20.0
 
 
 def main(folder: str, element: int) -> int:
-    """Run the job; the exit status of this rank. 0 stands for finished and for stopped with everything saved: rank 0 writes which."""
+    """Run the job; the exit status of this rank. 0 stands for finished and for stopped with everything saved: rank 0
+    writes which."""
     submission, first = Submission.read(folder), read_ranks().rank == 0
     if submission.cluster.scratch:
         _make_scratch(os.environ["TMPDIR"])
@@ -73,8 +74,8 @@ def _plain(value: Any) -> Any:
 
 
 def _status(error: UserError) -> int:
-    """Say what is wrong; the exit status, by which the driver knows whether another attempt may go well: on a full disk none does before
-    somebody has made room, where a file system failed one on another node may."""
+    """Say what is wrong; the exit status, by which the driver knows whether another attempt may go well: on a full disk
+    none does before somebody has made room, where a file system failed one on another node may."""
     print(f"error: {error}", file=sys.stderr, flush=True)
     return FAILED if isinstance(error, DiskError) and error.passing else USER_ERROR
 

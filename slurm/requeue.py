@@ -10,11 +10,13 @@ from slurm.element import Element
 from slurm.submission import FAILED, REQUEUED
 
 OURS, TIME_LIMIT, TAKEN = "ours", "time limit", "taken"
-"""What SLURM says of an attempt: that it runs; that it has reached the time limit, so that SLURM ends it and does not requeue it, but
-takes a requeue from us; that SLURM has taken it away (cancelled, preempted, requeued, its node lost) and decides what comes next."""
+"""What SLURM says of an attempt: that it runs; that it has reached the time limit, so that SLURM ends it and does not
+requeue it, but takes a requeue from us; that SLURM has taken it away (cancelled, preempted, requeued, its node lost)
+and decides what comes next."""
 _ALIVE = {"RUNNING", "SUSPENDED", "STOPPED", "SIGNALING", "RESIZING"}
 PATIENCE, REFUSED_FOR = 900.0, 30.0
-"""Seconds for which a requeue is tried again where the controller is away, and where it refuses: what it refuses may be in passing."""
+"""Seconds for which a requeue is tried again where the controller is away, and where it refuses: what it refuses may be
+in passing."""
 LONGEST_WAIT = 5.0
 
 
@@ -41,9 +43,11 @@ def fate_or_ours(element: Element) -> str:
 
 
 def requeue(element: Element, code: int, hurry: bool = False) -> int:
-    """Have SLURM run this element again, unless it is about to anyway or somebody cancelled it; the exit status of the batch script.
+    """Have SLURM run this element again, unless it is about to anyway or somebody cancelled it; the exit status of the
+    batch script.
 
-    ``hurry``: SIGKILL is near, so SLURM is asked before the record is written, which may take long on a disk that a save waits for."""
+    ``hurry``: SIGKILL is near, so SLURM is asked before the record is written, which may take long on a disk that a
+    save waits for."""
     how = element.submission.cluster.requeue
     code = code or EXIT_CONTINUE
     if how == "chain":
@@ -73,7 +77,8 @@ def requeue(element: Element, code: int, hurry: bool = False) -> int:
 def _ask(element: Element) -> SlurmError | None:
     """Ask SLURM for a requeue until it takes it, or it has taken the job away; the last refusal where neither comes.
 
-    A preemption may come between our question and our request, which is then refused ("pending execution", "already completing")."""
+    A preemption may come between our question and our request, which is then refused ("pending execution", "already
+    completing")."""
     begun, refused, wait = time.monotonic(), 0.0, 0.5
     while True:
         try:

@@ -23,9 +23,11 @@ def ranks_per_node(cluster: ClusterConfig) -> int:
 
 
 def batch_script(submission: Submission, first: int, count: int, dependency: str = "", array: str = "") -> str:
-    """Script of an array over the elements from ``first`` on; ``dependency`` and ``array`` as sbatch takes them (array: 0 to count - 1).
+    """Script of an array over the elements from ``first`` on; ``dependency`` and ``array`` as sbatch takes them (array:
+    0 to count - 1).
 
-    The signal at the time limit reaches the ranks and not the script (no `B:`); SLURM sends the same one at a preemption."""
+    The signal at the time limit reaches the ranks and not the script (no `B:`); SLURM sends the same one at a
+    preemption."""
     cluster, folder = submission.cluster, submission.folder
     limit = cluster.array_parallelism or UNLIMITED
     options = {
@@ -78,8 +80,8 @@ def as_pattern(folder: Path) -> str:
 
 
 def refuse_path(key: str, folder: str, more: str = "") -> None:
-    """Raise UserError where logs below ``folder`` could not be named to SLURM: a backslash turns the patterns of --output off. ``more``:
-    further characters that it cannot have."""
+    """Raise UserError where logs below ``folder`` could not be named to SLURM: a backslash turns the patterns of
+    --output off. ``more``: further characters that it cannot have."""
     path = str(Path(folder).absolute())
     if bad := next((sign for sign in path if sign in "\\" + more or not sign.isprintable()), ""):
         raise UserError(
@@ -88,16 +90,18 @@ def refuse_path(key: str, folder: str, more: str = "") -> None:
 
 
 def environment(snapshot: Path) -> list[str]:
-    """Shell lines after which Python finds our code in the snapshot alone: neither the working folder nor an editable install wins."""
+    """Shell lines after which Python finds our code in the snapshot alone: neither the working folder nor an editable
+    install wins."""
     folder = shlex.quote(str(snapshot))
     return [f"export PYTHONPATH={folder} {VARIABLE}={folder} PYTHONSAFEPATH=1"]
 
 
 def rank_command(submission: Submission, module: str, arguments: Sequence[str], log: Path) -> list[str]:
-    """The srun that starts ``python -m module arguments`` as the ranks of an element, one task a rank, each with the output file ``log``
-    (with srun's %t in it).
+    """The srun that starts ``python -m module arguments`` as the ranks of an element, one task a rank, each with the
+    output file ``log`` (with srun's %t in it).
 
-    A rank that ends badly takes the others down at once (`--kill-on-bad-exit`), which would otherwise wait for it for minutes."""
+    A rank that ends badly takes the others down at once (`--kill-on-bad-exit`), which would otherwise wait for it for
+    minutes."""
     cluster, container = submission.cluster, submission.cluster.container
     each = ranks_per_node(cluster)
     srun = [

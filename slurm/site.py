@@ -88,7 +88,8 @@ class Site:
 
 
 def read_site() -> Site:
-    """Ask SLURM, in a fraction of a second. Raises SlurmError where the controller does not answer; the accounting may be silent."""
+    """Ask SLURM, in a fraction of a second. Raises SlurmError where the controller does not answer; the accounting may
+    be silent."""
     with ThreadPoolExecutor() as pool:
         known = pool.submit(_accounts)
         qos = pool.submit(_silent, QOS)

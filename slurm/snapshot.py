@@ -37,11 +37,11 @@ def drop_snapshot(snapshot: Path) -> None:
 
 
 def take_snapshot(runs_dir: str | Path) -> Path:
-    """Copy our packages, and nothing else, to ``<runs_dir>/snapshots/<digest of their bytes>``; that folder, made once by each user, is
-    returned.
+    """Copy our packages, and nothing else, to ``<runs_dir>/snapshots/<digest of their bytes>``; that folder, made once
+    by each user, is returned.
 
-    Taken are Python and YAML files, so neither data nor tokens, keys or notebooks. A process that runs from a snapshot hands that one on.
-    Raises UserError for a file that is too large for code."""
+    Taken are Python and YAML files, so neither data nor tokens, keys or notebooks. A process that runs from a snapshot
+    hands that one on. Raises UserError for a file that is too large for code."""
     own = os.environ.get(VARIABLE)
     if own and Path(own).resolve() == ROOT:
         return Path(own)
@@ -63,8 +63,8 @@ def take_snapshot(runs_dir: str | Path) -> Path:
 
 
 def altered(snapshot: Path) -> str:
-    """Why a snapshot is not what this user took: another's files, or others' right to write to them, or other bytes than its name says;
-    empty where it is."""
+    """Why a snapshot is not what this user took: another's files, or others' right to write to them, or other bytes
+    than its name says; empty where it is."""
     try:
         if why := foreign(tree(snapshot)):
             return why
@@ -100,7 +100,8 @@ def _sources() -> list[Path]:
 
 
 def strangers(snapshot: Path) -> list[str]:
-    """Modules of ours that this process imported from elsewhere than ``snapshot``: an editable install, or a working folder, has won."""
+    """Modules of ours that this process imported from elsewhere than ``snapshot``: an editable install, or a working
+    folder, has won."""
     inside = str(snapshot.resolve()) + os.sep
     ours = (module for name, module in sorted(sys.modules.items()) if name.partition(".")[0] in PACKAGES)
     return [

@@ -1,4 +1,5 @@
-"""What became of the elements of submissions: the queue, SLURM's accounting and the records of their drivers, joined."""
+"""What became of the elements of submissions: the queue, SLURM's accounting and the records of their drivers,
+joined."""
 
 import os
 from collections.abc import Iterable
@@ -51,8 +52,8 @@ class Seen:
 
 
 def survey(runs_dir: str | Path) -> tuple[list[Seen], str]:
-    """Every element that was submitted from ``runs_dir``, of those with one and the same job and result the latest submission's; and why
-    the states may be older than they should, else nothing."""
+    """Every element that was submitted from ``runs_dir``, of those with one and the same job and result the latest
+    submission's; and why the states may be older than they should, else nothing."""
     latest: dict[tuple[str, str], dict[int, Submission]] = {}
     for submission in submissions(runs_dir):
         own: dict[tuple[str, str], dict[int, Submission]] = {}
@@ -92,8 +93,8 @@ def read_record(submission: Submission, index: int) -> dict[str, Any]:
 
 
 def _arrays(found: Iterable[Submission]) -> tuple[dict[Path, list[Array]], str]:
-    """Arrays of submissions by folder; and why some may be missing where SLURM could not be asked. A damaged record is left to
-    `read_record`."""
+    """Arrays of submissions by folder; and why some may be missing where SLURM could not be asked. A damaged record is
+    left to `read_record`."""
     arrays, note = {}, ""
     for submission in found:
         arrays[submission.folder] = []
@@ -123,8 +124,8 @@ def _ask(element_ids: Iterable[str]) -> tuple[dict[str, Job] | None, str]:
 def state_of(
     submission: Submission, index: int, record: dict[str, Any], arrays: Iterable[Array], jobs: dict[str, Job] | None
 ) -> State:
-    """Where an element stands. ``record``: what its driver left; ``arrays``: those of its submission; ``jobs``: what `look_up` found, None
-    where SLURM was not asked."""
+    """Where an element stands. ``record``: what its driver left; ``arrays``: those of its submission; ``jobs``: what
+    `look_up` found, None where SLURM was not asked."""
     if "broken" in record:
         return State(FAILED, note=record["broken"])
     attempts = record["attempts"]
@@ -202,7 +203,8 @@ def _tail(log: Path | None) -> str:
 
 
 def log_of(submission: Submission, index: int, record: dict[str, Any]) -> Path | None:
-    """Log of the last attempt: of the rank that died first, else of rank 0, else of the batch script; None where there is none."""
+    """Log of the last attempt: of the rank that died first, else of rank 0, else of the batch script; None where there
+    is none."""
     if not record["attempts"]:
         return None
     last = record["attempts"][-1]

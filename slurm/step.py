@@ -18,8 +18,8 @@ from slurm.submission import Submission
 HEARD = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 _FIRST_DEATH = re.compile(r"srun: error: \S+: tasks? (\d+)\S*: (.+)")
 _heard: SimpleQueue[signal.Signals | str | None] = SimpleQueue()
-"""Signals, srun's lines, and None for their end, in the order in which they came: one after another, so that no two acts on the record
-of an element meet."""
+"""Signals, srun's lines, and None for their end, in the order in which they came: one after another, so that no two
+acts on the record of an element meet."""
 
 
 def outlive_signals() -> None:
@@ -34,11 +34,12 @@ def _note(number: int, frame: object) -> None:
 
 
 def run_ranks(element: Element, terminated: Callable[[], None]) -> tuple[int, tuple[int, str] | None]:
-    """Run the ranks to their end: exit status of the one that failed first, and which one that was and how it died, as srun told; 0 where
-    none failed. srun itself ends with the highest status of all ranks, also of those that it has taken down.
+    """Run the ranks to their end: exit status of the one that failed first, and which one that was and how it died, as
+    srun told; 0 where none failed. srun itself ends with the highest status of all ranks, also of those that it has
+    taken down.
 
-    ``terminated`` is called at SIGTERM, after which SLURM leaves KillWait seconds. Ranks whose saves take longer than SLURM's signal
-    gives them are asked earlier."""
+    ``terminated`` is called at SIGTERM, after which SLURM leaves KillWait seconds. Ranks whose saves take longer than
+    SLURM's signal gives them are asked earlier."""
     submission = element.submission
     log = submission.log_file(element.index, element.job, element.number, "%t")
     environment = os.environ | rank_environment(submission) | {"TERZI_ATTEMPT": str(element.number)}

@@ -200,8 +200,8 @@ def freeze(
     job: str, points: Sequence[Point], snapshot: str | Path, python: str, after: Sequence[str] = (), workdir: str | Path | None = None,
     mark: str = "",
 ) -> Submission:  # fmt: skip
-    """Write a submission folder for points with one and the same resource request; ``workdir``: where they run, by default here;
-    ``mark``: end of the folder's name, by default random."""
+    """Write a submission folder for points with one and the same resource request; ``workdir``: where they run, by
+    default here; ``mark``: end of the folder's name, by default random."""
     first = points[0].config
     now = datetime.now(UTC)
     name = f"{now:%Y%m%dT%H%M%S.%fZ}-{job}-{mark or uuid.uuid4().hex[:8]}"

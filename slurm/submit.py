@@ -1,4 +1,5 @@
-"""One way to submit: points frozen, code copied, one array for each distinct resource request, and the prompt is back."""
+"""One way to submit: points frozen, code copied, one array for each distinct resource request, and the prompt is
+back."""
 
 import dataclasses
 import os
@@ -45,10 +46,12 @@ class Receipt:
 
 
 def submit(job: str, points: Sequence[Point], dependency: str = "", after: Sequence[str] = ()) -> Receipt:
-    """Queue ``python -m jobs.<job>`` for every point. ``dependency`` as sbatch takes it, ``after``: names of submissions it waits for.
+    """Queue ``python -m jobs.<job>`` for every point. ``dependency`` as sbatch takes it, ``after``: names of
+    submissions it waits for.
 
-    Everything is on disk before sbatch is called, so that an element finds it whatever happens to this process. Raises SlurmError with
-    SLURM's own words where it refuses; nothing is queued then, unless an array of the same call was queued before, which is cancelled."""
+    Everything is on disk before sbatch is called, so that an element finds it whatever happens to this process. Raises
+    SlurmError with SLURM's own words where it refuses; nothing is queued then, unless an array of the same call was
+    queued before, which is cancelled."""
     runs_dir = Path(points[0].config.runs_dir)
     former = {*(runs_dir / "snapshots").glob("*")}
     with nothing_left(runs_dir / "snapshots"), nothing_left(runs_dir / FOLDER):
@@ -66,7 +69,8 @@ def submit(job: str, points: Sequence[Point], dependency: str = "", after: Seque
 
 
 def _withdraw(receipt: Receipt, former: set[Path]) -> None:
-    """Remove what was written to be queued, the snapshot too where it is not among the ``former`` ones and no other submission has it."""
+    """Remove what was written to be queued, the snapshot too where it is not among the ``former`` ones and no other
+    submission has it."""
     for submission in receipt.submissions:
         submission.remove()
     snapshot = receipt.submissions[0].snapshot
@@ -79,8 +83,8 @@ def _withdraw(receipt: Receipt, former: set[Path]) -> None:
 def prepare(
     job: str, points: Sequence[Point], after: Sequence[str] = (), origin: Mapping[str, str] | None = None
 ) -> Receipt:
-    """Freeze ``points`` in one submission folder for each distinct resource request, without queueing anything; ``origin``: the `origin_of`
-    another process, whose code and working folder they get instead of this one's."""
+    """Freeze ``points`` in one submission folder for each distinct resource request, without queueing anything;
+    ``origin``: the `origin_of` another process, whose code and working folder they get instead of this one's."""
     requests: dict[str, list[Point]] = {}
     for point in points:
         requests.setdefault(repr(dataclasses.asdict(point.config.cluster)), []).append(point)
@@ -89,13 +93,15 @@ def prepare(
 
 
 def origin_of(runs_dir: str | Path, taken: bool = True) -> dict[str, str]:
-    """Code snapshot, interpreter and working folder that what this process submits runs with; not ``taken``: where it would be."""
+    """Code snapshot, interpreter and working folder that what this process submits runs with; not ``taken``: where it
+    would be."""
     snapshot = take_snapshot(runs_dir) if taken else snapshot_of(runs_dir)
     return {"snapshot": str(snapshot), "python": sys.executable, "workdir": str(Path.cwd())}
 
 
 def queue(submission: Submission, dependency: str = "", elements: Sequence[int] | None = None) -> list[Array]:
-    """Submit a submission's elements (all, or those given) as arrays of at most `MaxArraySize` each; with requeue=chain several times.
+    """Submit a submission's elements (all, or those given) as arrays of at most `MaxArraySize` each; with requeue=chain
+    several times.
 
     Returns all its arrays, which are recorded too."""
     cluster, arrays = submission.cluster, settled(submission)
@@ -124,8 +130,9 @@ def queue(submission: Submission, dependency: str = "", elements: Sequence[int] 
 
 
 def _call(submission: Submission, arrays: Sequence[Array], script: Path, first: int, count: int) -> Array:
-    """Call sbatch; the array that it made. It is looked for by its name where sbatch fails or says no id, since SLURM may have taken it
-    all the same; the record tells of the call before it is made, so that others look too if this process does not come to it."""
+    """Call sbatch; the array that it made. It is looked for by its name where sbatch fails or says no id, since SLURM
+    may have taken it all the same; the record tells of the call before it is made, so that others look too if this
+    process does not come to it."""
     submission.queued(arrays, Asked(first, count, time.time()))
     try:
         return Array(sbatch(str(script)), first, count)
@@ -142,7 +149,8 @@ def _call(submission: Submission, arrays: Sequence[Array], script: Path, first: 
 
 
 def resubmit(folder: Path, indices: Sequence[int]) -> Receipt:
-    """Queue some elements of a submission again, with its frozen points and its code. Raises UserError where those are not this user's."""
+    """Queue some elements of a submission again, with its frozen points and its code. Raises UserError where those are
+    not this user's."""
     submission = Submission.read(folder)
     refuse_foreign(submission)
     if len(arrays := arrays_of(submission)) > len(submission.arrays):  # it was taken after all
@@ -155,7 +163,8 @@ def resubmit(folder: Path, indices: Sequence[int]) -> Receipt:
 
 
 def refuse_foreign(submission: Submission) -> None:
-    """Raise UserError where a submission, or the code that it runs, is not this user's own alone: it would run with this user's rights."""
+    """Raise UserError where a submission, or the code that it runs, is not this user's own alone: it would run with
+    this user's rights."""
     if why := submission.foreign():
         raise UserError(f"{why}, so {submission.folder} is not queued from here; give the job's own command instead")
 

@@ -13,7 +13,8 @@ SUBMITTING = 120.0
 
 
 def arrays_of(submission: Submission) -> list[Array]:
-    """Arrays of a submission, with one that SLURM took without an answer. Raises SlurmError where it cannot be asked about that."""
+    """Arrays of a submission, with one that SLURM took without an answer. Raises SlurmError where it cannot be asked
+    about that."""
     arrays, asked = submission.arrays, submission.asked
     if not asked:
         return arrays
@@ -23,7 +24,8 @@ def arrays_of(submission: Submission) -> list[Array]:
 
 
 def settled(submission: Submission) -> list[Array]:
-    """`arrays_of`, once it is sure that no more will come of an earlier call of sbatch. Raises UserError where it is too early to say."""
+    """`arrays_of`, once it is sure that no more will come of an earlier call of sbatch. Raises UserError where it is
+    too early to say."""
     arrays = arrays_of(submission)
     if submission.asked and len(arrays) == len(submission.arrays) and is_young(submission):
         raise UserError(
@@ -39,7 +41,8 @@ def is_young(submission: Submission) -> bool:
 
 
 def find(submission: Submission, patience: float) -> Array | None:
-    """The array of the last call of sbatch, looked for during ``patience`` seconds and at least once; None where SLURM shows none."""
+    """The array of the last call of sbatch, looked for during ``patience`` seconds and at least once; None where SLURM
+    shows none."""
     end = time.monotonic() + patience
     while True:
         try:

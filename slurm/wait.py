@@ -13,13 +13,15 @@ from slurm.submit import Receipt
 
 EVERY = 2.0
 LAG = 30.0
-"""Seconds for which a job may be unknown to the queue without having ended: it lags, and a requeue passes through nothing."""
+"""Seconds for which a job may be unknown to the queue without having ended: it lags, and a requeue passes through
+nothing."""
 
 
 def wait_for(receipt: Receipt) -> list[Any]:
     """What the jobs returned, in the order of the points, once every element has ended.
 
-    A requeue is no end. Raises UserError, when all have ended, naming the elements that failed and the cause of each."""
+    A requeue is no end. Raises UserError, when all have ended, naming the elements that failed and the cause of
+    each."""
     elements = [(submission, point["index"]) for submission in receipt.submissions for point in submission.points]
     open_, seen, ended = list(elements), {element: time.monotonic() for element in range(len(elements))}, 0
     with Bar("elements", len(elements)) as bar:

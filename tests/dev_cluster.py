@@ -54,8 +54,8 @@ class Cluster:
         self.script("node.sh", what, name)
 
     def restart_controller(self) -> None:
-        """slurmctld dies by SIGKILL and comes back; returns when it answers. It writes its state 5 s late, and forgets what it has not
-        written, so jobs are given the time to reach the disk before."""
+        """slurmctld dies by SIGKILL and comes back; returns when it answers. It writes its state 5 s late, and forgets
+        what it has not written, so jobs are given the time to reach the disk before."""
         with self.without_controller():
             pass
 
@@ -86,7 +86,8 @@ class Cluster:
         return [dict(zip(rows[0].split("|"), row.split("|"), strict=True)) for row in rows[1:]]
 
     def wait_for(self, condition: Callable[[], object], seconds: float, what: str) -> None:
-        """Return once `condition()` holds; fail the test, with what is queued, when that takes longer than `seconds`."""
+        """Return once `condition()` holds; fail the test, with what is queued, when that takes longer than
+        `seconds`."""
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
@@ -96,7 +97,8 @@ class Cluster:
             time.sleep(0.2)
 
     def idle(self) -> None:
-        """Cancel whatever is queued and start nodes that are down, so that the next test finds a whole and empty cluster."""
+        """Cancel whatever is queued and start nodes that are down, so that the next test finds a whole and empty
+        cluster."""
         _ask("scancel", "--user", getpass.getuser())
         for file in self.folder.glob("run/slurmd-*.pid"):
             if not _alive(int(file.read_text())):
@@ -160,7 +162,8 @@ def _small_disk() -> Iterator[Path | None]:
 
 
 def _free_ports() -> int:
-    """First of 20 consecutive ports that nobody listens on, below those that the kernel gives to outgoing connections."""
+    """First of 20 consecutive ports that nobody listens on, below those that the kernel gives to outgoing
+    connections."""
     for first in random.sample(range(20000, 32000, 20), 100):
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
             for port in range(first, first + 20):

@@ -1,6 +1,8 @@
-"""A Hugging Face hub on loopback: the endpoints that the hub library calls to list and to download, and the faults of a network.
+"""A Hugging Face hub on loopback: the endpoints that the hub library calls to list and to download, and the faults of a
+network.
 
-huggingface_hub has no server of its own (its tests call a staging hub), and the open ones want a database and an object store."""
+huggingface_hub has no server of its own (its tests call a staging hub), and the open ones want a database and an object
+store."""
 
 import hashlib
 import json

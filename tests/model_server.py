@@ -16,7 +16,8 @@ DROP = "drop"
 
 
 class ModelServer(ThreadingHTTPServer):
-    """``say(body, times)`` is the model: of a request, and how often it came before, it makes a text, a whole reply, a status, or DROP."""
+    """``say(body, times)`` is the model: of a request, and how often it came before, it makes a text, a whole reply, a
+    status, or DROP."""
 
     daemon_threads = True
 

@@ -1,4 +1,5 @@
-"""Files are removed and renamed by `common/remove.py` and `common/files.py` alone, and who calls them for that is listed here."""
+"""Files are removed and renamed by `common/remove.py` and `common/files.py` alone, and who calls them for that is
+listed here."""
 
 import ast
 

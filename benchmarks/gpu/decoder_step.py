@@ -1,10 +1,11 @@
-"""Everything about the decoder's step on one GPU in one call: Qwen3-1.7B at 4096 tokens, MFU, memory, top kernels, beside transformers.
+"""Everything about the decoder's step on one GPU in one call: Qwen3-1.7B at 4096 tokens, MFU, memory, top kernels,
+beside transformers.
 
-For each length distribution: loss and gradients of both sides compared; forward, loss and backward of both in turns (bf16 weights);
-whole training steps of ours (gradient sums in fp32, clipping, update with fp32 master weights); whole steps of transformers' net as the
-Trainer makes them (`Trainer` below), compiled and not, with fp32 weights under autocast and with bf16 weights alone. Whole steps take the
-largest micro-batch that fits, or a smaller one where that is faster. The result is written after every measurement, and one that fails does
-not keep the others from being made.
+For each length distribution: loss and gradients of both sides compared; forward, loss and backward of both in turns
+(bf16 weights); whole training steps of ours (gradient sums in fp32, clipping, update with fp32 master weights); whole
+steps of transformers' net as the Trainer makes them (`Trainer` below), compiled and not, with fp32 weights under
+autocast and with bf16 weights alone. Whole steps take the largest micro-batch that fits, or a smaller one where that is
+faster. The result is written after every measurement, and one that fails does not keep the others from being made.
 
   python -m benchmarks.gpu.decoder_step --out FOLDER             about 12 minutes on an H200, most of them in the peer's compiler
   python -m benchmarks.gpu.decoder_step --out FOLDER --small     a rehearsal of the same code in a minute on a CPU
@@ -38,7 +39,8 @@ CLIP = 1.0
 GOAL = 0.45
 """MFU of `full.train`."""
 TOLERANCE = 0.1
-"""Largest relative difference of a gradient: both sides round to bf16 throughout, so this finds a wrong net, not a rounding."""
+"""Largest relative difference of a gradient: both sides round to bf16 throughout, so this finds a wrong net, not a
+rounding."""
 GAIN = 1.02
 """A smaller micro-batch is tried further as long as it is faster by this."""
 
@@ -127,10 +129,12 @@ def train(case: Case) -> dict:
 
 
 class Trainer:
-    """A training step as transformers' Trainer makes it on one GPU: no more than it has to do, and nothing that it does besides."""
+    """A training step as transformers' Trainer makes it on one GPU: no more than it has to do, and nothing that it does
+    besides."""
 
     def __init__(self, case: Case, compiled: bool, autocast: bool):
-        """`autocast`: fp32 weights, products in bf16 (the Trainer's `bf16=True`); else weights, gradients and moments in bf16."""
+        """`autocast`: fp32 weights, products in bf16 (the Trainer's `bf16=True`); else weights, gradients and moments
+        in bf16."""
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.side = Theirs(
             case.net, "packed", case.row, "sdpa", torch.float32 if autocast else torch.bfloat16, self.device

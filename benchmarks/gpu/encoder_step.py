@@ -1,8 +1,10 @@
-"""Everything about the encoder's step on one GPU in one call: tokens per second, MFU, memory, top kernels, beside transformers' ModernBERT.
+"""Everything about the encoder's step on one GPU in one call: tokens per second, MFU, memory, top kernels, beside
+transformers' ModernBERT.
 
-For each net and length distribution: loss and gradients of both sides compared; forward and backward of both in turns (no dropout,
-bf16 weights); then whole training steps of ours (dropout, gradient sums in fp32, update with fp32 master weights), with their
-memory and kernels. The result is written after every case, and a case that fails does not keep the others from being measured.
+For each net and length distribution: loss and gradients of both sides compared; forward and backward of both in turns
+(no dropout, bf16 weights); then whole training steps of ours (dropout, gradient sums in fp32, update with fp32 master
+weights), with their memory and kernels. The result is written after every case, and a case that fails does not keep the
+others from being measured.
 
   python -m benchmarks.gpu.encoder_step --out FOLDER             about 5 minutes on an H200
   python -m benchmarks.gpu.encoder_step --out FOLDER --small     a rehearsal of the same code in a minute on a CPU
@@ -32,7 +34,8 @@ from model.training.flops import peak_flops, step_flops, utilisation
 PARALLEL = ParallelConfig(precision="bf16")
 GIB = 2**30
 TOLERANCE = 0.1
-"""Largest relative difference of a gradient: both sides round to bf16 throughout, so this finds a wrong net, not a rounding."""
+"""Largest relative difference of a gradient: both sides round to bf16 throughout, so this finds a wrong net, not a
+rounding."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +56,8 @@ class Case:
 
 
 def cases(small: bool) -> list[Case]:
-    """Base and large: full length 1024, and real lengths cut there, of which the peer gets batches by length or as they come."""
+    """Base and large: full length 1024, and real lengths cut there, of which the peer gets batches by length or as they
+    come."""
     found, shrink = [], 16 if small else 1
     longest, rounds = 1024 // shrink, 2 if small else 10
     for name, documents in (("base", 96), ("large", 48)):
@@ -149,7 +153,8 @@ def device_name() -> str:
 
 
 def train(case: Case) -> dict:
-    """Whole training steps of ours: packs, gradient sums, update. Memory is that of everything: weights, moments, activations."""
+    """Whole training steps of ours: packs, gradient sums, update. Memory is that of everything: weights, moments,
+    activations."""
     net = dataclasses.replace(case.net, attention_out_dropout=0.1)
     ours = Ours(net, PARALLEL)
     model = distribute(ours.net, PARALLEL)

@@ -10,10 +10,11 @@ EXAMPLES = 20
 class BadDocuments:
     """Counts of unreadable documents by kind, with the first few places. Each is counted once: read = documents + bad.
 
-    Kinds: invalid_json, no_text, not_utf8, wrong_encoding, nul_bytes, too_long, too_deep (a page of HTML), no_text_layer (a .pdf of
-    images), invalid_pages, unreadable_field (of a column that is asked for), and broken_file (the rest of the file counts as one). With
-    ``mode`` error the first one raises UserError; with skip, the one after ``limit`` does, ``before`` of which came earlier. ``section``
-    is that of the keys in messages; empty where no key passes over bad documents."""
+    Kinds: invalid_json, no_text, not_utf8, wrong_encoding, nul_bytes, too_long, too_deep (a page of HTML),
+    no_text_layer (a .pdf of images), invalid_pages, unreadable_field (of a column that is asked for), and broken_file
+    (the rest of the file counts as one). With ``mode`` error the first one raises UserError; with skip, the one after
+    ``limit`` does, ``before`` of which came earlier. ``section`` is that of the keys in messages; empty where no key
+    passes over bad documents."""
 
     def __init__(self, mode: str = "error", limit: int = 1000, before: int = 0, section: str = "prepare"):
         self.mode, self.limit, self.before, self.section = mode, limit, before, section

@@ -12,7 +12,8 @@ from common.reading.streams import count_newlines
 
 @dataclass(frozen=True)
 class Span:
-    """A file, or what of it begins in ``start <= byte < end``: lines of a plain .jsonl, row groups of a plain .parquet."""
+    """A file, or what of it begins in ``start <= byte < end``: lines of a plain .jsonl, row groups of a plain
+    .parquet."""
 
     path: Path
     start: int = 0

@@ -1,4 +1,5 @@
-"""JSON whose whole numbers keep their digits: orjson, which is fast, reads those beyond 64 bits as floats, and does not write them."""
+"""JSON whose whole numbers keep their digits: orjson, which is fast, reads those beyond 64 bits as floats, and does not
+write them."""
 
 import json
 from typing import Any
@@ -32,7 +33,8 @@ def dumps_line(value: Any) -> bytes:
 
 
 def _maybe_rounded(value: Any) -> bool:
-    """Whether a value holds a float that may have been a whole number beyond 64 bits. Asked of every line, so it is quick."""
+    """Whether a value holds a float that may have been a whole number beyond 64 bits. Asked of every line, so it is
+    quick."""
     left: list[Any] = [[value]]
     for holder in left:  # which grows meanwhile; no recursion, since values nest as deep as orjson allows
         for one in holder.values() if type(holder) is dict else holder:

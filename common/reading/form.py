@@ -65,14 +65,15 @@ class Form:
 
     @cached_property
     def keeps_newlines(self) -> bool:
-        """Whether a newline is the one byte 10, and that byte nothing else: lines can then be found before they are decoded."""
+        """Whether a newline is the one byte 10, and that byte nothing else: lines can then be found before they are
+        decoded."""
         return self.is_utf8 or all(chr(code).encode(self.encoding) == bytes([code]) for code in range(1, 128))
 
     def decode(self, raw: bytes) -> str:
         """Text of a document or line. Raises WrongEncoding, which says what it is not.
 
-        Code pages take nearly every byte for some letter. But that bytes beyond ASCII are valid UTF-8 by chance is next to
-        impossible in one, so that tells a text whose encoding was declared wrongly."""
+        Code pages take nearly every byte for some letter. But that bytes beyond ASCII are valid UTF-8 by chance is next
+        to impossible in one, so that tells a text whose encoding was declared wrongly."""
         name = codecs.lookup(self.encoding).name
         if name.startswith(CODE_PAGES) and not raw.isascii() and _is_utf8(raw):
             raise WrongEncoding("wrong_encoding", f"is UTF-8, not {self.encoding} (key {self.section}.encoding)", 0)

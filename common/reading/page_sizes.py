@@ -1,8 +1,8 @@
-"""How much memory the pages of a .parquet may ask for, by their own headers: the footer says nothing of single pages, and may lie.
+"""How much memory the pages of a .parquet may ask for, by their own headers: the footer says nothing of single pages,
+and may lie.
 
-A page is unpacked whole, and a page of a few bytes may unpack to gigabytes. Worse, a value of a dictionary (or, with DELTA_BYTE_ARRAY, the
-beginning of the value before) is stored once and stands in every row that has it.
-"""
+A page is unpacked whole, and a page of a few bytes may unpack to gigabytes. Worse, a value of a dictionary (or, with
+DELTA_BYTE_ARRAY, the beginning of the value before) is stored once and stands in every row that has it. """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -30,7 +30,8 @@ class Load:
 
 
 def load_of(file: BinaryIO, chunk: Any, length: int) -> Load:
-    """Load of a column chunk (`pyarrow.parquet.ColumnChunkMetaData`); ``length``: that of a FIXED_LEN_BYTE_ARRAY. Raises Malformed."""
+    """Load of a column chunk (`pyarrow.parquet.ColumnChunkMetaData`); ``length``: that of a FIXED_LEN_BYTE_ARRAY.
+    Raises Malformed."""
     largest = total = values = 0
     repeats = False
     for header in _headers(file, chunk):
@@ -76,6 +77,7 @@ def _header(file: BinaryIO, at: int) -> tuple[dict[int, Any], int]:
 
 
 def rows_at_once(loads: Iterable[Load], budget: int) -> int:
-    """Rows, each with a value of every load, that take at most ``budget`` bytes whatever they hold; 0 where not even one does."""
+    """Rows, each with a value of every load, that take at most ``budget`` bytes whatever they hold; 0 where not even
+    one does."""
     spread = sum(load.width for load in loads if load.total > budget)
     return budget // spread if spread else budget

@@ -25,8 +25,9 @@ def read_parquet(reading: Reading) -> Iterator[Document]:
 
 
 def rows(reading: Reading, texts: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The row's number within the span, and its record; what cannot be read is counted, and so is a row with a value above the limit in one
-    of the columns ``texts`` (all, where none is named). Raises UserError for a file without one of those columns."""
+    """The row's number within the span, and its record; what cannot be read is counted, and so is a row with a value
+    above the limit in one of the columns ``texts`` (all, where none is named). Raises UserError for a file without one
+    of those columns."""
     import pyarrow
     import pyarrow.parquet
 
@@ -65,8 +66,8 @@ def _columns(schema: Any, reading: Reading, texts: Sequence[str]) -> list[str]:
 
 
 def _batches(file: Any, pages: BinaryIO, columns: list[str], reading: Reading) -> Iterator[tuple[Any, int]]:
-    """Record batches of the row groups of the span, and their rows; None in place of a batch for a row group that is too large, which is
-    counted. A batch has so few rows that it stays small whatever they hold."""
+    """Record batches of the row groups of the span, and their rows; None in place of a batch for a row group that is
+    too large, which is counted. A batch has so few rows that it stays small whatever they hold."""
     form, span, metadata = reading.form, reading.span, file.metadata
     groups = chosen(metadata, span.start, span.end)
     unpacked = sum(metadata.row_group(number).total_byte_size for number in groups)

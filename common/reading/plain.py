@@ -20,8 +20,8 @@ def read_text(reading: Reading) -> Iterator[Document]:
 
 
 def whole_text(reading: Reading, own_encoding: bool = False) -> str | None:
-    """The text of the whole file; None where it is bad, which is counted. ``own_encoding``: in that which a page of HTML names, where it
-    is not in the declared one."""
+    """The text of the whole file; None where it is bad, which is counted. ``own_encoding``: in that which a page of
+    HTML names, where it is not in the declared one."""
     form = reading.form
     raw = reading.whole()
     if raw is None:

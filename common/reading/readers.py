@@ -40,10 +40,11 @@ def read_documents(
 ) -> Iterator[Document]:
     """Documents of one file or span, in order; a .txt or .md is one document, blank lines of a .jsonl are none.
 
-    ``bad`` is told of what cannot be read (default: error), each document once. ``fields`` are the keys that are wanted beside text and
-    id, None for all: other columns of a .parquet are not read, whatever they hold. ``seen`` is told the bytes taken from the disk. A UTF-8
-    byte order mark at the beginning of a file is dropped. ``readers``: by format; a file of another one is read as text. Raises UserError
-    for an unreadable file, a .parquet without the text column, and as ``bad`` says."""
+    ``bad`` is told of what cannot be read (default: error), each document once. ``fields`` are the keys that are wanted
+    beside text and id, None for all: other columns of a .parquet are not read, whatever they hold. ``seen`` is told the
+    bytes taken from the disk. A UTF-8 byte order mark at the beginning of a file is dropped. ``readers``: by format; a
+    file of another one is read as text. Raises UserError for an unreadable file, a .parquet without the text column,
+    and as ``bad`` says."""
     reading = opened(source, form, bad, fields, seen)
     name, _ = kind_of(reading.span.path) or ("text", "")
     return readers[name](reading)

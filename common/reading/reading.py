@@ -30,11 +30,13 @@ class Reading:
         return blocks(self.span.path, self.compression, self.span.start, self.span.end, self.seen)
 
     def whole(self) -> bytes | None:
-        """All bytes of a file that is one document; None where it is broken or longer than allowed, which is counted."""
+        """All bytes of a file that is one document; None where it is broken or longer than allowed, which is
+        counted."""
         return self._all(self.form.max_bytes, lambda: self.add_too_long(1))
 
     def unpacked(self) -> bytes | None:
-        """All bytes of a packed file that is read from everywhere; None where it is broken or too large, which is counted."""
+        """All bytes of a packed file that is read from everywhere; None where it is broken or too large, which is
+        counted."""
         return self._all(self.form.whole_bytes, lambda: self.add_too_large(str(self.span.path)))
 
     def _all(self, limit: int | None, add_too_many: Callable[[], None]) -> bytes | None:
@@ -47,7 +49,8 @@ class Reading:
         return None
 
     def place(self, row: int, unit: str) -> str:
-        """Name of the ``row``-th document, for people; ``unit`` is line or row, or empty where the file is one document."""
+        """Name of the ``row``-th document, for people; ``unit`` is line or row, or empty where the file is one
+        document."""
         return self.span.place(row, unit) if unit else str(self.span.path)
 
     def add_too_long(self, row: int, unit: str = "") -> None:
@@ -65,7 +68,8 @@ class Reading:
         self.bad.add("too_long", place, fault)
 
     def wanted(self, names: Iterable[str], texts: Sequence[str]) -> list[str]:
-        """Those of the columns ``names`` that are read: ``texts``, the id, and what else is wanted. The others may hold what they like."""
+        """Those of the columns ``names`` that are read: ``texts``, the id, and what else is wanted. The others may hold
+        what they like."""
         return [name for name in names if self.fields is None or name in (*texts, self.form.id_field, *self.fields)]
 
     def record(self, record: dict[str, Any], row: int, unit: str) -> Iterator[Document]:

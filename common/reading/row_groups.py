@@ -7,7 +7,8 @@ from typing import Any
 
 
 def starts(metadata: Any) -> list[int]:
-    """First byte of each row group by the footer; empty where they do not follow one another (some writers do as they like)."""
+    """First byte of each row group by the footer; empty where they do not follow one another (some writers do as they
+    like)."""
     found = [_first_byte(metadata.row_group(number)) for number in range(metadata.num_row_groups)]
     return found if all(one < other for one, other in itertools.pairwise(found)) else []
 

@@ -12,7 +12,8 @@ from common.errors import UserError
 
 BLOCK = 1 << 18
 SLICE = 1 << 10
-"""Packed bytes that are unpacked at once: zstandard makes at most 256 blocks of 128 KiB of them, gzip 1 MB (as fast as larger slices)."""
+"""Packed bytes that are unpacked at once: zstandard makes at most 256 blocks of 128 KiB of them, gzip 1 MB (as fast as
+larger slices)."""
 LARGEST_OUT = 1 << 20
 """Bytes of an unpacked block: cut into lines, a block of nothing but newlines takes eight times as many."""
 LARGEST_WINDOW = 1 << 31  # what `zstd --long=31` writes
@@ -37,9 +38,11 @@ class TooLong(Exception):
 def blocks(
     path: Path, compression: str = "", start: int = 0, end: int | None = None, seen: Callable[[int], Any] | None = None
 ) -> Iterator[bytes]:
-    """Unpacked blocks of a file; ``start`` and ``end`` cut a plain one. ``seen`` is told how many bytes came from the disk.
+    """Unpacked blocks of a file; ``start`` and ``end`` cut a plain one. ``seen`` is told how many bytes came from the
+    disk.
 
-    Raises Broken where a compressed stream is truncated or damaged: zstandard's own reader takes the former for the end."""
+    Raises Broken where a compressed stream is truncated or damaged: zstandard's own reader takes the former for the
+    end."""
     raw = _raw(path, start, end, seen or (lambda _: None))
     if not compression:
         return raw

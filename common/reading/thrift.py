@@ -22,7 +22,8 @@ class Reader:
         self.data, self.at = data, 0
 
     def fields(self, depth: int = 0) -> dict[int, Any]:
-        """A struct: its fields by number, those of structs inside likewise; binaries, lists and maps are passed over. Raises Malformed."""
+        """A struct: its fields by number, those of structs inside likewise; binaries, lists and maps are passed over.
+        Raises Malformed."""
         found: dict[int, Any] = {}
         number = 0
         while head := self._byte():

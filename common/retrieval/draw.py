@@ -1,4 +1,5 @@
-"""Splits of a set: queries drawn by a hash of their ids, and splits that are missing drawn from those that are there."""
+"""Splits of a set: queries drawn by a hash of their ids, and splits that are missing drawn from those that are
+there."""
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
@@ -7,7 +8,8 @@ from common.retrieval.layout import SPLITS
 
 SHARES = {"train": 0.5, "dev": 0.2, "test": 0.3}
 _DONORS = {"train": ("dev", "test"), "dev": ("train", "test"), "test": ("dev", "train")}
-"""Where a missing split is drawn from, the first that is there: test queries stay what they are as long as there are others."""
+"""Where a missing split is drawn from, the first that is there: test queries stay what they are as long as there are
+others."""
 
 
 def split_of(query_id: str, seed: int, among: Sequence[str] = SPLITS) -> str:
@@ -27,7 +29,8 @@ def donors(there: Collection[str]) -> dict[str, str]:
 
 
 def drawn(query_ids: Iterable[str], seed: int, among: Sequence[str]) -> dict[str, str]:
-    """Split of each query. One that the hash leaves empty gets a query of the fullest, so that few queries are enough."""
+    """Split of each query. One that the hash leaves empty gets a query of the fullest, so that few queries are
+    enough."""
     found = {name: split_of(name, seed, among) for name in query_ids}
     for split in among:
         held = {one: [name for name, owner in found.items() if owner == one] for one in among}

@@ -56,7 +56,8 @@ def has_judgements(folder: Path) -> bool:
 
 
 def homes(folder: Path) -> dict[str, Path]:
-    """The folders train/, dev/ and test/ that are in ``folder`` and hold a set each, by split; empty where it is one set itself."""
+    """The folders train/, dev/ and test/ that are in ``folder`` and hold a set each, by split; empty where it is one
+    set itself."""
     return {} if is_set(folder) else {split: folder / split for split in SPLITS if (folder / split).is_dir()}
 
 
@@ -82,7 +83,8 @@ def is_judgements(path: Path) -> bool:
 
 
 def find_layout(folder: Path) -> Layout:
-    """The files of the set with one corpus in ``folder``. Raises UserError for one that is not there, twice there or a dead link."""
+    """The files of the set with one corpus in ``folder``. Raises UserError for one that is not there, twice there or a
+    dead link."""
     tables = [_one(folder, name, _table(folder, name)) for name in ("corpus", "queries")]
     if (
         below := []
@@ -98,7 +100,8 @@ def find_layout(folder: Path) -> Layout:
 
 
 def layouts(folder: Path) -> dict[str, Layout]:
-    """The set in each of train/, dev/ and test/, as far as they are there, or the one set under `WHOLE`. Raises as `find_layout`."""
+    """The set in each of train/, dev/ and test/, as far as they are there, or the one set under `WHOLE`. Raises as
+    `find_layout`."""
     return {split: find_layout(home) for split, home in homes(folder).items()} or {WHOLE: find_layout(folder)}
 
 

@@ -30,8 +30,8 @@ class RetrievalSet:
     query_texts: list[str]
     """Texts of the queries."""
     qrels: Grades
-    """Grade by query id and document id; a grade above 0 is relevant. Documents that the corpus does not have stay in: nothing finds
-    them, and recall and the best possible ranking count them, as trec_eval does."""
+    """Grade by query id and document id; a grade above 0 is relevant. Documents that the corpus does not have stay in:
+    nothing finds them, and recall and the best possible ranking count them, as trec_eval does."""
 
 
 @dataclass
@@ -54,11 +54,10 @@ def load_retrieval(folder: str | Path, seed: int = 0, max_bytes: int | None = LI
     """Read the set at ``folder`` as ``{"train", "dev", "test"}`` with disjoint queries.
 
     Three layouts: ``train/ dev/ test/`` with a corpus each; one corpus with ``qrels/{train,dev,test}.tsv``; one corpus
-    with one ``qrels.tsv``, whose queries are split 50/20/30 by a hash of ``seed`` and query id. A split that is missing is
-    drawn in the same way from one that is there, test queries last. Sets of one corpus share the lists of documents. Says in
-    a line each what was drawn or is absent, empty or repeated. Raises UserError naming file and line for whatever is missing,
-    broken, empty or has more than ``max_bytes``.
-    """
+    with one ``qrels.tsv``, whose queries are split 50/20/30 by a hash of ``seed`` and query id. A split that is missing
+    is drawn in the same way from one that is there, test queries last. Sets of one corpus share the lists of documents.
+    Says in a line each what was drawn or is absent, empty or repeated. Raises UserError naming file and line for
+    whatever is missing, broken, empty or has more than ``max_bytes``. """
     folder = Path(folder)
     parts: dict[str, _Part] = {}
     for name, layout in _layouts(folder).items():
@@ -88,7 +87,8 @@ def load_retrieval(folder: str | Path, seed: int = 0, max_bytes: int | None = LI
 
 
 def digest_retrieval(folder: str | Path) -> str:
-    """Hex digest of the bytes of every file that `load_retrieval` reads. Raises UserError for a file that is not there."""
+    """Hex digest of the bytes of every file that `load_retrieval` reads. Raises UserError for a file that is not
+    there."""
     folder = Path(folder)
     files = {path for layout in _layouts(folder).values() for path in layout.files}
     return digest_of({str(path.relative_to(folder)): digest(path) for path in sorted(files)})
@@ -100,7 +100,8 @@ def check_retrieval(folder: str | Path) -> None:
 
 
 def training_pairs(retrieval: RetrievalSet) -> list[tuple[int, int]]:
-    """Positions (query, document) of all pairs with a grade above 0 whose document is there, in the order of queries and qrels."""
+    """Positions (query, document) of all pairs with a grade above 0 whose document is there, in the order of queries
+    and qrels."""
     row = {name: index for index, name in enumerate(retrieval.doc_ids)}
     return [
         (query, row[document])
@@ -117,7 +118,8 @@ def _layouts(folder: Path) -> dict[str, Layout]:
 
 
 def _read(layout: Layout, name: str, max_bytes: int | None) -> dict[str, _Part]:
-    """What the files of one corpus hold, by split; ``name``: the split that all of it is, or `WHOLE` where its own files tell."""
+    """What the files of one corpus hold, by split; ``name``: the split that all of it is, or `WHOLE` where its own
+    files tell."""
     corpus, queries = read_table(layout.corpus, max_bytes, titled=True), read_table(layout.queries, max_bytes)
     known, documents = set(queries.ids), set(corpus.ids)
     files = layout.qrels

@@ -1,4 +1,5 @@
-"""Judgements: as BEIR has them (query-id, corpus-id, score), as TREC has them (query, iteration, document, grade), as records."""
+"""Judgements: as BEIR has them (query-id, corpus-id, score), as TREC has them (query, iteration, document, grade), as
+records."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -38,8 +39,8 @@ class Judged:
 
 
 def read_qrels(files: Sequence[Path], queries: set[str], documents: set[str]) -> Judged:
-    """Judgements of ``queries`` in ``files``. Raises UserError, with file and line, for what is none, for two that differ, and for those of
-    other queries."""
+    """Judgements of ``queries`` in ``files``. Raises UserError, with file and line, for what is none, for two that
+    differ, and for those of other queries."""
     judged, strange = Judged(), []
     for path in files:
         for place, query, document, written in _triples(path):

@@ -30,7 +30,8 @@ class Table:
 def read_table(files: Sequence[Path], max_bytes: int | None, titled: bool = False) -> Table:
     """The records of ``files``; ``titled``: a text begins with its title. Null counts as an empty text.
 
-    Raises UserError, with file and line, for what is no such record, an id with two texts, more than ``max_bytes``, and no record."""
+    Raises UserError, with file and line, for what is no such record, an id with two texts, more than ``max_bytes``, and
+    no record."""
     table, seen = Table(), {}
     for place, record in _records(files, max_bytes):
         name, text = _id(record), _text(record, titled)

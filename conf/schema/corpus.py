@@ -13,8 +13,9 @@ class SourceConfig:
     """One source of documents."""
 
     inputs: list[str] = field(default_factory=list)
-    """Files, folders or globs: .txt .md .html .jsonl .parquet (plain, .gz, .zst), .pdf with a text layer, .pages.json of an OCR model;
-    mirrored data sets (hf://datasets/org/name); or, streamed from the hub or a folder by `datasets`, hub:name[,config[,split]]."""
+    """Files, folders or globs: .txt .md .html .jsonl .parquet (plain, .gz, .zst), .pdf with a text layer, .pages.json
+    of an OCR model; mirrored data sets (hf://datasets/org/name); or, streamed from the hub or a folder by `datasets`,
+    hub:name[,config[,split]]."""
     language: str = "tr"
     """Its language: a profile under conf/data/language."""
     licence: str = "unknown"
@@ -54,15 +55,16 @@ class CorpusConfig:
     languages: dict[str, Any] = field(default_factory=dict)
     """Changes to language profiles: corpus.languages.tr.gopher_quality.min_words=20."""
     cleaning: list[str] = field(default_factory=lambda: ["repair", "nfc", "whitespace"])
-    """Steps that mend texts, in order: repair (mojibake, control characters), nfc, pages (front matter and noise of scanned theses; before
-    whitespace), whitespace, boilerplate, repeated_lines, c4_lines."""
+    """Steps that mend texts, in order: repair (mojibake, control characters), nfc, pages (front matter and noise of
+    scanned theses; before whitespace), whitespace, boilerplate, repeated_lines, c4_lines."""
     rules: list[str] = field(default_factory=lambda: ["gopher_quality", "gopher_repetition", "fineweb", "glued_words"])
-    """Rules that reject documents, in order: url, identification, fineweb, gopher_quality, gopher_repetition, c4, glued_words, morphology,
-    quality; and topics, which rejects nothing and notes the topic."""
+    """Rules that reject documents, in order: url, identification, fineweb, gopher_quality, gopher_repetition, c4,
+    glued_words, morphology, quality; and topics, which rejects nothing and notes the topic."""
     url_lists: list[str] = field(default_factory=list)
     """Files with domains or addresses, one a line, whose documents the rule url rejects."""
     identifier: str = "lite"
-    """Model of the rule identification: lite (lid.176.ftz, inside its package), or the path of a fastText model such as GlotLID."""
+    """Model of the rule identification: lite (lid.176.ftz, inside its package), or the path of a fastText model such as
+    GlotLID."""
     pii: bool = False
     """Replace personal data by typed placeholders."""
     duplicates: DuplicatesConfig = field(default_factory=DuplicatesConfig)

@@ -11,25 +11,28 @@ class DataConfig:
     """Where text, tokenizer, tokens and retrieval sets are."""
 
     inputs: list[str] = field(default_factory=list)
-    """Files, folders or globs of .txt, .md, .html, .jsonl, .parquet, .pdf or .pages.json (plain, .gz, .zst), read in sorted order; data
-    sets that `jobs.fetch` has mirrored: hf://datasets/org/name[@revision][/path]; or streamed ones: hub:name[,config[,split]]."""
+    """Files, folders or globs of .txt, .md, .html, .jsonl, .parquet, .pdf or .pages.json (plain, .gz, .zst), read in
+    sorted order; data sets that `jobs.fetch` has mirrored: hf://datasets/org/name[@revision][/path]; or streamed ones:
+    hub:name[,config[,split]]."""
     text_field: str = "text"
     """Column or key that holds the text in .jsonl and .parquet."""
     id_field: str = "id"
     """Column or key that holds the document's id; where it is missing the id is `file:line`."""
     max_document_bytes: Count = 50_000_000
-    """A longer document (line, row, file) is bad, so that no file fills the memory; 0 for no limit. `corpus` has its own."""
+    """A longer document (line, row, file) is bad, so that no file fills the memory; 0 for no limit. `corpus` has its
+    own."""
     tokenizer: str = "data/${name}/tokenizer"
-    """Folder with tokenizer.json; `jobs.tokenizer` writes it, every other job reads it. Or one that is mirrored: hf://org/name[@revision]."""
+    """Folder with tokenizer.json; `jobs.tokenizer` writes it, every other job reads it. Or one that is mirrored:
+    hf://org/name[@revision]."""
     tokens: str = "data/${name}/tokens"
     """Folder of the prepared tokens: tokens.bin, tokens.idx, manifest.json."""
     heldout: dict[str, str] = field(default_factory=dict)
-    """Name -> folder of prepared tokens that training never reads and measures its loss on, such as law and general; empty: a share of
-    `data.tokens`, `train.heldout_fraction`; with `phases` none, and no such loss is measured."""
+    """Name -> folder of prepared tokens that training never reads and measures its loss on, such as law and general;
+    empty: a share of `data.tokens`, `train.heldout_fraction`; with `phases` none, and no such loss is measured."""
     retrieval: str = "data/${name}/retrieval"
-    """Retrieval set: a folder in BEIR format (corpus and queries as .jsonl or .parquet, qrels/{train,dev,test}.tsv or one
-    qrels.tsv that is then split by a hash of the query id; a split that is missing is drawn from one that is there), or a
-    folder with such sets in train/, dev/ and test/; or a mirrored one: hf://datasets/org/name."""
+    """Retrieval set: a folder in BEIR format (corpus and queries as .jsonl or .parquet, qrels/{train,dev,test}.tsv or
+    one qrels.tsv that is then split by a hash of the query id; a split that is missing is drawn from one that is
+    there), or a folder with such sets in train/, dev/ and test/; or a mirrored one: hf://datasets/org/name."""
 
 
 @dataclass

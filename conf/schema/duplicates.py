@@ -14,11 +14,11 @@ class DuplicatesConfig:
     exact: bool = True
     """Drop texts that are equal but for white space and case."""
     near: bool = True
-    """Drop near-duplicates: MinHash with locality-sensitive hashing over runs of letters, whose length is the language's (`shingle` in its
-    profile), so that lost or added blanks and signs change nothing."""
+    """Drop near-duplicates: MinHash with locality-sensitive hashing over runs of letters, whose length is the
+    language's (`shingle` in its profile), so that lost or added blanks and signs change nothing."""
     fold_numbers: bool = False
-    """Take all numbers for the same one, so that texts which differ in dates and amounts alone are near-duplicates (as datatrove
-    does)."""
+    """Take all numbers for the same one, so that texts which differ in dates and amounts alone are near-duplicates (as
+    datatrove does)."""
     bands: Annotated[int, Range(1, 10_000)] = 14
     """Bands of the signature: two texts are compared equal if one band is."""
     rows: Annotated[int, Range(1, 10_000)] = 8
@@ -38,9 +38,11 @@ class SemanticConfig:
     model: str = "data/${name}/embedder"
     """Folder of a model2vec StaticModel; `jobs.embedder` makes one offline. Or one that is mirrored: hf://org/name."""
     threshold: Share = 0.9
-    """Cosine from which a text is dropped. The paper's sources name 0.75 and 0.95; the library's default is 0.9. Tune it per model."""
+    """Cosine from which a text is dropped. The paper's sources name 0.75 and 0.95; the library's default is 0.9. Tune
+    it per model."""
     cells: Count = 0
-    """Cells of vectors that are compared among themselves (0: one for about 20,000 documents). Pairs across cells are not seen."""
+    """Cells of vectors that are compared among themselves (0: one for about 20,000 documents). Pairs across cells are
+    not seen."""
     sample: Positive = 20_000
     """Documents that the cells are learnt from."""
     dimensions: Annotated[int, Range(1, 100_000)] = 256
@@ -70,7 +72,8 @@ class ContaminationConfig:
     fields: list[str] = field(default_factory=lambda: ["text", "question", "answer", "choices"])
     """Keys of their records that are looked for; lists are taken apart."""
     words: Positive = 13
-    """A run of so many words in common is a leak (GPT-3, arXiv 2005.14165, appendix C); shorter evaluation texts must occur whole."""
+    """A run of so many words in common is a leak (GPT-3, arXiv 2005.14165, appendix C); shorter evaluation texts must
+    occur whole."""
     min_words: Count = 8
     """Evaluation texts of fewer words are not looked for: they occur by chance. They are counted."""
     action: str = choice("passage", "document")

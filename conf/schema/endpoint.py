@@ -11,7 +11,8 @@ class EndpointConfig:
     """A server with an OpenAI-compatible interface (vLLM, SGLang, llama.cpp ...)."""
 
     url: str = ""
-    """Its base address (http://host:port/v1). There is no default: pages and texts, and the key, go to whoever listens there."""
+    """Its base address (http://host:port/v1). There is no default: pages and texts, and the key, go to whoever listens
+    there."""
     model: str = ""
     """Name of the model there; empty: the first it lists."""
     key_variable: str = "TERZI_ENDPOINT_KEY"
@@ -37,8 +38,8 @@ class OcrConfig:
     inputs: list[str] = field(default_factory=list)
     """PDF files or folders of them."""
     output: str = "data/${name}/ocr"
-    """Folder for the documents (a .pages.json each, with all of its pages, which `jobs.corpus` reads in place of the PDF), the cache, and
-    the list of pages that are still without text."""
+    """Folder for the documents (a .pages.json each, with all of its pages, which `jobs.corpus` reads in place of the
+    PDF), the cache, and the list of pages that are still without text."""
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     """The server."""
     prompt: str = "Extract the text of this page in reading order."

@@ -19,10 +19,12 @@ class FetchConfig:
     models: list[str] = field(default_factory=list)
     """Further models and tokenizers: org/name, org/name@revision, or hf://org/name[@revision][/path]."""
     datasets: list[str] = field(default_factory=list)
-    """Further data sets, those of benchmark tasks among them: org/name, org/name@revision, or hf://datasets/org/name[@revision][/path]."""
+    """Further data sets, those of benchmark tasks among them: org/name, org/name@revision, or
+    hf://datasets/org/name[@revision][/path]."""
     cache: str | None = None
-    """Folder of the mirror, on a disk that compute nodes see; null takes the cache of the Hugging Face libraries (HF_HUB_CACHE, else
-    HF_HOME/hub), so that they find it too. Other jobs look there as well: give them the same value."""
+    """Folder of the mirror, on a disk that compute nodes see; null takes the cache of the Hugging Face libraries
+    (HF_HUB_CACHE, else HF_HOME/hub), so that they find it too. Other jobs look there as well: give them the same
+    value."""
     include: list[str] = field(default_factory=lambda: list(INCLUDE))
     """Which files of `models` and `datasets`, as globs over the whole path."""
     exclude: list[str] = field(default_factory=lambda: list(EXCLUDE))

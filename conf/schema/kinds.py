@@ -1,7 +1,7 @@
 """Sections that may be of several kinds: `model` is an encoder or a decoder, `objective` mlm or causal.
 
-The field of such a section names its kinds in its metadata; the first field of a kind is a choice, and its value tells which kind it is.
-"""
+The field of such a section names its kinds in its metadata; the first field of a kind is a choice, and its value tells
+which kind it is. """
 
 import dataclasses
 from collections.abc import Iterator
@@ -29,7 +29,8 @@ def label(kind: type) -> str:
 
 
 def schema(config: type) -> DictConfig:
-    """``config`` as Hydra's schema, with the sections of several kinds still open: the YAML of a group says which it is."""
+    """``config`` as Hydra's schema, with the sections of several kinds still open: the YAML of a group says which it
+    is."""
     found = OmegaConf.structured(config)
     for field in dataclasses.fields(config):
         if "kinds" in field.metadata:
@@ -38,7 +39,8 @@ def schema(config: type) -> DictConfig:
 
 
 def opened(name: str, base: type, schemas: tuple[type, ...], first: Any = None, module: str = __name__) -> type:
-    """A schema with the keys of all of ``schemas``, each null until it is given; ``first`` is its choice of kind, if it is one."""
+    """A schema with the keys of all of ``schemas``, each null until it is given; ``first`` is its choice of kind, if it
+    is one."""
     found: dict[str, tuple[Any, Any]] = {}
     for schema in schemas:
         for field in dataclasses.fields(schema)[1 if first else 0 :]:
@@ -54,7 +56,8 @@ def opened(name: str, base: type, schemas: tuple[type, ...], first: Any = None, 
 
 
 def stored(config: type) -> Iterator[tuple[str, str, type]]:
-    """(section, name, schema) of every kind, for Hydra's store: a YAML takes its own by ``defaults: [/kind/<section>/<name>@_here_]``."""
+    """(section, name, schema) of every kind, for Hydra's store: a YAML takes its own by ``defaults:
+    [/kind/<section>/<name>@_here_]``."""
     for field in dataclasses.fields(config):
         for kind in (*field.metadata.get("kinds", ()), *([field.metadata["open"]] if "open" in field.metadata else [])):
             yield field.name, label(kind), kind
@@ -79,8 +82,8 @@ def section(config: type, name: str, values: dict[str, Any]) -> Any:
 
 
 def refuse_interpolations(values: Any, key: str) -> None:
-    """Raise UserError where frozen ``values``, which have none left, hold an interpolation: another's file would read our environment
-    (`${oc.env:...}`) into what is then printed or written."""
+    """Raise UserError where frozen ``values``, which have none left, hold an interpolation: another's file would read
+    our environment (`${oc.env:...}`) into what is then printed or written."""
     if isinstance(values, str) and "${" in values:
         raise UserError(
             f"{key} of a frozen configuration has an interpolation ({values[:60]!r}), which no job has written there; "

@@ -20,7 +20,8 @@ from conf.schema.rules import (
 
 @dataclass
 class LanguageConfig:
-    """What the rules must know of a language. English constants hit other languages hard: nothing here has a hidden English default."""
+    """What the rules must know of a language. English constants hit other languages hard: nothing here has a hidden
+    English default."""
 
     code: str = "??"
     """ISO 639-1 code; the file's name."""

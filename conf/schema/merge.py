@@ -18,8 +18,8 @@ class MergeConfig:
     method: str = choice("uniform", "exponential")
     """uniform: the mean; exponential: an exponential moving average along the saves, the last weighing most."""
     window: list[Annotated[int, Range(2)]] = field(default_factory=list)
-    """Numbers of last saves to average; of several averages the one that is best by `sweep.metric` is kept. Empty: every number from 2 up;
-    with `saves`, all of them."""
+    """Numbers of last saves to average; of several averages the one that is best by `sweep.metric` is kept. Empty:
+    every number from 2 up; with `saves`, all of them."""
     decay: SomeShare = 0.5
     """exponential: the weight of a save is this times that of the one after it."""
     output: str = "${run_dir}/merged"

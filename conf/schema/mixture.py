@@ -1,4 +1,5 @@
-"""Section `mixture`: the sources that a model reads, and how often. What each phase takes of them is in section `phases`."""
+"""Section `mixture`: the sources that a model reads, and how often. What each phase takes of them is in section
+`phases`."""
 
 from dataclasses import dataclass, field
 
@@ -14,8 +15,8 @@ class MixtureConfig:
     output: str = "data/${name}/mixture"
     """Folder; each phase becomes a tokens folder below it, which `jobs.train` reads."""
     max_repeats: Ratio = 4.0
-    """A source is read at most so many times over all phases (Muennighoff et al. 2023, arXiv 2305.16264: up to 4 times is nearly as good
-    as new text)."""
+    """A source is read at most so many times over all phases (Muennighoff et al. 2023, arXiv 2305.16264: up to 4 times
+    is nearly as good as new text)."""
     topic_caps: dict[str, SomeShare] = field(default_factory=dict)
     """Topic -> largest share of a phase's documents it may have; what is above it is left out."""
     topic_field: str = "topic"

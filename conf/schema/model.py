@@ -10,7 +10,8 @@ from conf.schema.ranges import AUTO, Count, PartShare, Positive, Range, Ratio, R
 
 @dataclass
 class ModelConfig:
-    """What every net has; `EncoderConfig` and `DecoderConfig` are the two kinds. Sizes are in units of one scalar unless said otherwise."""
+    """What every net has; `EncoderConfig` and `DecoderConfig` are the two kinds. Sizes are in units of one scalar
+    unless said otherwise."""
 
     architecture: str = ""
     """Family of the net."""
@@ -43,7 +44,8 @@ class EncoderConfig(ModelConfig):
     rope_theta_global: RopeBase = 160_000.0
     """RoPE base of global layers."""
     norm: str = choice("layernorm", "rmsnorm")
-    """layernorm (without bias) or rmsnorm. Hugging Face's ModernBERT knows only the first, so export refuses the second."""
+    """layernorm (without bias) or rmsnorm. Hugging Face's ModernBERT knows only the first, so export refuses the
+    second."""
     norm_eps: SomeShare = 1e-5
     """Epsilon of every norm."""
     tie_embeddings: bool = True
@@ -62,7 +64,8 @@ class EncoderConfig(ModelConfig):
 
 @dataclass
 class RopeScalingConfig:
-    """How rotations are stretched for documents longer than those of the pre-training (Hugging Face's `rope_parameters`)."""
+    """How rotations are stretched for documents longer than those of the pre-training (Hugging Face's
+    `rope_parameters`)."""
 
     kind: str = choice("none", "linear", "llama3", "yarn")
     """none; linear (positions divided by the factor); llama3 (low frequencies alone); yarn (arXiv 2309.00071)."""
@@ -82,7 +85,8 @@ class RopeScalingConfig:
 
 @dataclass
 class LoraConfig:
-    """Low-rank adaptation (arXiv 2106.09685): the net stays as it is, and small matrices beside its projections are learnt."""
+    """Low-rank adaptation (arXiv 2106.09685): the net stays as it is, and small matrices beside its projections are
+    learnt."""
 
     rank: Annotated[int, Range(0, 1_000_000)] = 0
     """Rank of the added matrices; 0 trains the net itself."""
@@ -93,19 +97,22 @@ class LoraConfig:
     targets: list[str] = field(
         default_factory=lambda: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
     )
-    """Projections that get them, by their names in Hugging Face's models (phi has q_proj, k_proj, v_proj, dense, fc1, fc2)."""
+    """Projections that get them, by their names in Hugging Face's models (phi has q_proj, k_proj, v_proj, dense, fc1,
+    fc2)."""
 
 
 @dataclass
 class DecoderConfig(ModelConfig):
-    """A causal language model: Qwen3, Qwen2 and 2.5 (Bielik v3 too), Llama, Mistral or Phi, as Hugging Face's classes compute them."""
+    """A causal language model: Qwen3, Qwen2 and 2.5 (Bielik v3 too), Llama, Mistral or Phi, as Hugging Face's classes
+    compute them."""
 
     architecture: str = choice("qwen3", "qwen2", "llama", "mistral", "phi")
-    """Family of the net, as `model_type` in Hugging Face's config.json. It decides what has a bias, which norm and activation, whether
-    queries and keys are normalised (qwen3) and whether attention and feed-forward run side by side (phi)."""
+    """Family of the net, as `model_type` in Hugging Face's config.json. It decides what has a bias, which norm and
+    activation, whether queries and keys are normalised (qwen3) and whether attention and feed-forward run side by side
+    (phi)."""
     vocab_size: Size | str = 32_000
-    """Rows of the embedding table as they are exported; at least the tokenizer's vocabulary. auto: that, filled up to a multiple of 128. In
-    memory they are filled up so in any case, and what fills is never predicted."""
+    """Rows of the embedding table as they are exported; at least the tokenizer's vocabulary. auto: that, filled up to a
+    multiple of 128. In memory they are filled up so in any case, and what fills is never predicted."""
     num_layers: Size = 4
     """Transformer layers."""
     hidden_size: Size = 256
@@ -141,7 +148,8 @@ class DecoderConfig(ModelConfig):
 
 
 AutoConfig = opened("AutoConfig", ModelConfig, (EncoderConfig, DecoderConfig), choice(AUTO), __name__)
-"""A net whose shape is read where a training starts from (`model.open_model`): keys of either kind, null where that is to say them."""
+"""A net whose shape is read where a training starts from (`model.open_model`): keys of either kind, null where that is
+to say them."""
 
 MODELS: tuple[type[ModelConfig], ...] = (EncoderConfig, DecoderConfig)
 """What section `model` may be."""

@@ -40,9 +40,11 @@ class CausalConfig(ObjectiveConfig):
     kind: str = choice("causal")
     """The objective: causal."""
     z_loss: Annotated[float, Range(0, 1)] = 0.0
-    """Weight of the square of the log of the softmax's denominator, which keeps logits from drifting (PaLM, arXiv 2204.02311: 1e-4)."""
+    """Weight of the square of the log of the softmax's denominator, which keeps logits from drifting (PaLM, arXiv
+    2204.02311: 1e-4)."""
     chunk_tokens: Positive = 1024
-    """Logits are computed for so many tokens at a time, and thrown away, so that [tokens, vocabulary] is never held whole."""
+    """Logits are computed for so many tokens at a time, and thrown away, so that [tokens, vocabulary] is never held
+    whole."""
     by_source: bool = True
     """Tell the loss of each source of a mixture beside the whole."""
 

@@ -22,8 +22,8 @@ class ScheduleConfig:
     warmup_tokens: Count = 0
     """Linear warm-up over this many tokens; set one of the three."""
     warmup_share: Share | None = None
-    """Linear warm-up over this share of the steps; null: 0.05 where neither of the other two is given. A run that is extended keeps the
-    warm-up that it began with."""
+    """Linear warm-up over this share of the steps; null: 0.05 where neither of the other two is given. A run that is
+    extended keeps the warm-up that it began with."""
     decay_steps: Count = 0
     """wsd: length of the decay at the end, in steps."""
     decay_share: Share | None = None
@@ -58,7 +58,8 @@ class OptimConfig:
     eps: SomeShare = 1e-6
     """Added to the root of the second moment."""
     weight_decay: Annotated[float, Range(0, 100)] = 1e-5
-    """Decoupled weight decay. A step shrinks weights by lr x this (adamw), or by lr / `optim.lr` x this (stable_adamw, as ModernBERT)."""
+    """Decoupled weight decay. A step shrinks weights by lr x this (adamw), or by lr / `optim.lr` x this (stable_adamw,
+    as ModernBERT)."""
     decay_norms_and_biases: bool = False
     """Apply weight decay to one-dimensional parameters too."""
     decay_embeddings: bool = True

@@ -15,7 +15,8 @@ class PhaseConfig:
     """One phase. `jobs.mix` reads its mixture and budget, `jobs.train` all of it."""
 
     tokens: Count = 0
-    """Budget in tokens, before `budget` scales it; 0 takes everything once (`jobs.mix` alone: a training wants to know its length)."""
+    """Budget in tokens, before `budget` scales it; 0 takes everything once (`jobs.mix` alone: a training wants to know
+    its length)."""
     weights: dict[str, Magnitude] = field(default_factory=dict)
     """Source -> share of the tokens of this phase (their sum counts as 1); empty: in proportion to their size."""
     data: str | None = None
@@ -27,14 +28,16 @@ class PhaseConfig:
     micro_batch: Count = 0
     """Packs per forward pass of one rank; 0 takes `train.micro_batch`."""
     schedule: str = choice("run", "continue", "rewarm", "decay")
-    """Learning rate. run: `optim.schedule` once over all phases that say so; rewarm: `optim.schedule` anew, over this phase alone;
-    continue: stays at what the phase before ended with; decay: from there to `optim.schedule.min_lr_ratio`, over this phase."""
+    """Learning rate. run: `optim.schedule` once over all phases that say so; rewarm: `optim.schedule` anew, over this
+    phase alone; continue: stays at what the phase before ended with; decay: from there to
+    `optim.schedule.min_lr_ratio`, over this phase."""
     lr: Annotated[float, Range(0, 100)] = 0.0
     """rewarm: peak learning rate; 0 takes `optim.lr`."""
     rope_theta: Annotated[float, Range(0, 10**12)] = 0.0
     """RoPE base from this phase on; 0 leaves it."""
     frozen: list[str] = field(default_factory=list)
-    """Parts that stay as they are: embeddings, head, norms, layers, layers.3, layers.0-11, or a pattern of parameters' names with *."""
+    """Parts that stay as they are: embeddings, head, norms, layers, layers.3, layers.0-11, or a pattern of parameters'
+    names with *."""
     optimizer: str = choice("carry", "reset")
     """carry goes on with the optimizer's moments; reset starts them from zero."""
 

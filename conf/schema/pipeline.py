@@ -11,7 +11,8 @@ class StepConfig:
     job: str = ""
     """The job: the part after `jobs.` on its command line."""
     set: dict[str, Any] = field(default_factory=dict)
-    """Dotted key -> value, where this step differs from the rest of the configuration. Section `phases` is replaced whole."""
+    """Dotted key -> value, where this step differs from the rest of the configuration. Section `phases` is replaced
+    whole."""
 
 
 @dataclass
@@ -19,4 +20,5 @@ class PipelineConfig:
     """What `jobs.pipeline` runs."""
 
     steps: list[StepConfig] = field(default_factory=list)
-    """Steps in their order; empty: from text to the export of one model (corpus, tokenizer, prepare, train, sweep, export)."""
+    """Steps in their order; empty: from text to the export of one model (corpus, tokenizer, prepare, train, sweep,
+    export)."""

@@ -9,7 +9,8 @@ from conf.schema.ranges import Count, Element, Elements, Few, LearningRate, Posi
 
 @dataclass
 class ProbeConfig:
-    """The fixed, short contrastive step and the retrieval evaluation of one save (after arXiv 2601.16018, checkpoint selection)."""
+    """The fixed, short contrastive step and the retrieval evaluation of one save (after arXiv 2601.16018, checkpoint
+    selection)."""
 
     depth: str = choice("head", "full")
     """head trains a linear map on frozen readouts; full fine-tunes the encoder as well."""
@@ -47,7 +48,8 @@ class ProbeConfig:
 
 @dataclass
 class ProbeClusterConfig:
-    """What a probe, one process on one node, asks for where that differs from the training; null takes the key of `cluster`."""
+    """What a probe, one process on one node, asks for where that differs from the training; null takes the key of
+    `cluster`."""
 
     partition: str | None = None
     """SLURM partition."""
@@ -68,27 +70,31 @@ class SweepConfig:
     """Probes over the saves of one or several runs: retrieval, and what section `evaluation` names."""
 
     trigger: str = choice("manual", "on_save", "after")
-    """Who starts the probes of a training's saves. manual: you, with jobs.sweep. on_save: the training, an element for each fresh probe
-    save, and the report when it has finished. after: the training when it has finished, an element for each save, then the report. With
-    cluster=local, on_save and after both run jobs.sweep in a process of its own when the training has finished."""
+    """Who starts the probes of a training's saves. manual: you, with jobs.sweep. on_save: the training, an element for
+    each fresh probe save, and the report when it has finished. after: the training when it has finished, an element for
+    each save, then the report. With cluster=local, on_save and after both run jobs.sweep in a process of its own when
+    the training has finished."""
     cluster: ProbeClusterConfig = field(default_factory=ProbeClusterConfig)
     """What the probes that a training starts ask for."""
     run: str = "${run_dir}"
     """Folder of the run whose saves are probed."""
     runs: list[str] = field(default_factory=list)
-    """Folders of several runs, globs allowed, instead of `run`: each is probed, and one report compares them, seeds taken together."""
+    """Folders of several runs, globs allowed, instead of `run`: each is probed, and one report compares them, seeds
+    taken together."""
     report: str | None = None
     """Folder of the report over `runs`; null for comparison/ below the folder that holds them all."""
     metric: str = "dev/ndcg@10"
-    """Scalar that decides the `best` save: split/metric of retrieval; perplexity/<name of a text>, where less is better; or
-    task/<task>/<metric>. Of decoders without a retrieval set the default is the perplexity of the first text of the domain."""
+    """Scalar that decides the `best` save: split/metric of retrieval; perplexity/<name of a text>, where less is
+    better; or task/<task>/<metric>. Of decoders without a retrieval set the default is the perplexity of the first text
+    of the domain."""
     bm25: bool = True
     """Measure BM25 on the same queries and documents and show it beside."""
     bm25_prefix: Few = 0
-    """Cut words to this many letters for BM25, a crude stemmer for agglutinating languages (5 for Turkish); 0 takes whole words."""
+    """Cut words to this many letters for BM25, a crude stemmer for agglutinating languages (5 for Turkish); 0 takes
+    whole words."""
     budgets: list[Count] = field(default_factory=list)
-    """Numbers of contrastive steps to probe with besides `probe.steps`, to see how few keep the ranking of the saves. Seconds a save at
-    probe.depth=head, which encodes once for all of them; at full each is a whole probe more."""
+    """Numbers of contrastive steps to probe with besides `probe.steps`, to see how few keep the ranking of the saves.
+    Seconds a save at probe.depth=head, which encodes once for all of them; at full each is a whole probe more."""
     bootstrap: Annotated[int, Range(0, 1_000_000)] = 2000
     """Resamples in every bootstrap; 0 for no intervals."""
     elements: Elements = 1
@@ -100,4 +106,5 @@ class SweepConfig:
     force: bool = False
     """Probe again the saves that have a result."""
     retry_failed: bool = True
-    """Probe again the saves whose element of its own gave up; without it they are reported as missing, with the reason."""
+    """Probe again the saves whose element of its own gave up; without it they are reported as missing, with the
+    reason."""

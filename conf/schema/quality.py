@@ -13,13 +13,15 @@ class QualityConfig:
     model: str = "data/${name}/quality"
     """Folder of the classifier and its report; `jobs.quality` writes it."""
     labelled: list[str] = field(default_factory=list)
-    """Files with labelled documents (the text in data.text_field, the label in `label_field`); empty: degrade the text of `good`."""
+    """Files with labelled documents (the text in data.text_field, the label in `label_field`); empty: degrade the text
+    of `good`."""
     label_field: str = "label"
     """Key with LOW, MEDIUM or HIGH."""
     good: list[str] = field(default_factory=list)
     """Files with good text, to be degraded."""
     measured: list[str] = field(default_factory=list)
-    """Files with labelled documents that are never learnt from, such as natural text labelled by hand; each is measured by itself."""
+    """Files with labelled documents that are never learnt from, such as natural text labelled by hand; each is measured
+    by itself."""
     source_field: str = "source"
     """Key that names a document's source; where it is missing the file is the source."""
     held_out_sources: list[str] = field(default_factory=list)
@@ -41,7 +43,8 @@ class QualityConfig:
     language: str = "tr"
     """Profile of the language."""
     documents: Positive = 6000
-    """Take at most about so many documents; of each good one there are three, itself and two degraded, so a third as many are read."""
+    """Take at most about so many documents; of each good one there are three, itself and two degraded, so a third as
+    many are read."""
     min_label: str = choice("MEDIUM", "LOW", "HIGH")
     """The rule `quality` rejects documents whose most probable label is below this one."""
     min_probability: Share = 0.0

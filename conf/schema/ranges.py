@@ -1,4 +1,5 @@
-"""Ranges of numbers, as part of the types of the schema: ``Annotated[int, Range(1, 8)]``. `conf.schema.check` holds values to them."""
+"""Ranges of numbers, as part of the types of the schema: ``Annotated[int, Range(1, 8)]``. `conf.schema.check` holds
+values to them."""
 
 import dataclasses
 import math
@@ -13,7 +14,8 @@ AUTO = "auto"
 NO_NUMBER = ("could not be converted to", "is not Optional", "is incompatible with type hint")
 """What OmegaConf says of a value that is none."""
 MANY = 10**15
-"""More of anything (tokens, bytes, steps) is a slip of the hand; sums and products of such numbers stay within 64 bits where they must."""
+"""More of anything (tokens, bytes, steps) is a slip of the hand; sums and products of such numbers stay within 64 bits
+where they must."""
 
 
 class Range(NamedTuple):
@@ -105,7 +107,8 @@ def shown(value: Any) -> str:
 
 
 def limits(kind: Any) -> Limits | None:
-    """Limits of the numbers in a field of type ``kind`` (itself, or in a list, a dictionary, an optional or a union); None without any."""
+    """Limits of the numbers in a field of type ``kind`` (itself, or in a list, a dictionary, an optional or a union);
+    None without any."""
     if get_origin(kind) is Annotated:
         number, *known = get_args(kind)
         return next((Limits(number, one) for one in known if isinstance(one, Range)), None)
@@ -141,8 +144,8 @@ def limits_at(schema: type, key: str) -> Limits | None:
 
 
 def no_number(schema: type, error: BaseException, prefix: str = "") -> UserError | None:
-    """The error for a value that OmegaConf could not take for a number of ``schema``, whose keys begin with ``prefix`` in messages; None
-    where ``error`` is another."""
+    """The error for a value that OmegaConf could not take for a number of ``schema``, whose keys begin with ``prefix``
+    in messages; None where ``error`` is another."""
     key = getattr(error, "full_key", None)
     known = limits_at(schema, key) if key and any(words in str(error) for words in NO_NUMBER) else None
     return known and known.mistaken(f"{prefix}{key}", error.value)

@@ -35,14 +35,14 @@ class ExportConfig:
     output: str = "${sweep.run}/export"
     """Folder to write: weights, config, tokenizer, model card, sentence-transformers modules."""
     language: list[str] = field(default_factory=list)
-    """Languages for the model card, as codes such as tr; empty: those of the corpora that the training read, else those of the base
-    model."""
+    """Languages for the model card, as codes such as tr; empty: those of the corpora that the training read, else those
+    of the base model."""
     license: str | None = None
-    """License for the model card, as the hub calls it (apache-2.0, cc-by-4.0, other); null: that of the base model's card, where one states
-    it."""
+    """License for the model card, as the hub calls it (apache-2.0, cc-by-4.0, other); null: that of the base model's
+    card, where one states it."""
     base_model: str | None = None
-    """Name on the hub of the model that training started from (org/name), for the model card; null: that of `train.init_from` where it was
-    mirrored by jobs.fetch."""
+    """Name on the hub of the model that training started from (org/name), for the model card; null: that of
+    `train.init_from` where it was mirrored by jobs.fetch."""
     datasets: list[str] = field(default_factory=list)
     """Data sets of the hub for the model card, beside those that the training read by name."""
 
@@ -60,7 +60,8 @@ class Config:
     run: str = "seed_${seed}"
     """Name of the run; in a multirun, where it is not given, the swept keys and their values."""
     point: str = ""
-    """Set in a multirun: the swept keys and their values in full, where `run`, which has to be the name of a folder, may be cut short."""
+    """Set in a multirun: the swept keys and their values in full, where `run`, which has to be the name of a folder,
+    may be cut short."""
     run_dir: str = "${runs_dir}/${name}/${run}"
     """Run folder of `jobs.train`."""
     dry_run: bool = False

@@ -70,13 +70,15 @@ class GluedWordsRules:
     """Rule glued_words: text that lost spaces. The measures are in docs/filters.md."""
 
     max_share: Share = 1.0
-    """Share of glued words among the words of letters, at most; 1: the rule lets everything pass and needs no dictionary."""
+    """Share of glued words among the words of letters, at most; 1: the rule lets everything pass and needs no
+    dictionary."""
     longest: Positive = 30
     """A word of more letters counts as glued."""
     min_half: Positive = 4
     """Letters of a word of the dictionary that can be half of a glued one; shorter halves must be stop words."""
     no_halves: list[str] = field(default_factory=list)
-    """Words (lower case) that are none: the dictionary has them, and in text they are beginnings or endings of longer words."""
+    """Words (lower case) that are none: the dictionary has them, and in text they are beginnings or endings of longer
+    words."""
     min_words: Count = 50
     """Documents with fewer words of letters are not judged."""
     min_found: Count = 3
@@ -85,7 +87,8 @@ class GluedWordsRules:
 
 @dataclass
 class C4Rules:
-    """C4's rules (Raffel et al. 2020, arXiv 1910.10683, section 2.2), on documents; its rules on lines are the cleaning step c4_lines."""
+    """C4's rules (Raffel et al. 2020, arXiv 1910.10683, section 2.2), on documents; its rules on lines are the cleaning
+    step c4_lines."""
 
     min_sentences: Count = 5
     """Fewer sentences are rejected."""
@@ -134,7 +137,8 @@ class IdentificationRules:
     """Language identification."""
 
     labels: list[str] = field(default_factory=list)
-    """What models call the language: ISO 639-1 (lid.176), ISO 639-3 and script (GlotLID); their probabilities are added."""
+    """What models call the language: ISO 639-1 (lid.176), ISO 639-3 and script (GlotLID); their probabilities are
+    added."""
     min_probability: Share = 0.65
     """Reject where the probability of the source's language is smaller."""
     characters: Positive = 1000

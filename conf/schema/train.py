@@ -18,8 +18,8 @@ class SaveConfig:
     probe_at_tokens: list[Count] = field(default_factory=list)
     """Probe saves at the first step at or after each of these token counts."""
     probe_share: Share = 0.1
-    """A probe save after each such share of the steps, where neither of the two above is given; 0 for none by share. The last step has one
-    in any case."""
+    """A probe save after each such share of the steps, where neither of the two above is given; 0 for none by share.
+    The last step has one in any case."""
     probe_at_start: bool = True
     """A probe save of step 0, the untrained model."""
     resume_every_steps: Count = 0
@@ -53,8 +53,8 @@ class TrainConfig:
     tokens: Count = 0
     """Length of the run in tokens (packs of seq_length); set this or steps, not both."""
     heldout_fraction: PartShare | None = None
-    """Share of the documents, chosen by a hash of their index, that is never trained on; null: 0.01, and with `phases` 0, since a document
-    may be in several of them."""
+    """Share of the documents, chosen by a hash of their index, that is never trained on; null: 0.01, and with `phases`
+    0, since a document may be in several of them."""
     eval_every_steps: Count = 0
     """Evaluate on held-out documents every so many steps; 0 only at probe saves."""
     eval_packs: Count = 64
@@ -62,11 +62,13 @@ class TrainConfig:
     log_every_steps: Positive = 1
     """Write metrics every so many steps."""
     init_from: str | None = None
-    """Weights to start from: a Hugging Face folder (or hf://org/name[@revision]) or a save of another run. Its shape must be that of
-    section `model`, which by default (model=auto) is read there. Optimizer, data and steps begin anew."""
+    """Weights to start from: a Hugging Face folder (or hf://org/name[@revision]) or a save of another run. Its shape
+    must be that of section `model`, which by default (model=auto) is read there. Optimizer, data and steps begin
+    anew."""
     allow_other_tokenizer: bool = False
-    """Start from a net (`init_from`, `branch_from`) that was trained with another tokenizer than `data.tokenizer`, on purpose: where it is
-    to learn another vocabulary. Without it that is refused, since such a net reads other words than it has learnt."""
+    """Start from a net (`init_from`, `branch_from`) that was trained with another tokenizer than `data.tokenizer`, on
+    purpose: where it is to learn another vocabulary. Without it that is refused, since such a net reads other words
+    than it has learnt."""
     branch_from: str | None = None
     """A save folder of another run to start from; its data position and moments are taken over."""
     decay_only: bool = False

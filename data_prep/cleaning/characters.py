@@ -1,4 +1,5 @@
-"""Steps that mend characters: encoding, composition, white space. Each returns the text itself where there is nothing to mend."""
+"""Steps that mend characters: encoding, composition, white space. Each returns the text itself where there is nothing
+to mend."""
 
 import re
 import unicodedata
@@ -25,8 +26,8 @@ _TRAILING, _NEWLINES = re.compile(r"(?<![ \t])[ \t]+\n"), re.compile(r"\n{3,}")
 
 
 def repair(text: str) -> str:
-    """Undo UTF-8 that was read as another encoding (ftfy, on lines that look like it) and remove control characters but the tab and ends of
-    lines; a form feed stays, since it separates pages."""
+    """Undo UTF-8 that was read as another encoding (ftfy, on lines that look like it) and remove control characters but
+    the tab and ends of lines; a form feed stays, since it separates pages."""
     invalid = _INVALID.search(text)
     if invalid or _suspicious(text):
         text = "\n".join(_mend(line) for line in text.split("\n"))
@@ -56,8 +57,8 @@ def nfc(text: str) -> str:
 
 
 def whitespace(text: str) -> str:
-    """One kind of line end and of blank; no invisible characters, no blanks at the ends of lines, at most one empty line, none at the
-    ends of the text. Joiners, which emoji and some scripts need, stay."""
+    """One kind of line end and of blank; no invisible characters, no blanks at the ends of lines, at most one empty
+    line, none at the ends of the text. Joiners, which emoji and some scripts need, stay."""
     if _UNUSUAL.search(text):
         text = _REMOVED.sub("", _BLANKS.sub(" ", _LINE_ENDS.sub("\n", text)))
     if " \n" in text or "\t\n" in text:

@@ -44,8 +44,8 @@ class RepeatedLines:
 
 
 class C4Lines:
-    """C4's rules on lines (Raffel et al. 2020, arXiv 1910.10683, section 2.2): lines stay that end a sentence, have a few words, none of
-    enormous length, and no phrase of `lines.boilerplate`; marks of citations go."""
+    """C4's rules on lines (Raffel et al. 2020, arXiv 1910.10683, section 2.2): lines stay that end a sentence, have a
+    few words, none of enormous length, and no phrase of `lines.boilerplate`; marks of citations go."""
 
     def __init__(self, profile: LanguageConfig):
         rules = profile.lines

@@ -17,7 +17,8 @@ NUMBERING = 10
 
 
 class Pages:
-    """Removes pages of front matter, lists, and what the scanner made of figures. A text without form feeds is one page, and stays."""
+    """Removes pages of front matter, lists, and what the scanner made of figures. A text without form feeds is one
+    page, and stays."""
 
     def __init__(self, profile: LanguageConfig):
         self.rules, self.short, self.casing = profile.pages, profile.fineweb.short_line, profile.casing

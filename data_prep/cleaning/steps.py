@@ -45,7 +45,8 @@ class Cleaner:
 def build(names: Iterable[str], profile: LanguageConfig) -> Cleaner:
     """The steps ``names`` (`corpus.cleaning`), in order, for the language of ``profile``.
 
-    Raises UserError for an unknown name, and for `pages` after a step that turns the form feeds between pages into newlines."""
+    Raises UserError for an unknown name, and for `pages` after a step that turns the form feeds between pages into
+    newlines."""
     names = list(names)
     for name in names:
         if name not in STEPS:

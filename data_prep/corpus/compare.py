@@ -1,7 +1,7 @@
 """Stages 2 to 5: documents compared with each other, whatever shard and source they are in. The first one always stays.
 
-Documents are numbered through: source by source, shard by shard, in the order of the files. So "first" does not depend on elements.
-"""
+Documents are numbered through: source by source, shard by shard, in the order of the files. So "first" does not depend
+on elements. """
 
 import dataclasses
 from pathlib import Path
@@ -71,7 +71,8 @@ class Clusters(Stage):
         return self.even(["all"])
 
     def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
-        """Write for each document the first of its exact group and of its cluster; and, for the semantic stage, centroids."""
+        """Write for each document the first of its exact group and of its cluster; and, for the semantic stage,
+        centroids."""
         documents = int(self.curate.firsts()[-1])
         pairs = list(zip(self.buckets.manifests, self.buckets.files(EDGES), strict=True))
         exact = clusters.components((np.load(path) for one, path in pairs if one["column"] == 0), documents)
@@ -213,12 +214,14 @@ class Paragraphs(Stage):
         return {"paragraphs": len(found)}
 
     def places(self, first: int, last: int) -> np.ndarray:
-        """[k, 2] int64: document and number of each paragraph to remove from the documents ``first`` to ``last`` (exclusive)."""
+        """[k, 2] int64: document and number of each paragraph to remove from the documents ``first`` to ``last``
+        (exclusive)."""
         return between(list(self.files(REPEATS)), first, last)
 
 
 def between(files: list[Path], first: int, last: int) -> np.ndarray:
-    """[k, 2] int64: the rows of arrays [k, 2] whose first column, ascending in each file, is from ``first`` to ``last`` (exclusive).
+    """[k, 2] int64: the rows of arrays [k, 2] whose first column, ascending in each file, is from ``first`` to ``last``
+    (exclusive).
 
     Only they are read, so that a shard costs the same however many there are."""
     mapped = [np.load(path, mmap_mode="r") for path in files]

@@ -35,7 +35,8 @@ KEPT, DROPPED, EMBEDDINGS, PARAGRAPHS, PLACES = (
     "places.npy",
 )
 COUNTS, SIZES = "counts.json", "sizes.npy"
-"""What a shard's documents met with, for the funnel; apart from the manifest, which every element of later stages reads."""
+"""What a shard's documents met with, for the funnel; apart from the manifest, which every element of later stages
+reads."""
 WITHOUT_TEXT = "pages_without_text"
 """What the readers of PDF and of OCR's pages call the pages that gave nothing; records say so too."""
 STREAMED_MB = 100.0
@@ -80,7 +81,8 @@ class Curate(Stage):
         return [spans, self.source_settings[unit.source]]
 
     def firsts(self) -> np.ndarray:
-        """[units + 1] int64: number of the first kept document of each unit, all units counted through; the last is their total."""
+        """[units + 1] int64: number of the first kept document of each unit, all units counted through; the last is
+        their total."""
         return np.cumsum([0, *(one["kept"] for one in self.manifests)])
 
     def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:

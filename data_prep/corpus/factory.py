@@ -43,7 +43,8 @@ def stages(config: Config) -> list[Stage]:
 
 
 def freeze(config: Config) -> Config:
-    """The configuration with the profiles of its languages written out, so that a YAML edited meanwhile changes nothing."""
+    """The configuration with the profiles of its languages written out, so that a YAML edited meanwhile changes
+    nothing."""
     profiles = {code: dataclasses.asdict(profile) for code, profile in Plan(config.corpus).languages.items()}
     return dataclasses.replace(config, corpus=dataclasses.replace(config.corpus, languages=profiles))
 

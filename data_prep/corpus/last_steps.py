@@ -28,7 +28,8 @@ class Tools:
 
 
 class LastSteps:
-    """Takes batches of documents through ``steps``. ``sizes`` [documents, 4] are those of all documents of the shard."""
+    """Takes batches of documents through ``steps``. ``sizes`` [documents, 4] are those of all documents of the
+    shard."""
 
     def __init__(self, tools: Tools, config: CorpusConfig, steps: Sequence[str], verdicts: Verdicts, sizes: np.ndarray):
         self.verdicts, self.tally, self.sizes = verdicts, Tally(config.samples), sizes

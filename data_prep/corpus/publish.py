@@ -44,8 +44,8 @@ def publish(line: list[Stage]) -> dict[str, Any]:
 
 
 def balance(curated: list[dict[str, Any]], written: list[dict[str, Any]]) -> None:
-    """Assert that at every step of every unit what came in either went out or was dropped for a reason that is counted, and that what
-    one step let out is what the next took in."""
+    """Assert that at every step of every unit what came in either went out or was dropped for a reason that is counted,
+    and that what one step let out is what the next took in."""
     for before, after in zip(curated, written, strict=True):
         steps = [*before["steps"], *after["steps"]]
         flow = before["read"]

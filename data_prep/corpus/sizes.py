@@ -13,7 +13,8 @@ UNCOUNTED = -1
 
 
 class Sizes:
-    """Characters, bytes of UTF-8, words and tokens [n, 4] (int64) of documents; tokens are -1 where nobody counts them."""
+    """Characters, bytes of UTF-8, words and tokens [n, 4] (int64) of documents; tokens are -1 where nobody counts
+    them."""
 
     def __init__(self, values: np.ndarray):
         self.values = values
@@ -34,7 +35,8 @@ class Sizes:
 
 
 class Sizer:
-    """Measures documents. ``tokenizer``: folder of the tokenizer whose tokens are counted; ``casing`` of the language."""
+    """Measures documents. ``tokenizer``: folder of the tokenizer whose tokens are counted; ``casing`` of the
+    language."""
 
     def __init__(self, casing: Mapping[str, str], tokenizer: str | None, say: Callable[[str], Any]):
         self.casing, self.encoder = casing, Encoder(tokenizer, say) if tokenizer else None

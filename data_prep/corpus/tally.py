@@ -75,7 +75,8 @@ class Tally:
         self.values.setdefault(test.name, []).append(np.asarray(test.values, np.float32)[alive])
 
     def sample(self, reason: str, record: Record, value: float | None = None, limit: str = "") -> None:
-        """Offer a dropped document as a sample; those with the smallest hashes of their ids stay, so that shards do not matter."""
+        """Offer a dropped document as a sample; those with the smallest hashes of their ids stay, so that shards do not
+        matter."""
         kept = self.samples.setdefault(reason, [])
         key = xxhash.xxh3_64_intdigest(f"{record.source} {record.id}".encode("utf-8", "replace"))
         if len(kept) < self.samples_kept or key < kept[-1][0]:

@@ -63,7 +63,8 @@ class Write(Stage):
         return self.folder / OURS
 
     def claim(self) -> None:
-        """Note which files are this corpus's to write, and later to remove. Raises UserError where one is there already and is not."""
+        """Note which files are this corpus's to write, and later to remove. Raises UserError where one is there already
+        and is not."""
         output = self.work.output
         if output.is_dir() and any(output.iterdir()) and not (output / STAGES).is_dir():
             raise UserError(
@@ -82,7 +83,8 @@ class Write(Stage):
         return set(read_json(self.claims)) if self.claims.is_file() else set()
 
     def drop_former(self) -> None:
-        """Remove documents of inputs that are not read any more, so that nobody trains on them. Others' files, and links, stay."""
+        """Remove documents of inputs that are not read any more, so that nobody trains on them. Others' files, and
+        links, stay."""
         output, ours = self.work.output, self.ours()
         current = {self.target(task) for task in self.tasks()}
         for path in sorted((output / DOCUMENTS).glob("*/*.jsonl.zst")):

@@ -1,8 +1,7 @@
 """From the keys of all shards to pairs of documents that share one.
 
-A shard's keys lie sorted, column by column, so that a range of keys is one slice of its file. All slices of one range, over all shards,
-are merged in memory: ``parts`` ranges a column make it as small as one likes.
-"""
+A shard's keys lie sorted, column by column, so that a range of keys is one slice of its file. All slices of one range,
+over all shards, are merged in memory: ``parts`` ranges a column make it as small as one likes. """
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +14,9 @@ KEYS, DOCUMENTS = "keys.npy", "documents.npy"
 
 
 def write_sorted(folder: Path, keys: np.ndarray) -> None:
-    """Write the keys [n, columns] (uint64) of a shard into ``folder``: keys.npy [columns, n], each row ascending, and documents.npy
-    [columns, n] (uint32), the document of each. It is for the caller to make ``folder`` whole or absent."""
+    """Write the keys [n, columns] (uint64) of a shard into ``folder``: keys.npy [columns, n], each row ascending, and
+    documents.npy [columns, n] (uint32), the document of each. It is for the caller to make ``folder`` whole or
+    absent."""
     order = np.argsort(keys, axis=0, kind="stable")
     for name, values in ((KEYS, np.take_along_axis(keys, order, 0)), (DOCUMENTS, order.astype(np.uint32))):
         save_array(folder / name, np.ascontiguousarray(values.T))
@@ -27,9 +27,9 @@ def edges(
 ) -> np.ndarray:
     """Pairs [e, 2] (int64) that tie every document to the first one with the same key, by rising key.
 
-    ``folders``: where `write_sorted` wrote each shard, in their order; ``firsts``: the number of the first document of each, rising.
-    Keys of ``part`` of ``parts`` equal ranges of all keys are looked at, and of documents that are ``alive`` (mask [documents]; all).
-    Memory: about 50 bytes for each."""
+    ``folders``: where `write_sorted` wrote each shard, in their order; ``firsts``: the number of the first document of
+    each, rising. Keys of ``part`` of ``parts`` equal ranges of all keys are looked at, and of documents that are
+    ``alive`` (mask [documents]; all). Memory: about 50 bytes for each."""
     slices = [_slice(Path(folder), column, part, parts) for folder in folders]
     keys = np.concatenate([keys for keys, _ in slices]) if slices else np.empty(0, np.uint64)
     documents = [documents + np.int64(first) for (_, documents), first in zip(slices, firsts, strict=True)]

@@ -11,7 +11,8 @@ AT_ONCE = 1 << 20
 def components(edges: Iterable[np.ndarray], documents: int) -> np.ndarray:
     """[documents] int64: the smallest member of each document's component; itself where it has no edge.
 
-    ``edges``: arrays [e, 2] of document numbers, in any order. Memory: 8 bytes a document, and about 100 for each edge of one array."""
+    ``edges``: arrays [e, 2] of document numbers, in any order. Memory: 8 bytes a document, and about 100 for each edge
+    of one array."""
     parents = np.arange(documents, dtype=np.int64)
     for pairs in edges:
         tops = _top(parents, np.asarray(pairs, np.int64).reshape(-1, 2))

@@ -26,8 +26,8 @@ def split(batch: Batch) -> Spans:
 
 
 def keys(batch: Batch, min_characters: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of all paragraphs of at least ``min_characters``: key (uint64; blind to case and white space), document (int64) and number within
-    it (int64, counting the shorter ones too), each [p], in order."""
+    """Of all paragraphs of at least ``min_characters``: key (uint64; blind to case and white space), document (int64)
+    and number within it (int64, counting the shorter ones too), each [p], in order."""
     paragraphs = split(batch)
     chosen = paragraphs.lengths >= min_characters
     numbers = np.arange(len(paragraphs)) - paragraphs.bounds[paragraphs.owners]
@@ -40,8 +40,9 @@ def repeated(
 ) -> np.ndarray:
     """Numbers [r] (int64, ascending) of the paragraphs whose key an earlier one has, numbered over all shards.
 
-    `buckets.write_sorted` wrote the keys [p, 1] of each shard; the other arguments are those of `buckets.edges`. ``alive``: the paragraphs
-    of documents that are still there, lest text be removed for the sake of a document that is dropped."""
+    `buckets.write_sorted` wrote the keys [p, 1] of each shard; the other arguments are those of `buckets.edges`.
+    ``alive``: the paragraphs of documents that are still there, lest text be removed for the sake of a document that is
+    dropped."""
     return np.sort(edges(folders, firsts, 0, part, parts, alive)[:, 1])
 
 

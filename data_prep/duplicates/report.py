@@ -33,8 +33,8 @@ def sizes(firsts: np.ndarray) -> dict[str, Any]:
 
 
 def largest(firsts: np.ndarray, clusters: int, members: int) -> list[np.ndarray]:
-    """The largest clusters (of two or more), largest first, of equally large ones the first: their first member and ``members`` others at
-    even distances, ascending."""
+    """The largest clusters (of two or more), largest first, of equally large ones the first: their first member and
+    ``members`` others at even distances, ascending."""
     counts = np.bincount(firsts, minlength=1)
     tops = np.argsort(-counts, kind="stable")[:clusters]
     tops = tops[counts[tops] > 1]
@@ -48,7 +48,8 @@ def largest(firsts: np.ndarray, clusters: int, members: int) -> list[np.ndarray]
 def samples(
     firsts: np.ndarray, text_of: Callable[[int], str], clusters: int = 5, members: int = 3
 ) -> list[dict[str, Any]]:
-    """The largest clusters with texts: size, the first member's number and text, and of some others the number and what differs.
+    """The largest clusters with texts: size, the first member's number and text, and of some others the number and what
+    differs.
 
     ``text_of`` gives the text of a document number; it is called for the members shown alone."""
     counts = np.bincount(firsts, minlength=1)

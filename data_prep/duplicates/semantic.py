@@ -1,7 +1,7 @@
 """Semantic duplicates: documents whose embeddings are close, cell by cell; the first stays.
 
-SemHash's rule (exact cosine to a document that is kept) with the cells of SemDeDup (Abbas et al. 2023, arXiv 2303.09540), so that the work
-is linear in the documents. A pair whose members fall into different cells is not seen.
+SemHash's rule (exact cosine to a document that is kept) with the cells of SemDeDup (Abbas et al. 2023, arXiv
+2303.09540), so that the work is linear in the documents. A pair whose members fall into different cells is not seen.
 """
 
 import numpy as np
@@ -32,10 +32,11 @@ def assign(vectors: np.ndarray, cells: np.ndarray) -> np.ndarray:
 
 
 def representatives(vectors: np.ndarray, threshold: float) -> np.ndarray:
-    """[m] int64: the document that each repeats, itself where it is kept, from vectors [m, d] of length 1 (or 0), in order.
+    """[m] int64: the document that each repeats, itself where it is kept, from vectors [m, d] of length 1 (or 0), in
+    order.
 
-    Document i goes if, and only if, an earlier kept one has a cosine of at least ``threshold``; it repeats the first such one.
-    Memory: 4 bytes a value of what is kept, and blocks of 1,024 x 1,024 cosines."""
+    Document i goes if, and only if, an earlier kept one has a cosine of at least ``threshold``; it repeats the first
+    such one. Memory: 4 bytes a value of what is kept, and blocks of 1,024 x 1,024 cosines."""
     repeats = np.arange(len(vectors))
     kept = np.empty((len(vectors), vectors.shape[1]), np.float32)
     numbers = np.empty(len(vectors), np.int64)

@@ -1,10 +1,10 @@
 """Keys under which equal and similar documents meet: an exact digest, and MinHash bands.
 
-MinHash: Broder 1997, "On the resemblance and containment of documents"; cut into bands for locality-sensitive hashing: Indyk and Motwani
-1998, as in Lee et al. 2022 (arXiv 2107.06499). Two texts whose sets of shingles have Jaccard similarity s share a band with probability
-``1 - (1 - s**rows)**bands``. Shingles are runs of letters and digits, whatever stands between them: where 4% of the
-spaces are lost (PDF, OCR) a fifth of the shingles of 5 words are other ones, of these none.
-"""
+MinHash: Broder 1997, "On the resemblance and containment of documents"; cut into bands for locality-sensitive hashing:
+Indyk and Motwani 1998, as in Lee et al. 2022 (arXiv 2107.06499). Two texts whose sets of shingles have Jaccard
+similarity s share a band with probability ``1 - (1 - s**rows)**bands``. Shingles are runs of letters and digits,
+whatever stands between them: where 4% of the spaces are lost (PDF, OCR) a fifth of the shingles of 5 words are other
+ones, of these none. """
 
 import re
 
@@ -21,7 +21,8 @@ UNDERSCORE, ZERO, NUMBER = ord("_"), ord("0"), re.compile(r"\d+")
 
 
 def token_prefix(batch: Batch) -> Prefix:
-    """To hash runs of the tokens of a batch, in lower case: what is equal but for case and white space has equal hashes."""
+    """To hash runs of the tokens of a batch, in lower case: what is equal but for case and white space has equal
+    hashes."""
     return Prefix(batch.lower_prefix.spans(batch.tokens.starts, batch.tokens.ends))
 
 
@@ -45,8 +46,8 @@ class Signer:
         """Keys a document: the digest, then one a band."""
 
     def keys(self, batch: Batch) -> np.ndarray:
-        """[n, columns] uint64: column 0 the exact digest, the others one key a band. Equal keys, equal rows of the signature, but for
-        collisions of 64 bits."""
+        """[n, columns] uint64: column 0 the exact digest, the others one key a band. Equal keys, equal rows of the
+        signature, but for collisions of 64 bits."""
         keys = np.empty((len(batch), self.columns), np.uint64)
         keys[:, 0] = digests(batch, token_prefix(batch))
         if self.config.near and len(batch):
@@ -67,8 +68,9 @@ class Signer:
 
 
 def letters(batch: Batch, fold_numbers: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """The letters and digits [k] (uint32, in lower case) of n documents, end to end, without all that stands between them, and where each
-    document's begin ([n + 1]). ``fold_numbers``: digits that follow each other, or are parted by signs and blanks alone, are one zero."""
+    """The letters and digits [k] (uint32, in lower case) of n documents, end to end, without all that stands between
+    them, and where each document's begin ([n + 1]). ``fold_numbers``: digits that follow each other, or are parted by
+    signs and blanks alone, are one zero."""
     kept = np.flatnonzero(((batch.flags & WORD) != 0) & (batch.codes != UNDERSCORE))
     codes = batch.lower[kept]
     if fold_numbers:
@@ -83,10 +85,11 @@ def letters(batch: Batch, fold_numbers: bool = False) -> tuple[np.ndarray, np.nd
 
 
 def shingles(batch: Batch, length: int, fold_numbers: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Hashes [m] of all runs of ``length`` `letters` of n documents, end to end, and where each document's begin ([n + 1], uint64).
+    """Hashes [m] of all runs of ``length`` `letters` of n documents, end to end, and where each document's begin ([n +
+    1], uint64).
 
-    A document with fewer has one shingle, its text without white space, so that short texts are alike only where they are equal but for
-    that and case. A run that occurs twice stands there twice, which a minimum does not see."""
+    A document with fewer has one shingle, its text without white space, so that short texts are alike only where they
+    are equal but for that and case. A run that occurs twice stands there twice, which a minimum does not see."""
     codes, bounds = letters(batch, fold_numbers)
     counts = np.diff(bounds) - length + 1
     short = np.flatnonzero(counts < 1)

@@ -1,9 +1,10 @@
-"""The offline default of `corpus.semantic.model`: a model2vec StaticModel by latent semantic analysis (Deerwester et al. 1990).
+"""The offline default of `corpus.semantic.model`: a model2vec StaticModel by latent semantic analysis (Deerwester et
+al. 1990).
 
-Rows of the matrix are documents, columns tokens; a value is (1 + ln count) * idf with idf = ln((1 + documents) / (1 + those that hold the
-token)) + 1, rows of length 1. With its singular vectors V and values s, the vector of a token is ``idf * V / s``: a mean over tokens, as
-StaticModel takes it, then lies near the document's left singular vector, in which all directions weigh the same.
-"""
+Rows of the matrix are documents, columns tokens; a value is (1 + ln count) * idf with idf = ln((1 + documents) / (1 +
+those that hold the token)) + 1, rows of length 1. With its singular vectors V and values s, the vector of a token is
+``idf * V / s``: a mean over tokens, as StaticModel takes it, then lies near the document's left singular vector, in
+which all directions weigh the same. """
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +17,11 @@ from data_prep.tokenizer.backends import load_reference, vocabulary_size
 
 
 def learn(ids: Sequence[np.ndarray], tokenizer: str | Path, dimensions: int, seed: int = 0) -> Any:
-    """A StaticModel over the tokenizer folder ``tokenizer`` from the token ids [tokens] of documents; it cuts no text off.
+    """A StaticModel over the tokenizer folder ``tokenizer`` from the token ids [tokens] of documents; it cuts no text
+    off.
 
-    Raises UserError where there are too few documents for so many dimensions, and for a tokenizer whose ids have gaps."""
+    Raises UserError where there are too few documents for so many dimensions, and for a tokenizer whose ids have
+    gaps."""
     from model2vec import StaticModel
     from sklearn.utils.extmath import randomized_svd
 

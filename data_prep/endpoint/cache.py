@@ -20,8 +20,8 @@ def request_key(body: dict[str, Any]) -> str:
 
 
 class Cache:
-    """A folder of files of JSON lines ``{"key", "answer"}``. Every process appends to a file of its own, so that two of them, on two
-    machines even, do not meet; a line that a kill cut off is the last one of its file, and is passed over.
+    """A folder of files of JSON lines ``{"key", "answer"}``. Every process appends to a file of its own, so that two of
+    them, on two machines even, do not meet; a line that a kill cut off is the last one of its file, and is passed over.
 
     Memory holds the place of each answer, not the answer."""
 

@@ -36,7 +36,8 @@ class Failure:
 class Endpoint:
     """A model behind a server. ``folder`` holds the cache; ``section`` is that of the keys in messages, such as ocr.
 
-    Raises UserError for a server that is away or keeps failing, a key that it does not take, a model that it does not have."""
+    Raises UserError for a server that is away or keeps failing, a key that it does not take, a model that it does not
+    have."""
 
     def __init__(self, config: EndpointConfig, folder: Path, section: str):
         self.config, self.server = config, Server(config, section)  # which refuses an address before there is a folder
@@ -68,8 +69,9 @@ class Endpoint:
         }
 
     def ask_all(self, requests: Iterable[tuple[T, dict[str, Any]]]) -> Iterator[tuple[T, Answer | Failure]]:
-        """Answers in the order of the requests, each with the tag that came with it. What the cache has is not asked, and equal requests
-        are asked once. ``requests`` is read a little ahead of the answers, so it may make its bodies as it goes."""
+        """Answers in the order of the requests, each with the tag that came with it. What the cache has is not asked,
+        and equal requests are asked once. ``requests`` is read a little ahead of the answers, so it may make its bodies
+        as it goes."""
         waiting: deque[tuple[T, Future[Answer | Failure]]] = deque()
         under_way: dict[str, Future[Answer | Failure]] = {}
         for tag, body in requests:
@@ -101,7 +103,8 @@ class Endpoint:
         return Answer(known["text"], known["finish"] != "length")
 
     def _failure(self, error: Refused) -> Failure:
-        """One request may fail, by its own fault (``final``) even many; a server that is away, or fails at everything, ends the job."""
+        """One request may fail, by its own fault (``final``) even many; a server that is away, or fails at everything,
+        ends the job."""
         with self.lock:
             self.failed_in_a_row += not error.final
             hopeless = self.failed_in_a_row > 2 * max(self.config.concurrency, 1)

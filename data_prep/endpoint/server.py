@@ -15,8 +15,8 @@ AGAIN = (408, 409, 425, 429)
 
 
 class Refused(Exception):
-    """A try that failed. ``wait``: seconds that the server asks for; ``final``: another one is useless; ``away``: nobody answers there, so
-    other requests are useless too."""
+    """A try that failed. ``wait``: seconds that the server asks for; ``final``: another one is useless; ``away``:
+    nobody answers there, so other requests are useless too."""
 
     def __init__(self, why: str, wait: float = 0, final: bool = False, away: bool = False):
         super().__init__(why)
@@ -76,7 +76,8 @@ class Server:
         return f"{self.section}.endpoint.{name}"
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The server's JSON, after `retries` more tries at most, each after twice the time or what the server asks for."""
+        """The server's JSON, after `retries` more tries at most, each after twice the time or what the server asks
+        for."""
         wait = self.config.wait
         for left in range(self.config.retries, -1, -1):
             try:

@@ -1,4 +1,5 @@
-"""C4's rules on documents (Raffel et al. 2020, arXiv 1910.10683, section 2.2). Its rules on lines are the cleaning step `c4_lines`."""
+"""C4's rules on documents (Raffel et al. 2020, arXiv 1910.10683, section 2.2). Its rules on lines are the cleaning step
+`c4_lines`."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -55,8 +56,8 @@ class C4:
         return count
 
     def sentences(self, batch: Batch) -> np.ndarray:
-        """[n] sentences of each text: signs that end one, perhaps closing signs, then white space or the end. A full stop within a line
-        after an abbreviation, an initial or a small number ends none."""
+        """[n] sentences of each text: signs that end one, perhaps closing signs, then white space or the end. A full
+        stop within a line after an abbreviation, an initial or a small number ends none."""
         sign = batch.is_any(self.terminal)
         last = np.flatnonzero(sign[:-1] & ~sign[1:])
         after = last + 1

@@ -14,7 +14,8 @@ from data_prep.filters.url import Url
 
 
 def build(names: Iterable[str], profile: LanguageConfig, config: Config) -> list[Rule]:
-    """The rules ``names`` (`corpus.rules`), in order, for the language of ``profile``. Raises UserError for an unknown name."""
+    """The rules ``names`` (`corpus.rules`), in order, for the language of ``profile``. Raises UserError for an unknown
+    name."""
     rules = []
     for name in names:
         if name not in RULES:

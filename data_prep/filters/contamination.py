@@ -1,8 +1,8 @@
-"""Finds evaluation text in training data by runs of words in common (GPT-3, arXiv 2005.14165, appendix C: runs of 13 words).
+"""Finds evaluation text in training data by runs of words in common (GPT-3, arXiv 2005.14165, appendix C: runs of 13
+words).
 
-Case, white space and punctuation do not count. An evaluation text shorter than a run must occur whole; one of fewer than `min_words` words
-is not looked for.
-"""
+Case, white space and punctuation do not count. An evaluation text shorter than a run must occur whole; one of fewer
+than `min_words` words is not looked for. """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,8 +48,8 @@ class Index:
         samples: Sequence[str],
         short: int,
     ):
-        """``hashes`` [e] (uint64, ascending) and ``texts`` [e] (int64): one entry for each run and text; ``lengths``: words of a run;
-        ``places`` and ``samples``: of each text that is looked for; ``short``: texts that are not."""
+        """``hashes`` [e] (uint64, ascending) and ``texts`` [e] (int64): one entry for each run and text; ``lengths``:
+        words of a run; ``places`` and ``samples``: of each text that is looked for; ``short``: texts that are not."""
         self.entries, self.texts, self.lengths = hashes, texts, list(lengths)
         self.places, self.samples, self.short = list(places), list(samples), short
         bits = int(np.clip(np.ceil(np.log2(max(len(hashes), 1))) + 4, 12, 28))
@@ -61,8 +61,9 @@ class Index:
     def build(
         cls, config: ContaminationConfig, casings: Iterable[Mapping[str, str]], max_bytes: int | None = LIMIT
     ) -> "Index":
-        """Read the evaluation texts. ``casings``: of the languages of the corpus (`LanguageConfig.casing`); texts are found in the lower
-        case of any of them. Raises UserError as `read_texts` does, which is told of ``max_bytes``, and for bounds that cannot be meant."""
+        """Read the evaluation texts. ``casings``: of the languages of the corpus (`LanguageConfig.casing`); texts are
+        found in the lower case of any of them. Raises UserError as `read_texts` does, which is told of ``max_bytes``,
+        and for bounds that cannot be meant."""
         if not 1 <= config.min_words <= config.words:
             raise UserError(
                 f"corpus.contamination.min_words={config.min_words} is not from 1 to corpus.contamination.words={config.words}"
@@ -98,7 +99,8 @@ class Index:
         return Hits(owners, words.starts[first], words.ends[last], self._pairs(owners, rank))
 
     def _pairs(self, owners: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-        """[q, 2]: documents and texts, where ``ranks`` [h] are the first entries of the runs found in ``owners`` [h]."""
+        """[q, 2]: documents and texts, where ``ranks`` [h] are the first entries of the runs found in ``owners``
+        [h]."""
         if not len(owners):
             return np.empty((0, 2), np.int64)
         counts = np.searchsorted(self.entries, self.entries[ranks], side="right") - ranks
@@ -107,7 +109,8 @@ class Index:
         return np.stack(np.divmod(pairs, len(self.places)), axis=1)
 
     def summary(self, found: Iterable[int], samples: int) -> dict[str, Any]:
-        """Counts for the report, with the first ``samples`` of the texts ``found`` (their numbers, as in `Hits.pairs`)."""
+        """Counts for the report, with the first ``samples`` of the texts ``found`` (their numbers, as in
+        `Hits.pairs`)."""
         numbers = sorted(set(found))
         shown = [{"place": self.places[number], "text": self.samples[number]} for number in numbers[:samples]]
         counts = {
@@ -136,7 +139,8 @@ def _chunks(texts: Iterator[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]
 
 
 def _runs(hashes: np.ndarray, lengths: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """Each of ``lengths`` (ascending) with the hashes of all runs of so many words, as `data_prep.text.hashing.runs` makes them."""
+    """Each of ``lengths`` (ascending) with the hashes of all runs of so many words, as `data_prep.text.hashing.runs`
+    makes them."""
     total = hashes
     for length in range(1, min(max(lengths, default=0), len(hashes)) + 1):
         total = total[:-1] * BASE + hashes[length - 1 :] if length > 1 else hashes

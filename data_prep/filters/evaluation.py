@@ -20,8 +20,8 @@ SECTION = "corpus.contamination"
 def read_texts(config: ContaminationConfig, max_bytes: int | None = LIMIT) -> Iterator[tuple[str, str]]:
     """Each text in `fields` of each record of `inputs`, with its place (file, line or row, field), in order.
 
-    A file that is one document is one text; the judgements of a retrieval set are none. Raises UserError for what cannot be read or has
-    more than ``max_bytes``, and for a file without any of the fields."""
+    A file that is one document is one text; the judgements of a retrieval set are none. Raises UserError for what
+    cannot be read or has more than ``max_bytes``, and for a file without any of the fields."""
     form = Form(max_bytes=max_bytes, section="", limit_key="corpus.max_document_bytes")
     for path in list_inputs(config.inputs, f"{SECTION}.inputs"):
         name, _ = kind_of(path)

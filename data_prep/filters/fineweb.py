@@ -1,4 +1,5 @@
-"""FineWeb's quality rules (Penedo et al. 2024, arXiv 2406.17557, section 3.6), on texts that the step `whitespace` has gone over."""
+"""FineWeb's quality rules (Penedo et al. 2024, arXiv 2406.17557, section 3.6), on texts that the step `whitespace` has
+gone over."""
 
 from collections.abc import Iterator, Sequence
 

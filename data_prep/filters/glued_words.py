@@ -1,9 +1,9 @@
 """Rule glued_words: have spaces been lost, as text from PDF and OCR loses them?
 
-Glued is a word of letters alone that occurs once in its document, that the dictionary does not have, and that falls into two words which it
-has (or which are stop words, where a half is short); and one that is longer than words of the language are. What is natural and looks like
-it, compounds and inflections that the dictionary lacks, mostly comes again in a document; what lost a space does not.
-"""
+Glued is a word of letters alone that occurs once in its document, that the dictionary does not have, and that falls
+into two words which it has (or which are stop words, where a half is short); and one that is longer than words of the
+language are. What is natural and looks like it, compounds and inflections that the dictionary lacks, mostly comes again
+in a document; what lost a space does not. """
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property

@@ -1,7 +1,7 @@
 """Gopher's repetition rules (Rae et al. 2021, arXiv 2112.11446, table A1).
 
-The verdicts are exact. Of repeated runs of words the value is an upper bound where that is below the threshold (`data_prep.filters.runs`).
-"""
+The verdicts are exact. Of repeated runs of words the value is an upper bound where that is below the threshold
+(`data_prep.filters.runs`). """
 
 from collections.abc import Iterator, Sequence
 
@@ -56,7 +56,8 @@ class GopherRepetition:
 
 
 def separated_lines(batch: Batch) -> Spans:
-    """What stands between runs of newlines: lines that are not empty, and an empty one where a text begins or ends with a newline."""
+    """What stands between runs of newlines: lines that are not empty, and an empty one where a text begins or ends with
+    a newline."""
     lines = batch.lines
     wanted = lines.lengths > 0
     wanted[lines.bounds[:-1]] = True

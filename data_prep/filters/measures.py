@@ -45,7 +45,8 @@ def end_with(batch: Batch, spans: Spans, signs: str, closing: str) -> np.ndarray
 
 
 def split_lines(batch: Batch) -> Spans:
-    """Lines as `str.splitlines` gives them: form feeds and separators end one too, and there is none after the last end."""
+    """Lines as `str.splitlines` gives them: form feeds and separators end one too, and there is none after the last
+    end."""
     codes, ends = batch.codes, np.flatnonzero(batch.breaks)
     last = np.zeros(len(codes) + 1, bool)
     last[batch.starts[1:] - 1] = (
@@ -63,7 +64,8 @@ def split_lines(batch: Batch) -> Spans:
 
 
 def ink(batch: Batch, spans: Spans) -> tuple[np.ndarray, np.ndarray]:
-    """Two [k] int64: the first character of each piece that is no white space, and one past the last; equal where there is none."""
+    """Two [k] int64: the first character of each piece that is no white space, and one past the last; equal where there
+    is none."""
     space = (batch.flags & SPACE) != 0
     starts, ends = spans.starts.copy(), spans.ends.copy()
     full = ends > starts

@@ -1,10 +1,14 @@
 """Rule morphology: is the text inflected as running text of its language is, with enough different words?
 
-Both measures are taken over windows of a fixed number of words (they depend on length) and averaged over the windows of a document:
-- suffix entropy: H / log n, with H the Shannon entropy of the suffix classes of the n words of a window. No suffix is a class, and so is
-  not being known: foreign text, lists of names and keyword spam, which have few suffixes, come out low. log n is the largest H possible.
-- lemma diversity: distinct lemmas for an analysed word (1 where no word is known; such a window has no entropy).
-The names and the thresholds .75 and .5 are Mecellem's (arXiv 2601.16018), whose formulas are not public; these are ours."""
+Both measures are taken over windows of a fixed number of words (they depend on length) and averaged over the windows of
+a document:
+- suffix entropy: H / log n, with H the Shannon entropy of the suffix classes of the n words of a window. No suffix is a
+  class, and so is
+  not being known: foreign text, lists of names and keyword spam, which have few suffixes, come out low. log n is the
+  largest H possible.
+- lemma diversity: distinct lemmas for an analysed word (1 where no word is known; such a window has no entropy). The
+  names and the thresholds .75 and .5 are Mecellem's (arXiv 2601.16018), whose formulas are not public; these are
+  ours."""
 
 from collections.abc import Iterator, Sequence
 
@@ -44,8 +48,8 @@ class Morphology:
 
 
 def measure(words: Words, documents: int, window: int, min_words: int) -> tuple[np.ndarray, np.ndarray]:
-    """[documents] float64 suffix entropy and lemma diversity, means over windows of ``window`` words; a last window of fewer than
-    ``min_words`` words is left out where it is not the only one. 1 for a document without words."""
+    """[documents] float64 suffix entropy and lemma diversity, means over windows of ``window`` words; a last window of
+    fewer than ``min_words`` words is left out where it is not the only one. 1 for a document without words."""
     counts = np.bincount(words.owners, minlength=documents)
     rank = np.arange(len(words.owners)) - np.repeat(np.cumsum(counts) - counts, counts)
     rest = counts % window

@@ -11,7 +11,8 @@ from data_prep.text.characters import lower
 
 
 def cut(text: str, passages: Iterable[tuple[int, int]], language: LanguageConfig) -> str:
-    """``text`` without every sentence (within its line) that ``passages``, pairs of first and one past the last character, touch."""
+    """``text`` without every sentence (within its line) that ``passages``, pairs of first and one past the last
+    character, touch."""
     borders = sentence_borders(text, language)
     gone: list[list[int]] = []
     for start, end in sorted(passages):
@@ -26,8 +27,8 @@ def cut(text: str, passages: Iterable[tuple[int, int]], language: LanguageConfig
 
 
 def sentence_borders(text: str, language: LanguageConfig) -> list[int]:
-    """Where sentences begin, and the end of the text, ascending. A newline ends one; so do the signs of the profile that white space
-    follows, but not the full stop of an abbreviation, of a number, or before a small letter."""
+    """Where sentences begin, and the end of the text, ascending. A newline ends one; so do the signs of the profile
+    that white space follows, but not the full stop of an abbreviation, of a number, or before a small letter."""
     borders = [0]
     for match in _end_of_sentence(language.terminal_punctuation, language.closing).finditer(text):
         if "\n" in match.group() or not _goes_on(text, match, language):
@@ -60,5 +61,6 @@ def _end_of_sentence(terminal: str, closing: str) -> re.Pattern[str]:
     if not terminal:
         return re.compile(r"\n+")
     signs, may_follow = f"[{re.escape(terminal)}]", f"[{re.escape(closing)}]*+" if closing else ""
-    # From the first of a run of signs alone: from the others it would end no better, and a line of dots has thousands of them.
+    # From the first of a run of signs alone: from the others it would end no better, and a line of dots has thousands
+    # of them.
     return re.compile(rf"(?<!{signs}){signs}++{may_follow}\s+|\n+")

@@ -17,7 +17,8 @@ MANY = 0.7
 
 
 class Quality:
-    """Rejects texts whose most probable label is below `quality.min_label`, and those of which it is too improbable that they reach it."""
+    """Rejects texts whose most probable label is below `quality.min_label`, and those of which it is too improbable
+    that they reach it."""
 
     name = "quality"
 
@@ -31,8 +32,8 @@ class Quality:
         self.least, self.probability = LABELS.index(config.min_label), config.min_probability
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """One test, or two where `quality.min_probability` is set. Notes of the living: `quality` and `quality_probabilities`, of LOW,
-        MEDIUM, HIGH."""
+        """One test, or two where `quality.min_probability` is set. Notes of the living: `quality` and
+        `quality_probabilities`, of LOW, MEDIUM, HIGH."""
         places = np.flatnonzero(alive)
         found = np.zeros((len(batch), len(LABELS)), np.float32)
         if len(places) >= MANY * len(

@@ -34,5 +34,5 @@ class Rule(Protocol):
     name: str
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """Its tests, in order; the first that rejects a document is the reason. Of documents that are not ``alive`` [n] (rejected before)
-        the values are not looked at, so an expensive rule need not compute them."""
+        """Its tests, in order; the first that rejects a document is the reason. Of documents that are not ``alive`` [n]
+        (rejected before) the values are not looked at, so an expensive rule need not compute them."""

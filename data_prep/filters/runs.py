@@ -1,8 +1,7 @@
 """Runs of neighbouring tokens that occur more than once in their document, for all documents of a batch at once.
 
-The measures of the rule gopher_repetition walk through a text one token after another. Here hashes of the runs of all texts give an upper
-bound of each; only texts whose bound is above the threshold are walked through.
-"""
+The measures of the rule gopher_repetition walk through a text one token after another. Here hashes of the runs of all
+texts give an upper bound of each; only texts whose bound is above the threshold are walked through. """
 
 import numpy as np
 
@@ -46,7 +45,8 @@ class Runs:
             self._keep(places, hashes)
 
     def top(self, most: float) -> np.ndarray:
-        """[n] share of the characters in the most frequent run, with a space between its words; exact where its bound is above ``most``."""
+        """[n] share of the characters in the most frequent run, with a space between its words; exact where its bound
+        is above ``most``."""
         lengths = self._characters(self.places) + self.length - 1
         found = greatest(self.counts * lengths, self.owners, len(self.batch))
         first = np.flatnonzero(self.tokens.counts >= self.length)  # where no run occurs twice the first is taken
@@ -73,7 +73,8 @@ class Runs:
         return int((self._characters(place) + self.length - 1) * count)
 
     def covered(self) -> np.ndarray:
-        """[n] share of the characters in runs that came before: no less than what `repeated` finds for runs as long or longer."""
+        """[n] share of the characters in runs that came before: no less than what `repeated` finds for runs as long or
+        longer."""
         candidates = np.flatnonzero(self.counts > 1)
         _, first = np.unique(self.hashes[candidates], return_index=True)
         again = np.ones(len(candidates), bool)
@@ -91,8 +92,8 @@ class Runs:
         self.counts[~self.watched[self.owners]] = 0
 
     def repeated(self, length: int, most: float, bound: np.ndarray) -> np.ndarray:
-        """[n] share of the characters in runs of ``length`` tokens that came before, none counted twice; exact where ``bound`` [n] is above
-        ``most``. The bound is lowered in place to that of this length."""
+        """[n] share of the characters in runs of ``length`` tokens that came before, none counted twice; exact where
+        ``bound`` [n] is above ``most``. The bound is lowered in place to that of this length."""
         suspects = self.alive & (bound > most)
         if suspects.any():
             self.drop(~self.alive)

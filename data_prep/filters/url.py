@@ -13,10 +13,12 @@ from data_prep.text.batch import Batch
 
 
 class Url:
-    """Rejects documents whose address is listed, lies below a listed one, or belongs to a listed domain or a subdomain of one.
+    """Rejects documents whose address is listed, lies below a listed one, or belongs to a listed domain or a subdomain
+    of one.
 
-    ``files``: one entry a line, a domain (example.org) or an address (example.org/shop); # begins a comment. Scheme, ``www.``, port,
-    query and the case of the host do not count. Raises UserError for a file that cannot be read or a line that is neither."""
+    ``files``: one entry a line, a domain (example.org) or an address (example.org/shop); # begins a comment. Scheme,
+    ``www.``, port, query and the case of the host do not count. Raises UserError for a file that cannot be read or a
+    line that is neither."""
 
     name = "url"
 
@@ -57,7 +59,8 @@ class Url:
 
 
 def split(url: str) -> tuple[str, str]:
-    """Host of an address, and host with path, both without scheme, ``www.``, user, port, query and a slash at the end."""
+    """Host of an address, and host with path, both without scheme, ``www.``, user, port, query and a slash at the
+    end."""
     try:
         parts = urlsplit(url if "://" in url else f"//{url.lstrip('/')}")
         host = (parts.hostname or "").rstrip(".").removeprefix("www.")

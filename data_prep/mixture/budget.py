@@ -61,7 +61,8 @@ def ask(phases: Mapping[str, PhaseConfig], sizes: Mapping[str, int]) -> Asked:
 
 
 def check_supply(asked: Asked, sizes: Mapping[str, int], max_repeats: float) -> None:
-    """Raise UserError where a source would have to be read more often than allowed: what it holds, what is asked, what would fit."""
+    """Raise UserError where a source would have to be read more often than allowed: what it holds, what is asked, what
+    would fit."""
     for source, size in sizes.items():
         wanted = {phase: tokens[source] for phase, tokens in asked.items() if tokens.get(source)}
         whole, limit = sum(wanted.values()), math.floor(size * max_repeats)

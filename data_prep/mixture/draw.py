@@ -27,8 +27,8 @@ class Share:
 def draw(asked: Asked, strata: Sequence[Stratum]) -> dict[str, list[Share]]:
     """The shares of every phase. A stratum goes on where the phase before stopped.
 
-    It is cut at the document nearest to all tokens asked of it so far, so that what it gives is never more than half a document away from
-    that, and a phase never more than one."""
+    It is cut at the document nearest to all tokens asked of it so far, so that what it gives is never more than half a
+    document away from that, and a phase never more than one."""
     sizes: dict[str, int] = {}
     for stratum in strata:
         sizes[stratum.source.name] = sizes.get(stratum.source.name, 0) + stratum.tokens
@@ -65,8 +65,8 @@ def _advance(stratum: Stratum, position: int, tokens: int, target: float) -> tup
 def stream(shares: Sequence[Share]) -> Iterator[np.ndarray]:
     """The documents of a phase in their order, in parts [n] (DRAWN; ``stratum`` counts the shares).
 
-    Each share is spread evenly: a document's key is the share's progress at its middle, and keys ascend. So at any place of the stream
-    every source has its weight, to a document."""
+    Each share is spread evenly: a document's key is the share's progress at its middle, and keys ascend. So at any
+    place of the stream every source has its weight, to a document."""
     whole = sum(share.tokens for share in shares)
     taps = [_Tap(number, share) for number, share in enumerate(shares) if share.documents]
     slices = max(1, whole // SLICE)

@@ -22,7 +22,8 @@ class Mixture:
 
 
 def plan(config: MixtureConfig, phases: Mapping[str, PhaseConfig], seed: int, tokenizer: str) -> Mixture:
-    """Open the sources, ask, check, draw. ``tokenizer`` is the digest of the tokenizer.json that all must have been made with.
+    """Open the sources, ask, check, draw. ``tokenizer`` is the digest of the tokenizer.json that all must have been
+    made with.
 
     Raises UserError as `open_sources`, `check_phases`, `strata_by_topic` and `check_supply` say."""
     check_phases(config, phases)

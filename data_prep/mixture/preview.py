@@ -1,4 +1,5 @@
-"""What the model will read: windows at random places of the final streams, decoded, with source and origin of every document in view."""
+"""What the model will read: windows at random places of the final streams, decoded, with source and origin of every
+document in view."""
 
 import bisect
 import itertools
@@ -18,7 +19,8 @@ from data_prep.tokens.origins import read_rows
 def preview(
     folders: Mapping[str, Path], sources: Sequence[Source], tokenizer: Path, places: int, width: int, seed: int
 ) -> list[dict[str, Any]]:
-    """``places`` windows of ``width`` tokens, drawn by ``seed`` evenly from all tokens of all phases, in their order."""
+    """``places`` windows of ``width`` tokens, drawn by ``seed`` evenly from all tokens of all phases, in their
+    order."""
     from tokenizers import Tokenizer
 
     reader = Tokenizer.from_file(str(tokenizer))

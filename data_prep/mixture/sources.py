@@ -49,7 +49,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Stratum:
-    """Documents of one source (of one topic, where topics are capped), in an order that a seed decides for every pass over them."""
+    """Documents of one source (of one topic, where topics are capped), in an order that a seed decides for every pass
+    over them."""
 
     source: Source
     seed: int
@@ -73,7 +74,8 @@ class Stratum:
         )
 
     def block(self, position: int, end: int) -> tuple[np.ndarray, int]:
-        """Documents [n] from ``position`` of the endless stream of its passes on, at most to ``end`` or the end of a pass; and the pass."""
+        """Documents [n] from ``position`` of the endless stream of its passes on, at most to ``end`` or the end of a
+        pass; and the pass."""
         repeat, first = divmod(position, self.documents)
         last = min(first + min(end - position, BLOCK), self.documents)
         found = permuted(first, last, self.documents, key_of(self.seed, self.source.name, self.topic, repeat))
@@ -83,7 +85,8 @@ class Stratum:
 def open_sources(folders: dict[str, str], tokenizer: str) -> list[Source]:
     """The sources in their order. ``tokenizer`` is the digest of data.tokenizer's tokenizer.json.
 
-    Raises UserError for a folder without prepared tokens, one that is empty or was made with another tokenizer or end-of-text token."""
+    Raises UserError for a folder without prepared tokens, one that is empty or was made with another tokenizer or
+    end-of-text token."""
     found = [_open(name, Path(folder), tokenizer) for name, folder in folders.items()]
     ended = [source for source in found if source.end_of_text]
     for source in ended:

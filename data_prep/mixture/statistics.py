@@ -68,7 +68,8 @@ def _phase(budget: int, shares: Sequence[Share]) -> dict[str, Any]:
 
 
 def add_written(found: dict[str, Any], manifests: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Add what only the written streams tell: lengths of documents by octave, and how many are read for the first, second, ... time."""
+    """Add what only the written streams tell: lengths of documents by octave, and how many are read for the first,
+    second, ... time."""
     for name, manifest in manifests.items():
         for source, row in found["phases"][name]["sources"].items():
             row["lengths"] = manifest["mixture"]["lengths"][source]

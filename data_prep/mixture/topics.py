@@ -1,4 +1,5 @@
-"""Caps on topics: each source is cut into strata by the topic of its documents, and what a cap leaves no room for is left out."""
+"""Caps on topics: each source is cut into strata by the topic of its documents, and what a cap leaves no room for is
+left out."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,5 @@
-"""One phase of a mixture as a tokens folder: tokens.bin, tokens.idx, documents.npy and the manifest, whole or absent."""
+"""One phase of a mixture as a tokens folder: tokens.bin, tokens.idx, documents.npy and the manifest, whole or
+absent."""
 
 import hashlib
 from collections import Counter
@@ -18,7 +19,8 @@ from data_prep.tokens.indexed import BIN, IDX, Digest, token_dtype, write_index
 from data_prep.tokens.origins import read_rows, write_rows
 
 DOCUMENTS = "documents.npy"
-"""[documents, 3] uint32, in the order of the stream: number of the source, of the document in it, and how often it was read before."""
+"""[documents, 3] uint32, in the order of the stream: number of the source, of the document in it, and how often it was
+read before."""
 BLOCK = 1 << 17
 OCTAVES = 32
 """Document lengths are counted by the power of two below them."""
@@ -65,7 +67,8 @@ def write_phase(
     shares: Sequence[Share],
     done: Callable[[float], Any],
 ) -> dict[str, Any]:
-    """Write a phase; returns its manifest. ``done`` is told the MB written. Memory: a slice of the stream and what the shares wait with."""
+    """Write a phase; returns its manifest. ``done`` is told the MB written. Memory: a slice of the stream and what the
+    shares wait with."""
     first = sources[0].manifest
     dtype = token_dtype(first["vocab_size"])
     documents, tokens = sum(share.documents for share in shares), sum(share.tokens for share in shares)

@@ -56,8 +56,9 @@ class Simplemma:
 class Zeyrek:
     """Morphemes of zeyrek (a port of Zemberek's analyser, MIT licence), the class being their names.
 
-    It gives all analyses of a word and does not choose: the one with the fewest morphemes stands, a proper noun last of these, then the
-    longest lemma, then the first in the alphabet. Raises UserError where it is not installed and for other languages than Turkish."""
+    It gives all analyses of a word and does not choose: the one with the fewest morphemes stands, a proper noun last of
+    these, then the longest lemma, then the first in the alphabet. Raises UserError where it is not installed and for
+    other languages than Turkish."""
 
     def __init__(self, profile: LanguageConfig):
         if profile.code != "tr":

@@ -20,7 +20,8 @@ def has_dictionary(code: str) -> bool:
 
 
 def word_hashes_of(profile: LanguageConfig) -> np.ndarray:
-    """[words] uint64, ascending: `hash_words` of every form that simplemma knows. Takes seconds; 8 bytes a form stay."""
+    """[words] uint64, ascending: `hash_words` of every form that simplemma knows. Takes seconds; 8 bytes a form
+    stay."""
     from simplemma.strategies.dictionaries.dictionary_factory import DefaultDictionaryFactory
 
     words = iter(DefaultDictionaryFactory(cache_max_size=1).get_dictionary(profile.code))

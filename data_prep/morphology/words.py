@@ -18,7 +18,8 @@ _LONGEST = 64
 
 
 class Words(NamedTuple):
-    """The words with a letter of some documents of a batch; what follows an apostrophe is the suffix of the word before, not a word."""
+    """The words with a letter of some documents of a batch; what follows an apostrophe is the suffix of the word
+    before, not a word."""
 
     owners: np.ndarray
     """[k] int64: document of each."""
@@ -29,8 +30,8 @@ class Words(NamedTuple):
 
 
 class WordTable:
-    """Analyses by word hash, ``size`` of them in slots of two, the two newest staying: memory is bounded, and since an analysis depends on
-    the word alone, what is in the table changes the time and not the result."""
+    """Analyses by word hash, ``size`` of them in slots of two, the two newest staying: memory is bounded, and since an
+    analysis depends on the word alone, what is in the table changes the time and not the result."""
 
     def __init__(self, analyser: Analyser, size: int):
         self.analyser = analyser

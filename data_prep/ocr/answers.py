@@ -12,7 +12,8 @@ FENCE = re.compile(r"```\w*\n(.*)\n```", re.DOTALL)
 
 
 def page_of(number: int, answer: Answer | Failure, max_tokens: int) -> dict[str, Any]:
-    """The page as it is written: ``text`` or ``cells``, and in ``failed`` why there is neither; text "" is an empty page.
+    """The page as it is written: ``text`` or ``cells``, and in ``failed`` why there is neither; text "" is an empty
+    page.
 
     An answer that was cut off is none: as a rule the model had begun to repeat itself."""
     if isinstance(answer, Failure):

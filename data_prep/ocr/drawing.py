@@ -12,7 +12,8 @@ POINTS_PER_INCH = 72
 
 
 def page_png(document: Any, number: int, dpi: int) -> bytes:
-    """Page ``number`` (from 0) of a `pypdfium2.PdfDocument`, drawn by PDFium; the same bytes each time. Raises UnreadablePdf."""
+    """Page ``number`` (from 0) of a `pypdfium2.PdfDocument`, drawn by PDFium; the same bytes each time. Raises
+    UnreadablePdf."""
     import pypdfium2
 
     try:

@@ -35,7 +35,8 @@ class Scan:
     """Pages whose answer is still to come."""
 
     def former(self) -> dict[str, Any] | None:
-        """The document as an earlier run left it; None where it, the PDF or the settings are others now, or pages have failed."""
+        """The document as an earlier run left it; None where it, the PDF or the settings are others now, or pages have
+        failed."""
         known = self.written()
         if not known:
             return None
@@ -66,8 +67,8 @@ class Scan:
 
 
 def scans(config: OcrConfig, model: str) -> list[Scan]:
-    """The PDFs that ``ocr.inputs`` names. Raises UserError where there are none, two would be written to one place, or where somebody
-    else's file is."""
+    """The PDFs that ``ocr.inputs`` names. Raises UserError where there are none, two would be written to one place, or
+    where somebody else's file is."""
     folders = [Path(pattern).expanduser() for pattern in config.inputs if Path(pattern).expanduser().is_dir()]
     settings = {
         "model": model,

@@ -69,7 +69,8 @@ def text(value: object) -> str:
 
 
 def breakable(value: object, after: str) -> str:
-    """`text` that may be broken into lines after any of the signs ``after``, and is broken elsewhere only where these are not enough."""
+    """`text` that may be broken into lines after any of the signs ``after``, and is broken elsewhere only where these
+    are not enough."""
     return re.sub(f"([{re.escape(after)}])", r"\1<wbr>", text(value))
 
 
@@ -93,7 +94,8 @@ def percent(part: float, whole: float) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1, last_is_sum: bool = False) -> str:
-    """A table that scrolls by itself where it is too wide. Cells are HTML; the first ``left`` columns are words, the others figures."""
+    """A table that scrolls by itself where it is too wide. Cells are HTML; the first ``left`` columns are words, the
+    others figures."""
     rows = list(rows)
 
     def line(tag: str, cells: Sequence[str], names: str = "") -> str:

@@ -11,8 +11,9 @@ LEFT, RIGHT, TOP, BOTTOM = 8, 8, 18, 22
 def histogram(
     counts: Sequence[int], low: str, high: str, label: str, limit: tuple[str, float] | None = None, colour: str = "kept"
 ) -> str:
-    """Bars of ``counts`` from ``low`` to ``high`` (names of the ends); heights are square roots, so that rare values are seen too.
-    ``limit``: the sign (< or >) and the place, from 0 to 1, of a threshold; bars beyond it are those of rejected documents."""
+    """Bars of ``counts`` from ``low`` to ``high`` (names of the ends); heights are square roots, so that rare values
+    are seen too. ``limit``: the sign (< or >) and the place, from 0 to 1, of a threshold; bars beyond it are those of
+    rejected documents."""
     wide, tall = (WIDTH - LEFT - RIGHT) / max(1, len(counts)), HEIGHT - TOP - BOTTOM
     most = max(counts, default=0) or 1
     floor = HEIGHT - BOTTOM
@@ -43,8 +44,9 @@ ROW, BAND, TEXT = 44, 16, 14
 
 
 def funnel(steps: Sequence[tuple[str, int, int]], label: str) -> str:
-    """A stepped funnel: of each step a line with its name and figures, and below it a band as wide as what comes in, the part that is
-    dropped apart. ``steps``: name, in, out. It is as wide as the page: widths are shares, so that letters keep their size on a phone."""
+    """A stepped funnel: of each step a line with its name and figures, and below it a band as wide as what comes in,
+    the part that is dropped apart. ``steps``: name, in, out. It is as wide as the page: widths are shares, so that
+    letters keep their size on a phone."""
     whole = max((into for _, into, _ in steps), default=0) or 1
     shapes = []
     for place, (name, into, out) in enumerate(steps):

@@ -1,7 +1,7 @@
 """Personal data in texts, replaced by typed placeholders.
 
-Finds are patterns with checks (python-stdnum for checksums), not a model: names of persons stay. What a country writes in its own way is in
-the profile of the language."""
+Finds are patterns with checks (python-stdnum for checksums), not a model: names of persons stay. What a country writes
+in its own way is in the profile of the language."""
 
 import re
 from collections import Counter
@@ -17,7 +17,8 @@ KINDS = ("email", "url", "ip", *NUMBERS, "phone", "address")
 
 
 class Anonymiser:
-    """Finds and replaces the personal data of a profile's `pii`. Raises UserError for an unknown kind or a broken expression."""
+    """Finds and replaces the personal data of a profile's `pii`. Raises UserError for an unknown kind or a broken
+    expression."""
 
     def __init__(self, profile: LanguageConfig):
         rules, prefix = profile.pii, f"corpus.languages.{profile.code}.pii."
@@ -43,7 +44,8 @@ class Anonymiser:
         self.addresses = [re.compile(pattern) for pattern in rules.address] if "address" in rules.kinds else []
 
     def find(self, text: str) -> list[Find]:
-        """Places (start, end, kind), in order and without overlap: of two that overlap the longer stays, then the first of `kinds`."""
+        """Places (start, end, kind), in order and without overlap: of two that overlap the longer stays, then the first
+        of `kinds`."""
         finds = list(self.numbers(text))
         for kind, places in self.online:
             finds += [(*place, kind) for place in places(text)]

@@ -11,7 +11,8 @@ Find = tuple[int, int, str]
 
 
 def windows(hits: Iterable[re.Match[str]], left: int, right: int) -> Iterator[Place]:
-    """Places around ``hits`` (in order): so many characters to the left and to the right of each; those that overlap become one."""
+    """Places around ``hits`` (in order): so many characters to the left and to the right of each; those that overlap
+    become one."""
     start = end = 0
     for hit in hits:
         if end and hit.start() - left <= end:
@@ -25,8 +26,8 @@ def windows(hits: Iterable[re.Match[str]], left: int, right: int) -> Iterator[Pl
 
 
 def longest(finds: Iterable[Find], kinds: list[str]) -> list[Find]:
-    """Finds that do not overlap, in order: of two that do, the longer one stays, then the one whose kind comes first in ``kinds``, then the
-    earlier one."""
+    """Finds that do not overlap, in order: of two that do, the longer one stays, then the one whose kind comes first in
+    ``kinds``, then the earlier one."""
     kept: list[Find] = []
     tangle: list[Find] = []
     end = 0

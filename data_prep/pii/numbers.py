@@ -1,5 +1,5 @@
-"""Numbers that belong to a person: IBAN, payment card, national numbers, phones. All have nine digits or more, so that most texts need
-no expression at all, and the others only near their long runs of digits."""
+"""Numbers that belong to a person: IBAN, payment card, national numbers, phones. All have nine digits or more, so that
+most texts need no expression at all, and the others only near their long runs of digits."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,8 @@ class Number:
 
 
 def clued(clue: str, number: str) -> str:
-    """The number only where a clue stands before it on the line; the at most 25 characters between are no digit, semicolon, placeholder."""
+    """The number only where a clue stands before it on the line; the at most 25 characters between are no digit,
+    semicolon, placeholder."""
     return rf"\b(?:{clue})[^\d\n<>;]{{0,25}}{_BEFORE}(?P<value>{number})"
 
 
@@ -49,7 +50,8 @@ def _digits(valid: Callable[[str], bool]) -> Callable[[str], bool]:
     return lambda number: valid(re.sub(r"\D", "", number))
 
 
-# First digits by the registries of the networks: Visa, Mastercard, Discover, Troy, JCB, UnionPay; American Express; Diners Club.
+# First digits by the registries of the networks: Visa, Mastercard, Discover, Troy, JCB, UnionPay; American Express;
+# Diners Club.
 _ALONE = r"(?<![0-9][ -])"  # no part of a row of numbers, nor of an IBAN with a slip
 _CARD16 = (
     r"(?:4\d{3}|5[1-5]\d\d|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)|6011|6[45]\d\d|9792|35(?:2[89]|[3-8]\d)|62\d\d)"
@@ -76,7 +78,8 @@ NUMBERS = {
         (r"\d{3}-\d\d-\d{4}", clued("SSN|[Ss]ocial [Ss]ecurity", r"\d{9}|\d{3} \d\d \d{4}")), _digits(ssn.is_valid)
     ),
 }
-"""VKN, NIP, REGON and undashed SSN have weak checks (one wrong number of ten passes, or all): they need their name before them."""
+"""VKN, NIP, REGON and undashed SSN have weak checks (one wrong number of ten passes, or all): they need their name
+before them."""
 # Possessive: a number of seventy digits can be cut into groups in millions of ways, none of which ends it.
 _INTERNATIONAL = r"\+[1-9]\d{0,2}(?:(?:[ .\u00a0\u2011–-]| - )?(?:\(0?\d{1,4}\)|\d{1,10}+)){1,6}"
 
@@ -86,7 +89,8 @@ _NATIONAL_DIGITS = {"1": 10, "48": 9, "90": 10}
 
 
 class Numbers:
-    """Finds the numbers of ``kinds``. ``phones``: expressions of the country's phones; ``not_before``: of what makes an amount of them."""
+    """Finds the numbers of ``kinds``. ``phones``: expressions of the country's phones; ``not_before``: of what makes an
+    amount of them."""
 
     def __init__(self, kinds: Sequence[str], phones: Sequence[str], not_before: str):
         chosen = [(kind, number) for kind, number in NUMBERS.items() if kind in kinds]
@@ -137,7 +141,8 @@ def _has_phone_digits(number: str) -> bool:
 
 
 def _shrunk(text: str, place: Place, valid: Callable[[str], bool]) -> Place | None:
-    """The longest valid beginning of a place that ends with a group: what follows an IBAN or a phone may look like its next group."""
+    """The longest valid beginning of a place that ends with a group: what follows an IBAN or a phone may look like its
+    next group."""
     start, end = place
     while end - start >= 9:
         if valid(text[start:end]):

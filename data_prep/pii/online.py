@@ -17,7 +17,8 @@ _EMAIL = re.compile(
 _URL_SIGNS = ("://", "www.", "WWW.")
 _REST = r"[^\s<>\"“”«»'’`|\\^{}]"
 _URL = re.compile(rf"(?<![\w@])(?:(?:https?|ftp)://{_REST}|www\.[\w-]+\.\w){_REST}*", re.IGNORECASE)
-# A bare host counts only with a path: Onet.pl and Women.com are names of companies. `host/path:tag` names an image of a container.
+# A bare host counts only with a path: Onet.pl and Women.com are names of companies. `host/path:tag` names an image of a
+# container.
 _DOMAINS = ("com", "org", "net", "gov", "edu", "io", "eu", "tr", "pl", "uk")
 _PATH_SIGN = re.compile(r"/(?:(?<=\.[a-z]{3}/)|(?<=\.[a-z]{2}/))")
 _HOST = re.compile(rf"(?<![\w@./:-])(?:[A-Za-z0-9][A-Za-z0-9-]*+\.)+(?:{'|'.join(_DOMAINS)})/")
@@ -37,7 +38,8 @@ def emails(text: str) -> Iterator[Place]:
 
 
 def urls(text: str) -> Iterator[Place]:
-    """http(s)://, ftp:// and www. addresses, and hosts of a well-known domain with a path; without the full stop or bracket after them."""
+    """http(s)://, ftp:// and www. addresses, and hosts of a well-known domain with a path; without the full stop or
+    bracket after them."""
     if any(sign in text for sign in _URL_SIGNS):
         yield from (_trimmed(text, *hit.span()) for hit in _URL.finditer(text))
     if _PATH_SIGN.search(text):
@@ -45,8 +47,8 @@ def urls(text: str) -> Iterator[Place]:
 
 
 def _hosts_with_path(text: str) -> Iterator[Place]:
-    """Hosts with what follows them, but for those of which the rest of the word holds a tag. The end and the last tag of a word are looked
-    for once, however many hosts stand in it."""
+    """Hosts with what follows them, but for those of which the rest of the word holds a tag. The end and the last tag
+    of a word are looked for once, however many hosts stand in it."""
     at = end = tag = 0
     while host := _HOST.search(text, at):
         at = host.end()
@@ -63,7 +65,8 @@ def _hosts_with_path(text: str) -> Iterator[Place]:
 
 
 def _trimmed(text: str, start: int, end: int) -> Place:
-    """The place without the signs at its end that belong to the sentence; a bracket that closes one of its own stays."""
+    """The place without the signs at its end that belong to the sentence; a bracket that closes one of its own
+    stays."""
     counts = {sign: text.count(sign, start, end) for pair in _BRACKETS.items() for sign in pair}
     while end > start:
         last = text[end - 1]
@@ -77,10 +80,11 @@ def _trimmed(text: str, start: int, end: int) -> Place:
 
 
 class Ip:
-    """IP addresses, versions 4 and 6. ``not_before``: regular expression of what makes an amount of four groups of digits.
+    """IP addresses, versions 4 and 6. ``not_before``: regular expression of what makes an amount of four groups of
+    digits.
 
-    Section numbers (11.1.1.4) look like addresses: without the word IP before it one of the four numbers must be 100 or more, which 98% of
-    random addresses have. Loopback and 0.0.0.0 are nobody's."""
+    Section numbers (11.1.1.4) look like addresses: without the word IP before it one of the four numbers must be 100 or
+    more, which 98% of random addresses have. Loopback and 0.0.0.0 are nobody's."""
 
     def __init__(self, not_before: str):
         self.amount = re.compile(rf"[ \u00a0]?(?:{not_before})") if not_before else None

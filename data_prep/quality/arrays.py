@@ -24,7 +24,8 @@ def histogram(documents: np.ndarray, classes: np.ndarray, shape: tuple[int, int]
 
 
 def tally(spans: Spans, masks: Sequence[np.ndarray]) -> np.ndarray:
-    """[n, k] float64: how many pieces of each document every mask holds; eight masks [pieces] at a time become the bits of one class."""
+    """[n, k] float64: how many pieces of each document every mask holds; eight masks [pieces] at a time become the bits
+    of one class."""
     shape = (len(spans.bounds) - 1, 256)
     found = []
     for start in range(0, len(masks), 8):
@@ -53,7 +54,8 @@ def largest(spans: Spans, values: np.ndarray) -> np.ndarray:
 
 
 def after_same(owners: np.ndarray, mask: np.ndarray, distance: int = 1) -> np.ndarray:
-    """[k] bool: ``mask`` [k - distance] belongs to a piece and one before it; here it stands at the later one, if both are of one text."""
+    """[k] bool: ``mask`` [k - distance] belongs to a piece and one before it; here it stands at the later one, if both
+    are of one text."""
     found = np.zeros(len(owners), bool)
     found[distance:] = mask & (owners[distance:] == owners[:-distance])
     return found

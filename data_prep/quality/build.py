@@ -26,7 +26,8 @@ def build(
     known: dict[str, Any],
     rounds: int = ROUNDS,
 ) -> dict[str, Any]:
-    """Learn, measure and write `quality.model`; returns the report. ``known`` goes into the manifest (settings, inputs)."""
+    """Learn, measure and write `quality.model`; returns the report. ``known`` goes into the manifest (settings,
+    inputs)."""
     folder = Path(config.model)
     examples = gather(config, data, seed)
     held_out = ", ".join(f"{name} {len(some):,}" for name, some in examples.held_out.items())

@@ -58,7 +58,8 @@ class Classifier:
 
 
 def load(folder: str | Path) -> Classifier:
-    """The classifier of a folder that `jobs.quality` wrote. Raises UserError where there is none, or it is broken or of other features."""
+    """The classifier of a folder that `jobs.quality` wrote. Raises UserError where there is none, or it is broken or of
+    other features."""
     xgboost = _xgboost()
 
     folder = Path(folder)
@@ -81,8 +82,8 @@ def load(folder: str | Path) -> Classifier:
 
 
 def _xgboost() -> ModuleType:
-    """The library without scikit-learn, which it would import for wrappers that are not used here: over a second at the start of every
-    element. Where that is loaded already it stays."""
+    """The library without scikit-learn, which it would import for wrappers that are not used here: over a second at the
+    start of every element. Where that is loaded already it stays."""
     blocked = not {"xgboost", "sklearn"} & set(sys.modules)
     if blocked:
         sys.modules["sklearn"] = None

@@ -1,4 +1,5 @@
-"""Degradations of characters. Each takes a text, a source of chance and the share of the words (signs, blanks) that it touches."""
+"""Degradations of characters. Each takes a text, a source of chance and the share of the words (signs, blanks) that it
+touches."""
 
 import random
 import re

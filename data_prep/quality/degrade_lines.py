@@ -1,4 +1,5 @@
-"""Degradations of lines and of the page. Each takes a text, a source of chance and the share of the text that is touched or added."""
+"""Degradations of lines and of the page. Each takes a text, a source of chance and the share of the text that is
+touched or added."""
 
 import random
 import re
@@ -87,7 +88,8 @@ def tables(text: str, draw: random.Random, share: float) -> str:
 
 
 def hyphenated(text: str, draw: random.Random, share: float) -> str:
-    """Lines are broken at a width, words within them, as in the columns of a page; headers and numbers of pages come in between."""
+    """Lines are broken at a width, words within them, as in the columns of a page; headers and numbers of pages come in
+    between."""
     width, found, page = draw.randint(25, 60), [], draw.randint(2, 300)
     header = " ".join(text.split()[:4]).upper()
     lines = text.split("\n")

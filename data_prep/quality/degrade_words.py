@@ -1,4 +1,5 @@
-"""Degradations of words and sentences. Each takes a text, a source of chance and the share of the words (sentences) that it touches."""
+"""Degradations of words and sentences. Each takes a text, a source of chance and the share of the words (sentences)
+that it touches."""
 
 import random
 import re

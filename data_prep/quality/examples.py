@@ -16,10 +16,12 @@ from data_prep.sources.readers import read_documents
 
 LABELS = (LOW, MEDIUM, HIGH)
 PIECE = (300, 12_000)
-"""Texts are cut to lengths drawn from this range, evenly on a logarithmic scale and before they are degraded: length tells nothing."""
+"""Texts are cut to lengths drawn from this range, evenly on a logarithmic scale and before they are degraded: length
+tells nothing."""
 MIN_CHARACTERS = 200
 SHORT_LINE, MAX_SHORT = 40, 0.25
-"""Good text may have no larger share of its characters in lines as short as that: tables and lists in good files are not good text."""
+"""Good text may have no larger share of its characters in lines as short as that: tables and lists in good files are
+not good text."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def check(config: QualityConfig) -> None:
 
 
 def gather(config: QualityConfig, data: DataConfig, seed: int) -> Examples:
-    """Read and make all examples; the same for the same files, keys and seed. Raises UserError for a label, kind or source that is not."""
+    """Read and make all examples; the same for the same files, keys and seed. Raises UserError for a label, kind or
+    source that is not."""
     check(config)
     made = _labelled(config, data) if config.labelled else _degraded(config, data, seed)
     for path in config.measured:
@@ -83,7 +86,8 @@ def _labelled(config: QualityConfig, data: DataConfig) -> Examples:
 
 
 def _degraded(config: QualityConfig, data: DataConfig, seed: int) -> Examples:
-    """Of each document itself and one light and one heavy degradation; which ones is drawn by the name of the document."""
+    """Of each document itself and one light and one heavy degradation; which ones is drawn by the name of the
+    document."""
     wanted = max(1, config.documents // 3)
     measured = {example.group for example in _read(config, data, config.measured)} if config.measured else set()
     texts = (example for example in _good(config, data) if example.group not in measured)
@@ -173,8 +177,8 @@ def _is_held_out(group: str, config: QualityConfig) -> bool:
 
 
 def _evenly(examples: Iterable[Example], count: int, apart: set[str], each: int) -> list[Example]:
-    """About ``count`` of them, as evenly from the sources as they allow, the small sources giving all they have; and besides ``each`` of
-    every source ``apart``."""
+    """About ``count`` of them, as evenly from the sources as they allow, the small sources giving all they have; and
+    besides ``each`` of every source ``apart``."""
     heaps: dict[str, list] = {}
     for example in examples:
         heap = heaps.setdefault(example.source, [])

@@ -1,8 +1,7 @@
 """About 200 stylometric features of texts, all texts of a batch at once.
 
-After Bielik v3 (arXiv 2505.02550), whose list is not public; its strongest, out-of-vocabulary words, lines, stop words and diacritics, are
-among them. All are shares, means or logarithms, so that a text and a long part of it are alike.
-"""
+After Bielik v3 (arXiv 2505.02550), whose list is not public; its strongest, out-of-vocabulary words, lines, stop words
+and diacritics, are among them. All are shares, means or logarithms, so that a text and a long part of it are alike. """
 
 import numpy as np
 
@@ -22,7 +21,8 @@ NAMES = tuple(MEANINGS)
 
 
 def features(batch: Batch, profile: LanguageConfig, vocabulary: Vocabulary) -> np.ndarray:
-    """float32 [n, f]: the features of MEANINGS of each text, in its order. An empty text has zeros almost everywhere."""
+    """float32 [n, f]: the features of MEANINGS of each text, in its order. An empty text has zeros almost
+    everywhere."""
     if not len(batch):
         return np.empty((0, len(NAMES)), np.float32)
     view = View(batch, profile)

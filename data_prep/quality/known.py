@@ -1,4 +1,5 @@
-"""Features of what is known of the language: out-of-vocabulary words, and whether endings follow each other as they should."""
+"""Features of what is known of the language: out-of-vocabulary words, and whether endings follow each other as they
+should."""
 
 import numpy as np
 

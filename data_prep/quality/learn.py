@@ -51,9 +51,9 @@ def labels_of(examples: Sequence[Example]) -> np.ndarray:
 class Vocabularies:
     """The vocabulary of the model, and those that training texts are judged by.
 
-    No training text may be judged by words learnt from itself: in the field, texts have unknown words. So documents fall into four folds;
-    those of an even fold are judged by the vocabulary of the other folds, those of an odd one by that of the other sources, as texts of a
-    new source will be."""
+    No training text may be judged by words learnt from itself: in the field, texts have unknown words. So documents
+    fall into four folds; those of an even fold are judged by the vocabulary of the other folds, those of an odd one by
+    that of the other sources, as texts of a new source will be."""
 
     def __init__(self, examples: Examples, profile: LanguageConfig):
         texts: dict[tuple[str, int], list[str]] = {}

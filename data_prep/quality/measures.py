@@ -9,8 +9,8 @@ BINS = 10
 
 
 def figures(probabilities: np.ndarray, truth: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-    """Accuracy, macro-F1, per class precision, recall and F1, confusion (rows: truth), calibration. Classes without an example, and never
-    predicted, are left out of macro-F1."""
+    """Accuracy, macro-F1, per class precision, recall and F1, confusion (rows: truth), calibration. Classes without an
+    example, and never predicted, are left out of macro-F1."""
     found = probabilities.argmax(1)
     confusion = np.zeros((len(names), len(names)), np.int64)
     np.add.at(confusion, (truth, found), 1)
@@ -36,8 +36,8 @@ def figures(probabilities: np.ndarray, truth: np.ndarray, names: Sequence[str]) 
 
 
 def calibration(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
-    """Of ten bins of the probability of what was predicted: how many, mean probability, share that was right; and the expected calibration
-    error, the mean distance of the two (Guo et al. 2017, arXiv 1706.04599, section 2)."""
+    """Of ten bins of the probability of what was predicted: how many, mean probability, share that was right; and the
+    expected calibration error, the mean distance of the two (Guo et al. 2017, arXiv 1706.04599, section 2)."""
     sure, right = probabilities.max(1), probabilities.argmax(1) == truth
     place = np.minimum((sure * BINS).astype(int), BINS - 1)
     counts = np.bincount(place, minlength=BINS)

@@ -1,4 +1,5 @@
-"""report.html of the classifier: every model on every set, per class, by kind of degradation, calibration, importances, features."""
+"""report.html of the classifier: every model on every set, per class, by kind of degradation, calibration, importances,
+features."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

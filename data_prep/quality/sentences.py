@@ -28,7 +28,8 @@ MEANINGS = {
 
 
 def sentences(view: View) -> Spans:
-    """Sentences: up to a terminal sign that does not follow a digit and precedes white space, or up to the end of the text.
+    """Sentences: up to a terminal sign that does not follow a digit and precedes white space, or up to the end of the
+    text.
 
     A cheap rule, made to be the same for all texts rather than right: abbreviations end sentences here."""
     batch, profile = view.batch, view.profile

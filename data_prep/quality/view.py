@@ -12,8 +12,8 @@ KINDS = ("lower", "upper", "digit", "blank", "newline", "point", "sign", "odd")
 LOWER, CAPITAL, FIGURE, BLANK, NEWLINE, POINT, SIGN, ODD = range(len(KINDS))
 POINTS = ".,;:!?…"
 COUNTERS = {"capitals": (0, 18), "digits": (18, 18), "letters": (36, 20), "diacritics": (56, 8)}
-"""Shift and bits of counters that share 64 bits, so that one sum serves all four. Exact for pieces of at most 262,143 capitals or digits
-and a million letters; diacritics, asked of words alone, up to 255."""
+"""Shift and bits of counters that share 64 bits, so that one sum serves all four. Exact for pieces of at most 262,143
+capitals or digits and a million letters; diacritics, asked of words alone, up to 255."""
 
 
 @cache

@@ -1,8 +1,8 @@
-"""What is known of a language: words, their beginnings and endings, which endings follow each other, learnt from good text.
+"""What is known of a language: words, their beginnings and endings, which endings follow each other, learnt from good
+text.
 
-Everything is a hash. A table of 2**24 bytes says how frequent what has this hash is; two things with one place in it count as one, which
-takes a few of a hundred unknown words for known, the same few always.
-"""
+Everything is a hash. A table of 2**24 bytes says how frequent what has this hash is; two things with one place in it
+count as one, which takes a few of a hundred unknown words for known, the same few always. """
 
 from collections.abc import Iterable
 from dataclasses import dataclass

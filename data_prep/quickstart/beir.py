@@ -24,8 +24,8 @@ def write_set(folder: Path, pairs: Iterable[tuple[str, Pair]]) -> None:
 
 
 def find_set(folder: Path) -> Path | None:
-    """The retrieval set at or below ``folder``, links followed: a folder with corpus, queries and qrels, or one with such sets in train/,
-    dev/ and test/.
+    """The retrieval set at or below ``folder``, links followed: a folder with corpus, queries and qrels, or one with
+    such sets in train/, dev/ and test/.
 
     Raises UserError when there is more than one, or when its qrels are not there.
     """

@@ -28,7 +28,8 @@ from data_prep.sources.readers import BadDocuments
 RECIPE = 2
 """Raise it when equal settings would give other files."""
 READ_PER_TRAINED = 2.0
-"""Bytes gathered for each byte of training text: about a third goes to dev and test, a quarter of the rest is near-duplicates."""
+"""Bytes gathered for each byte of training text: about a third goes to dev and test, a quarter of the rest is
+near-duplicates."""
 NOTES = ("readme", "license", "licence")
 """Files that lie beside published sets and are no text to train on."""
 MIN_TRAIN_BYTES = 200_000
@@ -38,7 +39,8 @@ MIN_QUERIES = 20
 
 @dataclass
 class Sources:
-    """Where the text comes from: packages below ``roots``, or ``files`` (with a retrieval set at ``given``, if the folder holds one)."""
+    """Where the text comes from: packages below ``roots``, or ``files`` (with a retrieval set at ``given``, if the
+    folder holds one)."""
 
     name: str
     roots: list[Path] = field(default_factory=list)
@@ -56,14 +58,13 @@ class Sources:
 
 
 def build_quickstart(config: Config, roots: Sequence[Path] | None = None) -> dict[str, Any]:
-    """Write `quickstart.output` (train.jsonl, report.txt, manifest.json) and `data.retrieval` (train/, dev/, test/); return the manifest
-    (with `dry_run` nothing is written, and it is empty).
+    """Write `quickstart.output` (train.jsonl, report.txt, manifest.json) and `data.retrieval` (train/, dev/, test/);
+    return the manifest (with `dry_run` nothing is written, and it is empty).
 
-    ``roots`` are the folders whose packages are read when `quickstart.folder` is null (default: those of this environment). Does nothing
-    where the result of equal settings and equal sources is there; packages installed since are no other source, or the tests' own would
-    undo the quickstart. Raises UserError for an empty folder, too little text, or an output
-    folder that holds something else.
-    """
+    ``roots`` are the folders whose packages are read when `quickstart.folder` is null (default: those of this
+    environment). Does nothing where the result of equal settings and equal sources is there; packages installed since
+    are no other source, or the tests' own would undo the quickstart. Raises UserError for an empty folder, too little
+    text, or an output folder that holds something else. """
     output, retrieval = Path(config.quickstart.output), Path(config.data.retrieval)
     sources = _sources(config, roots)
     _check_places(output, retrieval, sources)

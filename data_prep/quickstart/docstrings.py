@@ -1,4 +1,5 @@
-"""Documentation strings of installed packages, read with `ast`: real text that every machine has. Nothing is imported."""
+"""Documentation strings of installed packages, read with `ast`: real text that every machine has. Nothing is
+imported."""
 
 import ast
 import gc
@@ -61,7 +62,8 @@ def environment(roots: Sequence[Path]) -> dict[str, str]:
 
 
 def _owners(root: Path) -> dict[str, str]:
-    """Distribution that installed each top-level name of ``root``: `torchgen` and `torch` share vocabulary, so they must not be split."""
+    """Distribution that installed each top-level name of ``root``: `torchgen` and `torch` share vocabulary, so they
+    must not be split."""
     owners: dict[str, str] = {}
     for dist in importlib.metadata.distributions(path=[str(root)]):
         name = dist.name
@@ -90,7 +92,8 @@ def list_sources(roots: Sequence[Path]) -> list[Source]:
 
 
 def _signature(node: ast.AST, name: str) -> str:
-    """`def f(a, b=1)` or `class C(Base)`: parameters with their defaults, without annotations, which would fill the encoder's window."""
+    """`def f(a, b=1)` or `class C(Base)`: parameters with their defaults, without annotations, which would fill the
+    encoder's window."""
     if isinstance(node, ast.ClassDef):
         return f"class {name}({', '.join(map(ast.unparse, node.bases))})"
     for argument in ast.walk(node.args):
@@ -100,14 +103,16 @@ def _signature(node: ast.AST, name: str) -> str:
 
 
 def _long_docstring(node: ast.AST) -> str:
-    """The cleaned docstring of ``node`` if it is long enough, else the empty string. Lone surrogates, which UTF-8 has not, become ?."""
+    """The cleaned docstring of ``node`` if it is long enough, else the empty string. Lone surrogates, which UTF-8 has
+    not, become ?."""
     raw = ast.get_docstring(node, clean=False) or ""
     text = inspect.cleandoc(raw).strip().encode("utf-8", "replace").decode() if len(raw) > MIN_CHARACTERS else ""
     return text if len(text) > MIN_CHARACTERS else ""
 
 
 def _visit(node: ast.AST, scope: str, source: Source) -> Iterator[Docstring]:
-    """Docstrings of ``node``'s definitions, in the order of the file; ``scope`` is the dotted name inside the module."""
+    """Docstrings of ``node``'s definitions, in the order of the file; ``scope`` is the dotted name inside the
+    module."""
     for field in NESTED:
         for child in getattr(node, field, ()):
             if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -175,9 +180,9 @@ def extract(
 ) -> tuple[list[Docstring], Counter]:
     """Docstrings longer than 200 characters, sorted by name, and how many files were passed over for what reason.
 
-    Files are parsed by ``workers`` spawned processes in the order of a hash of the module's name, until about ``max_bytes`` of docstrings
-    are found: an environment may hold more than is needed. The result does not depend on the number of workers.
-    """
+    Files are parsed by ``workers`` spawned processes in the order of a hash of the module's name, until about
+    ``max_bytes`` of docstrings are found: an environment may hold more than is needed. The result does not depend on
+    the number of workers. """
     chunks = list(_chunks(sorted(sources, key=lambda source: (share_of(source.module), source.module))))
     found: list[Docstring] = []
     skipped: Counter[str] = Counter()

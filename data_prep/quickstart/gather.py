@@ -1,4 +1,5 @@
-"""Text for the quickstart with the groups it may be split by and the pairs in it: docstrings of packages, or the files of a folder."""
+"""Text for the quickstart with the groups it may be split by and the pairs in it: docstrings of packages, or the files
+of a folder."""
 
 import heapq
 import re
@@ -24,7 +25,8 @@ MIN_GROUPS = 20
 
 @dataclass
 class Text:
-    """A training text, or a source of queries. ``pairs``: for each place where a pair was looked for, the pair or why it is none."""
+    """A training text, or a source of queries. ``pairs``: for each place where a pair was looked for, the pair or why
+    it is none."""
 
     id: str
     group: str
@@ -49,7 +51,8 @@ class Gathered:
 
 
 def from_docstrings(roots: Sequence[Path], workers: int, max_bytes: float) -> Gathered:
-    """Docstrings of the packages below ``roots``, signature first, grouped by distribution or module of the standard library.
+    """Docstrings of the packages below ``roots``, signature first, grouped by distribution or module of the standard
+    library.
 
     White space is folded: indentation of examples and tables would cost a small model a twelfth of its tokens.
     """
@@ -63,7 +66,8 @@ def from_docstrings(roots: Sequence[Path], workers: int, max_bytes: float) -> Ga
 
 
 def numbered(names: Iterable[str]) -> Iterator[str]:
-    """``names`` made unique: the second `x` becomes `x~2` (a property and its setter have one name, two files may use one id)."""
+    """``names`` made unique: the second `x` becomes `x~2` (a property and its setter have one name, two files may use
+    one id)."""
     seen: Counter[str] = Counter()
     for name in names:
         seen[name] += 1
@@ -82,9 +86,9 @@ class _Part:
 def from_files(folder: Path, files: Sequence[Path], data: DataConfig, bad: BadDocuments, max_bytes: float) -> Gathered:
     """Documents of ``files`` below ``folder`` in parts of about 20,000 characters, with their pairs.
 
-    A document (a .txt or .md file, a line of a .jsonl, a row of a .parquet) is a group; with fewer than 20 documents each part is one.
-    Of more than ``max_bytes`` of text the parts with the lowest hashes are kept, so that memory does not grow with the folder.
-    """
+    A document (a .txt or .md file, a line of a .jsonl, a row of a .parquet) is a group; with fewer than 20 documents
+    each part is one. Of more than ``max_bytes`` of text the parts with the lowest hashes are kept, so that memory does
+    not grow with the folder. """
     kept: list[tuple[float, int, int, _Part]] = []
     size = read = 0
     with Bar("read your text", round(sum(path.stat().st_size for path in files) / 1e6, 1), "MB") as bar:
@@ -127,7 +131,8 @@ def _parts_of(folder: Path, files: Sequence[Path], data: DataConfig, bad: BadDoc
 
 
 def cut(text: str, size: int = PART_CHARACTERS) -> Iterator[str]:
-    """``text`` in parts of about ``size`` characters, cut at blank lines; a longer paragraph between words. Blank parts are left out."""
+    """``text`` in parts of about ``size`` characters, cut at blank lines; a longer paragraph between words. Blank parts
+    are left out."""
     words = re.compile(rf".{{1,{size // 20}}}(?:\s|\Z)|.{{{size // 20}}}", re.DOTALL)
     part: list[str] = []
     length = 0

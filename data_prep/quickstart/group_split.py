@@ -7,7 +7,8 @@ from collections.abc import Mapping
 SMALL = 0.01
 LARGEST = 1 / 3
 DRAW = "second draw"
-"""The quickstart was designed on the first draw; docs/probe.md says what of this one was seen before it was measured."""
+"""The quickstart was designed on the first draw; docs/probe.md says what of this one was seen before it was
+measured."""
 
 
 def share_of(name: str) -> float:
@@ -18,10 +19,10 @@ def share_of(name: str) -> float:
 def split_groups(sizes: Mapping[str, int], shares: Mapping[str, float], rest: str = "train") -> dict[str, str]:
     """Split of each group: those in ``shares`` get about their share of all bytes, what is left over is ``rest``.
 
-    Groups of at most 1% of the bytes are drawn by a hash of their name, so that every split has many of them. The larger ones then fill
-    what the draw left open, in the order of their hashes, each where most room is and it fits. One that alone would be more than a third of
-    a split is left to ``rest``: otherwise one package could be a whole test set. An empty split gets the smallest group of the others.
-    """
+    Groups of at most 1% of the bytes are drawn by a hash of their name, so that every split has many of them. The
+    larger ones then fill what the draw left open, in the order of their hashes, each where most room is and it fits.
+    One that alone would be more than a third of a split is left to ``rest``: otherwise one package could be a whole
+    test set. An empty split gets the smallest group of the others. """
     total = sum(sizes.values())
     order = sorted(sizes, key=lambda name: (_draw(name), name))
     splits = {name: _drawn(name, shares, rest) for name in order if sizes[name] <= SMALL * total}

@@ -1,9 +1,10 @@
-"""Near-duplicates by shared runs of four words (w-shingling: Broder 1997, "On the resemblance and containment of documents").
+"""Near-duplicates by shared runs of four words (w-shingling: Broder 1997, "On the resemblance and containment of
+documents").
 
-One measure throughout, Broder's containment: the share of a text's distinct shingles that any *one* other text holds. It catches a short
-text copied into a long one, which Jaccard similarity does not. It is exact: shingles are numbered, not hashed, and shared ones are counted
-through an inverted index, at a cost of the sum over shingles of its texts on one side times those on the other.
-"""
+One measure throughout, Broder's containment: the share of a text's distinct shingles that any *one* other text holds.
+It catches a short text copied into a long one, which Jaccard similarity does not. It is exact: shingles are numbered,
+not hashed, and shared ones are counted through an inverted index, at a cost of the sum over shingles of its texts on
+one side times those on the other. """
 
 import re
 from array import array
@@ -78,7 +79,8 @@ def _runs(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def shingle(texts: Sequence[str]) -> Shingles:
-    """Shingles of ``texts``. Case and punctuation do not count; a text of fewer than four words is padded to one shingle."""
+    """Shingles of ``texts``. Case and punctuation do not count; a text of fewer than four words is padded to one
+    shingle."""
     if not len(texts):
         return Shingles(np.zeros(1, np.int64), np.empty(0, np.int64), np.empty(0, np.int64), 0)
     runs, owners, distinct = _runs(texts)
@@ -95,7 +97,8 @@ class Postings:
     """The inverted index: texts that hold shingle c are ``holders[first[c]:first[c] + frequency[c]]``."""
 
     def __init__(self, holders: np.ndarray, columns: np.ndarray, texts: int, width: int):
-        """``holders`` and ``columns`` [entries] are sorted by column; holders are below ``texts``, columns below ``width``."""
+        """``holders`` and ``columns`` [entries] are sorted by column; holders are below ``texts``, columns below
+        ``width``."""
         self.holders, self.columns, self.texts, self.width = holders, columns, texts, width
         self.frequency = np.bincount(columns, minlength=width)
         self.first = np.cumsum(self.frequency) - self.frequency
@@ -111,7 +114,8 @@ class Postings:
         return Postings(self.holders[entries], self.columns[entries], self.texts, self.width)
 
     def shared(self, queries: Shingles) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Blocks of pairs that share a shingle ([p] query, [p] text, [p] number of shared ones), sorted by query, then by text."""
+        """Blocks of pairs that share a shingle ([p] query, [p] text, [p] number of shared ones), sorted by query, then
+        by text."""
         matches = np.concatenate([[0], np.cumsum(self.frequency[queries.columns])])[queries.starts]
         start = 0
         while start < len(queries):
@@ -130,7 +134,8 @@ class Postings:
 
 
 def held_by_other(texts: Shingles, others: Shingles, threshold: float) -> np.ndarray:
-    """For each of ``texts`` [n]: is more than ``threshold`` of it in any one of ``others``? Both must come from one call of `shingle`."""
+    """For each of ``texts`` [n]: is more than ``threshold`` of it in any one of ``others``? Both must come from one
+    call of `shingle`."""
     held = np.zeros(len(texts), bool)
     for rows, _, shared in Postings.of(others).shared(texts):
         held[rows[shared > threshold * texts.sizes[rows]]] = True
@@ -138,11 +143,12 @@ def held_by_other(texts: Shingles, others: Shingles, threshold: float) -> np.nda
 
 
 def repeats(texts: Shingles, threshold: float) -> np.ndarray:
-    """Which texts [n] to drop so that no kept one has more than ``threshold`` of its shingles in any one longer kept text.
+    """Which texts [n] to drop so that no kept one has more than ``threshold`` of its shingles in any one longer kept
+    text.
 
-    From the longest to the shortest (ties in the order given), each text that is still there drops all shorter ones that it holds. Blocks
-    begin small and what is done leaves the index, so that thousands of copies of one text cost little more than one.
-    """
+    From the longest to the shortest (ties in the order given), each text that is still there drops all shorter ones
+    that it holds. Blocks begin small and what is done leaves the index, so that thousands of copies of one text cost
+    little more than one. """
     order = np.argsort(-texts.sizes, kind="stable")
     texts, dropped = texts.take(order), np.zeros(len(order), bool)
     postings, indexed = Postings.of(texts), len(order)

@@ -1,8 +1,8 @@
 """Pairs of query and document out of plain text, for text that nobody asked questions about.
 
-Docstrings: the summary sentence without the names, and the rest with the signature. Other text: a heading and what stands below it; where
-there is none, the first sentence of a passage and the rest of the passage (the inverse cloze task, Lee et al. 2019, arXiv 1906.00300).
-"""
+Docstrings: the summary sentence without the names, and the rest with the signature. Other text: a heading and what
+stands below it; where there is none, the first sentence of a passage and the rest of the passage (the inverse cloze
+task, Lee et al. 2019, arXiv 1906.00300). """
 
 import re
 from collections.abc import Iterator
@@ -48,7 +48,8 @@ def first_sentence(text: str) -> tuple[str, str]:
 
 
 def without_names(text: str, names: set[str]) -> str:
-    """``text`` on one line without the words ``names`` (in lower case), dotted names that hold one of them, and what markup they leave."""
+    """``text`` on one line without the words ``names`` (in lower case), dotted names that hold one of them, and what
+    markup they leave."""
     text = DOTTED.sub(
         lambda found: " " if names.intersection(found[1].lower().split(".")) else found[0], ROLE.sub(r"\1", text)
     )
@@ -57,7 +58,8 @@ def without_names(text: str, names: set[str]) -> str:
 
 
 def make_pair(query: str, document: str, said: str = "") -> Pair | str:
-    """The pair, or why it is none. ``said`` is the query's original wording, which the document must not repeat either."""
+    """The pair, or why it is none. ``said`` is the query's original wording, which the document must not repeat
+    either."""
     if len(WORD.findall(query)) < MIN_QUERY_WORDS:
         return "query too short"
     if len(query) > MAX_QUERY_CHARACTERS:
@@ -71,7 +73,8 @@ def make_pair(query: str, document: str, said: str = "") -> Pair | str:
 
 
 def docstring_pair(docstring: Docstring) -> Pair | str:
-    """Query: the summary without the object's own name and those of its parents and modules. Document: signature and the rest."""
+    """Query: the summary without the object's own name and those of its parents and modules. Document: signature and
+    the rest."""
     summary, rest = first_sentence(docstring.text)
     if PARAMETER.match(summary):
         return "no summary sentence"
@@ -82,7 +85,8 @@ def docstring_pair(docstring: Docstring) -> Pair | str:
 
 
 def text_pairs(text: str, title: str = "") -> list[Pair | str]:
-    """Pairs of a document: of each section its heading and first passage, of each further passage its first sentence and the rest."""
+    """Pairs of a document: of each section its heading and first passage, of each further passage its first sentence
+    and the rest."""
     pairs = []
     for trail, body in sections(text, title):
         for number, passage in enumerate(passages(body)):

@@ -1,4 +1,5 @@
-"""Which texts are trained on and which pairs are asked: split by group, without copies, leaks and ambiguous queries, within limits."""
+"""Which texts are trained on and which pairs are asked: split by group, without copies, leaks and ambiguous queries,
+within limits."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,8 @@ from data_prep.quickstart.pairs import Pair
 TRAIN_REPEAT = 0.5
 """A training text is dropped when more than this share of its shingles is in one longer training text."""
 LEAK = 0.3
-"""A test or dev pair is dropped when more than this share of it is in one training text; a dev pair also when it is in one test pair."""
+"""A test or dev pair is dropped when more than this share of it is in one training text; a dev pair also when it is in
+one test pair."""
 PAIR_REPEAT = 0.4
 """A test or dev pair is dropped when more than this share of it is in one longer pair of its split."""
 SPLITS = ("train", "dev", "test")
@@ -136,7 +138,8 @@ def _beyond(texts: Sequence[Text], max_bytes: int) -> list[bool]:
 
 
 def _drop_ambiguous(sieves: Sequence[Sieve]) -> None:
-    """Drop every pair whose query stands for more than one document, so that queries are disjoint and have one answer."""
+    """Drop every pair whose query stands for more than one document, so that queries are disjoint and have one
+    answer."""
     asked = Counter(entry.pair.query.casefold() for sieve in sieves for entry in sieve.items)
     for sieve in sieves:
         sieve.drop([asked[entry.pair.query.casefold()] > 1 for entry in sieve.items], "query not unique")

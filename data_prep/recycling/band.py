@@ -20,7 +20,8 @@ class Verdict:
 
 
 def judge(text: str, notes: dict[str, Any], config: RecycleConfig) -> Verdict:
-    """HIGH with a probability of ``high_from`` to ``high_to``, and MEDIUM from ``medium_from`` on, are chosen; long texts are not."""
+    """HIGH with a probability of ``high_from`` to ``high_to``, and MEDIUM from ``medium_from`` on, are chosen; long
+    texts are not."""
     label, probabilities = notes.get(LABEL), notes.get(PROBABILITIES)
     if label not in LABELS or not isinstance(probabilities, list) or len(probabilities) != len(LABELS):
         return Verdict(False, "unscored")

@@ -27,7 +27,8 @@ class Scorer(Protocol):
 
 
 class Recycler:
-    """Chooses, asks, scores, counts: chosen = better + not_better + failed, read = chosen + unscored + too_long + outside."""
+    """Chooses, asks, scores, counts: chosen = better + not_better + failed, read = chosen + unscored + too_long +
+    outside."""
 
     def __init__(
         self, config: RecycleConfig, endpoint: Endpoint, model: str, scorer: Scorer, told: Callable[[int], Any]

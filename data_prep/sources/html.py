@@ -1,11 +1,11 @@
 """The main text of a page of HTML, a line a paragraph (lexbor).
 
-What never is text goes first: scripts, styles, forms, navigation, asides, footers, and headers that are not those of an article. Of
-the rest `<main>`, or the article with at least half of the characters, is taken where there is one, else the body. What is left are
-blocks: headings, paragraphs, list items, rows of tables, one line each. A block is dropped where more than a third of its characters
-are links, the threshold that Kohlschuetter et al. ("Boilerplate Detection using Shallow Text Features", WSDM 2010) learnt. Their further
-thresholds count words, which differ from language to language, so they are not used.
-"""
+What never is text goes first: scripts, styles, forms, navigation, asides, footers, and headers that are not those of an
+article. Of the rest `<main>`, or the article with at least half of the characters, is taken where there is one, else
+the body. What is left are blocks: headings, paragraphs, list items, rows of tables, one line each. A block is dropped
+where more than a third of its characters are links, the threshold that Kohlschuetter et al. ("Boilerplate Detection
+using Shallow Text Features", WSDM 2010) learnt. Their further thresholds count words, which differ from language to
+language, so they are not used. """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,7 +96,8 @@ def _main(tree: Any) -> Any:
 
 
 def _lines(root: Any) -> Iterator[tuple[str, int]]:
-    """Lines with a visible character, each with how many of its characters are links. No recursion: pages nest as deep as they like."""
+    """Lines with a visible character, each with how many of its characters are links. No recursion: pages nest as deep
+    as they like."""
     pieces: list[tuple[str, bool]] = []
     stack: list[tuple[Any, bool, bool]] = [(root, False, False)]
     while stack:

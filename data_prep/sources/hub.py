@@ -1,4 +1,5 @@
-"""Data sets streamed by the library `datasets`: ``hub:name[,config[,split]]``, where name is a data set of the hub or a local folder.
+"""Data sets streamed by the library `datasets`: ``hub:name[,config[,split]]``, where name is a data set of the hub or a
+local folder.
 
 Each shard of the data set is a unit of work, and an input of its own: ``hub:name,config,split,00002-of-00016``.
 """
@@ -26,7 +27,8 @@ class Place:
 
     @classmethod
     def parse(cls, text: str) -> "Place":
-        """Read ``hub:name[,config[,split[,shard-of-shards]]]``; the split is train where none is given. Raises UserError."""
+        """Read ``hub:name[,config[,split[,shard-of-shards]]]``; the split is train where none is given. Raises
+        UserError."""
         parts = text.removeprefix(SCHEME).split(",")
         numbers = parts[3].split("-of-") if len(parts) == 4 else ["0", "1"]
         if not parts[0] or len(parts) > 4 or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
@@ -52,7 +54,8 @@ def hub_shards(text: str) -> list[Path]:
 
 
 def hub_stamp(path: str | Path) -> list[int]:
-    """What `inputs.stamp` is to a file: no size, and a number that changes with the data set's files (commit, time of change)."""
+    """What `inputs.stamp` is to a file: no size, and a number that changes with the data set's files (commit, time of
+    change)."""
     place = Place.parse(str(path))
     return [0, open_split(place.name, place.config, place.split)[1]]
 

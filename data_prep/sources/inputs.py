@@ -22,13 +22,13 @@ def kind_of(path: str | Path) -> tuple[str, str] | None:
 
 
 def list_inputs(patterns: Iterable[str], key: str = "data.inputs") -> list[Path]:
-    """Every input file, once, sorted by path. Folders are searched to the bottom, links followed; hidden files and other suffixes are
-    passed over. A file that several names lead to goes by its own where that is among them. Of a data set (``hub:...``) each shard is an
-    input.
+    """Every input file, once, sorted by path. Folders are searched to the bottom, links followed; hidden files and
+    other suffixes are passed over. A file that several names lead to goes by its own where that is among them. Of a
+    data set (``hub:...``) each shard is an input.
 
-    ``key`` is the key of the configuration that names them, for messages. Raises UserError for an empty list, a missing path, a pattern
-    or folder without an input file, an unknown suffix of a file named outright, a dead link, links in a circle, a file or folder that may
-    not be read, files that are all empty."""
+    ``key`` is the key of the configuration that names them, for messages. Raises UserError for an empty list, a missing
+    path, a pattern or folder without an input file, an unknown suffix of a file named outright, a dead link, links in a
+    circle, a file or folder that may not be read, files that are all empty."""
     return search(patterns, key)[0]
 
 

@@ -1,16 +1,17 @@
 """How deep a page of HTML nests, asked before it is parsed.
 
-The parser is C code that nothing interrupts. It makes a node for every formatting element (`<b>`, `<font>`) that was never closed each time
-another element begins, so that 40 KB can keep it busy for seconds and a megabyte for hours. Here one pass over the tags gives an upper
-bound of what will be open at a time, by the rules of the HTML standard for end tags.
-"""
+The parser is C code that nothing interrupts. It makes a node for every formatting element (`<b>`, `<font>`) that was
+never closed each time another element begins, so that 40 KB can keep it busy for seconds and a megabyte for hours. Here
+one pass over the tags gives an upper bound of what will be open at a time, by the rules of the HTML standard for end
+tags. """
 
 import re
 
 MOST = 256
 """Open elements; pages that people read have some dozens."""
 FEW = 10_000
-"""A page with so many tags may nest them all: that takes the parser a tenth of a second. Most pages need no pass over their tags."""
+"""A page with so many tags may nest them all: that takes the parser a tenth of a second. Most pages need no pass over
+their tags."""
 MOST_CARRIED = 64
 """Different formatting elements that were never closed, which the parser carries from block to block."""
 FORMATTING = frozenset((
@@ -60,8 +61,8 @@ Element = tuple[str, str]
 
 
 def shallow(html: str) -> str | None:
-    """The page as it can be parsed: itself; without its formatting elements, which hold no text of their own, where it leaves too many of
-    them open; None for one that nests too deep."""
+    """The page as it can be parsed: itself; without its formatting elements, which hold no text of their own, where it
+    leaves too many of them open; None for one that nests too deep."""
     few = html.count("<") <= FEW and sum(1 for _ in _WITH_ATTRIBUTES.finditer(html)) <= MOST_CARRIED
     if few or not _too_deep(html):
         return html
@@ -115,7 +116,8 @@ def _after(end: re.Pattern[str], html: str, at: int) -> int:
 
 
 def _close(stack: list[Element], name: str) -> list[Element]:
-    """Take from ``stack`` what an end tag closes, and give it: the element of its name, and what is open within that."""
+    """Take from ``stack`` what an end tag closes, and give it: the element of its name, and what is open within
+    that."""
     if stack[-1][0] == name:
         return [stack.pop()]
     special = False

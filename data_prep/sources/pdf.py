@@ -31,7 +31,8 @@ def open_pdf(source: Path | bytes) -> Iterator[Any]:
 
 
 def page_text(document: Any, number: int) -> str:
-    """Text layer of page ``number`` (from 0), divided words joined, line ends as ``\n``; "" where it has none, or is damaged."""
+    """Text layer of page ``number`` (from 0), divided words joined, line ends as ``\n``; "" where it has none, or is
+    damaged."""
     import pypdfium2
 
     try:

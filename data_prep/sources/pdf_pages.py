@@ -1,5 +1,5 @@
-"""Pages of .pdf files, unpacked in a process of its own whose memory is bounded: PDFium unpacks a page of a few bytes to gigabytes where
-these say so, names no size before, and ends its process where memory runs out.
+"""Pages of .pdf files, unpacked in a process of its own whose memory is bounded: PDFium unpacks a page of a few bytes
+to gigabytes where these say so, names no size before, and ends its process where memory runs out.
 
     python -m data_prep.sources.pdf_pages BYTES      a path (JSON) a line on standard input, a list of texts or an error a line as answer
 """
@@ -29,7 +29,8 @@ class _TooLarge(Exception):
 
 
 def read_pdf(reading: Reading) -> Iterator[Document]:
-    """The pages with a text layer; the others are listed in the field pages_without_text, and a file without any is bad."""
+    """The pages with a text layer; the others are listed in the field pages_without_text, and a file without any is
+    bad."""
     path, form = reading.span.path, reading.form
     try:
         if not reading.compression:
@@ -58,8 +59,8 @@ def read_pdf(reading: Reading) -> Iterator[Document]:
 
 
 def _pages(path: Path, limit: int | None, most: int | None) -> list[str]:
-    """Text layer of each page of the file ``path`` ("" for none), in at most ``limit`` bytes of memory; reading ends behind ``most``
-    characters. Raises _TooLarge, and UnreadablePdf as `open_pdf` does."""
+    """Text layer of each page of the file ``path`` ("" for none), in at most ``limit`` bytes of memory; reading ends
+    behind ``most`` characters. Raises _TooLarge, and UnreadablePdf as `open_pdf` does."""
     child = _child(limit)
     try:
         child.stdin.write(json.dumps([str(path.absolute()), most]) + "\n")

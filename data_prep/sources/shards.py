@@ -47,9 +47,10 @@ class Shard:
 
 
 def plan(paths: list[Path], shard_bytes: int, keeps_newlines: bool = True) -> list[Shard]:
-    """Shards in the order of ``paths``: a run of whole files of together at most ``shard_bytes`` on disk (one file may have more), or,
-    of a plain .jsonl or .parquet with more, spans of what begins within each stretch of ``shard_bytes``: lines, row groups. A shard of a
-    data set is one by itself. ``keeps_newlines``: lines can be found in the bytes (`Form.keeps_newlines`; not so in UTF-16)."""
+    """Shards in the order of ``paths``: a run of whole files of together at most ``shard_bytes`` on disk (one file may
+    have more), or, of a plain .jsonl or .parquet with more, spans of what begins within each stretch of
+    ``shard_bytes``: lines, row groups. A shard of a data set is one by itself. ``keeps_newlines``: lines can be found
+    in the bytes (`Form.keeps_newlines`; not so in UTF-16)."""
     shards: list[Shard] = []
     run: list[Span] = []
     size = 0
@@ -68,7 +69,8 @@ def plan(paths: list[Path], shard_bytes: int, keeps_newlines: bool = True) -> li
 
 
 def _cut(path: Path, size: int, shard_bytes: int, keeps_newlines: bool) -> Iterator[Span]:
-    """Spans of a large file; the boundaries lie by multiples of ``shard_bytes``: appended text leaves all but the last as they are."""
+    """Spans of a large file; the boundaries lie by multiples of ``shard_bytes``: appended text leaves all but the last
+    as they are."""
     kind = kind_of(path)
     if kind == ("parquet", "") and len(firsts := row_group_starts(path)) > 1:
         return _spans(

@@ -55,7 +55,8 @@ class Spans:
 class Batch:
     """``texts`` laid end to end, a newline after each. ``casing``: how the language lowercases other than Unicode.
 
-    Everything is computed when it is first asked for, and kept: a rule that asks for words pays for them once for all rules."""
+    Everything is computed when it is first asked for, and kept: a rule that asks for words pays for them once for all
+    rules."""
 
     def __init__(self, texts: Sequence[str], casing: Mapping[str, str] | None = None):
         self.texts = list(texts)
@@ -63,7 +64,8 @@ class Batch:
         self.sizes = np.fromiter(map(len, self.texts), np.int64, len(self.texts))
         """[n] characters of each text."""
         self.starts = np.zeros(len(self.texts) + 1, np.int64)
-        """[n + 1] where each text begins in ``codes``; text i ends at ``starts[i + 1] - 1``, the newline that is not its own."""
+        """[n + 1] where each text begins in ``codes``; text i ends at ``starts[i + 1] - 1``, the newline that is not
+        its own."""
         np.cumsum(self.sizes + 1, out=self.starts[1:])
 
     def __len__(self) -> int:
@@ -114,7 +116,8 @@ class Batch:
 
     @cached_property
     def tokens(self) -> Spans:
-        """Words (runs of ``\\w``) and, each by itself, all other characters but white space: the regex ``\\w+|[^\\w\\s]``."""
+        """Words (runs of ``\\w``) and, each by itself, all other characters but white space: the regex
+        ``\\w+|[^\\w\\s]``."""
         word, space = (self.flags & WORD) != 0, (self.flags & SPACE) != 0
         sign = ~(word | space)
         first, last = word.copy(), word.copy()

@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 
 SPACE, WORD, LETTER, DIGIT, UPPER, MARK, BREAK = (1 << bit for bit in range(7))
-"""White space (`str.isspace`); part of a word (`\\w`); letter (`str.isalpha`); digit (`str.isdigit`); upper case; combining mark or control
-character; end of a line for `str.splitlines`."""
+"""White space (`str.isspace`); part of a word (`\\w`); letter (`str.isalpha`); digit (`str.isdigit`); upper case;
+combining mark or control character; end of a line for `str.splitlines`."""
 PLANES = 0x20000
 """Code points from here on (rare ideographs, tags) are looked up as one of them, an ideograph."""
 _BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
@@ -54,7 +54,8 @@ def _lower(exceptions: tuple[tuple[str, str], ...]) -> np.ndarray:
 
 
 def lowercase(codes: np.ndarray, exceptions: Mapping[str, str]) -> np.ndarray:
-    """Code points [m] in lower case, one for one; ``exceptions`` of the language (Turkish: I to dotless i) come before Unicode's rule."""
+    """Code points [m] in lower case, one for one; ``exceptions`` of the language (Turkish: I to dotless i) come before
+    Unicode's rule."""
     lowered = look_up(_lower(tuple(sorted(exceptions.items()))), codes)
     return np.where(codes < PLANES, lowered, codes) if codes.size and codes.max() >= PLANES else lowered
 

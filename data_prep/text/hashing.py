@@ -1,8 +1,7 @@
 """Hashes of many spans of one array at once: a polynomial over the ring of 64-bit integers, from prefix sums.
 
-The hash of ``v[s:e]`` is the sum of ``mix(v[i]) * B**(i - s)``, so one cumulative sum serves every span of every length; equal spans have
-equal hashes wherever they lie. It is no defence against texts made to collide.
-"""
+The hash of ``v[s:e]`` is the sum of ``mix(v[i]) * B**(i - s)``, so one cumulative sum serves every span of every
+length; equal spans have equal hashes wherever they lie. It is no defence against texts made to collide. """
 
 from functools import cache
 
@@ -46,7 +45,8 @@ class Prefix:
         np.cumsum(terms, out=self.sums[1:])
 
     def spans(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """[k] uint64: hashes of the spans ``starts[i]`` to ``ends[i]`` (exclusive); 0 stands for an empty one before mixing."""
+        """[k] uint64: hashes of the spans ``starts[i]`` to ``ends[i]`` (exclusive); 0 stands for an empty one before
+        mixing."""
         inverse = powers(INVERSE, len(self.sums))
         return mix((self.sums[ends] - self.sums[starts]) * inverse[starts])
 

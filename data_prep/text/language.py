@@ -18,8 +18,8 @@ FOLDER = Path(conf.__file__).parent / "data" / "language"
 
 
 def load_language(code: str, changes: Mapping[str, Any] | None = None) -> LanguageConfig:
-    """The profile ``code`` with ``changes`` (`corpus.languages`); changes that hold a whole profile, as a frozen configuration has it,
-    stand for themselves. Raises UserError for an unknown language, key or value."""
+    """The profile ``code`` with ``changes`` (`corpus.languages`); changes that hold a whole profile, as a frozen
+    configuration has it, stand for themselves. Raises UserError for an unknown language, key or value."""
     if changes is not None and not isinstance(changes, Mapping):
         raise UserError(
             f"corpus.languages.{code} takes keys of the profile, and not {changes!r}; write corpus.languages.{code}.<key>=..."

@@ -1,8 +1,8 @@
 """Which added tokens gigatoken finds in text just where `tokenizers` does.
 
-gigatoken matches all of them in one pass over the text before its normalizer, whatever stands around them. `tokenizers` has two passes: one
-over the text for tokens with ``normalized=false``, and one over what is left of it, normalised, for the others; a special token that is
-spelled in the text is no token here, yet nothing else is found in it."""
+gigatoken matches all of them in one pass over the text before its normalizer, whatever stands around them. `tokenizers`
+has two passes: one over the text for tokens with ``normalized=false``, and one over what is left of it, normalised, for
+the others; a special token that is spelled in the text is no token here, yet nothing else is found in it."""
 
 import sys
 import unicodedata
@@ -18,7 +18,8 @@ Added = dict[str, Any]
 def unlike_gigatoken(added: Sequence[Added], normalizer: dict[str, Any] | None, native: bool) -> str | None:
     """Why gigatoken would find other tokens than `tokenizers`; None where it finds the same.
 
-    ``normalizer`` is that of tokenizer.json; ``native``: gigatoken applies it itself, else it has been applied to what it gets."""
+    ``normalizer`` is that of tokenizer.json; ``native``: gigatoken applies it itself, else it has been applied to what
+    it gets."""
     found = [token for token in added if not token["special"]]
     for token in found:
         name = repr(token["content"])
@@ -51,7 +52,8 @@ def _overlap(one: str, other: str) -> bool:
 
 
 def _untouched(content: str, after: bool) -> bool:
-    """Whether NFC makes nothing else into ``content``, and (``after``: it is matched there) leaves it as it is in every text."""
+    """Whether NFC makes nothing else into ``content``, and (``after``: it is matched there) leaves it as it is in every
+    text."""
     parts, made = _canonical()
     if set(content) & made or any(map(unicodedata.combining, content)):
         return False

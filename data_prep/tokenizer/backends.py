@@ -1,4 +1,5 @@
-"""Three libraries that give the same ids: gigatoken (fastest), tiktoken built from our BPE, `tokenizers` (the reference).
+"""Three libraries that give the same ids: gigatoken (fastest), tiktoken built from our BPE, `tokenizers` (the
+reference).
 
 Special tokens that stand in the text are encoded as the text they are by all three; see `common.tokenizer`."""
 
@@ -135,8 +136,8 @@ def _ranks(settings: dict[str, Any]) -> tuple[dict[bytes, int], list[int]]:
 
 
 def _bytes_by_character() -> dict[str, int]:
-    """The printable stand-ins of byte-level BPE: those bytes that are printable Latin-1 stand for themselves, the rest follow in order
-    from U+0100 (GPT-2, `bytes_to_unicode`)."""
+    """The printable stand-ins of byte-level BPE: those bytes that are printable Latin-1 stand for themselves, the rest
+    follow in order from U+0100 (GPT-2, `bytes_to_unicode`)."""
     themselves = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in themselves]
     table = {chr(byte): byte for byte in themselves} | {chr(256 + rank): byte for rank, byte in enumerate(others)}

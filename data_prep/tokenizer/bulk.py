@@ -39,7 +39,8 @@ class BulkEncoder:
         self.loaded: dict[type, Backend | None] = {}
 
     def backends(self) -> Iterator[Backend]:
-        """The backends that can serve this tokenizer, fastest first; each is made when its turn comes. The last is the reference."""
+        """The backends that can serve this tokenizer, fastest first; each is made when its turn comes. The last is the
+        reference."""
         for kind in (Gigatoken, Tiktoken, Reference):
             if kind not in self.loaded:
                 try:
@@ -53,7 +54,8 @@ class BulkEncoder:
     def encode(self, backend: Backend, documents: Iterable[Document]) -> Iterator[list[np.ndarray]]:
         """Ids ``[tokens]`` (uint32) of each document, without special tokens, many documents at a time.
 
-        Raises Differs where a checked document (the first, and every ``check_every``-th from there) gets other ids from the reference."""
+        Raises Differs where a checked document (the first, and every ``check_every``-th from there) gets other ids from
+        the reference."""
         number = 0
         for batch in _batches(documents):
             try:
@@ -79,8 +81,8 @@ class BulkEncoder:
 
 
 def identity(folder: str | Path, add_special_tokens: bool) -> tuple[int, list[int], list[int]]:
-    """Size of the vocabulary, ids before and ids after every document. Raises UserError when special tokens are asked of a tokenizer
-    that has none to give."""
+    """Size of the vocabulary, ids before and ids after every document. Raises UserError when special tokens are asked
+    of a tokenizer that has none to give."""
     tokenizer = load_reference(folder)
     if not add_special_tokens:
         return vocabulary_size(tokenizer), [], []

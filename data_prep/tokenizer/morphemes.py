@@ -17,7 +17,8 @@ MULTIWORD = re.compile(r"^(\d+)-(\d+)$")
 
 @dataclass
 class Word:
-    """A word of a sentence: its first character, its form and its stem's length (0: the gold lemma does not begin the form)."""
+    """A word of a sentence: its first character, its form and its stem's length (0: the gold lemma does not begin the
+    form)."""
 
     start: int
     form: str
@@ -44,9 +45,10 @@ def lower(text: str, language: str) -> str:
 def read_conllu(path: str | Path) -> Iterator[tuple[str, list[Word]]]:
     """Sentences of a CoNLL-U file with their words.
 
-    Lines of ten columns: ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC; a blank line ends a sentence, whose text stands in
-    ``# text = ...``. A range (``6-7``) gives the form of a word that is written as one and analysed as several: it counts as one
-    word with the first part's lemma. Empty nodes (``8.1``) are passed over. Raises UserError naming the line that is none of these."""
+    Lines of ten columns: ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC; a blank line ends a sentence, whose text
+    stands in ``# text = ...``. A range (``6-7``) gives the form of a word that is written as one and analysed as
+    several: it counts as one word with the first part's lemma. Empty nodes (``8.1``) are passed over. Raises UserError
+    naming the line that is none of these."""
     language = language_of(path)
     text, rows = "", []
     try:
@@ -89,13 +91,13 @@ def _words(text: str, rows: list[list[str]], language: str) -> list[Word]:
 
 
 def measure(tokenizer: Tokenizer, path: str | Path) -> dict[str, float | int]:
-    """How the tokens of a treebank lie on its morphemes, over words whose lemma begins their form (others change their stem and say
-    nothing about where it ends: ``covered`` is the share that remains).
+    """How the tokens of a treebank lie on its morphemes, over words whose lemma begins their form (others change their
+    stem and say nothing about where it ends: ``covered`` is the share that remains).
 
-    ``whole_morpheme``: share of tokens that are exactly the stem, or exactly an ending (one suffix or a chain of them) that the
-    treebank has after some stem at least twice. ``stem_kept``: share of words with an ending in which no token crosses the border
-    between stem and ending. The idea is the token purity of Bayram et al. 2025 (Tokenization standards for linguistic integrity),
-    taken from gold lemmas in place of an analyser."""
+    ``whole_morpheme``: share of tokens that are exactly the stem, or exactly an ending (one suffix or a chain of them)
+    that the treebank has after some stem at least twice. ``stem_kept``: share of words with an ending in which no token
+    crosses the border between stem and ending. The idea is the token purity of Bayram et al. 2025 (Tokenization
+    standards for linguistic integrity), taken from gold lemmas in place of an analyser."""
     language = language_of(path)
     sentences = list(read_conllu(path))
     endings = Counter(lower(word.ending, language) for _, words in sentences for word in words if word.stem)

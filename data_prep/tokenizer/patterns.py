@@ -18,7 +18,8 @@ CHAT_TOKENS = [END_OF_TEXT, "<|im_start|>", "<|im_end|>"]
 def special_tokens(config: TokenizerConfig) -> list[AddedToken]:
     """The special tokens in the order of their ids, from 0.
 
-    [MASK] takes the space before it with it, as ModernBERT's does: a byte-level token of a word begins with that space."""
+    [MASK] takes the space before it with it, as ModernBERT's does: a byte-level token of a word begins with that
+    space."""
     names = (MLM_TOKENS if config.mlm_tokens else []) + (CHAT_TOKENS if config.chat_tokens else [])
     return [AddedToken(name, special=True, normalized=False, lstrip=name == "[MASK]") for name in names]
 

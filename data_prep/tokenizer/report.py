@@ -24,9 +24,10 @@ COLUMNS = {
 def measure(tokenizer: Tokenizer, texts: list[str]) -> dict[str, float | int]:
     """Figures of one tokenizer on the texts of one language, special tokens left out.
 
-    ``fertility``: tokens per word, words being what white space separates (so punctuation costs). ``characters_per_token``: characters
-    of the text (not bytes). ``whole_word``: share of the tokens with a letter or digit that are exactly one word, a word being a run
-    of letters, digits and underscores. Nothing is measured on empty texts."""
+    ``fertility``: tokens per word, words being what white space separates (so punctuation costs).
+    ``characters_per_token``: characters of the text (not bytes). ``whole_word``: share of the tokens with a letter or
+    digit that are exactly one word, a word being a run of letters, digits and underscores. Nothing is measured on empty
+    texts."""
     tokens = words = characters = whole = wordy = 0
     for first in range(0, len(texts), BATCH):
         part = [
@@ -52,7 +53,8 @@ def measure(tokenizer: Tokenizer, texts: list[str]) -> dict[str, float | int]:
 def _whole_words(text: str, encoding: Encoding) -> tuple[int, int]:
     """Tokens that are exactly one word, and tokens with a letter or digit.
 
-    Bytes of one character have the same offsets, so a token is a word only if no other token touches those characters."""
+    Bytes of one character have the same offsets, so a token is a word only if no other token touches those
+    characters."""
     ends = {match.start(): match.end() for match in WORD.finditer(text)}
     spans = encoding.offsets
     whole = wordy = 0
@@ -68,7 +70,8 @@ def _whole_words(text: str, encoding: Encoding) -> tuple[int, int]:
 
 
 def build(tokenizers: dict[str, Tokenizer], texts: dict[str, list[str]], treebank: str | None) -> dict[str, Any]:
-    """The report: ``{language: {name of tokenizer: figures}}``. A treebank adds its figures under its own language (`tr_...conllu`)."""
+    """The report: ``{language: {name of tokenizer: figures}}``. A treebank adds its figures under its own language
+    (`tr_...conllu`)."""
     report: dict[str, Any] = {language: {} for language in sorted(texts)}
     work = [(language, name) for language in report for name in tokenizers]
     for language, name in track(work, "report", len(work)):

@@ -7,8 +7,8 @@ import random
 class Sample:
     """Keeps the documents with the smallest random numbers while they fit in ``budget`` bytes.
 
-    One pass, at most ``budget`` bytes (and one document) in memory, every document with the same chance wherever it stands. Depends
-    on the documents and their order alone: the numbers come from a fixed seed."""
+    One pass, at most ``budget`` bytes (and one document) in memory, every document with the same chance wherever it
+    stands. Depends on the documents and their order alone: the numbers come from a fixed seed."""
 
     def __init__(self, budget: int):
         self.budget = budget

@@ -29,7 +29,8 @@ def pair(prefix: str) -> tuple[Path, Path]:
 
 
 def check_index(path: Path, index: Index, bin_size: int) -> None:
-    """Raise UserError unless ``index`` is of one non-empty sequence a document, laid end to end over ``bin_size`` bytes."""
+    """Raise UserError unless ``index`` is of one non-empty sequence a document, laid end to end over ``bin_size``
+    bytes."""
     sequences, bounds = len(index.lengths), index.documents
     if len(bounds) < 2:
         raise UserError(f"{path} holds no document; name the prefix of a pair that does")
@@ -77,10 +78,11 @@ def check_tokens(path: Path, dtype: np.dtype, vocab_size: int, done: Callable[[f
 
 
 def adopt(prefix: str, folder: Path, vocab_size: int, done: Callable[[float], Any]) -> dict[str, Any]:
-    """Check the pair ``prefix`` and put it into ``folder`` as tokens.bin and tokens.idx; returns counts, dtype and digests.
+    """Check the pair ``prefix`` and put it into ``folder`` as tokens.bin and tokens.idx; returns counts, dtype and
+    digests.
 
-    Where the file system allows, the files are hard links: nothing is copied, and the old names may be removed (but not written to).
-    Documents, tokens and bounds are checked; that the ids mean the same words cannot be."""
+    Where the file system allows, the files are hard links: nothing is copied, and the old names may be removed (but not
+    written to). Documents, tokens and bounds are checked; that the ids mean the same words cannot be."""
     source_bin, source_idx = pair(prefix)
     index = read_index(source_idx)
     check_index(source_idx, index, source_bin.stat().st_size)

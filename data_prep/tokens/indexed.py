@@ -1,12 +1,12 @@
-"""The .bin/.idx pair of Megatron-Core's IndexedDataset, written and read without importing it (5 to 12 s and 360 MB a process).
+"""The .bin/.idx pair of Megatron-Core's IndexedDataset, written and read without importing it (5 to 12 s and 360 MB a
+process).
 
-.bin: the token ids of one sequence after another, little-endian, nothing between them.
-.idx: 9 bytes ``MMIDIDX\\0\\0``; version 1 (uint64); code of the dtype (uint8); number of sequences n (uint64); number of document
-boundaries d (uint64); n lengths in tokens (int32); n byte offsets into .bin (int64); d sequence numbers where documents begin, the
-first 0 and the last n (int64); with images also n modes (int8), which is refused here.
-We write one sequence a document, so d = n + 1. The bytes equal those of `megatron.core.datasets.indexed_dataset.IndexedDatasetBuilder`
-(0.16.1), which the tests compare.
-"""
+.bin: the token ids of one sequence after another, little-endian, nothing between them. .idx: 9 bytes ``MMIDIDX\\0\\0``;
+version 1 (uint64); code of the dtype (uint8); number of sequences n (uint64); number of document boundaries d (uint64);
+n lengths in tokens (int32); n byte offsets into .bin (int64); d sequence numbers where documents begin, the first 0 and
+the last n (int64); with images also n modes (int8), which is refused here. We write one sequence a document, so d = n +
+1. The bytes equal those of `megatron.core.datasets.indexed_dataset.IndexedDatasetBuilder` (0.16.1), which the tests
+compare. """
 
 import hashlib
 import struct
@@ -101,8 +101,8 @@ def mapped(path: Path, dtype: type, count: int, offset: int) -> np.ndarray:
 
 
 def write_index(file: Writable, dtype: np.dtype, parts: Callable[[], Iterable[np.ndarray]]) -> None:
-    """Write an .idx, one sequence a document. ``parts()`` gives the lengths ``[sequences]`` in order, part by part, and is called
-    three times, so that no more than a part is in memory."""
+    """Write an .idx, one sequence a document. ``parts()`` gives the lengths ``[sequences]`` in order, part by part, and
+    is called three times, so that no more than a part is in memory."""
     sequences = sum(len(part) for part in parts())
     code = next(code for code, kind in CODES.items() if np.dtype(kind) == dtype)
     file.write(HEADER.pack(MAGIC, 1, code, sequences, sequences + 1))

@@ -58,7 +58,8 @@ def _compare(shard: Shard, known: dict[str, Any]) -> tuple[str, bool]:
 
 
 def _damage(home: Path, known: dict[str, Any], merged: Merged) -> str:
-    """What is wrong with the tokens, in the shard's own folder or, once merged, in their place there; "" when they are whole."""
+    """What is wrong with the tokens, in the shard's own folder or, once merged, in their place there; "" when they are
+    whole."""
     if all((home / name).exists() for name in known["files"]):
         broken = [name for name, right in known["files"].items() if digest(home / name) != right]
         return f"its {broken[0]} is damaged" if broken else ""

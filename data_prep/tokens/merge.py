@@ -1,4 +1,5 @@
-"""Shards in order -> one tokens.bin, tokens.idx and origins.npy, streaming; and back again for shards that need not be made anew."""
+"""Shards in order -> one tokens.bin, tokens.idx and origins.npy, streaming; and back again for shards that need not be
+made anew."""
 
 import itertools
 import shutil
@@ -68,7 +69,8 @@ class Merged:
                 self._cut(key, tokens, lengths, origins)
 
     def _cut(self, key: str, tokens: Writable, lengths: Writable, origins: Writable) -> None:
-        """Write a shard's .bin, .idx and origins. Only the lengths are taken from tokens.idx, so damage elsewhere in it costs nothing."""
+        """Write a shard's .bin, .idx and origins. Only the lengths are taken from tokens.idx, so damage elsewhere in it
+        costs nothing."""
         place = self.places[key]
         size = self.dtype.itemsize
         _copy(self.folder / BIN, tokens, place.token * size, place.tokens * size)
@@ -82,10 +84,12 @@ class Merged:
 def merge(
     folder: Path, keys: list[str], shards: list[dict[str, Any]], dtype: np.dtype, done: Callable[[float], Any]
 ) -> dict[str, str]:
-    """Write tokens.bin, tokens.idx and origins.npy from the shard folders ``keys`` (manifests: ``shards``), in order; returns the digests.
+    """Write tokens.bin, tokens.idx and origins.npy from the shard folders ``keys`` (manifests: ``shards``), in order;
+    returns the digests.
 
-    The old manifest goes first: while there is none, the folder is not prepared. The shards stay until the caller has written the new
-    one. ``done`` is told the MB written. Raises UserError where a shard on disk is not what its manifest says."""
+    The old manifest goes first: while there is none, the folder is not prepared. The shards stay until the caller has
+    written the new one. ``done`` is told the MB written. Raises UserError where a shard on disk is not what its
+    manifest says."""
     remove_file(folder / manifest.NAME)
     fsync_folder(folder)
     homes = [folder / "shards" / key for key in keys]

@@ -1,7 +1,8 @@
-"""Where each document of tokens.bin came from: origins.npy, [documents, 2] uint32, number of the span of input and row in it (from 1).
+"""Where each document of tokens.bin came from: origins.npy, [documents, 2] uint32, number of the span of input and row
+in it (from 1).
 
-The spans are listed in the manifest, in order: path, first byte, end (null: the whole file). A row of a span that begins inside a file
-becomes a line of the file by counting the lines before it, which only a trace does."""
+The spans are listed in the manifest, in order: path, first byte, end (null: the whole file). A row of a span that
+begins inside a file becomes a line of the file by counting the lines before it, which only a trace does."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ class Origins:
 
 
 def open_origins(folder: Path, known: dict[str, Any]) -> Origins | None:
-    """Origins of the tokens folder with the manifest ``known``; None where it was made before they were kept, or its tokens adopted."""
+    """Origins of the tokens folder with the manifest ``known``; None where it was made before they were kept, or its
+    tokens adopted."""
     if "origins" not in known:
         return None
     try:

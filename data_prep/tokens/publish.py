@@ -21,8 +21,9 @@ def publish(
 ) -> dict[str, Any]:
     """Merge the shards ``keys`` (with manifests ``shards``) in order, write the manifest, drop the shards' own tokens.
 
-    With ``unmerged`` false the merged files hold them already, and only the manifest is written again (an input has a new time).
-    Killed at any moment, the next run finds either the shards or the merged files whole. Raises UserError for no document at all."""
+    With ``unmerged`` false the merged files hold them already, and only the manifest is written again (an input has a
+    new time). Killed at any moment, the next run finds either the shards or the merged files whole. Raises UserError
+    for no document at all."""
     folder = work.folder
     bad = _total(shards, "bad_documents")
     examples = [example for shard in shards for example in shard["bad_examples"]][:EXAMPLES]
@@ -87,7 +88,8 @@ def _limit(shards: list[dict[str, Any]]) -> int:
 
 
 def _stamps(shards: list[dict[str, Any]]) -> dict[str, list[int]]:
-    """Size and time of every input; the oldest where spans of one file saw several, so that the next run looks again."""
+    """Size and time of every input; the oldest where spans of one file saw several, so that the next run looks
+    again."""
     known = sorted((one for shard in shards for one in shard["inputs"]), key=lambda one: -one["stamp"][1])
     return {one["path"]: one["stamp"] for one in known}
 

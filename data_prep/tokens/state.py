@@ -70,8 +70,8 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 def finished(
     folder: Path, known: dict[str, Any] | None, paths: list[Path], prepare: PrepareConfig, limit: int
 ) -> tuple[bool, bool]:
-    """Whether nothing is left to do, and whether the merged files are whole. Reads no token unless a file has a new time. ``limit`` is
-    `data.max_document_bytes`, which matters where a document was too long.
+    """Whether nothing is left to do, and whether the merged files are whole. Reads no token unless a file has a new
+    time. ``limit`` is `data.max_document_bytes`, which matters where a document was too long.
 
     What a kill after the last step left lying about is removed."""
     whole = known is not None and _outputs_whole(folder, known)
@@ -84,7 +84,8 @@ def finished(
 
 
 def _outputs_whole(folder: Path, known: dict[str, Any]) -> bool:
-    """Whether the merged files are those of the manifest: by size and time, else by digest (the manifest then learns the time)."""
+    """Whether the merged files are those of the manifest: by size and time, else by digest (the manifest then learns
+    the time)."""
     origins = {ORIGINS: known["origins"]["sha256"]} if "origins" in known else {}
     for name, right in (known["files"] | origins).items():
         if not (folder / name).exists():

@@ -78,10 +78,12 @@ def run_element(element: Element, report: Report) -> list[dict[str, Any]]:
 
 
 def tokenise(shard: Shard, work: Work, encoder: BulkEncoder, report: Report, bad_before: int) -> dict[str, Any]:
-    """Write a shard's folder: tokens.bin, tokens.idx, origins.npy and manifest.json appear together. Returns the manifest.
+    """Write a shard's folder: tokens.bin, tokens.idx, origins.npy and manifest.json appear together. Returns the
+    manifest.
 
-    The documents come one sequence each, in the order of the input; those without a visible character are counted and left out.
-    Raises UserError for a bad document (as `prepare.on_bad_document` says) and for an input that changes while it is read."""
+    The documents come one sequence each, in the order of the input; those without a visible character are counted and
+    left out. Raises UserError for a bad document (as `prepare.on_bad_document` says) and for an input that changes
+    while it is read."""
     inputs = [_fingerprint(shard, index) for index in range(len(shard.spans))]
     passed_over: list[str] = []
     for backend in encoder.backends():

@@ -1,4 +1,5 @@
-"""The topic classifier as a folder, and what it says of texts: TF-IDF, linear machines, isotonic calibration (Bielik v3)."""
+"""The topic classifier as a folder, and what it says of texts: TF-IDF, linear machines, isotonic calibration (Bielik
+v3)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ OTHER = "Other"
 
 @dataclass(frozen=True)
 class Topics:
-    """One linear machine and one isotonic curve for each topic and fold of the calibration; probabilities are means over the folds."""
+    """One linear machine and one isotonic curve for each topic and fold of the calibration; probabilities are means
+    over the folds."""
 
     topics: list[str]
     """[k] names."""

@@ -37,7 +37,8 @@ def check(config: TopicsConfig) -> None:
 
 
 def gather(config: TopicsConfig, data: DataConfig) -> tuple[list[Labelled], list[Labelled]]:
-    """Documents to learn from and to measure on, by a hash of the id. Raises UserError where there are too few topics."""
+    """Documents to learn from and to measure on, by a hash of the id. Raises UserError where there are too few
+    topics."""
     check(config)
     sample = heapq.nsmallest(
         config.documents, _read(config, data), key=lambda document: (share_of(document[0]), document[0])
@@ -90,7 +91,8 @@ def fit(documents: Sequence[Labelled], profile: LanguageConfig, size: int, seed:
 def build(
     config: TopicsConfig, data: DataConfig, profile: LanguageConfig, seed: int, known: dict[str, Any]
 ) -> dict[str, Any]:
-    """Learn, measure and write `topics.model`; returns the report. ``known`` goes into the manifest (settings, inputs)."""
+    """Learn, measure and write `topics.model`; returns the report. ``known`` goes into the manifest (settings,
+    inputs)."""
     train, held_out = gather(config, data)
     model, _ = fit(train, profile, config.vocabulary, seed)
     found = {
@@ -117,7 +119,8 @@ def build(
 def measure(
     model: Topics, documents: Sequence[Labelled], profile: LanguageConfig, config: TopicsConfig
 ) -> dict[str, Any]:
-    """Figures on held-out documents, first as if there were no "Other"; then how many are "Other", and how many of the rest are right."""
+    """Figures on held-out documents, first as if there were no "Other"; then how many are "Other", and how many of the
+    rest are right."""
     truth = np.array([model.topics.index(topic) for _, topic, _ in documents], np.int64)
     parts = [model.probabilities_of(batch) for batch in batches([text for _, _, text in documents], profile)]
     probabilities = np.concatenate(parts) if parts else np.empty((0, len(model.topics)))

@@ -13,7 +13,8 @@ MIN_DOCUMENTS = 2
 
 
 def most_frequent(batches: Iterable[Batch], size: int) -> list[str]:
-    """The ``size`` words (with a letter, in lower case) that occur in most documents, sorted; of equals those with the smaller hash."""
+    """The ``size`` words (with a letter, in lower case) that occur in most documents, sorted; of equals those with the
+    smaller hash."""
     documents: Counter[int] = Counter()
     names: dict[int, str] = {}
     for batch in batches:
@@ -36,7 +37,8 @@ def most_frequent(batches: Iterable[Batch], size: int) -> list[str]:
 
 
 def counts(batch: Batch, hashes: np.ndarray, columns: np.ndarray) -> Any:
-    """scipy's CSR matrix [n, v] float64: how often each text has each known word: ``hashes`` [v], ascending, of ``columns`` [v]."""
+    """scipy's CSR matrix [n, v] float64: how often each text has each known word: ``hashes`` [v], ascending, of
+    ``columns`` [v]."""
     from scipy.sparse import csr_matrix
 
     found, _, owners = _lettered(batch)

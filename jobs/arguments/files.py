@@ -1,4 +1,5 @@
-"""The YAML of a group or an experiment, looked at before Hydra reads it, so that a mistake is told with file and line."""
+"""The YAML of a group or an experiment, looked at before Hydra reads it, so that a mistake is told with file and
+line."""
 
 import re
 from collections.abc import Iterator
@@ -29,7 +30,8 @@ MENDS = {
 
 
 def check_files(group: str, name: str, seen: set[Path] | None = None) -> None:
-    """Raise UserError for the first mistake in ``conf/<group>/<name>.yaml`` and in the experiments that it builds on."""
+    """Raise UserError for the first mistake in ``conf/<group>/<name>.yaml`` and in the experiments that it builds
+    on."""
     file = CONF / group / f"{name}.yaml"
     seen = set() if seen is None else seen
     if file in seen or not file.is_file():
@@ -58,7 +60,8 @@ def check_files(group: str, name: str, seen: set[Path] | None = None) -> None:
 
 
 def locate(key: str, chosen: list[tuple[str, str]]) -> str:
-    """``file, line n`` of a dotted key in the YAML of the ``chosen`` (group, name) and what these build on; empty where none has it."""
+    """``file, line n`` of a dotted key in the YAML of the ``chosen`` (group, name) and what these build on; empty where
+    none has it."""
     for group, name in reversed(chosen):
         file = CONF / group / f"{name}.yaml"
         if not file.is_file() or (root := _root(file, _text(file))) is None or not isinstance(root, yaml.MappingNode):

@@ -21,7 +21,8 @@ def options(group: str) -> list[str]:
 
 
 def refusal(group: str, value: object) -> str:
-    """Why ``value`` is no choice of a group, empty where it is one; for a section with keys given as a value, the keys written out."""
+    """Why ``value`` is no choice of a group, empty where it is one; for a section with keys given as a value, the keys
+    written out."""
     known = options(group)
     if value in known or (value is None and group == "experiment"):
         return ""

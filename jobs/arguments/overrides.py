@@ -98,7 +98,8 @@ def _nearest(key: str, known: list[str]) -> str:
 
 
 def values(override: Override, plain: bool = False) -> list[Any]:
-    """Its values, of a sweep each, as Hydra writes them; ``plain``: that of no sweep as it is. Raises UserError for sweeps without any."""
+    """Its values, of a sweep each, as Hydra writes them; ``plain``: that of no sweep as it is. Raises UserError for
+    sweeps without any."""
     if not override.is_sweep_override():
         return [override.value()] if plain else [str(override.value())]
     try:
@@ -122,8 +123,8 @@ def _several(override: Override) -> str:
 
 
 def refuse_twice(overrides: Sequence[Override]) -> None:
-    """Raise UserError for a list that is given twice with other values: both are meant, and the last would stand alone. (Of a plain value
-    the last counts, so that a command may be given again with another at its end.)"""
+    """Raise UserError for a list that is given twice with other values: both are meant, and the last would stand alone.
+    (Of a plain value the last counts, so that a command may be given again with another at its end.)"""
     seen: dict[str, list[Any]] = {}
     for override in overrides:
         value = override.value() if not override.is_sweep_override() and not override.is_delete() else None

@@ -22,7 +22,8 @@ NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "
 
 
 def type_at(key: str, schema: type = Config) -> Any:
-    """Type of a dotted key, without `Annotated` and without None; None where it is no key, or one whose type is open."""
+    """Type of a dotted key, without `Annotated` and without None; None where it is no key, or one whose type is
+    open."""
     found: tuple[Any, ...] = (schema,)
     for part in re.sub(r"\[\d+\]", "", key).split("."):
         found = tuple(one for kind in found for one in _below(kind, part))
@@ -149,7 +150,8 @@ def _entry(key: str, value: Any) -> list[tuple[str, Any]]:
 
 
 def _section(key: str, kind: type, value: Any) -> list[tuple[str, Any]]:
-    """A value given to a whole section goes to the key below it that it can be meant for, else the first one shows how it is done."""
+    """A value given to a whole section goes to the key below it that it can be meant for, else the first one shows how
+    it is done."""
     fields = {field.name: field for field in dataclasses.fields(kind)}
     if isinstance(value, dict):
         return [pair for name, one in value.items() for pair in bent(f"{key}.{name}", one)]

@@ -1,4 +1,5 @@
-"""Arguments that Hydra's grammar does not take: quoted where what is meant is plain, else one sentence that says what to type."""
+"""Arguments that Hydra's grammar does not take: quoted where what is meant is plain, else one sentence that says what
+to type."""
 
 import re
 from collections.abc import Sequence
@@ -42,7 +43,8 @@ def readable(one: str) -> bool:
 
 
 def wholly(one: str) -> str:
-    """An argument that Hydra does not take, with quotes around a text, or around the texts of a list, where it is plain what is meant."""
+    """An argument that Hydra does not take, with quotes around a text, or around the texts of a list, where it is plain
+    what is meant."""
     key, sign, value = one.partition("=")
     kind = type_at(key)
     text, listed = kind is str, get_origin(kind) is list and bare(get_args(kind)[0]) is str
@@ -76,7 +78,8 @@ def refuse_unreadable(job: str, arguments: Sequence[str], given: Sequence[str]) 
 
 
 def _with_blanks(arguments: Sequence[str]) -> str:
-    """The list that a shell has cut at its blanks, put together and quoted; empty where the first of ``arguments`` begins none."""
+    """The list that a shell has cut at its blanks, put together and quoted; empty where the first of ``arguments``
+    begins none."""
     key, sign, value = arguments[0].partition("=")
     for number in range(1, len(arguments)) if sign and value.startswith("[") and "]" not in value else ():
         if "=" in arguments[number]:

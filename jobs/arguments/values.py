@@ -1,4 +1,5 @@
-"""The values of a composed configuration, one by one: what types of lists do not hold, the home folder, and text that is not there."""
+"""The values of a composed configuration, one by one: what types of lists do not hold, the home folder, and text that
+is not there."""
 
 import dataclasses
 import os
@@ -11,11 +12,13 @@ from conf.schema import Config
 from jobs.arguments.types import bare, mend, mistaken
 
 UNSET = re.compile(r"missing-set-(\w+)")
-"""What a YAML under conf/ has for a folder that an environment variable names, where that is not set: not every job reads it."""
+"""What a YAML under conf/ has for a folder that an environment variable names, where that is not set: not every job
+reads it."""
 
 
 def settle(config: Any) -> None:
-    """Write ``~`` of paths out, as no shell does it behind ``=``. Raises UserError for a list or mapping of texts that holds others."""
+    """Write ``~`` of paths out, as no shell does it behind ``=``. Raises UserError for a list or mapping of texts that
+    holds others."""
     for owner, field, key in fields(config):
         value = getattr(owner, field.name)
         setattr(owner, field.name, _at_home(value))

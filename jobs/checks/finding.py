@@ -28,7 +28,8 @@ Check = Callable[[Config], Finding]
 
 
 def look(check: Check, config: Config) -> Finding:
-    """What `check` finds; whatever it raises is a finding too, since a broken package may raise anything as it is imported."""
+    """What `check` finds; whatever it raises is a finding too, since a broken package may raise anything as it is
+    imported."""
     try:
         return check(config)
     except Exception as error:

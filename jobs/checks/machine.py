@@ -47,7 +47,8 @@ def memory(config: Config) -> Finding:
 
 
 def memory_limit(mine: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Bytes that this process's control group (of version 1 or 2) and those around it allow; None where none sets a limit."""
+    """Bytes that this process's control group (of version 1 or 2) and those around it allow; None where none sets a
+    limit."""
     limits = []
     for line in mine.read_text(encoding="utf-8").splitlines() if mine.is_file() else []:
         _, kinds, place = line.split(":", 2)

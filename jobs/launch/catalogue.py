@@ -22,7 +22,8 @@ class Job:
     needs: Callable[[Config], dict[str, str]]
     """Key of the configuration -> the file or folder that must be there before it starts."""
     stages: Callable[[Config], list[list[Config]]] | None = None
-    """Its work cut into stages, one after the other, each of elements that run side by side; the job itself then does the rest."""
+    """Its work cut into stages, one after the other, each of elements that run side by side; the job itself then does
+    the rest."""
     lenient: bool = False
     """It comes to its turn even where an element failed."""
     distributed: bool = False
@@ -131,7 +132,8 @@ def _sweep_needs(config: Config) -> dict[str, str]:
 
 
 def _measured(config: Config) -> dict[str, str]:
-    """What saves are measured on. Retrieval is asked of every encoder, and of a decoder, for which something else is named, where it is."""
+    """What saves are measured on. Retrieval is asked of every encoder, and of a decoder, for which something else is
+    named, where it is."""
     evaluation, retrieval = config.evaluation, {"data.retrieval": config.data.retrieval}
     texts = {
         f"evaluation.{role}.{name}": path
@@ -142,7 +144,8 @@ def _measured(config: Config) -> dict[str, str]:
 
 
 def _sweep_home(config: Config) -> str:
-    """The run; for the probe of one save that save, so that what other elements get done is not taken for its own progress."""
+    """The run; for the probe of one save that save, so that what other elements get done is not taken for its own
+    progress."""
     run, step = config.sweep.run, config.sweep.step
     return run if step is None else str(Path(run) / "checkpoints" / f"step_{step:07d}")
 

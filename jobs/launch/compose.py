@@ -87,8 +87,8 @@ def to_config(composed: DictConfig) -> Config:
 
 
 def spelled_out(argument: str) -> str:
-    """An argument as Hydra takes it: a short flag written out; what its grammar does not know unquoted quoted (`_quoted`); a new key below
-    `OPEN` with the sign that adds it."""
+    """An argument as Hydra takes it: a short flag written out; what its grammar does not know unquoted quoted
+    (`_quoted`); a new key below `OPEN` with the sign that adds it."""
     argument = SHORT.get(argument, argument)
     key, sign, value = argument.partition("=")
     argument = argument if argument.startswith("-") else wholly(f"{key}{sign}{_quoted(_at_home(value))}")
@@ -107,8 +107,9 @@ def _at_home(value: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    """A value with quotes where Hydra's grammar needs them and nobody wrote any: around 12_3 (an element of job 12, and not the number
-    123), around paths such as runs/mine/seed=1 and a[1]/b, and around each word with letters beyond ASCII, also within a list."""
+    """A value with quotes where Hydra's grammar needs them and nobody wrote any: around 12_3 (an element of job 12, and
+    not the number 123), around paths such as runs/mine/seed=1 and a[1]/b, and around each word with letters beyond
+    ASCII, also within a list."""
     if WHOLE.fullmatch(value):
         return quoted(value)
     if "'" in value or '"' in value:

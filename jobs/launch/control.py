@@ -33,7 +33,8 @@ def cancel(config: Config, target: str) -> list[str]:
 
 
 def retry(config: Config, target: str) -> list[Receipt]:
-    """Queue again what failed, was cancelled or never finished of ``target`` (result folder or submission), from its frozen points.
+    """Queue again what failed, was cancelled or never finished of ``target`` (result folder or submission), from its
+    frozen points.
 
     Raises UserError where there is nothing of the kind."""
     chosen = [element for element in find(config, target) if element.state.name in UNHAPPY]
@@ -53,7 +54,8 @@ def retry(config: Config, target: str) -> list[Receipt]:
 
 
 def show_goodput(config: Config, target: str) -> None:
-    """Print the goodput of every training that ``target`` names. Raises UserError where there is none or the accounting is away."""
+    """Print the goodput of every training that ``target`` names. Raises UserError where there is none or the accounting
+    is away."""
     chosen = [element for element in find(config, target) if element.submission.manifest["job"] == "train"]
     if not chosen:
         raise UserError(f"status.goodput={target}: no training that was submitted has that name")

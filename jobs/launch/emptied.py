@@ -1,4 +1,5 @@
-"""``phases={}`` on a command line: the named entries that a YAML gave go. Hydra merges, so that to it an empty mapping says nothing."""
+"""``phases={}`` on a command line: the named entries that a YAML gave go. Hydra merges, so that to it an empty mapping
+says nothing."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,7 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def empty_sections(composed: DictConfig, overrides: Sequence[Override]) -> None:
-    """Empty each mapping of names that an override gives as ``{}``, and give the entries that later overrides name in it again."""
+    """Empty each mapping of names that an override gives as ``{}``, and give the entries that later overrides name in
+    it again."""
     for number, override in enumerate(overrides):
         if override.is_sweep_override() or override.is_delete():
             continue

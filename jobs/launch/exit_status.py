@@ -14,7 +14,8 @@ from common.screen import plain
 
 
 def guard(action: Callable[[], Any]) -> Any:
-    """Call ``action``; end with one sentence and a status where bad input, a disk or another process of the run ended it."""
+    """Call ``action``; end with one sentence and a status where bad input, a disk or another process of the run ended
+    it."""
     try:
         result = action()
         sys.stdout.flush()  # which may be a file on a full disk

@@ -1,4 +1,5 @@
-"""The command that comes after a job, printed when it has ended: with the names and paths of the user, quoted for the shell.
+"""The command that comes after a job, printed when it has ended: with the names and paths of the user, quoted for the
+shell.
 
 It repeats the arguments that were given, as far as the next job reads them, so that it composes the same configuration.
 """
@@ -68,7 +69,8 @@ WATCH = Next("status", {"status.watch": 5})
 
 
 def tell_following(job: str, given: Sequence[str], configs: Sequence[Config]) -> None:
-    """Say the command after ``python -m jobs.<job> <given>``, which has done its work for ``configs`` (several: a multirun)."""
+    """Say the command after ``python -m jobs.<job> <given>``, which has done its work for ``configs`` (several: a
+    multirun)."""
     if job == "status" and any(config.status.watch for config in configs):
         return  # whoever ends a view that goes on wants its last state on the screen
     with suppress(UserError, OSError, KeyError):  # something is gone already: the work is done all the same
@@ -124,7 +126,8 @@ def _queued(job: str, config: Config) -> bool:
 
 
 def _tokens(config: Config, *inputs: str | Path) -> Next:
-    """What makes tokens of text: the tokenizer first, where there is none yet. ``inputs``: the text, where a job has written it."""
+    """What makes tokens of text: the tokenizer first, where there is none yet. ``inputs``: the text, where a job has
+    written it."""
     job = "prepare" if (Path(config.data.tokenizer) / "tokenizer.json").is_file() else "tokenizer"
     known = [str(place) for place in inputs]
     there = not known or all(any(one.startswith(place) for place in known) for one in config.data.inputs or [""])
@@ -232,7 +235,8 @@ def _try(config: Config) -> str:
 
 
 def _needed(job: str, arguments: list[str], added: list[str]) -> list[str]:
-    """Those of ``arguments`` that ``job`` reads. The values of an experiment may be made of others: then if it reads the same without."""
+    """Those of ``arguments`` that ``job`` reads. The values of an experiment may be made of others: then if it reads
+    the same without."""
     from jobs.launch.compose import compose, spelled_out
 
     if job not in READS:

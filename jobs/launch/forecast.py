@@ -1,4 +1,5 @@
-"""Disk and inodes that a submission will take, so that a full disk is met before it is queued and not after three days."""
+"""Disk and inodes that a submission will take, so that a full disk is met before it is queued and not after three
+days."""
 
 import math
 import os
@@ -21,7 +22,8 @@ HF_BYTES = {"fp32": 4, "bf16": 2}
 FILES_OF_SAVE = 12
 """Manifests, config, tokenizer, and what dist_checkpointing adds; each rank writes two files more."""
 TOKENS_PER_BYTE = 0.3
-"""Tokens of two or four bytes for a byte of text; shards and merged files lie beside each other until the merge is done."""
+"""Tokens of two or four bytes for a byte of text; shards and merged files lie beside each other until the merge is
+done."""
 CORPUS_SHARE = 3
 """Bytes of documents and keys for a byte of input, which may be packed better."""
 
@@ -76,7 +78,8 @@ def check_room(job: str, configs: Sequence[Config]) -> None:
 
 
 def room(folder: Path) -> tuple[int, int]:
-    """Bytes and inodes that are free for us where ``folder`` is or will be; 0 inodes where the file system does not count them."""
+    """Bytes and inodes that are free for us where ``folder`` is or will be; 0 inodes where the file system does not
+    count them."""
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     found = os.statvfs(there)
     return found.f_bavail * found.f_frsize, found.f_favail if found.f_files else 0

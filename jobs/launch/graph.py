@@ -1,4 +1,5 @@
-"""A pipeline as a graph of SLURM jobs: each stage one array over the points, waiting for the stage before; what is done is left out."""
+"""A pipeline as a graph of SLURM jobs: each stage one array over the points, waiting for the stage before; what is done
+is left out."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -76,7 +77,8 @@ def plan(configs: Sequence[Config], labels: Sequence[str] = ()) -> list[Stage]:
 
 
 def launch_graph(configs: Sequence[Config], labels: Sequence[str] = ()) -> Any:
-    """Queue what is left of the pipelines; with dry_run=true draw it. Raises UserError, with nothing queued, for what would fail."""
+    """Queue what is left of the pipelines; with dry_run=true draw it. Raises UserError, with nothing queued, for what
+    would fail."""
     stages = plan(configs, labels)
     to_do = [point for stage in stages for point in stage.points]
     made: list[str] = []

@@ -1,4 +1,5 @@
-"""Grids: several values of a key; each combination is a point, and what could only fail is refused before the first starts."""
+"""Grids: several values of a key; each combination is a point, and what could only fail is refused before the first
+starts."""
 
 import copy
 import re
@@ -30,7 +31,8 @@ def first_point(overrides: list[str]) -> list[str]:
 
 
 def refuse_grid(configs: Sequence[Config], sweeper: str) -> None:
-    """Raise UserError for points that cannot be queued together, and for a sweeper that wants results where there are none yet."""
+    """Raise UserError for points that cannot be queued together, and for a sweeper that wants results where there are
+    none yet."""
     if any(config.cluster.kind == "local" for config in configs):
         raise UserError(
             "some points of this multirun have cluster=local and others cluster=slurm; start them by two commands"
@@ -66,8 +68,8 @@ def several(override: Override) -> str:
 
 
 def check_points(job: str, composed: DictConfig, overrides: Sequence[str], given: Sequence[Override]) -> None:
-    """Raise UserError for the first value of a grid that is none for its key, whichever point it would be met in. ``composed``: the first
-    point, so that only choices of a group, which change other keys too, are composed again."""
+    """Raise UserError for the first value of a grid that is none for its key, whichever point it would be met in.
+    ``composed``: the first point, so that only choices of a group, which change other keys too, are composed again."""
     for number, override in enumerate(given):
         key, sign = override.key_or_group, "++" if override.is_force_add() else ""
         for value in values(override)[1:] if override.is_sweep_override() else ():

@@ -25,18 +25,20 @@ ConfigStore.instance().store(group="hydra/launcher", name="terzi", node=Launcher
 
 
 class TerziLauncher(BasicLauncher):
-    """Runs the points of a multirun one after another with cluster=local; with cluster=slurm queues them all and returns.
+    """Runs the points of a multirun one after another with cluster=local; with cluster=slurm queues them all and
+    returns.
 
-    Hydra's sweeper reads the return value of every point. That of a queued point is the `Receipt`, the same for all, and says nothing of
-    its result; with cluster.wait=true it is what the job returned. A sweeper that optimises needs the latter and is refused otherwise.
-    """
+    Hydra's sweeper reads the return value of every point. That of a queued point is the `Receipt`, the same for all,
+    and says nothing of its result; with cluster.wait=true it is what the job returned. A sweeper that optimises needs
+    the latter and is refused otherwise. """
 
     __module__ = (
         "hydra_plugins.terzi"  # Hydra takes plugins from that package alone, and ours is not to be a second top level
     )
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Hydra's sweeper composes every point to check it and throws it away; what it composed is kept for `launch`."""
+        """Hydra's sweeper composes every point to check it and throws it away; what it composed is kept for
+        `launch`."""
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         composed: dict[tuple[str, ...], DictConfig] = {}
         compose = hydra_context.config_loader.load_sweep_config

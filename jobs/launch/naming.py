@@ -19,8 +19,8 @@ def label_of(point: Sequence[str], swept: Sequence[str]) -> str:
 
 
 def run_name(label: str) -> str:
-    """Name of the run folder of a point with this label: the label, a ``/`` as ``_``; one that is too long for a name is cut, and ends with
-    a digest of the whole, so that no two are one and a point finds its folder again."""
+    """Name of the run folder of a point with this label: the label, a ``/`` as ``_``; one that is too long for a name
+    is cut, and ends with a digest of the whole, so that no two are one and a point finds its folder again."""
     name = os.fsencode(label.replace("/", "_"))
     if len(name) <= NAME_BYTES:
         return os.fsdecode(name)

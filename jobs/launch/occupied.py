@@ -28,8 +28,8 @@ class Waiting(NamedTuple):
 
 
 def waiting(job: str, runs_dir: str, homes: Iterable[str]) -> Iterator[Waiting]:
-    """Points of ``job`` with one of these result folders that wait or run in the queue, whoever submitted them, but for the element that
-    this process is. Raises UserError where that cannot be told (yet)."""
+    """Points of ``job`` with one of these result folders that wait or run in the queue, whoever submitted them, but for
+    the element that this process is. Raises UserError where that cannot be told (yet)."""
     here = {str(Path(home).absolute()): home for home in homes}
     found = []
     for submission in submissions(runs_dir):
@@ -47,7 +47,8 @@ def waiting(job: str, runs_dir: str, homes: Iterable[str]) -> Iterator[Waiting]:
 
 
 def refuse_occupied(config: Config, run: Run) -> None:
-    """Raise UserError where ``run`` would begin in a folder in which another configuration is trained, or queued to be."""
+    """Raise UserError where ``run`` would begin in a folder in which another configuration is trained, or queued to
+    be."""
     mend = f"choose another run=<name>, or stop that and remove {run.folder}"
     for one in waiting("train", config.runs_dir, [config.run_dir]) if available() else ():
         if changed := _changed(one.submission.config(one.element), run):
@@ -60,8 +61,8 @@ def refuse_occupied(config: Config, run: Run) -> None:
 
 
 def _changed(queued: Config, run: Run) -> dict[str, tuple[Any, Any]]:
-    """In what ``run`` is another than a configuration in the queue; what that leaves open is closed when its turn comes, and the layout is
-    free."""
+    """In what ``run`` is another than a configuration in the queue; what that leaves open is closed when its turn
+    comes, and the layout is free."""
     free = (
         *LAYOUT,
         *(["model."] if is_open(queued) else []),

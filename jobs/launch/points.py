@@ -1,4 +1,5 @@
-"""From composed configurations to queued arrays: everything that can be refused is refused here, before anything is queued."""
+"""From composed configurations to queued arrays: everything that can be refused is refused here, before anything is
+queued."""
 
 import dataclasses
 from collections import Counter
@@ -27,10 +28,11 @@ from slurm.wait import wait_for
 
 
 def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> Any:
-    """Queue ``python -m jobs.<job>`` for every configuration and return the receipt; with cluster.wait=true, what the jobs returned.
+    """Queue ``python -m jobs.<job>`` for every configuration and return the receipt; with cluster.wait=true, what the
+    jobs returned.
 
-    Raises UserError, with nothing queued, for whatever would fail on a node: a missing input, a partition that is not there, a full disk.
-    """
+    Raises UserError, with nothing queued, for whatever would fail on a node: a missing input, a partition that is not
+    there, a full disk. """
     if job == "train":
         configs = [close_model(config) for config in configs]
     points = [
@@ -64,12 +66,14 @@ def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> A
 
 
 def queue_job(job: str, points: Sequence[Point], dependency: str = "", after: Sequence[str] = ()) -> Receipt:
-    """Queue one job for ``points``: each stage of its work as an array of elements, if it is cut into some, and itself after them."""
+    """Queue one job for ``points``: each stage of its work as an array of elements, if it is cut into some, and itself
+    after them."""
     queued: list[Submission] = []
     outer, former = dependency, list(after)
     for elements in [*cut(job, points), points]:
         receipt = submit(job, elements, dependency, after)
-        # elements that are cancelled because what they waited for did not finish have ended, too: what is lenient to them is not to that
+        # elements that are cancelled because what they waited for did not finish have ended, too: what is lenient to
+        # them is not to that
         own = depends("afterany", receipt.last_jobs()) + (f",{outer}" if outer else "")
         dependency = own if JOBS[job].lenient else depends("afterok", receipt.last_jobs())
         after = [
@@ -103,8 +107,8 @@ def depends(kind: str, job_ids: Sequence[str]) -> str:
 
 
 def _share(job: str, points: Sequence[Point]) -> list[Point]:
-    """The points that this allocation runs. In an element of an array that a person submitted: its point of a multirun, or its element of
-    a job whose work is cut into elements."""
+    """The points that this allocation runs. In an element of an array that a person submitted: its point of a multirun,
+    or its element of a job whose work is cut into elements."""
     points = [_with_cluster(point, job, allocation.allocated(point.config.cluster)) for point in points]
     number, count = allocation.task()
     if count == 1:
@@ -126,7 +130,8 @@ def _share(job: str, points: Sequence[Point]) -> list[Point]:
 
 
 def _with_cluster(point: Point, job: str, cluster: ClusterConfig) -> Point:
-    """A point that asks for what its job can use: one process and one GPU, or none, whatever the experiment asks for its training."""
+    """A point that asks for what its job can use: one process and one GPU, or none, whatever the experiment asks for
+    its training."""
     if not JOBS[job].distributed:
         cluster = dataclasses.replace(
             cluster, nodes=1, tasks_per_node=1, gpus_per_node=min(cluster.gpus_per_node, int(JOBS[job].gpu))
@@ -155,7 +160,8 @@ def refuse_equal_homes(points: Sequence[Point]) -> None:
 
 
 def is_queued(job: str, points: Sequence[Point]) -> dict[str, str]:
-    """{home: job id} of those points that wait or run already, whoever submitted them. Raises UserError where that cannot be told (yet)."""
+    """{home: job id} of those points that wait or run already, whoever submitted them. Raises UserError where that
+    cannot be told (yet)."""
     return {one.home: one.job_id for one in waiting(job, points[0].config.runs_dir, [point.home for point in points])}
 
 
@@ -177,7 +183,8 @@ def tell(receipt: Receipt) -> None:
 
 
 def show(job: str, points: Sequence[Point]) -> Receipt:
-    """Print what would be queued: the batch script of each array, the points, the disk they will take. Queues nothing, keeps nothing."""
+    """Print what would be queued: the batch script of each array, the points, the disk they will take. Queues nothing,
+    keeps nothing."""
     elements = cut(job, points)
     origin = origin_of(points[0].config.runs_dir, taken=False)
     place = Path(points[0].config.runs_dir).absolute() / FOLDER

@@ -106,7 +106,8 @@ class Afterwards(Probing):
     """On this machine: jobs.sweep when the training has finished, in a process of its own."""
 
     def end(self, finished: bool) -> None:
-        """Probe, choose and report, unless that has been done. What fails there is said, and does not hurt the training."""
+        """Probe, choose and report, unless that has been done. What fails there is said, and does not hurt the
+        training."""
         if not finished or not self._steps() or self.reported():
             return
         process = multiprocessing.get_context("spawn").Process(target=_sweep, args=(self.config,), daemon=True)
@@ -118,7 +119,8 @@ class Afterwards(Probing):
 
 
 class BySlurm(Probing):
-    """Elements of their own, ordered in the run's outbox and queued from there by a thread, since sbatch may hang for a minute."""
+    """Elements of their own, ordered in the run's outbox and queued from there by a thread, since sbatch may hang for a
+    minute."""
 
     def __init__(self, config: Config):
         super().__init__(config)
@@ -128,7 +130,8 @@ class BySlurm(Probing):
         self.thread.start()
 
     def start(self) -> None:
-        """Take up what an earlier attempt left: saves that nobody was asked to probe, or whose element is gone without a result."""
+        """Take up what an earlier attempt left: saves that nobody was asked to probe, or whose element is gone without
+        a result."""
         if self.config.sweep.trigger == "on_save":
             self._order_missing()
             self.tasks.put(self._order_vanished)
@@ -141,8 +144,8 @@ class BySlurm(Probing):
             self.tasks.put(self._drain)
 
     def end(self, finished: bool) -> None:
-        """Order, where the training has finished, what is still to be probed and the sweep that chooses and reports. The thread is given
-        some time; what it does not come to stays in the outbox."""
+        """Order, where the training has finished, what is still to be probed and the sweep that chooses and reports.
+        The thread is given some time; what it does not come to stays in the outbox."""
         if finished and self._steps() and not self.reported():
             self._order_missing()
             outbox.put(self.run, FINISH, "sweep", Point(self.config, str(self.run), "best save and report"), last=True)

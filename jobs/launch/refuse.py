@@ -18,7 +18,8 @@ SECRETS = ("TOKEN", "SECRET", "PASSWORD", "API_KEY", "ACCESS_KEY", "CREDENTIAL")
 
 
 def refuse(job: str, config: Config, made: Sequence[str] = ()) -> None:
-    """Raise UserError for the first thing that would fail on a node. ``made``: folders that jobs before this one will have made by then."""
+    """Raise UserError for the first thing that would fail on a node. ``made``: folders that jobs before this one will
+    have made by then."""
     for name in config.cluster.environment:
         if any(word in name.upper() for word in SECRETS):
             raise UserError(
@@ -33,8 +34,8 @@ def refuse(job: str, config: Config, made: Sequence[str] = ()) -> None:
 
 
 def _refuse_run(config: Config, made: Sequence[str]) -> None:
-    """What cannot be trained, and another configuration in the same run folder; a warning where its saves take longer than SLURM's signal
-    leaves."""
+    """What cannot be trained, and another configuration in the same run folder; a warning where its saves take longer
+    than SLURM's signal leaves."""
     from model.open_model import check_start, close_model
     from model.shapes import check_ranks
     from model.training.checks import check_training
@@ -71,7 +72,8 @@ def _check_weights(config: Config, made: Sequence[str]) -> None:
 
 
 def refuse_plan(config: Config) -> None:
-    """For `plan=true`: raise UserError for what does not fit together, whatever the layout, of what is there already."""
+    """For `plan=true`: raise UserError for what does not fit together, whatever the layout, of what is there
+    already."""
     from model.open_model import check_start
     from model.training.checks import check_training
     from model.training.course import build_course, find_branch

@@ -23,7 +23,8 @@ class Step(NamedTuple):
 
 
 def steps(config: Config) -> list[Step]:
-    """The steps of ``config``, in order. Raises UserError naming the step where one is no job or sets what there is not."""
+    """The steps of ``config``, in order. Raises UserError naming the step where one is no job or sets what there is
+    not."""
     if not config.pipeline.steps:
         return [Step(job, config) for job in _chain(config)]
     return [_step(config, number, step) for number, step in enumerate(config.pipeline.steps, 1)]

@@ -1,4 +1,5 @@
-"""From the hub into the cache: plan what is lacking, bring it with the hub library's `snapshot_download`, check it, record it."""
+"""From the hub into the cache: plan what is lacking, bring it with the hub library's `snapshot_download`, check it,
+record it."""
 
 import hashlib
 import os
@@ -48,7 +49,8 @@ class Plan:
 
 
 def plan(reference: Reference, patterns: Sequence[str], cache: Path, config: FetchConfig) -> Plan:
-    """Resolve ``reference`` to a commit and list its files. Raises UserError for whatever the hub refuses, and where nothing matches."""
+    """Resolve ``reference`` to a commit and list its files. Raises UserError for whatever the hub refuses, and where
+    nothing matches."""
     known = read_json(reference.record(cache)) if reference.record(cache).is_file() else {}
     if known and not config.update and snapshot(reference, patterns, cache):
         return Plan(reference, known["commit"], known["patterns"], [], [])
@@ -114,8 +116,8 @@ def bring(plan: Plan, cache: Path, config: FetchConfig, bar: Bar) -> None:
 
 
 def _check(path: Path, file: RepoFile, blobs: Path) -> None:
-    """Compare a file with the digest that the hub has of it: sha256 of large files, git's blob id of small ones. In the cache it is a link
-    to its bytes in ``blobs``."""
+    """Compare a file with the digest that the hub has of it: sha256 of large files, git's blob id of small ones. In the
+    cache it is a link to its bytes in ``blobs``."""
     if file.lfs:
         right, found = file.lfs.sha256, digest(path)
     else:
@@ -139,8 +141,8 @@ def _sweep(folder: Path) -> None:
 
 
 def _forward(bar: Bar) -> type[hub_bar]:
-    """A silent bar for the hub library that moves ours, and ends the threads of a download at Ctrl-C: they would otherwise finish their
-    files before it is obeyed."""
+    """A silent bar for the hub library that moves ours, and ends the threads of a download at Ctrl-C: they would
+    otherwise finish their files before it is obeyed."""
 
     class Forward(hub_bar):
         def __init__(self, *arguments, **options):

@@ -1,4 +1,5 @@
-"""A folder of wheels from which nodes without an index install: what is pinned, and what that pulls in (CUDA libraries)."""
+"""A folder of wheels from which nodes without an index install: what is pinned, and what that pulls in (CUDA
+libraries)."""
 
 import re
 import shutil
@@ -21,8 +22,8 @@ OLDEST_GLIBC = 5
 
 
 def build(config: FetchConfig, dry_run: bool = False) -> None:
-    """Fill `fetch.wheelhouse`, with a lock file of the digests of what is there (`pip install --require-hashes`). Packages that come as
-    source only are built here, so those must be pure Python for another platform.
+    """Fill `fetch.wheelhouse`, with a lock file of the digests of what is there (`pip install --require-hashes`).
+    Packages that come as source only are built here, so those must be pure Python for another platform.
 
     Raises UserError with pip's own complaint."""
     lock, folder = Path(config.requirements), Path(config.wheelhouse).absolute()
@@ -57,8 +58,8 @@ def build(config: FetchConfig, dry_run: bool = False) -> None:
 
 
 def _with_hashes(wheels: Iterable[Path], lock: Path) -> Iterator[str]:
-    """A line a package: its version and the digests of its wheels, those of other platforms too. Of several versions (an older lock filled
-    the same folder before) that of ``lock`` counts, else the newest."""
+    """A line a package: its version and the digests of its wheels, those of other platforms too. Of several versions
+    (an older lock filled the same folder before) that of ``lock`` counts, else the newest."""
     found: dict[str, dict[Version, list[Path]]] = {}
     for wheel in wheels:
         name, version, *_ = parse_wheel_filename(wheel.name)

@@ -1,1 +1,2 @@
-"""Views of `jobs.status`: the table of runs, the lineage of an artefact, the trace of a document. None of them needs torch."""
+"""Views of `jobs.status`: the table of runs, the lineage of an artefact, the trace of a document. None of them needs
+torch."""

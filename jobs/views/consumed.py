@@ -1,4 +1,5 @@
-"""When a run trains on given tokens, from the plan in its folder: the packs that hold them, their samples, the steps of those."""
+"""When a run trains on given tokens, from the plan in its folder: the packs that hold them, their samples, the steps of
+those."""
 
 import itertools
 from dataclasses import dataclass

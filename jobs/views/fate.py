@@ -1,4 +1,5 @@
-"""What became of a document in a corpus of `jobs.corpus`: kept, and where; or dropped, in which stage, for which reason, for whose sake."""
+"""What became of a document in a corpus of `jobs.corpus`: kept, and where; or dropped, in which stage, for which
+reason, for whose sake."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -84,7 +85,8 @@ def vars_of(record: Record) -> dict[str, Any]:
 
 
 def by_number(corpus: Path, number: int) -> Record:
-    """The document with a number of the comparing stages, among those that passed the rules. Raises UserError for none."""
+    """The document with a number of the comparing stages, among those that passed the rules. Raises UserError for
+    none."""
     units = _units(corpus)
     firsts = [0, *itertools.accumulate(units.values())]
     for (unit, kept), first in zip(units.items(), firsts, strict=False):

@@ -1,8 +1,8 @@
-"""Lineage of an artefact: what it was made of, back to tokenizer and text, and where bytes are no longer those that were used.
+"""Lineage of an artefact: what it was made of, back to tokenizer and text, and where bytes are no longer those that
+were used.
 
-Every artefact has a manifest with the digests of its own files and of what it read. Both ends of every arrow are compared, and the files
-themselves: by size and time where a manifest has those, else by digest.
-"""
+Every artefact has a manifest with the digests of its own files and of what it read. Both ends of every arrow are
+compared, and the files themselves: by size and time where a manifest has those, else by digest. """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

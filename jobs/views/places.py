@@ -41,7 +41,8 @@ class Place:
 
 
 def find(folder: Path, wanted: str, data: DataConfig) -> Place:
-    """The document ``wanted`` of a tokens folder: a number, or an id. Raises UserError where there is no such document."""
+    """The document ``wanted`` of a tokens folder: a number, or an id. Raises UserError where there is no such
+    document."""
     manifest = manifests.read(folder)
     if manifest.get("kind") != "tokens":
         raise UserError(f"{folder / manifests.NAME} is not the manifest of prepared tokens; set data.tokens")

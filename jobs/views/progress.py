@@ -1,4 +1,5 @@
-"""How far a run is, read from its folder while it may be written to: nothing here needs torch, and nothing is read whole that grows."""
+"""How far a run is, read from its folder while it may be written to: nothing here needs torch, and nothing is read
+whole that grows."""
 
 import json
 import os
@@ -54,7 +55,8 @@ def is_run(folder: Path) -> bool:
 
 
 def read_progress(folder: Path) -> Progress:
-    """How far the run in ``folder`` is. What cannot be read is said in `note`: one damaged run, of whomever, hides no other."""
+    """How far the run in ``folder`` is. What cannot be read is said in `note`: one damaged run, of whomever, hides no
+    other."""
     try:
         return _read(folder)
     except Exception as error:  # another's files hold whatever they do

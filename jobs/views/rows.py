@@ -51,7 +51,8 @@ class Overview:
 
 
 def overview(config: Config) -> Overview:
-    """Rows of all runs that `status.runs` names and of all that was submitted from `runs_dir`; of equal ones the latest submission."""
+    """Rows of all runs that `status.runs` names and of all that was submitted from `runs_dir`; of equal ones the latest
+    submission."""
     seen, note = survey(config.runs_dir)
     shared: dict[tuple[str, str], list[State]] = {}
     for element in seen:

@@ -1,4 +1,5 @@
-"""The table of runs, as wide as the terminal allows: what matters least goes first; below it one line of cause for each failure."""
+"""The table of runs, as wide as the terminal allows: what matters least goes first; below it one line of cause for each
+failure."""
 
 import os
 import time
@@ -118,7 +119,8 @@ def _table(rows: list[Row], width: int) -> Table:
 def fit(columns: dict[Column, list[str]], width: int) -> dict[Column, list[str]]:
     """The columns that have something to say and fit side by side into ``width``.
 
-    Long names lose their beginning first, since the points of a grid differ at the end; then columns go. Name and state always stay."""
+    Long names lose their beginning first, since the points of a grid differ at the end; then columns go. Name and state
+    always stay."""
     kept = {column: texts for column, texts in columns.items() if any(texts)}
     name = next(iter(kept))
     kept[name] = [_end_of(text, max(24, width * 2 // 5)) for text in kept[name]]

@@ -1,4 +1,5 @@
-"""Trace of a document: where it came from, through corpus, shard and mixture, its tokens, and the steps at which a run trains on it.
+"""Trace of a document: where it came from, through corpus, shard and mixture, its tokens, and the steps at which a run
+trains on it.
 
 Backwards, from an id or a `file:line`, it finds the document in the tokens, or says why the corpus dropped it."""
 
@@ -87,7 +88,8 @@ def _corpora(folder: Path, config: Config) -> list[Path]:
 
 
 def _find(folder: Path, wanted: str, data: DataConfig) -> tuple[Reading | None, Place]:
-    """Where the stream of a mixture has the document (its first reading), and where the tokens of its source have it."""
+    """Where the stream of a mixture has the document (its first reading), and where the tokens of its source have
+    it."""
     if not (folder / manifests.NAME).is_file():
         raise NotThere(
             f"data.tokens: {folder} holds no prepared tokens (no {manifests.NAME}); run jobs.prepare, or set data.tokens"

@@ -30,7 +30,8 @@ def read_bm25(run: str | Path, digest: str) -> dict[str, dict[str, float]] | Non
 def measure_bm25(
     run: str | Path, found: RetrievalSet, prepared: Prepared, prefix: int, config: ProbeConfig, digest: str
 ) -> dict[str, dict[str, float]]:
-    """Measure BM25 on the test queries of ``found``, write eval/bm25.json, and return the means: variant -> metric -> value."""
+    """Measure BM25 on the test queries of ``found``, write eval/bm25.json, and return the means: variant -> metric ->
+    value."""
     kept = evaluated_queries(found, config)
     queries = [found.query_texts[i] for i in kept]
     split = prepared.splits[SPLIT]

@@ -15,7 +15,8 @@ DOT_ABOVE = "\u0307"
 
 
 def words(text: str, prefix: int = 0) -> list[str]:
-    """Lower-cased words of ``text``, cut to ``prefix`` letters if it is above 0 (a crude stemmer for agglutinating languages)."""
+    """Lower-cased words of ``text``, cut to ``prefix`` letters if it is above 0 (a crude stemmer for agglutinating
+    languages)."""
     found = WORD.findall(text.lower().replace(DOT_ABOVE, ""))
     return [word[:prefix] for word in found] if prefix else found
 

@@ -20,7 +20,8 @@ class Interval:
 
 
 def resampled_means(values: np.ndarray, resamples: int, seed: int = 0) -> np.ndarray:
-    """Means [..., resamples] of ``values`` [..., Q] over queries drawn with replacement, the same ones for every row."""
+    """Means [..., resamples] of ``values`` [..., Q] over queries drawn with replacement, the same ones for every
+    row."""
     generator = np.random.default_rng(seed)
     queries, means = values.shape[-1], []
     for start in range(0, resamples, RESAMPLES_AT_ONCE):
@@ -30,13 +31,13 @@ def resampled_means(values: np.ndarray, resamples: int, seed: int = 0) -> np.nda
 
 
 def bootstrap_mean(values: np.ndarray, resamples: int, seed: int = 0) -> Interval:
-    """Mean of ``values`` [Q]. Queries are drawn, documents stay as they are: the interval covers other queries, not other corpora,
-    training seeds or splits.
-    """
+    """Mean of ``values`` [Q]. Queries are drawn, documents stay as they are: the interval covers other queries, not
+    other corpora, training seeds or splits. """
     low, high = np.percentile(resampled_means(values, resamples, seed), [2.5, 97.5])
     return Interval(float(values.mean()), float(low), float(high))
 
 
 def paired_bootstrap(system: np.ndarray, baseline: np.ndarray, resamples: int, seed: int = 0) -> Interval:
-    """Mean difference of ``system`` and ``baseline`` [Q], values of one metric for the same queries in the same order."""
+    """Mean difference of ``system`` and ``baseline`` [Q], values of one metric for the same queries in the same
+    order."""
     return bootstrap_mean(system - baseline, resamples, seed)

@@ -1,4 +1,5 @@
-"""What decides the best save of a run: retrieval, the perplexity of a text or a metric of a task, and in which direction."""
+"""What decides the best save of a run: retrieval, the perplexity of a text or a metric of a task, and in which
+direction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +43,8 @@ class Scores:
 
 
 def parse_choice(config: Config) -> Choice:
-    """Section `sweep`'s metric. Raises UserError, with a suggestion, for one that nothing of this configuration measures."""
+    """Section `sweep`'s metric. Raises UserError, with a suggestion, for one that nothing of this configuration
+    measures."""
     name = config.sweep.metric
     kind, _, rest = name.partition("/")
     if kind == "perplexity":
@@ -73,8 +75,8 @@ def parse_choice(config: Config) -> Choice:
 
 
 def choose(config: Config, wanted: Wanted, tasks: Sequence[TaskScores]) -> Choice:
-    """`parse_choice`. Where that is a retrieval metric and retrieval is not measured: the perplexity of the first text, those of the domain
-    first, or the first metric of the first task; that is said."""
+    """`parse_choice`. Where that is a retrieval metric and retrieval is not measured: the perplexity of the first text,
+    those of the domain first, or the first metric of the first task; that is said."""
     choice = parse_choice(config)
     if choice.kind != "retrieval" or wanted.retrieval:
         return choice

@@ -1,4 +1,5 @@
-"""The short contrastive step of the probe: InfoNCE with in-batch negatives (arXiv 1807.03748), on a head or on everything."""
+"""The short contrastive step of the probe: InfoNCE with in-batch negatives (arXiv 1807.03748), on a head or on
+everything."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
 def info_nce(queries: Tensor, documents: Tensor, temperature: float, document_of_pair: Tensor | None = None) -> Tensor:
     """Mean cross-entropy of picking each query's document among the batch's by cosine over ``temperature``.
 
-    ``queries`` and ``documents`` are [B, D], pair by pair. ``document_of_pair`` [B] numbers the documents: where a pair's
-    document belongs to another pair of the batch as well, it is not taken as a negative there.
-    """
+    ``queries`` and ``documents`` are [B, D], pair by pair. ``document_of_pair`` [B] numbers the documents: where a
+    pair's document belongs to another pair of the batch as well, it is not taken as a negative there. """
     scores = normalize(queries, dim=1) @ normalize(documents, dim=1).T / temperature
     if document_of_pair is not None:
         same = (document_of_pair[:, None] == document_of_pair[None, :]).fill_diagonal_(False)
@@ -30,7 +30,8 @@ def info_nce(queries: Tensor, documents: Tensor, temperature: float, document_of
 
 
 def draw_batches(pairs: int, batch: int, steps: int, seed: int) -> Iterator[np.ndarray]:
-    """``steps`` batches of positions among ``pairs``: shuffled passes over all of them, the incomplete last batch left out."""
+    """``steps`` batches of positions among ``pairs``: shuffled passes over all of them, the incomplete last batch left
+    out."""
     generator = np.random.default_rng(seed)
     batch = min(batch, pairs)
     order, start = generator.permutation(pairs), 0
@@ -42,7 +43,8 @@ def draw_batches(pairs: int, batch: int, steps: int, seed: int) -> Iterator[np.n
 
 
 def train_head(queries: Tensor, documents: Tensor, document_of_pair: np.ndarray, config: ProbeConfig) -> Tensor:
-    """A linear map [D, D] for both sides, learnt from pairs of frozen readouts ``queries`` and ``documents`` [P, D], row by row.
+    """A linear map [D, D] for both sides, learnt from pairs of frozen readouts ``queries`` and ``documents`` [P, D],
+    row by row.
 
     ``document_of_pair`` [P] numbers the documents. It starts as the identity, so that no training means no change.
     """
@@ -65,11 +67,11 @@ def fine_tune(
     whitening: Whitening,
     config: ProbeConfig,
 ) -> Tensor:
-    """Train ``model`` in place together with a linear map [D, D] that starts as the identity, from the whitened readout on.
+    """Train ``model`` in place together with a linear map [D, D] that starts as the identity, from the whitened readout
+    on.
 
-    ``queries`` and ``documents`` hold P texts each, pair by pair. Centre and whitening stay as they were fitted. There is no
-    dropout, so that equal seeds give equal results.
-    """
+    ``queries`` and ``documents`` hold P texts each, pair by pair. Centre and whitening stay as they were fitted. There
+    is no dropout, so that equal seeds give equal results. """
     weight = torch.eye(len(whitening.query_mean), device=whitening.query_mean.device, requires_grad=True)
     owners = torch.from_numpy(document_of_pair).to(weight.device)
 
@@ -85,8 +87,8 @@ def fine_tune(
 
 
 def _descend(parameters: list[Tensor], loss: Callable[[np.ndarray], Tensor], pairs: int, config: ProbeConfig) -> None:
-    """AdamW over the batches of the probe's seed, the learning rate falling linearly to 0. Parameters in bf16, whose steps between two
-    numbers are larger than most updates, follow copies in fp32."""
+    """AdamW over the batches of the probe's seed, the learning rate falling linearly to 0. Parameters in bf16, whose
+    steps between two numbers are larger than most updates, follow copies in fp32."""
     masters = {p: p.detach().float().requires_grad_() for p in parameters if p.dtype is not torch.float32}
     optimizer = torch.optim.AdamW([masters.get(p, p) for p in parameters], lr=config.lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / max(config.steps, 1))

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from model.nets.build import Net
 
 CHARACTERS_PER_TOKEN = 8
-"""A long text is first cut after this many characters per wanted token; see `Tokeniser.__call__` for why that is safe."""
+"""A long text is first cut after this many characters per wanted token; see `Tokeniser.__call__` for why that is
+safe."""
 MANY = 16
-"""So many texts of one length get forward passes of their own: one of a small net costs as much as this many documents in a loop."""
+"""So many texts of one length get forward passes of their own: one of a small net costs as much as this many documents
+in a loop."""
 AT_ONCE = 2000
 """Texts handed to the tokenizer at a time."""
 WRAPPED = (1, 1)
@@ -50,9 +52,9 @@ class Tokens:
     def batches(self, tokens_per_batch: int) -> list[np.ndarray]:
         """Positions of the texts, in batches of at most ``tokens_per_batch`` tokens (or one text).
 
-        A length that many texts have gets batches of its own, in which attention runs without a loop over documents (where texts are cut,
-        most share the longest length); the others lie together, since a forward pass costs more than a few turns of that loop.
-        """
+        A length that many texts have gets batches of its own, in which attention runs without a loop over documents
+        (where texts are cut, most share the longest length); the others lie together, since a forward pass costs more
+        than a few turns of that loop. """
         lengths = np.array([len(ids) for ids in self.ids])
         found, counts = np.unique(lengths, return_counts=True)
         groups = [np.flatnonzero(lengths == length) for length in found[counts >= MANY]]
@@ -74,15 +76,17 @@ def _cut(positions: np.ndarray, lengths: np.ndarray, tokens_per_batch: int) -> I
 
 
 class Tokeniser:
-    """The tokenizer of a save, as `common.tokenizer` reads it: each text stands in what the template puts around it ([CLS] and [SEP], or
-    a token that begins it, or nothing); where there is no template, between [CLS] and [SEP], if the vocabulary has them.
+    """The tokenizer of a save, as `common.tokenizer` reads it: each text stands in what the template puts around it
+    ([CLS] and [SEP], or a token that begins it, or nothing); where there is no template, between [CLS] and [SEP], if
+    the vocabulary has them.
 
-    No end-of-text token is added, though `jobs.prepare` ends every document of a decoder with one: a causal net has seen no token
-    of a document together with what ends it, so under a bidirectional mask it would be a foreign body in every state.
-    """
+    No end-of-text token is added, though `jobs.prepare` ends every document of a decoder with one: a causal net has
+    seen no token of a document together with what ends it, so under a bidirectional mask it would be a foreign body in
+    every state. """
 
     def __init__(self, file: str | Path):
-        """``file`` is a tokenizer.json. Raises UserError where it is missing, broken, or knows only one of [CLS] and [SEP]."""
+        """``file`` is a tokenizer.json. Raises UserError where it is missing, broken, or knows only one of [CLS] and
+        [SEP]."""
         self.tokenizer = DocumentTokenizer.read(
             file,
             "the hf/ half of a save holds the tokenizer it was trained with, so save it again, or run jobs.tokenizer again",
@@ -102,11 +106,12 @@ class Tokeniser:
         return ([], []) if start is None else ([start], [end])
 
     def __call__(self, texts: Sequence[str], max_tokens: int) -> Tokens:
-        """Tokenise ``texts`` and keep the first ``max_tokens`` tokens of each, the special ones around it among them (so more than those).
+        """Tokenise ``texts`` and keep the first ``max_tokens`` tokens of each, the special ones around it among them
+        (so more than those).
 
-        A text much longer than that is cut before a space first. Pre-tokenization splits there too, so the tokens that end
-        before the last word of the piece are those of the whole text; where they do not suffice, the whole text is tokenised.
-        """
+        A text much longer than that is cut before a space first. Pre-tokenization splits there too, so the tokens that
+        end before the last word of the piece are those of the whole text; where they do not suffice, the whole text is
+        tokenised. """
         wanted = max_tokens - sum(self.around)
         found = Tokens([], [], self.around)
         for start in range(0, len(texts), AT_ONCE):
@@ -135,9 +140,8 @@ def _certain(piece: str, offsets: list[tuple[int, int]], wanted: int) -> bool:
 def pool(emb: Tensor, last: Tensor, lengths: Sequence[int], around: tuple[int, int] = WRAPPED) -> dict[str, Tensor]:
     """Parts of every readout [N, H] from the two layers [T, H] of a pack of ``lengths`` (N of them, summing to T).
 
-    The means leave out the special tokens ``around`` each text, so many positions before and after it; a text without others has a mean
-    of 0.
-    """
+    The means leave out the special tokens ``around`` each text, so many positions before and after it; a text without
+    others has a mean of 0. """
     before, after = around
     sizes = torch.tensor(lengths, device=last.device)
     starts = sizes.cumsum(0) - sizes
@@ -162,8 +166,8 @@ def hidden(model: "Net", documents: Iterable[np.ndarray], around: tuple[int, int
 
 
 def encode(model: "Net", tokens: Tokens, tokens_per_batch: int) -> dict[str, Tensor]:
-    """Parts of every readout [N, H], fp32, of the texts in their own order. Equal texts are encoded once, so that their vectors are equal:
-    those of one text differ in their last bits from batch to batch."""
+    """Parts of every readout [N, H], fp32, of the texts in their own order. Equal texts are encoded once, so that their
+    vectors are equal: those of one text differ in their last bits from batch to batch."""
     distinct, which = _distinct(tokens)
     batches = distinct.batches(tokens_per_batch)
 

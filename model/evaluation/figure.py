@@ -33,7 +33,8 @@ def training_curve(run: Path) -> tuple[list[int], list[float]]:
 
 
 def draw(found: SweepResult) -> str:
-    """The SVG element: loss above, nDCG@10 on the test queries below, one step axis. Small enough to be read on a phone."""
+    """The SVG element: loss above, nDCG@10 on the test queries below, one step axis. Small enough to be read on a
+    phone."""
 
     def fill(figure: Any) -> None:
         loss, retrieval = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))

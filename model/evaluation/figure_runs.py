@@ -1,4 +1,5 @@
-"""Loss and retrieval of several runs over the tokens they were trained on: one colour a configuration, its seeds as a band."""
+"""Loss and retrieval of several runs over the tokens they were trained on: one colour a configuration, its seeds as a
+band."""
 
 from typing import Any
 

@@ -14,7 +14,8 @@ MARKERS = "osD^vPX*"
 
 
 def draw_scatter(groups: list[Group]) -> str | None:
-    """The SVG element: a point a trained save, its loss against its nDCG@10 on the test queries; None where no save has a loss."""
+    """The SVG element: a point a trained save, its loss against its nDCG@10 on the test queries; None where no save has
+    a loss."""
     rows = []
     for number, group in enumerate(groups):
         for one in group.runs:
@@ -65,7 +66,8 @@ def draw_scatter(groups: list[Group]) -> str | None:
 
 
 def draw_budgets(summary: Summary) -> str | None:
-    """The SVG element: Kendall's tau and regret by probe steps, a thin line a run and their mean; None where none were measured."""
+    """The SVG element: Kendall's tau and regret by probe steps, a thin line a run and their mean; None where none were
+    measured."""
     steps = sorted(set.intersection(*({budget.steps for budget in run.budgets} for run in summary.runs)))
     if not steps:
         return None

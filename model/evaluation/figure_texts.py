@@ -14,7 +14,8 @@ LINES = ("-", "--", ":", "-.")
 
 
 def draw_perplexity(found: SweepResult, summary: RunSummary) -> str | None:
-    """The SVG element: loss above, bits per byte of every text below, one step axis; None where perplexity was not measured."""
+    """The SVG element: loss above, bits per byte of every text below, one step axis; None where perplexity was not
+    measured."""
     if not summary.perplexity:
         return None
     texts = list(dict.fromkeys((one.text, one.role) for one in summary.perplexity))
@@ -48,11 +49,11 @@ def draw_perplexity(found: SweepResult, summary: RunSummary) -> str | None:
 
 
 def draw_forgetting(runs: Sequence[tuple[str, int, Sequence[Change]]]) -> str | None:
-    """The SVG element: a point a save, its change of general perplexity to the right, that of the domain upwards, in percent of the first.
+    """The SVG element: a point a save, its change of general perplexity to the right, that of the domain upwards, in
+    percent of the first.
 
-    ``runs`` are label, number of the colour, and changes by step; runs of one colour are told by one label. A marker a phase, where the
-    saves know theirs. None where nothing was measured on both sides.
-    """
+    ``runs`` are label, number of the colour, and changes by step; runs of one colour are told by one label. A marker a
+    phase, where the saves know theirs. None where nothing was measured on both sides. """
     runs = [run for run in runs if len(run[2]) > 1]
     if not runs:
         return None

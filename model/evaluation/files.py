@@ -1,4 +1,5 @@
-"""Results beside those of the probe: eval/<measure>/step_0001000.json, and beside it .npz with the values of every document."""
+"""Results beside those of the probe: eval/<measure>/step_0001000.json, and beside it .npz with the values of every
+document."""
 
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,8 @@ def why_again(file: Path, digests: dict[str, str]) -> str | None:
 
 
 def standing(run: str | Path, kind: str, digests: dict[str, str]) -> list[tuple[Path, dict[str, Any]]]:
-    """File and content of the results of ``kind`` that were made with ``digests`` (of settings and inputs), by step, those of saves that
-    retention has removed among them."""
+    """File and content of the results of ``kind`` that were made with ``digests`` (of settings and inputs), by step,
+    those of saves that retention has removed among them."""
     files = sorted(measure_folder(run, kind).glob("step_*[0-9].json"))
     found = [(file, read_json(file)) for file in files]
     return [

@@ -1,4 +1,5 @@
-"""What a continued training gained on the texts of its domain and forgot of the general ones: changes of perplexity per character."""
+"""What a continued training gained on the texts of its domain and forgot of the general ones: changes of perplexity per
+character."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,12 +26,14 @@ class TextPerplexity:
     intervals: dict[str, Interval | None]
     """`values` with their 95% intervals over documents; None without a bootstrap."""
     change: Interval | None
-    """Percent of the perplexity per character of the first save, with the interval of the paired difference; None at the first save."""
+    """Percent of the perplexity per character of the first save, with the interval of the paired difference; None at
+    the first save."""
 
 
 @dataclass
 class Change:
-    """All texts of the domain, and all general ones, at one save against the first one: the mean of the log changes, in percent."""
+    """All texts of the domain, and all general ones, at one save against the first one: the mean of the log changes, in
+    percent."""
 
     step: int
     tokens: int
@@ -49,7 +52,8 @@ def text_perplexities(results: Sequence[Perplexity], resamples: int, seed: int =
 
 
 def forgetting(results: Sequence[Perplexity], resamples: int, seed: int = 0) -> list[Change]:
-    """Domain and general change at every save, the first one (0, 0) among them; empty where a side has no text. ``results`` are by step."""
+    """Domain and general change at every save, the first one (0, 0) among them; empty where a side has no text.
+    ``results`` are by step."""
     if not results or {DOMAIN, GENERAL} - set(results[0].roles.values()):
         return []
     first = results[0]
@@ -65,10 +69,11 @@ def forgetting(results: Sequence[Perplexity], resamples: int, seed: int = 0) -> 
 
 
 def change(found: Perplexity, first: Perplexity, texts: Sequence[str], resamples: int, seed: int = 0) -> Interval:
-    """Change of the perplexity per character of ``texts`` against ``first`` in percent; of several texts the mean in the logarithm.
+    """Change of the perplexity per character of ``texts`` against ``first`` in percent; of several texts the mean in
+    the logarithm.
 
-    Interval: 95%, documents of each text drawn with replacement, the same ones under both saves; without a bootstrap it has no width.
-    """
+    Interval: 95%, documents of each text drawn with replacement, the same ones under both saves; without a bootstrap it
+    has no width. """
     logs = [log_changes(found, first, name, UNIT, resamples, seed + number) for number, name in enumerate(texts)]
     mean = _percent(np.mean([point for point, _ in logs]))
     if not resamples:

@@ -14,7 +14,8 @@ from common.read_yaml import read_yaml
 from model.evaluation.sweep import SweepResult
 
 NOT_COMPARED = ("name", "seed", "data")
-"""Keys of config.yaml in which seeds of one configuration may differ; data is compared by the digests of its files instead."""
+"""Keys of config.yaml in which seeds of one configuration may differ; data is compared by the digests of its files
+instead."""
 
 
 @dataclass
@@ -38,9 +39,8 @@ class Band:
 def group_runs(found: list[SweepResult]) -> list[Group]:
     """Groups in the order of their first runs, labelled by the keys in which their configurations differ.
 
-    Two runs are seeds of one configuration where config.yaml is equal but for seed, name and paths of the data, and the data have equal
-    digests in manifest.json. A run without config.yaml stands alone.
-    """
+    Two runs are seeds of one configuration where config.yaml is equal but for seed, name and paths of the data, and the
+    data have equal digests in manifest.json. A run without config.yaml stands alone. """
     configurations = [_configuration(one.run) for one in found]
     members: dict[str, list[int]] = {}
     for position, configuration in enumerate(configurations):
@@ -57,9 +57,8 @@ def group_runs(found: list[SweepResult]) -> list[Group]:
 def band(curves: list[tuple[np.ndarray, np.ndarray]]) -> Band:
     """The mean of ``curves`` (x ascending, y), and the range that they fill.
 
-    Saves of two seeds need not lie at quite the same place: each curve is interpolated linearly at the places of all, within the
-    stretch that all of them cover.
-    """
+    Saves of two seeds need not lie at quite the same place: each curve is interpolated linearly at the places of all,
+    within the stretch that all of them cover. """
     first, last = max(x[0] for x, _ in curves), min(x[-1] for x, _ in curves)
     places = np.unique(np.concatenate([x for x, _ in curves]))
     places = places[(first <= places) & (places <= last)]
@@ -91,7 +90,8 @@ def _leaves(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def _label(configuration: dict[str, Any], differing: list[str], runs: list[SweepResult]) -> str:
-    """The settings that set a group apart where they are short, else the name of its first run, or of the folder of the only group."""
+    """The settings that set a group apart where they are short, else the name of its first run, or of the folder of the
+    only group."""
     settings = ", ".join(f"{key.rpartition('.')[2]}={configuration.get(key)}" for key in differing)
     if not differing and len(runs) > 1:
         settings = runs[0].run.resolve().parent.name

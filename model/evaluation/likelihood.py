@@ -1,10 +1,11 @@
-"""How likely a decoder finds documents: the negative logarithm of the probability of each, in nats, given what stands before each token.
+"""How likely a decoder finds documents: the negative logarithm of the probability of each, in nats, given what stands
+before each token.
 
-A document is tokenised as `jobs.prepare` does it (`common.tokenizer`), with what the tokenizer puts before a text (a [BOS], say) and
-without the token that ends it, which is no text. Its first token is predicted after that special token; where there is none, nothing
-predicts it, and neither the token nor its characters are counted. A document longer than the context is cut into pieces that share one
-token, so that every other token is predicted exactly once, from at most context - 1 tokens before it.
-"""
+A document is tokenised as `jobs.prepare` does it (`common.tokenizer`), with what the tokenizer puts before a text (a
+[BOS], say) and without the token that ends it, which is no text. Its first token is predicted after that special token;
+where there is none, nothing predicts it, and neither the token nor its characters are counted. A document longer than
+the context is cut into pieces that share one token, so that every other token is predicted exactly once, from at most
+context - 1 tokens before it. """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ AT_ONCE = 1000
 
 @dataclass
 class Documents:
-    """Documents to be predicted, tokenised, with what is counted of each; those of which nothing is predicted are left out."""
+    """Documents to be predicted, tokenised, with what is counted of each; those of which nothing is predicted are left
+    out."""
 
     ids: list[np.ndarray]
     """Token ids of each, int64, what stands before the text among them."""
@@ -99,8 +101,9 @@ def _of_pieces(net: "Decoder", ids: list[np.ndarray]) -> np.ndarray:
 
 
 def token_losses(hidden: Tensor, weight: Tensor, bias: Tensor | None, labels: Tensor, vocab_size: int) -> Tensor:
-    """Cross-entropy of each of ``labels`` [M], fp32, from ``hidden`` [M, H] and the head: ``weight`` [rows, H] and ``bias`` [rows], of
-    which rows beyond ``vocab_size`` are left out. The logits are made and forgotten `LOGITS_AT_ONCE` at a time."""
+    """Cross-entropy of each of ``labels`` [M], fp32, from ``hidden`` [M, H] and the head: ``weight`` [rows, H] and
+    ``bias`` [rows], of which rows beyond ``vocab_size`` are left out. The logits are made and forgotten
+    `LOGITS_AT_ONCE` at a time."""
     weight, bias = weight[:vocab_size], None if bias is None else bias[:vocab_size]
     rows = max(1, LOGITS_AT_ONCE // vocab_size)
     parts = [

@@ -23,7 +23,8 @@ class Measure(Protocol):
         """Why ``save`` has to be measured (again); None where its result stands."""
 
     def make(self, save: Save, held: Held) -> str | None:
-        """Measure ``save`` and write the result; what came of it in words. None, and nothing written, where ``held`` says no by then."""
+        """Measure ``save`` and write the result; what came of it in words. None, and nothing written, where ``held``
+        says no by then."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Wanted:
 
 
 def sets(evaluation: EvaluationConfig) -> dict[str, tuple[str, str]]:
-    """Name -> ("domain" or "general", file or folder) of the texts that perplexity is measured on. Raises UserError for a name of both."""
+    """Name -> ("domain" or "general", file or folder) of the texts that perplexity is measured on. Raises UserError for
+    a name of both."""
     if both := evaluation.domain.keys() & evaluation.general.keys():
         raise UserError(f"evaluation.domain and evaluation.general both have {min(both)}; name one of them otherwise")
     return {name: (role, path) for role in ("domain", "general") for name, path in getattr(evaluation, role).items()}

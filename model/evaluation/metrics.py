@@ -1,8 +1,8 @@
 """nDCG@10, MRR@10, MAP@100 and recall@10 of every query, as trec_eval computes them.
 
-Tie rule: documents of equal score stand in descending order of their ids (by code point), as in trec_eval. `search` ranks by
-it, so the metrics themselves see a ranking without ties. A grade above 0 is relevant; gains of nDCG are the grades themselves.
-"""
+Tie rule: documents of equal score stand in descending order of their ids (by code point), as in trec_eval. `search`
+ranks by it, so the metrics themselves see a ranking without ties. A grade above 0 is relevant; gains of nDCG are the
+grades themselves. """
 
 from collections.abc import Callable, Sequence
 
@@ -18,8 +18,9 @@ class Judgements:
     """Grades of relevance by position, for looking up whole rankings at once."""
 
     def __init__(self, qrels: dict[str, dict[str, int]], query_ids: Sequence[str], doc_ids: Sequence[str]):
-        """``qrels`` of ``query_ids`` (Q of them, each with an entry) against ``doc_ids`` (N of them). Judged documents that are
-        not among these count as relevant and in the best possible ranking, as in trec_eval; no place of a ranking is theirs."""
+        """``qrels`` of ``query_ids`` (Q of them, each with an entry) against ``doc_ids`` (N of them). Judged documents
+        that are not among these count as relevant and in the best possible ranking, as in trec_eval; no place of a
+        ranking is theirs."""
         row = {name: index for index, name in enumerate(doc_ids)}
         absent = len(doc_ids)
         self.width = len(doc_ids) + 1
@@ -40,7 +41,8 @@ class Judgements:
         self.ideal[query[kept], rank[rank < 10]] = grade[kept]
 
     def grades(self, ranking: np.ndarray) -> np.ndarray:
-        """Grade [Q, k] of each place of ``ranking`` [Q, k] (positions of documents, -1 for an empty place); 0 where not judged."""
+        """Grade [Q, k] of each place of ``ranking`` [Q, k] (positions of documents, -1 for an empty place); 0 where not
+        judged."""
         key = np.arange(len(ranking))[:, None] * self.width + ranking
         place = np.minimum(np.searchsorted(self.key, key), len(self.key) - 1)
         return np.where((self.key[place] == key) & (ranking >= 0), self.grade[place], 0.0)
@@ -78,7 +80,8 @@ METRICS: dict[str, Callable[[np.ndarray, Judgements], np.ndarray]] = {
 
 
 def evaluate(ranking: np.ndarray, judgements: Judgements) -> dict[str, np.ndarray]:
-    """Each metric of each query [Q] of a ranking [Q, k], best first, ``k`` at least `DEPTH` or the size of the corpus."""
+    """Each metric of each query [Q] of a ranking [Q, k], best first, ``k`` at least `DEPTH` or the size of the
+    corpus."""
     grades = judgements.grades(ranking)
     return {name: metric(grades, judgements) for name, metric in METRICS.items()}
 

@@ -48,7 +48,8 @@ def probe_saves(run: Path) -> list[Save]:
 
 
 def _other_tokenizer(save: Save, last: Save) -> str | None:
-    """In what the tokenizers of two saves differ, None where they do not; by the digests of the saves as long as those are equal."""
+    """In what the tokenizers of two saves differ, None where they do not; by the digests of the saves as long as those
+    are equal."""
     listed = [each.manifest["files"].get(TOKENIZER) for each in (save, last)]
     if None not in listed and listed[0] == listed[1]:
         return None
@@ -61,10 +62,11 @@ def _other_tokenizer(save: Save, last: Save) -> str | None:
 def measure_pending(
     config: Config, run: Path, saves: list[Save], measures: Sequence[Measure], claims: Claims = Claim
 ) -> None:
-    """Measure the saves that lack a standing result of any of ``measures``, those in their order, and write what is lacking.
+    """Measure the saves that lack a standing result of any of ``measures``, those in their order, and write what is
+    lacking.
 
-    A save that another process measures is left to it by an element, and waited for by a sweep of all saves. Where it is gone, its claim
-    is taken over."""
+    A save that another process measures is left to it by an element, and waited for by a sweep of all saves. Where it
+    is gone, its claim is taken over."""
     mine, patient = chosen(config, run, saves), whole(config)
     waiting = [save for save in mine if any(measure.left(save) for measure in measures)]
     if patient:
@@ -92,8 +94,8 @@ def measure_pending(
 
 
 def layout(parallel: ParallelConfig, run: Path, bf16: bool) -> ParallelConfig:
-    """How the saves of ``run`` are measured: one process; in fp32 but where the device computes in ``bf16``: there in the precision that
-    ``parallel`` names, else in that of the training."""
+    """How the saves of ``run`` are measured: one process; in fp32 but where the device computes in ``bf16``: there in
+    the precision that ``parallel`` names, else in that of the training."""
     one = ParallelConfig(threads=parallel.threads, precision=parallel.precision if bf16 else "fp32")
     if one.precision == "auto" and (run / CONFIG).is_file():
         one = dataclasses.replace(one, precision=read_config(run)["parallel"]["precision"])
@@ -119,7 +121,8 @@ def whole(config: Config) -> bool:
 
 
 def _taken(claim: Claim, save: Save, patient: bool) -> bool:
-    """Claim a save; False where another process probes it and ``patient`` is not set, with which its end is waited for."""
+    """Claim a save; False where another process probes it and ``patient`` is not set, with which its end is waited
+    for."""
     told_before = False
     while holder := claim.take():
         if not told_before:
@@ -151,7 +154,8 @@ def _measure(run: Path, save: Save, measures: Sequence[Measure], claim: Claim) -
 
 
 def _drop_stale(run: Path, saves: list[Save], claims: Claims) -> None:
-    """Remove the claims of processes that died between their result and the end; they would keep retention from those saves for ever."""
+    """Remove the claims of processes that died between their result and the end; they would keep retention from those
+    saves for ever."""
     for save in saves:
         claim = claims(claim_file(run, save.step))
         if claim.stale() and claim.take() is None:

@@ -1,4 +1,5 @@
-"""Perplexity as a measure of saves: per token, per character (so that tokenizers compare) and as bits per byte, on texts by name."""
+"""Perplexity as a measure of saves: per token, per character (so that tokenizers compare) and as bits per byte, on
+texts by name."""
 
 import time
 from collections.abc import Mapping
@@ -68,8 +69,8 @@ def told(nats: Any, unit: str) -> Any:
 def log_changes(
     found: Perplexity, first: Perplexity, name: str, unit: str, resamples: int, seed: int = 0
 ) -> tuple[float, np.ndarray]:
-    """How much the log perplexity of a text differs from that of ``first``, measured on the same documents: the difference, and those of
-    ``resamples`` draws of documents [R], the same draws for both."""
+    """How much the log perplexity of a text differs from that of ``first``, measured on the same documents: the
+    difference, and those of ``resamples`` draws of documents [R], the same draws for both."""
     here, there = found.per_document(name), first.per_document(name)
     less = here["nll"] - there["nll"]
     return float(less.sum() / here[unit].sum()), _ratios(less, here[unit], resamples, seed) if resamples else np.zeros(
@@ -186,9 +187,8 @@ def measure(
 ) -> dict[str, np.ndarray]:
     """Negative log-likelihood of every document [D] of each text under the decoder in ``hf_folder``, in nats.
 
-    Needs `model.megatron.startup.start`. Raises UserError for a net that is too short or too small for the texts, and for one whose
-    likelihoods are not finite.
-    """
+    Needs `model.megatron.startup.start`. Raises UserError for a net that is too short or too small for the texts, and
+    for one whose likelihoods are not finite. """
     from model.hf.folder import load_net
 
     config, net = load_net(hf_folder)

@@ -1,4 +1,5 @@
-"""The probe of one save: the same short contrastive step on the same pairs, then exact search, for every readout asked for."""
+"""The probe of one save: the same short contrastive step on the same pairs, then exact search, for every readout asked
+for."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,10 +57,10 @@ def probe_save(
 ) -> ProbeResult:
     """Probe the encoder or decoder in ``hf_folder`` (the hf/ half of a save), which stays as it is.
 
-    A decoder is read as an encoder is made of one (arXiv 2601.16018): without its head, every token seeing the whole text, the states
-    of all its tokens averaged. Needs `model.megatron.startup.start`. Raises UserError for a ``problem`` with the shape of the net, for a
-    shape that does not fit the texts, for a readout that a decoder does not have, and for weights that are not finite.
-    """
+    A decoder is read as an encoder is made of one (arXiv 2601.16018): without its head, every token seeing the whole
+    text, the states of all its tokens averaged. Needs `model.megatron.startup.start`. Raises UserError for a
+    ``problem`` with the shape of the net, for a shape that does not fit the texts, for a readout that a decoder does
+    not have, and for weights that are not finite. """
     clock = Clock()
     model = _load(Path(hf_folder), prepared, config, problem, clock)
     beside = [name for name in readouts(config) if config.depth == "head" or name != config.readout]
@@ -76,9 +77,8 @@ def probe_budgets(
 ) -> list[ProbeResult]:
     """`probe_save` with settings that differ in ``steps`` and readouts alone.
 
-    At depth head the texts are encoded once for all of them, and every result tells the time it would have taken alone; at depth
-    full each is a whole probe.
-    """
+    At depth head the texts are encoded once for all of them, and every result tells the time it would have taken alone;
+    at depth full each is a whole probe. """
     if any(config.depth == "full" for config in configs):
         return [probe_save(hf_folder, prepared, config, problem) for config in configs]
     shared = Clock()

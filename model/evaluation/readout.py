@@ -9,8 +9,8 @@ from torch.nn.functional import normalize
 from common.errors import UserError, suggestion
 
 READOUTS = ("last", "cls", "emb", "cat")
-"""last: mean of the last layer; cls: its first position (encoders alone); emb: mean of the embedding layer; cat: [emb ; last]. Means skip
-the special tokens around a text."""
+"""last: mean of the last layer; cls: its first position (encoders alone); emb: mean of the embedding layer; cat: [emb ;
+last]. Means skip the special tokens around a text."""
 PARTS = {"last": ("last",), "cls": ("cls",), "emb": ("emb",), "cat": ("emb", "last")}
 
 
@@ -30,7 +30,8 @@ def read(pooled: dict[str, Tensor], name: str) -> Tensor:
 
 @dataclass
 class Whitening:
-    """An affine map fitted on training texts: one centre for queries, one for documents, one PCA-whitening matrix for both."""
+    """An affine map fitted on training texts: one centre for queries, one for documents, one PCA-whitening matrix for
+    both."""
 
     query_mean: Tensor
     """[D]"""
@@ -43,9 +44,8 @@ class Whitening:
     def fit(cls, queries: Tensor, documents: Tensor, eps: float, whiten: bool = True) -> "Whitening":
         """Fit on training queries [P, D] and training documents [N, D]; without ``whiten`` the map changes nothing.
 
-        The matrix turns the documents' covariance into (nearly) the identity; ``eps`` times the mean eigenvalue is added to
-        every eigenvalue, so that directions without variance are not blown up.
-        """
+        The matrix turns the documents' covariance into (nearly) the identity; ``eps`` times the mean eigenvalue is
+        added to every eigenvalue, so that directions without variance are not blown up. """
         size = documents.shape[1]
         if not whiten:
             none, same = torch.zeros(size, device=documents.device), torch.eye(size, device=documents.device)

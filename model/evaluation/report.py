@@ -1,4 +1,5 @@
-"""report.html of a run: loss, retrieval, perplexity and tasks over its saves, the statistics, and how it was measured."""
+"""report.html of a run: loss, retrieval, perplexity and tasks over its saves, the statistics, and how it was
+measured."""
 
 import json
 from pathlib import Path

@@ -1,8 +1,7 @@
 """Results of probes on disk: eval/step_0001000.json with the means, and beside it .npz with nDCG@10 of every query.
 
-It is written last, when everything else that is measured of the save has its result (`measures`), so that whoever waits for a save waits
-for this file; where retrieval is not measured, it holds what is known of the save and no metrics.
-"""
+It is written last, when everything else that is measured of the save has its result (`measures`), so that whoever waits
+for a save waits for this file; where retrieval is not measured, it holds what is known of the save and no metrics. """
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,7 +57,8 @@ class Result:
 
 
 def results_folder(run: str | Path, budget: int | None = None) -> Path:
-    """Where results are written; those of a probe with another number of contrastive steps (``budget``) lie in a folder of their own."""
+    """Where results are written; those of a probe with another number of contrastive steps (``budget``) lie in a folder
+    of their own."""
     return Path(run) / "eval" if budget is None else Path(run) / "eval" / f"probe_steps_{budget}"
 
 
@@ -181,7 +181,8 @@ def why_record(file: Path, save: Save) -> str | None:
 
 
 def digests_of(save: Save, settings: str, retrieval: str) -> dict[str, str]:
-    """What the result of ``save`` depends on: digests of the probe's settings, the retrieval set, and the encoder's weights and shape."""
+    """What the result of ``save`` depends on: digests of the probe's settings, the retrieval set, and the encoder's
+    weights and shape."""
     return {"settings": settings, "retrieval": retrieval, "weights": weights_digest(save)}
 
 

@@ -49,7 +49,8 @@ class SharedRetrieval:
 
 
 def budgets(config: Config) -> Budgets:
-    """The full probe, then that of each of ``sweep.budgets``, of the main readout alone. Raises UserError for a number below 0."""
+    """The full probe, then that of each of ``sweep.budgets``, of the main readout alone. Raises UserError for a number
+    below 0."""
     if negative := [steps for steps in config.sweep.budgets if steps < 0]:
         raise UserError(f"sweep.budgets={negative[0]} is negative; give numbers of contrastive steps")
     others = sorted(set(config.sweep.budgets) - {config.probe.steps})

@@ -15,11 +15,11 @@ from model.training.events import events
 def write_scalars(
     run: str | Path, results: list[Result], perplexity: Sequence[Perplexity] = (), tasks: Sequence[TaskScores] = ()
 ) -> None:
-    """Write every result to ``tb/probe`` as ``retrieval/ndcg@10/test/cat``, ``perplexity/law/token``, ``task/quiz/acc`` etc.
+    """Write every result to ``tb/probe`` as ``retrieval/ndcg@10/test/cat``, ``perplexity/law/token``, ``task/quiz/acc``
+    etc.
 
-    The events are written anew each time, so that every step stands there once whatever was probed again; a TensorBoard that
-    is watching forgets what it had read.
-    """
+    The events are written anew each time, so that every step stands there once whatever was probed again; a TensorBoard
+    that is watching forgets what it had read. """
     folder = Path(run) / "tb" / "probe"
     remove_files(folder, "events.*")
     with events(folder, purge_step=0) as writer:
@@ -40,8 +40,8 @@ def write_scalars(
 
 
 def write_row(run: str | Path, choice: Choice, value: float, best: Result, results: list[Result]) -> None:
-    """Write the run's row of the HParams tab anew, with the score of the ``best`` save and the lowest held-out loss; without config.yaml
-    there is none."""
+    """Write the run's row of the HParams tab anew, with the score of the ``best`` save and the lowest held-out loss;
+    without config.yaml there is none."""
     if not (Path(run) / "config.yaml").is_file():
         return
     losses = [(result.step, result.heldout_loss) for result in results if result.heldout_loss is not None]

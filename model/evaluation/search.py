@@ -11,7 +11,8 @@ SCORES_AT_ONCE = 8_000_000
 
 
 def tie_order(doc_ids: Sequence[str]) -> np.ndarray:
-    """Positions [N] of the documents by descending id, the order in which equal scores are ranked (rule of trec_eval)."""
+    """Positions [N] of the documents by descending id, the order in which equal scores are ranked (rule of
+    trec_eval)."""
     return np.array(sorted(range(len(doc_ids)), key=doc_ids.__getitem__, reverse=True), dtype=np.int64)
 
 
@@ -36,7 +37,8 @@ def of_distinct(function: Callable[[Tensor], Tensor], vectors: Tensor) -> Tensor
 
 
 def search(queries: Tensor, documents: Tensor, order: np.ndarray, k: int = 100) -> np.ndarray:
-    """Positions [Q, k] of the documents nearest by cosine: ``queries`` [Q, D], ``documents`` [N, D], ``order`` of `tie_order`.
+    """Positions [Q, k] of the documents nearest by cosine: ``queries`` [Q, D], ``documents`` [N, D], ``order`` of
+    `tie_order`.
 
     Equal documents get one score: a product of matrices differs in its last bits from place to place."""
     queries = torch.nn.functional.normalize(queries.float(), dim=1)

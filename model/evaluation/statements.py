@@ -33,7 +33,8 @@ def statements(found: list[SweepResult], summary: Summary) -> list[Statement]:
 
 
 def _unlike(found: list[SweepResult]) -> list[Statement]:
-    """What results that stand side by side were measured otherwise with: a longer context lowers every perplexity, and bf16 moves all."""
+    """What results that stand side by side were measured otherwise with: a longer context lowers every perplexity, and
+    bf16 moves all."""
     files = [measured.file for one in found for measured in (*one.results, *one.perplexity)]
     read, made = [read_json(file) for file in files], []
     for key, mend in (

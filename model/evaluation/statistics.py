@@ -1,4 +1,5 @@
-"""Rank statistics over the saves of runs: does the loss rank them as retrieval does, and would a shorter probe have done so?"""
+"""Rank statistics over the saves of runs: does the loss rank them as retrieval does, and would a shorter probe have
+done so?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ Pairs = Sequence[tuple[np.ndarray, np.ndarray]]
 
 @dataclass
 class Correlation:
-    """Spearman's rank correlation over saves, with the bounds of its 95% interval (None without a bootstrap, or below 4 saves)."""
+    """Spearman's rank correlation over saves, with the bounds of its 95% interval (None without a bootstrap, or below 4
+    saves)."""
 
     rho: float
     low: float | None
@@ -23,7 +25,8 @@ class Correlation:
 
 @dataclass
 class Lag:
-    """Where retrieval is best minus where the loss is lowest; positive where retrieval goes on rising after the loss has turned."""
+    """Where retrieval is best minus where the loss is lowest; positive where retrieval goes on rising after the loss
+    has turned."""
 
     loss_step: int
     retrieval_step: int
@@ -43,20 +46,20 @@ def ranks(values: np.ndarray) -> np.ndarray:
 def spearman(pairs: Pairs) -> float:
     """Spearman's rho of two series: the product-moment correlation of their ranks; nan where one of them does not vary.
 
-    Of several runs it is pooled within runs: values are ranked in their own run, ranks centred on the mean of that run, so that a run
-    which is better throughout adds nothing.
-    """
+    Of several runs it is pooled within runs: values are ranked in their own run, ranks centred on the mean of that run,
+    so that a run which is better throughout adds nothing. """
     first, second = (np.concatenate([ranks(run[side]) - (len(run[side]) + 1) / 2 for run in pairs]) for side in (0, 1))
     scale = np.sqrt((first**2).sum() * (second**2).sum())
     return float((first * second).sum() / scale) if scale else float("nan")
 
 
 def correlation(pairs: Pairs, resamples: int, seed: int = 0) -> Correlation | None:
-    """`spearman` with a percentile interval from saves drawn with replacement within each run; None where it is not defined.
+    """`spearman` with a percentile interval from saves drawn with replacement within each run; None where it is not
+    defined.
 
-    Saves of a run follow one another and are no independent draws: the interval tells how much hangs on single saves, not what other
-    runs would give. Draws in which a series does not vary are left out. Of fewer than 4 saves an interval would mean nothing.
-    """
+    Saves of a run follow one another and are no independent draws: the interval tells how much hangs on single saves,
+    not what other runs would give. Draws in which a series does not vary are left out. Of fewer than 4 saves an
+    interval would mean nothing. """
     rho, saves = spearman(pairs), sum(len(first) for first, _ in pairs)
     if np.isnan(rho):
         return None
@@ -74,14 +77,16 @@ def correlation(pairs: Pairs, resamples: int, seed: int = 0) -> Correlation | No
 
 
 def kendall(first: np.ndarray, second: np.ndarray) -> float:
-    """Kendall's tau-b of two series [N]: pairs in the same order minus pairs in opposite order, as a share; nan where one does not vary."""
+    """Kendall's tau-b of two series [N]: pairs in the same order minus pairs in opposite order, as a share; nan where
+    one does not vary."""
     orders = [np.sign(np.subtract.outer(values, values)) for values in (first, second)]
     scale = np.sqrt((orders[0] ** 2).sum() * (orders[1] ** 2).sum())
     return float((orders[0] * orders[1]).sum() / scale) if scale else float("nan")
 
 
 def regret(full: np.ndarray, few: np.ndarray) -> float:
-    """What choosing by ``few`` costs: the best value of ``full`` [saves] minus the value there of the save that is best by ``few``."""
+    """What choosing by ``few`` costs: the best value of ``full`` [saves] minus the value there of the save that is best
+    by ``few``."""
     return float(full.max() - full[few.argmax()])
 
 
@@ -93,7 +98,8 @@ def lag(
     resamples: int,
     seed: int = 0,
 ) -> Lag:
-    """Lag between the lowest of ``losses`` [saves] and the highest mean of ``per_query`` [saves, Q]; of equal ones the earlier save.
+    """Lag between the lowest of ``losses`` [saves] and the highest mean of ``per_query`` [saves, Q]; of equal ones the
+    earlier save.
 
     The interval holds the middle 95% of where the maximum lies when queries are drawn with replacement.
     """

@@ -1,4 +1,5 @@
-"""What a sweep says of its runs in numbers: per run, and of all runs together. Saves of step 0 are the baseline and no part of them."""
+"""What a sweep says of its runs in numbers: per run, and of all runs together. Saves of step 0 are the baseline and no
+part of them."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -38,7 +39,8 @@ class RunSummary:
     loss: str
     """held-out or train."""
     means: dict[int, Interval | None]
-    """Step -> test nDCG@10 of the main readout with its interval over queries; None without a bootstrap. Step 0 is among them."""
+    """Step -> test nDCG@10 of the main readout with its interval over queries; None without a bootstrap. Step 0 is
+    among them."""
     correlation: Correlation | None
     """Of loss and test nDCG@10; None where it is not defined."""
     lag: Lag | None
@@ -118,7 +120,8 @@ def _losses_and_scores(found: SweepResult) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _budgets(found: SweepResult) -> list[Budget]:
-    """Over the saves that every probe has measured. Where the best save is not chosen by retrieval, they rank by dev nDCG@10."""
+    """Over the saves that every probe has measured. Where the best save is not chosen by retrieval, they rank by dev
+    nDCG@10."""
     if not found.budgets:
         return []
     split, metric = parse_metric(found.metric if found.metric.rpartition("/")[2] in METRICS else f"dev/{NDCG}")

@@ -107,7 +107,8 @@ class Measured:
 
     @property
     def measures(self) -> list[Measure]:
-        """Those that are wanted, in the order in which they are made: that whose result says that a save is done comes last."""
+        """Those that are wanted, in the order in which they are made: that whose result says that a save is done comes
+        last."""
         first: list[Measure] = [self.perplexity] if self.wanted.perplexity else []
         second: list[Measure] = [self.tasks] if self.wanted.tasks else []
         last = Retrieval(self.config, self.run, self.shared.retrieval) if self.wanted.retrieval else Record(self.run)
@@ -115,7 +116,8 @@ class Measured:
 
 
 def find_runs(config: SweepConfig) -> list[Path]:
-    """The run folders that are named by ``runs``, globs expanded, else the one in ``run``. Raises UserError for a glob without a run."""
+    """The run folders that are named by ``runs``, globs expanded, else the one in ``run``. Raises UserError for a glob
+    without a run."""
     if not config.runs:
         return [Path(config.run)]
     found: dict[Path, Path] = {}
@@ -143,7 +145,8 @@ def sweep_runs(config: Config, claims: Claims = Claim) -> list[SweepResult]:
 
 
 def probe_runs(config: Config, claims: Claims = Claim) -> None:
-    """Measure the saves of ``sweep.element``, or that of ``sweep.step``, in each run of `find_runs`, and do nothing else."""
+    """Measure the saves of ``sweep.element``, or that of ``sweep.step``, in each run of `find_runs`, and do nothing
+    else."""
     shared: dict[str, Shared] = {}
     for run in find_runs(config.sweep):
         _measure(replace(config, sweep=replace(config.sweep, run=str(run))), shared, claims)
@@ -162,11 +165,11 @@ def _measure(config: Config, shared: dict[str, Shared], claims: Claims) -> Measu
 def sweep(config: Config, shared: dict[str, Shared] | None = None, claims: Claims = Claim) -> SweepResult:
     """Measure every probe save of ``config.sweep.run`` whose result is missing or was made otherwise, in this process.
 
-    ``shared`` keeps what runs with one tokenizer share, by the tokenizer's digest; ``claims`` makes the claim in a file. Writes
-    eval/step_*.json (and eval/perplexity, eval/tasks) after each measure, so that an interrupted sweep goes on where it was; then the
-    scalars of tb/probe, the run's row of the HParams tab, and the link ``checkpoints/best``. Raises UserError where the run, its probe
-    saves, the retrieval set, a text, a task, the metric or a readout does not exist, and for a save that is damaged or of another shape.
-    """
+    ``shared`` keeps what runs with one tokenizer share, by the tokenizer's digest; ``claims`` makes the claim in a
+    file. Writes eval/step_*.json (and eval/perplexity, eval/tasks) after each measure, so that an interrupted sweep
+    goes on where it was; then the scalars of tb/probe, the run's row of the HParams tab, and the link
+    ``checkpoints/best``. Raises UserError where the run, its probe saves, the retrieval set, a text, a task, the metric
+    or a readout does not exist, and for a save that is damaged or of another shape. """
     run = Path(config.sweep.run)
     parse_choice(config)
     check_readouts(readouts(config.probe))
@@ -199,7 +202,8 @@ def sweep(config: Config, shared: dict[str, Shared] | None = None, claims: Claim
 
 
 def _results(measured: Measured) -> dict[int | None, list[Result]]:
-    """Standing results by step, of each number of contrastive steps; what is known of the saves where retrieval is not measured."""
+    """Standing results by step, of each number of contrastive steps; what is known of the saves where retrieval is not
+    measured."""
     if not measured.wanted.retrieval:
         found = [read_result(file) for file in sorted(results_folder(measured.run).glob("step_*[0-9].json"))]
         return {None: [replace(result, metrics={}) for result in sorted(found, key=lambda result: result.step)]}

@@ -45,7 +45,8 @@ def loss_name(found: SweepResult) -> str:
 
 
 def columns(found: SweepResult) -> list[str]:
-    """Headings: what was trained, the metrics of the main readout on the test queries, nDCG@10 of the readouts beside it."""
+    """Headings: what was trained, the metrics of the main readout on the test queries, nDCG@10 of the readouts beside
+    it."""
     others = [f"{SHORT[NDCG]} {name}" for name in beside(found)]
     return [
         "step",
@@ -113,7 +114,8 @@ def render(found: SweepResult) -> Table:
 
 
 def verdict(found: SweepResult) -> str:
-    """One sentence: the best save against the best untrained readout, with its interval. And one for each probe that failed."""
+    """One sentence: the best save against the best untrained readout, with its interval. And one for each probe that
+    failed."""
     return " ".join(
         [_comparison(found), *(f"The probe of step {step} failed: {cause}." for step, cause in found.failed.items())]
     )

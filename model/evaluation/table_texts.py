@@ -34,13 +34,15 @@ def perplexity_heads() -> Cells:
 
 
 def perplexity_cells(one: TextPerplexity) -> Cells:
-    """The loss on this text (nats per token), the three figures, and the change of the second against the first save."""
+    """The loss on this text (nats per token), the three figures, and the change of the second against the first
+    save."""
     changed = "" if one.change is None else _shown(one.change, "+.1f")
     return [f"{math.log(one.values['token']):.3f}", *(_interval(one, unit) for unit in HEADS), changed]
 
 
 def task_rows(found: SweepResult) -> Iterator[tuple[Cells, bool]]:
-    """Headings, then step, tokens and every metric with its standard error, of every save; and whether it is the best one."""
+    """Headings, then step, tokens and every metric with its standard error, of every save; and whether it is the best
+    one."""
     names = list(
         dict.fromkeys((task, metric) for one in found.tasks for task, scores in one.scores.items() for metric in scores)
     )
@@ -59,7 +61,8 @@ def tables(found: SweepResult, summary: RunSummary) -> Iterator[Table]:
 
 
 def text_verdict(found: SweepResult, summary: RunSummary) -> str:
-    """One sentence: the best save, and the change of perplexity there; empty where neither perplexity nor tasks were measured."""
+    """One sentence: the best save, and the change of perplexity there; empty where neither perplexity nor tasks were
+    measured."""
     if not (found.wanted.perplexity or found.wanted.tasks):
         return ""
     parts = [

@@ -87,7 +87,8 @@ class Tasks:
         return digest_of({key: getattr(self.evaluation, key) for key in SETTINGS})
 
     def inputs(self) -> str:
-        """Digest of the definitions and data in the folders named, and of the version of lm-eval, which holds the others."""
+        """Digest of the definitions and data in the folders named, and of the version of lm-eval, which holds the
+        others."""
         folders = {Path(folder) for folder in self.evaluation.task_folders} | {file.parent for file in self.files}
         found = sorted(
             {file for folder in folders for file in folder.rglob("*") if file.is_file() and file.suffix in DEFINITIONS}
@@ -187,7 +188,8 @@ def _read(found: dict[str, Any]) -> TaskResult:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the bars, the log lines and the question for git of lm-eval and transformers; errors come as exceptions."""
+    """Without the bars, the log lines and the question for git of lm-eval and transformers; errors come as
+    exceptions."""
     logger, aside = logging.getLogger("lm_eval"), io.StringIO()
     level = logger.level
     logger.setLevel(logging.ERROR)

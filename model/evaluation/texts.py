@@ -15,8 +15,8 @@ SUFFIXES = ".txt, .jsonl, .parquet (also .gz or .zst)"
 
 
 def text_files(path: str | Path, key: str) -> list[Path]:
-    """The file ``path``, or the files of text in and below the folder, links followed, sorted. Raises UserError, naming ``key`` of the
-    configuration, where there are none, and as `files_below`."""
+    """The file ``path``, or the files of text in and below the folder, links followed, sorted. Raises UserError, naming
+    ``key`` of the configuration, where there are none, and as `files_below`."""
     path = Path(path)
     if path.is_dir():
         found = sorted(file for file in files_below(path, key) if _is_text(file))
@@ -44,8 +44,8 @@ def _is_text(file: Path) -> bool:
 
 
 def digest_texts(path: str | Path, key: str) -> str:
-    """Hex digest of the bytes of every file that `read_texts` reads, and of which of them are one document: the same lines named .txt and
-    .jsonl are other text."""
+    """Hex digest of the bytes of every file that `read_texts` reads, and of which of them are one document: the same
+    lines named .txt and .jsonl are other text."""
     files = text_files(path, key)
     whole = [kind_of(file)[0] == "text" for file in files]
     return digest_of(
@@ -54,12 +54,11 @@ def digest_texts(path: str | Path, key: str) -> str:
 
 
 def read_texts(path: str | Path, key: str, max_bytes: int | None = LIMIT) -> list[str]:
-    """Documents in the order of `text_files`; those without a visible character are left out, as `jobs.prepare` does, and so are rows of a
-    .parquet without text. Says which files of other kinds the folder holds.
+    """Documents in the order of `text_files`; those without a visible character are left out, as `jobs.prepare` does,
+    and so are rows of a .parquet without text. Says which files of other kinds the folder holds.
 
-    Raises UserError, with file and line, for what `jobs.prepare` calls a bad document or has more than ``max_bytes``, and where no document
-    is left.
-    """
+    Raises UserError, with file and line, for what `jobs.prepare` calls a bad document or has more than ``max_bytes``,
+    and where no document is left. """
     form = Form(KEY, id_field="", max_bytes=max_bytes, section="", null_text="empty")
     _unread(path, key).tell(key)
     texts = (document.text for file in text_files(path, key) for document in read_documents(file, form, fields=()))

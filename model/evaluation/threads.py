@@ -10,11 +10,11 @@ Item, Found = TypeVar("Item"), TypeVar("Found")
 
 
 def spread(function: Callable[[Item], Found], items: Sequence[Item]) -> list[Found]:
-    """``function`` of every item, in order, in as many Python threads as PyTorch was given (fewer items share the threads out).
+    """``function`` of every item, in order, in as many Python threads as PyTorch was given (fewer items share the
+    threads out).
 
-    A piece that is computed by one thread alone does not wait at the end of every operation: for small nets that is faster on an idle
-    machine, and many times faster on a busy one. On CUDA the pieces follow one another.
-    """
+    A piece that is computed by one thread alone does not wait at the end of every operation: for small nets that is
+    faster on an idle machine, and many times faster on a busy one. On CUDA the pieces follow one another. """
     if torch.cuda.is_available():
         return [function(item) for item in items]
     threads = torch.get_num_threads()

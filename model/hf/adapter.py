@@ -25,7 +25,8 @@ _PLAIN = (
 
 
 def export_adapter(net: Decoder, config: DecoderConfig, folder: str | Path, base_model: str | Path) -> None:
-    """Write the pairs of `net` to `folder`; peft's `PeftModel.from_pretrained` puts them on the model in `base_model`, a folder or a name.
+    """Write the pairs of `net` to `folder`; peft's `PeftModel.from_pretrained` puts them on the model in `base_model`,
+    a folder or a name.
 
     A folder is named by its absolute path with links followed: a link such as `best` may point elsewhere tomorrow. The
     pairs keep their precision. All ranks must call this; rank 0 writes. Raises UserError for a net without pairs.
@@ -47,8 +48,8 @@ def export_adapter(net: Decoder, config: DecoderConfig, folder: str | Path, base
 def load_adapter(net: Decoder, folder: str | Path) -> None:
     """Set the pairs of `net` to those in `folder`, as peft wrote them, whatever the layout of ranks.
 
-    Raises UserError where they are not of this net: another rank, scale or choice of projections, missing or foreign tensors, other shapes.
-    """
+    Raises UserError where they are not of this net: another rank, scale or choice of projections, missing or foreign
+    tensors, other shapes. """
     from safetensors import SafetensorError, safe_open
 
     config, file = net.decoder_config, Path(folder) / WEIGHTS

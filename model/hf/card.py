@@ -53,10 +53,9 @@ def model_card(
 ) -> str:
     """Text of the card of model `name`.
 
-    `parameters`: their number, head included. `facts`: what the caller knows of training and versions, shown as given. `results`,
-    `perplexity`: rows of a table each, with equal keys. `data`: what the net was made of, in prose. The others go into the header, as the
-    hub reads it, where they are known; nothing is made up elsewhere.
-    """
+    `parameters`: their number, head included. `facts`: what the caller knows of training and versions, shown as given.
+    `results`, `perplexity`: rows of a table each, with equal keys. `data`: what the net was made of, in prose. The
+    others go into the header, as the hub reads it, where they are known; nothing is made up elsewhere. """
     decoder = isinstance(config, DecoderConfig)
     header = _header(config, language=language, license=license, base_model=base_model, datasets=datasets)
     shape = _decoder_shape(config, parameters) if decoder else _encoder_shape(config, parameters)

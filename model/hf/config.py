@@ -30,8 +30,8 @@ _ONLY = {
 }  # fmt: skip
 """Keys of theirs that our net has one value for."""
 _OUT_DROPOUT = "attention_out_dropout"
-"""Our key, kept in config.json beside theirs: `attention_dropout` would drop attention weights as well, which the net was not trained
-with, so that is written as 0, as in the published ModernBERT."""
+"""Our key, kept in config.json beside theirs: `attention_dropout` would drop attention weights as well, which the net
+was not trained with, so that is written as 0, as in the published ModernBERT."""
 
 
 def to_theirs(config: EncoderConfig, special_ids: dict[str, int | None], dtype: str) -> Any:
@@ -66,9 +66,9 @@ def to_theirs(config: EncoderConfig, special_ids: dict[str, int | None], dtype: 
 def write_config(config: EncoderConfig, folder: Path, dtype: str, special_ids: dict[str, int | None]) -> None:
     """Write config.json, which transformers 4 understands too.
 
-    It took the bases from `global_rope_theta` and `local_rope_theta` and the global layers from `global_attn_every_n_layers`, and would
-    silently fall back to ModernBERT's own where only `rope_parameters` and `layer_types` are there.
-    """
+    It took the bases from `global_rope_theta` and `local_rope_theta` and the global layers from
+    `global_attn_every_n_layers`, and would silently fall back to ModernBERT's own where only `rope_parameters` and
+    `layer_types` are there. """
     to_theirs(config, special_ids, dtype).save_pretrained(folder)
     old = {"global_rope_theta": float(config.rope_theta_global), "local_rope_theta": float(config.rope_theta_local)}
     old |= {"global_attn_every_n_layers": config.global_every, "torch_dtype": dtype}
@@ -76,7 +76,8 @@ def write_config(config: EncoderConfig, folder: Path, dtype: str, special_ids: d
 
 
 def to_ours(folder: Path) -> EncoderConfig:
-    """Our configuration of the model in `folder`, old keys of theirs understood. Raises UserError for a model that our net cannot be."""
+    """Our configuration of the model in `folder`, old keys of theirs understood. Raises UserError for a model that our
+    net cannot be."""
     file = folder / CONFIG
     written = read_json(file)
     if written.get("model_type") != "modernbert":

@@ -1,7 +1,7 @@
 """Decoders to and from Hugging Face: folders that transformers' `AutoModelForCausalLM` computes the same logits from.
 
-Both ways go tensor by tensor: beyond the net itself no more is in memory than the largest tensor, whatever the size of the model.
-"""
+Both ways go tensor by tensor: beyond the net itself no more is in memory than the largest tensor, whatever the size of
+the model. """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,10 +39,10 @@ def export_decoder(
 ) -> None:
     """Write `net` to `folder`: weights (safetensors), config.json, generation_config.json, the tokenizer's files.
 
-    The weights keep their precision; low-rank pairs are added in; rows that fill the vocabulary stay behind. `config` is the net's but for
-    what it may have become by now (`rope_theta`, `rope_scaling`, `max_positions`). All ranks must call this; rank 0 writes. Raises
-    UserError for a net that the family's class in transformers cannot be, and for one that is broken (see `refuse_broken`).
-    """
+    The weights keep their precision; low-rank pairs are added in; rows that fill the vocabulary stay behind. `config`
+    is the net's but for what it may have become by now (`rope_theta`, `rope_scaling`, `max_positions`). All ranks must
+    call this; rank 0 writes. Raises UserError for a net that the family's class in transformers cannot be, and for one
+    that is broken (see `refuse_broken`). """
     dtype = net.config.params_dtype
     configs.to_theirs(config, _name(dtype))  # refuse before anything is written
     if config.tie_embeddings != net.share_embeddings_and_output_weights:
@@ -80,8 +80,8 @@ def _write_settings(
 
 @torch.no_grad()
 def _whole_tensors(net: Decoder, config: DecoderConfig) -> Iterator[tuple[str, torch.Tensor]]:
-    """Every parameter of the net, in the order of `names`, whole: on rank 0. Others of its tensor-parallel and pipeline ranks get a bare
-    part or nothing, and must iterate with it."""
+    """Every parameter of the net, in the order of `names`, whole: on rank 0. Others of its tensor-parallel and pipeline
+    ranks get a bare part or nothing, and must iterate with it."""
     own = {whole: name for name, whole in _local_names(net).items()}
     stages: list[set[str]] = [set()] * net.pp_group.size()
     dist.all_gather_object(stages, set(own), group=net.pp_group)
@@ -111,7 +111,8 @@ def _whole_shape(ours: str, config: DecoderConfig) -> tuple[int, ...]:
 
 
 def _gather(parameter: torch.Tensor, group: dist.ProcessGroup) -> torch.Tensor:
-    """`parameter` put together from all ranks of the tensor-parallel `group`, on the first of them; it is no copy where there is one rank.
+    """`parameter` put together from all ranks of the tensor-parallel `group`, on the first of them; it is no copy where
+    there is one rank.
 
     With a stride of s (2 for a gated `linear_fc1`), each rank has its cut of each of s stacked matrices.
     """
@@ -133,12 +134,12 @@ def _gather(parameter: torch.Tensor, group: dist.ProcessGroup) -> torch.Tensor:
 
 
 def load_weights(net: Decoder, config: DecoderConfig, folder: str | Path) -> None:
-    """Fill `net`, built for `config`, with the weights in `folder`: on each rank its own rows and columns, in the precision of the net.
+    """Fill `net`, built for `config`, with the weights in `folder`: on each rank its own rows and columns, in the
+    precision of the net.
 
-    Rows that fill the vocabulary become zero; low-rank pairs stay as they are. A head beside a tied table is left out where it is all zero
-    (transformers 5 would take it, and predict nothing). All ranks must call this. Raises UserError, naming file and tensor, where the
-    folder has another net, or a broken one.
-    """
+    Rows that fill the vocabulary become zero; low-rank pairs stay as they are. A head beside a tied table is left out
+    where it is all zero (transformers 5 would take it, and predict nothing). All ranks must call this. Raises
+    UserError, naming file and tensor, where the folder has another net, or a broken one. """
     with _checked(config, Path(folder)) as reader:
         _fill(net, config, reader)
     refuse_broken(net, config, f"{folder} cannot be used")
@@ -181,7 +182,8 @@ def _fill(net: Decoder, config: DecoderConfig, reader: TensorReader) -> None:
 
 
 def _check_tied(reader: TensorReader, config: DecoderConfig) -> None:
-    """Raise UserError, on all ranks alike, where a head beside a tied table is another matrix; say so where it is all zero."""
+    """Raise UserError, on all ranks alike, where a head beside a tied table is another matrix; say so where it is all
+    zero."""
     same, zero = True, True
     if ranks.is_first():
         for start in range(0, config.vocab_size, 4096):

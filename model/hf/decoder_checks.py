@@ -1,4 +1,5 @@
-"""What makes a decoder unfit to be handed on: parameters that are not finite, a table or head that is dead, a head that only seems tied."""
+"""What makes a decoder unfit to be handed on: parameters that are not finite, a table or head that is dead, a head that
+only seems tied."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -13,8 +14,8 @@ from model.megatron import ranks
 from model.nets.names import global_names
 
 _GROUPS = 8
-"""Parts of the vocabulary that are looked at by themselves: as many as the ranks that it is usually cut over, one of which may have failed
-to give its part."""
+"""Parts of the vocabulary that are looked at by themselves: as many as the ranks that it is usually cut over, one of
+which may have failed to give its part."""
 _PIECE = 4096
 """Rows that are read at once."""
 _WHAT = {TABLE: "the embedding table", HEAD: "the head"}
@@ -33,7 +34,8 @@ class _Seen:
 
 
 def refuse_broken(net: torch.nn.Module, config: DecoderConfig, where: str) -> None:
-    """Raise UserError, on all ranks alike, for a net that is broken; `where` begins the sentence. All ranks must call this."""
+    """Raise UserError, on all ranks alike, for a net that is broken; `where` begins the sentence. All ranks must call
+    this."""
     tp = net.tp_group.rank()
     found = ranks.gather((tp, _look(net, config) if ranks.data_rank()[0] == 0 else _Seen()))
     if problem := _problem(found, config):

@@ -47,7 +47,8 @@ _ORIGINAL = "original_max_position_embeddings"
 
 
 def to_theirs(config: DecoderConfig, dtype: str, special_ids: Mapping[str, int | None] | None = None) -> Any:
-    """Their configuration object. `dtype`: of the weights; `special_ids`: of bos, eos, pad (None or absent where there is none).
+    """Their configuration object. `dtype`: of the weights; `special_ids`: of bos, eos, pad (None or absent where there
+    is none).
 
     Raises UserError, naming the key, for a net that the family's class in transformers cannot be.
     """
@@ -82,9 +83,9 @@ def write_config(
 ) -> None:
     """Write config.json, which transformers 4 understands too.
 
-    It took the rotations from `rope_theta`, `rope_scaling` and `partial_rotary_factor`, and would silently fall back to a base of 10,000
-    where only `rope_parameters` is there; before 4.56 it took the type of the weights from `torch_dtype`.
-    """
+    It took the rotations from `rope_theta`, `rope_scaling` and `partial_rotary_factor`, and would silently fall back to
+    a base of 10,000 where only `rope_parameters` is there; before 4.56 it took the type of the weights from
+    `torch_dtype`. """
     to_theirs(config, dtype, special_ids).save_pretrained(folder)
     rope = _rope_parameters(config)
     old = {"torch_dtype": dtype, "rope_theta": rope.pop("rope_theta")}
@@ -99,9 +100,8 @@ def write_config(
 def to_ours(folder: str | Path) -> DecoderConfig:
     """Our configuration of the model in `folder`, old keys of theirs understood.
 
-    Dropout is read for phi alone, the lesser of its two: the other classes have none but on attention weights, which our net leaves out.
-    Raises UserError, naming file and key, for a model that our net cannot be.
-    """
+    Dropout is read for phi alone, the lesser of its two: the other classes have none but on attention weights, which
+    our net leaves out. Raises UserError, naming file and key, for a model that our net cannot be. """
     file = Path(folder) / CONFIG
     written = read_json(file)
     family = written.get("model_type")

@@ -1,8 +1,9 @@
-"""Correspondence of tensors: names and layouts of transformers' decoders and of ours, whole and cut for tensor parallelism.
+"""Correspondence of tensors: names and layouts of transformers' decoders and of ours, whole and cut for tensor
+parallelism.
 
-One parameter of ours holds one to three tensors of theirs: `linear_qkv` queries, keys and values, `linear_fc1` gate and up. A `Block` is a
-range of rows and columns of a tensor of theirs and its place in this rank's parameter; import reads blocks, export writes tensors whole.
-"""
+One parameter of ours holds one to three tensors of theirs: `linear_qkv` queries, keys and values, `linear_fc1` gate and
+up. A `Block` is a range of rows and columns of a tensor of theirs and its place in this rank's parameter; import reads
+blocks, export writes tensors whole. """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,11 +46,13 @@ class Block:
     columns: tuple[int, int] | None
     """Along the second; None for all of it, or where there is none."""
     place: Callable[[torch.Tensor], torch.Tensor]
-    """The view of this rank's parameter that the block fills, of the block's shape (its rows perhaps in two dimensions)."""
+    """The view of this rank's parameter that the block fills, of the block's shape (its rows perhaps in two
+    dimensions)."""
 
 
 def names(config: DecoderConfig) -> dict[str, tuple[str, ...]]:
-    """Name of every parameter of ours -> names of the tensors of a `...ForCausalLM` that it holds, in the order of the net.
+    """Name of every parameter of ours -> names of the tensors of a `...ForCausalLM` that it holds, in the order of the
+    net.
 
     A tied head has no tensor of its own.
     """
@@ -97,8 +100,8 @@ def has_vocabulary(ours: str) -> bool:
 def to_theirs(ours: str, tensor: torch.Tensor, config: DecoderConfig) -> tuple[torch.Tensor, ...]:
     """A whole parameter of ours as the tensors of theirs, in the order of `names`; views where that is possible.
 
-    Megatron-Core's `linear_qkv` goes by heads of keys: for each its heads of queries, `num_heads / num_kv_heads`, then the key, the value.
-    """
+    Megatron-Core's `linear_qkv` goes by heads of keys: for each its heads of queries, `num_heads / num_kv_heads`, then
+    the key, the value. """
     if _QKV in ours:
         grouped = tensor.view(config.num_kv_heads, -1, config.head_width, *tensor.shape[1:])
         parts = grouped[:, :-2], grouped[:, -2], grouped[:, -1]
@@ -109,7 +112,8 @@ def to_theirs(ours: str, tensor: torch.Tensor, config: DecoderConfig) -> tuple[t
 
 
 def blocks(ours: str, parameter: torch.Tensor, config: DecoderConfig, rank: int, size: int) -> Iterator[Block]:
-    """What tensor-parallel rank `rank` of `size` has in `parameter`, called `ours`, block by block. Rows that fill belong to no block."""
+    """What tensor-parallel rank `rank` of `size` has in `parameter`, called `ours`, block by block. Rows that fill
+    belong to no block."""
     theirs = names(config)[TABLE if ours == HEAD and config.tie_embeddings else ours]
     if _QKV in ours:
         yield from _qkv_blocks(theirs, config, rank, size)

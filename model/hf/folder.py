@@ -22,11 +22,13 @@ _MAY_DIFFER = (
     "max_positions", "rope_theta", "rope_scaling", "rope_theta_global", "rope_theta_local", "init_std", "lora", "decoder_bias_init",
     "dropout", "embedding_dropout", "attention_out_dropout", "mlp_dropout",
 )  # fmt: skip
-"""Keys that a net may have otherwise than the folder that its weights come from: how long documents are read, and how it is trained."""
+"""Keys that a net may have otherwise than the folder that its weights come from: how long documents are read, and how
+it is trained."""
 
 
 def read_model(folder: str | Path) -> ModelConfig:
-    """The shape of the net in ``folder``. Raises UserError for a family, or a variant of one, that no net of ours can be."""
+    """The shape of the net in ``folder``. Raises UserError for a family, or a variant of one, that no net of ours can
+    be."""
     file = Path(folder) / CONFIG
     if not file.is_file():
         raise UserError(
@@ -54,8 +56,8 @@ def export_net(net: "Net", config: ModelConfig, folder: str | Path, tokenizer_fo
 
 
 def load_net(folder: str | Path) -> tuple[ModelConfig, "Net"]:
-    """The shape and the net in ``folder``, on this rank's device in the precision of the run; errors are those of `read_model` and of the
-    family's loader."""
+    """The shape and the net in ``folder``, on this rank's device in the precision of the run; errors are those of
+    `read_model` and of the family's loader."""
     if isinstance(config := read_model(folder), EncoderConfig):
         from model.hf.modernbert import load_modernbert
 
@@ -69,11 +71,12 @@ def load_net(folder: str | Path) -> tuple[ModelConfig, "Net"]:
 
 
 def load_into(net: "Net", config: ModelConfig, folder: str | Path) -> None:
-    """Fill ``net``, built for ``config``, with the weights in ``folder``; nothing else of the folder is taken. All ranks must call this.
+    """Fill ``net``, built for ``config``, with the weights in ``folder``; nothing else of the folder is taken. All
+    ranks must call this.
 
-    The folder is a model in Hugging Face's format, a save of a run here, or a checkpoint of Megatron-LM. Raises UserError naming what
-    differs where its net is another: only keys that change no weight's shape and no arithmetic of short documents may (`_MAY_DIFFER`).
-    """
+    The folder is a model in Hugging Face's format, a save of a run here, or a checkpoint of Megatron-LM. Raises
+    UserError naming what differs where its net is another: only keys that change no weight's shape and no arithmetic of
+    short documents may (`_MAY_DIFFER`). """
     from model.megatron import ranks
 
     folder, kind = ranks.on_first(lambda: _weights_in(folder, config))
@@ -113,8 +116,8 @@ def check_weights(config: ModelConfig, folder: str | Path) -> None:
 
 
 def _weights_in(folder: str | Path, config: ModelConfig) -> tuple[Path, str]:
-    """Where below ``folder`` the weights for a net of ``config`` are, and in which format. Raises UserError where there are none, or those
-    of another net, or not those that the manifest lists."""
+    """Where below ``folder`` the weights for a net of ``config`` are, and in which format. Raises UserError where there
+    are none, or those of another net, or not those that the manifest lists."""
     folder = Path(folder).resolve()
     manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
     half = ("hf/" if (folder / "hf" / CONFIG).is_file() else "megatron/") if manifest.get("kind") == "save" else ""
@@ -138,7 +141,8 @@ def _weights_in(folder: str | Path, config: ModelConfig) -> tuple[Path, str]:
 
 
 def _check_written(folder: Path, manifest: dict[str, Any], half: str) -> None:
-    """Raise UserError where weights below ``folder`` are not those that its manifest lists; nothing is known of what it does not list."""
+    """Raise UserError where weights below ``folder`` are not those that its manifest lists; nothing is known of what it
+    does not list."""
     for name, value in manifest.get("files", {}).items():
         file, weights = folder / name, name.startswith(half) and name.endswith((".safetensors", ".distcp"))
         if weights and not (file.is_file() and digest(file) == value):
@@ -159,7 +163,8 @@ def _fill(net: "Net", config: ModelConfig, folder: Path) -> None:
 
 
 def check_shape(ours: ModelConfig, theirs: ModelConfig, folder: Path) -> None:
-    """Raise UserError listing the keys in which ``ours`` and the net in ``folder`` differ, but for those that may (`_MAY_DIFFER`)."""
+    """Raise UserError listing the keys in which ``ours`` and the net in ``folder`` differ, but for those that may
+    (`_MAY_DIFFER`)."""
     if type(ours) is not type(theirs):
         raise UserError(
             f"{folder} holds a {theirs.architecture}, not model.architecture={ours.architecture}; choose model=... to fit it"

@@ -1,4 +1,5 @@
-"""ModernBERT to and from Hugging Face: a folder that transformers' `ModernBertForMaskedLM` computes the same logits from."""
+"""ModernBERT to and from Hugging Face: a folder that transformers' `ModernBertForMaskedLM` computes the same logits
+from."""
 
 from pathlib import Path
 
@@ -24,11 +25,11 @@ def export_modernbert(
     tokenizer_folder: str | Path | None = None,
     shard_bytes: int = SHARD_BYTES,
 ) -> None:
-    """Write `model` to `folder`: weights (safetensors), config.json, the tokenizer's files, and what sentence-transformers reads.
+    """Write `model` to `folder`: weights (safetensors), config.json, the tokenizer's files, and what
+    sentence-transformers reads.
 
-    The weights keep their precision. All ranks must call this; rank 0 writes. Raises UserError for a net that Hugging Face's ModernBERT
-    cannot be.
-    """
+    The weights keep their precision. All ranks must call this; rank 0 writes. Raises UserError for a net that Hugging
+    Face's ModernBERT cannot be. """
     dtype = str(model.config.params_dtype).removeprefix("torch.")
     configs.to_theirs(config, {}, dtype)  # refuse before anything is written
     ours = global_names(model)
@@ -60,7 +61,8 @@ def load_modernbert(folder: str | Path) -> tuple[EncoderConfig, ModernBert]:
 
 
 def fill_modernbert(model: ModernBert, config: EncoderConfig, folder: str | Path) -> None:
-    """Fill `model`, built for `config`, with the weights in `folder`. Raises UserError naming the tensor that does not fit."""
+    """Fill `model`, built for `config`, with the weights in `folder`. Raises UserError naming the tensor that does not
+    fit."""
     folder = Path(folder)
     if not (model.pre_process and model.post_process):
         raise UserError(f"{folder} can only be read whole; set parallel.pipeline=1")
@@ -93,7 +95,8 @@ def check_tensors(config: EncoderConfig, folder: str | Path) -> None:
 
 
 def _check_tied(reader: TensorReader, foreign: set[str], table: torch.Tensor, model: ModernBert) -> None:
-    """Take the decoder out of `foreign` if it is the embedding table, as config.json says. Raises UserError where it is not."""
+    """Take the decoder out of `foreign` if it is the embedding table, as config.json says. Raises UserError where it is
+    not."""
     decoder = reader.read(weights.DECODER, weights.whole_shape(table, model.tp_group))
     _refuse_untied(reader, torch.equal(weights.part(decoder, table, model.tp_group).to(table), table))
     foreign.remove(weights.DECODER)

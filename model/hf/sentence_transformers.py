@@ -9,7 +9,8 @@ FILES = ("modules.json", "sentence_bert_config.json", "config_sentence_transform
 
 
 def write_modules(folder: Path, hidden_size: int, max_positions: int) -> None:
-    """Write them into `folder`. `hidden_size`: width of an embedding; longer texts are cut to `max_positions` tokens."""
+    """Write them into `folder`. `hidden_size`: width of an embedding; longer texts are cut to `max_positions`
+    tokens."""
     modules = [("Transformer", ""), ("Pooling", POOLING)]
     write_json(
         folder / "modules.json",

@@ -30,14 +30,14 @@ def write_tensors(tensors: Mapping[str, torch.Tensor], folder: Path, shard_bytes
 class TensorWriter:
     """Writes tensors one by one, each gone from memory once it is written. A context manager.
 
-    safetensors' own functions want all tensors of a file at once, and copy them. The format is simple: 8 bytes with the length of a JSON
-    header, the header (for each name the type, the shape, and where its bytes are), the bytes.
-    """
+    safetensors' own functions want all tensors of a file at once, and copy them. The format is simple: 8 bytes with the
+    length of a JSON header, the header (for each name the type, the shape, and where its bytes are), the bytes. """
 
     def __init__(
         self, folder: Path, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype, shard_bytes: int = SHARD_BYTES
     ):
-        """`shapes`: of all tensors, in the order in which they will come. A tensor larger than `shard_bytes` has a shard of its own."""
+        """`shapes`: of all tensors, in the order in which they will come. A tensor larger than `shard_bytes` has a
+        shard of its own."""
         self.folder, self.dtype, self.sizes = (
             folder,
             dtype,
@@ -112,12 +112,12 @@ def _shards(sizes: Mapping[str, int], shard_bytes: int) -> Iterator[list[str]]:
 
 
 def weight_files(folder: Path, use: str = "read") -> list[Path]:
-    """The files with the tensors of the model in `folder`, chosen as transformers does where there are several sets of them.
+    """The files with the tensors of the model in `folder`, chosen as transformers does where there are several sets of
+    them.
 
-    That is the file that config.json names in `transformers_weights`, else model.safetensors, else the shards of the index; what else lies
-    there (an index whose shards are gone, pytorch_model.bin) is left alone. `use`: what they are for, for messages. Raises UserError
-    where there are none, or where one of them is missing.
-    """
+    That is the file that config.json names in `transformers_weights`, else model.safetensors, else the shards of the
+    index; what else lies there (an index whose shards are gone, pytorch_model.bin) is left alone. `use`: what they are
+    for, for messages. Raises UserError where there are none, or where one of them is missing. """
     candidates = (_named_weights(folder), folder / SINGLE, folder / INDEX)
     file = next((file for file in candidates if file and file.is_file()), None)
     if file is None:
@@ -155,7 +155,8 @@ class TensorReader:
     """Reads tensors of a folder by name, whichever file they are in. A context manager."""
 
     def __init__(self, folder: Path, model: str = "a ModernBertForMaskedLM"):
-        """`model`: what the folder should be, for messages. Raises UserError where there are no safetensors files, or broken ones."""
+        """`model`: what the folder should be, for messages. Raises UserError where there are no safetensors files, or
+        broken ones."""
         from safetensors import SafetensorError, safe_open
 
         self.folder, self.model, self.stack, self.where = folder, model, ExitStack(), {}

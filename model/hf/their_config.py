@@ -1,5 +1,5 @@
-"""What transformers' configuration classes make of a config.json, without the seconds that importing them takes: keys that it leaves out,
-and the spellings of older versions. Held to the classes themselves by a test."""
+"""What transformers' configuration classes make of a config.json, without the seconds that importing them takes: keys
+that it leaves out, and the spellings of older versions. Held to the classes themselves by a test."""
 
 from functools import cache
 from pathlib import Path
@@ -65,8 +65,8 @@ _OF_ROTATIONS = (
 def filled(written: dict[str, Any], file: Path) -> SimpleNamespace:
     """What ``written``, the content of ``file``, says of a family that is known here, with its class's defaults.
 
-    `rope_parameters` holds the rotations, whatever their spelling; of a ModernBERT by kind of layer. Raises UserError for a value that is
-    none of its key."""
+    `rope_parameters` holds the rotations, whatever their spelling; of a ModernBERT by kind of layer. Raises UserError
+    for a value that is none of its key."""
     family = written["model_type"]
     defaults = _DEFAULTS[family]
     found = defaults | {key: value for key, value in written.items() if key in defaults}
@@ -133,7 +133,8 @@ def _check(family: str, key: str, value: Any, default: Any, file: Path) -> None:
 
 
 def _in_range(key: str, value: Any) -> bool:
-    """Whether ``value`` is a number that ``key`` may have: a share from 0 to 1, a deviation from 0 on, anything else above 0."""
+    """Whether ``value`` is a number that ``key`` may have: a share from 0 to 1, a deviation from 0 on, anything else
+    above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST_FLOAT:
         return False
     return 0 <= value <= 1 if key in _SHARES else value >= 0 if key in _FROM_ZERO else value > 0
@@ -154,7 +155,8 @@ def _of_kind(theirs: SimpleNamespace, kind: str, theta: float, file: Path) -> di
 
 
 def _rotations(family: str, theirs: SimpleNamespace, original: int | None, file: Path) -> dict[str, Any]:
-    """Rotations of all layers; ``original``: length of the pre-training where it stands beside them, which comes first."""
+    """Rotations of all layers; ``original``: length of the pre-training where it stands beside them, which comes
+    first."""
     own = dict(theirs.rope_scaling or theirs.rope_parameters or {})
     if nested := [key for key, value in own.items() if isinstance(value, dict)]:
         raise UserError(
@@ -169,7 +171,8 @@ def _rotations(family: str, theirs: SimpleNamespace, original: int | None, file:
 
 
 def _checked(family: str, rotations: dict[str, Any], file: Path) -> dict[str, Any]:
-    """``rotations``. Raises UserError for a value in them that is none of its key; null is a key left out, but no base and no kind."""
+    """``rotations``. Raises UserError for a value in them that is none of its key; null is a key left out, but no base
+    and no kind."""
     if not isinstance(rotations["rope_type"], str):
         raise _wrong(family, "rope_type", rotations["rope_type"], file)
     for key in _OF_ROTATIONS:

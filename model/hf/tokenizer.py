@@ -19,7 +19,8 @@ _STANDS_FOR = {"bos": "cls", "eos": "sep"}
 
 
 def check_tokenizer_files(source: Path) -> None:
-    """Raise UserError where `copy_tokenizer` or `write_generation` would copy a file that is not of the folder ``source``."""
+    """Raise UserError where `copy_tokenizer` or `write_generation` would copy a file that is not of the folder
+    ``source``."""
     for name in (*FILES, SETTINGS, GENERATION):
         if (source / name).is_file():
             check_inside(source / name, source)
@@ -28,9 +29,9 @@ def check_tokenizer_files(source: Path) -> None:
 def copy_tokenizer(
     source: Path, folder: Path, max_positions: int, roles: Sequence[str] = ENCODER_ROLES
 ) -> dict[str, int | None]:
-    """Copy the tokenizer in `source` to `folder`, with the model's length; returns the id of the token of each of `roles` (None where there
-    is none). Raises UserError where there is no tokenizer, or a file of it is a link that leads elsewhere.
-    """
+    """Copy the tokenizer in `source` to `folder`, with the model's length; returns the id of the token of each of
+    `roles` (None where there is none). Raises UserError where there is no tokenizer, or a file of it is a link that
+    leads elsewhere. """
     if not (source / FILES[0]).is_file():
         raise UserError(
             f"{source / FILES[0]} does not exist; name the folder that jobs.tokenizer wrote (data.tokenizer)"
@@ -52,7 +53,8 @@ def copy_tokenizer(
 
 
 def _for_all_versions(settings: dict[str, Any]) -> dict[str, Any]:
-    """tokenizer_config.json as transformers 4 reads it too: 5 has another name for the class, and for a list of special tokens."""
+    """tokenizer_config.json as transformers 4 reads it too: 5 has another name for the class, and for a list of special
+    tokens."""
     settings = dict(settings)
     if settings.get("tokenizer_class") == "TokenizersBackend":
         settings["tokenizer_class"] = "PreTrainedTokenizerFast"
@@ -62,7 +64,8 @@ def _for_all_versions(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_generation(folder: Path, ids: Mapping[str, int | None], source: Path | None) -> None:
-    """Write generation_config.json: that of `source` where it has one (a chat model ends at several tokens), else the special `ids`."""
+    """Write generation_config.json: that of `source` where it has one (a chat model ends at several tokens), else the
+    special `ids`."""
     if source and (source / GENERATION).is_file():
         carry(source / GENERATION, folder / GENERATION, source)
         return

@@ -1,4 +1,5 @@
-"""Correspondence of tensors: names and layouts of transformers' ModernBERT and of ours, whole and cut for tensor parallelism."""
+"""Correspondence of tensors: names and layouts of transformers' ModernBERT and of ours, whole and cut for tensor
+parallelism."""
 
 import torch
 
@@ -17,7 +18,8 @@ _LAYER = {
 
 
 def names(config: EncoderConfig) -> dict[str, str]:
-    """Name of every tensor of a `ModernBertForMaskedLM` -> name of our parameter. A tied decoder has no tensor of its own."""
+    """Name of every tensor of a `ModernBertForMaskedLM` -> name of our parameter. A tied decoder has no tensor of its
+    own."""
     found = {TABLE: "embedding.word_embeddings.weight", "model.embeddings.norm.weight": "embedding_norm.weight"}
     for layer in range(config.num_layers):
         for theirs, ours in _LAYER.items():
@@ -49,9 +51,8 @@ def shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
 def to_theirs(name: str, tensor: torch.Tensor, config: EncoderConfig) -> torch.Tensor:
     """A whole tensor of ours in the layout of theirs called `name`.
 
-    They stack all queries, all keys, all values, `[3, h, d, H]`; Megatron-Core goes head by head, `[h, 3, d, H]`. `Wi` and `linear_fc1`
-    both have the half that goes through the GELU first.
-    """
+    They stack all queries, all keys, all values, `[3, h, d, H]`; Megatron-Core goes head by head, `[h, 3, d, H]`. `Wi`
+    and `linear_fc1` both have the half that goes through the GELU first. """
     if name.endswith(WQKV):
         return tensor.view(config.num_heads, 3, -1, tensor.shape[1]).transpose(0, 1).reshape(tensor.shape)
     return tensor
@@ -65,7 +66,8 @@ def to_ours(name: str, tensor: torch.Tensor, config: EncoderConfig) -> torch.Ten
 
 
 def whole(parameter: torch.Tensor, group: torch.distributed.ProcessGroup) -> torch.Tensor:
-    """A copy of `parameter` on the CPU, put together from all ranks of the tensor-parallel `group`; every rank must call this.
+    """A copy of `parameter` on the CPU, put together from all ranks of the tensor-parallel `group`; every rank must
+    call this.
 
     With a stride of s (2 for `linear_fc1`), each rank has its cut of each of s stacked matrices.
     """

@@ -19,16 +19,17 @@ _FUSED = {
     "input_layernorm.": "self_attention.linear_qkv.layer_norm_",
     "pre_mlp_layernorm.": "mlp.linear_fc1.layer_norm_",
 }
-"""Our name of a norm -> that of Transformer Engine, which has it in the linear layer that comes next, and under which it is stored."""
+"""Our name of a norm -> that of Transformer Engine, which has it in the linear layer that comes next, and under which
+it is stored."""
 _NOT_THE_NET = ("optimizer.", "rng_state", "rerun_state")
 
 
 def load_megatron_lm(folder: str | Path, net: torch.nn.Module) -> None:
-    """Fill the decoder `net` from a checkpoint in Megatron-Core's distributed format, such as Megatron-LM's `iter_0001000`.
+    """Fill the decoder `net` from a checkpoint in Megatron-Core's distributed format, such as Megatron-LM's
+    `iter_0001000`.
 
-    Layers may be stored stacked or one by one, norms under their own names or fused; the vocabulary may be filled up to another multiple.
-    All ranks must call this. Raises UserError naming the tensor where the folder has another net.
-    """
+    Layers may be stored stacked or one by one, norms under their own names or fused; the vocabulary may be filled up to
+    another multiple. All ranks must call this. Raises UserError naming the tensor where the folder has another net. """
     metadata = read_metadata(folder, objects=True)
     saved = {key: tuple(entry.size) for key, entry in metadata.state_dict_metadata.items()}
     with _stacked(net, _STACKED in saved):

@@ -1,9 +1,9 @@
 """Save and load the state of a training process in Megatron-Core's distributed format.
 
-A checkpoint is a folder: `common.pt` (plain values), one `.distcp` file a rank (tensors), `.metadata` and `metadata.json` (what is where).
-Tensors are stored whole or in pieces by name and position, so another layout of ranks can load them. Every function here is collective: all
-ranks call it. Nothing is atomic and nothing is kept or removed here; that is the business of whoever names the folder.
-"""
+A checkpoint is a folder: `common.pt` (plain values), one `.distcp` file a rank (tensors), `.metadata` and
+`metadata.json` (what is where). Tensors are stored whole or in pieces by name and position, so another layout of ranks
+can load them. Every function here is collective: all ranks call it. Nothing is atomic and nothing is kept or removed
+here; that is the business of whoever names the folder. """
 
 import json
 from collections.abc import Iterable
@@ -35,8 +35,8 @@ _RNG_BYTES = 1 << 24
 def save(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimizer, state: dict[str, Any]) -> None:
     """Write net, moments, master weights, random generators and `state` into `folder`, which is made and must be empty.
 
-    `state` is the loop's own, and JSON-able: step, tokens, data position. Returns when everything is on disk; parameters may change then.
-    """
+    `state` is the loop's own, and JSON-able: step, tokens, data position. Returns when everything is on disk;
+    parameters may change then. """
     make_folder(folder)
     torch.distributed.barrier()
     net = _unwrap(model).sharded_state_dict()
@@ -57,11 +57,10 @@ def load(
 ) -> dict[str, Any]:
     """Set net, moments, master weights and random generators to those of `folder`; returns the loop's `state`.
 
-    `moments`: all; known, where parameters that were not trained before keep theirs at zero; none. Hyperparameters of the optimizer stay as
-    built. Where the layout of ranks is another, generators stay as seeded.
-    Raises UserError, before anything is overwritten, where the folder is not a checkpoint, was made by another optimizer, or holds another
-    net than `model`: the message names the tensor and both shapes.
-    """
+    `moments`: all; known, where parameters that were not trained before keep theirs at zero; none. Hyperparameters of
+    the optimizer stay as built. Where the layout of ranks is another, generators stay as seeded. Raises UserError,
+    before anything is overwritten, where the folder is not a checkpoint, was made by another optimizer, or holds
+    another net than `model`: the message names the tensor and both shapes. """
     if moments == "none":
         state = load_model_only(folder, model)
         optimizer.reload_model_params()
@@ -95,7 +94,8 @@ def load(
 
 
 def load_model_only(folder: str | Path, model: torch.nn.Module) -> dict[str, Any]:
-    """Set the parameters of `model`, wrapped or not, in any precision, to those of `folder`; returns the `state` saved with them.
+    """Set the parameters of `model`, wrapped or not, in any precision, to those of `folder`; returns the `state` saved
+    with them.
 
     With an optimizer already built in bf16, call its `reload_model_params` next. Raises UserError as `load` does.
     """
@@ -167,7 +167,8 @@ def _read_common(folder: str | Path) -> dict[str, Any]:
 
 
 def _leaves(*structures: Any) -> dict[str, Leaf]:
-    """Tensors of nested state dicts by their name in the checkpoint. Nothing else is stored: objects would be pickles."""
+    """Tensors of nested state dicts by their name in the checkpoint. Nothing else is stored: objects would be
+    pickles."""
     return {leaf.key: leaf for structure in structures for leaf in nested_values(structure) if isinstance(leaf, Leaf)}
 
 
@@ -184,7 +185,8 @@ def _fill(structure: Any, loaded: dict[str, torch.Tensor]) -> Any:
 
 
 def _rename_master_weights(metadata: Metadata, leaves: Iterable[Leaf]) -> None:
-    """Ask for fp32 master weights by the name they have in the checkpoint: it depends on precision and sharding of who saved them."""
+    """Ask for fp32 master weights by the name they have in the checkpoint: it depends on precision and sharding of who
+    saved them."""
     known = metadata.state_dict_metadata
     for leaf in leaves:
         for name in ("optimizer.state.param.", "optimizer.state.fp32_param."):

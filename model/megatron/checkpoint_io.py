@@ -1,4 +1,5 @@
-"""How `checkpoint` meets the disk: files written by this very process, and tensors read without running what a pickle asks for."""
+"""How `checkpoint` meets the disk: files written by this very process, and tensors read without running what a pickle
+asks for."""
 
 import queue
 from pathlib import Path
@@ -21,9 +22,9 @@ from common.errors import ToldElsewhere, UserError
 class WriteHere(TorchDistSaveShardedStrategy):
     """Megatron-Core's format, one file a rank, written in this process.
 
-    Its own strategy starts a manager process (which imports `__main__` again, and hangs where that is a script without a guard) and forks a
-    writer for each file. Here the tensors on disk are those of the moment of the call, and a save of a small model takes milliseconds.
-    """
+    Its own strategy starts a manager process (which imports `__main__` again, and hangs where that is a script without
+    a guard) and forks a writer for each file. Here the tensors on disk are those of the moment of the call, and a save
+    of a small model takes milliseconds. """
 
     def __init__(self) -> None:
         super().__init__("torch_dist", 1, thread_count=1)
@@ -48,8 +49,8 @@ class WriteHere(TorchDistSaveShardedStrategy):
 
 
 def _write(transforms: list, index: int, bucket: tuple) -> list | Exception:
-    """Write one file with Megatron-Core's writer; it reports through queues. An error is returned as it can go to another rank: without
-    what it came from, which says what was wrong with the disk."""
+    """Write one file with Megatron-Core's writer; it reports through queues. An error is returned as it can go to
+    another rank: without what it came from, which says what was wrong with the disk."""
     results, running = queue.Queue(), queue.Queue()
     running.put(index)
     filesystem_async.FileSystemWriterAsync.write_preloaded_data(
@@ -95,7 +96,8 @@ class _ReadHere(TorchDistLoadShardedStrategy):
 
 
 class _NoCommon(LoadCommonStrategy):
-    """Leaves common.pt alone, a pickle that anybody may have written. Whoever needs it reads it himself, with weights_only=True."""
+    """Leaves common.pt alone, a pickle that anybody may have written. Whoever needs it reads it himself, with
+    weights_only=True."""
 
     def load_common(self, checkpoint_dir: str | Path) -> dict[str, Any]:
         """Nothing."""
@@ -113,10 +115,11 @@ class _NoCommon(LoadCommonStrategy):
 
 
 def load_tensors(wanted: dict[str, Any], folder: str | Path, metadata: Metadata) -> dict[str, Any]:
-    """Tensors of the checkpoint in ``folder``, which ``metadata`` describes (`read_metadata`), in the places of ``wanted``.
+    """Tensors of the checkpoint in ``folder``, which ``metadata`` describes (`read_metadata`), in the places of
+    ``wanted``.
 
-    All ranks call this. No pickle is opened but those of tensors, with weights_only=True. Raises UserError where a file is
-    damaged."""
+    All ranks call this. No pickle is opened but those of tensors, with weights_only=True. Raises UserError where a file
+    is damaged."""
     try:
         return dist_checkpointing.load(
             wanted, str(folder), sharded_strategy=_ReadHere(metadata), common_strategy=_NoCommon()

@@ -24,7 +24,8 @@ def params_dtype(parallel: ParallelConfig) -> torch.dtype:
 
 
 def transformer_kwargs(parallel: ParallelConfig | None = None) -> dict[str, Any]:
-    """Arguments of `TransformerConfig` that do not depend on the net. `parallel` is by default the one given to `startup.start`."""
+    """Arguments of `TransformerConfig` that do not depend on the net. `parallel` is by default the one given to
+    `startup.start`."""
     parallel = parallel or startup.parallel()
     dtype = params_dtype(parallel)
     return {
@@ -35,15 +36,18 @@ def transformer_kwargs(parallel: ParallelConfig | None = None) -> dict[str, Any]
         "params_dtype": dtype,
         "pipeline_dtype": dtype,
         "bf16": dtype is torch.bfloat16,
-        # Packs differ in length from one micro-batch to the next; losses are sums, divided once by the tokens of the whole batch.
+        # Packs differ in length from one micro-batch to the next; losses are sums, divided once by the tokens of the
+        # whole batch.
         "variable_seq_lengths": True,
         "moe_token_dispatcher_type": "alltoall",  # no experts here, but the default refuses variable lengths
         "calculate_per_token_loss": True,
         # Weights are drawn on the CPU, whole, and then cut: the same for every tensor-parallel size and device.
         "use_cpu_initialization": True,
-        # Layers that differ (the first of ModernBERT has no attention norm) need names of their own in a checkpoint; sic.
+        # Layers that differ (the first of ModernBERT has no attention norm) need names of their own in a checkpoint;
+        # sic.
         "hetereogenous_dist_checkpoint": True,
-        # Each of these needs a compiler or Transformer Engine, or computes something else (bias_activation_fusion: tanh-GELU).
+        # Each of these needs a compiler or Transformer Engine, or computes something else (bias_activation_fusion:
+        # tanh-GELU).
         "bias_activation_fusion": False,
         "bias_dropout_fusion": False,
         "masked_softmax_fusion": False,

@@ -1,9 +1,8 @@
 """CPU redirect: lets the real Megatron-Core run where no CUDA device exists.
 
 Megatron-Core names the CUDA device outright (`device="cuda"`, `torch.cuda.current_device()`, type names such as
-`torch.cuda.FloatTensor`). Where PyTorch finds no CUDA device, `install` sends those few calls to the CPU by setting attributes; where it
-finds one, nothing is touched. `PATCHES` is the whole list, written against Megatron-Core 0.16.
-"""
+`torch.cuda.FloatTensor`). Where PyTorch finds no CUDA device, `install` sends those few calls to the CPU by setting
+attributes; where it finds one, nothing is touched. `PATCHES` is the whole list, written against Megatron-Core 0.16. """
 
 import functools
 import logging
@@ -37,7 +36,8 @@ def _on_cpu(factory: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]
 
 
 def _type(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-    """`Tensor.type`; asked for the name by Megatron-Core, it answers as a CUDA tensor would (its optimizers compare the names)."""
+    """`Tensor.type`; asked for the name by Megatron-Core, it answers as a CUDA tensor would (its optimizers compare the
+    names)."""
     answer = _tensor_type(tensor, *args, **kwargs)
     if isinstance(answer, str) and sys._getframe(1).f_globals["__name__"].startswith("megatron.core."):
         return answer.replace("torch.", "torch.cuda.", 1)
@@ -74,7 +74,8 @@ def _manual_seed(seed: int) -> None:
 
 
 _OPTIMIZER = [method.__wrapped__ for method in vars(torch.optim.Optimizer).values() if hasattr(method, "__wrapped__")]
-"""Methods that load the compiler, when they are first called, to be told what it makes of them: themselves, which they have here."""
+"""Methods that load the compiler, when they are first called, to be told what it makes of them: themselves, which they
+have here."""
 
 PATCHES: list[tuple[Any, str, Callable]] = [
     *[(torch, name, _on_cpu(getattr(torch, name))) for name in ("zeros", "ones", "empty", "empty_like", "tensor")],
@@ -107,7 +108,8 @@ def install() -> bool:
         raise UserError(
             f"megatron-core {package_info.__version__} cannot train on the CPU here; install megatron-core {VERSION}x"
         )
-    torch.utils._device._device_constructors()  # remembers the plain factories, so that `with torch.device("meta")` goes on working
+    # remembers the plain factories, so that `with torch.device("meta")` goes on working
+    torch.utils._device._device_constructors()
     for owner, name, replacement in PATCHES:
         setattr(owner, name, replacement)
         if owner is torch:  # other people's scripted functions call the factories too

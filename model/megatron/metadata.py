@@ -1,7 +1,7 @@
 """What a checkpoint says about its tensors.
 
-Its `.metadata` is a pickle that anybody may have written, so nothing that it names is imported or called: every object becomes a record of
-its class's name and fields, and what describes tensors is copied from these, each piece looked at.
+Its `.metadata` is a pickle that anybody may have written, so nothing that it names is imported or called: every object
+becomes a record of its class's name and fields, and what describes tensors is copied from these, each piece looked at.
 """
 
 import io
@@ -61,8 +61,8 @@ class _Record:
 
 
 class _Reader(pickle._Unpickler):
-    """Reads a pickle into records, numbers, texts, lists, tuples and dicts. It is the reader written in Python: that in C makes room for as
-    many remembered values as the number of one says, 64 GB by nine bytes."""
+    """Reads a pickle into records, numbers, texts, lists, tuples and dicts. It is the reader written in Python: that in
+    C makes room for as many remembered values as the number of one says, 64 GB by nine bytes."""
 
     def __init__(self, data: bytes):
         super().__init__(io.BytesIO(data))
@@ -81,15 +81,16 @@ class _Reader(pickle._Unpickler):
 
 
 def _enum_member(owner: Any, name: str) -> _Record:
-    """What a pickle of Python 3.11.0 to 3.11.3 calls `getattr` for: a member of an enumeration, which is all that it gets here."""
+    """What a pickle of Python 3.11.0 to 3.11.3 calls `getattr` for: a member of an enumeration, which is all that it
+    gets here."""
     if not (isinstance(owner, type) and issubclass(owner, _Record) and owner.name in _ENUMS):
         raise pickle.UnpicklingError(f"it asks for {name} of {getattr(owner, 'name', owner)}")
     return owner(name)
 
 
 def read_metadata(folder: str | Path, objects: bool = False) -> Metadata:
-    """Description of the tensors in a checkpoint: sizes, types, and where in its files they lie. ``objects``: whether it may hold pickled
-    objects too, which are left out.
+    """Description of the tensors in a checkpoint: sizes, types, and where in its files they lie. ``objects``: whether
+    it may hold pickled objects too, which are left out.
 
     Raises UserError where there is none, or one that is damaged, or is not of tensors in files of this very folder."""
     folder = Path(folder)

@@ -1,4 +1,5 @@
-"""The optimizer: Megatron-Core's wrappers (fp32, bf16 with fp32 master weights, sharded over ranks) around AdamW or StableAdamW."""
+"""The optimizer: Megatron-Core's wrappers (fp32, bf16 with fp32 master weights, sharded over ranks) around AdamW or
+StableAdamW."""
 
 import torch
 from megatron.core import parallel_state
@@ -13,10 +14,11 @@ from model.megatron.stable_adamw import StableAdamW
 
 
 def build_optimizer(model: DistributedDataParallel, optim: OptimConfig, parallel: ParallelConfig) -> MegatronOptimizer:
-    """Optimizer of `model`, which `step.distribute` returned for the same `parallel`. Moments and master weights are fp32.
+    """Optimizer of `model`, which `step.distribute` returned for the same `parallel`. Moments and master weights are
+    fp32.
 
-    The moments exist from the start, as zeros, so that a save of step 0 and a load into a fresh process hold the same tensors as any other.
-    """
+    The moments exist from the start, as zeros, so that a save of step 0 and a load into a fresh process hold the same
+    tensors as any other. """
     config = optimizer_config(optim, parallel)
     groups = ProcessGroupCollection.setup_process_groups_for_optimizer(None, [model])
     inner = _inner(param_groups(model, optim), optim)
@@ -49,7 +51,8 @@ def build_optimizer(model: DistributedDataParallel, optim: OptimConfig, parallel
 
 
 def param_groups(model: torch.nn.Module, optim: OptimConfig) -> list[dict]:
-    """Two groups, with and without weight decay. One-dimensional parameters (norms, biases) and embeddings decay where `optim` says so."""
+    """Two groups, with and without weight decay. One-dimensional parameters (norms, biases) and embeddings decay where
+    `optim` says so."""
 
     def decays(name: str, param: torch.nn.Parameter) -> bool:
         if param.ndim < 2:
@@ -108,9 +111,8 @@ def set_step(optimizer: MegatronOptimizer, step: int) -> None:
 def load_moments(optimizer: MegatronOptimizer, state_dict: dict, step: int) -> None:
     """Load what `optimizer.sharded_state_dict` asked for, and set the number of updates made.
 
-    Megatron-Core leaves that number out when it is 0, and its sharded optimizer gives all parameters one shared counter, which each of them
-    would then count up: a resume that goes wrong, silently, from its second step.
-    """
+    Megatron-Core leaves that number out when it is 0, and its sharded optimizer gives all parameters one shared
+    counter, which each of them would then count up: a resume that goes wrong, silently, from its second step. """
     for part in (state_dict, state_dict.get("optimizer", {})):
         if "state" in part and isinstance(optimizer.optimizer, torch.optim.AdamW):
             part["state"]["common_step"] = torch.tensor(float(step))
@@ -119,8 +121,9 @@ def load_moments(optimizer: MegatronOptimizer, state_dict: dict, step: int) -> N
 
 
 class ShardedOptimizer(DistributedOptimizer):
-    """Megatron-Core's optimizer sharded over data-parallel ranks, with a fault of its loading mended that shows without Apex or Transformer
-    Engine: a KeyError where it copies the states. (For the other, one step counter shared by all parameters, see `load_moments`.)"""
+    """Megatron-Core's optimizer sharded over data-parallel ranks, with a fault of its loading mended that shows without
+    Apex or Transformer Engine: a KeyError where it copies the states. (For the other, one step counter shared by all
+    parameters, see `load_moments`.)"""
 
     def _set_main_param_and_optimizer_states(self, model_param: torch.Tensor, tensors: dict) -> None:
         group, order = self.model_param_group_index_map[model_param]
@@ -143,7 +146,8 @@ def _inner(groups: list[dict], optim: OptimConfig) -> torch.optim.Optimizer:
 
 
 def fused_adam() -> type[torch.optim.Optimizer] | None:
-    """FusedAdam of Transformer Engine or Apex, where there is a GPU and it really imports (the `apex` of the package index is another)."""
+    """FusedAdam of Transformer Engine or Apex, where there is a GPU and it really imports (the `apex` of the package
+    index is another)."""
     if not torch.cuda.is_available():
         return None
     try:
@@ -176,7 +180,8 @@ def _piece_sums(optimizer: MegatronOptimizer, model: DistributedDataParallel):
     if not sharded and not cut_by_tensor:
         return None
     params = [param for param in model.parameters() if param.requires_grad]
-    # Row of each parameter that the inner optimizer holds, in its order; the same numbering on every data-parallel rank.
+    # Row of each parameter that the inner optimizer holds, in its order; the same numbering on every data-parallel
+    # rank.
     if sharded:
         place = {
             key: row for row, param in enumerate(params) if (key := optimizer.model_param_group_index_map.get(param))

@@ -1,4 +1,5 @@
-"""What the ranks of a job tell each other outside the arithmetic. Every function here is collective: all ranks call it."""
+"""What the ranks of a job tell each other outside the arithmetic. Every function here is collective: all ranks call
+it."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -16,7 +17,8 @@ T = TypeVar("T")
 
 
 def place() -> tuple[int, int]:
-    """Rank of this process and the number of ranks; (0, 1) for a process that has not been started as one. Not collective."""
+    """Rank of this process and the number of ranks; (0, 1) for a process that has not been started as one. Not
+    collective."""
     return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 
@@ -52,7 +54,8 @@ def barrier() -> None:
 
 
 def on_first(function: Callable[[], T]) -> T:
-    """``function()`` on rank 0; every rank returns what it returned (picklable), or raises the UserError that it raised.
+    """``function()`` on rank 0; every rank returns what it returned (picklable), or raises the UserError that it
+    raised.
 
     Rank 0 raises it itself, the others a `ToldElsewhere`. An error of the disk (`common.disk`) counts as a UserError.
     """

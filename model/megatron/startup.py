@@ -43,9 +43,9 @@ _starts = itertools.count()
 def start(parallel: ParallelConfig, seed: int) -> World:
     """Make this process one rank of the job and seed everything random.
 
-    Alone, the process meets nobody and opens no port; under torchrun, srun or submitit it meets the others. gloo on the CPU, NCCL on CUDA.
-    Called again with the same layout it only seeds again. Raises UserError where the layout does not fit the job or is not the one started.
-    """
+    Alone, the process meets nobody and opens no port; under torchrun, srun or submitit it meets the others. gloo on the
+    CPU, NCCL on CUDA. Called again with the same layout it only seeds again. Raises UserError where the layout does not
+    fit the job or is not the one started. """
     global _started
     layout = _layout(parallel)
     if _started is None:
@@ -120,7 +120,8 @@ def computes_bf16() -> bool:
 
 
 def seed_all(seed: int) -> None:
-    """Seed python, numpy, torch and Megatron-Core's generators. Stages of a pipeline differ, data-parallel ranks do not."""
+    """Seed python, numpy, torch and Megatron-Core's generators. Stages of a pipeline differ, data-parallel ranks do
+    not."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     seed_dropout(seed)
@@ -139,7 +140,8 @@ def seed_dropout(seed: int, by_context: bool = False) -> None:
 
 
 def set_threads(threads: int) -> None:
-    """Fix the number of CPU threads, and with it the order in which sums are taken; on the CPU insist on deterministic algorithms."""
+    """Fix the number of CPU threads, and with it the order in which sums are taken; on the CPU insist on deterministic
+    algorithms."""
     os.environ.update(
         OMP_DYNAMIC="FALSE", MKL_DYNAMIC="FALSE"
     )  # for children; torch.set_num_threads does the same here and now

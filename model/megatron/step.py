@@ -18,9 +18,9 @@ from model.megatron import startup
 from model.megatron.config import ddp_config
 
 ForwardStep = Callable[[torch.nn.Module, Any], tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]]
-"""`forward_step(model, batch) -> (loss_sum, num_tokens, sums)`: the loss summed over the tokens of the batch (a differentiable scalar),
-their number (an integer tensor), further sums to report. An objective's `loss` is one. On a pipeline stage that is not the last it returns
-the output tensor of the stage instead."""
+"""`forward_step(model, batch) -> (loss_sum, num_tokens, sums)`: the loss summed over the tokens of the batch (a
+differentiable scalar), their number (an integer tensor), further sums to report. An objective's `loss` is one. On a
+pipeline stage that is not the last it returns the output tensor of the stage instead."""
 _LOSS, _TOKENS = ":loss", ":tokens"  # names in a report that no objective uses
 
 
@@ -41,7 +41,8 @@ class StepResult:
 
 
 def distribute(model: MegatronModule, parallel: ParallelConfig) -> DistributedDataParallel:
-    """Wrap a net, built for the same `parallel`, for data parallelism, on this rank's device and with rank 0's parameters everywhere."""
+    """Wrap a net, built for the same `parallel`, for data parallelism, on this rank's device and with rank 0's
+    parameters everywhere."""
     wrapped = DistributedDataParallel(model.config, ddp_config(parallel), model.to(startup.world().device))
     wrapped.broadcast_params()
     model.config.finalize_model_grads_func = finalize_model_grads
@@ -57,10 +58,10 @@ def train_step(
 ) -> StepResult:
     """Accumulate the gradient of the loss per token over `micro_batches` (this rank's), clip it, update the parameters.
 
-    Micro-batches may differ in length; every rank must bring the same number of them. `seeds`, one for each micro-batch, fix what dropout
-    draws there, whichever rank computes it; without them dropout goes on from the generators' present state.
-    Clips to `optim.clip_grad` (0: not). A loss or gradient that is not finite on any rank skips the update on all of them and says so.
-    """
+    Micro-batches may differ in length; every rank must bring the same number of them. `seeds`, one for each
+    micro-batch, fix what dropout draws there, whichever rank computes it; without them dropout goes on from the
+    generators' present state. Clips to `optim.clip_grad` (0: not). A loss or gradient that is not finite on any rank
+    skips the update on all of them and says so. """
     model.train()
     model.zero_grad_buffer()
     optimizer.zero_grad()
@@ -77,7 +78,8 @@ def train_step(
 
 @torch.no_grad()
 def eval_step(model: DistributedDataParallel, forward_step: ForwardStep, micro_batches: Sequence[Any]) -> StepResult:
-    """Loss per token over `micro_batches` without dropout and without gradients; the model is left in training mode if it was in it."""
+    """Loss per token over `micro_batches` without dropout and without gradients; the model is left in training mode if
+    it was in it."""
     training = model.training
     model.eval()
     try:
@@ -123,7 +125,8 @@ def _run(
 
 
 def _reduce(reports: list[dict[str, torch.Tensor]]) -> tuple[float, int, dict[str, float]]:
-    """Sum the reports of all micro-batches, data-parallel and context-parallel ranks; the last pipeline stage tells the others."""
+    """Sum the reports of all micro-batches, data-parallel and context-parallel ranks; the last pipeline stage tells the
+    others."""
     names = list(reports[0]) if reports else []
     if reports:
         total = torch.stack([torch.stack([report[name] for name in names]) for report in reports]).sum(dim=0)

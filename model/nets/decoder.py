@@ -45,7 +45,8 @@ from model.nets.parallel_layer import ParallelLayer
 from model.shapes import check_shape, padded_vocab, rotated_width
 
 Head = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], Any]
-"""What is made of the last states: `head(hidden [M, H], weight [V, H], bias [V] | None)`, V being this rank's rows of the vocabulary."""
+"""What is made of the last states: `head(hidden [M, H], weight [V, H], bias [V] | None)`, V being this rank's rows of
+the vocabulary."""
 
 
 def build_decoder(
@@ -54,12 +55,12 @@ def build_decoder(
     initialise: bool = True,
     device: torch.device | str | None = None,
 ) -> "Decoder":
-    """Build the decoder on this rank's device; call `model.megatron.startup.start` before, with what `parallel` is by default.
+    """Build the decoder on this rank's device; call `model.megatron.startup.start` before, with what `parallel` is by
+    default.
 
-    The initial weights depend on the seed alone, not on the tensor-parallel size. `initialise=False` leaves them undefined, for a
-    checkpoint to fill. On device `meta` nothing is allocated. Raises UserError where the sizes do not fit together, or where
-    `parallel.attention` names a backend that does not run here.
-    """
+    The initial weights depend on the seed alone, not on the tensor-parallel size. `initialise=False` leaves them
+    undefined, for a checkpoint to fill. On device `meta` nothing is allocated. Raises UserError where the sizes do not
+    fit together, or where `parallel.attention` names a backend that does not run here. """
     parallel = parallel or startup.parallel()
     check_shape(config, parallel)
     transformer = transformer_config(config, parallel, initialise)
@@ -75,7 +76,8 @@ def build_decoder(
 def transformer_config(config: DecoderConfig, parallel: ParallelConfig, initialise: bool = True) -> TransformerConfig:
     """Megatron-Core's configuration of the layers."""
     family = FAMILIES[config.architecture]
-    # Not perform_initialization=False: then Megatron-Core would not mark how parameters are cut over tensor-parallel ranks either.
+    # Not perform_initialization=False: then Megatron-Core would not mark how parameters are cut over tensor-parallel
+    # ranks either.
     draw = _normal if initialise else lambda std, rows=None: lambda weight: weight
     return TransformerConfig(
         num_layers=config.num_layers,
@@ -89,7 +91,8 @@ def transformer_config(config: DecoderConfig, parallel: ParallelConfig, initiali
         use_te_activation_func=family.gated,  # take the activation that the layers' specification names, which is ours
         add_bias_linear=family.biases,
         add_qkv_bias=family.qkv_bias,
-        qk_layernorm=family.qk_norm,  # has gradients of these norms summed over tensor-parallel ranks, each of which has its own heads
+        # has gradients of these norms summed over tensor-parallel ranks, each of which has its own heads
+        qk_layernorm=family.qk_norm,
         hidden_dropout=config.dropout,
         attention_dropout=0.0,
         layernorm_epsilon=config.norm_eps,
@@ -140,9 +143,8 @@ def _layer(config: DecoderConfig, family: Family) -> ModuleSpec:
 class Decoder(LanguageModule):
     """Causal language model with its head; what it is in detail is decided by its family.
 
-    Weights and logits are those of transformers' class of the same family (`model.hf.decoder`). Rows of the vocabulary are filled up to
-    `padded_vocab`; what fills has weights of zero at the start and no gradient ever.
-    """
+    Weights and logits are those of transformers' class of the same family (`model.hf.decoder`). Rows of the vocabulary
+    are filled up to `padded_vocab`; what fills has weights of zero at the start and no gradient ever. """
 
     causal: bool = True
     """False lets every token of a document see all of it, for readouts."""
@@ -194,10 +196,10 @@ class Decoder(LanguageModule):
     def hidden(self, pack: Pack) -> tuple[torch.Tensor | None, torch.Tensor]:
         """Hidden states `[T, H]` after the embedding (before its dropout), and after the last layer's norm.
 
-        In a pipeline the first is None but on the first stage. Under sequence parallelism it is this rank's part of them, and so is the
-        second on a stage that is not the last. Under context parallelism the second has this rank's tokens alone (`own`), and the first
-        those of the pack after it is filled up. Raises UserError for a document longer than `model.max_positions`.
-        """
+        In a pipeline the first is None but on the first stage. Under sequence parallelism it is this rank's part of
+        them, and so is the second on a stage that is not the last. Under context parallelism the second has this rank's
+        tokens alone (`own`), and the first those of the pack after it is filled up. Raises UserError for a document
+        longer than `model.max_positions`. """
         embedded, last = self._states(pack)
         if self.post_process:
             if self.config.sequence_parallel:
@@ -206,12 +208,13 @@ class Decoder(LanguageModule):
         return embedded, last
 
     def forward(self, pack: Pack, selected: torch.Tensor | None = None, head: Head | None = None) -> Any:
-        """Logits `[M, V]` at the flat positions `selected` `[M]` (at all of them if None), or what `head` makes of the states there.
+        """Logits `[M, V]` at the flat positions `selected` `[M]` (at all of them if None), or what `head` makes of the
+        states there.
 
-        V is this rank's part of the filled vocabulary; logits of what fills it are -inf. `head` may return what depends on this rank's part
-        alone: gradients of the states are summed over tensor-parallel ranks. Under context parallelism positions count among this rank's
-        tokens, in the order of `own`. A pipeline stage without the head returns its states, `[T, 1, H]`. Raises UserError as `hidden` does.
-        """
+        V is this rank's part of the filled vocabulary; logits of what fills it are -inf. `head` may return what depends
+        on this rank's part alone: gradients of the states are summed over tensor-parallel ranks. Under context
+        parallelism positions count among this rank's tokens, in the order of `own`. A pipeline stage without the head
+        returns its states, `[T, 1, H]`. Raises UserError as `hidden` does. """
         _, last = self._states(pack)
         if not self.post_process:
             return last.unsqueeze(1)
@@ -227,7 +230,8 @@ class Decoder(LanguageModule):
         return (head or self._logits)(last, weight, self.output_layer.bias)
 
     def own(self, values: torch.Tensor) -> torch.Tensor:
-        """Of `values` `[T, ...]`, one a token of a pack, those of the tokens that this rank has: all of them but in context parallelism."""
+        """Of `values` `[T, ...]`, one a token of a pack, those of the tokens that this rank has: all of them but in
+        context parallelism."""
         share = self._share(len(values))
         return share.take(values) if share else values
 

@@ -48,12 +48,12 @@ def build_encoder(
     initialise: bool = True,
     device: torch.device | str | None = None,
 ) -> "ModernBert":
-    """Build the encoder on this rank's device; call `model.megatron.startup.start` before, with what `parallel` is by default.
+    """Build the encoder on this rank's device; call `model.megatron.startup.start` before, with what `parallel` is by
+    default.
 
-    The initial weights depend on the seed alone, not on the tensor-parallel size. `initialise=False` leaves them undefined, for a
-    checkpoint to fill. On device `meta` nothing is allocated. Raises UserError where the sizes do not fit together, or where
-    `parallel.attention` names a backend that does not run here.
-    """
+    The initial weights depend on the seed alone, not on the tensor-parallel size. `initialise=False` leaves them
+    undefined, for a checkpoint to fill. On device `meta` nothing is allocated. Raises UserError where the sizes do not
+    fit together, or where `parallel.attention` names a backend that does not run here. """
     transformer = transformer_config(config, parallel or startup.parallel(), initialise)
     if device is not None and torch.device(device).type == "meta":
         with torch.device("meta"):
@@ -65,9 +65,11 @@ def build_encoder(
 
 
 def transformer_config(config: EncoderConfig, parallel: ParallelConfig, initialise: bool = True) -> TransformerConfig:
-    """Megatron-Core's configuration of the layers. Raises UserError naming the key where the sizes do not fit together."""
+    """Megatron-Core's configuration of the layers. Raises UserError naming the key where the sizes do not fit
+    together."""
     check_encoder(config, parallel)
-    # Not perform_initialization=False: then Megatron-Core would not mark how parameters are cut over tensor-parallel ranks either.
+    # Not perform_initialization=False: then Megatron-Core would not mark how parameters are cut over tensor-parallel
+    # ranks either.
     draw = truncated_normal if initialise else lambda std: lambda weight: weight
     return TransformerConfig(
         num_layers=config.num_layers,
@@ -94,7 +96,8 @@ def truncated_normal(std: float) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def _residual(dropout: float) -> Callable:
-    """Megatron-Core's dropout and residual addition with the dropout of one branch (its configuration knows one for both)."""
+    """Megatron-Core's dropout and residual addition with the dropout of one branch (its configuration knows one for
+    both)."""
 
     def build(training: bool, fused: bool) -> Callable:
         add = get_bias_dropout_add(training, fused)
@@ -126,10 +129,9 @@ def _layer(config: EncoderConfig, number: int) -> ModuleSpec:
 class ModernBert(LanguageModule):
     """Encoder with its head of masked language modelling.
 
-    Alternates global and local layers with a RoPE base each; no biases but the decoder's; pre-norm with the first norm skipped, norms after
-    the embedding and at the end; GEGLU with the exact GELU; head at chosen positions only. Weights and logits are those of
-    transformers' `ModernBertForMaskedLM` (`model.hf.modernbert`).
-    """
+    Alternates global and local layers with a RoPE base each; no biases but the decoder's; pre-norm with the first norm
+    skipped, norms after the embedding and at the end; GEGLU with the exact GELU; head at chosen positions only. Weights
+    and logits are those of transformers' `ModernBertForMaskedLM` (`model.hf.modernbert`). """
 
     def __init__(
         self, config: EncoderConfig, transformer: TransformerConfig, pre_process: bool = True, post_process: bool = True
@@ -181,9 +183,9 @@ class ModernBert(LanguageModule):
     def hidden(self, pack: Pack) -> tuple[torch.Tensor | None, torch.Tensor]:
         """Hidden states `[T, H]` after the embedding norm (before its dropout), and after the last layer's norm.
 
-        In a pipeline the first is None but on the first stage. Under sequence parallelism it is this rank's part of them, and so is the
-        second on a stage that is not the last. Raises UserError for a document longer than `model.max_positions`.
-        """
+        In a pipeline the first is None but on the first stage. Under sequence parallelism it is this rank's part of
+        them, and so is the second on a stage that is not the last. Raises UserError for a document longer than
+        `model.max_positions`. """
         longest, limit = max(pack.lengths), self.encoder_config.max_positions
         if longest > limit:
             raise UserError(
@@ -204,8 +206,8 @@ class ModernBert(LanguageModule):
     def forward(self, pack: Pack, selected: torch.Tensor | None = None) -> torch.Tensor:
         """Logits `[M, V]` at the flat positions `selected` `[M]`, at all of them if None.
 
-        V is this rank's part of the vocabulary under tensor parallelism. A pipeline stage without the head returns its states, `[T, 1, H]`.
-        """
+        V is this rank's part of the vocabulary under tensor parallelism. A pipeline stage without the head returns its
+        states, `[T, 1, H]`. """
         _, last = self.hidden(pack)
         if not self.post_process:
             return last.unsqueeze(1)
@@ -216,7 +218,8 @@ class ModernBert(LanguageModule):
 
     @torch.no_grad()
     def set_decoder_bias(self, log_frequencies: torch.Tensor) -> None:
-        """Start the decoder's bias at `log_frequencies` `[V]` of the whole vocabulary, so that training need not learn the unigram."""
+        """Start the decoder's bias at `log_frequencies` `[V]` of the whole vocabulary, so that training need not learn
+        the unigram."""
         if len(log_frequencies) != self.encoder_config.vocab_size:
             raise UserError(
                 f"{len(log_frequencies)} frequencies do not fit model.vocab_size={self.encoder_config.vocab_size}; count again"

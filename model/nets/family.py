@@ -32,4 +32,5 @@ FAMILIES: dict[str, Family] = {
     "mistral": Family(),
     "phi": Family(norm=BiasedLayerNorm, qkv_bias=True, biases=True, gated=False, side_by_side=True),
 }
-"""Value of `model.architecture` -> traits (Qwen3: arXiv 2505.09388; Qwen2: 2407.10671; Llama: 2407.21783; Mistral: 2310.06825)."""
+"""Value of `model.architecture` -> traits (Qwen3: arXiv 2505.09388; Qwen2: 2407.10671; Llama: 2407.21783; Mistral:
+2310.06825)."""

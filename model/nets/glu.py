@@ -1,4 +1,5 @@
-"""Gated linear units (arXiv 2002.05202), in the form that Megatron-Core's MLP takes an activation: `activation(config)`."""
+"""Gated linear units (arXiv 2002.05202), in the form that Megatron-Core's MLP takes an activation:
+`activation(config)`."""
 
 from collections.abc import Callable
 from typing import Any

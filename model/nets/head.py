@@ -5,7 +5,8 @@ from megatron.core.transformer.transformer_config import TransformerConfig
 
 
 class MlmHead(torch.nn.Module):
-    """Dense, GELU, norm (arXiv 2412.13663); the decoder to the vocabulary follows. Replicated over tensor-parallel ranks."""
+    """Dense, GELU, norm (arXiv 2412.13663); the decoder to the vocabulary follows. Replicated over tensor-parallel
+    ranks."""
 
     def __init__(self, config: TransformerConfig, norm: type[torch.nn.Module]):
         super().__init__()

@@ -1,8 +1,10 @@
-"""Low-rank adaptation (LoRA, arXiv 2106.09685): a decoder stays as it is, and small matrices beside its projections are learnt.
+"""Low-rank adaptation (LoRA, arXiv 2106.09685): a decoder stays as it is, and small matrices beside its projections are
+learnt.
 
-A projection with weight W `[out, in]` gives W x + (alpha / rank) B A dropout(x), where A `[rank, in]` and B `[out, rank]` are learnt; B
-starts at zero. Megatron-Core does several projections in one linear layer, so such a layer has a pair for each of them, and their products
-are put where the layer has its outputs. What a layer is called, and its weight, stays the same.
+A projection with weight W `[out, in]` gives W x + (alpha / rank) B A dropout(x), where A `[rank, in]` and B `[out,
+rank]` are learnt; B starts at zero. Megatron-Core does several projections in one linear layer, so such a layer has a
+pair for each of them, and their products are put where the layer has its outputs. What a layer is called, and its
+weight, stays the same.
 
 Over tensor-parallel ranks the large side of a pair is cut as W is, and the small product A x is what travels.
 """
@@ -32,7 +34,8 @@ from model.projections import adapted, projections
 
 
 def linears(config: DecoderConfig) -> dict[str, type | ModuleSpec]:
-    """Class of each linear layer of a transformer layer: Megatron-Core's own, or one with pairs. Raises UserError as `adapted` does."""
+    """Class of each linear layer of a transformer layer: Megatron-Core's own, or one with pairs. Raises UserError as
+    `adapted` does."""
     wanted, head = adapted(config), config.head_width
     outputs = {
         "q_proj": config.num_heads * head,
@@ -60,7 +63,8 @@ def freeze(net: torch.nn.Module) -> None:
 
 
 def merged(net: torch.nn.Module, name: str) -> torch.Tensor:
-    """This rank's part of the parameter `name` of `net`, with the pairs beside it added in; the parameter itself where there are none."""
+    """This rank's part of the parameter `name` of `net`, with the pairs beside it added in; the parameter itself where
+    there are none."""
     path, _, leaf = name.rpartition(".")
     module = net.get_submodule(path)
     if leaf == "weight" and isinstance(module, LoraLinear):
@@ -69,7 +73,8 @@ def merged(net: torch.nn.Module, name: str) -> torch.Tensor:
 
 
 class LoraLinear(torch.nn.Module):
-    """What linear layers with pairs have in common. `lora_a` and `lora_b` hold the pairs by the names of their projections."""
+    """What linear layers with pairs have in common. `lora_a` and `lora_b` hold the pairs by the names of their
+    projections."""
 
     cuts: dict[str, int]
     """`lora_a` or `lora_b` -> the dimension along which tensor-parallel ranks cut it; the other is whole on each."""
@@ -93,7 +98,8 @@ class LoraLinear(torch.nn.Module):
 
     @torch.no_grad()
     def _draw(self) -> None:
-        """Start every A as a linear layer of PyTorch starts, drawn whole and then cut: the same for every tensor-parallel size."""
+        """Start every A as a linear layer of PyTorch starts, drawn whole and then cut: the same for every
+        tensor-parallel size."""
         for matrix in self.lora_a.values():
             whole = torch.empty(self.rank, self.input_size)
             torch.nn.init.kaiming_uniform_(whole, a=math.sqrt(5))
@@ -148,8 +154,8 @@ class LoraColumnLinear(LoraLinear, ColumnParallelLinear):
         groups: int | None,
         **keys: Any,
     ):
-        """`outputs`: of each projection of the layer, over all ranks. They lie in `groups`, one after another (a head of keys: the queries
-        that it serves, itself, its values); None: one group a rank."""
+        """`outputs`: of each projection of the layer, over all ranks. They lie in `groups`, one after another (a head
+        of keys: the queries that it serves, itself, its values); None: one group a rank."""
         super().__init__(*args, **keys)
         ranks = self.tp_group.size()
         self.groups = (groups or ranks) // ranks

@@ -1,7 +1,7 @@
 """Norms in the form that Megatron-Core's layers build them: `norm(config, hidden_size, eps)`.
 
-Under sequence parallelism each rank normalises its part of the sequence; the mark on the weight has their gradients summed.
-"""
+Under sequence parallelism each rank normalises its part of the sequence; the mark on the weight has their gradients
+summed. """
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +32,8 @@ class RMSNorm(torch.nn.RMSNorm):
         self.weight.sequence_parallel = config.sequence_parallel
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """`[..., H]` -> `[..., H]`; in fp32 on the CPU, for which PyTorch has no kernel, by operators that keep little."""
+        """`[..., H]` -> `[..., H]`; in fp32 on the CPU, for which PyTorch has no kernel, by operators that keep
+        little."""
         if (
             torch.is_grad_enabled()
             and states.device.type == "cpu"
@@ -43,7 +44,8 @@ class RMSNorm(torch.nn.RMSNorm):
 
 
 class _RMSNorm(torch.autograd.Function):
-    """Keeps its input and a number a row; what PyTorch composes keeps three times the input and takes about twice as long backwards."""
+    """Keeps its input and a number a row; what PyTorch composes keeps three times the input and takes about twice as
+    long backwards."""
 
     @staticmethod
     def forward(ctx, states: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:

@@ -41,7 +41,8 @@ class Pack:
         )
 
     def fill_to(self, multiple: int) -> "Pack":
-        """The same documents and, where their tokens are no multiple of `multiple`, one more of zeros that makes them so."""
+        """The same documents and, where their tokens are no multiple of `multiple`, one more of zeros that makes them
+        so."""
         missing = -len(self.tokens) % multiple
         if not missing:
             return self

@@ -7,12 +7,14 @@ from megatron.core.transformer.transformer_layer import TransformerLayer
 
 
 class ParallelLayer(TransformerLayer):
-    """Megatron-Core's layer with one norm, of which attention and feed-forward both take their input; their outputs are added to it."""
+    """Megatron-Core's layer with one norm, of which attention and feed-forward both take their input; their outputs are
+    added to it."""
 
     def forward(
         self, hidden_states: torch.Tensor, packed_seq_params: Any = None, **_: Any
     ) -> tuple[torch.Tensor, None]:
-        """`[T, 1, H]` -> `[T, 1, H]` and nothing, in the form of Megatron-Core's layers; what else they are given is not for it."""
+        """`[T, 1, H]` -> `[T, 1, H]` and nothing, in the form of Megatron-Core's layers; what else they are given is
+        not for it."""
         normed = self.input_layernorm(hidden_states)
         attended = self.self_attention(normed, attention_mask=None, packed_seq_params=packed_seq_params)
         fed = self.mlp(normed)

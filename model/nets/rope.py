@@ -12,7 +12,8 @@ from model.nets.rope_scaling import stretched
 def rope_table(
     base: float, width: int, length: int, device: torch.device, scaling: tuple = ()
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cosine and sine of position x frequency, each `[length, width / 2]` fp32, for heads of which `width` components are rotated.
+    """Cosine and sine of position x frequency, each `[length, width / 2]` fp32, for heads of which `width` components
+    are rotated.
 
     `scaling`: the fields of a RopeScalingConfig in order, of its defaults where there are none.
     """
@@ -25,7 +26,8 @@ def rope_table(
 
 
 def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotate `heads` `[T, h, d]` by the angles of `cos` and `sin` `[T, 1, r / 2]`, in fp32; the result has the type of `heads`.
+    """Rotate `heads` `[T, h, d]` by the angles of `cos` and `sin` `[T, 1, r / 2]`, in fp32; the result has the type of
+    `heads`.
 
     The first r of the d components are rotated, the others stay. No gradient flows to the angles.
     """
@@ -35,7 +37,8 @@ def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.T
 
 
 class _Rotation(torch.autograd.Function):
-    """Plain operators would write fp32 copies of bf16 heads to memory, and as many again on the way back, which is all that counts here."""
+    """Plain operators would write fp32 copies of bf16 heads to memory, and as many again on the way back, which is all
+    that counts here."""
 
     @staticmethod
     def forward(ctx, heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,5 @@
-"""Rotation frequencies for documents longer than those of the pre-training, as Hugging Face's `rope_parameters` of each type mean them."""
+"""Rotation frequencies for documents longer than those of the pre-training, as Hugging Face's `rope_parameters` of each
+type mean them."""
 
 import math
 
@@ -13,7 +14,8 @@ def plain(theta: float, width: int) -> torch.Tensor:
 
 
 def stretched(theta: float, width: int, scaling: RopeScalingConfig) -> tuple[torch.Tensor, float]:
-    """Frequencies `[width / 2]` fp32 under `scaling`, and the factor that cosines and sines are multiplied by (1 but for yarn)."""
+    """Frequencies `[width / 2]` fp32 under `scaling`, and the factor that cosines and sines are multiplied by (1 but
+    for yarn)."""
     frequencies = plain(theta, width)
     if scaling.kind == "linear":
         return frequencies / scaling.factor, 1.0

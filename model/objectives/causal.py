@@ -64,10 +64,10 @@ class Causal:
     ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]] | torch.Tensor:
         """Cross-entropy summed over the predicted tokens (fp32 scalar), their number (int scalar), and sums to report.
 
-        Sums: `correct`; for each source `loss:<name>` and `tokens:<name>`, with `objective.by_source`. In training the first has the z-loss
-        on top, which `z_loss` tells; in evaluation, that is without gradients, it has not, so that its mean is the log of the perplexity.
-        Under context parallelism all are of this rank's tokens. On a pipeline stage without the head: what the stage hands on.
-        """
+        Sums: `correct`; for each source `loss:<name>` and `tokens:<name>`, with `objective.by_source`. In training the
+        first has the z-loss on top, which `z_loss` tells; in evaluation, that is without gradients, it has not, so that
+        its mean is the log of the perplexity. Under context parallelism all are of this rank's tokens. On a pipeline
+        stage without the head: what the stage hands on. """
         own = get_attr_wrapped_model(model, "own")
         labels, sources = own(batch.labels), own(batch.sources)
         z_loss = self.config.z_loss if torch.is_grad_enabled() else 0.0

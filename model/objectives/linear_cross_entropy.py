@@ -33,14 +33,14 @@ def linear_cross_entropy(
 ) -> Losses:
     """Cross-entropy of `labels` `[M]` under the logits `hidden` `[M, H]` x `weight` `[V, H]` + `bias` `[V]`.
 
-    Over a tensor-parallel group `weight` and `bias` are this rank's rows of a table that may be longer than `vocab_size`; rows beyond it
-    take no part. `z_loss` weighs the square of the log of the softmax's denominator (PaLM, arXiv 2204.02311, section 5). The gradient of
-    `hidden` covers this rank's rows alone and is to be summed over the group.
+    Over a tensor-parallel group `weight` and `bias` are this rank's rows of a table that may be longer than
+    `vocab_size`; rows beyond it take no part. `z_loss` weighs the square of the log of the softmax's denominator (PaLM,
+    arXiv 2204.02311, section 5). The gradient of `hidden` covers this rank's rows alone and is to be summed over the
+    group.
 
-    The gradients are computed together with the loss, while the logits of a chunk of `chunk_tokens` are there, and scaled in backward
-    (the loss is a scalar): what stays is of the size of `hidden` and `weight`, never `[M, V]`. Backward may therefore run once. Without
-    gradient (evaluation) none is computed.
-    """
+    The gradients are computed together with the loss, while the logits of a chunk of `chunk_tokens` are there, and
+    scaled in backward (the loss is a scalar): what stays is of the size of `hidden` and `weight`, never `[M, V]`.
+    Backward may therefore run once. Without gradient (evaluation) none is computed. """
     head = _Head(weight, bias, vocab_size, z_loss, tp_group)
     return Losses(*_Chunked.apply(hidden, weight, bias, labels, head, chunk_tokens, torch.is_grad_enabled()))
 
@@ -137,13 +137,15 @@ class _Gradients:
     def __init__(
         self, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, wanted: tuple[bool, bool, bool]
     ):
-        # Sums over chunks are taken in fp32: in bf16 the many small contributions to a row of the table would be rounded away.
+        # Sums over chunks are taken in fp32: in bf16 the many small contributions to a row of the table would be
+        # rounded away.
         self.hidden = torch.empty_like(hidden) if wanted[0] else None
         self.weight = torch.zeros_like(weight, dtype=torch.float32) if wanted[1] else None
         self.bias = torch.zeros_like(bias, dtype=torch.float32) if wanted[2] else None
 
     def add(self, head: _Head, tokens: slice, slope: torch.Tensor, hidden: torch.Tensor, kept: torch.Tensor) -> None:
-        """Add the tokens `tokens` with hidden states `hidden` `[m, H]`, of which `kept` `[m, 1]` (1 or 0) have a label."""
+        """Add the tokens `tokens` with hidden states `hidden` `[m, H]`, of which `kept` `[m, 1]` (1 or 0) have a
+        label."""
         if self.hidden is not None:
             torch.mm(slope, head.weight, out=self.hidden[tokens]).mul_(kept)
         if self.weight is not None:

@@ -35,12 +35,13 @@ class MlmBatch:
 class Mlm:
     """Predict tokens that are hidden, mostly behind the mask token.
 
-    Each maskable token (or word) is chosen with the probability of the configuration, independently, but at least one in every sample that
-    has any. The choice for a sample depends on (seed, phase, its index, training or evaluation) alone.
-    """
+    Each maskable token (or word) is chosen with the probability of the configuration, independently, but at least one
+    in every sample that has any. The choice for a sample depends on (seed, phase, its index, training or evaluation)
+    alone. """
 
     def __init__(self, config: MlmConfig, tokenizer_folder: str | Path, seed: int):
-        """Raises UserError for a tokenizer without a mask token, or with `whole_word` for one whose words cannot be told apart."""
+        """Raises UserError for a tokenizer without a mask token, or with `whole_word` for one whose words cannot be
+        told apart."""
         self.config, self.seed, self.vocabulary = config, seed, Vocabulary(tokenizer_folder)
         if config.whole_word:
             _ = self.vocabulary.kinds  # now rather than in the first batch
@@ -54,7 +55,8 @@ class Mlm:
         return MlmBatch(replace(pack, tokens=shown), selected, pack.tokens[selected])
 
     def _hide(self, documents: list[np.ndarray], key: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """What is shown of the tokens of one sample `[T]`, and which of them are to be predicted `[T]`; `key` seeds the draw."""
+        """What is shown of the tokens of one sample `[T]`, and which of them are to be predicted `[T]`; `key` seeds the
+        draw."""
         config, vocabulary, train = self.config, self.vocabulary, key[-1]
         tokens = np.concatenate(documents)
         draw = np.random.default_rng(key)
@@ -90,7 +92,8 @@ class Mlm:
 
 
 def _hits(logits: torch.Tensor, labels: torch.Tensor, group: torch.distributed.ProcessGroup) -> torch.Tensor:
-    """Number of rows of `logits` `[M, V]`, cut by columns over `group`, that have their greatest value at the label `[M]`."""
+    """Number of rows of `logits` `[M, V]`, cut by columns over `group`, that have their greatest value at the label
+    `[M]`."""
     width = logits.shape[-1]
     place = labels - group.rank() * width
     value = logits.gather(1, place.clamp(0, width - 1).unsqueeze(1)).squeeze(1)

@@ -17,7 +17,8 @@ class Vocabulary:
     """A tokenizer's vocabulary as arrays over token ids."""
 
     def __init__(self, tokenizer_folder: str | Path):
-        """Read tokenizer.json, and from tokenizer_config.json the name of the mask token. Raises UserError where there is no mask token."""
+        """Read tokenizer.json, and from tokenizer_config.json the name of the mask token. Raises UserError where there
+        is no mask token."""
         folder = Path(tokenizer_folder)
         self.file = folder / "tokenizer.json"
         tokenizer = read_json(self.file)
@@ -45,10 +46,11 @@ class Vocabulary:
 
     @cached_property
     def kinds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Kind of the first and of the last character of each token, `[V]`: letter, digit, space or other (special tokens are other).
+        """Kind of the first and of the last character of each token, `[V]`: letter, digit, space or other (special
+        tokens are other).
 
-        A character cut in two by byte-level BPE counts as a letter. Raises UserError for a tokenizer that is not byte-level.
-        """
+        A character cut in two by byte-level BPE counts as a letter. Raises UserError for a tokenizer that is not
+        byte-level. """
         if not self.byte_level:
             raise UserError(
                 f"{self.file} is not a byte-level tokenizer, whose words could be told apart; set objective.whole_word=false"
@@ -64,7 +66,8 @@ class Vocabulary:
         return first, last
 
     def word_starts(self, tokens: np.ndarray) -> np.ndarray:
-        """True where a word begins, `[T]`: a token goes on with a word if it continues letters with letters or digits with digits.
+        """True where a word begins, `[T]`: a token goes on with a word if it continues letters with letters or digits
+        with digits.
 
         A space belongs to the word after it, also where it is a token by itself.
         """
@@ -85,7 +88,8 @@ def _kind(character: str) -> int:
 
 
 def _byte_alphabet() -> list[str]:
-    """Character that stands for each byte in a byte-level vocabulary: itself where it prints, else the next from U+0100 on (GPT-2)."""
+    """Character that stands for each byte in a byte-level vocabulary: itself where it prints, else the next from U+0100
+    on (GPT-2)."""
     printing = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     stand_ins = iter(range(0x100, 0x200))
     return [chr(byte) if byte in printing else chr(next(stand_ins)) for byte in range(256)]

@@ -1,4 +1,5 @@
-"""Linear combinations of models, tensor by tensor: averages of saves (stochastic weight averaging, arXiv 1803.05407), linear merges."""
+"""Linear combinations of models, tensor by tensor: averages of saves (stochastic weight averaging, arXiv 1803.05407),
+linear merges."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -28,8 +29,8 @@ def uniform(count: int) -> list[float]:
 def exponential(count: int, decay: float) -> list[float]:
     """Weights of ``count`` models in their order, each ``decay`` times the one after it; they sum to 1.
 
-    That is the exponential moving average along the models which is corrected for its start (as in Adam, arXiv 1412.6980, section 3).
-    """
+    That is the exponential moving average along the models which is corrected for its start (as in Adam, arXiv
+    1412.6980, section 3). """
     powers = [decay ** (count - 1 - place) for place in range(count)]
     return [power / sum(powers) for power in powers]
 
@@ -48,13 +49,13 @@ def identity(models: Sequence[Model], weights: Sequence[float]) -> list[dict[str
 
 
 def combine(models: Sequence[Model], weights: Sequence[float], output: str | Path, **facts: Any) -> dict[str, Any]:
-    """Write the sum of ``models``, each times its weight, to the folder ``output``, whole or not at all; returns its manifest.
+    """Write the sum of ``models``, each times its weight, to the folder ``output``, whole or not at all; returns its
+    manifest.
 
-    Sums are made in fp32 and written in the type of the models; tensors of whole numbers must be equal. One tensor of each model is in
-    memory at a time. The layout of the files, configuration and tokenizer are those of the last model. ``facts`` go into the manifest.
-    Raises UserError for a model that is damaged, has values that are not finite, or another architecture, tokenizer, shape or type than
-    the last.
-    """
+    Sums are made in fp32 and written in the type of the models; tensors of whole numbers must be equal. One tensor of
+    each model is in memory at a time. The layout of the files, configuration and tokenizer are those of the last model.
+    ``facts`` go into the manifest. Raises UserError for a model that is damaged, has values that are not finite, or
+    another architecture, tokenizer, shape or type than the last. """
     check_alike(models)
     for model in models:
         check_whole(model)
@@ -99,7 +100,8 @@ def _form(reader: TensorReader, name: str) -> str:
 
 
 def _write(layout: Path, target: Path, readers: Sequence[TensorReader], weights: Sequence[float]) -> None:
-    """Write the combined tensors of one safetensors file: the header of ``layout`` as it is, then tensor after tensor in its order."""
+    """Write the combined tensors of one safetensors file: the header of ``layout`` as it is, then tensor after tensor
+    in its order."""
     with layout.open("rb") as source, target.open("wb") as file:
         length = source.read(_LENGTH)
         header = source.read(int.from_bytes(length, "little"))
@@ -109,7 +111,8 @@ def _write(layout: Path, target: Path, readers: Sequence[TensorReader], weights:
 
 
 def _in_order(header: dict[str, Any]) -> Iterator[str]:
-    """Names of the tensors of a safetensors file in the order of their bytes, which follow one another without a gap."""
+    """Names of the tensors of a safetensors file in the order of their bytes, which follow one another without a
+    gap."""
     tensors = {name: known["data_offsets"] for name, known in header.items() if name != "__metadata__"}
     yield from sorted(tensors, key=tensors.get)
 

@@ -64,7 +64,8 @@ def models_of_run(run: str | Path) -> list[Model]:
 
 
 def model_in(folder: str | Path) -> Model:
-    """The model in ``folder``, a probe save or a folder in Hugging Face's format. Raises UserError where there is none."""
+    """The model in ``folder``, a probe save or a folder in Hugging Face's format. Raises UserError where there is
+    none."""
     path = Path(folder)
     if (path / manifests.NAME).is_file() and manifests.read(path).get("kind") == "save":
         save = read_save(path)
@@ -86,7 +87,8 @@ def _of_save(save: Save, name: str) -> Model:
 
 
 def read_files(folder: Path) -> list[Path]:
-    """Files of a model that a merge reads or carries, weights first. Raises UserError where it has no weights in safetensors."""
+    """Files of a model that a merge reads or carries, weights first. Raises UserError where it has no weights in
+    safetensors."""
     weights = weight_files(folder, "merged")
     left = (*LEFT, INDEX) if weights == [folder / SINGLE] else LEFT  # an index beside them is of other weights
     found = sorted(
@@ -127,8 +129,8 @@ def _other_tokenizer(one: Model, other: Model) -> str | None:
 
 
 def _net_difference(one: Path, other: Path) -> str | None:
-    """The first key in which two nets differ. Of those that can be trained here it is the shape that counts, and the type of the weights,
-    and not how a version of transformers spelt them."""
+    """The first key in which two nets differ. Of those that can be trained here it is the shape that counts, and the
+    type of the weights, and not how a version of transformers spelt them."""
     known = [
         {key: value for key, value in read_json(folder / CONFIG).items() if key not in MEANINGLESS}
         for folder in (one, other)

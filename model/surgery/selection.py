@@ -1,8 +1,8 @@
 """Which of several averages is kept: each is made, measured as the saves of a run are, and the best stays.
 
-The averages are saves of a run folder of their own while they are chosen among, step 3 being the average of the last 3; so whatever
-a sweep measures of a run, it measures of them, and what is measured already stands when an interrupted selection goes on.
-"""
+The averages are saves of a run folder of their own while they are chosen among, step 3 being the average of the last 3;
+so whatever a sweep measures of a run, it measures of them, and what is measured already stands when an interrupted
+selection goes on. """
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -55,8 +55,9 @@ class Selection:
     window: int
     """The number that is best."""
     difference: Interval | None
-    """That average against that single model on the same queries (a difference) or documents (a share of the perplexity); None where the
-    metric has none, or without a bootstrap. The choice among averages is no part of the interval."""
+    """That average against that single model on the same queries (a difference) or documents (a share of the
+    perplexity); None where the metric has none, or without a bootstrap. The choice among averages is no part of the
+    interval."""
     folder: Path
     """That average, in Hugging Face's format."""
 
@@ -128,11 +129,12 @@ def _of(results: Sequence[Any], step: int) -> Any:
 def select(
     config: Config, models: Sequence[Model], windows: Sequence[int], weights_of: WeightsOf, work: Path, claims: Claims
 ) -> Selection:
-    """Average the last n of ``models`` for each n of ``windows`` and choose by ``sweep.metric``, in the folder ``work``.
+    """Average the last n of ``models`` for each n of ``windows`` and choose by ``sweep.metric``, in the folder
+    ``work``.
 
-    No more than two averages are there at a time, or all with ``merge.keep``. The models by themselves are measured first: those of
-    ``merge.run`` as jobs.sweep does it, so that their results lie in the run; others aside. Errors are those of `combine` and `sweep`.
-    """
+    No more than two averages are there at a time, or all with ``merge.keep``. The models by themselves are measured
+    first: those of ``merge.run`` as jobs.sweep does it, so that their results lie in the run; others aside. Errors are
+    those of `combine` and `sweep`. """
     last = models[-1]  # averages come and go, its tokenizer stays
     shared = {last.files[TOKENIZER]: Shared(config, last.folder / TOKENIZER)} if TOKENIZER in last.files else {}
     alone, names = _single(config, models, work / "single", shared, claims)
@@ -189,7 +191,8 @@ def _measure(config: Config, run: Path, shared: dict[str, Shared], claims: Claim
 
 
 def _clear(work: Path, models: Sequence[Model], windows: Sequence[int], weights_of: WeightsOf) -> None:
-    """Make ``work`` a run folder like that of the models, without averages of an earlier selection that is not this one."""
+    """Make ``work`` a run folder like that of the models, without averages of an earlier selection that is not this
+    one."""
     sweep_asides(make_folder(checkpoints(work)))
     run = models[-1].save and models[-1].save.folder.parents[1]
     if run and (run / "config.yaml").is_file():  # the length of documents and the shape that a sweep reads there

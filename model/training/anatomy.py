@@ -43,7 +43,8 @@ class Projection:
         return self.rank * (self.inputs + self.outputs)
 
     def held(self, tensor: int) -> int:
-        """Parameters that each of ``tensor`` ranks holds: a part of the matrix, and of the bias where outputs are cut."""
+        """Parameters that each of ``tensor`` ranks holds: a part of the matrix, and of the bias where outputs are
+        cut."""
         return self.weights // tensor + self.bias * (self.outputs if self.by_rows else self.outputs // tensor)
 
     def added_held(self, tensor: int) -> int:
@@ -61,7 +62,8 @@ class Reach:
     causal: bool
     """A token sees what is before it, and itself; else both sides."""
     window: int | None = None
-    """Causal: a token sees itself and the window - 1 before it; else half of the window on each side and itself. None: the document."""
+    """Causal: a token sees itself and the window - 1 before it; else half of the window on each side and itself. None:
+    the document."""
 
     def pairs(self, lengths: Iterable[int]) -> int:
         """Query-key pairs of all these layers over documents of ``lengths`` [n]."""
@@ -155,7 +157,8 @@ def whole_numbers(lengths: Iterable[int]) -> np.ndarray:
 
 
 def attended_pairs(lengths: Iterable[int], window: int | None = None) -> int:
-    """Query-key pairs over documents of ``lengths`` [n]; with ``window`` only those at most window / 2 apart, both sides and itself.
+    """Query-key pairs over documents of ``lengths`` [n]; with ``window`` only those at most window / 2 apart, both
+    sides and itself.
 
     A document of n tokens has n^2 pairs; with h = window / 2 and n > h it has n (2h + 1) - h (h + 1).
     """
@@ -169,15 +172,16 @@ def attended_pairs(lengths: Iterable[int], window: int | None = None) -> int:
 def causal_pairs(lengths: Iterable[int], window: int | None = None) -> int:
     """Likewise where a token sees itself and what is before it; with ``window`` itself and the window - 1 before it.
 
-    A document of n tokens has n (n + 1) / 2 pairs; with a window w < n the (n - w) (n - w + 1) / 2 furthest are not seen.
-    """
+    A document of n tokens has n (n + 1) / 2 pairs; with a window w < n the (n - w) (n - w + 1) / 2 furthest are not
+    seen. """
     n = whole_numbers(lengths)
     hidden = np.zeros_like(n) if window is None else np.maximum(n - window, 0)
     return int(((n * (n + 1) - hidden * (hidden + 1)) // 2).sum())
 
 
 def _encoder(config: EncoderConfig) -> Anatomy:
-    """ModernBERT: no biases but the logits'; layer 0 without its first norm; norms after the embedding, at the end and in the head."""
+    """ModernBERT: no biases but the logits'; layer 0 without its first norm; norms after the embedding, at the end and
+    in the head."""
     h, f = config.hidden_size, config.ffn_size
     whole = -(-config.num_layers // config.global_every)
     return Anatomy(
@@ -211,7 +215,8 @@ def _encoder(config: EncoderConfig) -> Anatomy:
 
 
 def _decoder(config: DecoderConfig) -> Anatomy:
-    """Qwen2 has biases of queries, keys and values; Qwen3 norms of queries and keys; Phi a bias everywhere, one norm a layer, no gate."""
+    """Qwen2 has biases of queries, keys and values; Qwen3 norms of queries and keys; Phi a bias everywhere, one norm a
+    layer, no gate."""
     h, phi = config.hidden_size, config.architecture == "phi"
     return Anatomy(
         hidden=h,

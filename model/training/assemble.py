@@ -1,4 +1,5 @@
-"""From a configuration to a loop that is ready to go: net, optimizer, callbacks, and the point where training goes on."""
+"""From a configuration to a loop that is ready to go: net, optimizer, callbacks, and the point where training goes
+on."""
 
 import dataclasses
 import importlib.metadata
@@ -54,8 +55,8 @@ def log_unigram(tokens: Tokens, vocab_size: int) -> torch.Tensor:
 def exportable(model: ModelConfig, run: Run) -> bool:
     """Whether the net has a Hugging Face form; where it has none, says so, since its saves cannot be probed.
 
-    That it has one is kept in the run's manifest, so that an attempt that goes on need not import transformers to learn it.
-    """
+    That it has one is kept in the run's manifest, so that an attempt that goes on need not import transformers to learn
+    it. """
     version = importlib.metadata.version("transformers")
     if run.manifest.get("exportable_by") == version:
         return True
@@ -69,7 +70,8 @@ def exportable(model: ModelConfig, run: Run) -> bool:
 
 
 def callbacks(config: Config, run: Run, probe: Callable[[Save], None] | None = None) -> list[Callback]:
-    """What happens beside the steps, in this order: first what guards, then what measures, then what writes; ``probe``: see `Probe`.
+    """What happens beside the steps, in this order: first what guards, then what measures, then what writes; ``probe``:
+    see `Probe`.
 
     What all ranks do together is on every rank, the rest on rank 0.
     """
@@ -86,7 +88,8 @@ def callbacks(config: Config, run: Run, probe: Callable[[Save], None] | None = N
 
 @dataclass(frozen=True)
 class Start:
-    """Where a phase begins or goes on: a save of this run, or of the one it branches from; nowhere for an untrained net."""
+    """Where a phase begins or goes on: a save of this run, or of the one it branches from; nowhere for an untrained
+    net."""
 
     folder: Path | None = None
 
@@ -125,8 +128,8 @@ def shape_in(model: ModelConfig, phase: Phase) -> ModelConfig:
 
 
 def _initialise(net: "Net", config: Config, plan: Plan, run: Run) -> None:
-    """Weights to start from, where the configuration names any: of the folder that the first attempt found there, since a link such as
-    `last` may point elsewhere by the next one."""
+    """Weights to start from, where the configuration names any: of the folder that the first attempt found there, since
+    a link such as `last` may point elsewhere by the next one."""
     if config.train.init_from:
         from model.hf.folder import load_into
 
@@ -164,8 +167,8 @@ def _state(values: dict[str, Any], data: Data, course: Course, save: Path) -> Tr
 
 
 def rehearse(config: Config, data: Data, course: Course, start: Start) -> None:
-    """Raise UserError for what `build_loop` would refuse, without a net that takes memory: objective, parts to freeze, and the save or the
-    weights to start from. For a process that is to train nothing: it is left as it was."""
+    """Raise UserError for what `build_loop` would refuse, without a net that takes memory: objective, parts to freeze,
+    and the save or the weights to start from. For a process that is to train nothing: it is left as it was."""
     sources = next(iter(data.plans.values())).tokens
     build_objective(config, sources.sources if sources.owners is not None else ())
     if start.folder is not None:

@@ -21,11 +21,12 @@ def train(
     config: Config, run: Run, world: World, data: Data, course: Course, latest: Save | None, branch: Branch | None,
     begin: Callable[[TrainState], None], probe: Callable[[Save], None] | None = None,
 ) -> tuple[str, TrainState]:  # fmt: skip
-    """Train; returns how it ended (`Loop.train`) and where it stands. ``begin(state)`` is called once net and optimizer are ready.
+    """Train; returns how it ended (`Loop.train`) and where it stands. ``begin(state)`` is called once net and optimizer
+    are ready.
 
-    Every phase ends with a save, and the next one is built from it, in the same way whether or not the process is a new one: what a phase
-    changes (length, RoPE base, frozen parts, moments) cannot leak from one into the next. An attempt that fails is told to the run.
-    """
+    Every phase ends with a save, and the next one is built from it, in the same way whether or not the process is a new
+    one: what a phase changes (length, RoPE base, frozen parts, moments) cannot leak from one into the next. An attempt
+    that fails is told to the run. """
     start, status, state = Start.of(latest, branch), BORDER, None
     for phase in course.phases_after(latest.step if latest else course.start):
         loop = build_loop(config, run, world, data, course, phase, start, probe)

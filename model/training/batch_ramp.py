@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class BatchRamp:
-    """Global batch as a function of the tokens seen: linear from `batch_ramp_start` to `global_batch` over `batch_ramp_tokens`.
+    """Global batch as a function of the tokens seen: linear from `batch_ramp_start` to `global_batch` over
+    `batch_ramp_tokens`.
 
-    The batch is rounded down to a multiple of micro_batch x data_parallel, so that every rank makes whole forward passes.
-    Tokens here are capacity: packs x seq_length. They are known before the first step, so the number of steps is as well.
-    """
+    The batch is rounded down to a multiple of micro_batch x data_parallel, so that every rank makes whole forward
+    passes. Tokens here are capacity: packs x seq_length. They are known before the first step, so the number of steps
+    is as well. """
 
     train: TrainConfig
     data_parallel: int = 1

@@ -19,16 +19,16 @@ DROPOUT = 4  # salt, beside those of the plan
 class MicroBatches:
     """Stream of micro-batches, beginning at sample ``first`` of a phase; a thread makes the next while one is in use.
 
-    Micro-batch k of rank r (of R data-parallel ranks, n packs each) has samples (k R + r) n to (k R + r) n + n - 1. Every step takes
-    a multiple of R n packs, so which samples a step sees does not depend on R, nor do their masks, and dropout is seeded by the
-    micro-batch's first sample.
-    """
+    Micro-batch k of rank r (of R data-parallel ranks, n packs each) has samples (k R + r) n to (k R + r) n + n - 1.
+    Every step takes a multiple of R n packs, so which samples a step sees does not depend on R, nor do their masks, and
+    dropout is seeded by the micro-batch's first sample. """
 
     def __init__(
         self, plan: Plan, objective: "Objective", size: int, device: torch.device, seed: int, first: int, rank: int = 0, ranks: int = 1,
         phase: int = 0,
     ):  # fmt: skip
-        """``size``: packs of a micro-batch; ``rank``, ``ranks``: place among the data-parallel ranks; ``phase``: its number."""
+        """``size``: packs of a micro-batch; ``rank``, ``ranks``: place among the data-parallel ranks; ``phase``: its
+        number."""
         self.plan, self.objective, self.size, self.device, self.seed, self.phase = (
             plan,
             objective,

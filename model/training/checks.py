@@ -1,4 +1,5 @@
-"""What cannot be trained, seen from the configuration alone: before a job is queued, and again before anything is built."""
+"""What cannot be trained, seen from the configuration alone: before a job is queued, and again before anything is
+built."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ from model.training.phase import MAIN, Phase
 
 
 def check_training(config: Config, phases: Sequence[Phase]) -> None:
-    """Raise UserError for the first thing that does not fit: objective, layout, lengths, and text that is too little."""
+    """Raise UserError for the first thing that does not fit: objective, layout, lengths, and text that is too
+    little."""
     causal, decoder = isinstance(config.objective, CausalConfig), isinstance(config.model, DecoderConfig)
     if causal != decoder:
         fitting = "causal" if decoder else "mlm"
@@ -59,6 +61,7 @@ def _check_supply(config: Config, phase: Phase) -> None:
 
 
 def _longest_documents(tokens: dict[str, Any]) -> int:
-    """At least the longest document of each source of a mixture: by so much a phase may miss its budget, since it takes whole ones."""
+    """At least the longest document of each source of a mixture: by so much a phase may miss its budget, since it takes
+    whole ones."""
     counted = tokens.get("mixture", {}).get("lengths", {}).values()  # documents by the power of two below their length
     return sum(1 << (1 + max((octave for octave, count in enumerate(row) if count), default=-1)) for row in counted)

@@ -1,4 +1,5 @@
-"""A run folder whose configuration is replaced, since it has no save: what it holds is not to be taken for that of the new one."""
+"""A run folder whose configuration is replaced, since it has no save: what it holds is not to be taken for that of the
+new one."""
 
 import os
 from pathlib import Path
@@ -13,8 +14,8 @@ KEPT = ("eval", "report.html", "outbox")
 
 
 def clear(folder: Path) -> None:
-    """Take away what a run without a save left in ``folder``: series, curves, plans, links, and the manifest. Saves that are not whole and
-    results stay beside under another name. The logs stay, named by their jobs."""
+    """Take away what a run without a save left in ``folder``: series, curves, plans, links, and the manifest. Saves
+    that are not whole and results stay beside under another name. The logs stay, named by their jobs."""
     remove_file(folder / manifests.NAME)  # first: it tells what the new configuration would be taken to have read
     remove_file(folder / "metrics.jsonl")
     for curves in (folder / "tb").glob("*"):

@@ -1,4 +1,5 @@
-"""How long a run is, how large its batches are, and which learning rate each step has: all known before the first step."""
+"""How long a run is, how large its batches are, and which learning rate each step has: all known before the first
+step."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -71,7 +72,8 @@ class Course:
 
 
 def find_branch(config: Config, run: Run) -> Branch | None:
-    """Where the run branches from; read from its manifest once it has begun. Raises UserError where that save is missing or broken."""
+    """Where the run branches from; read from its manifest once it has begun. Raises UserError where that save is
+    missing or broken."""
     if config.train.branch_from is None:
         if config.train.decay_only:
             raise UserError(
@@ -89,8 +91,8 @@ def find_branch(config: Config, run: Run) -> Branch | None:
 def build_course(
     config: Config, branch: Branch | None = None, data_parallel: int = 1, warmup: int | None = None
 ) -> Course:
-    """The course of a run, which began with ``warmup`` steps of warm-up where that is known: where they are a share of its steps, they
-    stay so many when it is extended. Raises UserError where lengths do not fit together."""
+    """The course of a run, which began with ``warmup`` steps of warm-up where that is known: where they are a share of
+    its steps, they stay so many when it is extended. Raises UserError where lengths do not fit together."""
     start = branch.step if branch else 0
     if config.phases:
         return _of_phases(config, start, data_parallel)

@@ -43,9 +43,9 @@ class Data:
 
 
 def open_data(config: Config, run: Run, course: Course, drafts: ExitStack | None = None) -> Data:
-    """The planned data order of every phase: the run's own where it has one, else made now. Rank 0 checks, plans and, where ``drafts`` are
-    given, writes a new plan aside, for all ranks to read; closing them puts it in place. Raises UserError where tokens, tokenizer, net and
-    run do not fit together."""
+    """The planned data order of every phase: the run's own where it has one, else made now. Rank 0 checks, plans and,
+    where ``drafts`` are given, writes a new plan aside, for all ranks to read; closing them puts it in place. Raises
+    UserError where tokens, tokenizer, net and run do not fit together."""
     folders = {phase.name: run.plan if phase.name == MAIN else run.plan / phase.name for phase in course.phases}
     first: list[Data] = []
 

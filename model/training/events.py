@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def events(folder: str | Path, **options: Any) -> Iterator["SummaryWriter"]:
-    """A `SummaryWriter` for ``folder``. Its thread keeps an OSError (a full disk, a folder that was removed) for the next call, so it need
-    not print it; at the end all is on disk, or OSError names the folder."""
+    """A `SummaryWriter` for ``folder``. Its thread keeps an OSError (a full disk, a folder that was removed) for the
+    next call, so it need not print it; at the end all is on disk, or OSError names the folder."""
     from torch.utils.tensorboard import SummaryWriter
 
     former = threading.excepthook

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from conf.schema import ModelConfig
 from model.training.anatomy import anatomy, whole_numbers
 
-# Dense peak of one device in FLOP/s (vendors' data sheets, without sparsity): matrix units in bf16, plain units in fp32.
-# The first name that occurs in the device's name counts, so narrower names come first.
+# Dense peak of one device in FLOP/s (vendors' data sheets, without sparsity): matrix units in bf16, plain units in
+# fp32. The first name that occurs in the device's name counts, so narrower names come first.
 PEAKS = {
     "B200": (2.25e15, 7.5e13),
     "GH200": (9.895e14, 6.7e13),
@@ -41,7 +41,8 @@ class Forward:
 
     @property
     def backward(self) -> int:
-        """The backward pass: two products for each, of the weights' gradient and the inputs'; weights that are not learnt have none."""
+        """The backward pass: two products for each, of the weights' gradient and the inputs'; weights that are not
+        learnt have none."""
         own = 1 if self.added else 2
         return own * (self.layers + self.head) + 2 * (self.added + self.attention)
 
@@ -64,10 +65,11 @@ def forward_flops(config: ModelConfig, lengths: Iterable[int], predicted: int) -
 
 
 def step_flops(config: ModelConfig, lengths: Iterable[int], predicted: int) -> int:
-    """Floating-point operations of forward and backward over documents of ``lengths`` with ``predicted`` positions in the loss.
+    """Floating-point operations of forward and backward over documents of ``lengths`` with ``predicted`` positions in
+    the loss.
 
-    With T = sum(lengths), H = hidden_size, q and k the widths of all heads of queries and of keys, F = ffn_size, V = vocab_size,
-    M = predicted, and a multiply-add as 2 operations, forward is
+    With T = sum(lengths), H = hidden_size, q and k the widths of all heads of queries and of keys, F = ffn_size, V =
+    vocab_size, M = predicted, and a multiply-add as 2 operations, forward is
 
         layers     2 T (H (q + 2 k) + q H + 3 H F)    each: query, key, value and output projection; gated feed-forward
                                                       (2 H F in, F H out; Phi has no gate: 2 H F in all)
@@ -75,16 +77,17 @@ def step_flops(config: ModelConfig, lengths: Iterable[int], predicted: int) -> i
                                                       both sides (encoder) or what is before (decoder)
         head       2 M H V                            at predicted positions only; the encoder's has a dense layer before, 2 M H^2
 
-    and training is three times that (backward has two products for each of forward's). Where low-rank matrices are learnt, the net itself
-    has no gradient of its weights: its products count twice, and those of the matrices, 2 T r (in + out) each, three times. Embedding
-    look-ups, norms, activations, softmax and recomputation are not counted, so this is the work of the model, not of the machine.
-    """
+    and training is three times that (backward has two products for each of forward's). Where low-rank matrices are
+    learnt, the net itself has no gradient of its weights: its products count twice, and those of the matrices, 2 T r
+    (in + out) each, three times. Embedding look-ups, norms, activations, softmax and recomputation are not counted, so
+    this is the work of the model, not of the machine. """
     forward = forward_flops(config, lengths, predicted)
     return forward.whole + forward.backward
 
 
 def parameter_count(config: ModelConfig) -> int:
-    """Parameters of the net as it is exported (without rows that fill the table), and those of its low-rank matrices."""
+    """Parameters of the net as it is exported (without rows that fill the table), and those of its low-rank
+    matrices."""
     net = anatomy(config)
     return net.parameters + net.layers * net.added
 
@@ -104,5 +107,6 @@ def peak_flops(device_name: str, precision: str) -> float | None:
 
 
 def utilisation(flops: float, seconds: float, peak: float | None, devices: int = 1) -> float | None:
-    """Model FLOP/s over the peak of all devices (MFU, arXiv 2204.02311, appendix B); None where the peak is not known."""
+    """Model FLOP/s over the peak of all devices (MFU, arXiv 2204.02311, appendix B); None where the peak is not
+    known."""
     return flops / seconds / (peak * devices) if peak else None

@@ -24,8 +24,9 @@ _RANGE = re.compile(r"layers\.(\d+)(?:-(\d+))?")
 
 
 def check_frozen(net: torch.nn.Module, phases: Mapping[str, list[str]]) -> None:
-    """Raise UserError for a part, of those that each phase freezes (`PhaseConfig.frozen`), that is none of this net's, and for a phase that
-    would have nothing left to train. All ranks call this, before the first phase: a later one would be met after days."""
+    """Raise UserError for a part, of those that each phase freezes (`PhaseConfig.frozen`), that is none of this net's,
+    and for a phase that would have nothing left to train. All ranks call this, before the first phase: a later one
+    would be met after days."""
     everywhere = {name for names in ranks.gather([name for name, _ in _named(net)]) for name in names}
     for phase, parts in phases.items():
         for part in parts:
@@ -57,7 +58,8 @@ def _chosen(net: torch.nn.Module, parts: list[str]) -> list[torch.nn.Parameter]:
 
 
 def _named(net: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]:
-    """Parameters with their names in the whole net; the copy of a tied table on the last stage of a pipeline has that of the table."""
+    """Parameters with their names in the whole net; the copy of a tied table on the last stage of a pipeline has that
+    of the table."""
     for name, parameter in global_names(net).items():
         yield TABLE if getattr(parameter, "shared_embedding", False) else name, parameter
 

@@ -1,4 +1,5 @@
-"""The training loop of one phase: take packs, make a step, tell the callbacks; until its last step, or until someone asks to stop."""
+"""The training loop of one phase: take packs, make a step, tell the callbacks; until its last step, or until someone
+asks to stop."""
 
 import math
 import time
@@ -72,8 +73,8 @@ class Loop:
         return self.state.phases.get(self.phase.name, PhaseState())
 
     def train(self) -> str:
-        """Train to the last step of the phase; returns ``finished`` where that is the last of the run, else ``border``, or ``interrupted``
-        when a signal asked to stop."""
+        """Train to the last step of the phase; returns ``finished`` where that is the last of the run, else ``border``,
+        or ``interrupted`` when a signal asked to stop."""
         batches = MicroBatches(
             self.plan, self.objective, self.phase.train.micro_batch, self.world.device, self.config.seed, self.done.samples,
             *ranks.data_rank(), self.phase.number,

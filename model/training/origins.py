@@ -1,5 +1,5 @@
-"""What a save was made of, by the manifests along the way: the net that training started from, the text that it read, its languages and
-licences. What is gone from the disk, or was made by others, is left out."""
+"""What a save was made of, by the manifests along the way: the net that training started from, the text that it read,
+its languages and licences. What is gone from the disk, or was made by others, is left out."""
 
 import re
 from collections.abc import Iterator
@@ -132,7 +132,8 @@ def name_of_start(run: Path) -> str:
 
 
 def base_of(run: Path, generation: int = 0) -> Base | None:
-    """The net that ``run``, or the run that it goes on from, started from; None where that was an untrained one, or is not known."""
+    """The net that ``run``, or the run that it goes on from, started from; None where that was an untrained one, or is
+    not known."""
     try:
         train = read_config(run)["train"]
         if place := train.get("branch_from"):

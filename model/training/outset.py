@@ -54,7 +54,8 @@ def outset(config: Config) -> Outset:
 
 
 def take_over(run: Run, latest: Save | None) -> tuple[Run, Save | None]:
-    """Claim the run folder, once everything fits, and look again where it goes on: an attempt that still lived may have saved meanwhile.
+    """Claim the run folder, once everything fits, and look again where it goes on: an attempt that still lived may have
+    saved meanwhile.
 
     Raises UserError where it saved what this one does not go on from."""
     run.claim()

@@ -40,10 +40,10 @@ def cut(starts: np.ndarray, lengths: np.ndarray, capacity: int) -> tuple[np.ndar
 def assign(lengths: np.ndarray, capacity: int) -> np.ndarray:
     """Pack number of each piece [n] of ``lengths`` [n] (1 to ``capacity``), by best fit in order of falling length.
 
-    Pieces of one length are placed together: a pack with room r takes floor(r / length) of them in a row, which is what best fit does,
-    since after the first it is the fullest that still fits. So the work is one pass over at most `capacity` lengths and the rooms
-    they meet, whatever the number of documents. Best fit decreasing needs at most 11/9 of the optimal packs + 4 (Johnson, 1974).
-    """
+    Pieces of one length are placed together: a pack with room r takes floor(r / length) of them in a row, which is what
+    best fit does, since after the first it is the fullest that still fits. So the work is one pass over at most
+    `capacity` lengths and the rooms they meet, whatever the number of documents. Best fit decreasing needs at most 11/9
+    of the optimal packs + 4 (Johnson, 1974). """
     pack = np.empty(len(lengths), dtype=np.int64)
     order = np.argsort(-lengths, kind="stable")
     bounds = np.searchsorted(-lengths[order], -np.arange(capacity, -1, -1), side="left")
@@ -87,7 +87,8 @@ def assign(lengths: np.ndarray, capacity: int) -> np.ndarray:
 
 
 def pack(starts: np.ndarray, lengths: np.ndarray, capacity: int) -> Packs:
-    """Pack documents at ``starts`` [n] of ``lengths`` [n] into packs of at most ``capacity`` tokens; long ones are cut into pieces."""
+    """Pack documents at ``starts`` [n] of ``lengths`` [n] into packs of at most ``capacity`` tokens; long ones are cut
+    into pieces."""
     starts, lengths = cut(starts.astype(np.int64), lengths.astype(np.int64), capacity)
     number = assign(lengths, capacity)
     order = np.argsort(number, kind="stable")

@@ -1,4 +1,5 @@
-"""The phases of a run: where each begins, how long it is, which batch and learning rate its steps have. All known before the first step."""
+"""The phases of a run: where each begins, how long it is, which batch and learning rate its steps have. All known
+before the first step."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -86,7 +87,8 @@ class Clock:
 
 
 def build_phases(config: Config, data_parallel: int) -> list[Phase]:
-    """The phases of section `phases`, in their order. Raises UserError for one without a budget, and where lengths do not fit."""
+    """The phases of section `phases`, in their order. Raises UserError for one without a budget, and where lengths do
+    not fit."""
     _check(config)
     found: list[Phase] = []
     for number, (name, phase) in enumerate(scaled(config.phases, config.budget).items()):
@@ -95,7 +97,8 @@ def build_phases(config: Config, data_parallel: int) -> list[Phase]:
             ramp = BatchRamp(train, data_parallel)
         except UserError as error:
             raise UserError(f"phases.{name}: {error}") from error
-        # To the last whole batch within the budget: text that is there for one reading is not begun again for a part of a batch.
+        # To the last whole batch within the budget: text that is there for one reading is not begun again for a part of
+        # a batch.
         steps = (
             max(1, phase.tokens // (train.seq_length * train.global_batch))
             if not train.batch_ramp_start

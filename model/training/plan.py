@@ -1,9 +1,8 @@
 """The plan of a run: which pieces of which documents make up sample i, fixed before the first step.
 
-Best fit depends on what was packed before, so packs are planned once over all documents and written as an index. Sample i is then a
-look-up: pack order[i mod n] of epoch i div n, where the order of an epoch is decided by seed and epoch alone. Any rank on any
-machine finds the same samples, in any order, without having read those before.
-"""
+Best fit depends on what was packed before, so packs are planned once over all documents and written as an index. Sample
+i is then a look-up: pack order[i mod n] of epoch i div n, where the order of an epoch is decided by seed and epoch
+alone. Any rank on any machine finds the same samples, in any order, without having read those before. """
 
 import hashlib
 from collections.abc import Iterator
@@ -53,7 +52,8 @@ class Plan:
         return np.add.reduceat(self.train.lengths, self.train.offsets[:-1], dtype=np.int64)
 
     def packs(self, first: int, count: int) -> np.ndarray:
-        """Numbers of the packs that samples ``first`` to ``first + count - 1`` are [count]; an epoch's end may lie between."""
+        """Numbers of the packs that samples ``first`` to ``first + count - 1`` are [count]; an epoch's end may lie
+        between."""
         found = []
         while count:
             epoch, position = divmod(first, len(self.train))
@@ -86,7 +86,8 @@ class Plan:
         return np.repeat(begins, sizes) + np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
 
     def samples(self, first: int, count: int) -> list[Sample]:
-        """Samples ``first`` to ``first + count - 1`` of the run (0 is its first); after an epoch the packs come again in another order."""
+        """Samples ``first`` to ``first + count - 1`` of the run (0 is its first); after an epoch the packs come again
+        in another order."""
         return [self._read(self.train, int(number), first + i) for i, number in enumerate(self.packs(first, count))]
 
     def heldout_sample(self, index: int) -> Sample:
@@ -94,7 +95,8 @@ class Plan:
         return self._read(self.heldout, index, index)
 
     def _order(self, epoch: int) -> np.ndarray:
-        """Order of the packs in ``epoch`` [packs]. The last two are kept: a reader ahead may have begun the next epoch."""
+        """Order of the packs in ``epoch`` [packs]. The last two are kept: a reader ahead may have begun the next
+        epoch."""
         order = self._orders.get(epoch)
         if order is None:
             order = epoch_order(len(self.train), self.seed, epoch)
@@ -109,7 +111,8 @@ class Plan:
 
 
 def is_heldout(documents: int, fraction: float) -> np.ndarray:
-    """Which of ``documents`` are held out [documents] (bool): by a hash of the index, whatever the seed; at least one if any."""
+    """Which of ``documents`` are held out [documents] (bool): by a hash of the index, whatever the seed; at least one
+    if any."""
     hashes = mix(np.arange(documents), HELD_OUT)
     chosen = hashes < np.uint64(min(int(fraction * 2.0**64), 2**64 - 1))
     if fraction > 0 and documents > 1 and not chosen.any():
@@ -120,7 +123,8 @@ def is_heldout(documents: int, fraction: float) -> np.ndarray:
 def digest_packs(
     tokens: Tokens, seq_length: int, heldout_fraction: float, seed: int, train: Packs, heldout: Packs
 ) -> str:
-    """Digest of everything that decides what sample i is: the bytes of the tokens, the packs, the seed of their order."""
+    """Digest of everything that decides what sample i is: the bytes of the tokens, the packs, the seed of their
+    order."""
     hasher = hashlib.sha256()
     hasher.update(digest_of([FORMAT, tokens.digests, seq_length, heldout_fraction, seed]).encode())
     for packs in (train, heldout):
@@ -174,8 +178,8 @@ def _shuffled(packs: Packs) -> Packs:
 
 @contextmanager
 def draft_plan(plan: Plan, folder: str | Path) -> Iterator[Path]:
-    """Write ``plan`` as an index: six .npy files and a manifest, which appear in ``folder`` together when the block ends without an error.
-    Yields where they are until then."""
+    """Write ``plan`` as an index: six .npy files and a manifest, which appear in ``folder`` together when the block
+    ends without an error. Yields where they are until then."""
     with atomic_folder(folder, "plan", keep=True) as aside:
         for group, name in ARRAYS:
             save_array(aside / f"{group}_{name}.npy", getattr(getattr(plan, group), name))
@@ -194,7 +198,8 @@ def draft_plan(plan: Plan, folder: str | Path) -> Iterator[Path]:
 
 
 def load_plan(folder: str | Path, tokens: Tokens, seq_length: int, heldout_fraction: float, seed: int) -> Plan | None:
-    """The plan in ``folder``, memory-mapped; None when there is none, or it is not the one that these arguments make, byte for byte."""
+    """The plan in ``folder``, memory-mapped; None when there is none, or it is not the one that these arguments make,
+    byte for byte."""
     folder = Path(folder)
     if not (folder / manifests.NAME).is_file():
         return None

@@ -12,8 +12,8 @@ from model.training.state import TrainState
 def check_position(state: TrainState, digest: str, data: Data, course: Course, save: Path) -> None:
     """Raise UserError where ``save`` was trained on other samples than this run has, or on another number of them.
 
-    ``digest`` is that of the plans of the phases it had begun. Counts by source are those of whole steps, so they are right where their sum
-    is what the plan holds in as many samples."""
+    ``digest`` is that of the plans of the phases it had begun. Counts by source are those of whole steps, so they are
+    right where their sum is what the plan holds in as many samples."""
     begun = list(state.phases) or [course.phases[0].name]
     names = [phase.name for phase in course.phases]
     if begun != names[: len(begun)]:

@@ -9,10 +9,11 @@ from model.training.saves import KIND, PROBE, Save, linked, list_saves, remove_s
 
 
 def apply_retention(run_dir: str | Path, config: SaveConfig, newest: int) -> list[Save]:
-    """Remove the saves of a run that ``config`` does not keep, and return them. ``newest`` is the save just made, which stays.
+    """Remove the saves of a run that ``config`` does not keep, and return them. ``newest`` is the save just made, which
+    stays.
 
-    A link among them, which may lead to somebody else's save, is neither counted nor touched; one that holds what no save wrote is named
-    in a warning and stays."""
+    A link among them, which may lead to somebody else's save, is neither counted nor touched; one that holds what no
+    save wrote is named in a warning and stays."""
     saves = [save for save in list_saves(run_dir) if save.step <= newest and not save.folder.is_symlink()]
     results = Path(run_dir) / "eval"
     probed = {save.step for save in saves if (results / f"{save_name(save.step)}.json").is_file()}
@@ -32,10 +33,10 @@ def apply_retention(run_dir: str | Path, config: SaveConfig, newest: int) -> lis
 def superfluous(saves: list[Save], config: SaveConfig, probed: set[int], best: int | None) -> list[Save]:
     """Saves, of ``saves`` by step, that nothing asks to keep.
 
-    Kept are: the newest save of all; the last `keep_last` resume saves; multiples of `keep_every_steps`; the one that ``best`` names; probe
-    saves that are not among ``probed`` (their result is still to come), and of the others the last `keep_probes`, or all when that is 0.
-    A save newer than the newest is not for this function to judge: it is one that was found broken, and is overwritten on the way.
-    """
+    Kept are: the newest save of all; the last `keep_last` resume saves; multiples of `keep_every_steps`; the one that
+    ``best`` names; probe saves that are not among ``probed`` (their result is still to come), and of the others the
+    last `keep_probes`, or all when that is 0. A save newer than the newest is not for this function to judge: it is one
+    that was found broken, and is overwritten on the way. """
     kept = {save.step for save in saves[-1:]}
     kept.update(save.step for save in [s for s in saves if s.kind != PROBE][-config.keep_last :] if config.keep_last)
     waiting = [save for save in saves if save.kind == PROBE and save.step not in probed]

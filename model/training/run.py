@@ -28,20 +28,22 @@ from model.training.clear import clear
 from model.training.saves import checkpoints, list_saves, verify
 
 SECTIONS = ("model", "objective", "optim", "parallel", "train")
-# What may differ when a run is continued: paths (the digests of what they hold may not), and what watches the training without
-# changing it.
+# What may differ when a run is continued: paths (the digests of what they hold may not), and what watches the training
+# without changing it.
 FREE = (
     "data.", "train.save.", "train.log_every_steps", "train.eval_every_steps", "train.eval_packs", "train.nan_patience",
     "train.allow_other_tokenizer",
 )  # fmt: skip
 PHASES = ("phases.", "budget")
 """Where phases are described: those that have not begun may change."""
-# What may differ too: the samples stay the same, and losses agree to rounding (to dropout, with another micro-batch), not bit for bit.
+# What may differ too: the samples stay the same, and losses agree to rounding (to dropout, with another micro-batch),
+# not bit for bit.
 LAYOUT = (
     "parallel.tensor", "parallel.pipeline", "parallel.context", "parallel.sequence", "parallel.distributed_optimizer", "parallel.recompute",
     "parallel.threads", "parallel.attention", "train.micro_batch",
 )  # fmt: skip
-# What may differ as long as no step has been made whose learning rate depended on it: a run may be extended before its decay begins.
+# What may differ as long as no step has been made whose learning rate depended on it: a run may be extended before its
+# decay begins.
 EXTENDS = (
     "train.steps",
     "train.tokens",
@@ -88,15 +90,15 @@ class Run:
         return len(self.manifest.get("attempts", []))
 
     def settled(self, config: Config) -> Config:
-        """``config`` with what is frozen where it leaves something open: threads, precision, the shares of the schedule; numbers of
-        the net to the last bit."""
+        """``config`` with what is frozen where it leaves something open: threads, precision, the shares of the
+        schedule; numbers of the net to the last bit."""
         return dataclasses.replace(
             config, **{name: section(Config, name, self.config[name]) for name in ("model", "optim", "parallel")}
         )
 
     def check_inputs(self, inputs: dict[str, dict[str, Any]]) -> None:
-        """Raise UserError when an earlier attempt read other bytes than ``inputs``: {name: {"path": ..., "digests": {file: sha256}}}. A run
-        without a save begins anew with them."""
+        """Raise UserError when an earlier attempt read other bytes than ``inputs``: {name: {"path": ..., "digests":
+        {file: sha256}}}. A run without a save begins anew with them."""
         for name, found in inputs.items():
             before = self.manifest.get("inputs", {}).get(name, found)
             for file, value in found["digests"].items():
@@ -112,13 +114,14 @@ class Run:
                     )
 
     def claim(self) -> None:
-        """Take the folder over from any other process, before anything in it is read that such a process could still change."""
+        """Take the folder over from any other process, before anything in it is read that such a process could still
+        change."""
         self.fence.claim(self.attempt + 1)
 
     @contextmanager
     def refusable(self) -> Iterator[ExitStack]:
-        """Around a start: where it is refused, or fails, before `begin`, the folder is as it was. Yields what is written aside until
-        then."""
+        """Around a start: where it is refused, or fails, before `begin`, the folder is as it was. Yields what is
+        written aside until then."""
         with nothing_left(self.folder), nothing_left(self.plan), ExitStack() as drafts:
             try:
                 yield drafts
@@ -128,8 +131,8 @@ class Run:
                 raise
 
     def begin(self, from_step: int, ranks: int = 1, drafts: ExitStack | None = None, **fields: Any) -> None:
-        """Start an attempt of ``ranks`` processes that goes on from ``from_step``: put ``drafts`` in place, write config.yaml, and
-        manifest.json with ``fields``."""
+        """Start an attempt of ``ranks`` processes that goes on from ``from_step``: put ``drafts`` in place, write
+        config.yaml, and manifest.json with ``fields``."""
         self.fence.check()
         make_folder(self.folder)
         self.begun = True
@@ -188,8 +191,8 @@ def open_run(config: Config) -> Run:
 
 
 def is_replaceable(folder: Path, manifest: dict[str, Any]) -> bool:
-    """Whether the run in ``folder``, with ``manifest``, has nothing that another configuration could go on from, and did not come to its
-    end: it has no save, or none that is whole."""
+    """Whether the run in ``folder``, with ``manifest``, has nothing that another configuration could go on from, and
+    did not come to its end: it has no save, or none that is whole."""
     return manifest.get("status") != "finished" and all(verify(save) for save in reversed(list_saves(folder)))
 
 
@@ -208,7 +211,8 @@ def _keep(config: Config, wanted: dict[str, Any], before: dict[str, Any]) -> Non
 
 
 def _keep_numbers(wanted: dict[str, Any], before: dict[str, Any]) -> None:
-    """Let ``wanted`` have the numbers of ``before`` that are the same within fp32, so that a net read from a file goes on to the bit."""
+    """Let ``wanted`` have the numbers of ``before`` that are the same within fp32, so that a net read from a file goes
+    on to the bit."""
     for key, value in wanted.items():
         if isinstance(value, dict) and isinstance(before.get(key), dict):
             _keep_numbers(value, before[key])
@@ -250,8 +254,8 @@ def load_config(folder: str | Path) -> Config:
 
 
 def freeze(config: Config) -> dict[str, Any]:
-    """The part of ``config`` that determines a training, as plain values, with the number of threads, the schedule's shares and the
-    share that is held out resolved; a `parallel.precision` of auto is left to the device (`outset`)."""
+    """The part of ``config`` that determines a training, as plain values, with the number of threads, the schedule's
+    shares and the share that is held out resolved; a `parallel.precision` of auto is left to the device (`outset`)."""
     sections = {name: dataclasses.asdict(getattr(config, name)) for name in SECTIONS}
     sections["parallel"]["threads"] = resolve_threads(config.parallel.threads)
     sections["optim"]["schedule"] = dataclasses.asdict(config.optim.schedule.settled())

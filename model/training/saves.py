@@ -93,7 +93,8 @@ def lead_warning(save: Save, cluster: ClusterConfig) -> str | None:
 
 
 def latest_valid(run_dir: str | Path) -> Save | None:
-    """The newest save whose every byte is right, None when there is none. A broken one is named in a warning and passed over."""
+    """The newest save whose every byte is right, None when there is none. A broken one is named in a warning and passed
+    over."""
     for folder, save in reversed(list(_found(run_dir))):
         problem = verify(save) if save else f"{manifests.NAME} is missing, broken or of another step"
         if save and not problem:
@@ -120,8 +121,8 @@ def linked(run_dir: str | Path, name: str) -> int | None:
 
 
 def _found(run_dir: str | Path) -> Iterator[tuple[Path, Save | None]]:
-    """Folders that are named like saves, by step, links to others among them as they are; None for one without a manifest that can be
-    read, or with that of another step."""
+    """Folders that are named like saves, by step, links to others among them as they are; None for one without a
+    manifest that can be read, or with that of another step."""
     named = [
         (int(match[1]), path)
         for path in checkpoints(run_dir).resolve().glob("step_*")

@@ -13,14 +13,15 @@ class Schedule(Protocol):
     """Learning rate of one update."""
 
     def lr(self, step: int, tokens: int) -> float:
-        """Learning rate of the update that ends at ``step`` (1 is the first) and brings the run to ``tokens`` (capacity)."""
+        """Learning rate of the update that ends at ``step`` (1 is the first) and brings the run to ``tokens``
+        (capacity)."""
 
 
 def shape(kind: str, x: float) -> float:
     """What is left of a decay of ``kind`` after the share ``x`` of it (0 to 1): 1 at x = 0, 0 at x = 1.
 
-    linear 1 - x; cosine (1 + cos(pi x)) / 2; 1-sqrt 1 - sqrt(x), which fell lowest of those tried in arXiv 2405.18392, section 4.
-    """
+    linear 1 - x; cosine (1 + cos(pi x)) / 2; 1-sqrt 1 - sqrt(x), which fell lowest of those tried in arXiv 2405.18392,
+    section 4. """
     x = min(max(x, 0.0), 1.0)
     return {"linear": 1 - x, "cosine": (1 + math.cos(math.pi * x)) / 2, "1-sqrt": 1 - math.sqrt(x)}[kind]
 
@@ -29,15 +30,16 @@ def shape(kind: str, x: float) -> float:
 class WarmStayDecay:
     """wsd, cosine and constant, each after a linear warm-up.
 
-    With T = `total` steps, W = warm-up, D = decay, a = min_lr_ratio, and s = step - 1 the updates made before (0 to T - 1):
+    With T = `total` steps, W = warm-up, D = decay, a = min_lr_ratio, and s = step - 1 the updates made before (0 to T -
+    1):
 
         warm-up   (s + 1) / W                       for s < W; in tokens: tokens after the update / warmup_tokens
         wsd       a + (1 - a) shape((s - (T - D)) / D)   for s >= T - D, 1 before
         cosine    a + (1 - a) (1 + cos(pi (s - W) / (T - W))) / 2
         constant  1
 
-    so that no update is lost to a learning rate of 0; what the decay ends at would be the learning rate of update T + 1.
-    """
+    so that no update is lost to a learning rate of 0; what the decay ends at would be the learning rate of update T +
+    1. """
 
     peak: float
     config: ScheduleConfig
@@ -77,9 +79,8 @@ class WarmStayDecay:
 class DecayOnly:
     """A branch that only decays: from the learning rate of the save to `min_lr_ratio` x `optim.lr` over `decay_steps`.
 
-    With s = step - 1 - start: low + (first - low) shape(s / D), so that a branch from the last step before the decay of a wsd run
-    repeats that run's own decay.
-    """
+    With s = step - 1 - start: low + (first - low) shape(s / D), so that a branch from the last step before the decay of
+    a wsd run repeats that run's own decay. """
 
     first: float
     low: float
@@ -93,7 +94,8 @@ class DecayOnly:
 
 
 def build_schedule(optim: OptimConfig, total: int, warmup: int) -> WarmStayDecay:
-    """Schedule of a run of ``total`` steps whose warm-up takes ``warmup`` of them. Raises UserError where they do not fit."""
+    """Schedule of a run of ``total`` steps whose warm-up takes ``warmup`` of them. Raises UserError where they do not
+    fit."""
     config = optim.schedule.settled()
     if config.decay_steps and config.decay_share:
         raise UserError(
@@ -111,7 +113,8 @@ def build_schedule(optim: OptimConfig, total: int, warmup: int) -> WarmStayDecay
 
 
 def build_decay(optim: OptimConfig, first: float, start: int) -> DecayOnly:
-    """Schedule of a branch that starts after step ``start`` with the learning rate ``first``. Raises UserError without a length."""
+    """Schedule of a branch that starts after step ``start`` with the learning rate ``first``. Raises UserError without
+    a length."""
     config = optim.schedule
     if not config.decay_steps:
         raise UserError("train.decay_only needs the length of the decay; set optim.schedule.decay_steps")

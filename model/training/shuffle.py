@@ -8,7 +8,8 @@ ORDER = 2  # salt: what the hash is for; those of the plan are 1 and 3
 
 
 def mix(numbers: np.ndarray, *salt: int) -> np.ndarray:
-    """Uniform 64-bit hashes [n] (uint64) of whole ``numbers`` [n]: SplitMix64's finaliser (Steele et al., OOPSLA 2014), once per salt."""
+    """Uniform 64-bit hashes [n] (uint64) of whole ``numbers`` [n]: SplitMix64's finaliser (Steele et al., OOPSLA 2014),
+    once per salt."""
     hashed = numbers.astype(np.uint64)
     for number in (*salt, 0):
         # Arrays wrap around silently, which is meant; Python's numbers are cut to 64 bits first.

@@ -31,16 +31,17 @@ def tokenizer_of(model: str | Path) -> Path | None:
 
 
 def tokenizer_of_save(save: Save) -> Path | None:
-    """Folder of the tokenizer that a save was trained with: its own, or, where it has none, one that is still the same in the data of its
-    run or in another save; None where that is gone. Of a save that does not tell, that of the data of its run."""
+    """Folder of the tokenizer that a save was trained with: its own, or, where it has none, one that is still the same
+    in the data of its run or in another save; None where that is gone. Of a save that does not tell, that of the data
+    of its run."""
     if (save.folder / HALF / FILE).is_file():
         return save.folder / HALF
     return tokenizer_of_run(save.folder.parents[1], save.manifest.get("tokenizer"))
 
 
 def tokenizer_of_run(run: Path, wanted: str | None) -> Path | None:
-    """Folder of a tokenizer.json with the digest ``wanted`` (any, where that is None), in the data of a run or in one of its saves; None
-    where that is gone."""
+    """Folder of a tokenizer.json with the digest ``wanted`` (any, where that is None), in the data of a run or in one
+    of its saves; None where that is gone."""
     for folder in _candidates(run):
         if (folder / FILE).is_file() and wanted in (None, digest(folder / FILE)):
             return folder
@@ -56,9 +57,9 @@ def _candidates(run: Path) -> Iterator[Path]:
 def check_tokenizers(
     config: Config, phases: Sequence[Phase], begun: bool, coming: Callable[[str], bool] = lambda path: False
 ) -> None:
-    """Raise UserError where prepared tokens (of a phase, or held out) were not made with `data.tokenizer`, or where the net that the run
-    starts from (not once it has ``begun``) was trained with another tokenizer, and `train.allow_other_tokenizer` is not set; or where
-    `data.tokenizer` could not be copied to saves.
+    """Raise UserError where prepared tokens (of a phase, or held out) were not made with `data.tokenizer`, or where the
+    net that the run starts from (not once it has ``begun``) was trained with another tokenizer, and
+    `train.allow_other_tokenizer` is not set; or where `data.tokenizer` could not be copied to saves.
 
     What is not there yet, or ``coming`` by other jobs, is passed over."""
     tokenizer = Path(config.data.tokenizer)

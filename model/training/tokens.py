@@ -14,7 +14,8 @@ from common.tokenizer import end_of_text
 MEND = "run jobs.prepare again"
 BLOCK = 1 << 22
 DOCUMENTS = "documents.npy"
-"""Of a mixture: [documents, 3] uint32, number of the source, of the document in it, and how often it was read before."""
+"""Of a mixture: [documents, 3] uint32, number of the source, of the document in it, and how often it was read
+before."""
 LARGE = 5_000_000_000  # bytes that take more than a few seconds to read
 
 
@@ -68,9 +69,8 @@ def open_tokens(folder: str | Path, tokenizer: str | Path, vocab_size: int, chec
     """Open a tokens folder and check it against its manifest, the tokenizer and the net's vocabulary.
 
     ``checked`` is the `stamp` of an earlier full check; where it still holds, the digests are not computed again.
-    Raises UserError when the folder is missing, its bytes are not those of its manifest, another tokenizer wrote it, or the net has
-    too few rows for its vocabulary.
-    """
+    Raises UserError when the folder is missing, its bytes are not those of its manifest, another tokenizer wrote it, or
+    the net has too few rows for its vocabulary. """
     folder = Path(folder)
     if not (folder / manifests.NAME).is_file():
         raise UserError(
@@ -99,7 +99,8 @@ def open_tokens(folder: str | Path, tokenizer: str | Path, vocab_size: int, chec
 
 
 def _sources(folder: Path, manifest: dict) -> tuple[tuple[str, ...], np.ndarray | None]:
-    """Names of the sources of a mixture (`jobs.mix`) and the number of that of each document, from its list of documents."""
+    """Names of the sources of a mixture (`jobs.mix`) and the number of that of each document, from its list of
+    documents."""
     mixture = manifest.get("mixture")
     if not mixture:
         return (str(folder),), None
@@ -110,7 +111,8 @@ def _sources(folder: Path, manifest: dict) -> tuple[tuple[str, ...], np.ndarray 
 
 
 def check_tokenizer(folder: Path, manifest: dict, tokenizer: Path) -> None:
-    """Raise UserError where the tokens in ``folder``, with ``manifest``, were not made with the tokenizer in the folder ``tokenizer``."""
+    """Raise UserError where the tokens in ``folder``, with ``manifest``, were not made with the tokenizer in the folder
+    ``tokenizer``."""
     file = tokenizer / "tokenizer.json"
     if not file.is_file():
         raise UserError(f"there is no {file}; run jobs.tokenizer first, or set data.tokenizer to a folder that has one")

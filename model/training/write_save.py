@@ -20,12 +20,11 @@ def write_save(
     check: Callable[[], None] = lambda: None,
     **fields: Any,
 ) -> Save:
-    """Make the save of ``step``: ``fill(folder)`` writes its files, ``fields`` go into its manifest. It appears whole or not at all,
-    and not where ``check()`` raises, which is called right before.
+    """Make the save of ``step``: ``fill(folder)`` writes its files, ``fields`` go into its manifest. It appears whole
+    or not at all, and not where ``check()`` raises, which is called right before.
 
-    All ranks call this, fill the same folder, and share the work of computing digests; rank 0 makes it visible and points the link
-    ``last`` at it.
-    """
+    All ranks call this, fill the same folder, and share the work of computing digests; rank 0 makes it visible and
+    points the link ``last`` at it. """
     folder, begun = checkpoints(run_dir) / save_name(step), time.monotonic()
     ranks.on_first(check)  # before a folder is made: a run that was removed is not begun again
     with _shared_folder(folder) as aside:

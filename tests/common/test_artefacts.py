@@ -1,4 +1,5 @@
-"""References in a configuration, and what they stand for offline. Mirrors are made by hand here; tests/jobs/test_fetch.py has real ones."""
+"""References in a configuration, and what they stand for offline. Mirrors are made by hand here;
+tests/jobs/test_fetch.py has real ones."""
 
 from pathlib import Path
 

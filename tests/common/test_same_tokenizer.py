@@ -1,4 +1,5 @@
-"""Tokenizers compared by what they are, on real files: written otherwise, the same; changed in one place, told apart by that place."""
+"""Tokenizers compared by what they are, on real files: written otherwise, the same; changed in one place, told apart by
+that place."""
 
 import json
 import re

@@ -1,4 +1,5 @@
-"""Every number of the configuration has a range, and what is not in it is one sentence, before anything heavy is loaded."""
+"""Every number of the configuration has a range, and what is not in it is one sentence, before anything heavy is
+loaded."""
 
 import dataclasses
 import importlib

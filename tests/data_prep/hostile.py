@@ -63,8 +63,9 @@ UNITS = (
 
 
 def generators(mixtures: int = 20, seed: int = 0) -> dict[str, Callable[[int], str]]:
-    """By name: what makes a text of about so many characters. Each unit over and over; blocks of a beginning, a run and an end, such as a
-    scheme before thousands of brackets, drawn at random; brackets within brackets; what has hurt before."""
+    """By name: what makes a text of about so many characters. Each unit over and over; blocks of a beginning, a run and
+    an end, such as a scheme before thousands of brackets, drawn at random; brackets within brackets; what has hurt
+    before."""
     draw = random.Random(seed)
     blocks = [("", (unit,), 1, "") for unit in UNITS]
     blocks += [
@@ -122,7 +123,8 @@ def _blocks(head: str, unit: str, count: int | None, tail: str) -> Callable[[int
 
 
 def subjects(folder: Path, tokenizer: Path) -> dict[str, Subject]:
-    """By name: all that runs over a document. ``folder`` takes the files that readers read; ``tokenizer``: folder of one."""
+    """By name: all that runs over a document. ``folder`` takes the files that readers read; ``tokenizer``: folder of
+    one."""
     found = dict(_expressions())
     for code in sorted(path.stem for path in FOLDER.glob("*.yaml")):
         found |= {f"{code}: {name}": subject for name, subject in _of_language(code)}

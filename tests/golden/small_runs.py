@@ -66,7 +66,8 @@ def sentences(rng: np.random.Generator, count: int) -> str:
 
 
 def write_texts(folder: Path) -> None:
-    """150 documents; one in ten is there twice, one in ten nearly, one in ten is junk, one in ten names a person's address."""
+    """150 documents; one in ten is there twice, one in ten nearly, one in ten is junk, one in ten names a person's
+    address."""
     rng = np.random.default_rng(0)
     folder.mkdir(parents=True)
     records = []

@@ -1,4 +1,5 @@
-"""The small run with saves of `tests/model/evaluation/conftest.py`, for the jobs that read it; prepared text and a net to train on it."""
+"""The small run with saves of `tests/model/evaluation/conftest.py`, for the jobs that read it; prepared text and a net
+to train on it."""
 
 import importlib.util
 import json
@@ -31,7 +32,8 @@ make_save, run_folder, sweep_config = _shared.make_save, _shared.run_folder, _sh
 
 @pytest.fixture(scope="session")
 def trainable(tmp_path_factory) -> list[str]:
-    """Overrides for a small net with dropout on text of 60 kB that went through `jobs.tokenizer` and `jobs.prepare`; runs go aside."""
+    """Overrides for a small net with dropout on text of 60 kB that went through `jobs.tokenizer` and `jobs.prepare`;
+    runs go aside."""
     folder = tmp_path_factory.mktemp("train")
     rng = np.random.default_rng(0)
     words = [

@@ -14,7 +14,8 @@ def die() -> None:
 
 
 def die_before_step_on_disk(number: int, where: str) -> None:
-    """Die before the ``number``-th time that a path with ``where`` in it is opened for writing, made, renamed or removed (0: never)."""
+    """Die before the ``number``-th time that a path with ``where`` in it is opened for writing, made, renamed or
+    removed (0: never)."""
     count = 0
 
     def look(event: str, arguments: tuple) -> None:

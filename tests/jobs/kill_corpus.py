@@ -1,7 +1,8 @@
-"""``kill_corpus.py INPUTS EVALUATION OUTPUT FIRST STEP``: kill jobs.corpus before its FIRST, FIRST + STEP, ... step on disk.
+"""``kill_corpus.py INPUTS EVALUATION OUTPUT FIRST STEP``: kill jobs.corpus before its FIRST, FIRST + STEP, ... step on
+disk.
 
-Each time in a fork, on what the kill before left; a run that comes through empties the folder for the next. Prints the digests of what
-each run that came through wrote."""
+Each time in a fork, on what the kill before left; a run that comes through empties the folder for the next. Prints the
+digests of what each run that came through wrote."""
 
 import shutil
 import signal

@@ -1,6 +1,8 @@
-"""``kill_prepare.py INPUTS TOKENIZER TOKENS FIRST STEP``: kill jobs.prepare before its FIRST, FIRST + STEP, ... step on disk.
+"""``kill_prepare.py INPUTS TOKENIZER TOKENS FIRST STEP``: kill jobs.prepare before its FIRST, FIRST + STEP, ... step on
+disk.
 
-Each time from a copy of TOKENS.before, in a fork; then run it through in another fork and print the digests of what it wrote."""
+Each time from a copy of TOKENS.before, in a fork; then run it through in another fork and print the digests of what it
+wrote."""
 
 import hashlib
 import shutil

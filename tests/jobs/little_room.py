@@ -1,7 +1,8 @@
-"""``little_room.py PLAN``: jobs one after another, each again and again with a little more room, the last time with all of it.
+"""``little_room.py PLAN``: jobs one after another, each again and again with a little more room, the last time with all
+of it.
 
-PLAN is JSON: umask; jobs (pairs of a name and overrides); room (bytes, of each file, or what is left on the file system disk). Each
-attempt is a fork that ends as ``python -m jobs.<name>`` does. Prints a line of JSON for each."""
+PLAN is JSON: umask; jobs (pairs of a name and overrides); room (bytes, of each file, or what is left on the file system
+disk). Each attempt is a fork that ends as ``python -m jobs.<name>`` does. Prints a line of JSON for each."""
 
 import importlib
 import json

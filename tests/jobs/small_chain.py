@@ -1,4 +1,5 @@
-"""The jobs of a small user, one after another, each by its command line: an encoder that is probed and exported, and an adapter."""
+"""The jobs of a small user, one after another, each by its command line: an encoder that is probed and exported, and an
+adapter."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""`jobs.corpus` killed again and again, at steps on disk that nobody chose, ends with the bytes of an undisturbed run."""
+"""`jobs.corpus` killed again and again, at steps on disk that nobody chose, ends with the bytes of an undisturbed
+run."""
 
 import random
 import subprocess

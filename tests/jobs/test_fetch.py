@@ -77,7 +77,8 @@ def hub(tmp_path):
 
 @pytest.fixture
 def here(hub, monkeypatch):
-    """The hub for this process, whose hub library has read its environment already; calls `jobs.fetch` with overrides."""
+    """The hub for this process, whose hub library has read its environment already; calls `jobs.fetch` with
+    overrides."""
     address = hub.environment["HF_ENDPOINT"]
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", address)
@@ -98,7 +99,8 @@ def start(hub, job: str, *overrides: str, **variables: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", f"jobs.{job}", *overrides], cwd=ROOT, env={**hub.environment, **variables},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell ignores in what it puts into the background
+        # which a shell ignores in what it puts into the background
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 

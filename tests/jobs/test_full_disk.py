@@ -1,5 +1,5 @@
-"""Jobs that find too little room, again and again with a little more, end with the files of undisturbed ones, each try with one sentence;
-and whatever they write has the rights that the umask leaves."""
+"""Jobs that find too little room, again and again with a little more, end with the files of undisturbed ones, each try
+with one sentence; and whatever they write has the rights that the umask leaves."""
 
 import json
 import stat
@@ -121,7 +121,8 @@ def wrong_rights(folder: Path, umask: int) -> list[str]:
 
 
 def test_whatever_jobs_write_has_the_rights_that_the_umask_leaves(quiet, squeezed):
-    """No exceptions among the artefacts. What is not for others (orders of the outbox, SLURM keys) has tests of its own."""
+    """No exceptions among the artefacts. What is not for others (orders of the outbox, SLURM keys) has tests of its
+    own."""
     names = {path.name for path in quiet.rglob("*")}
     assert {
         "adapter_model.safetensors",

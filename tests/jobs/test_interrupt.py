@@ -1,4 +1,5 @@
-"""Ctrl-C, as a terminal sends it: to every process of the job at once. It ends with 130 and one line, and the same command continues."""
+"""Ctrl-C, as a terminal sends it: to every process of the job at once. It ends with 130 and one line, and the same
+command continues."""
 
 import json
 import os
@@ -102,7 +103,8 @@ def test_while_modules_are_imported(module):
     ("module", "times", "workers"), [("awkward._connect", 1, 1), ("awkward.operations", 1, 1), ("omegaconf", 2, 2)]
 )
 def test_while_a_library_imports_its_own_or_elements_start(texts, tmp_path, module, times, workers):
-    """gigatoken passes over whatever befalls its import of awkward; the second process to import omegaconf is an element."""
+    """gigatoken passes over whatever befalls its import of awkward; the second process to import omegaconf is an
+    element."""
     arguments = [*texts[:-1], f"data.tokens={tmp_path}/tokens", f"cluster.workers={workers}", "prepare.elements=4"]
     started = job("prepare", *arguments, PYTHONPROFILEIMPORTTIME="1")
     started.until(f" {module}", times)

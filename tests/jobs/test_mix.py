@@ -1,4 +1,5 @@
-"""`python -m jobs.mix`: exact shares, every document once before any twice, the same bytes, one sentence for what cannot be met."""
+"""`python -m jobs.mix`: exact shares, every document once before any twice, the same bytes, one sentence for what
+cannot be met."""
 
 import copy
 import html
@@ -387,7 +388,8 @@ while in_fork(lambda: job(number)) == signal.SIGKILL:
 
 
 def test_killed_at_any_step_on_disk_the_next_run_goes_on(config, tmp_path):
-    """Killed before the 1st, 7th, 13th ... step on disk, each run upon what the one before left; then all bytes are right."""
+    """Killed before the 1st, 7th, 13th ... step on disk, each run upon what the one before left; then all bytes are
+    right."""
     from omegaconf import OmegaConf
 
     mix.run(config)

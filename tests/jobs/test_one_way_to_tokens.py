@@ -112,7 +112,8 @@ def test_the_report_of_a_new_tokenizer_counts_what_is_prepared():
 
 @pytest.fixture
 def two_ends(tmp_path) -> Callable[[str, str], Config]:
-    """Makes the configuration of a job that reads a tokenizer (one, where only the names of its special tokens differ) into a folder."""
+    """Makes the configuration of a job that reads a tokenizer (one, where only the names of its special tokens differ)
+    into a folder."""
     learnt = TokenizerConfig(vocab_size=290, **KINDS["decoder"])
     (tmp_path / "text.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
 

@@ -1,4 +1,5 @@
-"""Training in phases: exact counts of what each reads, what changes at a border, and that neither death nor another layout can be seen."""
+"""Training in phases: exact counts of what each reads, what changes at a border, and that neither death nor another
+layout can be seen."""
 
 import json
 import os
@@ -42,7 +43,8 @@ def whole(phased) -> Path:
 
 
 def recount(config, run: Path) -> dict[str, Counter]:
-    """Tokens of each source that each phase reads, from the bytes of the mixture and the order in which the plan gives its packs."""
+    """Tokens of each source that each phase reads, from the bytes of the mixture and the order in which the plan gives
+    its packs."""
     from data_prep.tokens.indexed import read_index
     from model.training.shuffle import epoch_order
 

@@ -1,4 +1,5 @@
-"""Tokens equal to those of Megatron-Core's builder, whatever the number of elements, their order, and how often they are killed."""
+"""Tokens equal to those of Megatron-Core's builder, whatever the number of elements, their order, and how often they
+are killed."""
 
 import gzip
 import hashlib
@@ -564,7 +565,8 @@ def test_tokens_of_others_are_not_overwritten(config, tmp_path):
 
 
 def test_a_fallback_is_loud_and_recorded(config, tmp_path, capsys):
-    """A token that is listed twice, once as a special one: gigatoken finds what `tokenizers` does not (see test_bulk)."""
+    """A token that is listed twice, once as a special one: gigatoken finds what `tokenizers` does not (see
+    test_bulk)."""
     listed = json.loads(Path(config.data.tokenizer, "tokenizer.json").read_text())
     token = {
         "id": 300,
@@ -607,9 +609,11 @@ def start(script, config, *arguments):
 
 @pytest.mark.parametrize("finished", [False, True])
 def test_killed_before_any_step_on_disk_the_same_command_ends_with_the_same_bytes(config, tmp_path, finished):
-    """SIGKILL before the n-th file is opened for writing, renamed or removed, for every seventh n; then the command again.
+    """SIGKILL before the n-th file is opened for writing, renamed or removed, for every seventh n; then the command
+    again.
 
-    Once from nothing, once over a finished folder whose input has changed since (there, shards are cut out of the merged files)."""
+    Once from nothing, once over a finished folder whose input has changed since (there, shards are cut out of the
+    merged files)."""
     folder = Path(config.data.tokens)
     folder.mkdir()
     if finished:

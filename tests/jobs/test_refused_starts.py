@@ -1,4 +1,5 @@
-"""A start that is refused is one sentence and leaves every folder as it was, in each job; a dry run refuses what the start refuses."""
+"""A start that is refused is one sentence and leaves every folder as it was, in each job; a dry run refuses what the
+start refuses."""
 
 import json
 import shutil

@@ -1,4 +1,5 @@
-"""The reports of jobs.sweep in headless Chromium: no script error, no request, every plot drawn, nothing wider than a phone."""
+"""The reports of jobs.sweep in headless Chromium: no script error, no request, every plot drawn, nothing wider than a
+phone."""
 
 import json
 import os
@@ -117,7 +118,8 @@ class Browser:
             self.events.append(message)
 
     def open(self, file: Path, width: int) -> dict[str, Any]:
-        """Open ``file`` at ``width`` pixels: its plots, its width, script and console errors, and every address it asked for."""
+        """Open ``file`` at ``width`` pixels: its plots, its width, script and console errors, and every address it
+        asked for."""
         self.ask(
             "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width == PHONE
         )

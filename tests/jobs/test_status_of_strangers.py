@@ -1,4 +1,5 @@
-"""`python -m jobs.status` of a runs_dir that others write to: what one of them puts there hides nothing, and is not waited for."""
+"""`python -m jobs.status` of a runs_dir that others write to: what one of them puts there hides nothing, and is not
+waited for."""
 
 import json
 import os

@@ -1,4 +1,5 @@
-"""TensorBoard, as a person starts it, over a run that was killed and continued: one clean curve of the loss and one of nDCG@10."""
+"""TensorBoard, as a person starts it, over a run that was killed and continued: one clean curve of the loss and one of
+nDCG@10."""
 
 import json
 import os
@@ -68,7 +69,8 @@ def kill_at(overrides: list[str], metrics: Path) -> None:
 
 @pytest.fixture(params=["auto", "false"], ids=["fast loader", "slow loader"])
 def ask(request, run_of_two_attempts) -> Iterator[Callable[..., Any]]:
-    """``ask(path, **query)`` of a TensorBoard over the folder of all runs, with each of its two readers of event files."""
+    """``ask(path, **query)`` of a TensorBoard over the folder of all runs, with each of its two readers of event
+    files."""
     command = [
         sys.executable,
         "-m",

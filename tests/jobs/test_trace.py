@@ -26,7 +26,8 @@ from jobs.views.trace import trace
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Config:
-    """Texts -> corpus of two sources (copies and junk among them) -> tokens of each -> a mixture that reads one of them twice."""
+    """Texts -> corpus of two sources (copies and junk among them) -> tokens of each -> a mixture that reads one of them
+    twice."""
     folder = tmp_path_factory.mktemp("trace")
     stdlib = Path(sysconfig.get_paths()["stdlib"])
     docs = [doc.text for source in list_sources([stdlib / "asyncio", stdlib / "email"]) for doc in _read(source)]

@@ -98,7 +98,8 @@ def test_killed_and_stopped_it_ends_as_if_nothing_had_happened(overrides):
 
 @pytest.mark.long
 def test_a_storm_of_kills_leaves_no_trace(trainable, python_script):
-    """Twelve kills, most of them within a save: the curve is that of an undisturbed run, bit for bit, and each step stands once."""
+    """Twelve kills, most of them within a save: the curve is that of an undisturbed run, bit for bit, and each step
+    stands once."""
     course = [item for item in COURSE if "steps" not in item] + ["train.steps=60", "train.save.resume_every_steps=4"]
     more = [
         "train.save.probe_every_steps=16",

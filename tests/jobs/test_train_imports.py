@@ -1,4 +1,5 @@
-"""What `python -m jobs.train` loads before it trains: an attempt begins in seconds, so the compiler and transformers stay out of it."""
+"""What `python -m jobs.train` loads before it trains: an attempt begins in seconds, so the compiler and transformers
+stay out of it."""
 
 import json
 import os

@@ -1,4 +1,5 @@
-"""`python -m jobs.train` on two ranks: every layout goes on with the same samples and the same losses as one rank, and back."""
+"""`python -m jobs.train` on two ranks: every layout goes on with the same samples and the same losses as one rank, and
+back."""
 
 import json
 import os
@@ -37,7 +38,8 @@ LAYOUTS = {
     "pipeline": ["parallel.pipeline=2"],
 }
 EXACT = 2e-6
-"""Relative difference of losses that fp32 rounding explains; a sample more or less, or a gradient not summed, is 1e-3 and more."""
+"""Relative difference of losses that fp32 rounding explains; a sample more or less, or a gradient not summed, is 1e-3
+and more."""
 
 
 def overrides_of(trainable: list[str], kind: str) -> list[str]:

@@ -1,4 +1,5 @@
-"""The two-step test: every recipe trains at its true width and vocabulary, with only layers and batch cut, saves, exports, reloads."""
+"""The two-step test: every recipe trains at its true width and vocabulary, with only layers and batch cut, saves,
+exports, reloads."""
 
 import json
 

@@ -1,6 +1,6 @@
-"""The two-step test of continual pre-training: a recipe's net at its true width, with layers, vocabulary, lengths and batches cut, makes
-two steps, over a border of its phases where it has any, saves, exports, reloads. (With the vocabulary of 151,936 a save is five gigabytes;
-nets of that size are counted on the meta device elsewhere.)"""
+"""The two-step test of continual pre-training: a recipe's net at its true width, with layers, vocabulary, lengths and
+batches cut, makes two steps, over a border of its phases where it has any, saves, exports, reloads. (With the
+vocabulary of 151,936 a save is five gigabytes; nets of that size are counted on the meta device elsewhere.)"""
 
 import json
 

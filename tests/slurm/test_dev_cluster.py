@@ -1,4 +1,5 @@
-"""The cluster that the other tests rely on: several nodes, refusals as on a real site, and faults that SLURM notices."""
+"""The cluster that the other tests rely on: several nodes, refusals as on a real site, and faults that SLURM
+notices."""
 
 import os
 import pwd

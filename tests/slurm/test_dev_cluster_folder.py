@@ -1,4 +1,5 @@
-"""The folder of `make cluster`: one that somebody else could have made, or that holds something else, is neither used nor removed."""
+"""The folder of `make cluster`: one that somebody else could have made, or that holds something else, is neither used
+nor removed."""
 
 import os
 import pwd

@@ -29,7 +29,8 @@ def local_series(trainable, tmp_path_factory):
 
 
 def test_two_nodes_are_as_one_and_a_dead_rank_ends_its_element_at_once(cluster, jobs, local_series):
-    """2 x 2 ranks, of which one is killed on the way, and 1 x 4, against four ranks without SLURM: equal to the last bit."""
+    """2 x 2 ranks, of which one is killed on the way, and 1 x 4, against four ranks without SLURM: equal to the last
+    bit."""
     two = jobs.train(*FOUR, "run=two", "cluster.nodes=2", "cluster.tasks_per_node=2")
     cluster.wait_for(lambda: 3 <= two.step() < 25, 240, "the first steps of 2 x 2 ranks")
     victim = rank_process(two.submission.folder, 3)

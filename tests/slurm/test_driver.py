@@ -19,8 +19,8 @@ pytestmark = pytest.mark.slurm
 
 
 def test_saves_that_outlast_the_lead_and_the_time_limit(cluster, jobs, quiet):
-    """A save takes longer than half the lead allows, so the driver asks the rank itself (SLURM's signal goes astray). It hangs, as on a
-    dead disk, until SLURM kills the job for its time limit: the next attempt goes on all the same."""
+    """A save takes longer than half the lead allows, so the driver asks the rank itself (SLURM's signal goes astray).
+    It hangs, as on a dead disk, until SLURM kills the job for its time limit: the next attempt goes on all the same."""
     run = jobs.train(*COURSE, "cluster.time=1", "cluster.signal_lead=30", "cluster.sbatch.signal='B:USR1@1'")
     run.strike()
     job, rank = run.submission.jobs_of(0)[0], rank_process(run.submission.folder, 0)
@@ -44,8 +44,8 @@ def test_saves_that_outlast_the_lead_and_the_time_limit(cluster, jobs, quiet):
 
 
 def test_a_controller_that_is_away_is_waited_for(cluster, jobs, quiet):
-    """The ranks have saved and ended when it goes, and nobody takes the requeue. (The driver is held up until then: a step that ends
-    without a controller is told to it a minute later.)"""
+    """The ranks have saved and ended when it goes, and nobody takes the requeue. (The driver is held up until then: a
+    step that ends without a controller is told to it a minute later.)"""
     run = jobs.train(*COURSE)
     run.strike()
     driver, rank = driver_process(run.submission.folder), rank_process(run.submission.folder, 0)
@@ -132,7 +132,8 @@ def test_a_driver_that_is_killed_is_told_of(cluster, jobs, quiet):
 
 @contextlib.contextmanager
 def frozen(process: int) -> Iterator[None]:
-    """A process that makes no progress, as one that waits for a dead disk: SIGSTOP again and again, since SLURM sends SIGCONT, too."""
+    """A process that makes no progress, as one that waits for a dead disk: SIGSTOP again and again, since SLURM sends
+    SIGCONT, too."""
     over = threading.Event()
 
     def stop() -> None:

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.slurm
 
 
 def test_a_split_brain_leaves_one_writer(cluster, jobs, quiet):
-    """Only slurmd dies. Its rank, frozen while SLURM gives the node up and starts another attempt, wakes and finds itself superseded."""
+    """Only slurmd dies. Its rank, frozen while SLURM gives the node up and starts another attempt, wakes and finds
+    itself superseded."""
     run = jobs.train(*COURSE)
     assert 0 < run.strike() < 400
     old = rank_process(run.submission.folder, 0)
@@ -47,7 +48,8 @@ def small_disk(cluster):
 
 
 def test_a_full_disk_costs_an_attempt_and_no_save(cluster, jobs, quiet, small_disk):
-    """Too small from the start: refused. Filled on the way: the attempt fails and says why; with room again the same command goes on."""
+    """Too small from the start: refused. Filled on the way: the attempt fails and says why; with room again the same
+    command goes on."""
     place = [f"runs_dir={small_disk}/runs"]
     said = jobs.start(
         "train", *TRAINING, *COURSE, *place, "cluster=slurm", "train.save.probe_every_steps=2", fails=True
@@ -67,7 +69,8 @@ def test_a_full_disk_costs_an_attempt_and_no_save(cluster, jobs, quiet, small_di
 
 
 def test_a_site_without_requeue_chains_arrays(cluster, jobs, quiet):
-    """Told to stop, the element ends; its twin in the next array of the chain goes on; a third finds nothing left to do."""
+    """Told to stop, the element ends; its twin in the next array of the chain goes on; a third finds nothing left to
+    do."""
     run = jobs.train(*COURSE, "cluster.requeue=chain", "cluster.chain=3")
     assert [array.count for array in run.submission.arrays] == [1, 1, 1]
     run.strike()
@@ -101,7 +104,8 @@ def test_the_preflight_names_a_silent_node_and_goes_elsewhere(cluster, jobs):
 
 
 def test_by_hand_and_in_salloc(cluster, jobs, quiet):
-    """sbatch of slurm/train.sbatch is the same driver: signal, save, requeue, from what its first attempt froze; salloc runs in place."""
+    """sbatch of slurm/train.sbatch is the same driver: signal, save, requeue, from what its first attempt froze; salloc
+    runs in place."""
     env = {**os.environ, "TERZI_PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
     arguments = [f"runs_dir={jobs.runs_dir}", *jobs.overrides, *TRAINING, *COURSE]
     checkout = jobs.folder / "code"

@@ -21,7 +21,8 @@ def checkout(tmp_path) -> Path:
 
 
 def test_a_multirun_returns_at_once_and_is_deaf_to_edits(cluster, jobs, checkout):
-    """Eight points are one array; while it is held back, a YAML file and a module that training imports late are broken."""
+    """Eight points are one array; while it is held back, a YAML file and a module that training imports late are
+    broken."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     overrides = ["cluster=slurm", "cluster.time=10", "cluster.sbatch.begin=now+15", "train.steps=2"]
     overrides += ["optim.lr=1e-3,2e-3,3e-3,4e-3", "seed=1,2"]

@@ -1,4 +1,5 @@
-"""A decoder trained in phases on two ranks, signalled, killed and requeued in every phase: series and counts of an undisturbed run."""
+"""A decoder trained in phases on two ranks, signalled, killed and requeued in every phase: series and counts of an
+undisturbed run."""
 
 import os
 import signal

@@ -1,4 +1,5 @@
-"""A pipeline as a graph of jobs: stages wait for each other, a failed one cancels what follows, and is taken up from there."""
+"""A pipeline as a graph of jobs: stages wait for each other, a failed one cancels what follows, and is taken up from
+there."""
 
 import shutil
 
@@ -21,7 +22,8 @@ PROBE = [*LONG, "probe.pairs=40", "probe.steps=5", "probe.batch=8", "sweep.bm25=
 
 
 def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainable, retrieval_folder):
-    """The retrieval set is broken: training ends, the sweep fails, the export is cancelled. Mended, the same command does the rest."""
+    """The retrieval set is broken: training ends, the sweep fails, the export is cancelled. Mended, the same command
+    does the rest."""
     retrieval = jobs.folder / "retrieval"
     shutil.copytree(retrieval_folder, retrieval)
     hidden = next(retrieval.rglob("corpus.jsonl"))
@@ -78,7 +80,8 @@ def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainabl
 
 
 def test_a_cancelled_training_takes_along_what_waits_for_it(cluster, jobs, retrieval_folder):
-    """The sweep's elements, which never start, and its last job, which is lenient to elements that fail, but not to a run cut short."""
+    """The sweep's elements, which never start, and its last job, which is lenient to elements that fail, but not to a
+    run cut short."""
     arguments = [
         *TRAINING,
         *CHAIN,

@@ -1,4 +1,5 @@
-"""Probes that a training starts: whatever is refused, lost or submitted twice, one result a save, and the training does not notice."""
+"""Probes that a training starts: whatever is refused, lost or submitted twice, one result a save, and the training does
+not notice."""
 
 import dataclasses
 import json
@@ -109,7 +110,8 @@ def test_one_result_a_save_whatever_happens_to_sbatch(cluster, jobs, retrieval_f
 
 
 def test_a_probe_that_runs_already(cluster, jobs, sweep_config, run_folder, tmp_path):
-    """Of a job that nobody remembers: the element that a training submits says who holds the save, and the report waits for it."""
+    """Of a job that nobody remembers: the element that a training submits says who holds the save, and the report waits
+    for it."""
     for step in (0, 10, 30):
         shutil.rmtree(run_folder / "checkpoints" / save_name(step))
     sweep_config.runs_dir, sweep_config.run_dir, sweep_config.sweep.trigger = (

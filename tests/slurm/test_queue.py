@@ -1,4 +1,5 @@
-"""What is queued is known whatever a shell sets, whoever asks, and whatever sbatch says of it; nothing is queued twice."""
+"""What is queued is known whatever a shell sets, whoever asks, and whatever sbatch says of it; nothing is queued
+twice."""
 
 import json
 import os
@@ -104,8 +105,8 @@ def test_a_shells_variables_hide_no_job(config, monkeypatch, cluster):
 
 @pytest.fixture
 def open_cluster(cluster):
-    """The cluster as that of a site: other users read its configuration, reach munge, and run scripts from the nodes' spool folders.
-    `make cluster` makes it for its user alone."""
+    """The cluster as that of a site: other users read its configuration, reach munge, and run scripts from the nodes'
+    spool folders. `make cluster` makes it for its user alone."""
     parts = [
         cluster.folder,
         *(cluster.folder / part for part in ("etc", "run", "spool")),

@@ -1,4 +1,5 @@
-"""Where an element stands: what its driver wrote, what squeue and sacct say, and both after a cancellation and a retry on a real SLURM."""
+"""Where an element stands: what its driver wrote, what squeue and sacct say, and both after a cancellation and a retry
+on a real SLURM."""
 
 import re
 import shutil

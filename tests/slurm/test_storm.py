@@ -1,4 +1,5 @@
-"""A bad night: every fault that SLURM knows hits an array of trainings in the middle, and the loss curves are those of a quiet one."""
+"""A bad night: every fault that SLURM knows hits an array of trainings in the middle, and the loss curves are those of
+a quiet one."""
 
 import os
 import re

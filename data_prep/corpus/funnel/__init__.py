@@ -1,4 +1,5 @@
-"""The funnel of a corpus: what every step took in, let out and dropped, by rule and source, with what it looked like."""
+"""The funnel of a corpus: what every step took in, let out and dropped, by rule and source, with what it looked
+like."""
 
 from collections.abc import Sequence
 from typing import Any

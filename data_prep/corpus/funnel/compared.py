@@ -19,7 +19,8 @@ MEMBERS = 3
 
 
 def compared(line: Sequence[Stage], clusters: int) -> dict[str, Any]:
-    """For exact, near and semantic duplicates: counts, cluster sizes, and the ``clusters`` largest with what differs."""
+    """For exact, near and semantic duplicates: counts, cluster sizes, and the ``clusters`` largest with what
+    differs."""
     curate = next(stage for stage in line if isinstance(stage, Curate))
     grouped = next(stage for stage in line if isinstance(stage, Clusters))
     meaning = next((stage for stage in line if isinstance(stage, Semantic)), None)

@@ -1,4 +1,5 @@
-"""Counts of many units of work -> counts by source, and of all sources; exact, whatever the order and number of the units."""
+"""Counts of many units of work -> counts by source, and of all sources; exact, whatever the order and number of the
+units."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,9 +11,10 @@ FLOWS = tuple(f"{measure}_{side}" for measure in MEASURES for side in ("in", "ou
 
 
 def sums(curated: list[dict[str, Any]], written: list[dict[str, Any]], samples: int) -> dict[str, Any]:
-    """Figures of each source and of all, reasons with samples, histograms. ``curated`` and ``written`` are the counts of the units of the
-    first and the last stage, in the same order; of each reason the ``samples`` with the smallest keys stay. ``units`` are the units with
-    the documents that the first stage kept of each: documents are numbered through in their order."""
+    """Figures of each source and of all, reasons with samples, histograms. ``curated`` and ``written`` are the counts
+    of the units of the first and the last stage, in the same order; of each reason the ``samples`` with the smallest
+    keys stay. ``units`` are the units with the documents that the first stage kept of each: documents are numbered
+    through in their order."""
     sources: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
     for pair in zip(curated, written, strict=True):
         sources.setdefault(pair[0]["source"], []).append(pair)

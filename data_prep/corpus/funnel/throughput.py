@@ -11,7 +11,8 @@ CLOCKS = ("seconds", "cpu_seconds")
 
 
 def timing(line: Sequence[Stage]) -> dict[str, Any]:
-    """Units, MB of input, seconds by the clock and of CPU of each stage, all its units together; CPU seconds of the steps of the first."""
+    """Units, MB of input, seconds by the clock and of CPU of each stage, all its units together; CPU seconds of the
+    steps of the first."""
     found: dict[str, Any] = {}
     for stage in line:
         sums = {key: round(sum(one[key] for one in stage.manifests), 3) for key in (*CLOCKS, "mb")}

@@ -1,4 +1,5 @@
-"""Attention inside the documents of a pack: what is attended to (`plan`), by which kernels (`choice`), in a layer (`core`)."""
+"""Attention inside the documents of a pack: what is attended to (`plan`), by which kernels (`choice`), in a layer
+(`core`)."""
 
 from model.nets.attention.causal import CausalGeometry
 from model.nets.attention.core import PackedAttention

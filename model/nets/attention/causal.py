@@ -16,7 +16,8 @@ from model.nets.rope import rope_table
 
 @dataclass(frozen=True)
 class CausalGeometry:
-    """What a plan depends on besides the pack. A phase that changes the base replaces it: `replace(net.geometry, theta=...)`."""
+    """What a plan depends on besides the pack. A phase that changes the base replaces it: `replace(net.geometry,
+    theta=...)`."""
 
     head_width: int
     """Width of a head."""

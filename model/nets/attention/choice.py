@@ -1,4 +1,5 @@
-"""Which kernels attend: the first of flash, varlen and sdpa that runs on this device, with this type, for heads of this width."""
+"""Which kernels attend: the first of flash, varlen and sdpa that runs on this device, with this type, for heads of this
+width."""
 
 import logging
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from model.nets.attention import flash, sdpa, varlen
 
 AUTO = "auto"
 BACKENDS: dict[str, ModuleType] = {"flash": flash, "varlen": varlen, "sdpa": sdpa}
-"""Best first. Each has `refusal(device, dtype, head_width)` and `prepare(pack, window, dtype)`; the last never refuses."""
+"""Best first. Each has `refusal(device, dtype, head_width)` and `prepare(pack, window, dtype)`; the last never
+refuses."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Choice:
 
 @lru_cache(maxsize=32)
 def choose(wish: str, device: torch.device, dtype: torch.dtype, head_width: int) -> Choice:
-    """`find`, once a process for each device, type and width of a head; sdpa on a GPU, where it was not asked for, is a warning."""
+    """`find`, once a process for each device, type and width of a head; sdpa on a GPU, where it was not asked for, is a
+    warning."""
     choice = find(wish, device, dtype, head_width)
     if choice.name == "sdpa" and choice.passed_over and device.type == "cuda":
         logging.getLogger(__name__).warning(

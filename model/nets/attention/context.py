@@ -1,9 +1,9 @@
 """Context parallelism: each rank of a group holds a part of the tokens of a pack, and sees the keys and values of all.
 
-A pack is cut into 2 n chunks, and rank r of n holds chunks r and 2 n - 1 - r. In a long document a token costs as much as there is before
-it, so the first and the last chunk together cost what any other such pair costs (Llama 3, arXiv 2407.21783, section 3.3.2, does it so too).
-Keys and values, which grouped queries make small, are gathered whole in each layer; their gradients are summed over the ranks.
-"""
+A pack is cut into 2 n chunks, and rank r of n holds chunks r and 2 n - 1 - r. In a long document a token costs as much
+as there is before it, so the first and the last chunk together cost what any other such pair costs (Llama 3, arXiv
+2407.21783, section 3.3.2, does it so too). Keys and values, which grouped queries make small, are gathered whole in
+each layer; their gradients are summed over the ranks. """
 
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -49,7 +49,8 @@ class Share:
 
 
 def prepare_share(prepare: Prepare, pack: Pack, window: Window, dtype: torch.dtype, share: Share) -> Attend:
-    """Attention of this rank's part of the filled `pack`, by the backend of `prepare`: queries, keys and values are `[T / n, ...]`."""
+    """Attention of this rank's part of the filled `pack`, by the backend of `prepare`: queries, keys and values are `[T
+    / n, ...]`."""
     queries, keys, spans = _pieces(pack, window, share)
     attend = prepare(queries, window, dtype, keys)
 
@@ -62,11 +63,11 @@ def prepare_share(prepare: Prepare, pack: Pack, window: Window, dtype: torch.dty
 
 
 def _pieces(pack: Pack, window: Window, share: Share) -> tuple[Pack, Pack, list[tuple[int, int]]]:
-    """What each document has in this rank's chunks, as a pack; what that sees, as another; and where the tokens of the other are.
+    """What each document has in this rank's chunks, as a pack; what that sees, as another; and where the tokens of the
+    other are.
 
-    The window looks back alone (queries are the last tokens of what they see), or shows whole documents. A chunk sees one span of the pack:
-    where one document ends the next begins.
-    """
+    The window looks back alone (queries are the last tokens of what they see), or shows whole documents. A chunk sees
+    one span of the pack: where one document ends the next begins. """
     query_lengths, key_lengths, spans = [], [], []
     for start, end in share.chunks:
         seen = []

@@ -11,7 +11,8 @@ from model.nets.rope import rotate
 
 
 class PackedAttention(MegatronModule):
-    """Megatron-Core's core attention for packs: rotates queries and keys by the base of its kind of layer, then attends."""
+    """Megatron-Core's core attention for packs: rotates queries and keys by the base of its kind of layer, then
+    attends."""
 
     def __init__(
         self,

@@ -13,7 +13,8 @@ def refusal(device: torch.device, dtype: torch.dtype, head_width: int) -> str | 
 
 
 def prepare(pack: Pack, window: Window, dtype: torch.dtype, keys: Pack | None = None) -> Attend:
-    """Attention over `pack`, see `Prepare`; raises ImportError without the package, and what it raises where it cannot run."""
+    """Attention over `pack`, see `Prepare`; raises ImportError without the package, and what it raises where it cannot
+    run."""
     from flash_attn import flash_attn_varlen_func
 
     keys = keys or pack  # where a query has fewer places than keys, the kernels too take it for the last of them

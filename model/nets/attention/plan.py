@@ -26,7 +26,8 @@ class Reach:
 
 @dataclass
 class Plan(PackedSeqParams):
-    """How a pack is attended to. Megatron-Core hands it through to every layer, also when activations are recomputed."""
+    """How a pack is attended to. Megatron-Core hands it through to every layer, also when activations are
+    recomputed."""
 
     everywhere: Reach | None = None
     """Global layers."""

@@ -1,4 +1,5 @@
-"""Attention by PyTorch's `scaled_dot_product_attention`, which runs everywhere: the way of the CPU, and of what no other kernel takes."""
+"""Attention by PyTorch's `scaled_dot_product_attention`, which runs everywhere: the way of the CPU, and of what no
+other kernel takes."""
 
 from functools import lru_cache, partial
 
@@ -9,7 +10,8 @@ from model.nets.attention.window import Attend, Window
 from model.nets.pack import Pack
 
 BAND_PAYS = 1.2
-"""The band is used where it computes this many times fewer scores than whole documents would (measured on a CPU: break-even at 1.1)."""
+"""The band is used where it computes this many times fewer scores than whole documents would (measured on a CPU:
+break-even at 1.1)."""
 
 
 def refusal(device: torch.device, dtype: torch.dtype, head_width: int) -> None:
@@ -17,7 +19,8 @@ def refusal(device: torch.device, dtype: torch.dtype, head_width: int) -> None:
 
 
 def prepare(pack: Pack, window: Window, dtype: torch.dtype, keys: Pack | None = None) -> Attend:
-    """Attention over `pack` in the cheapest of three forms: documents of one length as a batch, one by one, or the pack as a band.
+    """Attention over `pack` in the cheapest of three forms: documents of one length as a batch, one by one, or the pack
+    as a band.
 
     With `keys` (see `Prepare`) always one by one.
     """
@@ -34,12 +37,14 @@ def prepare(pack: Pack, window: Window, dtype: torch.dtype, keys: Pack | None = 
 
 
 def _wants_mask(window: Window, length: int) -> bool:
-    """Whether a document of `length` needs a mask: not where nothing is hidden, nor where PyTorch's own causal rule says it all."""
+    """Whether a document of `length` needs a mask: not where nothing is hidden, nor where PyTorch's own causal rule
+    says it all."""
     return window.cuts_left(length) or (window.right > 0 and window.cuts_right(length))
 
 
 def _block(window: Window) -> int:
-    """C, the queries of a block of the band. They see C + left + right keys: two blocks of C, of which the first begins `left` before."""
+    """C, the queries of a block of the band. They see C + left + right keys: two blocks of C, of which the first begins
+    `left` before."""
     return max(1, window.left + window.right)
 
 
@@ -92,7 +97,8 @@ def by_document(
     window: Window,
     mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Attention document by document, or all at once where they have one length; `mask` is `[n, n]` with n at least the longest."""
+    """Attention document by document, or all at once where they have one length; `mask` is `[n, n]` with n at least the
+    longest."""
     equal = min(lengths) == max(lengths)
     shape = (len(lengths), lengths[0]) if equal else (1, len(query))
     batch = [part.view(*shape, *part.shape[1:]) for part in (query, key, value)]
@@ -115,7 +121,8 @@ def _whole(
 def piece_mask(
     window: Window, queries: int, keys: int, dtype: torch.dtype, device: torch.device
 ) -> torch.Tensor | None:
-    """Mask `[queries, keys]` where the former are the last of the latter; None where nothing is hidden from any of them."""
+    """Mask `[queries, keys]` where the former are the last of the latter; None where nothing is hidden from any of
+    them."""
     if not _wants_mask(window, keys) and not window.cuts_right(queries):
         return None
     places = torch.arange(keys, device=device)
@@ -129,7 +136,8 @@ def by_piece(
     sizes: list[tuple[int, int]],
     masks: list[torch.Tensor | None],
 ) -> torch.Tensor:
-    """Attention of the ends of documents to the whole of them; `sizes`: queries and keys of each document, `masks`: of `piece_mask`."""
+    """Attention of the ends of documents to the whole of them; `sizes`: queries and keys of each document, `masks`: of
+    `piece_mask`."""
     queries, seen = zip(*sizes, strict=True)
     parts = zip(query.split(queries), key.split(seen), value.split(seen), masks, strict=True)
     return torch.cat([_sdpa(*(part.unsqueeze(0) for part in piece), mask).squeeze(0) for *piece, mask in parts])
@@ -138,7 +146,8 @@ def by_piece(
 def banded(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: Window, mask: torch.Tensor
 ) -> torch.Tensor:
-    """Attention over the whole pack, block by block: C queries against the 2 C tokens around them, masked by `band_mask`.
+    """Attention over the whole pack, block by block: C queries against the 2 C tokens around them, masked by
+    `band_mask`.
 
     The work grows with T x C, whatever the lengths of the documents.
     """

@@ -1,4 +1,5 @@
-"""Whether a CUDA kernel runs here is asked of the kernel: it depends on the build, the GPU, the type and the width of a head."""
+"""Whether a CUDA kernel runs here is asked of the kernel: it depends on the build, the GPU, the type and the width of a
+head."""
 
 import torch
 

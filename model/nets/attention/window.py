@@ -9,13 +9,14 @@ import torch
 from model.nets.pack import Pack
 
 Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""Softmax attention of each document of one pack to itself: queries `[T, h, d]`, keys and values `[T, g, d]`, with g a divisor of h and
-each of them serving h / g neighbouring heads of queries -> `[T, h, d]`."""
+"""Softmax attention of each document of one pack to itself: queries `[T, h, d]`, keys and values `[T, g, d]`, with g a
+divisor of h and each of them serving h / g neighbouring heads of queries -> `[T, h, d]`."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Token i sees i - left to i + right, both included; -1 means no bound. (-1, -1) is a whole document, (-1, 0) is causal."""
+    """Token i sees i - left to i + right, both included; -1 means no bound. (-1, -1) is a whole document, (-1, 0) is
+    causal."""
 
     left: int = -1
     """Tokens seen before."""
@@ -49,6 +50,7 @@ class Prepare(Protocol):
     """What a backend prepares attention by, once a pack."""
 
     def __call__(self, pack: Pack, window: Window, dtype: torch.dtype, keys: Pack | None = None) -> Attend:
-        """Attention over `pack`. With `keys`, each of its documents is the end of the document of `keys` at the same place, and attends to
-        that within the window, which is open or looks back alone; keys and values are then `[tokens of keys, g, d]`."""
+        """Attention over `pack`. With `keys`, each of its documents is the end of the document of `keys` at the same
+        place, and attends to that within the window, which is open or looks back alone; keys and values are then
+        `[tokens of keys, g, d]`."""
         ...

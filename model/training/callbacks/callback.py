@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from model.training.loop import Loop
 
 Record = dict[str, Any]
-"""What is known of one step: step, tokens, samples, loss, lr, ...; callbacks add to it, and those after them read what they added."""
+"""What is known of one step: step, tokens, samples, loss, lr, ...; callbacks add to it, and those after them read what
+they added."""
 
 
 class Callback:

@@ -10,8 +10,9 @@ from model.training.plan import Plan
 
 
 class Heldout(Callback):
-    """Evaluates every so many steps, at every probe save, and where the run ends; adds `heldout_loss`, `heldout_accuracy`, and, where the
-    held-out text has names, `heldout_losses`: name -> loss. The first of them is `heldout_loss`."""
+    """Evaluates every so many steps, at every probe save, and where the run ends; adds `heldout_loss`,
+    `heldout_accuracy`, and, where the held-out text has names, `heldout_losses`: name -> loss. The first of them is
+    `heldout_loss`."""
 
     def __init__(self, packs: int, every_steps: int):
         """``packs``: held-out packs of one evaluation; ``every_steps``: 0 for probe saves only."""

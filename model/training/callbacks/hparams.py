@@ -1,8 +1,7 @@
 """tb/hparams: the hyperparameters of the run beside its best score, for TensorBoard's HParams tab.
 
-That tab reads its scores from scalars, which the other tabs show too. So a score carries the tag of the curve that it is taken from,
-and its step: there it is one marked point of that curve, and no plot of its own.
-"""
+That tab reads its scores from scalars, which the other tabs show too. So a score carries the tag of the curve that it
+is taken from, and its step: there it is one marked point of that curve, and no plot of its own. """
 
 import json
 from pathlib import Path
@@ -21,7 +20,8 @@ SECTIONS = ("seed", "model", "objective", "optim", "parallel", "train")
 
 
 class HParams(Callback):
-    """Writes the row of this run when it ends, with the best held-out loss; a sweep writes it again with the retrieval score."""
+    """Writes the row of this run when it ends, with the best held-out loss; a sweep writes it again with the retrieval
+    score."""
 
     def end(self, loop) -> None:
         """Write the row."""
@@ -37,7 +37,8 @@ def lowest_heldout(metrics: Path) -> Score | None:
 
 
 def write_hparams(run_dir: str | Path, scores: dict[str, Score]) -> None:
-    """Write the run's row of the HParams tab anew: its frozen configuration and ``scores`` by the tag of their curve."""
+    """Write the run's row of the HParams tab anew: its frozen configuration and ``scores`` by the tag of their
+    curve."""
     from torch.utils.tensorboard.summary import hparams
 
     config = read_config(run_dir)

@@ -26,10 +26,12 @@ from model.training.write_save import write_save
 
 
 class Saving(Callback):
-    """Makes a save where one is due, and a resume save where the attempt ends. A step with both due has one save, a probe save."""
+    """Makes a save where one is due, and a resume save where the attempt ends. A step with both due has one save, a
+    probe save."""
 
     def __init__(self, config: SaveConfig, exportable: bool = True):
-        """``config``: section `train.save`; ``exportable``: the net has an hf/ form, without which every save is a resume save."""
+        """``config``: section `train.save`; ``exportable``: the net has an hf/ form, without which every save is a
+        resume save."""
         self.config = config
         self.probe = PROBE if exportable else RESUME
         self.last_step: int | None = None
@@ -52,7 +54,8 @@ class Saving(Callback):
             self._write(loop, RESUME)
 
     def _write(self, loop, kind: str) -> None:
-        """Make a save, remove what is no longer kept, tell the other callbacks. Raises UserError rather than save what is not finite."""
+        """Make a save, remove what is no longer kept, tell the other callbacks. Raises UserError rather than save what
+        is not finite."""
         state, config = loop.state, loop.config
         mine = [name for name, parameter in global_names(loop.net).items() if not torch.isfinite(parameter).all()]
         broken = [name for names in ranks.gather(mine) for name in names]
@@ -95,7 +98,8 @@ class Saving(Callback):
 
 
 def _tokenizer(run: Run, folder: str) -> tuple[Path | None, str]:
-    """Where the tokenizer is that the run began with, None where it is gone, since others may write to ``folder`` meanwhile; its digest."""
+    """Where the tokenizer is that the run began with, None where it is gone, since others may write to ``folder``
+    meanwhile; its digest."""
     known = run.manifest.get("inputs", {}).get("tokenizer", {}).get("digests", {}).get(FILE)
     wanted = known or digest(Path(folder) / FILE)
     return tokenizer_of_run(run.folder, wanted), wanted

@@ -19,7 +19,8 @@ GROUPS = {"loss_by_source": "train/loss", "heldout_losses": "heldout/loss"}
 
 
 class TensorBoard(Callback):
-    """Writes scalars at the training step. A resumed run purges what an earlier attempt wrote of steps that are made again."""
+    """Writes scalars at the training step. A resumed run purges what an earlier attempt wrote of steps that are made
+    again."""
 
     def __init__(self, folder: str | Path, every_steps: int):
         """``folder``: tb/train of the run."""

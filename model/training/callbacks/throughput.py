@@ -7,7 +7,8 @@ from model.training.flops import peak_flops, utilisation
 
 
 class Throughput(Callback):
-    """Adds `tokens_per_second` and `mfu` over the steps since they were last told, without the time of saves and evaluations."""
+    """Adds `tokens_per_second` and `mfu` over the steps since they were last told, without the time of saves and
+    evaluations."""
 
     def __init__(self, every_steps: int, precision: str):
         """``every_steps``: average over so many steps; ``precision``: of the peak that `mfu` is a share of."""

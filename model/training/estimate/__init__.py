@@ -1,4 +1,5 @@
-"""`plan=true`: memory and time of a run on GPUs that need not be here, and the layout to take. Reads the configuration alone."""
+"""`plan=true`: memory and time of a run on GPUs that need not be here, and the layout to take. Reads the configuration
+alone."""
 
 from common.screen import Screen, screen
 from conf.schema import Config

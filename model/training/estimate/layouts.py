@@ -1,4 +1,5 @@
-"""Layouts over the GPUs there are: which there could be, what each costs, which is proposed and why the others are not."""
+"""Layouts over the GPUs there are: which there could be, what each costs, which is proposed and why the others are
+not."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -69,9 +70,8 @@ class Estimate:
 def estimate(config: Config) -> Estimate:
     """Weigh all layouts of ``config`` over its GPUs.
 
-    Raises UserError for an unknown GPU, for no GPUs, for a run of unknown length, where no layout divides net, batch and GPUs, and where
-    none fits.
-    """
+    Raises UserError for an unknown GPU, for no GPUs, for a run of unknown length, where no layout divides net, batch
+    and GPUs, and where none fits. """
     config = replace(config, parallel=config.parallel.on(bf16=True))  # every GPU that is known computes in it
     work, refused = spans(config), []
     best_of = [_best(config, work, layouts) for layouts in _families(config, work, refused)]

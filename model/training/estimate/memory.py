@@ -1,4 +1,5 @@
-"""Memory of a GPU in a training step, part by part. The formulas are explained in docs/scaling.md and held to real nets by tests."""
+"""Memory of a GPU in a training step, part by part. The formulas are explained in docs/scaling.md and held to real nets
+by tests."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -72,7 +73,8 @@ def layer_bytes(net: Anatomy, parallel: ParallelConfig) -> float:
     if parallel.recompute == "full":
         return size * net.hidden / whole
     queries, keys, ffn = net.queries / tensor, net.keys / tensor, net.ffn / tensor
-    # Where a rank has several groups of heads, the queries are copied out of the product that holds queries, keys and values.
+    # Where a rank has several groups of heads, the queries are copied out of the product that holds queries, keys and
+    # values.
     copied = queries * (net.heads > net.kv_heads > tensor)
     numbers = 2 * net.norms * net.hidden / whole + (queries + 2 * keys) + queries + (3 if net.gated else 2) * ffn
     if parallel.recompute == "selective":
@@ -118,7 +120,8 @@ def loss_bytes(config: Config, net: Anatomy, parallel: ParallelConfig, tokens: i
     states = 2 * size * tokens * net.hidden  # the last norm's input and output
     if not isinstance(config.objective, CausalConfig):
         return states + predicted * ((size + 4) * rows + 4 * size * net.hidden)  # logits, their softmax in fp32
-    # See model/objectives/linear_cross_entropy.py: gradients of states and table come into being chunk by chunk, the table's in fp32.
+    # See model/objectives/linear_cross_entropy.py: gradients of states and table come into being chunk by chunk, the
+    # table's in fp32.
     chunk, table = min(config.objective.chunk_tokens, tokens) * rows, 0 if net.added else rows * net.hidden
     if _size(parallel) == 4:  # the softmax takes the place of the logits
         return states + 4 * (tokens * net.hidden + chunk + table)

@@ -1,4 +1,5 @@
-"""Time of a training step, part by part. The formulas are explained in docs/scaling.md; only a run measures what they assume."""
+"""Time of a training step, part by part. The formulas are explained in docs/scaling.md; only a run measures what they
+assume."""
 
 from dataclasses import dataclass
 
@@ -12,7 +13,8 @@ from model.training.flops import Forward, forward_flops
 LINKS = 0.75
 """Share of a link's rate that collective operations reach: assumed."""
 LAUNCH = 1e-3
-"""Seconds in which Python starts the kernels of one layer, forward and backward; a small micro-batch computes faster than that: assumed."""
+"""Seconds in which Python starts the kernels of one layer, forward and backward; a small micro-batch computes faster
+than that: assumed."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Seconds:
     tensor: float
     """All-reduces within layers."""
     bubble: float
-    """Waiting for the first micro-batch to come through the pipeline, and for the last to come back; handing states on."""
+    """Waiting for the first micro-batch to come through the pipeline, and for the last to come back; handing states
+    on."""
     data: float
     """Summing gradients over data-parallel ranks, and gathering weights."""
     update: float
@@ -63,7 +66,8 @@ def seconds(config: Config, layout: Layout, span: Span, packs: int) -> Seconds:
 
 
 def _stage_flops(forward: Forward, layout: Layout) -> float:
-    """Operations of the slowest pipeline stage, forward and backward, with what is computed again: the last, which has the head."""
+    """Operations of the slowest pipeline stage, forward and backward, with what is computed again: the last, which has
+    the head."""
     body = Forward(forward.layers, forward.added, forward.attention, 0)
     again = {"none": 0, "selective": forward.attention, "full": body.whole}[layout.parallel.recompute]
     whole = forward.whole + forward.backward
@@ -90,7 +94,8 @@ def _data_traffic(layout: Layout, trained: int) -> float:
 
 
 def _ring(layout: Layout, inside: float, between: float) -> float:
-    """Bytes a second of a ring over data-parallel ranks: over several nodes it uses the ports of all its GPUs in a node at once."""
+    """Bytes a second of a ring over data-parallel ranks: over several nodes it uses the ports of all its GPUs in a node
+    at once."""
     tensor = layout.parallel.tensor
     if tensor * layout.data <= layout.node:
         return inside

@@ -11,7 +11,8 @@ from conf.schema.phase import scaled
 
 @dataclass(frozen=True)
 class Span:
-    """Steps of one length and batch: a phase, or the whole run. Packs are taken as full, of one document each, which costs most."""
+    """Steps of one length and batch: a phase, or the whole run. Packs are taken as full, of one document each, which
+    costs most."""
 
     name: str
     """Phase; empty for the whole run."""

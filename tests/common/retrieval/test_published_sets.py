@@ -1,4 +1,5 @@
-"""Retrieval sets as they are published: every spelling of one set is that set, and what is missing or absent is said."""
+"""Retrieval sets as they are published: every spelling of one set is that set, and what is missing or absent is
+said."""
 
 import gzip
 import json

@@ -116,7 +116,8 @@ def test_pages_of_a_thesis():
     ["x" + " " * 300_000 + "x \n", ". " * 150_000 + "\fx", "." * 300_000 + "x\f", "Ã¼ " * 100_000, ")" * 300_000],
 )
 def test_every_step_takes_linear_time(text):
-    """A step whose time grows with the square of a run's length would take minutes, and the test's time limit ends it."""
+    """A step whose time grows with the square of a run's length would take minutes, and the test's time limit ends
+    it."""
     cleaned, _ = build(STEPS, PROFILE).clean(text)
     assert len(cleaned) <= len(text)
 

@@ -33,7 +33,8 @@ def _read(source):
 
 @pytest.fixture(scope="session")
 def planted(texts) -> list[dict]:
-    """Records in their order: texts, with an exact copy of one in ten, a near copy of one in ten, junk, personal data, leaked text."""
+    """Records in their order: texts, with an exact copy of one in ten, a near copy of one in ten, junk, personal data,
+    leaked text."""
     records = []
     for number, text in enumerate(texts):
         text = f"{text}\n\n{MAIL}" if number % 10 == 1 else f"{text}\n\n{LEAK}" if number % 10 == 2 else text

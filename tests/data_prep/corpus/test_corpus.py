@@ -1,4 +1,5 @@
-"""`jobs.corpus` from files to documents: what was planted is found, everything is accounted for, and elements change nothing."""
+"""`jobs.corpus` from files to documents: what was planted is found, everything is accounted for, and elements change
+nothing."""
 
 import copy
 import json

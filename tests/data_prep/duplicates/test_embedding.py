@@ -52,8 +52,8 @@ def test_truncation_weights_and_mapping_are_those_of_model2vec(folder, tmp_path)
 
 @pytest.mark.parametrize("tokens", [512, 3])
 def test_a_word_level_model_with_unknown_words(tmp_path, tokens):
-    """What potion models are made of: another kind of tokenizer, which the fast libraries refuse; unknown tokens count for nothing, but
-    towards the length."""
+    """What potion models are made of: another kind of tokenizer, which the fast libraries refuse; unknown tokens count
+    for nothing, but towards the length."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
     words = {word: number for number, word in enumerate(["[UNK]", "mahkeme", "karar", "verdi", "temyiz", "o"])}

@@ -139,7 +139,8 @@ def shingled(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_pairs_are_those_of_datasketch_but_for_chance(copies):
-    """datasketch on the same shingles, with hash functions of its own, and both against the exact similarity of all pairs."""
+    """datasketch on the same shingles, with hash functions of its own, and both against the exact similarity of all
+    pairs."""
     datasketch = pytest.importorskip("datasketch")
     texts, flat, offsets, chance, keys = copies
     theirs = np.zeros(chance.shape, bool)
@@ -161,8 +162,8 @@ def test_pairs_are_those_of_datasketch_but_for_chance(copies):
 
 
 def test_clusters_are_those_of_datatrove_but_for_chance(copies, tmp_path):
-    """datatrove's stages from disk on the same shingles: what surely belongs together does so on both sides, and of the others
-    as many are alike as with other seeds of ours."""
+    """datatrove's stages from disk on the same shingles: what surely belongs together does so on both sides, and of the
+    others as many are alike as with other seeds of ours."""
     pytest.importorskip("datatrove")
     from benchmarks.minhash_peers import Regex, SameShingles, firsts, settings, stages
 

@@ -69,7 +69,8 @@ def test_shingles_are_the_runs_of_letters_of_each_document(length):
 
 
 def test_near_copies_share_a_band_as_often_as_theory_says(legal):
-    """Real text with replaced words: the share found in each range of the exact Jaccard similarity, against 1 - (1 - s**8)**14."""
+    """Real text with replaced words: the share found in each range of the exact Jaccard similarity, against 1 - (1 -
+    s**8)**14."""
     draw, words = random.Random(1), " ".join(legal[:40]).split()
     texts = [text for text in legal if 200 < len(text.split()) < 1500] * 3
     copies = [altered(text, draw.choice([0.01, 0.02, 0.03, 0.05, 0.07]), words, draw) for text in texts]
@@ -130,7 +131,8 @@ def lost_spaces(text: str, share: float, draw: random.Random) -> str:
 
 @pytest.mark.parametrize("share", [0.01, 0.02, 0.04, 0.08, 0.16, 1])
 def test_lost_spaces_signs_and_case_change_no_band(legal, share):
-    """Pairs of a document and a damaged copy; keys of words found 66% of them at 4% of the spaces lost, and 1% at 16%."""
+    """Pairs of a document and a damaged copy; keys of words found 66% of them at 4% of the spaces lost, and 1% at
+    16%."""
     draw = random.Random(2)
     copies = [lost_spaces(text, share, draw) for text in legal[:60]]
     copies = [re.sub(r"[^\w\s]", lambda found: draw.choice([found[0], "", " "]), text) for text in copies]
@@ -142,7 +144,8 @@ def test_lost_spaces_signs_and_case_change_no_band(legal, share):
 
 
 def test_lost_spaces_beside_misread_letters(legal):
-    """4% of the spaces and a letter or two of 2% of the words, as scanners lose and mistake them; keys of words found 41% of the pairs."""
+    """4% of the spaces and a letter or two of 2% of the words, as scanners lose and mistake them; keys of words found
+    41% of the pairs."""
     draw = random.Random(2)
     texts = [text[:6000] for text in legal[:300]]
     copies = [lost_spaces(ocr(text, draw, 0.02), 0.04, draw) for text in texts]
@@ -157,7 +160,8 @@ def test_short_texts_may_lose_spaces_too():
 
 
 def test_the_hash_functions_are_the_ones_they_were():
-    """Keys of one run may come from several machines and days; a library that changes its hashes must be noticed here."""
+    """Keys of one run may come from several machines and days; a library that changes its hashes must be noticed
+    here."""
     signer = Signer(DuplicatesConfig(bands=3), PROFILE)
     keys = signer.keys(Batch(["Işık söndü ve herkes evine döndü."], TURKISH))
     assert keys.tolist() == [[1023651736310772688, 16670589823377245433, 8281937779300448318, 11209794170092241208]]

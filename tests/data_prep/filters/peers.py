@@ -48,7 +48,8 @@ SEPARATORS = ["\r\n", "\u2028", "\f", "\x1c", "\r", ""]
 
 
 class RegexTokenizer(WordTokenizer):
-    """The words of `Batch.tokens`, in lower case if a profile is given, and the sentences of the rule c4, by Python's `re`."""
+    """The words of `Batch.tokens`, in lower case if a profile is given, and the sentences of the rule c4, by Python's
+    `re`."""
 
     def __init__(self, profile: LanguageConfig, lowered: bool = False):
         super().__init__()

@@ -1,8 +1,8 @@
-"""Verdicts and reasons against datatrove's filters at equal constants: English defaults, Turkish ones, real, damaged and random texts.
+"""Verdicts and reasons against datatrove's filters at equal constants: English defaults, Turkish ones, real, damaged
+and random texts.
 
-Three things are not the peer's and are told to both sides alike: which signs are no words, that stop words are looked for in lower case,
-and after which signs and closing signs a line ends a sentence. Nothing is left that differs.
-"""
+Three things are not the peer's and are told to both sides alike: which signs are no words, that stop words are looked
+for in lower case, and after which signs and closing signs a line ends a sentence. Nothing is left that differs. """
 
 import dataclasses
 import itertools
@@ -135,7 +135,8 @@ def test_verdicts_and_reasons_are_datatroves(real, code, profile, rule):
 
 
 def test_the_one_difference_is_a_stop_word_with_a_capital(real):
-    """Without the change to lower case datatrove rejects what we keep, and only where a stop word is written with a capital letter."""
+    """Without the change to lower case datatrove rejects what we keep, and only where a stop word is written with a
+    capital letter."""
     profile = english_defaults()
     found, _ = differences(real["en"], profile, GopherQuality, lowered=False)
     assert found

@@ -118,8 +118,8 @@ def natural(shared_data):
 
 
 def test_natural_text_is_left_alone_and_planted_passages_are_found(natural):
-    """No legal document shares 13 words with TQuAD. Of passages planted into them, in other case and line breaks, and with one word in
-    25 replaced, the share found is held to a bound, and what is cut contains the passage."""
+    """No legal document shares 13 words with TQuAD. Of passages planted into them, in other case and line breaks, and
+    with one word in 25 replaced, the share found is held to a bound, and what is cut contains the passage."""
     texts, index = natural
     batch = Batch(texts, TR.casing)
     assert len(texts) > 700 and not len(index.find(batch).owners)

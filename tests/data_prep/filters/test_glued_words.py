@@ -1,4 +1,5 @@
-"""Words that run together: real text of three languages as it is and with a share of its spaces lost, and the arithmetic of the rule."""
+"""Words that run together: real text of three languages as it is and with a share of its spaces lost, and the
+arithmetic of the rule."""
 
 import io
 import random
@@ -66,7 +67,8 @@ SENTENCE = {
 
 @pytest.mark.parametrize("code", ["tr", "pl", "en"])
 def test_each_pair_of_neighbours_is_seen(code):
-    """Two words of a plain sentence without the space between them: one glued word; where one is a short stop word too."""
+    """Two words of a plain sentence without the space between them: one glued word; where one is a short stop word
+    too."""
     words = SENTENCE[code].split()
     texts = [
         SENTENCE[code],

@@ -18,7 +18,8 @@ def test_every_number_comes_once_and_parts_are_those_of_the_whole(count, key, cu
 
 
 def test_places_and_neighbours_are_evenly_spread():
-    """Chi-square of the places of 64 numbers under 4000 keys, and of who follows whom; 63 degrees of freedom, p = 0.0001 at 118."""
+    """Chi-square of the places of 64 numbers under 4000 keys, and of who follows whom; 63 degrees of freedom, p =
+    0.0001 at 118."""
     places, steps = np.zeros(64), np.zeros(64)
     for number in range(4000):
         order = permuted(0, 64, 64, key_of("test", number))

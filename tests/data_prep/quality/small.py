@@ -36,7 +36,8 @@ def write(file: Path, rows: list[dict]) -> str:
 
 @pytest.fixture(scope="session")
 def config(tmp_path_factory) -> QualityConfig:
-    """160 articles as good text, from two sources; a third source is held out, and so are two texts labelled by hand."""
+    """160 articles as good text, from two sources; a third source is held out, and so are two texts labelled by
+    hand."""
     if "config" not in made:
         folder = tmp_path_factory.mktemp("quality")
         rows = [

@@ -1,4 +1,5 @@
-"""The quickstart's data from end to end: installed packages, a user's folder, a given retrieval set, and what is refused."""
+"""The quickstart's data from end to end: installed packages, a user's folder, a given retrieval set, and what is
+refused."""
 
 import gzip
 import json

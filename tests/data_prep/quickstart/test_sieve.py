@@ -14,7 +14,8 @@ SHARES = {"test": 0.3, "dev": 0.2}
 
 @pytest.fixture(scope="module")
 def texts() -> list[Text]:
-    """Texts in 40 groups; two thirds share runs of words with others, in any group or in theirs; some queries occur twice."""
+    """Texts in 40 groups; two thirds share runs of words with others, in any group or in theirs; some queries occur
+    twice."""
     draw = random.Random(1)
     stock = [words(draw, 60) for _ in range(40)]
     found = []

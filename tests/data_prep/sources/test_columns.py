@@ -1,4 +1,5 @@
-"""Columns of a .parquet that nobody asks for may hold what they like; those that are asked for are read, or the row is bad."""
+"""Columns of a .parquet that nobody asks for may hold what they like; those that are asked for are read, or the row is
+bad."""
 
 import json
 from collections.abc import Callable

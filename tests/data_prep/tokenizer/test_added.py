@@ -1,4 +1,5 @@
-"""Added tokens that are matched in text: the ids of `tokenizers`, or a refusal of the faster libraries before any document."""
+"""Added tokens that are matched in text: the ids of `tokenizers`, or a refusal of the faster libraries before any
+document."""
 
 import json
 
@@ -50,8 +51,8 @@ def write(folder, normalizer, *added):
 
 
 def first_backend(folder, texts):
-    """The backend that serves, what was said of the others, and whether its ids are those of `tokenizers`, no document being sampled but
-    the first."""
+    """The backend that serves, what was said of the others, and whether its ids are those of `tokenizers`, no document
+    being sampled but the first."""
     encoder = BulkEncoder(folder, PrepareConfig().check_every * 1000, (warned := []).append)
     backend = next(encoder.backends())
     found = sum(encoder.encode(backend, documents(["", *texts])), [])[1:]

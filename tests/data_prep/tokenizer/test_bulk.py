@@ -118,7 +118,8 @@ def test_a_pattern_that_gigatoken_does_not_know_falls_back_loudly_to_tiktoken(sm
 
 
 def test_a_checked_document_that_differs_is_caught(small_tokenizer, tmp_path):
-    """A file that lists a token twice, once as a special one: `tokenizers` takes it for text, and writes it down as no special one."""
+    """A file that lists a token twice, once as a special one: `tokenizers` takes it for text, and writes it down as no
+    special one."""
     folder = change(small_tokenizer, tmp_path / "twice", lambda t: t.add_tokens([AddedToken("cat", normalized=False)]))
     listed = json.loads((folder / "tokenizer.json").read_text())
     listed["added_tokens"].insert(-1, listed["added_tokens"][-1] | {"special": True})

@@ -1,5 +1,6 @@
-"""Command lines of jobs, one JSON object a line on standard input, each through the job's own main in a fork of this process, which has
-imported what they share; a line of JSON for each on standard output: status, out, err, and whether torch was imported."""
+"""Command lines of jobs, one JSON object a line on standard input, each through the job's own main in a fork of this
+process, which has imported what they share; a line of JSON for each on standard output: status, out, err, and whether
+torch was imported."""
 
 import json
 import os

@@ -1,4 +1,5 @@
-"""Wrong command lines, as people write them: one sentence in our own words, status 2, nothing left behind, and the mend it names works."""
+"""Wrong command lines, as people write them: one sentence in our own words, status 2, nothing left behind, and the mend
+it names works."""
 
 import json
 import os

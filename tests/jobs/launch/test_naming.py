@@ -1,4 +1,5 @@
-"""Folder names of the points of a multirun: short enough for a file system, the same again for the same point, no two alike."""
+"""Folder names of the points of a multirun: short enough for a file system, the same again for the same point, no two
+alike."""
 
 import os
 import shutil
@@ -57,7 +58,8 @@ def multirun(*arguments: str, job: str = "train", cwd: Path = ROOT) -> subproces
 
 
 def test_a_grid_over_long_paths_trains_and_goes_on(trainable, tmp_path):
-    """Two points whose labels are the same for 300 bytes; the same command finds both again, and each keeps what it was made of."""
+    """Two points whose labels are the same for 300 bytes; the same command finds both again, and each keeps what it was
+    made of."""
     tokens = next(one for one in trainable if one.startswith("data.tokens=")).partition("=")[2]
     parent = tmp_path / ("ş" * 100)
     parent.mkdir()

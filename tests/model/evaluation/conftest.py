@@ -1,8 +1,7 @@
 """A small retrieval set with a known answer, and runs with saves of encoders that differ in how well they can solve it.
 
-Every concept has two words, one that queries use and one that documents use. An encoder whose embedding table gives both the
-same vector finds the document; a random one has only what the probe's head can learn.
-"""
+Every concept has two words, one that queries use and one that documents use. An encoder whose embedding table gives
+both the same vector finds the document; a random one has only what the probe's head can learn. """
 
 import json
 from collections.abc import Callable
@@ -135,7 +134,8 @@ def make_save(tokenizer_folder) -> MakeSave:
 
 @pytest.fixture
 def run_folder(tmp_path, make_save) -> Path:
-    """A run whose best save is neither the last nor the first: step 0 random, 10 collapsed, 20 planted, 30 random again."""
+    """A run whose best save is neither the last nor the first: step 0 random, 10 collapsed, 20 planted, 30 random
+    again."""
     run = tmp_path / "runs" / "small" / "seed_0"
     encoders = {0: random_encoder(1), 10: collapsed_encoder(2), 20: planted_encoder(3), 30: random_encoder(4)}
     for step, model in encoders.items():

@@ -95,7 +95,8 @@ def make_run(
 
 
 def their_likelihoods(hf_folder: Path, texts: list[str], context: int) -> list[tuple[float, int, int, int]]:
-    """By transformers, document by document: nats, predicted tokens, their characters and bytes; of documents that have any."""
+    """By transformers, document by document: nats, predicted tokens, their characters and bytes; of documents that have
+    any."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(hf_folder, dtype=torch.float32).eval()

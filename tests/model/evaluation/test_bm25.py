@@ -51,7 +51,8 @@ def test_prefix_joins_inflected_forms_and_empty_corpus():
     ("name", "reference"), [("tr_legal_heading2article", 0.548), ("tr_legal_qa_chunks", 0.686), ("tquad_tr", 0.831)]
 )
 def test_reference_values_on_turkish_text(shared_data, name, reference):
-    """nDCG@10 over 5-letter prefixes as stated beside the data; k1, b and the words are not stated there, so within .005."""
+    """nDCG@10 over 5-letter prefixes as stated beside the data; k1, b and the words are not stated there, so within
+    .005."""
     sets = load_retrieval(shared_data / "retrieval" / name)
     qrels = {query: grades for split in SPLITS for query, grades in sets[split].qrels.items()}
     texts = {

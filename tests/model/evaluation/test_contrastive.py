@@ -55,7 +55,8 @@ def test_batches_are_whole_passes_and_seeded():
 
 
 def test_head_learns_which_directions_matter():
-    """Half of the directions are noise in the documents: retrieval on unseen pairs improves once they are weighed down."""
+    """Half of the directions are noise in the documents: retrieval on unseen pairs improves once they are weighed
+    down."""
     generator = torch.Generator().manual_seed(0)
     queries = torch.randn(600, 16, generator=generator)
     documents = torch.cat([queries[:, :8], 3 * torch.randn(600, 8, generator=generator)], dim=1)

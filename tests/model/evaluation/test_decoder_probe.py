@@ -1,4 +1,5 @@
-"""The probe of a decoder: its states are those of transformers' class under a mask that hides nothing, and it tells decoders apart."""
+"""The probe of a decoder: its states are those of transformers' class under a mask that hides nothing, and it tells
+decoders apart."""
 
 import json
 from collections.abc import Callable
@@ -91,7 +92,8 @@ def probe(tmp_path, prepared_for) -> Callable[..., ProbeResult]:
 
 @torch.inference_mode()
 def theirs(folder: Path, texts: list[np.ndarray], before: int = 0, causal: bool = False) -> dict[str, torch.Tensor]:
-    """Means [N, H] of transformers' first and last hidden states over all tokens but ``before`` first ones, one text at a time."""
+    """Means [N, H] of transformers' first and last hidden states over all tokens but ``before`` first ones, one text at
+    a time."""
     from transformers import AutoModel
 
     model = AutoModel.from_pretrained(folder, attn_implementation="sdpa").eval()

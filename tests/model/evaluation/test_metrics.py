@@ -61,7 +61,8 @@ def test_mrr_equal_to_trec_eval_with_ties():
 
 
 def test_mrr_equal_to_ir_measures_on_the_same_ranking():
-    """ir-measures takes RR@10 from a script that breaks ties the other way round, so it is given the ranking without ties."""
+    """ir-measures takes RR@10 from a script that breaks ties the other way round, so it is given the ranking without
+    ties."""
     query_ids, doc_ids, scores, qrels = random_task(4, 12)
     ranking = ranking_of(scores, doc_ids)
     found = evaluate(ranking, Judgements(qrels, query_ids, doc_ids))

@@ -48,7 +48,8 @@ def test_cosine_search_equals_scikit_learn_in_any_chunks(monkeypatch):
 @pytest.mark.parametrize("dim", [16, 33, 768])
 @pytest.mark.parametrize("count", [1, 2, 3, 17])
 def test_equal_documents_tie_whatever_the_number_of_queries_and_documents(monkeypatch, dim, count):
-    """Against float64, which tells apart what float32 takes for equal. Numbers of documents on both sides of a chunk's border."""
+    """Against float64, which tells apart what float32 takes for equal. Numbers of documents on both sides of a chunk's
+    border."""
     draw = torch.Generator().manual_seed(dim)
     for size in (5, 64, 500, 501, 999, 1000, 1001, 3001):
         distinct, queries = torch.randn(max(2, size // 3), dim, generator=draw), torch.randn(count, dim, generator=draw)

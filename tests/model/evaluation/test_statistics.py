@@ -17,7 +17,8 @@ def test_ranks_and_correlations_equal_scipy_with_and_without_ties(seed):
 
 
 def test_pooling_compares_within_runs_alone():
-    """Two runs, each with rho -1; the second is better throughout in both, which alone would give a positive correlation."""
+    """Two runs, each with rho -1; the second is better throughout in both, which alone would give a positive
+    correlation."""
     losses, scores = np.array([5.0, 4.0, 3.0]), np.array([0.1, 0.2, 0.3])
     runs = [(losses, scores), (losses + 10, scores + 10)]
     assert scipy.stats.spearmanr(*(np.concatenate(side) for side in zip(*runs, strict=True))).statistic > 0.5
@@ -53,7 +54,8 @@ def test_lag_by_hand():
     per_query = np.array([[0.9, 0.0, 0.0], [0.5, 0.6, 0.6], [0.4, 0.5, 0.5], [0.1, 0.1, 0.1]])
     found = lag([10, 20, 30, 40], [100, 210, 330, 460], losses, per_query, 2000)
     assert (found.loss_step, found.retrieval_step, found.steps, found.tokens) == (30, 20, -10, -120)
-    # three draws of the first query (chance 1/27) put the maximum at step 10, so do two (6/27): 0.9 * 2 / 3 > (0.5 * 2 + 0.6) / 3
+    # three draws of the first query (chance 1/27) put the maximum at step 10, so do two (6/27): 0.9 * 2 / 3 > (0.5 * 2
+    # + 0.6) / 3
     assert (found.low, found.high) == (-20, -10)
     assert lag([10, 20], [1, 2], losses[:2], per_query[:2], 0).low is None
 

@@ -185,7 +185,8 @@ def test_bad_input_is_named(sweep_config, run_folder, tmp_path, encoders, make_s
 
 
 def test_saves_whose_tokenizer_is_written_otherwise_are_swept_and_those_of_another_refused(run_folder):
-    """The bytes of tokenizer.json, and the digests in the manifest, are those of another file; what the tokenizer is decides."""
+    """The bytes of tokenizer.json, and the digests in the manifest, are those of another file; what the tokenizer is
+    decides."""
     folder = run_folder / "checkpoints" / "step_0000010"
     form = json.loads((folder / "hf" / "tokenizer.json").read_text())
 

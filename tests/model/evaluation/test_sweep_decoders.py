@@ -1,4 +1,5 @@
-"""Sweeps over saves of decoders: perplexity beside or without retrieval, nothing done twice, the best save by what was asked for."""
+"""Sweeps over saves of decoders: perplexity beside or without retrieval, nothing done twice, the best save by what was
+asked for."""
 
 import json
 import shutil

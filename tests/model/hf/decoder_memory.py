@@ -1,7 +1,7 @@
 """``decoder_memory.py FOLDER``: memory while a net of about 200 MB goes out and comes in, as JSON.
 
-What counts is anonymous memory (RssAnon): pages of the files that are read belong to the system's cache, which gives them up at need.
-"""
+What counts is anonymous memory (RssAnon): pages of the files that are read belong to the system's cache, which gives
+them up at need. """
 
 import dataclasses
 import json
@@ -48,7 +48,8 @@ class Peak:
 
 
 def main(folder: Path) -> dict[str, float]:
-    """Bytes of the net, and how much more than before there was at most while it went out, and while it came in to another."""
+    """Bytes of the net, and how much more than before there was at most while it went out, and while it came in to
+    another."""
     startup.start(ParallelConfig(threads=1), seed=0)
     tiny = dataclasses.replace(CONFIG, vocab_size=128, num_layers=1, hidden_size=64, ffn_size=64)
     first = build_decoder(tiny)

@@ -1,5 +1,5 @@
-"""``decoder_ranks.py FOLDER``, on two ranks: every folder FOLDER/<family> into a net cut over tensor-parallel ranks, then over stages, and
-out again to FOLDER/<axis>/<family>; what is said of broken nets to FOLDER/<axis>/told.txt."""
+"""``decoder_ranks.py FOLDER``, on two ranks: every folder FOLDER/<family> into a net cut over tensor-parallel ranks,
+then over stages, and out again to FOLDER/<axis>/<family>; what is said of broken nets to FOLDER/<axis>/told.txt."""
 
 import sys
 from pathlib import Path
@@ -26,7 +26,8 @@ def through(folder: Path, axis: str) -> None:
 
 @torch.no_grad()
 def broken(folder: Path, axis: str) -> None:
-    """The last stage of a tied net has a copy of the table, which must not part from it; one rank's part of the table may be dead."""
+    """The last stage of a tied net has a copy of the table, which must not part from it; one rank's part of the table
+    may be dead."""
     config, net = load_net(folder / "qwen3")
     own = dict(net.named_parameters())
     if axis == "pipeline" and net.post_process:

@@ -1,7 +1,8 @@
-"""``read_by_transformers.py FOLDER``: what the transformers on the path makes of the exports in FOLDER, each with its ids in ids.json.
+"""``read_by_transformers.py FOLDER``: what the transformers on the path makes of the exports in FOLDER, each with its
+ids in ids.json.
 
-Beside each: logits.npy, and read.json with the version, what was missing or left over, and the ids of its tokenizer for a text.
-"""
+Beside each: logits.npy, and read.json with the version, what was missing or left over, and the ids of its tokenizer for
+a text. """
 
 import json
 import sys

@@ -130,7 +130,8 @@ def test_both_spellings_of_rotations_are_written_and_either_is_enough(kind, qwen
 
 
 def test_every_net_of_ours_comes_back_as_it_was(decoder_config, tmp_path):
-    """Where transformers has other defaults than ours: a window (mistral), dropout (phi), a width that the heads do not fill."""
+    """Where transformers has other defaults than ours: a window (mistral), dropout (phi), a width that the heads do not
+    fill."""
     for change in (
         {},
         {"window": 0, "dropout": 0.0},

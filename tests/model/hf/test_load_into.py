@@ -103,7 +103,8 @@ def test_a_save_of_ours(half, qwen, random_decoder, tmp_path):
 
 
 def gpt(config, stacked):
-    """Megatron-Core's own GPT, as Megatron-LM trains it, with every parameter random and its vocabulary filled up further than ours."""
+    """Megatron-Core's own GPT, as Megatron-LM trains it, with every parameter random and its vocabulary filled up
+    further than ours."""
     settings = transformer_config(config, startup.parallel())
     settings.hetereogenous_dist_checkpoint, settings.normalization, settings.use_te_activation_func = (
         not stacked,

@@ -29,7 +29,8 @@ SCALED = [
 
 
 def spellings(family: str, decoders) -> list[dict]:
-    """Of one net: nothing but its family, everything, each key left out, each null; rotations as old versions had them."""
+    """Of one net: nothing but its family, everything, each key left out, each null; rotations as old versions had
+    them."""
     whole = (
         modernbert.to_theirs(ENCODER, {}, "float32")
         if family == "modernbert"

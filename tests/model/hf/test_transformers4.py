@@ -1,4 +1,5 @@
-"""Exports as transformers 4 reads them, the version that most have installed: equal logits for the shape of every recipe."""
+"""Exports as transformers 4 reads them, the version that most have installed: equal logits for the shape of every
+recipe."""
 
 import dataclasses
 import hashlib

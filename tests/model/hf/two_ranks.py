@@ -1,4 +1,5 @@
-"""``two_ranks.py FOLDER``, on two ranks: logits of FOLDER/given cut over both, without and with the sequence cut, and its export again."""
+"""``two_ranks.py FOLDER``, on two ranks: logits of FOLDER/given cut over both, without and with the sequence cut, and
+its export again."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""Checkpoints as somebody who wants to run code here would hand them over: each makes a folder `hurt` when its bytes are trusted."""
+"""Checkpoints as somebody who wants to run code here would hand them over: each makes a folder `hurt` when its bytes
+are trusted."""
 
 import io
 import json

@@ -1,4 +1,5 @@
-"""What is saved is what was there, what is loaded goes on as if nothing had happened, and what does not fit is refused whole."""
+"""What is saved is what was there, what is loaded goes on as if nothing had happened, and what does not fit is refused
+whole."""
 
 import math
 import os

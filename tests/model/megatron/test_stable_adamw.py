@@ -22,7 +22,8 @@ def rates(step: int) -> float:
 
 
 def reference(steps: int) -> tuple[list[np.ndarray], float]:
-    """Algorithm 2 of arXiv 2304.13013 in float64, with weight decay relative to the peak rate; and the largest RMS seen."""
+    """Algorithm 2 of arXiv 2304.13013 in float64, with weight decay relative to the peak rate; and the largest RMS
+    seen."""
     params = [np.linspace(-1, 1, int(np.prod(shape))).reshape(shape) for shape in SHAPES]
     first, second = ([np.zeros(shape) for shape in SHAPES] for _ in range(2))
     (beta1, beta2), eps, worst = SETTINGS["betas"], SETTINGS["eps"], 0.0

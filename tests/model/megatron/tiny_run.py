@@ -1,4 +1,5 @@
-"""A training of seconds: a small encoder with dropout, random documents, a plain cross-entropy. Imported by tests and run as a process."""
+"""A training of seconds: a small encoder with dropout, random documents, a plain cross-entropy. Imported by tests and
+run as a process."""
 
 import hashlib
 import sys

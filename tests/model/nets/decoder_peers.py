@@ -39,7 +39,8 @@ _CLASSES = {"qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "mistral": "Mi
 
 @torch.no_grad()
 def randomise(net: torch.nn.Module, config: DecoderConfig, seed: int = 0) -> torch.nn.Module:
-    """Every parameter drawn anew, large enough for tokens to matter to each other; rows that stand for no token stay as they are."""
+    """Every parameter drawn anew, large enough for tokens to matter to each other; rows that stand for no token stay as
+    they are."""
     draw = torch.Generator().manual_seed(seed)
     for name, parameter in net.named_parameters():
         new = torch.randn(parameter.shape, generator=draw)

@@ -1,4 +1,5 @@
-"""``decoder_ranks.py FOLDER``: one step of small decoders over the ranks of this job, in several layouts; rank 0 writes what came of it.
+"""``decoder_ranks.py FOLDER``: one step of small decoders over the ranks of this job, in several layouts; rank 0 writes
+what came of it.
 
 Imported by its test too, which does the same on one rank.
 """
@@ -57,7 +58,8 @@ def initial(name: str, parallel: ParallelConfig) -> dict[str, torch.Tensor]:
 
 
 def one_step(name: str, parallel: ParallelConfig, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The loss with `weights` (whole), and gradients of all parameters of this stage by their names in the whole net, each whole."""
+    """The loss with `weights` (whole), and gradients of all parameters of this stage by their names in the whole net,
+    each whole."""
     startup.start(parallel, seed=3)
     net = build_decoder(SMALL[name], parallel)
     group = parallel_state.get_tensor_model_parallel_group()

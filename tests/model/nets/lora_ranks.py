@@ -1,4 +1,5 @@
-"""``lora_ranks.py FOLDER``, on two ranks: go on from FOLDER/start in every layout, save and export both ways; read FOLDER/given."""
+"""``lora_ranks.py FOLDER``, on two ranks: go on from FOLDER/start in every layout, save and export both ways; read
+FOLDER/given."""
 
 import hashlib
 import sys
@@ -39,7 +40,8 @@ def go_on(folder: Path, how: str, parallel: ParallelConfig) -> None:
 
 
 def drop(folder: Path, how: str, parallel: ParallelConfig) -> None:
-    """Two steps with dropout; what every rank has of the matrices that tensor-parallel ranks have whole, and what it drops."""
+    """Two steps with dropout; what every rank has of the matrices that tensor-parallel ranks have whole, and what it
+    drops."""
     training = Training(adapted_net(adapted_config(dropout=0.3)), parallel)
     for index in range(2):
         training.step(index, seeds=(2 * index, 2 * index + 1))

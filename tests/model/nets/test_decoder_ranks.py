@@ -1,4 +1,5 @@
-"""A decoder over two ranks does what it does on one: tensor-parallel, with the sequence cut too, in two stages, with the pack cut."""
+"""A decoder over two ranks does what it does on one: tensor-parallel, with the sequence cut too, in two stages, with
+the pack cut."""
 
 import os
 import subprocess

@@ -1,4 +1,5 @@
-"""Pairs cut over tensor-parallel ranks, laid out over a pipeline or copied over data-parallel ranks learn as on one rank."""
+"""Pairs cut over tensor-parallel ranks, laid out over a pipeline or copied over data-parallel ranks learn as on one
+rank."""
 
 import json
 import os
@@ -67,7 +68,8 @@ def test_training_and_saves(how, folder):
 
 @pytest.mark.parametrize("how", ["tensor", "sequence"])
 def test_dropout(how, folder):
-    """Matrices that are whole on each rank stay the same there; a rank drops as the others do only where all have the same inputs."""
+    """Matrices that are whole on each rank stay the same there; a rank drops as the others do only where all have the
+    same inputs."""
     one, other = json.loads((folder[0] / f"whole_{how}.json").read_text())
     assert one["whole"] == other["whole"]
     assert one["whole"][0] == 2 * (5 + 2)  # A of five projections cut by outputs, B of two cut by inputs, in two layers

@@ -78,7 +78,8 @@ def test_a_token_beyond_the_vocabulary_is_refused(samples):
 
 
 def test_loss_by_source_and_gradients_are_those_of_transformers(samples, net):
-    """The table is tied: its gradient is the sum of what embedding and head give it, here as Megatron-Core's data parallelism keeps it."""
+    """The table is tied: its gradient is the sum of what embedding and head give it, here as Megatron-Core's data
+    parallelism keeps it."""
     peer, objective = theirs(NET, parameters_of(net)), causal()
     model = distribute(net, ParallelConfig(threads=1))
     model.zero_grad_buffer()
@@ -155,7 +156,8 @@ def test_a_stage_without_the_head_hands_on_its_states(samples):
 
 
 def test_over_two_ranks(samples, net, tmp_path):
-    """The head against Megatron-Core's loss (in the script); the net, with it or the pack cut in two, against transformers."""
+    """The head against Megatron-Core's loss (in the script); the net, with it or the pack cut in two, against
+    transformers."""
     export_decoder(net, NET, tmp_path / "given")
     np.savez(tmp_path / "documents.npz", *documents_of(samples))
     command = [

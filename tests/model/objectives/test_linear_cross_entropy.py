@@ -13,7 +13,8 @@ TOKENS, HIDDEN, VOCABULARY, ROWS = 37, 16, 200, 256
 
 
 def draw(bias=False, dtype=torch.float32, ignored=True):
-    """Hidden states, a table with more rows than tokens in the vocabulary (those huge), a bias, labels of which some are ignored."""
+    """Hidden states, a table with more rows than tokens in the vocabulary (those huge), a bias, labels of which some
+    are ignored."""
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(TOKENS, HIDDEN, generator=generator).to(dtype).requires_grad_()
     weight = torch.randn(ROWS, HIDDEN, generator=generator)

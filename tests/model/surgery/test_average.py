@@ -242,8 +242,8 @@ print(len(seen), max(seen))
 
 
 def test_one_tensor_of_each_model_is_in_memory(tmp_path, make_model):
-    """Anonymous memory while 3 models of 16 tensors of 4 MB are averaged: a few tensors, not the models. In a process of its own, whose
-    malloc keeps nothing large that was freed."""
+    """Anonymous memory while 3 models of 16 tensors of 4 MB are averaged: a few tensors, not the models. In a process
+    of its own, whose malloc keeps nothing large that was freed."""
     size = 4 << 20
     folders = [
         make_model(

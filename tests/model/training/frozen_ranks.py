@@ -1,4 +1,5 @@
-"""``frozen_ranks.py FOLDER``, on a pipeline of two: which parameters of small nets move in one step where a phase freezes parts of them.
+"""``frozen_ranks.py FOLDER``, on a pipeline of two: which parameters of small nets move in one step where a phase
+freezes parts of them.
 
 Imported by its test too, which does the same on one rank.
 """

@@ -76,7 +76,8 @@ def test_parameters_tied_and_untied(architecture, tied):
 @pytest.mark.parametrize("architecture", FAMILIES)
 @pytest.mark.parametrize("rank", [0, 3])
 def test_flops_are_those_of_the_peer(architecture, rank):
-    """Their attention computes all pairs, where ours counts those that are seen; a net with low-rank matrices keeps its own weights."""
+    """Their attention computes all pairs, where ours counts those that are seen; a net with low-rank matrices keeps its
+    own weights."""
     targets = PHI if architecture == "phi" else LoraConfig().targets
     config = dataclasses.replace(SMALL, architecture=architecture, lora=LoraConfig(rank=rank, targets=targets))
     model, tokens, documents = theirs(config, "cpu"), 24, 2

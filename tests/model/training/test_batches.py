@@ -20,7 +20,8 @@ def parts(corpus):
 
 
 def steps(parts, size: int, packs: int, count: int, first: int = 0, rank: int = 0, ranks: int = 1):
-    """(seed of dropout, what is shown, what is predicted) of each micro-batch of ``count`` steps over ``packs`` packs."""
+    """(seed of dropout, what is shown, what is predicted) of each micro-batch of ``count`` steps over ``packs``
+    packs."""
     stream = MicroBatches(*parts, size, CPU, 1, first, rank, ranks)
     found = []
     for _ in range(count):

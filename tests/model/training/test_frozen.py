@@ -62,7 +62,8 @@ def test_ranges_name_layers_of_the_whole_net(two_stages):
 
 
 def test_what_names_the_copy_of_a_tied_table(two_stages):
-    """It is frozen with the table; naming it as the head is refused, as on one rank, rather than taken for something."""
+    """It is frozen with the table; naming it as the head is refused, as on one rank, rather than taken for
+    something."""
     everything, table = (
         set(two_stages["decoder"][script.FROZEN.index(one)]) for one in ([], ["embedding.word_embeddings.weight"])
     )

@@ -136,7 +136,8 @@ def test_same_order_in_another_process():
 
 
 def test_order_is_pinned():
-    """A change of hash or packing would silently change what a resumed run reads: it must raise FORMAT, and these numbers with it."""
+    """A change of hash or packing would silently change what a resumed run reads: it must raise FORMAT, and these
+    numbers with it."""
     plan = make_plan(tokens_of([5, 9, 3, 3, 8, 1, 7, 20, 4, 2]), 10, 0.2, seed=3)
     assert [[(int(d[0]), len(d)) for d in s.documents] for s in plan.samples(0, 2 * len(plan.train))] == PINNED
 

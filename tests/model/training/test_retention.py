@@ -51,7 +51,8 @@ def test_applied_to_a_run_folder(tmp_path):
     for step in (0, 20):
         (tmp_path / "eval" / f"{save_name(step)}.json").write_text("{}")
     set_link(tmp_path, "best", 0)
-    # Step 40 lies ahead of the step just made: it was found broken and will be made again, so it is neither counted nor removed.
+    # Step 40 lies ahead of the step just made: it was found broken and will be made again, so it is neither counted nor
+    # removed.
     removed = apply_retention(tmp_path, SaveConfig(keep_last=1, keep_probes=1), newest=30)
     assert [save.step for save in removed] == [10]
     assert [save.step for save in list_saves(tmp_path)] == [0, 20, 30, 40]

@@ -37,7 +37,8 @@ def test_wsd_equals_transformers(decay_shape):
     )  # fmt: skip
     ours = rates("wsd", 0.1, decay_shape)
     assert ours[WARMUP:] == pytest.approx(peer[WARMUP:TOTAL], abs=1e-12)
-    # The warm-up runs one update ahead of theirs, whose first update has a learning rate of min_lr_ratio (here it has 1 / warm-up).
+    # The warm-up runs one update ahead of theirs, whose first update has a learning rate of min_lr_ratio (here it has 1
+    # / warm-up).
     assert ours[:WARMUP] == [(step + 1) / WARMUP for step in range(WARMUP)]
 
 

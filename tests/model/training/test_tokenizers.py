@@ -1,4 +1,5 @@
-"""A net of one tokenizer and tokens of another, through the jobs as a user starts them: refused before anything is built, or on purpose."""
+"""A net of one tokenizer and tokens of another, through the jobs as a user starts them: refused before anything is
+built, or on purpose."""
 
 import dataclasses
 import hashlib
@@ -20,7 +21,8 @@ from tests.model.training.conftest import make_tokenizer, sentences, write_token
 
 @pytest.fixture(scope="module")
 def others(corpus, tmp_path_factory) -> Path:
-    """Beside the corpus, folders with tokenizer/ and tokens/ of equal vocabulary size: of other text; and the same, written otherwise."""
+    """Beside the corpus, folders with tokenizer/ and tokens/ of equal vocabulary size: of other text; and the same,
+    written otherwise."""
     folder = tmp_path_factory.mktemp("others")
     size = Tokenizer.from_file(str(corpus / "tokenizer" / "tokenizer.json")).get_vocab_size()
     texts = [sentences(seed, 1 + seed % 12) for seed in range(120)]

@@ -277,7 +277,8 @@ def test_log_unigram_starts_at_the_entropy_of_the_unigram(config, metrics):
 
 
 def test_what_others_draw_does_not_change_the_training(config, metrics):
-    """Held-out evaluation at every step, and a probe that draws from every generator, leave masks and dropout as they are."""
+    """Held-out evaluation at every step, and a probe that draws from every generator, leave masks and dropout as they
+    are."""
     seen = []
 
     def draw(save) -> None:

@@ -26,7 +26,8 @@ EVIL = '<script>alert("x")</script> & <img src=https://terzi.invalid/x.png> \x1b
 
 @pytest.fixture(scope="module")
 def two(planted, tmp_path_factory):
-    """A finished corpus of two sources with different rules; the second has a document that would do harm if it were not escaped."""
+    """A finished corpus of two sources with different rules; the second has a document that would do harm if it were
+    not escaped."""
     folder = tmp_path_factory.mktemp("funnel")
     for number in range(3):
         (folder / f"part_{number}.jsonl").write_text(

@@ -7,7 +7,8 @@ from model.nets.pack import Pack
 
 
 def dense(query, key, value, documents, window):
-    """Attention over the whole pack in double precision with a dense mask, the softmax by hand, keys repeated for the heads they serve."""
+    """Attention over the whole pack in double precision with a dense mask, the softmax by hand, keys repeated for the
+    heads they serve."""
     query, key, value = (part.double().transpose(0, 1) for part in (query, key, value))
     key, value = (part.repeat_interleave(len(query) // len(part), dim=0) for part in (key, value))
     places = torch.arange(len(documents), device=documents.device)
@@ -23,7 +24,8 @@ def dense(query, key, value, documents, window):
 
 
 def inputs(lengths, heads=2, shared=2, width=4, dtype=torch.float32, device="cpu"):
-    """Pack, and queries, keys and values cut out of one tensor as Megatron-Core's are (so that the parts are not contiguous)."""
+    """Pack, and queries, keys and values cut out of one tensor as Megatron-Core's are (so that the parts are not
+    contiguous)."""
     pack = Pack.from_documents([np.zeros(length, dtype=np.int64) for length in lengths]).to(device)
     mixed = torch.randn(len(pack.tokens), heads + 2 * shared, width, generator=torch.Generator().manual_seed(0))
     mixed = mixed.to(device, dtype).requires_grad_()

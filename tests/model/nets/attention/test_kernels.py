@@ -1,4 +1,5 @@
-"""flash, varlen and sdpa on a GPU against the reference; without one, that flash and varlen pass the right arguments."""
+"""flash, varlen and sdpa on a GPU against the reference; without one, that flash and varlen pass the right
+arguments."""
 
 import itertools
 import sys

@@ -16,8 +16,8 @@ from model.objectives.sample import Sample
 
 
 class OneKernelNorm(torch.autograd.Function):
-    """RMSNorm that keeps what PyTorch's kernel for GPUs does: its input, and a number a row. On a CPU PyTorch writes it out in plain
-    operators, which keep several states in fp32."""
+    """RMSNorm that keeps what PyTorch's kernel for GPUs does: its input, and a number a row. On a CPU PyTorch writes it
+    out in plain operators, which keep several states in fp32."""
 
     @staticmethod
     def forward(ctx, states, width, weight, eps):

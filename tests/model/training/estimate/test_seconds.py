@@ -43,7 +43,8 @@ def test_recomputation_repeats_the_layers_and_not_the_head():
 
 
 def test_gradients_travel_once_a_step():
-    """Reduced in fp32 and gathered in bf16 by the sharded optimizer; all-reduced in fp32 without it; over all ports of a node."""
+    """Reduced in fp32 and gathered in bf16 by the sharded optimizer; all-reduced in fp32 without it; over all ports of
+    a node."""
     inside, across = step(gpus=4), step(gpus=16)
     count = anatomy(NET).parameters
     assert inside.data == pytest.approx(3 / 4 * 6 * count / (GPU.inside * LINKS))
@@ -57,7 +58,8 @@ def test_gradients_travel_once_a_step():
 
 
 def test_tensor_parallel_traffic():
-    """Four all-reduces a layer, each of which sends its states nearly twice; under sequence parallelism two gathers more."""
+    """Four all-reduces a layer, each of which sends its states nearly twice; under sequence parallelism two gathers
+    more."""
     states, layers = 2 * 2048 * 4096 * 64, 8
     once = layers * 3 / 4 * states / (GPU.inside * LINKS)
     assert step(gpus=4, tensor=4).tensor == pytest.approx(8 * once)

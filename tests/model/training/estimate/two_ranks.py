@@ -1,4 +1,5 @@
-"""Prints the bytes of parameters, gradients and optimizer of each of two ranks in several layouts, counted and by the formula."""
+"""Prints the bytes of parameters, gradients and optimizer of each of two ranks in several layouts, counted and by the
+formula."""
 
 import dataclasses
 import json
