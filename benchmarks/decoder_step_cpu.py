@@ -85,8 +85,8 @@ def measured(case: Case, sides: dict[str, Ours | Theirs], rate: float) -> dict:
     faster = min(case.layouts, key=lambda layout: ratios[layout]["cpu"]["median"])
     found = ratios[faster]["cpu"]
     print(
-        f"{case.name}: {found['median']:.2f} [{found['low']:.2f}, {found['high']:.2f}] times faster by CPU time than transformers "
-        f"({faster}), {ratios[faster]['wall']['median']:.2f} by wall time; bar {case.bar}",
+        f"{case.name}: {found['median']:.2f} [{found['low']:.2f}, {found['high']:.2f}] times faster by CPU time than"
+        f" transformers ({faster}), {ratios[faster]['wall']['median']:.2f} by wall time; bar {case.bar}",
         flush=True,
     )
     return {

@@ -75,8 +75,8 @@ def measured(case: Case, ours: Ours, theirs: Theirs, rate: float) -> dict:
     ratios = {clock: measure.ratio(times["theirs"], times["ours"], clock) for clock in ("cpu", "wall")}
     found, filled = ratios["cpu"]["median"], fill(work.batches(case.batch))
     print(
-        f"{case.name}: {found:.2f} times faster by CPU time (least {ratios['cpu']['least']:.2f}), {ratios['wall']['median']:.2f} by wall "
-        f"time; bar {case.bar}; the peer's batches are {filled:.0%} full",
+        f"{case.name}: {found:.2f} times faster by CPU time (least {ratios['cpu']['least']:.2f}),"
+        f" {ratios['wall']['median']:.2f} by wall time; bar {case.bar}; the peer's batches are {filled:.0%} full",
         flush=True,
     )
     return {

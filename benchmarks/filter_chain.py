@@ -220,14 +220,15 @@ def report(times: dict[str, dict[str, list[float]]], figures: dict[str, Any]) ->
     for name, bar in BARS.items():
         wall, cpu = (ratios[name][clock]["median"] for clock in ("wall", "cpu"))
         print(
-            f"ours / {name}: {wall:.2f} times as fast by the clock, {cpu:.2f} by CPU time; bar {bar}, {'met' if cpu >= bar else 'MISSED'}; "
-            f"agreement {figures['agreement'][name]}"
+            f"ours / {name}: {wall:.2f} times as fast by the clock, {cpu:.2f} by CPU time; bar {bar},"
+            f" {'met' if cpu >= bar else 'MISSED'}; agreement {figures['agreement'][name]}"
         )
     sides = {name: summary(found) for name, found in times.items()}
     for name, found in sides.items():
         seconds = found["cpu_median"]
         print(
-            f"{name:8}: {figures['bytes'] / 1e6 / seconds:6.2f} MB and {figures['documents'] / seconds:6.0f} documents a CPU second"
+            f"{name:8}: {figures['bytes'] / 1e6 / seconds:6.2f} MB and {figures['documents'] / seconds:6.0f} documents"
+            " a CPU second"
         )
     print(f"kept of {figures['documents']}: {figures['kept']}; peak memory of ours, MiB: {figures['peak_memory']}")
     print(f"written: {keep('filter_chain', figures | {'seconds': sides, 'bars': BARS, 'ratios': ratios})}")

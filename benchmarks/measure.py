@@ -24,7 +24,7 @@ def alternate(sides: dict[str, Step], rounds: int, warm_up: int = 1) -> dict[str
     """Seconds of each side, `wall` and `cpu` (of all threads), one value a round.
 
     Each round runs every side once, every second one in the opposite order, so that a machine that slows down or is
-    shared slows all alike. """
+    shared slows all alike."""
     times: dict[str, dict[str, list[float]]] = {name: {"wall": [], "cpu": []} for name in sides}
     for number in range(-warm_up, rounds):
         for name in list(sides)[:: -1 if number % 2 else 1]:

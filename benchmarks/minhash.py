@@ -131,7 +131,8 @@ def report(times: dict[str, dict[str, list[float]]], figures: dict[str, Any]) ->
     for name, found in sides.items():
         seconds = found["cpu_median"]
         print(
-            f"{name:5}: {figures['bytes'] / 1e6 / seconds:6.2f} MB and {figures['documents'] / seconds:8,.0f} documents a CPU second"
+            f"{name:5}: {figures['bytes'] / 1e6 / seconds:6.2f} MB and {figures['documents'] / seconds:8,.0f} documents"
+            " a CPU second"
         )
     print(f"dropped: {figures['dropped']}; peak memory, MiB: {figures['peak_memory']}")
     print(f"written: {keep('minhash', figures | {'rounds': ROUNDS, 'seconds': sides, 'bar': BAR, 'ratios': ratios})}")

@@ -67,7 +67,8 @@ def main() -> None:
     for name, entry in figures.items():
         print(name, entry)
     print(
-        f"bar: {BAR} MB/s, measured {rates['warm']}: {'met' if rates['warm'] >= BAR else 'MISSED'}; kept in {keep('morphology', figures)}"
+        f"bar: {BAR} MB/s, measured {rates['warm']}: {'met' if rates['warm'] >= BAR else 'MISSED'}; kept in"
+        f" {keep('morphology', figures)}"
     )
 
 

@@ -59,7 +59,8 @@ def main() -> None:
         print(language, figures["planted"][language])
     rate = figures["megabytes_per_second"]["tr_legal"]
     print(
-        f"bar on tr_legal: {BAR} MB/s, measured {rate}: {'met' if rate >= BAR else 'MISSED'}; kept in {keep('pii', figures)}"
+        f"bar on tr_legal: {BAR} MB/s, measured {rate}: {'met' if rate >= BAR else 'MISSED'}; kept in"
+        f" {keep('pii', figures)}"
     )
 
 

@@ -111,7 +111,8 @@ def main() -> None:
     print(*report.lines(found), sep="\n")
     cut = cut_decisions(classifier, records)
     print(
-        f"decisions cut at about 2,000 characters: {cut}\nMB per CPU second: {rates}; learnt in {learning:.0f} CPU seconds"
+        f"decisions cut at about 2,000 characters: {cut}\nMB per CPU second: {rates}; learnt in {learning:.0f} CPU"
+        " seconds"
     )
     keep(
         "quality_classifier",

@@ -69,9 +69,9 @@ def main(seeds: list[int]) -> None:
         measured.append(measure(seed))
         last = measured[-1]
         print(
-            f"seed {seed}: selected step {last['selected_step']} {last['selected']:.3f}, untrained ({last['untrained_best_readout']}) "
-            f"{last['untrained']:.3f}, difference {last['difference']:+.3f} [{last['interval'][0]:.3f}, {last['interval'][1]:.3f}], "
-            f"{'holds' if last['holds'] else 'DOES NOT HOLD'}",
+            f"seed {seed}: selected step {last['selected_step']} {last['selected']:.3f}, untrained"
+            f" ({last['untrained_best_readout']}) {last['untrained']:.3f}, difference {last['difference']:+.3f}"
+            f" [{last['interval'][0]:.3f}, {last['interval'][1]:.3f}], {'holds' if last['holds'] else 'DOES NOT HOLD'}",
             flush=True,
         )
     path = keep(

@@ -165,7 +165,8 @@ def compare(ours: Ours, peer: Peer, threads: int) -> dict:
     for name, bar in BARS.items():
         wall, cpu = (ratios[name][clock]["median"] for clock in ("wall", "cpu"))
         print(
-            f"{name}: {wall:.2f} times the peer by the clock, {cpu:.2f} by CPU time; bar {bar}, {'met' if wall >= bar else 'MISSED'}"
+            f"{name}: {wall:.2f} times the peer by the clock, {cpu:.2f} by CPU time; bar {bar},"
+            f" {'met' if wall >= bar else 'MISSED'}"
         )
     for name, values in times.items():
         print(f"{name:8}: {statistics.median(values['wall']):6.2f} s, CPU {statistics.median(values['cpu']):6.2f} s")

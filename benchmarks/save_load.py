@@ -182,7 +182,8 @@ def main() -> None:
             for name, found in times.items():
                 middle = statistics.median(found["wall"])
                 print(
-                    f"{what} {name:5}: {middle:6.3f} s, CPU {statistics.median(found['cpu']):6.3f} s, {size / 1e6 / middle:7.0f} MB/s"
+                    f"{what} {name:5}: {middle:6.3f} s, CPU {statistics.median(found['cpu']):6.3f} s,"
+                    f" {size / 1e6 / middle:7.0f} MB/s"
                 )
             print(f"{what}, of which: {figures[what]['of_which_wall_median']}")
         figures["peak_memory"] = {

@@ -115,9 +115,11 @@ def main() -> None:
         reference = load_reference(tokenizer)
         sides = {
             "ours": lambda: ours(whole, work),
-            "alone": lambda: Gigatoken.from_json(
-                (tokenizer / "tokenizer.json").read_text(encoding="utf-8")
-            ).encode_batch(texts),
+            "alone": (
+                lambda: Gigatoken.from_json((tokenizer / "tokenizer.json").read_text(encoding="utf-8")).encode_batch(
+                    texts
+                )
+            ),
             "peer": lambda: peer(part, reference, folder),
         }
         gc.freeze()  # the collector need not walk through PyTorch's objects, which a job of ours does not have
@@ -136,7 +138,8 @@ def report(times: dict[str, dict[str, list[float]]], figures: dict[str, Any]) ->
     for name, bar in BARS.items():
         wall, cpu = (ratios[name][clock]["median"] for clock in ("wall", "cpu"))
         print(
-            f"ours / {name}: {wall:.2f} times as fast by the clock, {cpu:.2f} by CPU time; bar {bar}, {'met' if cpu >= bar else 'MISSED'}"
+            f"ours / {name}: {wall:.2f} times as fast by the clock, {cpu:.2f} by CPU time; bar {bar},"
+            f" {'met' if cpu >= bar else 'MISSED'}"
         )
     sides = {name: summary(found) for name, found in times.items()}
     for name, found in sides.items():

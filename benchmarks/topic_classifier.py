@@ -78,7 +78,8 @@ def main() -> None:
         seconds += time.process_time() - started
     held_out = found["held_out"]
     print(
-        f"{len(held_out['classes'])} topics: accuracy {held_out['accuracy']}, macro-F1 {held_out['macro_f1']}, {found['other']}"
+        f"{len(held_out['classes'])} topics: accuracy {held_out['accuracy']}, macro-F1 {held_out['macro_f1']},"
+        f" {found['other']}"
     )
     print(f"learnt in {learning:.0f} CPU seconds; {size / seconds:.1f} MB per CPU second")
     figures = {

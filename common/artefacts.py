@@ -2,7 +2,7 @@
 
 Each key in `KEYS` takes a local path or a reference `hf://[datasets/]org/name[@revision][/path]`. `jobs.fetch` mirrors
 what is referred to; every other job sees local paths only (`localise`), pinned to the commit that was mirrored, so it
-needs no network and no hub library. """
+needs no network and no hub library."""
 
 import copy
 from collections.abc import Iterator, Sequence

@@ -25,7 +25,7 @@ class Claim:
     hard link).
 
     Two processes may both believe for a moment that a dead holder's claim is theirs; so `held` comes before what was
-    done is written. """
+    done is written."""
 
     def __init__(self, file: str | Path, job: str = "", alive: Callable[[Holder], bool] = lambda holder: True):
         """``job``: id of the SLURM job or array element that this process is in; ``alive(holder)``: whether a process

@@ -14,11 +14,14 @@ _AGAIN = "then the same command goes on"
 _FULL = {
     errno.ENOSPC: f"cannot be written, for the disk is full; make room (inodes count too), {_AGAIN}",
     errno.EDQUOT: f"cannot be written, for the disk quota is used up; make room, {_AGAIN}",
-    errno.EFBIG: f"cannot be written: files may not be that large here; raise `ulimit -f` or take another disk, {_AGAIN}",
+    errno.EFBIG: (
+        f"cannot be written: files may not be that large here; raise `ulimit -f` or take another disk, {_AGAIN}"
+    ),
 }
 _FAILING = dict.fromkeys(
     (errno.EIO, errno.ESTALE, errno.EREMOTEIO, errno.ENOTCONN, errno.ENXIO, errno.ENODEV),
-    "cannot be read or written, for the file system failed; give the same command again, on another node or disk if this comes back",
+    "cannot be read or written, for the file system failed; give the same command again, on another node or disk if"
+    " this comes back",
 )
 _REFUSED = {
     errno.EROFS: "cannot be written, for the disk is mounted read-only; choose another place",

@@ -57,12 +57,13 @@ class Fence:
             return
         if not (self.folder / NAME).is_file():
             raise UserError(
-                f"{self.folder} was removed or moved while this process wrote there, so it ends; the same command starts afresh"
+                f"{self.folder} was removed or moved while this process wrote there, so it ends; the same command"
+                " starts afresh"
             )
         owner = read_json(self.folder / NAME)
         if owner["token"] != self.token:
             job = f", job {owner['job']}" if owner["job"] else ""
             raise Superseded(
-                f"attempt {owner['attempt']} (process {owner['pid']} on {owner['host']}{job}) has taken {self.folder} over; "
-                "this process leaves it alone and ends"
+                f"attempt {owner['attempt']} (process {owner['pid']} on {owner['host']}{job}) has taken {self.folder}"
+                " over; this process leaves it alone and ends"
             )

@@ -3,7 +3,7 @@
 Python raises KeyboardInterrupt wherever the main thread happens to be. Libraries pass over it, make another error of
 it, or abort in C++, and code that is not Python is not left for it. So here it is raised in our own code alone, which
 cleans up; and a thread ends the process where that takes too long, or when Ctrl-C comes again: what is on disk does not
-need the cleaning up. """
+need the cleaning up."""
 
 import os
 import signal

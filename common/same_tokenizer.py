@@ -2,7 +2,7 @@
 
 A tokenizer.json can be written in many ways (merges as strings or pairs, defaults left out, keys in any order, settings
 of truncation and padding), so both are read by `tokenizers` and compared in the one form that it writes. What turns ids
-back into text is left out. """
+back into text is left out."""
 
 import json
 import random

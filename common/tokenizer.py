@@ -3,7 +3,7 @@ traced.
 
 Special tokens that stand in the text ("[MASK]" in a manual) are encoded as the text they are: an id of a special token
 comes from the template, or ends a document, and from nowhere else. (`AutoTokenizer`, made for prompts, does the
-opposite.) """
+opposite.)"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

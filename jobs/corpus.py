@@ -9,7 +9,7 @@ what went and why.
 
 Killed at any moment, the same command does what is left; the documents are the same for any number of elements. Other
 rules or thresholds do again what they touch. The documents are in <corpus.output>/documents, the report in
-<corpus.output>/funnel.html. """
+<corpus.output>/funnel.html."""
 
 from typing import Any
 
@@ -51,7 +51,8 @@ def run(config: Config) -> dict[str, Any] | None:
             _all(config, stage)
         made = publish(line)
     say(
-        f"{config.corpus.output}: {made['kept']:,} of {made['read']:,} documents kept; see {config.corpus.output}/funnel.html"
+        f"{config.corpus.output}: {made['kept']:,} of {made['read']:,} documents kept; see"
+        f" {config.corpus.output}/funnel.html"
     )
     return made
 

@@ -4,7 +4,7 @@
 
 The folder is one of model2vec's: `StaticModel.from_pretrained` and SemHash load it. It is a weak model, made from
 counts of tokens alone; where a better one is mirrored, name that in corpus.semantic.model. Given again with the same
-settings and text, the command does nothing. """
+settings and text, the command does nothing."""
 
 from pathlib import Path
 from typing import Any

@@ -59,7 +59,8 @@ def run(config: Config) -> Path:
     say(f"exported step {save.step} of {_run_folder(save)} to {output} ({parameters:,} parameters)")
     if save.step == 0:
         say(
-            "warning: step 0 is the net before its training; no later save was better on the queries that chose it (jobs.sweep)"
+            "warning: step 0 is the net before its training; no later save was better on the queries that chose it"
+            " (jobs.sweep)"
         )
     return output
 
@@ -74,7 +75,8 @@ def _find(config: Config) -> Save:
     path = Path(config.export.save)
     if not path.exists():
         raise UserError(
-            f"there is no save {path}; run jobs.sweep, which chooses the best one, or set export.save to one of the run's saves"
+            f"there is no save {path}; run jobs.sweep, which chooses the best one, or set export.save to one of the"
+            " run's saves"
         )
     return read_save(path)
 
@@ -114,7 +116,8 @@ def _write_model(config: Config, save: Save, folder: Path) -> None:
     frozen = read_yaml(_run_folder(save) / "config.yaml")
     if (tokenizer := tokenizer_of_save(save)) is None:
         raise UserError(
-            f"the tokenizer that {save.folder} was trained with is no longer in {frozen['data']['tokenizer']}; restore the {FILE} there"
+            f"the tokenizer that {save.folder} was trained with is no longer in {frozen['data']['tokenizer']}; restore"
+            f" the {FILE} there"
         )
     shape = frozen_shape(save)
     net = build_net(shape, parallel, initialise=False)
@@ -164,12 +167,14 @@ def _load(folder: Path) -> int:
             logits = model(input_ids=tokenizer(["a text"], return_tensors="pt")["input_ids"]).logits
     except Exception as error:  # transformers raises whatever its parts do
         raise UserError(
-            f"transformers cannot load the exported folder ({error}); the save is no {shape.architecture} of this version"
+            f"transformers cannot load the exported folder ({error}); the save is no {shape.architecture} of this"
+            " version"
         ) from error
     wrong = [*loading["missing_keys"], *loading["unexpected_keys"], *loading["mismatched_keys"]]
     if wrong or not bool(logits.isfinite().all()):
         raise UserError(
-            f"transformers loads the exported folder wrongly ({wrong[:3] or 'logits are not finite'}); export another save"
+            f"transformers loads the exported folder wrongly ({wrong[:3] or 'logits are not finite'}); export another"
+            " save"
         )
     return sum(parameter.numel() for parameter in model.parameters())
 

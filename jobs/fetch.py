@@ -11,7 +11,7 @@ other jobs then find it offline.
   python -m jobs.fetch fetch.wheelhouse=wheels                           the packages of requirements.lock as wheels
 
 The same command goes on where it was cut off, and asks nobody where all is here. HF_TOKEN is taken from the
-environment. """
+environment."""
 
 from rich.table import Table
 

@@ -41,7 +41,8 @@ def show(job: str, description: str, sections: tuple[str, ...], conf: Path, want
         return
     screen.print(f"python -m jobs.{job} [group=choice ...] [key=value ...]", style="bold")
     screen.print(
-        f"python -m jobs.{job} --help {sections[0]}    only the keys that begin with {sections[0]}; any other prefix, too\n"
+        f"python -m jobs.{job} --help {sections[0]}    only the keys that begin with {sections[0]}; any other prefix,"
+        " too\n"
     )
     screen.print(description.strip())
     screen.print("\nGroups (files under conf/)", style="bold")

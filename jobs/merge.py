@@ -41,7 +41,7 @@ def run(config: Config) -> Path:
     """Fill ``merge.output`` and return it; does nothing where it holds this merge already.
 
     Raises UserError for models that cannot be averaged, settings that cannot be meant, and an output that this job did
-    not make. """
+    not make."""
     from model.surgery.average import KIND, combine
     from model.surgery.inputs import check_alike, model_in, models_of_run
 
@@ -84,7 +84,8 @@ def _windows(config: Config, models: Sequence["Model"]) -> list[int]:
     for window in given:
         if not 2 <= window <= most:
             raise UserError(
-                f"merge.window={window} is no number of models to average; give numbers from 2 to {most}, which are there"
+                f"merge.window={window} is no number of models to average; give numbers from 2 to {most}, which are"
+                " there"
             )
     return given
 
@@ -200,7 +201,10 @@ def _tell(found: "Selection", output: Path) -> None:
             verdict = "not to be told apart from"
         spread = f"{found.difference:+.1%}" if found.lower else f"{found.difference:+.4f}"
         difference = f": {spread}, 95% interval of a paired bootstrap that leaves the choice of the window out"
-    text = f"Kept the average of the {best.name}: {found.metric} {best.value:.4g}, {verdict} the best single save ({found.single.name})"
+    text = (
+        f"Kept the average of the {best.name}: {found.metric} {best.value:.4g}, {verdict} the best single save"
+        f" ({found.single.name})"
+    )
     console.print(f"{text}, {found.single.value:.4g}{difference}. {output}", soft_wrap=True)
 
 

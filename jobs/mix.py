@@ -61,7 +61,8 @@ def _tokenizer(config: Config) -> Path:
     tokenizer = Path(config.data.tokenizer) / "tokenizer.json"
     if not tokenizer.is_file():
         raise UserError(
-            f"there is no {tokenizer}; name with data.tokenizer the folder of the tokenizer that the sources were prepared with"
+            f"there is no {tokenizer}; name with data.tokenizer the folder of the tokenizer that the sources were"
+            " prepared with"
         )
     for key in ("preview", "preview_tokens"):
         if getattr(config.mixture, key) < (key == "preview_tokens"):

@@ -6,7 +6,7 @@
 Pages with a text layer keep it; the others are drawn and read. Each PDF becomes one .pages.json with all of its pages:
 give the folder to `jobs.corpus` in place of the PDFs. Pages that are still without text are listed in
 without_text.json. Every answer is kept on disk, so the same command goes on where it was cut off and asks nothing
-twice; pages that failed are tried again. """
+twice; pages that failed are tried again."""
 
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,9 @@ def run(config: Config) -> dict[str, Any] | None:
             counts = Reader(ocr, endpoint, model, bar.advance).read(todo)
         counts["asked"] = endpoint.asked
     say(
-        f"{folder}: {counts['documents']:,} documents, {counts['pages']:,} pages: {counts['text_layer']:,} with a text layer, "
-        f"{counts['model']:,} by the model ({counts['asked']:,} asked now), {counts['without_text']:,} without text, "
-        f"{counts['unreadable']:,} unreadable files ({folder / LISTED})"
+        f"{folder}: {counts['documents']:,} documents, {counts['pages']:,} pages: {counts['text_layer']:,} with a text"
+        f" layer, {counts['model']:,} by the model ({counts['asked']:,} asked now), {counts['without_text']:,} without"
+        f" text, {counts['unreadable']:,} unreadable files ({folder / LISTED})"
     )
     return counts
 

@@ -5,7 +5,7 @@
   python -m jobs.prepare name=mine prepare.adopt=old/corpus_text_document     take over old/corpus_text_document.{bin,idx}
 
 The same command goes on where it was cut off, and does again only shards whose input has changed or whose tokens are
-damaged. Other settings (another tokenizer, say) are refused: choose another data.tokens. """
+damaged. Other settings (another tokenizer, say) are refused: choose another data.tokens."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +65,8 @@ def _fill(
         _adopt(config, folder, settings) if config.prepare.adopt else _tokenise(config, settings, shards, known, whole)
     )
     say(
-        f"{folder}: {made['documents']:,} documents, {made['tokens']:,} tokens, bad documents: {made['bad_documents'] or 'none'}"
+        f"{folder}: {made['documents']:,} documents, {made['tokens']:,} tokens, bad documents:"
+        f" {made['bad_documents'] or 'none'}"
     )
     return made
 

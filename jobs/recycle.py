@@ -5,7 +5,7 @@
 
 The inputs are documents that went through `jobs.corpus` with the rule quality; quality.model scores old and new texts
 alike. The better ones go to data/mine/recycled/documents, a source like any other, with counts and examples in its
-report.json. Every answer is kept on disk, so the same command goes on where it was cut off and asks nothing twice. """
+report.json. Every answer is kept on disk, so the same command goes on where it was cut off and asks nothing twice."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -63,8 +63,8 @@ def recycle(config: Config, scorer: "Scorer") -> dict[str, Any]:
             manifest.write(aside, manifest.describe(KIND, files=manifest.digests(aside)))
     counts = recycler.counts
     say(
-        f"{folder / 'documents'}: of {counts['read']:,} documents {counts['chosen']:,} were chosen ({endpoint.asked:,} asked now): "
-        f"{counts['better']:,} came out better, {counts['not_better']:,} not, {counts['failed']:,} failed"
+        f"{folder / 'documents'}: of {counts['read']:,} documents {counts['chosen']:,} were chosen ({endpoint.asked:,}"
+        f" asked now): {counts['better']:,} came out better, {counts['not_better']:,} not, {counts['failed']:,} failed"
     )
     return counts
 
@@ -88,7 +88,8 @@ def _count(config: Config) -> Counter[str]:
         counts.update(["read", verdict.why, *(["chosen"] if verdict.chosen else [])])
     if counts["unscored"] == counts["read"]:
         raise UserError(
-            f"none of the {counts['read']} documents of recycle.inputs has a quality; run jobs.corpus with the rule quality first"
+            f"none of the {counts['read']} documents of recycle.inputs has a quality; run jobs.corpus with the rule"
+            " quality first"
         )
     return counts
 

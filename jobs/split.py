@@ -5,7 +5,7 @@
   python -m jobs.sweep ... evaluation.domain.law=data/law/split/heldout.jsonl.zst
 
 Which side a document falls on depends on its text and split.seed alone: copies stay together, and text that is added
-later moves nothing. Near-duplicates may fall on both sides; remove them first (jobs.corpus). """
+later moves nothing. Near-duplicates may fall on both sides; remove them first (jobs.corpus)."""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -4,7 +4,7 @@
   python -m jobs.tokenizer name=mine 'data.inputs=[my/folder]' tokenizer.compare=other   with the figures of another one beside it
 
 The folder loads with `AutoTokenizer.from_pretrained`. Given again with the same settings and text, the command does
-nothing; a tokenizer that is there is never replaced, since tokens and models depend on it. """
+nothing; a tokenizer that is there is never replaced, since tokens and models depend on it."""
 
 from dataclasses import asdict
 from pathlib import Path

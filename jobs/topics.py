@@ -3,7 +3,7 @@
   python -m jobs.topics name=mine 'topics.labelled=[my/labelled.jsonl]'    classifier and report.html in data/mine/topics
 
 The name topics in `corpus.rules` then writes the topic of each document into its notes, and `mixture.topic_caps` caps
-them. Given again with the same settings and text, the command does nothing. """
+them. Given again with the same settings and text, the command does nothing."""
 
 from dataclasses import asdict
 from typing import Any

@@ -33,7 +33,7 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     for each probe save.
 
     Raises UserError before the first step for whatever does not fit together, SystemExit(75) after a stop that was
-    asked for. """
+    asked for."""
     if config.plan:
         return _plan(config)
     from common.stop import EXIT_CONTINUE
@@ -58,7 +58,8 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     config = settled
     if latest and latest.step >= course.total:
         say(
-            f"{run.folder} is finished: {latest.step} steps; more train.steps extend it, train.branch_from starts from one of its saves"
+            f"{run.folder} is finished: {latest.step} steps; more train.steps extend it, train.branch_from starts from"
+            " one of its saves"
         )
         probes.end(finished=True)
         return _summary(config, "finished", latest.manifest)

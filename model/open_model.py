@@ -53,7 +53,7 @@ def close_model(config: Config, ahead: bool = False) -> Config:
 
     A run that has begun keeps its net. Else the shape is that of the net to start from, and is said; the rows of the
     vocabulary are the tokens of `data.tokenizer`, or ``ahead`` of it `tokenizer.vocab_size`, filled up. Raises
-    UserError where there is nothing to read. """
+    UserError where there is nothing to read."""
     config = close_default(config)
     if not is_open(config):
         return config
@@ -183,7 +183,8 @@ def _rows(config: Config, ahead: bool) -> int:
         tokens = config.tokenizer.vocab_size
     else:
         raise UserError(
-            f"model.vocab_size=auto counts the tokens of {file}, which does not exist; run jobs.tokenizer, or give a number"
+            f"model.vocab_size=auto counts the tokens of {file}, which does not exist; run jobs.tokenizer, or give a"
+            " number"
         )
     multiple = math.lcm(ROW_MULTIPLE, config.parallel.tensor)
     rows = -(-tokens // multiple) * multiple

@@ -43,6 +43,7 @@ def adapted(config: DecoderConfig) -> tuple[str, ...]:
         if name not in known:
             near = "" if name in _ANYWHERE else suggestion(name, known)
             raise UserError(
-                f"model.lora.targets names {name}, which {config.architecture} has not; take some of {', '.join(known)}{near}"
+                f"model.lora.targets names {name}, which {config.architecture} has not; take some of"
+                f" {', '.join(known)}{near}"
             )
     return tuple(name for name in known if name in lora.targets)

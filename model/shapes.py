@@ -53,7 +53,8 @@ def check_encoder(config: EncoderConfig, parallel: ParallelConfig) -> None:
             raise UserError(f"model.{key}={getattr(config, key)} must be at least {least}; raise it")
     if config.hidden_size % (2 * config.num_heads):
         raise UserError(
-            f"model.hidden_size={config.hidden_size} must be an even multiple of model.num_heads={config.num_heads}; change one of them"
+            f"model.hidden_size={config.hidden_size} must be an even multiple of model.num_heads={config.num_heads};"
+            " change one of them"
         )
     cuts = [(key, "tensor") for key in ("num_heads", "ffn_size", "vocab_size")] + [("num_layers", "pipeline")]
     for key, axis in cuts:
@@ -66,7 +67,8 @@ def check_encoder(config: EncoderConfig, parallel: ParallelConfig) -> None:
         )
     if parallel.sequence and parallel.tensor == 1:
         raise UserError(
-            "parallel.sequence=true cuts over tensor-parallel ranks, and parallel.tensor=1 has one; raise it or leave it false"
+            "parallel.sequence=true cuts over tensor-parallel ranks, and parallel.tensor=1 has one; raise it or leave"
+            " it false"
         )
 
 
@@ -76,7 +78,8 @@ def _check_sizes(config: DecoderConfig) -> None:
             raise UserError(f"model.{key}={getattr(config, key)} must be at least {least}; raise it")
     if config.num_heads % config.num_kv_heads:
         raise UserError(
-            f"model.num_heads={config.num_heads} must be a multiple of model.num_kv_heads={config.num_kv_heads}; change one of them"
+            f"model.num_heads={config.num_heads} must be a multiple of model.num_kv_heads={config.num_kv_heads}; change"
+            " one of them"
         )
 
 
@@ -84,14 +87,15 @@ def _check_rotation(config: DecoderConfig) -> None:
     width, scaling = rotated_width(config), config.rope_scaling
     if not 0 < config.rope_share <= 1 or width < 2 or width % 2:
         raise UserError(
-            f"model.rope_share={config.rope_share:g} of model.head_width={config.head_width} rotates {width} components of a head, "
-            "which must be an even number of them; change one of the two"
+            f"model.rope_share={config.rope_share:g} of model.head_width={config.head_width} rotates {width} components"
+            " of a head, which must be an even number of them; change one of the two"
         )
     if scaling.kind == "none":
         return
     if scaling.factor < 1:
         raise UserError(
-            f"model.rope_scaling.factor={scaling.factor:g} must be at least 1; raise it or set model.rope_scaling.kind=none"
+            f"model.rope_scaling.factor={scaling.factor:g} must be at least 1; raise it or set"
+            " model.rope_scaling.kind=none"
         )
     if scaling.kind in ("llama3", "yarn") and scaling.original_max_positions < 1:
         raise UserError(
@@ -113,20 +117,23 @@ def _check_rotation(config: DecoderConfig) -> None:
 def _check_layout(config: DecoderConfig, parallel: ParallelConfig) -> None:
     if config.num_kv_heads % parallel.tensor:
         raise UserError(
-            f"model.num_kv_heads={config.num_kv_heads} must be a multiple of parallel.tensor={parallel.tensor}: each rank holds whole "
-            "heads; change one of them"
+            f"model.num_kv_heads={config.num_kv_heads} must be a multiple of parallel.tensor={parallel.tensor}: each"
+            " rank holds whole heads; change one of them"
         )
     cuts = [("ffn_size", config.ffn_size, "tensor"), ("num_layers", config.num_layers, "pipeline")]
     for key, size, axis in cuts:
         if size % getattr(parallel, axis):
             raise UserError(
-                f"model.{key}={size} must be a multiple of parallel.{axis}={getattr(parallel, axis)}; change one of them"
+                f"model.{key}={size} must be a multiple of parallel.{axis}={getattr(parallel, axis)}; change one of"
+                " them"
             )
     if padded_vocab(config) % parallel.tensor:
         raise UserError(
-            f"parallel.tensor={parallel.tensor} must divide the {padded_vocab(config)} rows of the vocabulary; take a power of two"
+            f"parallel.tensor={parallel.tensor} must divide the {padded_vocab(config)} rows of the vocabulary; take a"
+            " power of two"
         )
     if parallel.sequence and parallel.tensor == 1:
         raise UserError(
-            "parallel.sequence=true cuts over tensor-parallel ranks, and parallel.tensor=1 has one; raise it or leave it false"
+            "parallel.sequence=true cuts over tensor-parallel ranks, and parallel.tensor=1 has one; raise it or leave"
+            " it false"
         )

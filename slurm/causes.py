@@ -26,7 +26,10 @@ CAUSES: list[tuple[str, ...]] = [
     (
         f"GPU out of memory{{what}}: {_GPU_MEMORY}",
         r"OutOfMemoryError: \w+ out of memory\. (?P<what>Tried to allocate [\d.]+ \w+)",
-        r"(?:CUDA|HIP) out of memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED|Cuda failure \S* ?'out of memory'",
+        (
+            r"(?:CUDA|HIP) out of memory|CUDA error: out of memory|CUBLAS_STATUS_ALLOC_FAILED|Cuda failure \S* ?'out of"
+            r" memory'"
+        ),
     ),
     (
         f"out of memory{{what}}: {_MEMORY}",
@@ -80,7 +83,10 @@ CAUSES: list[tuple[str, ...]] = [
     ),
     (
         f"the GPU failed{{what}}: {_NODE}; cluster.preflight=true finds such nodes",
-        r"CUDA error: (?P<what>uncorrectable ECC[\w ]*|unspecified launch failure|unknown error|.{0,500}busy or unavailable)",
+        (
+            r"CUDA error: (?P<what>uncorrectable ECC[\w ]*|unspecified launch failure|unknown error|.{0,500}busy or"
+            r" unavailable)"
+        ),
         r"(?P<what>no CUDA-capable device|No CUDA GPUs are available|fallen off the bus)",
     ),
     (
@@ -124,8 +130,10 @@ CAUSES: list[tuple[str, ...]] = [
     ("requeued: SLURM starts it again", r"SLURM state: REQUEUED|DUE TO JOB REQUEUE"),
     (f"cancelled: {_AGAIN}", r"SLURM state: CANCELLED"),
     (
-        "SLURM could not open the log of the batch script on the node (exit 0:53): the submission's folder must be there and writable on "
-        "nodes too; status.retry queues it again",
+        (
+            "SLURM could not open the log of the batch script on the node (exit 0:53): the submission's folder must be"
+            " there and writable on nodes too; status.retry queues it again"
+        ),
         r"signal: 53$",
     ),
     # ranks that lost each other
@@ -140,7 +148,10 @@ CAUSES: list[tuple[str, ...]] = [
     ),
     (
         f"another rank hung: look at the logs of the others; {_NODE}; cluster.preflight=true finds slow nodes",
-        r"gloo.{0,500}Timed out|Timed out waiting \d+ms|[Ww]atchdog caught collective operation timeout|Socket Timeout|wait timeout after",
+        (
+            r"gloo.{0,500}Timed out|Timed out waiting \d+ms|[Ww]atchdog caught collective operation timeout|Socket"
+            r" Timeout|wait timeout after"
+        ),
     ),
     (
         f"lost another rank{{what}}: the log of the rank that died first says why; {_NODE}",

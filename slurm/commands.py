@@ -74,8 +74,8 @@ def run(arguments: Sequence[str], timeout: float = 30, variables: Mapping[str, s
     if any(text in complaint.lower() for text in _NO_CLUSTER):
         last = complaint.rpartition("; ")[2].removeprefix("fatal: ")
         raise SlurmError(
-            f"{arguments[0]} knows of no cluster ({last}); log in to a node of the cluster, set SLURM_CONF to its slurm.conf, or "
-            "use cluster=local"
+            f"{arguments[0]} knows of no cluster ({last}); log in to a node of the cluster, set SLURM_CONF to its"
+            " slurm.conf, or use cluster=local"
         )
     if any(text in complaint.lower() for text in _AWAY):
         raise Unreachable(f"{arguments[0]}: {complaint}; SLURM does not answer: try again later, or use cluster=local")

@@ -3,7 +3,7 @@ comes after them.
 
 Ranks that end by themselves say how through rank 0: finished, or stopped with everything saved. Then, and after a
 crash, the element is queued again, as long as attempts get something done, and so it is where the time limit comes
-before everything is saved. What SLURM itself takes away (a preemption, a lost node) SLURM queues again. """
+before everything is saved. What SLURM itself takes away (a preemption, a lost node) SLURM queues again."""
 
 import os
 import sys
@@ -104,7 +104,8 @@ def go_on(element: Element, code: int, hurry: bool = False) -> int:
             cause=why or "attempts end before they get anything done; give cluster.time more room, or look at the log",
         )
         print(
-            f"given up after {element.number} attempts; mend the cause, then the same command goes on from the last save",
+            f"given up after {element.number} attempts; mend the cause, then the same command goes on from the last"
+            " save",
             flush=True,
         )
         return code or 1
@@ -159,7 +160,8 @@ if __name__ == "__main__":
         sys.exit(USER_ERROR)
     except OSError as error:  # an attempt that cannot be recorded is not repeated: nobody would count
         print(
-            f"error: cannot record this attempt ({error}); make room or mend the disk, then give the same command again",
+            f"error: cannot record this attempt ({error}); make room or mend the disk, then give the same command"
+            " again",
             file=sys.stderr,
         )
         sys.exit(1)

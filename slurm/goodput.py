@@ -31,7 +31,10 @@ class Goodput:
     def describe(self) -> str:
         """For people."""
         each = ", ".join(f"{state.lower()} {seconds:.0f} s" for state, seconds in self.attempts)
-        return f"goodput {self.share:.0%} ({self.useful:.0f} of {self.allocated:.0f} s); {len(self.attempts) - 1} restarts: {each}"
+        return (
+            f"goodput {self.share:.0%} ({self.useful:.0f} of {self.allocated:.0f} s); {len(self.attempts) - 1}"
+            f" restarts: {each}"
+        )
 
 
 def goodput(submission: Submission, element: int) -> Goodput:

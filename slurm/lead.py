@@ -41,7 +41,8 @@ class Lead:
         self.asked = left <= lead
         if self.asked:
             print(
-                f"{left} s are left, and a save may take {wanted / 2:.0f} s: the ranks are asked to save and to end now",
+                f"{left} s are left, and a save may take {wanted / 2:.0f} s: the ranks are asked to save and to"
+                " end now",
                 flush=True,
             )
         return self.asked

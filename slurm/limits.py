@@ -46,7 +46,10 @@ def _signal(cluster: ClusterConfig) -> Iterator[str]:
     if lead < TICK:
         yield f"cluster.signal_lead={lead} is too short: SLURM looks at time limits every {TICK} s; give {TICK} or more"
     elif limit and lead >= limit:
-        yield f"cluster.signal_lead={lead} s is not below cluster.time={cluster.time}, so elements would save and stop as they start"
+        yield (
+            f"cluster.signal_lead={lead} s is not below cluster.time={cluster.time}, so elements would save and stop as"
+            " they start"
+        )
 
 
 def _account(cluster: ClusterConfig, site: Site) -> Iterator[str]:
@@ -68,7 +71,10 @@ def _qos(cluster: ClusterConfig, site: Site) -> Iterator[str]:
     account = (cluster.account or "").lower()
     allowed = sorted({name for each in ([account] if account in mine else mine) for name in mine[each]})
     if site.enforces("qos") and allowed and cluster.qos not in allowed:
-        yield f"cluster.qos={cluster.qos} is not open to your account{suggestion(cluster.qos, allowed)}; yours: {', '.join(allowed)}"
+        yield (
+            f"cluster.qos={cluster.qos} is not open to your account{suggestion(cluster.qos, allowed)}; yours:"
+            f" {', '.join(allowed)}"
+        )
     limit, asked = _quality(cluster, site).max_time, seconds(cluster.time)
     if site.enforces("limits") and limit and (asked or limit + 1) > limit:
         yield f"cluster.time={cluster.time} is above the limit of cluster.qos={cluster.qos}, {clock(limit)}; lower it"
@@ -88,7 +94,8 @@ def _partitions(cluster: ClusterConfig, site: Site) -> list[str]:
     for name in names:
         if name not in known:
             return [
-                f"cluster.partition={name}: there is no such partition{suggestion(name, known)}; there are: {', '.join(known)}"
+                f"cluster.partition={name}: there is no such partition{suggestion(name, known)}; there are:"
+                f" {', '.join(known)}"
             ]
     reasons = [
         [*_limits(cluster, site, site.partitions[name]), *_sizes(cluster, site.partitions[name])] for name in names
@@ -100,18 +107,24 @@ def _limits(cluster: ClusterConfig, site: Site, partition: Partition) -> Iterato
     """What the partition's settings forbid."""
     lifted, asked = _quality(cluster, site).flags, seconds(cluster.time)
     if partition.state in ("DRAIN", "INACTIVE"):
-        yield f"partition {partition.name} takes no jobs now (its state is {partition.state}); set cluster.partition to another"
+        yield (
+            f"partition {partition.name} takes no jobs now (its state is {partition.state}); set cluster.partition to"
+            " another"
+        )
     if (
         partition.max_time
         and (asked or partition.max_time + 1) > partition.max_time
         and "PartitionTimeLimit" not in lifted
     ):
         yield (
-            f"cluster.time={cluster.time} is above the limit of partition {partition.name}, {clock(partition.max_time)}; lower it: "
-            "what is cut off goes on in its next attempt"
+            f"cluster.time={cluster.time} is above the limit of partition {partition.name},"
+            f" {clock(partition.max_time)}; lower it: what is cut off goes on in its next attempt"
         )
     if partition.max_nodes is not None and cluster.nodes > partition.max_nodes and "PartitionMaxNodes" not in lifted:
-        yield f"cluster.nodes={cluster.nodes} is above the limit of partition {partition.name}, {partition.max_nodes}; lower it"
+        yield (
+            f"cluster.nodes={cluster.nodes} is above the limit of partition {partition.name}, {partition.max_nodes};"
+            " lower it"
+        )
 
 
 def _sizes(cluster: ClusterConfig, partition: Partition) -> Iterator[str]:
@@ -122,7 +135,9 @@ def _sizes(cluster: ClusterConfig, partition: Partition) -> Iterator[str]:
     cpus, memory = ranks * cluster.cpus_per_task, mebibytes(cluster.mem or "0")
     most = {size: max(getattr(kind, size) for kind in partition.nodes) for size in ("gpus", "cpus", "memory")}
     if cluster.gpus_per_node > most["gpus"]:
-        yield f"cluster.gpus_per_node={cluster.gpus_per_node}: nodes of partition {name} have {most['gpus'] or 'no'} GPUs"
+        yield (
+            f"cluster.gpus_per_node={cluster.gpus_per_node}: nodes of partition {name} have {most['gpus'] or 'no'} GPUs"
+        )
     if cpus > most["cpus"]:
         asked = f"cluster.cpus_per_task={cluster.cpus_per_task}" + (
             f" for {ranks} ranks a node is {cpus} CPUs" if ranks > 1 else ""
@@ -136,4 +151,7 @@ def _sizes(cluster: ClusterConfig, partition: Partition) -> Iterator[str]:
         if kind.gpus >= cluster.gpus_per_node and kind.cpus >= cpus and kind.memory >= memory
     )
     if 0 < fitting < cluster.nodes:
-        yield f"cluster.nodes={cluster.nodes}: partition {name} has {fitting} {'node' if fitting == 1 else 'nodes'} of that size"
+        yield (
+            f"cluster.nodes={cluster.nodes}: partition {name} has {fitting} {'node' if fitting == 1 else 'nodes'} of"
+            " that size"
+        )

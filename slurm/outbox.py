@@ -5,7 +5,7 @@ comes by.
 <folder>/submitted/NAME.json  the order, its submission and element; written before sbatch is called
 
 Whoever comes by may be another user: each submits what they ordered themselves. Two that come by at once may both
-submit; what is submitted must bear that. """
+submit; what is submitted must bear that."""
 
 import dataclasses
 import json
@@ -103,7 +103,8 @@ def drain_all(runs_dir: str | Path) -> list[str]:
     if left:
         names = ", ".join(sorted({owner(file) for file in left}))
         told.append(
-            f"{len(left)} {'orders' if len(left) > 1 else 'order'} of {names} left for them to submit, the first {left[0]}"
+            f"{len(left)} {'orders' if len(left) > 1 else 'order'} of {names} left for them to submit, the first"
+            f" {left[0]}"
         )
     return told
 

@@ -85,7 +85,8 @@ def refuse_path(key: str, folder: str, more: str = "") -> None:
     path = str(Path(folder).absolute())
     if bad := next((sign for sign in path if sign in "\\" + more or not sign.isprintable()), ""):
         raise UserError(
-            f"{key}: {path!r} contains {bad!r}, with which SLURM or Python could not find it on a node; choose another name"
+            f"{key}: {path!r} contains {bad!r}, with which SLURM or Python could not find it on a node; choose another"
+            " name"
         )
 
 

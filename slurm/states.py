@@ -172,7 +172,10 @@ def _ended(record: dict[str, Any], job: Job | None, log: Path | None, queued: bo
     code = last.get("exit") if last.get("exit") is not None else job.exit if job else None
     why = cause(_tail(log), code, said)
     if said == "FAILED" and last and not last.get("ended"):
-        why = f"its driver ended before it could requeue it ({why}); status.retry queues it again, and it goes on from its last save"
+        why = (
+            f"its driver ended before it could requeue it ({why}); status.retry queues it again, and it goes on from"
+            " its last save"
+        )
     return FAILED, why
 
 

@@ -45,7 +45,8 @@ def run_ranks(element: Element, terminated: Callable[[], None]) -> tuple[int, tu
     environment = os.environ | rank_environment(submission) | {"TERZI_ATTEMPT": str(element.number)}
     command = rank_command(submission, "slurm.rank", [str(submission.folder), str(element.index)], log)
     print(
-        f"attempt {element.number} of element {element.index} on {os.environ.get('SLURM_JOB_NODELIST')}: {shlex.join(command)}",
+        f"attempt {element.number} of element {element.index} on {os.environ.get('SLURM_JOB_NODELIST')}:"
+        f" {shlex.join(command)}",
         flush=True,
     )
     death, lead = None, Lead(element)

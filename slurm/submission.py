@@ -163,7 +163,8 @@ class Submission:
         """Raise UserError where its folder has been removed under a job of it."""
         if not (self.folder / "submission.json").is_file():
             raise UserError(
-                f"{self.folder} was removed while its job ran: how the job ends is not recorded, and it is not queued again"
+                f"{self.folder} was removed while its job ran: how the job ends is not recorded, and it is not queued"
+                " again"
             )
 
     def jobs_of(self, element: int) -> list[str]:

@@ -29,8 +29,8 @@ def settled(submission: Submission) -> list[Array]:
     arrays = arrays_of(submission)
     if submission.asked and len(arrays) == len(submission.arrays) and is_young(submission):
         raise UserError(
-            f"sbatch was called for {submission.folder} {time.time() - submission.asked.time:.0f} s ago and has not answered; the job may "
-            "still be queued, so give the command again in two minutes"
+            f"sbatch was called for {submission.folder} {time.time() - submission.asked.time:.0f} s ago and has not"
+            " answered; the job may still be queued, so give the command again in two minutes"
         )
     return arrays
 

@@ -92,7 +92,8 @@ class Cluster:
         while not condition():
             if time.monotonic() > end:
                 pytest.fail(
-                    f"waited {seconds:g} s for {what}\n{_ask('squeue', '--array', '--states=all')}{_ask('sinfo', '--Node')}"
+                    f"waited {seconds:g} s for"
+                    f" {what}\n{_ask('squeue', '--array', '--states=all')}{_ask('sinfo', '--Node')}"
                 )
             time.sleep(0.2)
 

@@ -37,5 +37,6 @@ class BadDocuments:
 def too_many(count: int, limit: int, example: str, section: str = "prepare") -> UserError:
     """The error for more bad documents than ``<section>.max_bad_documents`` allows."""
     return UserError(
-        f"{count} bad documents, more than {section}.max_bad_documents={limit}, such as: {example}; mend them or raise the limit"
+        f"{count} bad documents, more than {section}.max_bad_documents={limit}, such as: {example}; mend them or raise"
+        " the limit"
     )

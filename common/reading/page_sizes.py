@@ -2,7 +2,7 @@
 and may lie.
 
 A page is unpacked whole, and a page of a few bytes may unpack to gigabytes. Worse, a value of a dictionary (or, with
-DELTA_BYTE_ARRAY, the beginning of the value before) is stored once and stands in every row that has it. """
+DELTA_BYTE_ARRAY, the beginning of the value before) is stored once and stands in every row that has it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

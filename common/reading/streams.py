@@ -83,7 +83,8 @@ def _unpack(raw: Iterable[bytes], new: Callable[[], Any]) -> Iterator[bytes]:
                 block = b""
     if stream or not begun:
         raise Broken(
-            f"is truncated: it {'ends inside a compressed frame' if begun else 'is empty, and not even a compressed frame'}"
+            "is truncated: it"
+            f" {'ends inside a compressed frame' if begun else 'is empty, and not even a compressed frame'}"
         )
 
 

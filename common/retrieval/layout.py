@@ -9,8 +9,8 @@ from common.reading.formats import COMPRESSIONS, kind_of
 
 SPLITS = ("train", "dev", "test")
 LAYOUT = (
-    "corpus.jsonl, queries.jsonl (or .parquet) and qrels.tsv (or any of qrels/{train,dev,test}.tsv), each plain, .gz or .zst, "
-    "or such sets in train/, dev/ and test/"
+    "corpus.jsonl, queries.jsonl (or .parquet) and qrels.tsv (or any of qrels/{train,dev,test}.tsv), each plain, .gz or"
+    " .zst, or such sets in train/, dev/ and test/"
 )
 WHOLE = ""
 """In place of a split: judgements of all queries."""
@@ -86,10 +86,8 @@ def find_layout(folder: Path) -> Layout:
     """The files of the set with one corpus in ``folder``. Raises UserError for one that is not there, twice there or a
     dead link."""
     tables = [_one(folder, name, _table(folder, name)) for name in ("corpus", "queries")]
-    if (
-        below := []
-        if tables[0][0].exists()
-        else [path for path in sorted(_listed(folder)) if path.is_dir() and is_set(path)]
+    if below := (
+        [] if tables[0][0].exists() else [path for path in sorted(_listed(folder)) if path.is_dir() and is_set(path)]
     ):
         raise UserError(f"{folder} is no retrieval set, but {below[0]} below it is one; name that folder")
     by_split, whole = _judgements(folder)

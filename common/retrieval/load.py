@@ -57,7 +57,7 @@ def load_retrieval(folder: str | Path, seed: int = 0, max_bytes: int | None = LI
     with one ``qrels.tsv``, whose queries are split 50/20/30 by a hash of ``seed`` and query id. A split that is missing
     is drawn in the same way from one that is there, test queries last. Sets of one corpus share the lists of documents.
     Says in a line each what was drawn or is absent, empty or repeated. Raises UserError naming file and line for
-    whatever is missing, broken, empty or has more than ``max_bytes``. """
+    whatever is missing, broken, empty or has more than ``max_bytes``."""
     folder = Path(folder)
     parts: dict[str, _Part] = {}
     for name, layout in _layouts(folder).items():
@@ -79,8 +79,8 @@ def load_retrieval(folder: str | Path, seed: int = 0, max_bytes: int | None = LI
     for split, found in sets.items():
         if not training_pairs(found):
             raise UserError(
-                f"the retrieval set {folder} has too few queries with a relevant document to draw {split} from; add qrels, so that there "
-                "is one at least for each of train, dev and test"
+                f"the retrieval set {folder} has too few queries with a relevant document to draw {split} from; add"
+                " qrels, so that there is one at least for each of train, dev and test"
             )
     _tell_drawn(folder, sets, owners, parts)
     return sets
@@ -127,7 +127,8 @@ def _read(layout: Layout, name: str, max_bytes: int | None) -> dict[str, _Part]:
         if name not in files:
             first = next(iter(files.values()))[0]
             raise UserError(
-                f"{layout.folder} is the {name} split and judges others; rename {first} to {name}{''.join(first.suffixes)}"
+                f"{layout.folder} is the {name} split and judges others; rename {first} to"
+                f" {name}{''.join(first.suffixes)}"
             )
         files = {name: files[name]}
     judged = {split: read_qrels(paths, known, documents) for split, paths in files.items()}
@@ -167,11 +168,13 @@ def _tell_content(layout: Layout, corpus: Table, queries: Table, judged: Mapping
     for what, names in told.items():
         if names:
             say(
-                f"{layout.folder} has {what}: {len(names):,} ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})"
+                f"{layout.folder} has {what}: {len(names):,}"
+                f" ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})"
             )
     for path in layout.unread:
         say(
-            f"{layout.folder}: {path.name} is not read, since {next(iter(layout.qrels.values()))[0].parent.name}/ has judgements by split"
+            f"{layout.folder}: {path.name} is not read, since {next(iter(layout.qrels.values()))[0].parent.name}/ has"
+            " judgements by split"
         )
 
 

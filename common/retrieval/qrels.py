@@ -19,7 +19,10 @@ from common.retrieval.layout import form_of
 
 _GRADE = re.compile(r"(-?\d{1,18})(?:\.0{0,18})?")
 _NUMBER = re.compile(r"[+-]?\d")
-_NEEDED = "three columns, query-id, corpus-id and a whole number, with tabs between (or the four of TREC: query, iteration, document, grade)"
+_NEEDED = (
+    "three columns, query-id, corpus-id and a whole number, with tabs between (or the four of TREC: query, iteration,"
+    " document, grade)"
+)
 _KEYS = {
     "query": ("query-id", "query_id", "qid", "query"),
     "document": ("corpus-id", "corpus_id", "document-id", "doc-id", "doc_id", "docid", "pid", "document"),

@@ -56,7 +56,8 @@ def _refuse_passwords(key: str, value: Any) -> None:
     """Configurations are frozen beside runs, where others read them, so that no URL in them may hold a password."""
     if isinstance(value, str) and masked(value) != value:
         raise UserError(
-            f"{key} has a password or key in a URL, which would go to disk; put it into an environment variable or a file"
+            f"{key} has a password or key in a URL, which would go to disk; put it into an environment variable or a"
+            " file"
         )
     if isinstance(value, list | dict):
         for one in value.values() if isinstance(value, dict) else value:

@@ -61,8 +61,8 @@ class RecycleConfig:
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     """The server."""
     prompt: str = (
-        "Rewrite the following text so that it is clear, complete and well written. Keep its language, its facts and its terms. "
-        "Answer with the text alone."
+        "Rewrite the following text so that it is clear, complete and well written. Keep its language, its facts and"
+        " its terms. Answer with the text alone."
     )
     """What the model is asked; the text follows."""
     high_from: Share = 0.5

@@ -1,7 +1,7 @@
 """Sections that may be of several kinds: `model` is an encoder or a decoder, `objective` mlm or causal.
 
 The field of such a section names its kinds in its metadata; the first field of a kind is a choice, and its value tells
-which kind it is. """
+which kind it is."""
 
 import dataclasses
 from collections.abc import Iterator

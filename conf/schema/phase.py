@@ -51,6 +51,7 @@ def scaled(phases: dict[str, PhaseConfig], budget: float) -> dict[str, PhaseConf
     if gone:
         least = 10 ** -math.floor(math.log10(min(phase.tokens for phase in phases.values() if phase.tokens > 0)))
         raise UserError(
-            f"budget={budget:g} leaves phases.{gone} none of its {phases[gone].tokens:,} tokens; give at least budget={least:g}"
+            f"budget={budget:g} leaves phases.{gone} none of its {phases[gone].tokens:,} tokens; give at least"
+            f" budget={least:g}"
         )
     return found

@@ -57,6 +57,7 @@ def build(names: Iterable[str], profile: LanguageConfig) -> Cleaner:
     before = names[: names.index("pages")] if "pages" in names else []
     if {"whitespace", "c4_lines"} & set(before):
         raise UserError(
-            "the cleaning step pages must come before whitespace and c4_lines (key corpus.cleaning), which remove form feeds"
+            "the cleaning step pages must come before whitespace and c4_lines (key corpus.cleaning), which remove form"
+            " feeds"
         )
     return Cleaner({name: STEPS[name](profile) for name in names})

@@ -41,7 +41,8 @@ class Plan:
         self.sources: Mapping[str, SourceConfig] = config.sources or _plain(config)
         if not self.sources:
             raise UserError(
-                "corpus.sources is empty; name a recipe (experiment=mecellem/corpus), or your own text with corpus.inputs"
+                "corpus.sources is empty; name a recipe (experiment=mecellem/corpus), or your own text with"
+                " corpus.inputs"
             )
         for name in self.sources:
             if not name.replace("_", "").isalnum():

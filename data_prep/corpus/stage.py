@@ -126,7 +126,8 @@ class Stage:
             known = self.find(task)
             if known is None:
                 raise UserError(
-                    f"{self.folder / task.name} is not done (or of other inputs); give the same command without corpus.stage"
+                    f"{self.folder / task.name} is not done (or of other inputs); give the same command without"
+                    " corpus.stage"
                 )
             found.append(known)
         return found

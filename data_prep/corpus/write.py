@@ -95,7 +95,8 @@ class Write(Stage):
                 fsync_folder(path.parent)
             else:
                 say(
-                    f"warning: {path} was not written by jobs.corpus; it stays there, and whoever reads the documents reads it too"
+                    f"warning: {path} was not written by jobs.corpus; it stays there, and whoever reads the documents"
+                    " reads it too"
                 )
 
     def find(self, task: Task) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """From the keys of all shards to pairs of documents that share one.
 
 A shard's keys lie sorted, column by column, so that a range of keys is one slice of its file. All slices of one range,
-over all shards, are merged in memory: ``parts`` ranges a column make it as small as one likes. """
+over all shards, are merged in memory: ``parts`` ranges a column make it as small as one likes."""
 
 from collections.abc import Sequence
 from pathlib import Path

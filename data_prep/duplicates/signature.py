@@ -4,7 +4,7 @@ MinHash: Broder 1997, "On the resemblance and containment of documents"; cut int
 Indyk and Motwani 1998, as in Lee et al. 2022 (arXiv 2107.06499). Two texts whose sets of shingles have Jaccard
 similarity s share a band with probability ``1 - (1 - s**rows)**bands``. Shingles are runs of letters and digits,
 whatever stands between them: where 4% of the spaces are lost (PDF, OCR) a fifth of the shingles of 5 words are other
-ones, of these none. """
+ones, of these none."""
 
 import re
 

@@ -4,7 +4,7 @@ al. 1990).
 Rows of the matrix are documents, columns tokens; a value is (1 + ln count) * idf with idf = ln((1 + documents) / (1 +
 those that hold the token)) + 1, rows of length 1. With its singular vectors V and values s, the vector of a token is
 ``idf * V / s``: a mean over tokens, as StaticModel takes it, then lies near the document's left singular vector, in
-which all directions weigh the same. """
+which all directions weigh the same."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +33,8 @@ def learn(ids: Sequence[np.ndarray], tokenizer: str | Path, dimensions: int, see
         )
     if min(len(ids), size) <= dimensions:
         raise UserError(
-            f"{len(ids)} documents are too few for corpus.semantic.dimensions={dimensions}; give more of them or lower it"
+            f"{len(ids)} documents are too few for corpus.semantic.dimensions={dimensions}; give more of them or"
+            " lower it"
         )
     counts = _counts(ids, size)
     idf = np.log((1 + len(ids)) / (1 + np.bincount(counts.indices, minlength=size))) + 1

@@ -68,7 +68,8 @@ class Server:
         """The error that ends the job."""
         what = "does not answer" if error.away else "fails at everything"
         return UserError(
-            f"the server at {self.config.url} {what} ({error}); start it, or set {self.key('url')}; the same command then goes on from here"
+            f"the server at {self.config.url} {what} ({error}); start it, or set {self.key('url')}; the same command"
+            " then goes on from here"
         )
 
     def key(self, name: str) -> str:

@@ -2,7 +2,7 @@
 words).
 
 Case, white space and punctuation do not count. An evaluation text shorter than a run must occur whole; one of fewer
-than `min_words` words is not looked for. """
+than `min_words` words is not looked for."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,7 +66,8 @@ class Index:
         and for bounds that cannot be meant."""
         if not 1 <= config.min_words <= config.words:
             raise UserError(
-                f"corpus.contamination.min_words={config.min_words} is not from 1 to corpus.contamination.words={config.words}"
+                f"corpus.contamination.min_words={config.min_words} is not from 1 to"
+                f" corpus.contamination.words={config.words}"
             )
         variants = [dict(pairs) for pairs in sorted({tuple(sorted(casing.items())) for casing in casings} or {()})]
         places, samples, parts, lengths, short = [], [], [], set(), 0

@@ -3,7 +3,7 @@
 Glued is a word of letters alone that occurs once in its document, that the dictionary does not have, and that falls
 into two words which it has (or which are stop words, where a half is short); and one that is longer than words of the
 language are. What is natural and looks like it, compounds and inflections that the dictionary lacks, mostly comes again
-in a document; what lost a space does not. """
+in a document; what lost a space does not."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -33,13 +33,15 @@ class GluedWords:
         self.rules = profile.glued_words
         if not 2 * SHORTEST <= self.rules.longest <= 100:
             raise UserError(
-                f"corpus.languages.{profile.code}.glued_words.longest={self.rules.longest}: give a number of letters from 4 to 100"
+                f"corpus.languages.{profile.code}.glued_words.longest={self.rules.longest}: give a number of letters"
+                " from 4 to 100"
             )
         self.on = self.rules.max_share < 1
         if self.on and not has_dictionary(profile.code):
             key = f"corpus.languages.{profile.code}.glued_words.max_share"
             raise UserError(
-                f"{key}={self.rules.max_share}: simplemma has no dictionary of {profile.name}; set it to 1, which is off"
+                f"{key}={self.rules.max_share}: simplemma has no dictionary of {profile.name}; set it to 1, which"
+                " is off"
             )
         self.profile = profile
 

@@ -1,7 +1,7 @@
 """Gopher's repetition rules (Rae et al. 2021, arXiv 2112.11446, table A1).
 
 The verdicts are exact. Of repeated runs of words the value is an upper bound where that is below the threshold
-(`data_prep.filters.runs`). """
+(`data_prep.filters.runs`)."""
 
 from collections.abc import Iterator, Sequence
 

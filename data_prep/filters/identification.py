@@ -91,7 +91,8 @@ def load_identifier(model: str) -> Identifier:
     )
     if not path.is_file():
         raise UserError(
-            f"corpus.identifier={model} is neither '{LITE}' nor a file; give the path of a fastText model such as GlotLID"
+            f"corpus.identifier={model} is neither '{LITE}' nor a file; give the path of a fastText model such as"
+            " GlotLID"
         )
     try:
         return FastText(path)

@@ -27,7 +27,8 @@ class Quality:
         language = self.classifier.profile.code
         if language != profile.code:
             raise UserError(
-                f"{config.model} was learnt from {language} text, the source is {profile.code}; leave the rule quality out of its rules"
+                f"{config.model} was learnt from {language} text, the source is {profile.code}; leave the rule quality"
+                " out of its rules"
             )
         self.least, self.probability = LABELS.index(config.min_label), config.min_probability
 

@@ -1,7 +1,7 @@
 """Runs of neighbouring tokens that occur more than once in their document, for all documents of a batch at once.
 
 The measures of the rule gopher_repetition walk through a text one token after another. Here hashes of the runs of all
-texts give an upper bound of each; only texts whose bound is above the threshold are walked through. """
+texts give an upper bound of each; only texts whose bound is above the threshold are walked through."""
 
 import numpy as np
 

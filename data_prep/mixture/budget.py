@@ -72,7 +72,7 @@ def check_supply(asked: Asked, sizes: Mapping[str, int], max_repeats: float) -> 
             )
             cap = f"mixture.max_repeats={max_repeats:g}"
             raise UserError(
-                f"mixture.sources.{source} holds {size:,} tokens, {limit:,} with {cap}, and the phases ask for "
-                f"{whole:,}; what would fit is {limit / whole:.3f} of that ({fits}): lower phases.*.tokens or its weight, "
-                f"or set mixture.max_repeats={math.ceil(100 * whole / max(1, size)) / 100:g}"
+                f"mixture.sources.{source} holds {size:,} tokens, {limit:,} with {cap}, and the phases ask for"
+                f" {whole:,}; what would fit is {limit / whole:.3f} of that ({fits}): lower phases.*.tokens or its"
+                f" weight, or set mixture.max_repeats={math.ceil(100 * whole / max(1, size)) / 100:g}"
             )

@@ -128,7 +128,10 @@ def _window(window: dict[str, Any], colours: dict[str, str]) -> str:
     for one in window["documents"]:
         of = f"tokens from {number(one['from_token'])} of {number(one['of_tokens'])}"
         again = f", read for the {one['reading']}. time" if one["reading"] > 1 else ""
-        cite = f"{key(colours[one['source']], one['source'])} document {number(one['document'])}, {of}{again}<br>{text(one['origin'])}"
+        cite = (
+            f"{key(colours[one['source']], one['source'])} document {number(one['document'])},"
+            f" {of}{again}<br>{text(one['origin'])}"
+        )
         style = f"border-color:var(--{colours[one['source']]})"
         pieces.append(f'<blockquote style="{style}"><cite>{cite}</cite>{text(one["text"])}</blockquote>')
     return f"<h3>{text(window['phase'])}, token {number(window['token'])}</h3>{''.join(pieces)}"

@@ -92,8 +92,9 @@ def open_sources(folders: dict[str, str], tokenizer: str) -> list[Source]:
     for source in ended:
         if source.end_of_text != ended[0].end_of_text:
             raise UserError(
-                f"mixture.sources.{source.name}: documents of {source.folder} end with {source.end_of_text!r}, those of {ended[0].folder} "
-                f"with {ended[0].end_of_text!r}; prepare all sources with the same tokenizer_config.json"
+                f"mixture.sources.{source.name}: documents of {source.folder} end with {source.end_of_text!r}, those of"
+                f" {ended[0].folder} with {ended[0].end_of_text!r}; prepare all sources with the same"
+                " tokenizer_config.json"
             )
     return found
 
@@ -102,14 +103,16 @@ def _open(name: str, folder: Path, tokenizer: str) -> Source:
     key = f"mixture.sources.{name}"
     if not (folder / manifests.NAME).is_file():
         raise UserError(
-            f"{key}: {folder} holds no prepared tokens (no {manifests.NAME}); run jobs.prepare with data.tokens={folder} first"
+            f"{key}: {folder} holds no prepared tokens (no {manifests.NAME}); run jobs.prepare with"
+            f" data.tokens={folder} first"
         )
     manifest = manifests.read(folder)
     if manifest.get("kind") != "tokens" or "mixture" in manifest:
         raise UserError(f"{key}: {folder} is not what jobs.prepare made; name a folder with its tokens")
     if manifest["tokenizer"] != tokenizer:
         raise UserError(
-            f"{key}: {folder} was tokenised with another tokenizer than data.tokenizer; prepare all sources with the same one"
+            f"{key}: {folder} was tokenised with another tokenizer than data.tokenizer; prepare all sources with the"
+            " same one"
         )
     for file in (BIN, IDX):
         if not (folder / file).is_file():
@@ -117,7 +120,8 @@ def _open(name: str, folder: Path, tokenizer: str) -> Source:
     index = read_index(folder / IDX)
     if not manifest["tokens"] or (len(index.lengths), index.tokens) != (manifest["documents"], manifest["tokens"]):
         raise UserError(
-            f"{key}: {folder} has {len(index.lengths)} documents with {index.tokens} tokens, its manifest says {manifest['documents']} "
-            f"with {manifest['tokens']}; " + ("take it out" if not manifest["tokens"] else "run jobs.prepare again")
+            f"{key}: {folder} has {len(index.lengths)} documents with {index.tokens} tokens, its manifest says"
+            f" {manifest['documents']} with {manifest['tokens']}; "
+            + ("take it out" if not manifest["tokens"] else "run jobs.prepare again")
         )
     return Source(name, folder, manifest, index)

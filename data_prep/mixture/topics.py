@@ -27,8 +27,8 @@ def read_topics(source: Source, key: str, done: Callable[[float], Any]) -> tuple
     Raises UserError where the tokens folder does not say where its documents came from."""
     if source.origins is None:
         raise UserError(
-            f"mixture.topic_caps: {source.folder} does not say where its documents came from, so their topics are not known; "
-            "remove it and run jobs.prepare again"
+            f"mixture.topic_caps: {source.folder} does not say where its documents came from, so their topics are not"
+            " known; remove it and run jobs.prepare again"
         )
     names = {OTHER: 0}
     topics = np.zeros(source.documents, np.uint16)
@@ -67,7 +67,8 @@ def strata_by_topic(
     for name, cap in config.topic_caps.items():
         if name not in names:
             raise UserError(
-                f"mixture.topic_caps names '{name}', and no document has that topic{suggestion(name, names)}; {names} are there"
+                f"mixture.topic_caps names '{name}', and no document has that topic{suggestion(name, names)}; {names}"
+                " are there"
             )
         if not 0 < cap <= 1:
             raise UserError(f"mixture.topic_caps.{name}={cap} makes no sense; give a share above 0 and at most 1")
@@ -117,8 +118,9 @@ def _thin(
     share = shares[:, worst].max()
     phase = list(phases)[int(shares[:, worst].argmax())]
     raise UserError(
-        f"mixture.topic_caps.{names[worst]}={caps[worst]:g} cannot be met: in the phase {phase} the topic has {share:.1%} of "
-        "the documents, and its sources have too little of other topics; raise the cap or give other sources more weight"
+        f"mixture.topic_caps.{names[worst]}={caps[worst]:g} cannot be met: in the phase {phase} the topic has"
+        f" {share:.1%} of the documents, and its sources have too little of other topics; raise the cap or give other"
+        " sources more weight"
     )
 
 

@@ -33,7 +33,8 @@ class Simplemma:
 
         if not has_dictionary(profile.code):
             raise UserError(
-                f"corpus.languages.{profile.code}.morphology.analyser=simplemma: it has no dictionary of {profile.name}; give none"
+                f"corpus.languages.{profile.code}.morphology.analyser=simplemma: it has no dictionary of"
+                f" {profile.name}; give none"
             )
         self.language, self.rules, self.lemmatizer = profile.code, profile.morphology, Lemmatizer()
 
@@ -63,7 +64,8 @@ class Zeyrek:
     def __init__(self, profile: LanguageConfig):
         if profile.code != "tr":
             raise UserError(
-                f"corpus.languages.{profile.code}.morphology.analyser=zeyrek knows Turkish alone; give simplemma or none"
+                f"corpus.languages.{profile.code}.morphology.analyser=zeyrek knows Turkish alone; give simplemma or"
+                " none"
             )
         try:
             import zeyrek

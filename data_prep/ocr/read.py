@@ -88,7 +88,8 @@ def scans(config: OcrConfig, model: str) -> list[Scan]:
         name = str(path.relative_to(home).with_suffix(""))
         if name in found:
             raise UserError(
-                f"ocr.inputs: {found[name].path} and {path} would both be written to {name}{SUFFIX}; read them into two outputs"
+                f"ocr.inputs: {found[name].path} and {path} would both be written to {name}{SUFFIX}; read them into two"
+                " outputs"
             )
         found[name] = Scan(path, name, Path(config.output, f"{name}{SUFFIX}"), settings)
         found[name].written()

@@ -32,7 +32,8 @@ def histogram(
     if limit is not None:
         x = LEFT + min(1.0, max(0.0, limit[1])) * (WIDTH - LEFT - RIGHT)
         shapes.append(
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{floor}" stroke="var(--limit)" stroke-width="2" stroke-dasharray="5 3"/>'
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{floor}" stroke="var(--limit)" stroke-width="2"'
+            ' stroke-dasharray="5 3"/>'
         )
     shapes.append(f'<text class="soft" x="{LEFT}" y="{HEIGHT - 7}">{text(low)}</text>')
     shapes.append(f'<text class="soft" x="{WIDTH - RIGHT}" y="{HEIGHT - 7}" text-anchor="end">{text(high)}</text>')
@@ -65,4 +66,7 @@ def funnel(steps: Sequence[tuple[str, int, int]], label: str) -> str:
             wide = max(came - kept, 0.3)  # one document in a million is seen, too
             x = min(kept, 100 - wide)
             shapes.append(f'<rect x="{x:.3f}%" y="{band}" width="{wide:.3f}%" height="{BAND}" fill="var(--dropped)"/>')
-    return f'<svg class="funnel" style="height:{ROW * len(steps)}px" role="img" aria-label="{text(label)}">{"".join(shapes)}</svg>'
+    return (
+        f'<svg class="funnel" style="height:{ROW * len(steps)}px" role="img"'
+        f' aria-label="{text(label)}">{"".join(shapes)}</svg>'
+    )

@@ -31,7 +31,10 @@ MEANINGS = (
         "letters_foreign": "share of the letters that are not of the language's alphabet",
         "letters_upper": "share of the letters that are upper case",
         "not_ascii_signs": "share of the characters that are neither letters nor ASCII",
-        "mojibake": "two neighbours beyond ASCII that the alphabet has not, as UTF-8 read as Latin-1 leaves them, of all characters",
+        "mojibake": (
+            "two neighbours beyond ASCII that the alphabet has not, as UTF-8 read as Latin-1 leaves them, of all"
+            " characters"
+        ),
     }
 )
 ASCII = 128

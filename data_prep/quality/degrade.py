@@ -1,7 +1,7 @@
 """Bad text out of good text, of many kinds, lightly or heavily; the same for the same seed, text and kind.
 
 A light degradation (MEDIUM) touches 5 to 20% of the words, signs, lines or sentences it is about, a heavy one (LOW) 40
-to 90%. """
+to 90%."""
 
 import random
 from collections.abc import Callable

@@ -53,7 +53,8 @@ def check(config: QualityConfig) -> None:
     for kind in config.held_out_kinds:
         if kind not in KINDS:
             raise UserError(
-                f"quality.held_out_kinds: there is no degradation {kind}{suggestion(kind, KINDS)}; there are: {', '.join(KINDS)}"
+                f"quality.held_out_kinds: there is no degradation {kind}{suggestion(kind, KINDS)}; there are:"
+                f" {', '.join(KINDS)}"
             )
     if not config.labelled and not config.good:
         raise UserError("name labelled documents (quality.labelled) or good text to degrade (quality.good)")
@@ -69,7 +70,8 @@ def gather(config: QualityConfig, data: DataConfig, seed: int) -> Examples:
     present = {example.label for example in made.train}
     if present != set(LABELS):
         raise UserError(
-            f"there are no training documents of {', '.join(sorted(set(LABELS) - present))} (quality.labelled, quality.good)"
+            f"there are no training documents of {', '.join(sorted(set(LABELS) - present))} (quality.labelled,"
+            " quality.good)"
         )
     return made
 
@@ -95,7 +97,8 @@ def _degraded(config: QualityConfig, data: DataConfig, seed: int) -> Examples:
     missing = set(config.held_out_sources) - {example.source for example in good}
     if missing:
         raise UserError(
-            f"quality.held_out_sources: no document of quality.good has the source {min(missing)} (key {config.source_field})"
+            f"quality.held_out_sources: no document of quality.good has the source {min(missing)} (key"
+            f" {config.source_field})"
         )
     kinds = [kind for kind in KINDS if kind not in config.held_out_kinds]
     train: list[Example] = []

@@ -1,7 +1,7 @@
 """About 200 stylometric features of texts, all texts of a batch at once.
 
 After Bielik v3 (arXiv 2505.02550), whose list is not public; its strongest, out-of-vocabulary words, lines, stop words
-and diacritics, are among them. All are shares, means or logarithms, so that a text and a long part of it are alike. """
+and diacritics, are among them. All are shares, means or logarithms, so that a text and a long part of it are alike."""
 
 import numpy as np
 

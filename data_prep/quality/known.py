@@ -9,7 +9,9 @@ from data_prep.quality.vocabulary import Vocabulary, beginnings, keys
 from data_prep.text.characters import UPPER
 
 MEANINGS = {
-    "unknown_words": "share of the words that good text has not (out of vocabulary); of words without a digit, here and below",
+    "unknown_words": (
+        "share of the words that good text has not (out of vocabulary); of words without a digit, here and below"
+    ),
     "unknown_small_words": "the same among words that do not begin with a capital",
     "unknown_short_words": "the same among words of at most 4 characters",
     "unknown_middle_words": "the same among words of 5 to 8 characters",

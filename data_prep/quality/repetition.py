@@ -10,7 +10,9 @@ from data_prep.text.hashing import runs
 MEANINGS = {
     "window_128_repeated": "share of the words that came before in their window of 128 words",
     "window_128_top": "share of the most frequent word of such a window, mean",
-    "fives_repeated": "share of the runs of five words that came before in the text, of one in four, chosen by their hashes",
+    "fives_repeated": (
+        "share of the runs of five words that came before in the text, of one in four, chosen by their hashes"
+    ),
     "fives_top": "share of the most frequent of these runs",
     "words_twice_in_a_row": "share of the words that equal the one before",
     "words_alternating": "share of the words that equal the one before the one before",

@@ -28,14 +28,16 @@ def render(found: Mapping[str, Any]) -> str:
                 (f"macro-F1, {next(iter(sets))}", number(first["macro_f1"])),
             ]
         ),
-        "<p>LOW, MEDIUM and HIGH here are what the training data calls so: labels by people, or good text degraded heavily, lightly "
-        "or not at all. Each set below was held out from training; other sources and kinds are what the classifier will meet.</p>",
+        "<p>LOW, MEDIUM and HIGH here are what the training data calls so: labels by people, or good text degraded"
+        " heavily, lightly or not at all. Each set below was held out from training; other sources and kinds are what"
+        " the classifier will meet.</p>",
         "<h2>Models</h2>",
         _models(sets),
         "<h2>Per class</h2>",
         _classes(sets),
         "<h2>Calibration</h2>",
-        '<p class="soft">On the dashed line a probability is what it says. Dots are bins, as large as what they hold.</p>',
+        '<p class="soft">On the dashed line a probability is what it says. Dots are bins, as large as what they'
+        " hold.</p>",
         f'<div class="grid">{"".join(_calibration(name, models[OURS]) for name, models in sets.items())}</div>',
         "<h2>Kinds of degradation</h2>",
         *(_kinds(name, rows) for name, rows in found["kinds"].items()),

@@ -2,7 +2,7 @@
 text.
 
 Everything is a hash. A table of 2**24 bytes says how frequent what has this hash is; two things with one place in it
-count as one, which takes a few of a hundred unknown words for known, the same few always. """
+count as one, which takes a few of a hundred unknown words for known, the same few always."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

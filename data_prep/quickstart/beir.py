@@ -38,7 +38,8 @@ def find_set(folder: Path) -> Path | None:
         parent = found[0]
     if len(found) > 1 and parent in found:
         raise UserError(
-            f"{folder} holds more than one retrieval set, {found[0]} and {found[1]}; leave one, or train/, dev/ and test/ of one"
+            f"{folder} holds more than one retrieval set, {found[0]} and {found[1]}; leave one, or train/, dev/ and"
+            " test/ of one"
         )
     for home in homes(parent).values() or [parent]:
         if not has_judgements(home):

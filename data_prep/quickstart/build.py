@@ -64,7 +64,7 @@ def build_quickstart(config: Config, roots: Sequence[Path] | None = None) -> dic
     ``roots`` are the folders whose packages are read when `quickstart.folder` is null (default: those of this
     environment). Does nothing where the result of equal settings and equal sources is there; packages installed since
     are no other source, or the tests' own would undo the quickstart. Raises UserError for an empty folder, too little
-    text, or an output folder that holds something else. """
+    text, or an output folder that holds something else."""
     output, retrieval = Path(config.quickstart.output), Path(config.data.retrieval)
     sources = _sources(config, roots)
     _check_places(output, retrieval, sources)
@@ -185,8 +185,8 @@ def _check_enough(selection: Selection, sources: Sources) -> None:
                 f"{gave}; lay {wanted} or more of text of its kind beside the retrieval set {sources.given}"
             )
         raise UserError(
-            f"{gave} and {pairs['train']} train, {pairs['dev']} dev, {pairs['test']} test pairs; add text until there are {wanted}, "
-            f"{MIN_PAIRS} pairs, and {MIN_QUERIES} each for dev and test"
+            f"{gave} and {pairs['train']} train, {pairs['dev']} dev, {pairs['test']} test pairs; add text until there"
+            f" are {wanted}, {MIN_PAIRS} pairs, and {MIN_QUERIES} each for dev and test"
         )
 
 

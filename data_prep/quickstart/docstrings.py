@@ -182,7 +182,7 @@ def extract(
 
     Files are parsed by ``workers`` spawned processes in the order of a hash of the module's name, until about
     ``max_bytes`` of docstrings are found: an environment may hold more than is needed. The result does not depend on
-    the number of workers. """
+    the number of workers."""
     chunks = list(_chunks(sorted(sources, key=lambda source: (share_of(source.module), source.module))))
     found: list[Docstring] = []
     skipped: Counter[str] = Counter()

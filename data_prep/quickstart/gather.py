@@ -88,7 +88,7 @@ def from_files(folder: Path, files: Sequence[Path], data: DataConfig, bad: BadDo
 
     A document (a .txt or .md file, a line of a .jsonl, a row of a .parquet) is a group; with fewer than 20 documents
     each part is one. Of more than ``max_bytes`` of text the parts with the lowest hashes are kept, so that memory does
-    not grow with the folder. """
+    not grow with the folder."""
     kept: list[tuple[float, int, int, _Part]] = []
     size = read = 0
     with Bar("read your text", round(sum(path.stat().st_size for path in files) / 1e6, 1), "MB") as bar:

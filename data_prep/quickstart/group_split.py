@@ -22,7 +22,7 @@ def split_groups(sizes: Mapping[str, int], shares: Mapping[str, float], rest: st
     Groups of at most 1% of the bytes are drawn by a hash of their name, so that every split has many of them. The
     larger ones then fill what the draw left open, in the order of their hashes, each where most room is and it fits.
     One that alone would be more than a third of a split is left to ``rest``: otherwise one package could be a whole
-    test set. An empty split gets the smallest group of the others. """
+    test set. An empty split gets the smallest group of the others."""
     total = sum(sizes.values())
     order = sorted(sizes, key=lambda name: (_draw(name), name))
     splits = {name: _drawn(name, shares, rest) for name in order if sizes[name] <= SMALL * total}

@@ -4,7 +4,7 @@ documents").
 One measure throughout, Broder's containment: the share of a text's distinct shingles that any *one* other text holds.
 It catches a short text copied into a long one, which Jaccard similarity does not. It is exact: shingles are numbered,
 not hashed, and shared ones are counted through an inverted index, at a cost of the sum over shingles of its texts on
-one side times those on the other. """
+one side times those on the other."""
 
 import re
 from array import array
@@ -148,7 +148,7 @@ def repeats(texts: Shingles, threshold: float) -> np.ndarray:
 
     From the longest to the shortest (ties in the order given), each text that is still there drops all shorter ones
     that it holds. Blocks begin small and what is done leaves the index, so that thousands of copies of one text cost
-    little more than one. """
+    little more than one."""
     order = np.argsort(-texts.sizes, kind="stable")
     texts, dropped = texts.take(order), np.zeros(len(order), bool)
     postings, indexed = Postings.of(texts), len(order)

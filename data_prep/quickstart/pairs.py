@@ -2,7 +2,7 @@
 
 Docstrings: the summary sentence without the names, and the rest with the signature. Other text: a heading and what
 stands below it; where there is none, the first sentence of a passage and the rest of the passage (the inverse cloze
-task, Lee et al. 2019, arXiv 1906.00300). """
+task, Lee et al. 2019, arXiv 1906.00300)."""
 
 import re
 from collections.abc import Iterator

@@ -5,7 +5,7 @@ article. Of the rest `<main>`, or the article with at least half of the characte
 the body. What is left are blocks: headings, paragraphs, list items, rows of tables, one line each. A block is dropped
 where more than a third of its characters are links, the threshold that Kohlschuetter et al. ("Boilerplate Detection
 using Shallow Text Features", WSDM 2010) learnt. Their further thresholds count words, which differ from language to
-language, so they are not used. """
+language, so they are not used."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from data_prep.sources.nesting import MOST, shallow
 MAX_LINK_SHARE = 1 / 3
 MIN_ARTICLE_SHARE = 0.5
 NOT_TEXT = (
-    "script, style, noscript, template, iframe, object, svg, math annotation, canvas, audio, video, form, button, select, textarea, "
-    "nav, aside, footer, menu, dialog, [role=navigation], [role=banner], [role=contentinfo], [role=complementary], [role=search], "
-    "[hidden], [aria-hidden=true]"
+    "script, style, noscript, template, iframe, object, svg, math annotation, canvas, audio, video, form, button,"
+    " select, textarea, nav, aside, footer, menu, dialog, [role=navigation], [role=banner], [role=contentinfo],"
+    " [role=complementary], [role=search], [hidden], [aria-hidden=true]"
 )
 BLOCKS = frozenset((
     "address", "article", "blockquote", "body", "caption", "center", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption",

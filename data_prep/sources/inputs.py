@@ -49,7 +49,8 @@ def search(patterns: Iterable[str], key: str) -> tuple[list[Path], list[Path]]:
         for path in hub_shards(pattern) if is_hub(pattern) else _expand(pattern, key, others):
             if not is_hub(path) and not os.access(path, os.R_OK):
                 raise UserError(
-                    f"{path} {'may not be read; change its permissions' if path.exists() else 'is a dead link; remove it'}"
+                    f"{path}"
+                    f" {'may not be read; change its permissions' if path.exists() else 'is a dead link; remove it'}"
                 )
             _take(path, found)
     if not any(is_hub(path) or path.stat().st_size for path in found.values()):

@@ -3,7 +3,7 @@
 The parser is C code that nothing interrupts. It makes a node for every formatting element (`<b>`, `<font>`) that was
 never closed each time another element begins, so that 40 KB can keep it busy for seconds and a megabyte for hours. Here
 one pass over the tags gives an upper bound of what will be open at a time, by the rules of the HTML standard for end
-tags. """
+tags."""
 
 import re
 

@@ -3,7 +3,7 @@
 A document is ``{"id": ..., "pages": [page, ...], ...}``, or a bare list of pages. A page is ``{"page": 1, "text":
 "..."}``, or has ``cells`` in place of text: the layout that DotsOCR writes, a list of ``{"bbox": [...], "category":
 "Text", "text": "..."}`` in reading order. A bare list of cells, or a bare string, is a page too. Cells of headers,
-footers and pictures are left out; tables, which DotsOCR writes in HTML, become a line a row. """
+footers and pictures are left out; tables, which DotsOCR writes in HTML, become a line a row."""
 
 from collections.abc import Iterator
 from typing import Any

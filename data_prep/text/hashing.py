@@ -1,7 +1,7 @@
 """Hashes of many spans of one array at once: a polynomial over the ring of 64-bit integers, from prefix sums.
 
 The hash of ``v[s:e]`` is the sum of ``mix(v[i]) * B**(i - s)``, so one cumulative sum serves every span of every
-length; equal spans have equal hashes wherever they lie. It is no defence against texts made to collide. """
+length; equal spans have equal hashes wherever they lie. It is no defence against texts made to collide."""
 
 from functools import cache
 

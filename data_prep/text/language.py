@@ -22,7 +22,8 @@ def load_language(code: str, changes: Mapping[str, Any] | None = None) -> Langua
     configuration has it, stand for themselves. Raises UserError for an unknown language, key or value."""
     if changes is not None and not isinstance(changes, Mapping):
         raise UserError(
-            f"corpus.languages.{code} takes keys of the profile, and not {changes!r}; write corpus.languages.{code}.<key>=..."
+            f"corpus.languages.{code} takes keys of the profile, and not {changes!r}; write"
+            f" corpus.languages.{code}.<key>=..."
         )
     return deepcopy(_load(code, json.dumps(dict(changes or {}))))
 
@@ -36,8 +37,9 @@ def _load(code: str, changes: str) -> LanguageConfig:
     known = sorted(path.stem for path in FOLDER.glob("*.yaml"))
     if code not in known:
         raise UserError(
-            f"there is no profile conf/data/language/{code}.yaml{suggestion(code, known)}; there are: {', '.join(known)}; for another "
-            f"language write that file, beginning with cp conf/data/language/en.yaml conf/data/language/{code}.yaml"
+            f"there is no profile conf/data/language/{code}.yaml{suggestion(code, known)}; there are:"
+            f" {', '.join(known)}; for another language write that file, beginning with cp conf/data/language/en.yaml"
+            f" conf/data/language/{code}.yaml"
         )
     try:
         base = {} if "code" in changed else OmegaConf.load(FOLDER / f"{code}.yaml")
@@ -59,4 +61,7 @@ def _reason(code: str, error: Exception) -> str:
         owner = error.object_type if dataclasses.is_dataclass(getattr(error, "object_type", None)) else LanguageConfig
         near = suggestion(key.rpartition(".")[2], [field.name for field in dataclasses.fields(owner)])
         return f"{where} has an unknown key '{key}'{near or '; conf/data/language/en.yaml has all of them'}"
-    return f"{where}: {key or 'a key'} has a value of another kind than in conf/data/language/en.yaml; write it as it is there"
+    return (
+        f"{where}: {key or 'a key'} has a value of another kind than in conf/data/language/en.yaml; write it as it is"
+        " there"
+    )

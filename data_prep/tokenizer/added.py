@@ -35,7 +35,10 @@ def unlike_gigatoken(added: Sequence[Added], normalizer: dict[str, Any] | None, 
             return f"its added token {name} takes white space with it, which another added token has too"
     for one, other in product(found, added):
         if _kind(one) != _kind(other) and _overlap(one["content"], other["content"]):
-            return f"its added tokens {one['content']!r} and {other['content']!r} overlap and are matched one after the other"
+            return (
+                f"its added tokens {one['content']!r} and {other['content']!r} overlap and are matched one after the"
+                " other"
+            )
     return None
 
 

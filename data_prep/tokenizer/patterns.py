@@ -5,7 +5,10 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from common.tokenizer import END_OF_TEXT
 from conf.schema.data import TokenizerConfig
 
-CL100K = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+CL100K = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"
+    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 PATTERNS = {
     "gpt4": CL100K,
     "llama3": CL100K,  # Llama 3 took cl100k's pattern as it was: the two names stand for one split

@@ -22,7 +22,8 @@ def check(config: TokenizerConfig) -> None:
     least = ALPHABET + len(special_tokens(config))
     if config.vocab_size < least:
         raise UserError(
-            f"tokenizer.vocab_size={config.vocab_size} is too small; {ALPHABET} bytes and the special tokens take {least}"
+            f"tokenizer.vocab_size={config.vocab_size} is too small; {ALPHABET} bytes and the special tokens take"
+            f" {least}"
         )
 
 
@@ -44,8 +45,8 @@ def train(texts: list[str], config: TokenizerConfig) -> Tokenizer:
     found = tokenizer.get_vocab_size()
     if found != config.vocab_size:
         raise UserError(
-            f"the text gives only {found} tokens of tokenizer.vocab_size={config.vocab_size}; give more text (data.inputs, "
-            f"tokenizer.sample_bytes) or set tokenizer.vocab_size={found} or less"
+            f"the text gives only {found} tokens of tokenizer.vocab_size={config.vocab_size}; give more text"
+            f" (data.inputs, tokenizer.sample_bytes) or set tokenizer.vocab_size={found} or less"
         )
     add_template(tokenizer)
     tokenizer.encode_special_tokens = True  # in the report as in `common.tokenizer`; no part of tokenizer.json

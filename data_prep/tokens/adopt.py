@@ -42,7 +42,8 @@ def check_index(path: Path, index: Index, bin_size: int) -> None:
         or (sequences and int(index.lengths.min()) < 0)
     ):
         raise UserError(
-            f"{path} is damaged: its documents do not follow one another over its {sequences} sequences; write the pair again"
+            f"{path} is damaged: its documents do not follow one another over its {sequences} sequences; write the pair"
+            " again"
         )
     empty = np.flatnonzero(np.diff(np.concatenate([[0], np.cumsum(index.lengths, dtype=np.int64)])[bounds]) == 0)
     split = np.flatnonzero(sizes > 1)

@@ -6,7 +6,7 @@ version 1 (uint64); code of the dtype (uint8); number of sequences n (uint64); n
 n lengths in tokens (int32); n byte offsets into .bin (int64); d sequence numbers where documents begin, the first 0 and
 the last n (int64); with images also n modes (int8), which is refused here. We write one sequence a document, so d = n +
 1. The bytes equal those of `megatron.core.datasets.indexed_dataset.IndexedDatasetBuilder` (0.16.1), which the tests
-compare. """
+compare."""
 
 import hashlib
 import struct

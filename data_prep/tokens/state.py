@@ -33,7 +33,8 @@ def refuse_others(folder: Path, settings: dict[str, Any]) -> None:
     if not (folder / SETTINGS).exists():
         if any(_is_foreign(folder / name, settings.get("adopt")) for name in (BIN, IDX)):
             raise UserError(
-                f"{folder} holds tokens that jobs.prepare did not write; adopt them with prepare.adopt or choose another data.tokens"
+                f"{folder} holds tokens that jobs.prepare did not write; adopt them with prepare.adopt or choose"
+                " another data.tokens"
             )
         if "adopt" not in settings and folder.is_dir() and _strangers(folder):
             raise UserError(

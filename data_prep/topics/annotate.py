@@ -24,7 +24,8 @@ class Topics:
         self.model, self.least = load(config.model), config.min_probability
         if self.model.language != profile.code:
             raise UserError(
-                f"{config.model} was learnt from {self.model.language} text, the source is {profile.code}; take topics out of its rules"
+                f"{config.model} was learnt from {self.model.language} text, the source is {profile.code}; take topics"
+                " out of its rules"
             )
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:

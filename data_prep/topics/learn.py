@@ -48,7 +48,8 @@ def gather(config: TopicsConfig, data: DataConfig) -> tuple[list[Labelled], list
     topics = {topic for topic, size in sizes.items() if size >= max(FOLDS, config.min_documents)}
     if len(topics) < 3:
         raise UserError(
-            f"topics.labelled has {len(topics)} topics with {config.min_documents} documents or more; it takes at least 3"
+            f"topics.labelled has {len(topics)} topics with {config.min_documents} documents or more; it takes at"
+            " least 3"
         )
     train_ids = {id for id, _, _ in train}
     held_out = [document for document in sample if document[0] not in train_ids]

@@ -32,11 +32,13 @@ def render(found: Mapping[str, Any]) -> str:
                 ("words", f"{found['words']:,}"),
             ]
         ),
-        f'<p>Below a probability of {other["min_probability"]} a document is "Other": {other["count"]:,} of the held-out ones, and '
-        f"{number(other['accuracy_of_rest'])} of the rest are right. Bielik v3 reports {PAPER} on 120 topics of its own.</p>",
+        f'<p>Below a probability of {other["min_probability"]} a document is "Other": {other["count"]:,} of the'
+        " held-out ones, and "
+        f"{number(other['accuracy_of_rest'])} of the rest are right. Bielik v3 reports {PAPER} on 120 topics of its"
+        " own.</p>",
         "<h2>Topics</h2>",
         table(["topic", "telling words", "held out", "precision", "recall", "F1", "most taken for"], rows, left=2),
         "<h2>Calibration</h2>",
-        f'<figure class="card" style="max-width:22rem">{shown}<figcaption>expected calibration error {held_out["calibration"]["error"]}'
-        "</figcaption></figure>",
+        f'<figure class="card" style="max-width:22rem">{shown}<figcaption>expected calibration error'
+        f" {held_out['calibration']['error']}</figcaption></figure>",
     )

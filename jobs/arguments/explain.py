@@ -112,13 +112,19 @@ def _reference(key: str, text: str, root: Any) -> str:
     plain = _plain(key)
     write = mend(plain, default(plain) or "mine") if type_at(plain) is not None else "a value"
     if found := re.search(r"Environment variable '([^']*)' not found", text):
-        return f"{key} refers to the environment variable {found[1]}, which is not set; write export {found[1]}=<its value> first"
+        return (
+            f"{key} refers to the environment variable {found[1]}, which is not set; write export {found[1]}=<its"
+            " value> first"
+        )
     if found := re.search(r"Interpolation key '([^']*)' not found", text):
         return _missing(key, found[1])
     if "Recursive" in text or "parent node" in text:
         return f"{key} refers to itself; give it a value of its own, such as {write}"
     if found := re.search(r"Unsupported interpolation type (\S+)", text):
-        return f"{key} refers to ${{{found[1]}:...}}, and there is no such reference; ${{name}} is another key, ${{oc.env:NAME}} a variable"
+        return (
+            f"{key} refers to ${{{found[1]}:...}}, and there is no such reference; ${{name}} is another key,"
+            " ${oc.env:NAME} a variable"
+        )
     if "converted" in text:
         return f"{key} refers to a value of another type than its own ({text.rpartition(': ')[2]}); write {write}"
     return f"{key} has a reference ${{...}} that is not closed; close it with }}, or write {write}"

@@ -48,7 +48,8 @@ def check_files(group: str, name: str, seen: set[Path] | None = None) -> None:
         )
     if group == "experiment" and not HEADER.search(text):
         raise UserError(
-            f"{_named(file)} does not begin with the line '{GLOBAL}', without which its keys mean nothing; put it on top"
+            f"{_named(file)} does not begin with the line '{GLOBAL}', without which its keys mean nothing; put it"
+            " on top"
         )
     _check_twice(file, root)
     for key, value in root.value:
@@ -129,7 +130,8 @@ def _check_defaults(file: Path, node: yaml.Node, group: str) -> Iterator[tuple[s
     """(group, name) of what a file builds on. Raises UserError for what is not there."""
     if not isinstance(node, yaml.SequenceNode):
         raise UserError(
-            f"{_at(file, node)}: defaults is a list; write each on a line of its own, such as '  - override /optim: adamw'"
+            f"{_at(file, node)}: defaults is a list; write each on a line of its own, such as '  - override /optim:"
+            " adamw'"
         )
     for entry in node.value:
         single = isinstance(entry, yaml.MappingNode) and entry.value

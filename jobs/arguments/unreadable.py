@@ -131,7 +131,10 @@ def _not_an_override(job: str, one: str, before: str, after: str) -> str:
     key, sign, value = before.partition("=")
     if sign and not Path(one).exists() and type_at(key) is str and not re.search("['\"]", value + one):
         return f"a value with blanks wants quotes around the whole argument: {for_shell(f'{before} {one}')}"
-    return f"it is no key=value; write it behind the key that it is for, such as {mend(INPUTS.get(job, 'data.inputs'), one.lstrip('='))}"
+    return (
+        "it is no key=value; write it behind the key that it is for, such as"
+        f" {mend(INPUTS.get(job, 'data.inputs'), one.lstrip('='))}"
+    )
 
 
 def _value(key: str, value: str) -> str:
@@ -143,8 +146,8 @@ def _value(key: str, value: str) -> str:
     if "${" in value and value.count("{") != value.count("}"):
         plain = value.replace("${", "\\${")
         return (
-            "${ begins a reference to another key, and } ends it, such as ${name}; where the signs are part of a name, write "
-            f"{for_shell(f'{key}={quoted(plain)}')}"
+            "${ begins a reference to another key, and } ends it, such as ${name}; where the signs are part of a"
+            f" name, write {for_shell(f'{key}={quoted(plain)}')}"
         )
     why = "a name and its value have a colon between them" if get_origin(kind) is dict and "{" in value else ""
     if kind in (int, float, bool):

@@ -64,6 +64,6 @@ def refuse_unset(job: str, config: Config) -> None:
             if found := UNSET.search(str(path)):
                 key = key.partition("[")[0]
                 raise UserError(
-                    f"{key} lies in the folder that the environment variable {found[1]} names, and it is not set; write export "
-                    f"{found[1]}=<folder> first, or name others: {mend(key, 'my/folder')}"
+                    f"{key} lies in the folder that the environment variable {found[1]} names, and it is not set; write"
+                    f" export {found[1]}=<folder> first, or name others: {mend(key, 'my/folder')}"
                 )

@@ -39,7 +39,10 @@ def findings(config: Config) -> list[Finding]:
 def controller(site: Site) -> Finding:
     """Who answers."""
     job = os.environ.get("SLURM_JOB_ID")
-    found = f"{site.settings.get('SLURM_VERSION', 'of unknown version')} of cluster {site.settings.get('ClusterName', 'without a name')}"
+    found = (
+        f"{site.settings.get('SLURM_VERSION', 'of unknown version')} of cluster"
+        f" {site.settings.get('ClusterName', 'without a name')}"
+    )
     return Finding("SLURM", OK, found + (f", inside job {job}" if job else ""))
 
 
@@ -81,7 +84,10 @@ def time_limits(config: Config, site: Site) -> Finding:
     """When elements are told to save, and how long they may take."""
     wait, over = site.number("KillWait"), site.settings.get("OverTimeLimit", "0 min")
     lead = config.cluster.signal_lead
-    found = f"looked at every {TICK} s; the signal to save comes {lead} to {lead + 60} s before, the kill {wait} s after SIGTERM"
+    found = (
+        f"looked at every {TICK} s; the signal to save comes {lead} to {lead + 60} s before, the kill {wait} s after"
+        " SIGTERM"
+    )
     return Finding(
         "time limits", OK, found + ("" if over.startswith("0") else f"; {over} over the limit are tolerated")
     )
@@ -97,7 +103,10 @@ def requeue(config: Config, site: Site) -> Finding:
     mine = [site.partitions[name] for name in names if name in site.partitions]
     lost = [partition.name for partition in mine if partition.preemption == "CANCEL"]
     if lost and config.cluster.requeue == "requeue":
-        mend = "set cluster.requeue=chain, or another partition: the save at the signal is kept, but nothing goes on by itself"
+        mend = (
+            "set cluster.requeue=chain, or another partition: the save at the signal is kept, but nothing goes on by"
+            " itself"
+        )
         return Finding("requeue", NOTE, f"{found}; preempted jobs of {', '.join(lost)} are cancelled", mend)
     signal = (
         "the signal to save first"

@@ -82,8 +82,8 @@ def find(config: Config, target: str) -> list[Seen]:
     if os.path.isdir(folder):
         raise UserError(f"{target} was not submitted from {config.runs_dir}; stop or start it where it was started")
     raise UserError(
-        f"{target} is no job that waits or runs, no result and no submission of {config.runs_dir}; name a job id, a folder, or one of "
-        f"{Path(config.runs_dir) / FOLDER}"
+        f"{target} is no job that waits or runs, no result and no submission of {config.runs_dir}; name a job id, a"
+        f" folder, or one of {Path(config.runs_dir) / FOLDER}"
     )
 
 

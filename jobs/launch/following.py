@@ -230,7 +230,10 @@ def _try(config: Config) -> str:
     """A line that loads the exported model and uses it."""
     kind = str(read_json(Path(config.export.output) / "config.json").get("architectures"))
     task, text = ("fill-mask", "net.tokenizer.mask_token") if "MaskedLM" in kind else ("text-generation", '"The"')
-    code = f'from transformers import pipeline; net = pipeline("{task}", {json.dumps(config.export.output)}); print(net({text}))'
+    code = (
+        f'from transformers import pipeline; net = pipeline("{task}", {json.dumps(config.export.output)});'
+        f" print(net({text}))"
+    )
     return shlex.join([_python(), "-c", code])
 
 

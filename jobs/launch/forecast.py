@@ -73,7 +73,8 @@ def check_room(job: str, configs: Sequence[Config]) -> None:
     free, inodes = room(need.folder)
     if need.bytes > free or (inodes and need.files > inodes):
         raise UserError(
-            f"{need.describe()}: this does not fit; make room, lower train.save.keep_last or keep_probes, or set runs_dir to a larger disk"
+            f"{need.describe()}: this does not fit; make room, lower train.save.keep_last or keep_probes, or set"
+            " runs_dir to a larger disk"
         )
 
 

@@ -49,7 +49,8 @@ def refuse_multirun(job: str, given: Sequence[Override], swept: Sequence[str]) -
         )
     if not swept and not any(o.key_or_group.startswith(SWEEPER) for o in given):
         raise UserError(
-            "-m runs a job for each of several values, and no key has several; give one some, such as seed=1,2, or leave -m out"
+            "-m runs a job for each of several values, and no key has several; give one some, such as seed=1,2, or"
+            " leave -m out"
         )
 
 

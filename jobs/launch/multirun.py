@@ -30,7 +30,7 @@ class TerziLauncher(BasicLauncher):
 
     Hydra's sweeper reads the return value of every point. That of a queued point is the `Receipt`, the same for all,
     and says nothing of its result; with cluster.wait=true it is what the job returned. A sweeper that optimises needs
-    the latter and is refused otherwise. """
+    the latter and is refused otherwise."""
 
     __module__ = (
         "hydra_plugins.terzi"  # Hydra takes plugins from that package alone, and ours is not to be a second top level

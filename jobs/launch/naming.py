@@ -42,6 +42,6 @@ def refuse_equal_names(configs: Sequence[Config]) -> None:
         other = known.setdefault(config.run, config.point)
         if other != config.point and config.run == run_name(config.point):
             raise UserError(
-                f"{other} and {config.point} would both have the run folder {config.run}, where a / is written as _; give one of them by a "
-                "command of its own, with run=<name>"
+                f"{other} and {config.point} would both have the run folder {config.run}, where a / is written as _;"
+                " give one of them by a command of its own, with run=<name>"
             )

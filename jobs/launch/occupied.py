@@ -53,7 +53,8 @@ def refuse_occupied(config: Config, run: Run) -> None:
     for one in waiting("train", config.runs_dir, [config.run_dir]) if available() else ():
         if changed := _changed(one.submission.config(one.element), run):
             raise UserError(
-                f"{run.folder} is queued or trained as job {one.job_id} with another configuration ({show(changed)}); {mend}"
+                f"{run.folder} is queued or trained as job {one.job_id} with another configuration ({show(changed)});"
+                f" {mend}"
             )
     if run.replaced and (holder := _at_work(run.folder)):
         who = f"{told(holder)}, as far as can be told from here"

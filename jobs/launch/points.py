@@ -32,7 +32,7 @@ def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> A
     jobs returned.
 
     Raises UserError, with nothing queued, for whatever would fail on a node: a missing input, a partition that is not
-    there, a full disk. """
+    there, a full disk."""
     if job == "train":
         configs = [close_model(config) for config in configs]
     points = [
@@ -119,12 +119,14 @@ def _share(job: str, points: Sequence[Point]) -> list[Point]:
         )
         if len(stages) > 1:
             raise UserError(
-                f"jobs.{job} is {len(stages)} stages one after the other; submit with cluster=slurm, or name one with {job}.stage"
+                f"jobs.{job} is {len(stages)} stages one after the other; submit with cluster=slurm, or name one with"
+                f" {job}.stage"
             )
         return [stages[0][number]]
     if len(points) != count:
         raise UserError(
-            f"the array has {count} elements and the multirun {len(points)} points; submit it with --array=0-{len(points) - 1}"
+            f"the array has {count} elements and the multirun {len(points)} points; submit it with"
+            f" --array=0-{len(points) - 1}"
         )
     return [points[number]]
 

@@ -54,8 +54,8 @@ def refuse_probing(config: Config) -> None:
     refuse_long_texts(config)
     if not Path(config.data.retrieval).exists():
         raise UserError(
-            f"sweep.trigger={config.sweep.trigger} needs data.retrieval, and {config.data.retrieval} does not exist; make it first, or "
-            "probe later with sweep.trigger=manual"
+            f"sweep.trigger={config.sweep.trigger} needs data.retrieval, and {config.data.retrieval} does not exist;"
+            " make it first, or probe later with sweep.trigger=manual"
         )
     check_retrieval(config.data.retrieval)
 

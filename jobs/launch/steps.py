@@ -40,7 +40,8 @@ def _step(config: Config, number: int, step: StepConfig) -> Step:
     where = f"step {number} of pipeline.steps"
     if step.job not in JOBS:
         raise UserError(
-            f"{where}: there is no jobs.{step.job} to queue{suggestion(step.job, list(JOBS))}; there are {', '.join(JOBS)}"
+            f"{where}: there is no jobs.{step.job} to queue{suggestion(step.job, list(JOBS))}; there are"
+            f" {', '.join(JOBS)}"
         )
     changed = OmegaConf.structured(config)
     for key, value in step.set.items():

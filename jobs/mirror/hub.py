@@ -73,7 +73,8 @@ def plan(reference: Reference, patterns: Sequence[str], cache: Path, config: Fet
     if not files:
         some = ", ".join(file.path for file in everything[:5]) or "no file"
         raise UserError(
-            f"{reference} has no file like {', '.join(patterns[:4])}...; it holds {some}, ...; mend its path or fetch.include"
+            f"{reference} has no file like {', '.join(patterns[:4])}...; it holds {some}, ...; mend its path or"
+            " fetch.include"
         )
     place = reference.folder(cache) / "snapshots" / commit
     return Plan(reference, commit, patterns, files, [file for file in files if not (place / file.path).exists()])
@@ -129,7 +130,8 @@ def _check(path: Path, file: RepoFile, blobs: Path) -> None:
             remove_file(blob)
         remove_file(path)
         raise UserError(
-            f"{file.path} arrived damaged ({found[:12]}, the hub has {right[:12]}) and was removed; run the same command again"
+            f"{file.path} arrived damaged ({found[:12]}, the hub has {right[:12]}) and was removed; run the same"
+            " command again"
         )
 
 

@@ -67,7 +67,10 @@ def _of_hub(reference: Reference, error: BaseException) -> str:
         return f"the hub has no {kind} '{reference.name}', or {also}; mend the name in {reference}"
     if status in (401, 403):
         return f"{here} refuses access to {reference} (status {status}); renew HF_TOKEN"
-    return f"{here} failed on {reference} ({_first_line(error)}); run the same command again later, it goes on where it stopped"
+    return (
+        f"{here} failed on {reference} ({_first_line(error)}); run the same command again later, it goes on where it"
+        " stopped"
+    )
 
 
 def _page(reference: Reference) -> str:
@@ -77,7 +80,10 @@ def _page(reference: Reference) -> str:
 def _of_disk(error: OSError, cache: Path) -> str:
     place = error.filename or cache
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk or quota of {cache} is full; make room or set fetch.cache to a larger disk, then the same command goes on"
+        return (
+            f"the disk or quota of {cache} is full; make room or set fetch.cache to a larger disk, then the same"
+            " command goes on"
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (
             f"{place} cannot be written ({os.strerror(error.errno)}); set fetch.cache (or HF_HOME) to a folder of yours"

@@ -2,7 +2,7 @@
 were used.
 
 Every artefact has a manifest with the digests of its own files and of what it read. Both ends of every arrow are
-compared, and the files themselves: by size and time where a manifest has those, else by digest. """
+compared, and the files themselves: by size and time where a manifest has those, else by digest."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

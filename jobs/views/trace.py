@@ -92,7 +92,8 @@ def _find(folder: Path, wanted: str, data: DataConfig) -> tuple[Reading | None, 
     it."""
     if not (folder / manifests.NAME).is_file():
         raise NotThere(
-            f"data.tokens: {folder} holds no prepared tokens (no {manifests.NAME}); run jobs.prepare, or set data.tokens"
+            f"data.tokens: {folder} holds no prepared tokens (no {manifests.NAME}); run jobs.prepare, or set"
+            " data.tokens"
         )
     known = manifests.read(folder)
     if "mixture" not in known:
@@ -111,7 +112,8 @@ def _find(folder: Path, wanted: str, data: DataConfig) -> tuple[Reading | None, 
             f"status.document={wanted}: document {place.position:,} of {source['folder']} is not read in {folder}"
         )
     raise NotThere(
-        f"status.document={wanted}: no source of {folder} has a document of that id; give its number in the stream or `file:line`"
+        f"status.document={wanted}: no source of {folder} has a document of that id; give its number in the stream or"
+        " `file:line`"
     )
 
 
@@ -134,7 +136,10 @@ def _token_rows(folder: Path, place: Place, index: Index, data: DataConfig) -> l
     rows = [
         (
             "tokens",
-            f"{first:,} to {end:,} ({len(ids):,}) of {BIN}: {' '.join(map(str, ids[:12]))}{' ...' if len(ids) > 12 else ''}",
+            (
+                f"{first:,} to {end:,} ({len(ids):,}) of {BIN}:"
+                f" {' '.join(map(str, ids[:12]))}{' ...' if len(ids) > 12 else ''}"
+            ),
         )
     ]
     file = Path(data.tokenizer) / "tokenizer.json"

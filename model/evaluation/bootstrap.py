@@ -32,7 +32,7 @@ def resampled_means(values: np.ndarray, resamples: int, seed: int = 0) -> np.nda
 
 def bootstrap_mean(values: np.ndarray, resamples: int, seed: int = 0) -> Interval:
     """Mean of ``values`` [Q]. Queries are drawn, documents stay as they are: the interval covers other queries, not
-    other corpora, training seeds or splits. """
+    other corpora, training seeds or splits."""
     low, high = np.percentile(resampled_means(values, resamples, seed), [2.5, 97.5])
     return Interval(float(values.mean()), float(low), float(high))
 

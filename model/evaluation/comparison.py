@@ -112,7 +112,10 @@ def _table(folder: Path, groups: list[Group], summaries: dict[Path, RunSummary])
             name = one.run.resolve().name if unique else one.name
             link = os.path.relpath(one.run.resolve() / "report.html", folder.resolve())
             cells = [
-                f'<span style="color: {COLOURS[number % len(COLOURS)]}">&#9632;</span>&nbsp;<a href="{text(link)}">{text(name)}</a>',
+                (
+                    f'<span style="color: {COLOURS[number % len(COLOURS)]}">&#9632;</span>&nbsp;<a'
+                    f' href="{text(link)}">{text(name)}</a>'
+                ),
                 str(one.best.step),
                 count(one.best.tokens),
                 *([] if not probed else _retrieval_cells(one, summaries[one.run])),

@@ -21,7 +21,7 @@ def info_nce(queries: Tensor, documents: Tensor, temperature: float, document_of
     """Mean cross-entropy of picking each query's document among the batch's by cosine over ``temperature``.
 
     ``queries`` and ``documents`` are [B, D], pair by pair. ``document_of_pair`` [B] numbers the documents: where a
-    pair's document belongs to another pair of the batch as well, it is not taken as a negative there. """
+    pair's document belongs to another pair of the batch as well, it is not taken as a negative there."""
     scores = normalize(queries, dim=1) @ normalize(documents, dim=1).T / temperature
     if document_of_pair is not None:
         same = (document_of_pair[:, None] == document_of_pair[None, :]).fill_diagonal_(False)
@@ -71,7 +71,7 @@ def fine_tune(
     on.
 
     ``queries`` and ``documents`` hold P texts each, pair by pair. Centre and whitening stay as they were fitted. There
-    is no dropout, so that equal seeds give equal results. """
+    is no dropout, so that equal seeds give equal results."""
     weight = torch.eye(len(whitening.query_mean), device=whitening.query_mean.device, requires_grad=True)
     owners = torch.from_numpy(document_of_pair).to(weight.device)
 

@@ -54,7 +54,7 @@ class Tokens:
 
         A length that many texts have gets batches of its own, in which attention runs without a loop over documents
         (where texts are cut, most share the longest length); the others lie together, since a forward pass costs more
-        than a few turns of that loop. """
+        than a few turns of that loop."""
         lengths = np.array([len(ids) for ids in self.ids])
         found, counts = np.unique(lengths, return_counts=True)
         groups = [np.flatnonzero(lengths == length) for length in found[counts >= MANY]]
@@ -82,14 +82,15 @@ class Tokeniser:
 
     No end-of-text token is added, though `jobs.prepare` ends every document of a decoder with one: a causal net has
     seen no token of a document together with what ends it, so under a bidirectional mask it would be a foreign body in
-    every state. """
+    every state."""
 
     def __init__(self, file: str | Path):
         """``file`` is a tokenizer.json. Raises UserError where it is missing, broken, or knows only one of [CLS] and
         [SEP]."""
         self.tokenizer = DocumentTokenizer.read(
             file,
-            "the hf/ half of a save holds the tokenizer it was trained with, so save it again, or run jobs.tokenizer again",
+            "the hf/ half of a save holds the tokenizer it was trained with, so save it again, or run jobs.tokenizer"
+            " again",
         )
         self.vocab_size = self.tokenizer.tokenizer.get_vocab_size()
         self.before, self.after = self._specials(Path(file))
@@ -111,7 +112,7 @@ class Tokeniser:
 
         A text much longer than that is cut before a space first. Pre-tokenization splits there too, so the tokens that
         end before the last word of the piece are those of the whole text; where they do not suffice, the whole text is
-        tokenised. """
+        tokenised."""
         wanted = max_tokens - sum(self.around)
         found = Tokens([], [], self.around)
         for start in range(0, len(texts), AT_ONCE):
@@ -141,7 +142,7 @@ def pool(emb: Tensor, last: Tensor, lengths: Sequence[int], around: tuple[int, i
     """Parts of every readout [N, H] from the two layers [T, H] of a pack of ``lengths`` (N of them, summing to T).
 
     The means leave out the special tokens ``around`` each text, so many positions before and after it; a text without
-    others has a mean of 0. """
+    others has a mean of 0."""
     before, after = around
     sizes = torch.tensor(lengths, device=last.device)
     starts = sizes.cumsum(0) - sizes
@@ -185,6 +186,7 @@ def _distinct(tokens: Tokens) -> tuple[Tokens, np.ndarray]:
     places: dict[bytes, int] = {}
     which = np.array([places.setdefault(ids.tobytes(), len(places)) for ids in tokens.ids], dtype=np.int64)
     _, first = np.unique(which, return_index=True)
-    return Tokens(
-        [tokens.ids[place] for place in first], [tokens.shown[place] for place in first], tokens.around
-    ), which
+    return (
+        Tokens([tokens.ids[place] for place in first], [tokens.shown[place] for place in first], tokens.around),
+        which,
+    )

@@ -53,7 +53,7 @@ def draw_forgetting(runs: Sequence[tuple[str, int, Sequence[Change]]]) -> str | 
     percent of the first.
 
     ``runs`` are label, number of the colour, and changes by step; runs of one colour are told by one label. A marker a
-    phase, where the saves know theirs. None where nothing was measured on both sides. """
+    phase, where the saves know theirs. None where nothing was measured on both sides."""
     runs = [run for run in runs if len(run[2]) > 1]
     if not runs:
         return None

@@ -73,7 +73,7 @@ def change(found: Perplexity, first: Perplexity, texts: Sequence[str], resamples
     the logarithm.
 
     Interval: 95%, documents of each text drawn with replacement, the same ones under both saves; without a bootstrap it
-    has no width. """
+    has no width."""
     logs = [log_changes(found, first, name, UNIT, resamples, seed + number) for number, name in enumerate(texts)]
     mean = _percent(np.mean([point for point, _ in logs]))
     if not resamples:

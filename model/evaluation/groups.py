@@ -40,7 +40,7 @@ def group_runs(found: list[SweepResult]) -> list[Group]:
     """Groups in the order of their first runs, labelled by the keys in which their configurations differ.
 
     Two runs are seeds of one configuration where config.yaml is equal but for seed, name and paths of the data, and the
-    data have equal digests in manifest.json. A run without config.yaml stands alone. """
+    data have equal digests in manifest.json. A run without config.yaml stands alone."""
     configurations = [_configuration(one.run) for one in found]
     members: dict[str, list[int]] = {}
     for position, configuration in enumerate(configurations):
@@ -58,7 +58,7 @@ def band(curves: list[tuple[np.ndarray, np.ndarray]]) -> Band:
     """The mean of ``curves`` (x ascending, y), and the range that they fill.
 
     Saves of two seeds need not lie at quite the same place: each curve is interpolated linearly at the places of all,
-    within the stretch that all of them cover. """
+    within the stretch that all of them cover."""
     first, last = max(x[0] for x, _ in curves), min(x[-1] for x, _ in curves)
     places = np.unique(np.concatenate([x for x, _ in curves]))
     places = places[(first <= places) & (places <= last)]

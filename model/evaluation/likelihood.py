@@ -5,7 +5,7 @@ A document is tokenised as `jobs.prepare` does it (`common.tokenizer`), with wha
 [BOS], say) and without the token that ends it, which is no text. Its first token is predicted after that special token;
 where there is none, nothing predicts it, and neither the token nor its characters are counted. A document longer than
 the context is cut into pieces that share one token, so that every other token is predicted exactly once, from at most
-context - 1 tokens before it. """
+context - 1 tokens before it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

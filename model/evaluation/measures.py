@@ -58,8 +58,8 @@ def wanted_of(config: Config, decoder: bool) -> Wanted:
     found = Wanted(not decoder or Path(config.data.retrieval).exists(), perplexity, tasks, decoder)
     if not (found.retrieval or perplexity or tasks):
         raise UserError(
-            f"there is nothing to measure: data.retrieval={config.data.retrieval} does not exist, and evaluation.domain, "
-            "evaluation.general and evaluation.tasks are empty; set one of them"
+            f"there is nothing to measure: data.retrieval={config.data.retrieval} does not exist, and"
+            " evaluation.domain, evaluation.general and evaluation.tasks are empty; set one of them"
         )
     return found
 

@@ -2,7 +2,7 @@
 
 Tie rule: documents of equal score stand in descending order of their ids (by code point), as in trec_eval. `search`
 ranks by it, so the metrics themselves see a ranking without ties. A grade above 0 is relevant; gains of nDCG are the
-grades themselves. """
+grades themselves."""
 
 from collections.abc import Callable, Sequence
 

@@ -42,7 +42,8 @@ def probe_saves(run: Path) -> list[Save]:
     for save in saves:
         if found := _other_tokenizer(save, last):
             raise UserError(
-                f"the save of step {save.step} in {run} has another tokenizer than that of step {last.step}: {found}; remove one of them"
+                f"the save of step {save.step} in {run} has another tokenizer than that of step {last.step}: {found};"
+                " remove one of them"
             )
     return saves
 
@@ -127,7 +128,8 @@ def _taken(claim: Claim, save: Save, patient: bool) -> bool:
     while holder := claim.take():
         if not told_before:
             say(
-                f"step {save.step} is being probed by {told(holder)}; {'waiting for it' if patient else 'left to it'} ({claim.file})"
+                f"step {save.step} is being probed by {told(holder)}; {'waiting for it' if patient else 'left to it'}"
+                f" ({claim.file})"
             )
         if not patient:
             return False

@@ -73,8 +73,8 @@ def log_changes(
     difference, and those of ``resamples`` draws of documents [R], the same draws for both."""
     here, there = found.per_document(name), first.per_document(name)
     less = here["nll"] - there["nll"]
-    return float(less.sum() / here[unit].sum()), _ratios(less, here[unit], resamples, seed) if resamples else np.zeros(
-        0
+    return float(less.sum() / here[unit].sum()), (
+        _ratios(less, here[unit], resamples, seed) if resamples else np.zeros(0)
     )
 
 
@@ -188,18 +188,20 @@ def measure(
     """Negative log-likelihood of every document [D] of each text under the decoder in ``hf_folder``, in nats.
 
     Needs `model.megatron.startup.start`. Raises UserError for a net that is too short or too small for the texts, and
-    for one whose likelihoods are not finite. """
+    for one whose likelihoods are not finite."""
     from model.hf.folder import load_net
 
     config, net = load_net(hf_folder)
     if context > config.max_positions:
         raise UserError(
-            f"evaluation.context={context} exceeds the {config.max_positions} positions of the net in {hf_folder}; lower it"
+            f"evaluation.context={context} exceeds the {config.max_positions} positions of the net in {hf_folder};"
+            " lower it"
         )
     highest = max(int(ids.max()) for found in documents.values() for ids in found.ids)
     if highest >= config.vocab_size:
         raise UserError(
-            f"the net in {hf_folder} has {config.vocab_size} tokens and its tokenizer gives id {highest}; it belongs to another"
+            f"the net in {hf_folder} has {config.vocab_size} tokens and its tokenizer gives id {highest}; it belongs to"
+            " another"
         )
     net.eval().requires_grad_(False)
     found = {name: negative_log_likelihood(net, one, context, tokens_per_batch) for name, one in documents.items()}

@@ -80,7 +80,8 @@ def prepare(sets: dict[str, RetrievalSet], tokenizer_file: str | Path, config: P
     for key in ("query_tokens", "train_document_tokens", "document_tokens"):
         if (given := getattr(config, key)) <= special:
             raise UserError(
-                f"probe.{key}={given} leaves no room for text beside {special} special tokens; give {special + 1} or more"
+                f"probe.{key}={given} leaves no room for text beside {special} special tokens; give {special + 1} or"
+                " more"
             )
     train = sets["train"]
     pairs = training_pairs(train)

@@ -60,7 +60,7 @@ def probe_save(
     A decoder is read as an encoder is made of one (arXiv 2601.16018): without its head, every token seeing the whole
     text, the states of all its tokens averaged. Needs `model.megatron.startup.start`. Raises UserError for a
     ``problem`` with the shape of the net, for a shape that does not fit the texts, for a readout that a decoder does
-    not have, and for weights that are not finite. """
+    not have, and for weights that are not finite."""
     clock = Clock()
     model = _load(Path(hf_folder), prepared, config, problem, clock)
     beside = [name for name in readouts(config) if config.depth == "head" or name != config.readout]
@@ -78,7 +78,7 @@ def probe_budgets(
     """`probe_save` with settings that differ in ``steps`` and readouts alone.
 
     At depth head the texts are encoded once for all of them, and every result tells the time it would have taken alone;
-    at depth full each is a whole probe. """
+    at depth full each is a whole probe."""
     if any(config.depth == "full" for config in configs):
         return [probe_save(hf_folder, prepared, config, problem) for config in configs]
     shared = Clock()
@@ -128,8 +128,8 @@ def _check_fits(folder: Path, shape: ModelConfig, prepared: Prepared, config: Pr
         )
     if shape.vocab_size < prepared.vocab_size:
         raise UserError(
-            f"the {noun} in {folder} has {shape.vocab_size} embeddings for a tokenizer of {prepared.vocab_size} tokens; "
-            "it belongs to another tokenizer"
+            f"the {noun} in {folder} has {shape.vocab_size} embeddings for a tokenizer of {prepared.vocab_size} tokens;"
+            " it belongs to another tokenizer"
         )
     longest = max(config.query_tokens, config.train_document_tokens, config.document_tokens)
     if longest > shape.max_positions:
@@ -148,7 +148,8 @@ def _check_readouts(folder: Path, noun: str, prepared: Prepared, config: ProbeCo
         )
     if noun == "decoder" and "cls" in readouts(config):
         raise UserError(
-            f"the decoder in {folder} has no [CLS] to read; take cls out of probe.readout and probe.beside (last, emb, cat stay)"
+            f"the decoder in {folder} has no [CLS] to read; take cls out of probe.readout and probe.beside (last, emb,"
+            " cat stay)"
         )
 
 
@@ -156,7 +157,8 @@ def _check_finite(folder: Path, noun: str, model: "Net") -> None:
     for name, parameter in model.named_parameters():
         if not bool(parameter.isfinite().all()):
             raise UserError(
-                f"the {noun} in {folder} has values in {name} that are not finite; its training diverged, so remove this save"
+                f"the {noun} in {folder} has values in {name} that are not finite; its training diverged, so remove"
+                " this save"
             )
 
 

@@ -19,7 +19,8 @@ def check_readouts(names: list[str]) -> None:
     for name in names:
         if name not in READOUTS:
             raise UserError(
-                f"the readout {name} is unknown; probe.readout and probe.beside take {', '.join(READOUTS)}{suggestion(name, READOUTS)}"
+                f"the readout {name} is unknown; probe.readout and probe.beside take"
+                f" {', '.join(READOUTS)}{suggestion(name, READOUTS)}"
             )
 
 
@@ -45,7 +46,7 @@ class Whitening:
         """Fit on training queries [P, D] and training documents [N, D]; without ``whiten`` the map changes nothing.
 
         The matrix turns the documents' covariance into (nearly) the identity; ``eps`` times the mean eigenvalue is
-        added to every eigenvalue, so that directions without variance are not blown up. """
+        added to every eigenvalue, so that directions without variance are not blown up."""
         size = documents.shape[1]
         if not whiten:
             none, same = torch.zeros(size, device=documents.device), torch.eye(size, device=documents.device)

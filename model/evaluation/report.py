@@ -85,7 +85,10 @@ def _retrieval_numbers(found: SweepResult, summary: Summary) -> str:
     if not found.wanted.retrieval:
         return ""
     best = read_json(found.best.file)
-    counts = f"{best['queries']['test']} test queries over {best['documents']['test']} documents; {best['pairs']} training pairs"
+    counts = (
+        f"{best['queries']['test']} test queries over {best['documents']['test']} documents; {best['pairs']} training"
+        " pairs"
+    )
     reads = f"metrics of the readout {found.best.readout}, {READS[found.best.readout]}"
     return f"""<h2>{"Retrieval" if found.wanted.decoder else "Numbers"}</h2>
 {_table(found)}
@@ -127,7 +130,10 @@ def _intervals(found: SweepResult, summary: Summary) -> str:
     for step, mean in means.items():
         difference = f"{found.differences[step]:+.3f}" if step in found.differences else ""
         rows.append(([str(step), f"{mean:.3f}", difference], "best" if step == found.best.step else ""))
-    note = "Intervals: bootstrap over queries; that of the difference is paired. They cover other queries, not other seeds."
+    note = (
+        "Intervals: bootstrap over queries; that of the difference is paired. They cover other queries, not other"
+        " seeds."
+    )
     return f'{table(rows)}\n<p class="small">{note}</p>'
 
 

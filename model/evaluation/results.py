@@ -1,7 +1,7 @@
 """Results of probes on disk: eval/step_0001000.json with the means, and beside it .npz with nDCG@10 of every query.
 
 It is written last, when everything else that is measured of the save has its result (`measures`), so that whoever waits
-for a save waits for this file; where retrieval is not measured, it holds what is known of the save and no metrics. """
+for a save waits for this file; where retrieval is not measured, it holds what is known of the save and no metrics."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -19,7 +19,7 @@ def write_scalars(
     etc.
 
     The events are written anew each time, so that every step stands there once whatever was probed again; a TensorBoard
-    that is watching forgets what it had read. """
+    that is watching forgets what it had read."""
     folder = Path(run) / "tb" / "probe"
     remove_files(folder, "events.*")
     with events(folder, purge_step=0) as writer:

@@ -59,7 +59,10 @@ def _best(found: list[SweepResult]) -> list[Statement]:
         return []
     if len(found) == 1:
         step, readout = found[0].best.step, found[0].untrained[1]
-        sentence = f"Step {step} against the best {found[0].start} readout ({readout}); interval: 95%, paired bootstrap over queries."
+        sentence = (
+            f"Step {step} against the best {found[0].start} readout ({readout}); interval: 95%, paired bootstrap over"
+            " queries."
+        )
         return [Statement(name, f"{differences[0]:+.3f}", sentence)]
     means, above = (
         [difference.mean for difference in differences],
@@ -131,8 +134,8 @@ def _lag(runs: list[RunSummary]) -> list[Statement]:
         steps, tokens = np.median([lag.steps for lag in lags]), np.median([lag.tokens for lag in lags])
         before, after = (sum(sign * lag.steps > 0 for lag in lags) for sign in (-1, 1))
         sentence = (
-            f"Median over runs: retrieval is best before the loss is lowest in {before}, at the same save in {len(lags) - before - after} "
-            f"and after it in {after} of {len(lags)} runs."
+            f"Median over runs: retrieval is best before the loss is lowest in {before}, at the same save in"
+            f" {len(lags) - before - after} and after it in {after} of {len(lags)} runs."
         )
         return [Statement(name, f"{steps:+.0f} steps, {_signed(tokens)} tokens", sentence)]
     lag = lags[0]
@@ -142,8 +145,8 @@ def _lag(runs: list[RunSummary]) -> list[Statement]:
         else ""
     )
     sentence = (
-        f"After step 0 the {runs[0].loss} loss is lowest at step {lag.loss_step}, nDCG@10 on test queries highest at step "
-        f"{lag.retrieval_step}."
+        f"After step 0 the {runs[0].loss} loss is lowest at step {lag.loss_step}, nDCG@10 on test queries highest at"
+        f" step {lag.retrieval_step}."
     )
     return [Statement(name, f"{lag.steps:+d} steps, {_signed(lag.tokens)} tokens", sentence + bounds)]
 
@@ -159,10 +162,16 @@ def _budgets(runs: list[RunSummary]) -> list[Statement]:
             told = "the best one" if worst == 0 else f"{worst:.3f} below the best one"
             sentence = f"It would choose step {budgets[0].chosen}, by the full probe {told}."
         else:
-            sentence = f"Mean tau and largest regret; it would choose the best save in {sum(b.regret == 0 for b in budgets)} of {len(runs)} runs."
+            sentence = (
+                f"Mean tau and largest regret; it would choose the best save in {sum(b.regret == 0 for b in budgets)}"
+                f" of {len(runs)} runs."
+            )
         found.append(Statement(f"A probe of {steps} steps", f"tau {tau:.2f}, regret {worst:.3f}", sentence))
     if common:
-        sentence = "Kendall's tau of the full probe's rankings on dev and on test queries: what another sample of queries changes by itself."
+        sentence = (
+            "Kendall's tau of the full probe's rankings on dev and on test queries: what another sample of queries"
+            " changes by itself."
+        )
         found.append(Statement("Dev against test", f"tau {np.mean([run.dev_test for run in runs]):.2f}", sentence))
     return found
 

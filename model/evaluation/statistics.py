@@ -47,7 +47,7 @@ def spearman(pairs: Pairs) -> float:
     """Spearman's rho of two series: the product-moment correlation of their ranks; nan where one of them does not vary.
 
     Of several runs it is pooled within runs: values are ranked in their own run, ranks centred on the mean of that run,
-    so that a run which is better throughout adds nothing. """
+    so that a run which is better throughout adds nothing."""
     first, second = (np.concatenate([ranks(run[side]) - (len(run[side]) + 1) / 2 for run in pairs]) for side in (0, 1))
     scale = np.sqrt((first**2).sum() * (second**2).sum())
     return float((first * second).sum() / scale) if scale else float("nan")
@@ -59,7 +59,7 @@ def correlation(pairs: Pairs, resamples: int, seed: int = 0) -> Correlation | No
 
     Saves of a run follow one another and are no independent draws: the interval tells how much hangs on single saves,
     not what other runs would give. Draws in which a series does not vary are left out. Of fewer than 4 saves an
-    interval would mean nothing. """
+    interval would mean nothing."""
     rho, saves = spearman(pairs), sum(len(first) for first, _ in pairs)
     if np.isnan(rho):
         return None

@@ -20,7 +20,7 @@ def to_svg(name: str, label: str, height: float, draw: Callable[[Any], None]) ->
     """The SVG element that ``draw(figure)`` makes, as wide as a phone and ``height`` inches high.
 
     ``label`` is read out by screen readers. ``name`` is put before every id, since the ids of a page are shared by its
-    pictures. """
+    pictures."""
     import matplotlib
 
     with matplotlib.rc_context(STYLE):

@@ -129,7 +129,8 @@ def find_runs(config: SweepConfig) -> list[Path]:
         )
         if not matches:
             raise UserError(
-                f"sweep.runs: no run with saves matches {name}; give folders of runs such as runs/mine/seed_0, or a glob"
+                f"sweep.runs: no run with saves matches {name}; give folders of runs such as runs/mine/seed_0, or a"
+                " glob"
             )
         found |= {run.resolve(): run for run in matches}
     return list(found.values())
@@ -169,7 +170,7 @@ def sweep(config: Config, shared: dict[str, Shared] | None = None, claims: Claim
     file. Writes eval/step_*.json (and eval/perplexity, eval/tasks) after each measure, so that an interrupted sweep
     goes on where it was; then the scalars of tb/probe, the run's row of the HParams tab, and the link
     ``checkpoints/best``. Raises UserError where the run, its probe saves, the retrieval set, a text, a task, the metric
-    or a readout does not exist, and for a save that is damaged or of another shape. """
+    or a readout does not exist, and for a save that is damaged or of another shape."""
     run = Path(config.sweep.run)
     parse_choice(config)
     check_readouts(readouts(config.probe))
@@ -221,7 +222,8 @@ def standing_results(run: Path, settings: str, retrieval: str, budget: int | Non
     ]
     if len(kept) < len(found):
         say(
-            f"left out: {len(found) - len(kept)} results of saves that are gone, made with other settings or another retrieval set"
+            f"left out: {len(found) - len(kept)} results of saves that are gone, made with other settings or another"
+            " retrieval set"
         )
     return sorted(kept, key=lambda result: result.step)
 

@@ -129,7 +129,10 @@ def _comparison(found: SweepResult) -> str:
     if found.best.step not in found.differences:
         return f"{text}; {found.start} ({readout}) {found.untrained[0].mean('test', NDCG, readout):.3f}."
     difference = found.differences[found.best.step]
-    return f"{text}, {difference:+.3f} against the best {found.start} readout ({readout}); 95% interval of a paired bootstrap over queries."
+    return (
+        f"{text}, {difference:+.3f} against the best {found.start} readout ({readout}); 95% interval of a paired"
+        " bootstrap over queries."
+    )
 
 
 def count(tokens: int) -> str:

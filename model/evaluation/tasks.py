@@ -78,7 +78,8 @@ class Tasks:
         ]:
             if not path.exists():
                 raise UserError(
-                    f"evaluation.{key}: {path} does not exist; name {'a folder' if key == 'task_folders' else 'a YAML file'}"
+                    f"evaluation.{key}: {path} does not exist; name"
+                    f" {'a folder' if key == 'task_folders' else 'a YAML file'}"
                 )
         self._manager: TaskManager | None = None
 
@@ -159,7 +160,10 @@ def _lacking(name: str, error: Exception) -> str:
     if "on the Hub" in told or "Couldn't find" in told or "Offline" in told:
         named = re.search(r"'([\w.-]+(?:/[\w.-]+)?)'", told)
         data = named[1] if named else "org/name of its data set"
-        return f"evaluation.tasks: {name} needs the data set {data}, which is not on this machine; run jobs.fetch 'fetch.datasets=[{data}]'"
+        return (
+            f"evaluation.tasks: {name} needs the data set {data}, which is not on this machine; run jobs.fetch"
+            f" 'fetch.datasets=[{data}]'"
+        )
     return f"evaluation.tasks: {name} cannot be loaded ({told}); mend its definition"
 
 

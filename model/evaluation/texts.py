@@ -58,7 +58,7 @@ def read_texts(path: str | Path, key: str, max_bytes: int | None = LIMIT) -> lis
     and so are rows of a .parquet without text. Says which files of other kinds the folder holds.
 
     Raises UserError, with file and line, for what `jobs.prepare` calls a bad document or has more than ``max_bytes``,
-    and where no document is left. """
+    and where no document is left."""
     form = Form(KEY, id_field="", max_bytes=max_bytes, section="", null_text="empty")
     _unread(path, key).tell(key)
     texts = (document.text for file in text_files(path, key) for document in read_documents(file, form, fields=()))

@@ -14,7 +14,7 @@ def spread(function: Callable[[Item], Found], items: Sequence[Item]) -> list[Fou
     threads out).
 
     A piece that is computed by one thread alone does not wait at the end of every operation: for small nets that is
-    faster on an idle machine, and many times faster on a busy one. On CUDA the pieces follow one another. """
+    faster on an idle machine, and many times faster on a busy one. On CUDA the pieces follow one another."""
     if torch.cuda.is_available():
         return [function(item) for item in items]
     threads = torch.get_num_threads()

@@ -33,7 +33,8 @@ def export_adapter(net: Decoder, config: DecoderConfig, folder: str | Path, base
     """
     if not adapted(config):
         raise UserError(
-            f"model.lora.rank={config.lora.rank} has no adapter to write to {folder}; set model.lora.rank before training"
+            f"model.lora.rank={config.lora.rank} has no adapter to write to {folder}; set model.lora.rank before"
+            " training"
         )
     tensors = ranks.gather_stages({name: whole(parameter, net.tp_group) for name, parameter in _pairs(net)})
     if not ranks.is_first():
@@ -49,7 +50,7 @@ def load_adapter(net: Decoder, folder: str | Path) -> None:
     """Set the pairs of `net` to those in `folder`, as peft wrote them, whatever the layout of ranks.
 
     Raises UserError where they are not of this net: another rank, scale or choice of projections, missing or foreign
-    tensors, other shapes. """
+    tensors, other shapes."""
     from safetensors import SafetensorError, safe_open
 
     config, file = net.decoder_config, Path(folder) / WEIGHTS
@@ -127,7 +128,8 @@ def _check(config: DecoderConfig, folder: Path) -> None:
     for key, there, here in pairs:
         if not same(there, here):
             raise UserError(
-                f"{folder / CONFIG} stands for model.lora.{key}={there}, and this net has {here}; set model.lora.* as there"
+                f"{folder / CONFIG} stands for model.lora.{key}={there}, and this net has {here}; set model.lora.* as"
+                " there"
             )
 
 

@@ -55,7 +55,7 @@ def model_card(
 
     `parameters`: their number, head included. `facts`: what the caller knows of training and versions, shown as given.
     `results`, `perplexity`: rows of a table each, with equal keys. `data`: what the net was made of, in prose. The
-    others go into the header, as the hub reads it, where they are known; nothing is made up elsewhere. """
+    others go into the header, as the hub reads it, where they are known; nothing is made up elsewhere."""
     decoder = isinstance(config, DecoderConfig)
     header = _header(config, language=language, license=license, base_model=base_model, datasets=datasets)
     shape = _decoder_shape(config, parameters) if decoder else _encoder_shape(config, parameters)
@@ -95,12 +95,12 @@ def _encoder_shape(config: EncoderConfig, parameters: int) -> str:
     """What the net is, in prose."""
     decoder = "tied to the embedding" if config.tie_embeddings else "with weights of its own"
     return (
-        f"A ModernBERT encoder of {parameters:,} parameters, pre-trained with masked language modelling: {config.num_layers} layers, "
-        f"hidden size {config.hidden_size}, {config.num_heads} heads, feed-forward size {config.ffn_size}, "
-        f"vocabulary {config.vocab_size:,}, decoder {decoder}. Documents of up to {config.max_positions:,} tokens; "
-        f"layers 0, {config.global_every}, {2 * config.global_every}, ... attend globally, the others {config.local_window // 2} tokens "
-        "to each side. "
-        f"RoPE bases {config.rope_theta_global:,.0f} (global) and {config.rope_theta_local:,.0f} (local).\n"
+        f"A ModernBERT encoder of {parameters:,} parameters, pre-trained with masked language modelling:"
+        f" {config.num_layers} layers, hidden size {config.hidden_size}, {config.num_heads} heads, feed-forward size"
+        f" {config.ffn_size}, vocabulary {config.vocab_size:,}, decoder {decoder}. Documents of up to"
+        f" {config.max_positions:,} tokens; layers 0, {config.global_every}, {2 * config.global_every}, ... attend"
+        f" globally, the others {config.local_window // 2} tokens to each side. RoPE bases"
+        f" {config.rope_theta_global:,.0f} (global) and {config.rope_theta_local:,.0f} (local).\n"
     )
 
 
@@ -111,10 +111,11 @@ def _decoder_shape(config: DecoderConfig, parameters: int) -> str:
     scaling = config.rope_scaling
     stretched = f", stretched {scaling.factor:g} times ({scaling.kind})" if scaling.kind != "none" else ""
     return (
-        f"A causal language model ({config.architecture}) with {parameters:,} parameters: {config.num_layers} layers, hidden size "
-        f"{config.hidden_size}, {config.num_heads} heads of queries and {config.num_kv_heads} of keys and values, each {config.head_width} "
-        f"wide, feed-forward size {config.ffn_size}, vocabulary {config.vocab_size:,}, head {head}. Documents of up to "
-        f"{config.max_positions:,} tokens.{window} RoPE base {config.rope_theta:,.0f}{stretched}.\n"
+        f"A causal language model ({config.architecture}) with {parameters:,} parameters: {config.num_layers} layers,"
+        f" hidden size {config.hidden_size}, {config.num_heads} heads of queries and {config.num_kv_heads} of keys and"
+        f" values, each {config.head_width} wide, feed-forward size {config.ffn_size}, vocabulary"
+        f" {config.vocab_size:,}, head {head}. Documents of up to {config.max_positions:,} tokens.{window} RoPE base"
+        f" {config.rope_theta:,.0f}{stretched}.\n"
     )
 
 

@@ -51,5 +51,6 @@ def remove_code(folder: Path) -> None:
     for module in read_json(folder / MODULES) if (folder / MODULES).is_file() else ():
         if not str(module.get("type")).startswith(LIBRARY):
             raise UserError(
-                f"{MODULES} asks for {module.get('type')}, which is no module of sentence-transformers; name another model"
+                f"{MODULES} asks for {module.get('type')}, which is no module of sentence-transformers; name another"
+                " model"
             )

@@ -68,7 +68,7 @@ def write_config(config: EncoderConfig, folder: Path, dtype: str, special_ids: d
 
     It took the bases from `global_rope_theta` and `local_rope_theta` and the global layers from
     `global_attn_every_n_layers`, and would silently fall back to ModernBERT's own where only `rope_parameters` and
-    `layer_types` are there. """
+    `layer_types` are there."""
     to_theirs(config, special_ids, dtype).save_pretrained(folder)
     old = {"global_rope_theta": float(config.rope_theta_global), "local_rope_theta": float(config.rope_theta_local)}
     old |= {"global_attn_every_n_layers": config.global_every, "torch_dtype": dtype}

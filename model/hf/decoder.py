@@ -1,7 +1,7 @@
 """Decoders to and from Hugging Face: folders that transformers' `AutoModelForCausalLM` computes the same logits from.
 
 Both ways go tensor by tensor: beyond the net itself no more is in memory than the largest tensor, whatever the size of
-the model. """
+the model."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,12 +42,13 @@ def export_decoder(
     The weights keep their precision; low-rank pairs are added in; rows that fill the vocabulary stay behind. `config`
     is the net's but for what it may have become by now (`rope_theta`, `rope_scaling`, `max_positions`). All ranks must
     call this; rank 0 writes. Raises UserError for a net that the family's class in transformers cannot be, and for one
-    that is broken (see `refuse_broken`). """
+    that is broken (see `refuse_broken`)."""
     dtype = net.config.params_dtype
     configs.to_theirs(config, _name(dtype))  # refuse before anything is written
     if config.tie_embeddings != net.share_embeddings_and_output_weights:
         raise UserError(
-            f"model.tie_embeddings={config.tie_embeddings} is not what the net was built with; give its own configuration"
+            f"model.tie_embeddings={config.tie_embeddings} is not what the net was built with; give its own"
+            " configuration"
         )
     refuse_broken(net, config, "the net cannot be exported")
     ranks.on_first(lambda: _write_settings(config, dtype, make_folder(folder), tokenizer_folder))
@@ -139,7 +140,7 @@ def load_weights(net: Decoder, config: DecoderConfig, folder: str | Path) -> Non
 
     Rows that fill the vocabulary become zero; low-rank pairs stay as they are. A head beside a tied table is left out
     where it is all zero (transformers 5 would take it, and predict nothing). All ranks must call this. Raises
-    UserError, naming file and tensor, where the folder has another net, or a broken one. """
+    UserError, naming file and tensor, where the folder has another net, or a broken one."""
     with _checked(config, Path(folder)) as reader:
         _fill(net, config, reader)
     refuse_broken(net, config, f"{folder} cannot be used")
@@ -196,8 +197,8 @@ def _check_tied(reader: TensorReader, config: DecoderConfig) -> None:
     same, zero = ranks.on_first(lambda: (same, zero))
     if zero and not same:
         say(
-            f"warning: {reader.folder} has a {THEIR_HEAD} that is all zero, though config.json ties it to the embedding table; "
-            "the table is used"
+            f"warning: {reader.folder} has a {THEIR_HEAD} that is all zero, though config.json ties it to the embedding"
+            " table; the table is used"
         )
     elif not same:
         raise (UserError if ranks.is_first() else ToldElsewhere)(

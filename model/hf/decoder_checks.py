@@ -91,11 +91,17 @@ def _problem(found: list[tuple[int, _Seen]], config: DecoderConfig) -> str | Non
     digests = {(name, tp): digest for tp, seen in found for name, digest in seen.digests.items()}
     for tp in {tp for tp, _ in found}:
         if digests.get((TABLE, tp)) != digests.get((HEAD, tp), digests.get((TABLE, tp))):
-            return "model.tie_embeddings=true, but the head is not the embedding table any more; set it to false, or take an earlier save"
+            return (
+                "model.tie_embeddings=true, but the head is not the embedding table any more; set it to false, or take"
+                " an earlier save"
+            )
     for name in (TABLE, HEAD):
         parts = {tp: seen.alive[name] for tp, seen in found if name in seen.alive}
         if parts and (dead := _dead(torch.cat([parts[tp] for tp in sorted(parts)])[: config.vocab_size])):
-            return f"rows {dead[0]} to {dead[1] - 1} of {_WHAT[name]} are all zero; its part of the net was never filled, take another save"
+            return (
+                f"rows {dead[0]} to {dead[1] - 1} of {_WHAT[name]} are all zero; its part of the net was never filled,"
+                " take another save"
+            )
     return None
 
 

@@ -85,7 +85,7 @@ def write_config(
 
     It took the rotations from `rope_theta`, `rope_scaling` and `partial_rotary_factor`, and would silently fall back to
     a base of 10,000 where only `rope_parameters` is there; before 4.56 it took the type of the weights from
-    `torch_dtype`. """
+    `torch_dtype`."""
     to_theirs(config, dtype, special_ids).save_pretrained(folder)
     rope = _rope_parameters(config)
     old = {"torch_dtype": dtype, "rope_theta": rope.pop("rope_theta")}
@@ -101,7 +101,7 @@ def to_ours(folder: str | Path) -> DecoderConfig:
     """Our configuration of the model in `folder`, old keys of theirs understood.
 
     Dropout is read for phi alone, the lesser of its two: the other classes have none but on attention weights, which
-    our net leaves out. Raises UserError, naming file and key, for a model that our net cannot be. """
+    our net leaves out. Raises UserError, naming file and key, for a model that our net cannot be."""
     file = Path(folder) / CONFIG
     written = read_json(file)
     family = written.get("model_type")
@@ -184,7 +184,8 @@ def _our_rope(family: str, rope: dict[str, Any], file: Path) -> dict[str, Any]:
     if left and kind != "none":
         key, value = next(iter(left.items()))
         raise UserError(
-            f"{file} has {key}={value!r} in its rotations of kind {kind}; remove it there if the model was not trained with it"
+            f"{file} has {key}={value!r} in its rotations of kind {kind}; remove it there if the model was not trained"
+            " with it"
         )
     return {"rope_theta": float(theta), "rope_share": float(share), "rope_scaling": scaling}
 

@@ -3,7 +3,7 @@ parallelism.
 
 One parameter of ours holds one to three tensors of theirs: `linear_qkv` queries, keys and values, `linear_fc1` gate and
 up. A `Block` is a range of rows and columns of a tensor of theirs and its place in this rank's parameter; import reads
-blocks, export writes tensors whole. """
+blocks, export writes tensors whole."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -101,7 +101,7 @@ def to_theirs(ours: str, tensor: torch.Tensor, config: DecoderConfig) -> tuple[t
     """A whole parameter of ours as the tensors of theirs, in the order of `names`; views where that is possible.
 
     Megatron-Core's `linear_qkv` goes by heads of keys: for each its heads of queries, `num_heads / num_kv_heads`, then
-    the key, the value. """
+    the key, the value."""
     if _QKV in ours:
         grouped = tensor.view(config.num_kv_heads, -1, config.head_width, *tensor.shape[1:])
         parts = grouped[:, :-2], grouped[:, -2], grouped[:, -1]

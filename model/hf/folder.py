@@ -32,7 +32,8 @@ def read_model(folder: str | Path) -> ModelConfig:
     file = Path(folder) / CONFIG
     if not file.is_file():
         raise UserError(
-            f"{folder} is no model in Hugging Face's format (no {CONFIG}); name a folder with config.json and *.safetensors"
+            f"{folder} is no model in Hugging Face's format (no {CONFIG}); name a folder with config.json and"
+            " *.safetensors"
         )
     written, known = read_json(file), ("modernbert", *decoders.FAMILIES)
     if not isinstance(written, dict):
@@ -76,7 +77,7 @@ def load_into(net: "Net", config: ModelConfig, folder: str | Path) -> None:
 
     The folder is a model in Hugging Face's format, a save of a run here, or a checkpoint of Megatron-LM. Raises
     UserError naming what differs where its net is another: only keys that change no weight's shape and no arithmetic of
-    short documents may (`_MAY_DIFFER`). """
+    short documents may (`_MAY_DIFFER`)."""
     from model.megatron import ranks
 
     folder, kind = ranks.on_first(lambda: _weights_in(folder, config))
@@ -135,8 +136,8 @@ def _weights_in(folder: str | Path, config: ModelConfig) -> tuple[Path, str]:
             )
         return folder, MEGATRON_LM
     raise UserError(
-        f"{folder} has no weights to start from; name a folder with {CONFIG} and *.safetensors, a save of a run, or a folder of "
-        "Megatron-LM with metadata.json and .metadata"
+        f"{folder} has no weights to start from; name a folder with {CONFIG} and *.safetensors, a save of a run, or a"
+        " folder of Megatron-LM with metadata.json and .metadata"
     )
 
 
@@ -167,7 +168,8 @@ def check_shape(ours: ModelConfig, theirs: ModelConfig, folder: Path) -> None:
     (`_MAY_DIFFER`)."""
     if type(ours) is not type(theirs):
         raise UserError(
-            f"{folder} holds a {theirs.architecture}, not model.architecture={ours.architecture}; choose model=... to fit it"
+            f"{folder} holds a {theirs.architecture}, not model.architecture={ours.architecture}; choose model=... to"
+            " fit it"
         )
     keys = [field.name for field in dataclasses.fields(ours) if field.name not in _MAY_DIFFER]
     wrong = [key for key in keys if not same(getattr(ours, key), getattr(theirs, key))]

@@ -29,7 +29,7 @@ def export_modernbert(
     sentence-transformers reads.
 
     The weights keep their precision. All ranks must call this; rank 0 writes. Raises UserError for a net that Hugging
-    Face's ModernBERT cannot be. """
+    Face's ModernBERT cannot be."""
     dtype = str(model.config.params_dtype).removeprefix("torch.")
     configs.to_theirs(config, {}, dtype)  # refuse before anything is written
     ours = global_names(model)

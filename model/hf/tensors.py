@@ -31,7 +31,7 @@ class TensorWriter:
     """Writes tensors one by one, each gone from memory once it is written. A context manager.
 
     safetensors' own functions want all tensors of a file at once, and copy them. The format is simple: 8 bytes with the
-    length of a JSON header, the header (for each name the type, the shape, and where its bytes are), the bytes. """
+    length of a JSON header, the header (for each name the type, the shape, and where its bytes are), the bytes."""
 
     def __init__(
         self, folder: Path, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype, shard_bytes: int = SHARD_BYTES
@@ -46,7 +46,8 @@ class TensorWriter:
         self.shards = [{name: shapes[name] for name in names} for names in _shards(self.sizes, shard_bytes)]
         if len(self.shards) > 1 and (folder / SINGLE).exists():
             raise UserError(
-                f"{folder / SINGLE} would be read in place of the shards that are to be written there; name an empty folder"
+                f"{folder / SINGLE} would be read in place of the shards that are to be written there; name an empty"
+                " folder"
             )
         self.waiting, self.left, self.file = iter(enumerate(self.shards)), iter(()), None
 
@@ -117,7 +118,7 @@ def weight_files(folder: Path, use: str = "read") -> list[Path]:
 
     That is the file that config.json names in `transformers_weights`, else model.safetensors, else the shards of the
     index; what else lies there (an index whose shards are gone, pytorch_model.bin) is left alone. `use`: what they are
-    for, for messages. Raises UserError where there are none, or where one of them is missing. """
+    for, for messages. Raises UserError where there are none, or where one of them is missing."""
     candidates = (_named_weights(folder), folder / SINGLE, folder / INDEX)
     file = next((file for file in candidates if file and file.is_file()), None)
     if file is None:
@@ -136,7 +137,8 @@ def _named_weights(folder: Path) -> Path | None:
         or not (folder / name).is_file()
     ):
         raise UserError(
-            f"{file} has transformers_weights={name!r}, which is no safetensors file beside it; remove the key, or copy the file"
+            f"{file} has transformers_weights={name!r}, which is no safetensors file beside it; remove the key, or copy"
+            " the file"
         )
     return folder / name
 

@@ -106,7 +106,8 @@ def filled(written: dict[str, Any], file: Path) -> SimpleNamespace:
 def _tell_one_base(file: Path, theta: float) -> None:
     """Once, however often the file is read."""
     say(
-        f"{file} has local_rope_theta=null: local layers get the base of the global ones, {theta:g}, as in transformers 4 (5 cannot run it)"
+        f"{file} has local_rope_theta=null: local layers get the base of the global ones, {theta:g}, as in transformers"
+        " 4 (5 cannot run it)"
     )
 
 

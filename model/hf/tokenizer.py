@@ -31,7 +31,7 @@ def copy_tokenizer(
 ) -> dict[str, int | None]:
     """Copy the tokenizer in `source` to `folder`, with the model's length; returns the id of the token of each of
     `roles` (None where there is none). Raises UserError where there is no tokenizer, or a file of it is a link that
-    leads elsewhere. """
+    leads elsewhere."""
     if not (source / FILES[0]).is_file():
         raise UserError(
             f"{source / FILES[0]} does not exist; name the folder that jobs.tokenizer wrote (data.tokenizer)"

@@ -52,7 +52,7 @@ def to_theirs(name: str, tensor: torch.Tensor, config: EncoderConfig) -> torch.T
     """A whole tensor of ours in the layout of theirs called `name`.
 
     They stack all queries, all keys, all values, `[3, h, d, H]`; Megatron-Core goes head by head, `[h, 3, d, H]`. `Wi`
-    and `linear_fc1` both have the half that goes through the GELU first. """
+    and `linear_fc1` both have the half that goes through the GELU first."""
     if name.endswith(WQKV):
         return tensor.view(config.num_heads, 3, -1, tensor.shape[1]).transpose(0, 1).reshape(tensor.shape)
     return tensor

@@ -13,7 +13,7 @@ def _import_core() -> None:
     """Import Megatron-Core once, without what it would load in vain.
 
     It marks functions for `torch.compile` as it is imported, which loads the whole compiler (seconds), and on the CPU
-    would need a C++ compiler the first time that one of them runs. Where no CUDA exists they stay plain functions. """
+    would need a C++ compiler the first time that one of them runs. Where no CUDA exists they stay plain functions."""
     warnings.filterwarnings(
         "ignore", message="Transformer Engine and Apex are not installed"
     )  # optional: `jobs.doctor` reports them

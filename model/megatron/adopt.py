@@ -29,7 +29,7 @@ def load_megatron_lm(folder: str | Path, net: torch.nn.Module) -> None:
     `iter_0001000`.
 
     Layers may be stored stacked or one by one, norms under their own names or fused; the vocabulary may be filled up to
-    another multiple. All ranks must call this. Raises UserError naming the tensor where the folder has another net. """
+    another multiple. All ranks must call this. Raises UserError naming the tensor where the folder has another net."""
     metadata = read_metadata(folder, objects=True)
     saved = {key: tuple(entry.size) for key, entry in metadata.state_dict_metadata.items()}
     with _stacked(net, _STACKED in saved):

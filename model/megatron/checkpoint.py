@@ -3,7 +3,7 @@
 A checkpoint is a folder: `common.pt` (plain values), one `.distcp` file a rank (tensors), `.metadata` and
 `metadata.json` (what is where). Tensors are stored whole or in pieces by name and position, so another layout of ranks
 can load them. Every function here is collective: all ranks call it. Nothing is atomic and nothing is kept or removed
-here; that is the business of whoever names the folder. """
+here; that is the business of whoever names the folder."""
 
 import json
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ def save(folder: str | Path, model: torch.nn.Module, optimizer: MegatronOptimize
     """Write net, moments, master weights, random generators and `state` into `folder`, which is made and must be empty.
 
     `state` is the loop's own, and JSON-able: step, tokens, data position. Returns when everything is on disk;
-    parameters may change then. """
+    parameters may change then."""
     make_folder(folder)
     torch.distributed.barrier()
     net = _unwrap(model).sharded_state_dict()
@@ -60,7 +60,7 @@ def load(
     `moments`: all; known, where parameters that were not trained before keep theirs at zero; none. Hyperparameters of
     the optimizer stay as built. Where the layout of ranks is another, generators stay as seeded. Raises UserError,
     before anything is overwritten, where the folder is not a checkpoint, was made by another optimizer, or holds
-    another net than `model`: the message names the tensor and both shapes. """
+    another net than `model`: the message names the tensor and both shapes."""
     if moments == "none":
         state = load_model_only(folder, model)
         optimizer.reload_model_params()

@@ -24,7 +24,7 @@ class WriteHere(TorchDistSaveShardedStrategy):
 
     Its own strategy starts a manager process (which imports `__main__` again, and hangs where that is a script without
     a guard) and forks a writer for each file. Here the tensors on disk are those of the moment of the call, and a save
-    of a small model takes milliseconds. """
+    of a small model takes milliseconds."""
 
     def __init__(self) -> None:
         super().__init__("torch_dist", 1, thread_count=1)

@@ -2,7 +2,7 @@
 
 Megatron-Core names the CUDA device outright (`device="cuda"`, `torch.cuda.current_device()`, type names such as
 `torch.cuda.FloatTensor`). Where PyTorch finds no CUDA device, `install` sends those few calls to the CPU by setting
-attributes; where it finds one, nothing is touched. `PATCHES` is the whole list, written against Megatron-Core 0.16. """
+attributes; where it finds one, nothing is touched. `PATCHES` is the whole list, written against Megatron-Core 0.16."""
 
 import functools
 import logging

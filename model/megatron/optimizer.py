@@ -18,7 +18,7 @@ def build_optimizer(model: DistributedDataParallel, optim: OptimConfig, parallel
     fp32.
 
     The moments exist from the start, as zeros, so that a save of step 0 and a load into a fresh process hold the same
-    tensors as any other. """
+    tensors as any other."""
     config = optimizer_config(optim, parallel)
     groups = ProcessGroupCollection.setup_process_groups_for_optimizer(None, [model])
     inner = _inner(param_groups(model, optim), optim)
@@ -112,7 +112,7 @@ def load_moments(optimizer: MegatronOptimizer, state_dict: dict, step: int) -> N
     """Load what `optimizer.sharded_state_dict` asked for, and set the number of updates made.
 
     Megatron-Core leaves that number out when it is 0, and its sharded optimizer gives all parameters one shared
-    counter, which each of them would then count up: a resume that goes wrong, silently, from its second step. """
+    counter, which each of them would then count up: a resume that goes wrong, silently, from its second step."""
     for part in (state_dict, state_dict.get("optimizer", {})):
         if "state" in part and isinstance(optimizer.optimizer, torch.optim.AdamW):
             part["state"]["common_step"] = torch.tensor(float(step))

@@ -43,7 +43,8 @@ def alone(job: str) -> None:
     if ranks.size > 1:
         error = ToldElsewhere if ranks.rank else UserError
         raise error(
-            f"{job} is for one process, and {ranks.size} were started; start it without torchrun, or with srun --ntasks=1"
+            f"{job} is for one process, and {ranks.size} were started; start it without torchrun, or with srun"
+            " --ntasks=1"
         )
 
 

@@ -18,7 +18,7 @@ class StableAdamW(torch.optim.AdamW):
 
     The decay is relative to `max_lr`, the learning rate given at construction, so it does not depend on the size of
     that rate. A subclass of torch's AdamW because Megatron-Core's sharded optimizer takes no other; only the
-    constructor and `step` differ. """
+    constructor and `step` differ."""
 
     def __init__(self, params, lr: float, betas: tuple[float, float], eps: float, weight_decay: float):
         super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, foreach=False)

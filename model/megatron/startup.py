@@ -45,7 +45,7 @@ def start(parallel: ParallelConfig, seed: int) -> World:
 
     Alone, the process meets nobody and opens no port; under torchrun, srun or submitit it meets the others. gloo on the
     CPU, NCCL on CUDA. Called again with the same layout it only seeds again. Raises UserError where the layout does not
-    fit the job or is not the one started. """
+    fit the job or is not the one started."""
     global _started
     layout = _layout(parallel)
     if _started is None:
@@ -63,8 +63,8 @@ def start(parallel: ParallelConfig, seed: int) -> World:
     here, former = _started
     if _layout(former) != layout:
         raise UserError(
-            f"parallel.tensor, parallel.pipeline, parallel.context of this process are {_layout(former)} and cannot become {layout}; "
-            "start another"
+            f"parallel.tensor, parallel.pipeline, parallel.context of this process are {_layout(former)} and cannot"
+            f" become {layout}; start another"
         )
     _started = here, dataclasses.replace(parallel)
     set_threads(parallel.threads)
@@ -160,7 +160,8 @@ def _device(ranks: Ranks) -> torch.device:
     count = torch.cuda.device_count()
     if count > 1 and ranks.local_rank >= count:
         raise UserError(
-            f"rank {ranks.rank} is number {ranks.local_rank} on its machine, which has {count} GPUs; start fewer processes a node"
+            f"rank {ranks.rank} is number {ranks.local_rank} on its machine, which has {count} GPUs; start fewer"
+            " processes a node"
         )
     device = torch.device("cuda", ranks.local_rank if count > 1 else 0)
     torch.cuda.set_device(device)

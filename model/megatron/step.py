@@ -61,7 +61,7 @@ def train_step(
     Micro-batches may differ in length; every rank must bring the same number of them. `seeds`, one for each
     micro-batch, fix what dropout draws there, whichever rank computes it; without them dropout goes on from the
     generators' present state. Clips to `optim.clip_grad` (0: not). A loss or gradient that is not finite on any rank
-    skips the update on all of them and says so. """
+    skips the update on all of them and says so."""
     model.train()
     model.zero_grad_buffer()
     optimizer.zero_grad()

@@ -60,7 +60,7 @@ def build_decoder(
 
     The initial weights depend on the seed alone, not on the tensor-parallel size. `initialise=False` leaves them
     undefined, for a checkpoint to fill. On device `meta` nothing is allocated. Raises UserError where the sizes do not
-    fit together, or where `parallel.attention` names a backend that does not run here. """
+    fit together, or where `parallel.attention` names a backend that does not run here."""
     parallel = parallel or startup.parallel()
     check_shape(config, parallel)
     transformer = transformer_config(config, parallel, initialise)
@@ -144,7 +144,7 @@ class Decoder(LanguageModule):
     """Causal language model with its head; what it is in detail is decided by its family.
 
     Weights and logits are those of transformers' class of the same family (`model.hf.decoder`). Rows of the vocabulary
-    are filled up to `padded_vocab`; what fills has weights of zero at the start and no gradient ever. """
+    are filled up to `padded_vocab`; what fills has weights of zero at the start and no gradient ever."""
 
     causal: bool = True
     """False lets every token of a document see all of it, for readouts."""
@@ -199,7 +199,7 @@ class Decoder(LanguageModule):
         In a pipeline the first is None but on the first stage. Under sequence parallelism it is this rank's part of
         them, and so is the second on a stage that is not the last. Under context parallelism the second has this rank's
         tokens alone (`own`), and the first those of the pack after it is filled up. Raises UserError for a document
-        longer than `model.max_positions`. """
+        longer than `model.max_positions`."""
         embedded, last = self._states(pack)
         if self.post_process:
             if self.config.sequence_parallel:
@@ -214,7 +214,7 @@ class Decoder(LanguageModule):
         V is this rank's part of the filled vocabulary; logits of what fills it are -inf. `head` may return what depends
         on this rank's part alone: gradients of the states are summed over tensor-parallel ranks. Under context
         parallelism positions count among this rank's tokens, in the order of `own`. A pipeline stage without the head
-        returns its states, `[T, 1, H]`. Raises UserError as `hidden` does. """
+        returns its states, `[T, 1, H]`. Raises UserError as `hidden` does."""
         _, last = self._states(pack)
         if not self.post_process:
             return last.unsqueeze(1)

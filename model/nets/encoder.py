@@ -53,7 +53,7 @@ def build_encoder(
 
     The initial weights depend on the seed alone, not on the tensor-parallel size. `initialise=False` leaves them
     undefined, for a checkpoint to fill. On device `meta` nothing is allocated. Raises UserError where the sizes do not
-    fit together, or where `parallel.attention` names a backend that does not run here. """
+    fit together, or where `parallel.attention` names a backend that does not run here."""
     transformer = transformer_config(config, parallel or startup.parallel(), initialise)
     if device is not None and torch.device(device).type == "meta":
         with torch.device("meta"):
@@ -131,7 +131,7 @@ class ModernBert(LanguageModule):
 
     Alternates global and local layers with a RoPE base each; no biases but the decoder's; pre-norm with the first norm
     skipped, norms after the embedding and at the end; GEGLU with the exact GELU; head at chosen positions only. Weights
-    and logits are those of transformers' `ModernBertForMaskedLM` (`model.hf.modernbert`). """
+    and logits are those of transformers' `ModernBertForMaskedLM` (`model.hf.modernbert`)."""
 
     def __init__(
         self, config: EncoderConfig, transformer: TransformerConfig, pre_process: bool = True, post_process: bool = True
@@ -185,7 +185,7 @@ class ModernBert(LanguageModule):
 
         In a pipeline the first is None but on the first stage. Under sequence parallelism it is this rank's part of
         them, and so is the second on a stage that is not the last. Raises UserError for a document longer than
-        `model.max_positions`. """
+        `model.max_positions`."""
         longest, limit = max(pack.lengths), self.encoder_config.max_positions
         if longest > limit:
             raise UserError(
@@ -207,7 +207,7 @@ class ModernBert(LanguageModule):
         """Logits `[M, V]` at the flat positions `selected` `[M]`, at all of them if None.
 
         V is this rank's part of the vocabulary under tensor parallelism. A pipeline stage without the head returns its
-        states, `[T, 1, H]`. """
+        states, `[T, 1, H]`."""
         _, last = self.hidden(pack)
         if not self.post_process:
             return last.unsqueeze(1)
@@ -222,7 +222,8 @@ class ModernBert(LanguageModule):
         the unigram."""
         if len(log_frequencies) != self.encoder_config.vocab_size:
             raise UserError(
-                f"{len(log_frequencies)} frequencies do not fit model.vocab_size={self.encoder_config.vocab_size}; count again"
+                f"{len(log_frequencies)} frequencies do not fit model.vocab_size={self.encoder_config.vocab_size};"
+                " count again"
             )
         if not self.post_process:
             return

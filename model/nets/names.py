@@ -11,7 +11,7 @@ def global_names(net: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     """Parameters of this pipeline stage by their names in the whole net, where layers are counted from 0 at its first.
 
     `net`: an encoder or a decoder. The copy of a tied table on the last stage keeps the name of the head,
-    `output_layer.weight`. """
+    `output_layer.weight`."""
     return {_global_name(net, name): parameter for name, parameter in net.named_parameters()}
 
 

@@ -1,7 +1,7 @@
 """Norms in the form that Megatron-Core's layers build them: `norm(config, hidden_size, eps)`.
 
 Under sequence parallelism each rank normalises its part of the sequence; the mark on the weight has their gradients
-summed. """
+summed."""
 
 import torch
 import torch.nn.functional as F

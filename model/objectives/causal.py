@@ -50,7 +50,8 @@ class Causal:
         if (highest := int(pack.tokens.max())) >= self.vocab_size:
             size = self.vocab_size
             raise UserError(
-                f"the data hold token {highest}, beyond model.vocab_size={size}; tokenise them with the net's own tokenizer"
+                f"the data hold token {highest}, beyond model.vocab_size={size}; tokenise them with the net's own"
+                " tokenizer"
             )
         labels = pack.tokens.roll(-1)
         labels[pack.cu_seqlens[1:].long() - 1] = IGNORED
@@ -67,7 +68,7 @@ class Causal:
         Sums: `correct`; for each source `loss:<name>` and `tokens:<name>`, with `objective.by_source`. In training the
         first has the z-loss on top, which `z_loss` tells; in evaluation, that is without gradients, it has not, so that
         its mean is the log of the perplexity. Under context parallelism all are of this rank's tokens. On a pipeline
-        stage without the head: what the stage hands on. """
+        stage without the head: what the stage hands on."""
         own = get_attr_wrapped_model(model, "own")
         labels, sources = own(batch.labels), own(batch.sources)
         z_loss = self.config.z_loss if torch.is_grad_enabled() else 0.0

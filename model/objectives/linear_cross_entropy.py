@@ -40,7 +40,7 @@ def linear_cross_entropy(
 
     The gradients are computed together with the loss, while the logits of a chunk of `chunk_tokens` are there, and
     scaled in backward (the loss is a scalar): what stays is of the size of `hidden` and `weight`, never `[M, V]`.
-    Backward may therefore run once. Without gradient (evaluation) none is computed. """
+    Backward may therefore run once. Without gradient (evaluation) none is computed."""
     head = _Head(weight, bias, vocab_size, z_loss, tp_group)
     return Losses(*_Chunked.apply(hidden, weight, bias, labels, head, chunk_tokens, torch.is_grad_enabled()))
 

@@ -37,7 +37,7 @@ class Mlm:
 
     Each maskable token (or word) is chosen with the probability of the configuration, independently, but at least one
     in every sample that has any. The choice for a sample depends on (seed, phase, its index, training or evaluation)
-    alone. """
+    alone."""
 
     def __init__(self, config: MlmConfig, tokenizer_folder: str | Path, seed: int):
         """Raises UserError for a tokenizer without a mask token, or with `whole_word` for one whose words cannot be

@@ -50,10 +50,11 @@ class Vocabulary:
         tokens are other).
 
         A character cut in two by byte-level BPE counts as a letter. Raises UserError for a tokenizer that is not
-        byte-level. """
+        byte-level."""
         if not self.byte_level:
             raise UserError(
-                f"{self.file} is not a byte-level tokenizer, whose words could be told apart; set objective.whole_word=false"
+                f"{self.file} is not a byte-level tokenizer, whose words could be told apart; set"
+                " objective.whole_word=false"
             )
         alphabet = {character: byte for byte, character in enumerate(_byte_alphabet())}
         first, last = np.zeros((2, self.size), dtype=np.int8)

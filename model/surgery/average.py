@@ -30,7 +30,7 @@ def exponential(count: int, decay: float) -> list[float]:
     """Weights of ``count`` models in their order, each ``decay`` times the one after it; they sum to 1.
 
     That is the exponential moving average along the models which is corrected for its start (as in Adam, arXiv
-    1412.6980, section 3). """
+    1412.6980, section 3)."""
     powers = [decay ** (count - 1 - place) for place in range(count)]
     return [power / sum(powers) for power in powers]
 
@@ -55,7 +55,7 @@ def combine(models: Sequence[Model], weights: Sequence[float], output: str | Pat
     Sums are made in fp32 and written in the type of the models; tensors of whole numbers must be equal. One tensor of
     each model is in memory at a time. The layout of the files, configuration and tokenizer are those of the last model.
     ``facts`` go into the manifest. Raises UserError for a model that is damaged, has values that are not finite, or
-    another architecture, tokenizer, shape or type than the last. """
+    another architecture, tokenizer, shape or type than the last."""
     check_alike(models)
     for model in models:
         check_whole(model)
@@ -84,12 +84,14 @@ def _check_tensors(readers: Sequence[TensorReader]) -> None:
     for reader in readers[:-1]:
         if other := reader.names() ^ last.names():
             raise UserError(
-                f"{reader.folder} and {last.folder} have not the same tensors: only one of them has {min(other)}; leave one out"
+                f"{reader.folder} and {last.folder} have not the same tensors: only one of them has {min(other)}; leave"
+                " one out"
             )
         for name in sorted(last.names()):
             if (one := _form(reader, name)) != (wanted := _form(last, name)):
                 raise UserError(
-                    f"{reader.folder} has {name} as {one}, {last.folder} as {wanted}; only models of equal shapes can be merged"
+                    f"{reader.folder} has {name} as {one}, {last.folder} as {wanted}; only models of equal shapes can"
+                    " be merged"
                 )
 
 

@@ -76,7 +76,8 @@ def model_in(folder: str | Path) -> Model:
         return _of_save(save, str(folder))
     if not (path / CONFIG).is_file():
         raise UserError(
-            f"{folder} is neither a save nor a model in Hugging Face's format (no {CONFIG}); name another in merge.saves"
+            f"{folder} is neither a save nor a model in Hugging Face's format (no {CONFIG}); name another in"
+            " merge.saves"
         )
     return Model(path, str(folder), {str(file.relative_to(path)): digest(file) for file in read_files(path)})
 
@@ -112,11 +113,13 @@ def check_alike(models: Sequence[Model]) -> None:
     for model in models[:-1]:
         if key := _net_difference(model.folder, last.folder):
             raise UserError(
-                f"{model.folder / CONFIG} and {last.folder / CONFIG} differ in {key}; only nets of one architecture can be merged"
+                f"{model.folder / CONFIG} and {last.folder / CONFIG} differ in {key}; only nets of one architecture can"
+                " be merged"
             )
         if found := _other_tokenizer(model, last):
             raise UserError(
-                f"{model.folder} and {last.folder} have different tokenizers ({TOKENIZER}): {found}; only models of one can be merged"
+                f"{model.folder} and {last.folder} have different tokenizers ({TOKENIZER}): {found}; only models of one"
+                " can be merged"
             )
 
 

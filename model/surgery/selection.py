@@ -2,7 +2,7 @@
 
 The averages are saves of a run folder of their own while they are chosen among, step 3 being the average of the last 3;
 so whatever a sweep measures of a run, it measures of them, and what is measured already stands when an interrupted
-selection goes on. """
+selection goes on."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -134,7 +134,7 @@ def select(
 
     No more than two averages are there at a time, or all with ``merge.keep``. The models by themselves are measured
     first: those of ``merge.run`` as jobs.sweep does it, so that their results lie in the run; others aside. Errors are
-    those of `combine` and `sweep`. """
+    those of `combine` and `sweep`."""
     last = models[-1]  # averages come and go, its tokenizer stays
     shared = {last.files[TOKENIZER]: Shared(config, last.folder / TOKENIZER)} if TOKENIZER in last.files else {}
     alone, names = _single(config, models, work / "single", shared, claims)

@@ -173,7 +173,7 @@ def causal_pairs(lengths: Iterable[int], window: int | None = None) -> int:
     """Likewise where a token sees itself and what is before it; with ``window`` itself and the window - 1 before it.
 
     A document of n tokens has n (n + 1) / 2 pairs; with a window w < n the (n - w) (n - w + 1) / 2 furthest are not
-    seen. """
+    seen."""
     n = whole_numbers(lengths)
     hidden = np.zeros_like(n) if window is None else np.maximum(n - window, 0)
     return int(((n * (n + 1) - hidden * (hidden + 1)) // 2).sum())

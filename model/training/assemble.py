@@ -56,7 +56,7 @@ def exportable(model: ModelConfig, run: Run) -> bool:
     """Whether the net has a Hugging Face form; where it has none, says so, since its saves cannot be probed.
 
     That it has one is kept in the run's manifest, so that an attempt that goes on need not import transformers to learn
-    it. """
+    it."""
     version = importlib.metadata.version("transformers")
     if run.manifest.get("exportable_by") == version:
         return True

@@ -26,7 +26,7 @@ def train(
 
     Every phase ends with a save, and the next one is built from it, in the same way whether or not the process is a new
     one: what a phase changes (length, RoPE base, frozen parts, moments) cannot leak from one into the next. An attempt
-    that fails is told to the run. """
+    that fails is told to the run."""
     start, status, state = Start.of(latest, branch), BORDER, None
     for phase in course.phases_after(latest.step if latest else course.start):
         loop = build_loop(config, run, world, data, course, phase, start, probe)

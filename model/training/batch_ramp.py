@@ -19,7 +19,7 @@ class BatchRamp:
 
     The batch is rounded down to a multiple of micro_batch x data_parallel, so that every rank makes whole forward
     passes. Tokens here are capacity: packs x seq_length. They are known before the first step, so the number of steps
-    is as well. """
+    is as well."""
 
     train: TrainConfig
     data_parallel: int = 1
@@ -32,13 +32,14 @@ class BatchRamp:
             value = getattr(train, key)
             if value % unit or (key == "global_batch" and not value):
                 raise UserError(
-                    f"train.{key}={value} is not a multiple of train.micro_batch x data-parallel size = {train.micro_batch} x "
-                    f"{self.data_parallel}; make it {max(unit, round(value / unit) * unit)}"
+                    f"train.{key}={value} is not a multiple of train.micro_batch x data-parallel size ="
+                    f" {train.micro_batch} x {self.data_parallel}; make it {max(unit, round(value / unit) * unit)}"
                 )
         if train.batch_ramp_start and not (train.batch_ramp_tokens and train.batch_ramp_start <= train.global_batch):
             raise UserError(
-                f"train.batch_ramp_start={train.batch_ramp_start} and train.batch_ramp_tokens={train.batch_ramp_tokens} do not make a ramp "
-                f"to train.global_batch={train.global_batch}; set both, the start below the batch, or batch_ramp_start=0 for none"
+                f"train.batch_ramp_start={train.batch_ramp_start} and train.batch_ramp_tokens={train.batch_ramp_tokens}"
+                f" do not make a ramp to train.global_batch={train.global_batch}; set both, the start below the batch,"
+                " or batch_ramp_start=0 for none"
             )
         seen = 0
         while train.batch_ramp_start and seen * train.seq_length < train.batch_ramp_tokens:
@@ -87,7 +88,8 @@ def total_steps(train: TrainConfig, ramp: BatchRamp) -> int:
     """Steps of the whole run, from `train.steps` or `train.tokens`. Raises UserError unless exactly one is set."""
     if not train.steps and not train.tokens:
         raise UserError(
-            "train.steps=0 and train.tokens=0: set one of them, or name phases with their tokens (phases.main.tokens=...)"
+            "train.steps=0 and train.tokens=0: set one of them, or name phases with their tokens"
+            " (phases.main.tokens=...)"
         )
     if train.steps and train.tokens:
         raise UserError(

@@ -21,7 +21,7 @@ class MicroBatches:
 
     Micro-batch k of rank r (of R data-parallel ranks, n packs each) has samples (k R + r) n to (k R + r) n + n - 1.
     Every step takes a multiple of R n packs, so which samples a step sees does not depend on R, nor do their masks, and
-    dropout is seeded by the micro-batch's first sample. """
+    dropout is seeded by the micro-batch's first sample."""
 
     def __init__(
         self, plan: Plan, objective: "Objective", size: int, device: torch.device, seed: int, first: int, rank: int = 0, ranks: int = 1,

@@ -19,13 +19,15 @@ def check_training(config: Config, phases: Sequence[Phase]) -> None:
     if causal != decoder:
         fitting = "causal" if decoder else "mlm"
         raise UserError(
-            f"objective={config.objective.kind} does not fit model.architecture={config.model.architecture}; set objective={fitting}"
+            f"objective={config.objective.kind} does not fit model.architecture={config.model.architecture}; set"
+            f" objective={fitting}"
         )
     if decoder:
         check_shape(config.model, config.parallel)
         if config.model.lora.rank and not (config.train.init_from or config.train.branch_from):
             raise UserError(
-                f"model.lora.rank={config.model.lora.rank} adapts a net that has been trained; name it in train.init_from"
+                f"model.lora.rank={config.model.lora.rank} adapts a net that has been trained; name it in"
+                " train.init_from"
             )
     else:
         check_encoder(config.model, config.parallel)
@@ -34,7 +36,8 @@ def check_training(config: Config, phases: Sequence[Phase]) -> None:
         _check_supply(config, phase)
     if config.train.init_from and config.train.branch_from:
         raise UserError(
-            "train.init_from begins anew with the weights of a model, train.branch_from goes on from a save; set one of them"
+            "train.init_from begins anew with the weights of a model, train.branch_from goes on from a save; set one of"
+            " them"
         )
 
 
@@ -55,8 +58,9 @@ def _check_supply(config: Config, phase: Phase) -> None:
     wanted, limit = phase.ramp.tokens(phase.steps), max(1.0, config.mixture.max_repeats)
     if wanted > held * limit + _longest_documents(known):
         raise UserError(
-            f"phases.{phase.name} asks for {wanted:,} tokens, and {phase.data} holds {held:,}: {wanted / max(held, 1):.1f} readings, where "
-            f"mixture.max_repeats={config.mixture.max_repeats:g}; lower phases.{phase.name}.tokens or budget, or prepare more text"
+            f"phases.{phase.name} asks for {wanted:,} tokens, and {phase.data} holds {held:,}:"
+            f" {wanted / max(held, 1):.1f} readings, where mixture.max_repeats={config.mixture.max_repeats:g}; lower"
+            f" phases.{phase.name}.tokens or budget, or prepare more text"
         )
 
 

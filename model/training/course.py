@@ -123,7 +123,8 @@ def _of_one(config: Config, branch: Branch | None, start: int, data_parallel: in
 def _check_length(start: int, total: int) -> None:
     if total <= start:
         raise UserError(
-            f"train.branch_from starts at step {start}, but the run ends at step {total}; lengthen train.steps, train.tokens or the phases"
+            f"train.branch_from starts at step {start}, but the run ends at step {total}; lengthen train.steps,"
+            " train.tokens or the phases"
         )
 
 

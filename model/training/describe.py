@@ -65,7 +65,10 @@ def _one(plan: Plan, course: Course, train: TrainConfig) -> Iterator[tuple[str, 
     name = plan.tokens.folder
     yield (
         "data",
-        f"{plan.train.tokens:,} tokens in {len(plan.train):,} packs of {train.seq_length} ({plan.fill:.1%} full), {name}",
+        (
+            f"{plan.train.tokens:,} tokens in {len(plan.train):,} packs of {train.seq_length} ({plan.fill:.1%} full),"
+            f" {name}"
+        ),
     )
     sizes = ramp.sizes()
     grows = f", from {sizes[0][1]:,}, full at step {sizes[-1][0]:,}" if len(sizes) > 1 else ""
@@ -90,8 +93,10 @@ def _several(data: Data, course: Course) -> Iterator[tuple[str, str]]:
         changes += [f"frozen {', '.join(phase.config.frozen)}"] if phase.config.frozen else []
         yield (
             f"phase {phase.name}",
-            f"steps {phase.first + 1:,} to {phase.last:,}, {train.global_batch:,} x {train.seq_length} a step: {mixture}; "
-            f"{samples / len(plan.train):.2f} epochs{'; ' if changes else ''}{', '.join(changes)}",
+            (
+                f"steps {phase.first + 1:,} to {phase.last:,}, {train.global_batch:,} x {train.seq_length} a step:"
+                f" {mixture}; {samples / len(plan.train):.2f} epochs{'; ' if changes else ''}{', '.join(changes)}"
+            ),
         )
 
 

@@ -80,7 +80,7 @@ def step_flops(config: ModelConfig, lengths: Iterable[int], predicted: int) -> i
     and training is three times that (backward has two products for each of forward's). Where low-rank matrices are
     learnt, the net itself has no gradient of its weights: its products count twice, and those of the matrices, 2 T r
     (in + out) each, three times. Embedding look-ups, norms, activations, softmax and recomputation are not counted, so
-    this is the work of the model, not of the machine. """
+    this is the work of the model, not of the machine."""
     forward = forward_flops(config, lengths, predicted)
     return forward.whole + forward.backward
 

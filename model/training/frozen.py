@@ -34,13 +34,15 @@ def check_frozen(net: torch.nn.Module, phases: Mapping[str, list[str]]) -> None:
                 hint = suggestion(part, [name for name in PARTS if name != part])
                 known = ", ".join([*PARTS, "layers.3", "layers.0-11"])
                 _refuse(
-                    f"phases.{phase}.frozen: '{part}' names no part of this net{hint}; it takes {known} (a tied head is embeddings)"
+                    f"phases.{phase}.frozen: '{part}' names no part of this net{hint}; it takes {known} (a tied head is"
+                    " embeddings)"
                 )
         frozen = {id(parameter) for parameter in _chosen(net, parts)}
         left = any(parameter.requires_grad and id(parameter) not in frozen for parameter in net.parameters())
         if not all(ranks.gather(left)):
             _refuse(
-                f"phases.{phase}.frozen={parts} leaves nothing to train, or nothing on a stage of the pipeline; freeze less"
+                f"phases.{phase}.frozen={parts} leaves nothing to train, or nothing on a stage of the pipeline; freeze"
+                " less"
             )
 
 

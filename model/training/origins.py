@@ -80,7 +80,8 @@ class Origins:
             parts.append(f"Languages of the documents: {', '.join(self.languages)}.")
         if self.licences:
             parts.append(
-                f"Licences of the documents: {', '.join(f'{licence} ({name})' for name, licence in self.licences.items())}."
+                "Licences of the documents:"
+                f" {', '.join(f'{licence} ({name})' for name, licence in self.licences.items())}."
             )
         if len(self.read) == 1:
             parts.insert(

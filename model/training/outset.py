@@ -48,7 +48,8 @@ def outset(config: Config) -> Outset:
     relaid = run.relaid | ({"ranks": (before, size)} if before != size else {})
     if latest and relaid:
         say(
-            f"another layout than before ({show(relaid)}): the same samples, and losses that agree to rounding, not bit for bit"
+            f"another layout than before ({show(relaid)}): the same samples, and losses that agree to rounding, not bit"
+            " for bit"
         )
     return Outset(run, config, branch, course, latest)
 
@@ -64,6 +65,7 @@ def take_over(run: Run, latest: Save | None) -> tuple[Run, Save | None]:
     latest = latest if unchanged else latest_valid(run.folder)
     if run.replaced and latest:
         raise UserError(
-            f"{run.folder} has got a save of another configuration by now ({show(run.replaced)}); choose another run=<name>"
+            f"{run.folder} has got a save of another configuration by now ({show(run.replaced)}); choose another"
+            " run=<name>"
         )
     return run, latest

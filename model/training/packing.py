@@ -43,7 +43,7 @@ def assign(lengths: np.ndarray, capacity: int) -> np.ndarray:
     Pieces of one length are placed together: a pack with room r takes floor(r / length) of them in a row, which is what
     best fit does, since after the first it is the fullest that still fits. So the work is one pass over at most
     `capacity` lengths and the rooms they meet, whatever the number of documents. Best fit decreasing needs at most 11/9
-    of the optimal packs + 4 (Johnson, 1974). """
+    of the optimal packs + 4 (Johnson, 1974)."""
     pack = np.empty(len(lengths), dtype=np.int64)
     order = np.argsort(-lengths, kind="stable")
     bounds = np.searchsorted(-lengths[order], -np.arange(capacity, -1, -1), side="left")

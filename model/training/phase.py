@@ -118,12 +118,14 @@ def _check(config: Config) -> None:
     train = config.train
     if train.steps or train.tokens:
         raise UserError(
-            f"train.steps={train.steps} and train.tokens={train.tokens}: the phases say how long they are; set both to 0"
+            f"train.steps={train.steps} and train.tokens={train.tokens}: the phases say how long they are; set both"
+            " to 0"
         )
     if train.heldout_fraction:
         raise UserError(
-            f"train.heldout_fraction={train.heldout_fraction:g}: a document may be in several phases, so none can be held out of one; "
-            "leave it out (or 0) and name prepared held-out text, such as data.heldout.law=data/law_dev/tokens"
+            f"train.heldout_fraction={train.heldout_fraction:g}: a document may be in several phases, so none can be"
+            " held out of one; leave it out (or 0) and name prepared held-out text, such as"
+            " data.heldout.law=data/law_dev/tokens"
         )
     if train.decay_only:
         raise UserError("train.decay_only is for runs of one phase; add a phase with schedule: decay instead")
@@ -134,7 +136,8 @@ def _check(config: Config) -> None:
             raise UserError(f"phases.{name}.rope_theta is for decoders; take it out")
         if phase.lr and phase.schedule != "rewarm":
             raise UserError(
-                f"phases.{name}.lr={phase.lr:g} is the peak of a new warm-up; set phases.{name}.schedule=rewarm, or take it out"
+                f"phases.{name}.lr={phase.lr:g} is the peak of a new warm-up; set phases.{name}.schedule=rewarm, or"
+                " take it out"
             )
     first = next(iter(config.phases))
     if config.phases[first].schedule in ("continue", "decay"):

@@ -2,7 +2,7 @@
 
 Best fit depends on what was packed before, so packs are planned once over all documents and written as an index. Sample
 i is then a look-up: pack order[i mod n] of epoch i div n, where the order of an epoch is decided by seed and epoch
-alone. Any rank on any machine finds the same samples, in any order, without having read those before. """
+alone. Any rank on any machine finds the same samples, in any order, without having read those before."""
 
 import hashlib
 from collections.abc import Iterator
@@ -145,7 +145,8 @@ def make_plan(tokens: Tokens, seq_length: int, heldout_fraction: float, seed: in
     )
     if not len(train):
         raise UserError(
-            f"{tokens.folder} holds no document to train on; lower train.heldout_fraction={heldout_fraction} or add text"
+            f"{tokens.folder} holds no document to train on; lower train.heldout_fraction={heldout_fraction} or add"
+            " text"
         )
     held = _shuffled(held)
     return Plan(

@@ -18,24 +18,25 @@ def check_position(state: TrainState, digest: str, data: Data, course: Course, s
     names = [phase.name for phase in course.phases]
     if begun != names[: len(begun)]:
         raise UserError(
-            f"{save} has been through the phases {', '.join(begun)}, and this run has {', '.join(names)}; keep their order"
+            f"{save} has been through the phases {', '.join(begun)}, and this run has {', '.join(names)}; keep their"
+            " order"
         )
     if digest != data.digest(begun):
         raise UserError(
-            f"{save} was trained on another order of data than this run has; use the data.tokens (or phases), seed, train.seq_length and "
-            "train.heldout_fraction of its run"
+            f"{save} was trained on another order of data than this run has; use the data.tokens (or phases), seed,"
+            " train.seq_length and train.heldout_fraction of its run"
         )
     for phase in course.phases[: len(state.phases)]:
         done = state.phases[phase.name]
         wanted = done.samples if phase.name == MAIN else phase.samples(min(state.step, phase.last))
         if done.samples != wanted:
             raise UserError(
-                f"{save} has read {done.samples:,} samples of the phase {phase.name}, and this run would have read {wanted:,} by step "
-                f"{state.step:,}; keep the tokens and batches of the phases that have begun"
+                f"{save} has read {done.samples:,} samples of the phase {phase.name}, and this run would have read"
+                f" {wanted:,} by step {state.step:,}; keep the tokens and batches of the phases that have begun"
             )
         held = data.plans[phase.name].count_tokens(0, done.samples)
         if done.tokens != held:
             raise UserError(
-                f"{save} counts {done.tokens:,} tokens in {done.samples:,} samples of the phase {phase.name}, and the plan holds {held:,}; "
-                "the two are not of one run"
+                f"{save} counts {done.tokens:,} tokens in {done.samples:,} samples of the phase {phase.name}, and the"
+                f" plan holds {held:,}; the two are not of one run"
             )

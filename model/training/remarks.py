@@ -23,15 +23,18 @@ def remarks(config: Config, data: Data, course: Course) -> Iterator[str]:
             keys = "train.steps or train.tokens" if phase.name == MAIN else f"phases.{phase.name}.tokens or budget"
             where = "" if phase.name == MAIN else f"phase {phase.name}: "
             yield (
-                f"warning: {where}{plan.tokens.folder} is read {read:,.1f} times, and text that is read more than {READINGS} times "
-                f"teaches little more; lower {keys}, or prepare more text"
+                f"warning: {where}{plan.tokens.folder} is read {read:,.1f} times, and text that is read more than"
+                f" {READINGS} times teaches little more; lower {keys}, or prepare more text"
             )
 
 
 def _unused_rows(config: Config, data: Data) -> Iterator[str]:
     tokens, rows = vocabulary(data), config.model.vocab_size
     if rows > tokens:
-        yield f"vocabulary: {tokens:,} tokens of {config.data.tokenizer} in {rows:,} rows of the net; {1 - tokens / rows:.1%} are unused"
+        yield (
+            f"vocabulary: {tokens:,} tokens of {config.data.tokenizer} in {rows:,} rows of the net;"
+            f" {1 - tokens / rows:.1%} are unused"
+        )
 
 
 def vocabulary(data: Data) -> int:

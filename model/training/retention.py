@@ -36,7 +36,7 @@ def superfluous(saves: list[Save], config: SaveConfig, probed: set[int], best: i
     Kept are: the newest save of all; the last `keep_last` resume saves; multiples of `keep_every_steps`; the one that
     ``best`` names; probe saves that are not among ``probed`` (their result is still to come), and of the others the
     last `keep_probes`, or all when that is 0. A save newer than the newest is not for this function to judge: it is one
-    that was found broken, and is overwritten on the way. """
+    that was found broken, and is overwritten on the way."""
     kept = {save.step for save in saves[-1:]}
     kept.update(save.step for save in [s for s in saves if s.kind != PROBE][-config.keep_last :] if config.keep_last)
     waiting = [save for save in saves if save.kind == PROBE and save.step not in probed]

@@ -109,8 +109,8 @@ class Run:
                         say(f"{self.folder} has no save, so it begins anew with what {found['path']} holds now ({key})")
                         return
                     raise UserError(
-                        f"{Path(found['path']) / file} is not what the run in {self.folder} was started with ({key} was "
-                        f"{before['path']}); restore it, or start another run with run=<name>"
+                        f"{Path(found['path']) / file} is not what the run in {self.folder} was started with ({key} was"
+                        f" {before['path']}); restore it, or start another run with run=<name>"
                     )
 
     def claim(self) -> None:
@@ -169,7 +169,8 @@ def open_run(config: Config) -> Run:
     theirs = checkpoints(folder).resolve().parent
     if theirs != folder.resolve() and (theirs / CONFIG).is_file():
         raise UserError(
-            f"{checkpoints(folder)} is a link to the saves of another run, {theirs}; remove it, or choose another run=<name>"
+            f"{checkpoints(folder)} is a link to the saves of another run, {theirs}; remove it, or choose another"
+            " run=<name>"
         )
     wanted = freeze(config)
     if not (folder / CONFIG).is_file():
@@ -184,8 +185,8 @@ def open_run(config: Config) -> Run:
     refused = {key: pair for key, pair in changed.items() if key not in EXTENDS and not _is_ahead(key, folder)}
     if refused:
         raise UserError(
-            f"{folder} holds a run with another configuration ({show(changed)}); choose another run=<name>, set these back, "
-            "or remove the folder to start over"
+            f"{folder} holds a run with another configuration ({show(changed)}); choose another run=<name>, set these"
+            " back, or remove the folder to start over"
         )
     return Run(folder, wanted, manifest, changed, relaid)
 

@@ -55,7 +55,8 @@ def _read(folder: Path) -> Save:
     manifest = manifests.read(folder)
     if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
         raise UserError(
-            f"{folder / manifests.NAME} is not the manifest of a save; name a folder like <run>/checkpoints/step_0001000"
+            f"{folder / manifests.NAME} is not the manifest of a save; name a folder like"
+            " <run>/checkpoints/step_0001000"
         )
     wrong = [
         key for key, kind in (("step", int), ("save", str), ("files", dict)) if not isinstance(manifest.get(key), kind)

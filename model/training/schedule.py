@@ -21,7 +21,7 @@ def shape(kind: str, x: float) -> float:
     """What is left of a decay of ``kind`` after the share ``x`` of it (0 to 1): 1 at x = 0, 0 at x = 1.
 
     linear 1 - x; cosine (1 + cos(pi x)) / 2; 1-sqrt 1 - sqrt(x), which fell lowest of those tried in arXiv 2405.18392,
-    section 4. """
+    section 4."""
     x = min(max(x, 0.0), 1.0)
     return {"linear": 1 - x, "cosine": (1 + math.cos(math.pi * x)) / 2, "1-sqrt": 1 - math.sqrt(x)}[kind]
 
@@ -39,7 +39,7 @@ class WarmStayDecay:
         constant  1
 
     so that no update is lost to a learning rate of 0; what the decay ends at would be the learning rate of update T +
-    1. """
+    1."""
 
     peak: float
     config: ScheduleConfig
@@ -80,7 +80,7 @@ class DecayOnly:
     """A branch that only decays: from the learning rate of the save to `min_lr_ratio` x `optim.lr` over `decay_steps`.
 
     With s = step - 1 - start: low + (first - low) shape(s / D), so that a branch from the last step before the decay of
-    a wsd run repeats that run's own decay. """
+    a wsd run repeats that run's own decay."""
 
     first: float
     low: float
@@ -99,7 +99,8 @@ def build_schedule(optim: OptimConfig, total: int, warmup: int) -> WarmStayDecay
     config = optim.schedule.settled()
     if config.decay_steps and config.decay_share:
         raise UserError(
-            f"optim.schedule.decay_steps={config.decay_steps} and optim.schedule.decay_share={config.decay_share:g}: set one of them alone"
+            f"optim.schedule.decay_steps={config.decay_steps} and optim.schedule.decay_share={config.decay_share:g}:"
+            " set one of them alone"
         )
     if config.decay_share:
         config = dataclasses.replace(config, decay_steps=round(config.decay_share * total))

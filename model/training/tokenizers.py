@@ -93,14 +93,17 @@ def _check_start(config: Config, start: str, tokenizer: Path) -> None:
     own = tokenizer_of(start)
     if own is None:
         say(
-            f"warning: {key}: {start} does not tell its tokenizer (no {FILE}), so nothing says that {tokenizer} is the one it was "
-            "trained with"
+            f"warning: {key}: {start} does not tell its tokenizer (no {FILE}), so nothing says that {tokenizer} is the"
+            " one it was trained with"
         )
     elif found := difference(own, tokenizer):
-        told = f"{key}: the net of {start} was trained with the tokenizer in {own}, and data.tokenizer={tokenizer} is another: {found}"
+        told = (
+            f"{key}: the net of {start} was trained with the tokenizer in {own}, and data.tokenizer={tokenizer} is"
+            f" another: {found}"
+        )
         if not config.train.allow_other_tokenizer:
             raise UserError(
-                f"{told}; prepare the text with the first (data.tokenizer={own}), or set train.allow_other_tokenizer=true where the net is "
-                "to learn another vocabulary"
+                f"{told}; prepare the text with the first (data.tokenizer={own}), or set"
+                " train.allow_other_tokenizer=true where the net is to learn another vocabulary"
             )
         say(f"warning: {told}; train.allow_other_tokenizer allows it")

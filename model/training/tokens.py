@@ -70,11 +70,12 @@ def open_tokens(folder: str | Path, tokenizer: str | Path, vocab_size: int, chec
 
     ``checked`` is the `stamp` of an earlier full check; where it still holds, the digests are not computed again.
     Raises UserError when the folder is missing, its bytes are not those of its manifest, another tokenizer wrote it, or
-    the net has too few rows for its vocabulary. """
+    the net has too few rows for its vocabulary."""
     folder = Path(folder)
     if not (folder / manifests.NAME).is_file():
         raise UserError(
-            f"data.tokens: {folder} holds no prepared tokens (no {manifests.NAME}); run jobs.prepare, or set data.tokens"
+            f"data.tokens: {folder} holds no prepared tokens (no {manifests.NAME}); run jobs.prepare, or set"
+            " data.tokens"
         )
     manifest = manifests.read(folder)
     missing = [key for key in ("tokenizer", "vocab_size", "files") if key not in manifest]
@@ -119,12 +120,13 @@ def check_tokenizer(folder: Path, manifest: dict, tokenizer: Path) -> None:
     read_json(file)
     if digest(file) != manifest["tokenizer"]:
         raise UserError(
-            f"{folder} was tokenised with another tokenizer than {file}; run jobs.prepare again, or set data.tokenizer to that one"
+            f"{folder} was tokenised with another tokenizer than {file}; run jobs.prepare again, or set data.tokenizer"
+            " to that one"
         )
     if (ended := manifest.get("end_of_text")) and ended != (named := end_of_text(tokenizer)):
         raise UserError(
-            f"documents of {folder} end with {ended!r}, and the eos_token of {tokenizer} is {named!r}; prepare the text with that "
-            "tokenizer, or set data.tokenizer to the one that it was prepared with"
+            f"documents of {folder} end with {ended!r}, and the eos_token of {tokenizer} is {named!r}; prepare the text"
+            " with that tokenizer, or set data.tokenizer to the one that it was prepared with"
         )
 
 

@@ -24,7 +24,7 @@ def write_save(
     or not at all, and not where ``check()`` raises, which is called right before.
 
     All ranks call this, fill the same folder, and share the work of computing digests; rank 0 makes it visible and
-    points the link ``last`` at it. """
+    points the link ``last`` at it."""
     folder, begun = checkpoints(run_dir) / save_name(step), time.monotonic()
     ranks.on_first(check)  # before a folder is made: a run that was removed is not begun again
     with _shared_folder(folder) as aside:

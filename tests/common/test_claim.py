@@ -13,7 +13,10 @@ import pytest
 from common.claim import Claim, told
 
 ROOT = Path(__file__).resolve().parents[2]
-HOLDER = "import sys, time; from common.claim import Claim; claim = Claim(sys.argv[1]); print(claim.take(), flush=True); time.sleep(600)"
+HOLDER = (
+    "import sys, time; from common.claim import Claim; claim = Claim(sys.argv[1]); print(claim.take(), flush=True);"
+    " time.sleep(600)"
+)
 RACER = """
 import sys
 from common.claim import Claim

@@ -86,8 +86,8 @@ def cut_and_padded(form):
 SAME = {
     "as it is": lambda form: None,
     "keys in another order": lambda form: dict(reversed([(key, value) for key, value in form.items()])),
-    "vocabulary in another order": lambda form: form["model"].update(
-        vocab=dict(reversed(form["model"]["vocab"].items()))
+    "vocabulary in another order": (
+        lambda form: form["model"].update(vocab=dict(reversed(form["model"]["vocab"].items())))
     ),
     "merges as text": merges_as_text,
     "defaults left out": defaults_left_out,

@@ -137,12 +137,12 @@ def subjects(folder: Path, tokenizer: Path) -> dict[str, Subject]:
     found |= {f"degradation {kind}": lambda text, kind=kind: degrade(text, kind, LOW, "seed") for kind in DEGRADATIONS}
     found |= {
         "signatures": lambda text: Signer(DuplicatesConfig(), load_language("tr")).keys(Batch([text])),
-        "signatures without numbers": lambda text: Signer(
-            DuplicatesConfig(fold_numbers=True), load_language("tr")
-        ).keys(Batch([text])),
+        "signatures without numbers": (
+            lambda text: Signer(DuplicatesConfig(fold_numbers=True), load_language("tr")).keys(Batch([text]))
+        ),
         "paragraphs": lambda text: paragraphs.remove(text, range(len(paragraphs.split(Batch([text])).starts))),
-        "contamination": lambda text: Index(np.array([7], np.uint64), np.array([0]), [13], [""], [""], 0).find(
-            Batch([text])
+        "contamination": (
+            lambda text: Index(np.array([7], np.uint64), np.array([0]), [13], [""], [""], 0).find(Batch([text]))
         ),
         "answers of OCR": lambda text: (
             page_of(1, Answer(text, True), 1),

@@ -195,7 +195,10 @@ def test_without_slurm_jobs_run_here(config, monkeypatch):
 
 
 def test_the_short_form_needs_no_torch():
-    script = "import sys; from jobs import doctor; from jobs.cli import compose, to_config; doctor.short(to_config(compose('train', []))); "
+    script = (
+        "import sys; from jobs import doctor; from jobs.cli import compose, to_config;"
+        " doctor.short(to_config(compose('train', []))); "
+    )
     done = subprocess.run(
         [sys.executable, "-c", script + "print('torch' in sys.modules)"], capture_output=True, text=True, timeout=60
     )

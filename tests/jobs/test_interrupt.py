@@ -124,9 +124,10 @@ def test_again_and_again_at_any_moment_the_job_ends_with_the_same_bytes(texts, t
         started.until(" jobs.cli")
         time.sleep(moments.uniform(0, 1))
         started.press()
-        assert (started.end(), started.told[-1]) == (130, LINE) or started.process.returncode == 0, (
-            f"seed {seed}: {started.told}"
-        )
+        assert (started.end(), started.told[-1]) == (
+            130,
+            LINE,
+        ) or started.process.returncode == 0, f"seed {seed}: {started.told}"
         assert "Traceback" not in "".join(started.told) and "warning" not in "".join(started.told), (
             f"seed {seed}: {started.told}"
         )

@@ -263,8 +263,8 @@ def test_too_little_text_says_what_is_there_what_is_asked_and_what_fits(config):
     limit = 4 * size
     told = str(caught.value)
     assert (
-        f"mixture.sources.tiny holds {size:,} tokens, {limit:,} with mixture.max_repeats=4, and the phases ask for {10 * size:,}"
-        in told
+        f"mixture.sources.tiny holds {size:,} tokens, {limit:,} with mixture.max_repeats=4, and the phases ask for"
+        f" {10 * size:,}" in told
     )
     assert f"main {limit:,} of {10 * size:,}" in told and "or set mixture.max_repeats=10" in told
     config.phases = {"main": PhaseConfig(tokens=limit, weights={"tiny": 1})}

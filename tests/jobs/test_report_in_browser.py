@@ -198,9 +198,11 @@ def test_reports_are_drawn_whole_without_error_or_request(browser, reports):
         for width in WIDTHS:
             found = browser.open(file, width)
             assert [plot["label"] for plot in found["plots"]] == [
-                "MLM loss and retrieval of all runs over tokens"
-                if name == "runs"
-                else "MLM loss and retrieval over the steps of the run",
+                (
+                    "MLM loss and retrieval of all runs over tokens"
+                    if name == "runs"
+                    else "MLM loss and retrieval over the steps of the run"
+                ),
                 "Loss against retrieval, a point a save",
                 "Agreement and regret by steps of the probe",
             ]

@@ -203,7 +203,10 @@ def test_two_hundred_runs_take_seconds(runs):
 
 
 def test_it_starts_without_torch(runs):
-    program = "import sys; from jobs.status import main, run; main('status', run, ()); assert not {'torch', 'megatron'} & set(sys.modules)"
+    program = (
+        "import sys; from jobs.status import main, run; main('status', run, ()); assert not {'torch', 'megatron'} &"
+        " set(sys.modules)"
+    )
     arguments = [f"runs_dir={runs.runs_dir}"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
@@ -363,7 +366,7 @@ def test_lineage_says_where_bytes_are_others(tmp_path):
     lines = file.read_text().splitlines(keepends=True)
     lines[60] = lines[60].replace("e", "E")
     file.write_text("".join(lines))
-    (changed, *again) = fallen(lineage(tmp_path / "tokens"))
+    changed, *again = fallen(lineage(tmp_path / "tokens"))
     assert re.fullmatch(rf"text {file}: bytes [\d,]+ to [\d,]+: changed since it was read", changed) and not again
     file.unlink()
     assert fallen(lineage(tmp_path / "tokens")) == [f"text {file}: is gone"]

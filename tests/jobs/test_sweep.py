@@ -45,7 +45,8 @@ def test_table_verdict_and_report(sweep_config, run_folder, capsys):
     assert all(len(row) == 9 for row in rows.values())
     assert re.search(r"untrained, \w+ +\d\.\d{3}", printed.out) and re.search(r"BM25, full text +0\.\d{3}", printed.out)
     assert re.search(
-        r"Best save: step 20, test nDCG@10 \d\.\d{3}, \+\d\.\d{3} \[\+\d\.\d{3}, \+\d\.\d{3}\] against the best untrained",
+        r"Best save: step 20, test nDCG@10 \d\.\d{3}, \+\d\.\d{3} \[\+\d\.\d{3}, \+\d\.\d{3}\] against the best"
+        r" untrained",
         printed.out,
     )
     assert str(run_folder / "report.html") in printed.err.replace("\n", "")

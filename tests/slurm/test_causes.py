@@ -44,7 +44,10 @@ PROVOKED = {
     "full, numpy": ("import numpy as np; np.zeros(9999).tofile('/dev/full')", "disk full: make room"),
     "full, torch": ("import torch; torch.save(torch.zeros(10**6), open('/dev/full', 'wb', 0))", "disk full: make room"),
     "files": (
-        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20)); [open('/dev/null') for _ in range(20)].sort()",
+        (
+            "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20)); [open('/dev/null') for _ in"
+            " range(20)].sort()"
+        ),
         "too many open files: put",
     ),
     "json": (
@@ -61,11 +64,17 @@ PROVOKED = {
         "bad data (ArrowInvalid: Could not open Parquet",
     ),
     "hub": (
-        "import os; os.environ['HF_HUB_OFFLINE'] = '1'; import huggingface_hub as h; h.hf_hub_download('nobody/nothing', 'config.json')",
+        (
+            "import os; os.environ['HF_HUB_OFFLINE'] = '1'; import huggingface_hub as h;"
+            " h.hf_hub_download('nobody/nothing', 'config.json')"
+        ),
         "something would have to be downloaded, and nodes see no internet: run jobs.fetch",
     ),
     "user": (
-        "import sys; print('error: there is no conf/data/tr.yaml; did you mean tr_legal?', file=sys.stderr); sys.exit(2)",
+        (
+            "import sys; print('error: there is no conf/data/tr.yaml; did you mean tr_legal?', file=sys.stderr);"
+            " sys.exit(2)"
+        ),
         "there is no conf/data/tr.yaml; did you mean tr_legal?",
     ),
     "unknown": (

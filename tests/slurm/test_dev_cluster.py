@@ -38,7 +38,10 @@ def test_what_does_not_exist_is_refused(cluster: Cluster, option, complaint):
 
 
 def test_a_job_goes_on_after_its_node_and_the_controller_died(cluster: Cluster, tmp_path):
-    script = f'echo "$SLURMD_NODENAME ${{SLURM_RESTART_COUNT:-0}}" >>{tmp_path}/starts; [ -n "$SLURM_RESTART_COUNT" ] || sleep 300'
+    script = (
+        f'echo "$SLURMD_NODENAME ${{SLURM_RESTART_COUNT:-0}}" >>{tmp_path}/starts; [ -n "$SLURM_RESTART_COUNT" ] ||'
+        " sleep 300"
+    )
     command = ["sbatch", "--parsable", "--requeue", "--output=/dev/null", f"--wrap={script}"]
     job = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
     starts = lambda: (tmp_path / "starts").read_text().split("\n")[:-1] if (tmp_path / "starts").exists() else []  # noqa: E731

@@ -22,8 +22,8 @@ def render(found: dict[str, Any]) -> str:
         "<h2>Why documents were dropped</h2>",
         _reasons(found),
         "<h2>Step by step</h2>",
-        '<p class="soft">What came into each step and left it. A step that mends texts changes characters without dropping documents; '
-        "– stands for what was not counted there.</p>",
+        '<p class="soft">What came into each step and left it. A step that mends texts changes characters without'
+        " dropping documents; – stands for what was not counted there.</p>",
         *(_source(name, source, len(found["sources"]) <= OPEN_SOURCES) for name, source in found["sources"].items()),
         histograms(found["histograms"]),
         samples(found["samples"]),
@@ -51,9 +51,8 @@ def _tiles(total: dict[str, Any]) -> str:
 def _funnel(source: dict[str, Any], name: str) -> str:
     steps = [(step["step"], step["documents_in"], step["documents_out"]) for step in source["steps"]]
     return (
-        f"<figure>{funnel(steps, f'Documents of {name} from step to step')}"
-        "<figcaption>Documents that stay (blue) and go (orange) at each step; to the right those that go and those that stay."
-        "</figcaption></figure>"
+        f"<figure>{funnel(steps, f'Documents of {name} from step to step')}<figcaption>Documents that stay (blue) and"
+        " go (orange) at each step; to the right those that go and those that stay.</figcaption></figure>"
     )
 
 
@@ -160,7 +159,10 @@ def _contamination(found: dict[str, Any]) -> str:
         for name, step in steps.items()
     ]
     texts = found["evaluation_texts"]
-    counts = f"{number(texts['found'])} of {number(texts['looked_for'])} evaluation texts were met; {number(texts['too_short'])} were too short"
+    counts = (
+        f"{number(texts['found'])} of {number(texts['looked_for'])} evaluation texts were met;"
+        f" {number(texts['too_short'])} were too short"
+    )
     shown = "".join(
         f"<blockquote><cite>{text(one['place'])}</cite>{text(one['text'])}</blockquote>" for one in texts["samples"]
     )

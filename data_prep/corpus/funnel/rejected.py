@@ -25,7 +25,10 @@ def histograms(found: list[dict[str, Any]]) -> str:
         figures.append(f'<figure class="card">{picture}<figcaption>{caption}</figcaption></figure>')
     if not figures:
         return ""
-    note = "Documents that came to the test, by its measure; the line is the limit. Heights are square roots of the counts."
+    note = (
+        "Documents that came to the test, by its measure; the line is the limit. Heights are square roots of the"
+        " counts."
+    )
     return f'<h2>Measures and limits</h2><p class="soft">{note}</p><div class="grid">{"".join(figures)}</div>'
 
 

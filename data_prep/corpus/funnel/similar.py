@@ -31,7 +31,8 @@ def _cluster(one: dict[str, Any]) -> str:
             f"<br>− {text(place['first'])}<br>+ {text(place['second'])}" for place in other["differences"]
         )
         others.append(
-            f"<blockquote><cite>goes: {_place(other['from'])}</cite>{differs.removeprefix('<br>') or 'the same words'}</blockquote>"
+            "<blockquote><cite>goes:"
+            f" {_place(other['from'])}</cite>{differs.removeprefix('<br>') or 'the same words'}</blockquote>"
         )
     head = f"A cluster of {number(one['size'])} <span>{_place(one['from'])}</span>"
     return f"<details><summary>{head}</summary>{first}{''.join(others)}</details>"

@@ -35,14 +35,16 @@ def render_timing(name: str, stages: dict[str, Any], size: int) -> str:
         line += f"; of the steps of the first stage, <b>{text(max(steps, key=steps.get))}</b>"
     return page(
         f"Throughput of the corpus {name}",
-        f"<p>{size / 1e6:,.1f} MB of text (UTF-8) took {whole:,.1f} CPU seconds, {_speed(size, whole)} MB/s a core; {line}.</p>",
+        f"<p>{size / 1e6:,.1f} MB of text (UTF-8) took {whole:,.1f} CPU seconds, {_speed(size, whole)} MB/s a core;"
+        f" {line}.</p>",
         "<h2>Stages</h2>",
         _table(
             [(stage, one["units"], one["seconds"], one["cpu_seconds"]) for stage, one in stages.items()], whole, size
         ),
         "<h2>Steps of the first stage</h2>",
         _table([(step, None, None, seconds) for step, seconds in steps.items()], whole, size),
-        "<p class=soft>Sums over all units. MB/s: the text that was read, over the CPU seconds of that stage or step alone.</p>",
+        "<p class=soft>Sums over all units. MB/s: the text that was read, over the CPU seconds of that stage or step"
+        " alone.</p>",
     )
 
 

@@ -3,7 +3,7 @@
 A pack is cut into 2 n chunks, and rank r of n holds chunks r and 2 n - 1 - r. In a long document a token costs as much
 as there is before it, so the first and the last chunk together cost what any other such pair costs (Llama 3, arXiv
 2407.21783, section 3.3.2, does it so too). Keys and values, which grouped queries make small, are gathered whole in
-each layer; their gradients are summed over the ranks. """
+each layer; their gradients are summed over the ranks."""
 
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -67,7 +67,7 @@ def _pieces(pack: Pack, window: Window, share: Share) -> tuple[Pack, Pack, list[
     other are.
 
     The window looks back alone (queries are the last tokens of what they see), or shows whole documents. A chunk sees
-    one span of the pack: where one document ends the next begins. """
+    one span of the pack: where one document ends the next begins."""
     query_lengths, key_lengths, spans = [], [], []
     for start, end in share.chunks:
         seen = []

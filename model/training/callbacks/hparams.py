@@ -1,7 +1,7 @@
 """tb/hparams: the hyperparameters of the run beside its best score, for TensorBoard's HParams tab.
 
 That tab reads its scores from scalars, which the other tabs show too. So a score carries the tag of the curve that it
-is taken from, and its step: there it is one marked point of that curve, and no plot of its own. """
+is taken from, and its step: there it is one marked point of that curve, and no plot of its own."""
 
 import json
 from pathlib import Path

@@ -12,7 +12,10 @@ def mend(saves: list[Save]) -> str:
     """What to do about a run with ``saves`` that diverges."""
     if not saves:
         return "lower optim.lr and give the same command again (the run has no save, so it takes another configuration)"
-    return f"lower optim.lr in another run=<name>, which with train.branch_from={saves[-1].folder} goes on from before that"
+    return (
+        f"lower optim.lr in another run=<name>, which with train.branch_from={saves[-1].folder} goes on from before"
+        " that"
+    )
 
 
 class NanGuard(Callback):
@@ -40,7 +43,7 @@ class NanGuard(Callback):
         if state.not_finite >= max(1, self.patience):
             saves = [save for save in list_saves(loop.run.folder) if save.step < state.step]
             raise UserError(
-                f"loss or gradient was not finite {state.not_finite} steps in a row, last at {where}; look at these samples, or "
-                f"{mend(saves)}"
+                f"loss or gradient was not finite {state.not_finite} steps in a row, last at {where}; look at these"
+                f" samples, or {mend(saves)}"
             )
         say(f"warning: loss or gradient is not finite at {where}; the update is skipped")

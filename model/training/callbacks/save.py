@@ -61,7 +61,8 @@ class Saving(Callback):
         broken = [name for names in ranks.gather(mine) for name in names]
         if broken:
             raise UserError(
-                f"parameter {broken[0]} is not finite at step {state.step}, so no save is made; {mend(list_saves(loop.run.folder))}"
+                f"parameter {broken[0]} is not finite at step {state.step}, so no save is made;"
+                f" {mend(list_saves(loop.run.folder))}"
             )
 
         tokenizer, wanted = ranks.on_first(lambda: _tokenizer(loop.run, config.data.tokenizer))
@@ -69,8 +70,8 @@ class Saving(Callback):
             kind = RESUME
             if ranks.is_first():
                 say(
-                    f"warning: {config.data.tokenizer} holds another tokenizer than at the start of the run, so the save of step "
-                    f"{state.step} has no hf/ half; restore it, and jobs.export makes that half"
+                    f"warning: {config.data.tokenizer} holds another tokenizer than at the start of the run, so the"
+                    f" save of step {state.step} has no hf/ half; restore it, and jobs.export makes that half"
                 )
         plan = loop.data.digest(list(state.phases) or [loop.phase.name])
 
@@ -115,7 +116,8 @@ def adapted_model(run: Run) -> str:
         folder = Path(manifest["branch"]["save"]).parents[1]
         if not (folder / manifests.NAME).is_file():
             raise UserError(
-                f"{folder}, from which this run branches, is gone, and with it the name of the model that the adapter is for"
+                f"{folder}, from which this run branches, is gone, and with it the name of the model that the adapter"
+                " is for"
             )
         manifest = manifests.read(folder)
     start = Path(manifest["start"])

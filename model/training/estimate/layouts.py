@@ -71,7 +71,7 @@ def estimate(config: Config) -> Estimate:
     """Weigh all layouts of ``config`` over its GPUs.
 
     Raises UserError for an unknown GPU, for no GPUs, for a run of unknown length, where no layout divides net, batch
-    and GPUs, and where none fits. """
+    and GPUs, and where none fits."""
     config = replace(config, parallel=config.parallel.on(bf16=True))  # every GPU that is known computes in it
     work, refused = spans(config), []
     best_of = [_best(config, work, layouts) for layouts in _families(config, work, refused)]
@@ -116,7 +116,8 @@ def _families(config: Config, work: list[Span], refused: list[str]) -> Iterator[
             elif uneven:
                 batch = f"phases.{uneven.name}" if uneven.name else "train"
                 refused.append(
-                    f"tensor={tensor} pipeline={pipeline}: {data} data-parallel ranks do not divide {batch} global_batch"
+                    f"tensor={tensor} pipeline={pipeline}: {data} data-parallel ranks do not divide {batch}"
+                    " global_batch"
                 )
             else:
                 keys = {
@@ -194,7 +195,8 @@ def _nothing_fits(config: Config, nearest: Proposal) -> str:
     elif found.activations + found.passing > found.parameters + found.gradients:
         helps = "a shorter train.seq_length"
     return (
-        f"nothing fits {config.hardware.gpu}: the smallest, parallel.tensor={parallel.tensor} parallel.pipeline={parallel.pipeline} "
-        f"parallel.recompute={parallel.recompute} with micro-batches of {max(nearest.micro_batches)}, takes {total:.1f} GB and is "
-        f"{nearest.over / 1e9:.1f} GB too large to leave a tenth free; {helps} would help"
+        f"nothing fits {config.hardware.gpu}: the smallest, parallel.tensor={parallel.tensor}"
+        f" parallel.pipeline={parallel.pipeline} parallel.recompute={parallel.recompute} with micro-batches of"
+        f" {max(nearest.micro_batches)}, takes {total:.1f} GB and is {nearest.over / 1e9:.1f} GB too large to leave a"
+        f" tenth free; {helps} would help"
     )

@@ -109,8 +109,9 @@ def _work(config: Config, found: Estimate) -> Iterator[str]:
         name = f"{span.name}: " if span.name else ""
         days = span.steps * step.total / DAY
         yield (
-            f"{name}{span.tokens / GB:,.2f}B tokens in {span.steps:,} steps of {span.batch:,} packs of {span.length:,}; "
-            f"proposed: {packs} a forward pass, {span.batch * span.length / step.total:,.0f} tokens/s, {days:,.1f} days"
+            f"{name}{span.tokens / GB:,.2f}B tokens in {span.steps:,} steps of {span.batch:,} packs of {span.length:,};"
+            f" proposed: {packs} a forward pass, {span.batch * span.length / step.total:,.0f} tokens/s, {days:,.1f}"
+            " days"
         )
 
 
@@ -131,12 +132,15 @@ def _notes(config: Config, found: Estimate) -> Iterator[str]:
     yield "not looked at: context parallelism (parallel.context, for packs too long for one GPU)"
     yield "not looked at: overlap of traffic and arithmetic, which is switched off"
     yield (
-        f"times assume {kind.mfu:.0%} of peak while computing ({kind.source}), {LINKS:.0%} of the rate of links, full packs of one "
-        "document each, no ramp of the batch"
+        f"times assume {kind.mfu:.0%} of peak while computing ({kind.source}), {LINKS:.0%} of the rate of links, full"
+        " packs of one document each, no ramp of the batch"
     )
     yield f"memory assumes {RESERVE / GB:.0f} GB of the libraries' own; only a run on the GPUs measures either"
     if best.layout.parallel.precision == "fp32":
-        yield "parallel.precision=fp32 leaves the matrix units idle; parallel.precision=bf16 is many times faster on such GPUs"
+        yield (
+            "parallel.precision=fp32 leaves the matrix units idle; parallel.precision=bf16 is many times faster on such"
+            " GPUs"
+        )
 
 
 def _parts(one: Proposal) -> list[str]:

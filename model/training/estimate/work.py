@@ -98,7 +98,8 @@ def gpus(config: Config) -> int:
     found = config.hardware.gpus or config.cluster.nodes * config.cluster.gpus_per_node
     if not found:
         raise UserError(
-            "hardware.gpus=0 takes the GPUs of section cluster, which names none; set hardware.gpus, or cluster.gpus_per_node"
+            "hardware.gpus=0 takes the GPUs of section cluster, which names none; set hardware.gpus, or"
+            " cluster.gpus_per_node"
         )
     return found
 

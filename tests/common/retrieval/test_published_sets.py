@@ -166,8 +166,8 @@ def test_absent_documents_are_counted_and_said_and_not_trained_on(tmp_path, caps
     absent = [(f"q{n}", f"gone{n % 5}", 2) for n in range(COUNT)]
     sets = load_retrieval(write(tmp_path, TEXTS | {"qrels.tsv": tsv(RELEVANT + absent)}))
     assert (
-        "judged documents that the corpus does not have, which count as never found, as in trec_eval: 5 (gone0, gone1, gone2, ...)"
-        in (" ".join(capsys.readouterr().err.split()))
+        "judged documents that the corpus does not have, which count as never found, as in trec_eval: 5 (gone0, gone1,"
+        " gone2, ...)" in (" ".join(capsys.readouterr().err.split()))
     )
     train = sets["train"]
     assert train.qrels["q0" if "q0" in train.qrels else train.query_ids[0]].keys() & {f"gone{n}" for n in range(5)}

@@ -81,9 +81,8 @@ def test_repeated_lines_go_but_for_short_ones():
 
 def test_c4_lines():
     text = (
-        "Menü\nBu bir cümledir.\n“Evet!” dedi, “Geldim.”\nDevamı var...\nİki kelime.\nKaynak[3][kaynak belirtilmeli] bu yöndedir.\n"
-        + "x" * 1001
-        + " a b."
+        "Menü\nBu bir cümledir.\n“Evet!” dedi, “Geldim.”\nDevamı var...\nİki kelime.\nKaynak[3][kaynak belirtilmeli] bu"
+        " yöndedir.\n" + "x" * 1001 + " a b."
     )
     assert clean(text, "c4_lines")[0] == "Bu bir cümledir.\n“Evet!” dedi, “Geldim.”\nKaynak bu yöndedir."
 

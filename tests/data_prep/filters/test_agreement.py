@@ -2,7 +2,7 @@
 and random texts.
 
 Three things are not the peer's and are told to both sides alike: which signs are no words, that stop words are looked
-for in lower case, and after which signs and closing signs a line ends a sentence. Nothing is left that differs. """
+for in lower case, and after which signs and closing signs a line ends a sentence. Nothing is left that differs."""
 
 import dataclasses
 import itertools

@@ -20,7 +20,10 @@ from data_prep.text.batch import Batch
 from data_prep.text.language import load_language
 
 TR = load_language("tr")
-QUESTION = "Mahkeme, davanın hangi nedenle reddine karar vermiştir ve davacı bu karara karşı hangi sürede istinaf yoluna başvurabilir?"
+QUESTION = (
+    "Mahkeme, davanın hangi nedenle reddine karar vermiştir ve davacı bu karara karşı hangi sürede istinaf yoluna"
+    " başvurabilir?"
+)
 SHORT = "Kiracı ile kiraya veren arasındaki sözleşme hangi hallerde sona erer?"
 
 
@@ -151,7 +154,10 @@ def test_natural_text_is_left_alone_and_planted_passages_are_found(natural):
 
 
 def test_sentences_and_lines_are_cut():
-    text = "Birinci cümle. İkinci cümle md. 5 uyarınca uzar! Üçüncü «cümle.» Dördüncü\nBeşinci cümle. 3. fıkra burada sürer. Son."
+    text = (
+        "Birinci cümle. İkinci cümle md. 5 uyarınca uzar! Üçüncü «cümle.» Dördüncü\nBeşinci cümle. 3. fıkra burada"
+        " sürer. Son."
+    )
     at = text.index("uyarınca")
     assert cut(text, [(at, at + 3)], TR) == text.replace("İkinci cümle md. 5 uyarınca uzar! ", "")
     assert cut(text, [(at, text.index("Dörd"))], TR) == "Birinci cümle. " + text[text.index("Dörd") :]

@@ -87,8 +87,8 @@ def test_good_text_passes_and_noise_does_not(rule: Morphology, turkish: list[str
     spam = [" ".join(DICE.choices(DICE.sample(words, 25), k=200)) for _ in range(50)]
     assert judge(rule, spam)["morphology/lemma_diversity"].mean() > 0.95
     english = [
-        "The court finds that the parties of this agreement shall not assign their rights without the consent of the other party. "
-        * 5
+        "The court finds that the parties of this agreement shall not assign their rights without the consent of the"
+        " other party. " * 5
     ]
     assert judge(rule, english)["morphology/suffix_entropy"].all()
 

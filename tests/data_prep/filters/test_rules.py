@@ -18,11 +18,18 @@ from data_prep.text.batch import Batch
 from data_prep.text.language import load_language
 
 TURKISH = (
-    "Yargıtay, 12. madde uyarınca kararı bozmuştur. Davacı vekili Av. A. Yılmaz, olayın bu şekilde geliştiğini ve zararın büyük olduğunu "
-    "söyledi! Mahkeme ise tanıkları dinledikten sonra davayı kabul etti (bkz. 5. bölüm). Peki, bu karar daha önce verilmiş olanlar gibi mi?"
+    "Yargıtay, 12. madde uyarınca kararı bozmuştur. Davacı vekili Av. A. Yılmaz, olayın bu şekilde geliştiğini ve"
+    " zararın büyük olduğunu söyledi! Mahkeme ise tanıkları dinledikten sonra davayı kabul etti (bkz. 5. bölüm). Peki,"
+    " bu karar daha önce verilmiş olanlar gibi mi?"
 )
-POLISH = "Sąd oddalił powództwo, ponieważ nie było podstaw do jego uwzględnienia. Strona wniosła apelację, która także została oddalona."
-ENGLISH = "The court dismissed the claim because there was no basis for it. The party appealed, and the appeal was dismissed as well."
+POLISH = (
+    "Sąd oddalił powództwo, ponieważ nie było podstaw do jego uwzględnienia. Strona wniosła apelację, która także"
+    " została oddalona."
+)
+ENGLISH = (
+    "The court dismissed the claim because there was no basis for it. The party appealed, and the appeal was dismissed"
+    " as well."
+)
 
 
 def judge(rule, texts, profile, records=()):

@@ -28,7 +28,10 @@ def anonymisers() -> dict[str, Anonymiser]:
         ("tr", "Moda Mah. Bahariye Cad. No: 12/3 Kadıköy/İstanbul adresinde", "<ADDRESS> adresinde"),
         (
             "tr",
-            "(İptal: An. Mah. 2/12/1986 tarih), Moda Mahallesi, 170 ada 5 parsel, ISBN 9752977634, IMEI 353496011260190",
+            (
+                "(İptal: An. Mah. 2/12/1986 tarih), Moda Mahallesi, 170 ada 5 parsel, ISBN 9752977634, IMEI"
+                " 353496011260190"
+            ),
             None,
         ),
         (

@@ -85,15 +85,17 @@ def test_words_as_a_person_counts_them():
         "signs_per_word": len(re.findall(r"[^\w\s]", TURKISH)) / total,
         "words_digits": sum(word.isdigit() for word in all_words) / total,
         "words_upper": sum(word.isupper() and len(word) > 1 for word in all_words) / total,
-        "words_capitalised": sum(len(word) > 1 and word[0].isupper() and word[1:].islower() for word in all_words)
-        / total,
+        "words_capitalised": (
+            sum(len(word) > 1 and word[0].isupper() and word[1:].islower() for word in all_words) / total
+        ),
         "words_single_letter": sum(len(word) == 1 and word.isalpha() for word in all_words) / total,
         "words_diacritic": sum(mark > 0 for mark in marks) / total,
         "diacritics_per_word": sum(marks) / total,
         "stop_words": sum(stops) / total,
         "stop_words_adjacent": sum(a and b for a, b in zip(stops, stops[1:], strict=False)) / total,
-        "stop_word_kinds": len({word for word in lowered[:200] if word in PROFILE.stop_words})
-        / len(set(PROFILE.stop_words)),
+        "stop_word_kinds": (
+            len({word for word in lowered[:200] if word in PROFILE.stop_words}) / len(set(PROFILE.stop_words))
+        ),
         "longest_word": math.log1p(max(map(len, all_words))),
         "words_twice_in_a_row": sum(a == b for a, b in zip(lowered, lowered[1:], strict=False)) / total,
         "window_128_repeated": 1 - len(set(lowered)) / total,

@@ -17,7 +17,10 @@ from data_prep.quickstart.pairs import (
     without_names,
 )
 
-REST = "It is described here at some length, with more than fifteen words, so that a reader may know what it is that they have found."
+REST = (
+    "It is described here at some length, with more than fifteen words, so that a reader may know what it is that they"
+    " have found."
+)
 
 
 def docstring(text: str, name: str = "numpy.linalg.Solver.solve") -> Docstring:
@@ -140,7 +143,10 @@ def test_pairs_of_markdown_take_the_shortest_trail_of_four_words():
 
 
 def test_short_title_lines_and_first_sentences():
-    text = f"Of the rights of citizens\n\n{REST}\n\nWarranty\n\nThe seller answers for every defect of it. {REST}\n\nnot a title\n\nEnds."
+    text = (
+        f"Of the rights of citizens\n\n{REST}\n\nWarranty\n\nThe seller answers for every defect of it. {REST}\n\nnot a"
+        " title\n\nEnds."
+    )
     assert [trail for trail, _ in sections(text)] == [["Of the rights of citizens"], ["Warranty"]]
     first, second = text_pairs(text)
     assert first == Pair("Of the rights of citizens", REST)

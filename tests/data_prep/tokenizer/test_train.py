@@ -94,9 +94,10 @@ def test_too_small_is_named(texts):
 def test_another_process_learns_the_same_bytes(texts, tmp_path):
     (tmp_path / "t.txt").write_text("\0".join(texts), "utf-8", newline="")
     script = (
-        "import sys, hashlib; from data_prep.tokenizer.train import train; from conf.schema.data import TokenizerConfig\n"
-        "texts = open(sys.argv[1], encoding='utf-8', newline='').read().split(chr(0))\n"
-        "print(hashlib.sha256(train(texts, TokenizerConfig(vocab_size=500)).to_str().encode()).hexdigest())"
+        "import sys, hashlib; from data_prep.tokenizer.train import train; from conf.schema.data import"
+        " TokenizerConfig\ntexts = open(sys.argv[1], encoding='utf-8',"
+        " newline='').read().split(chr(0))\nprint(hashlib.sha256(train(texts,"
+        " TokenizerConfig(vocab_size=500)).to_str().encode()).hexdigest())"
     )
     environment = os.environ | {"RAYON_NUM_THREADS": "3", "PYTHONHASHSEED": "7", "PYTHONPATH": os.getcwd()}
     found = subprocess.run(

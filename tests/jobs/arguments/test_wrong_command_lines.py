@@ -384,8 +384,9 @@ def test_slurm_that_is_not_here_or_does_not_answer(run, tmp_path):
     command = ("quickstart", "cluster=slurm")
     assert "use cluster=local" in refused(run, *command, PATH=str(tmp_path))
     for words, told in {
-        "error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host\nscontrol: error: fetch_config: DNS SRV lookup failed\n"
-        "scontrol: fatal: Could not establish a configuration source": "SLURM_CONF",
+        "error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host\nscontrol: error: fetch_config: DNS SRV lookup failed\nscontrol: fatal: Could not establish a configuration source": (
+            "SLURM_CONF"
+        ),
         "error: Unable to contact slurm controller (connect failure)": "try again later",
     }.items():
         script = tmp_path / "scontrol"

@@ -76,7 +76,10 @@ def test_one_that_waits_in_the_queue_is_left_alone(trainable, tmp_path, monkeypa
     for _ in range(2):
         with pytest.raises(
             UserError,
-            match=r"is queued or trained as job 12_0 with another configuration \(optim.lr: \S+ -> 0.001\); choose another run=",
+            match=(
+                r"is queued or trained as job 12_0 with another configuration \(optim.lr: \S+ -> 0.001\); choose"
+                r" another run="
+            ),
         ):
             train.run(other)
         Path(queued.run_dir).mkdir(parents=True, exist_ok=True)

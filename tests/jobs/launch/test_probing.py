@@ -23,7 +23,10 @@ from slurm.submission import Array, Point
 from slurm.submit import prepare
 
 ROOT = Path(__file__).resolve().parents[2]
-HOLDER = "import sys, time; from common.claim import Claim; claim = Claim(sys.argv[1]); print(claim.take(), flush=True); time.sleep(600)"
+HOLDER = (
+    "import sys, time; from common.claim import Claim; claim = Claim(sys.argv[1]); print(claim.take(), flush=True);"
+    " time.sleep(600)"
+)
 COURSE = [
     "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.steps=6", "train.eval_packs=0",
     "train.save.probe_every_steps=3", "probe.document_tokens=60", "probe.train_document_tokens=60", "probe.steps=5", "probe.pairs=100",

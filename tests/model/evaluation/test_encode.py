@@ -13,7 +13,10 @@ from model.nets.encoder import build_encoder
 from model.nets.pack import Pack
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-TEXT = "Anlaşmazlıkların ,. adalet ve hakkaniyete uygun çözümlenmesini; 12345 numaralı kanunun tam olarak uygulanmasını... "
+TEXT = (
+    "Anlaşmazlıkların ,. adalet ve hakkaniyete uygun çözümlenmesini; 12345 numaralı kanunun tam olarak"
+    " uygulanmasını... "
+)
 
 
 def make_tokenizer(folder, specials=SPECIALS):

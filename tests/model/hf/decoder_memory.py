@@ -1,7 +1,7 @@
 """``decoder_memory.py FOLDER``: memory while a net of about 200 MB goes out and comes in, as JSON.
 
 What counts is anonymous memory (RssAnon): pages of the files that are read belong to the system's cache, which gives
-them up at need. """
+them up at need."""
 
 import dataclasses
 import json

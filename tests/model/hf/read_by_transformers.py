@@ -2,7 +2,7 @@
 ids in ids.json.
 
 Beside each: logits.npy, and read.json with the version, what was missing or left over, and the ids of its tokenizer for
-a text. """
+a text."""
 
 import json
 import sys

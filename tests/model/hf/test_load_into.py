@@ -47,7 +47,10 @@ def test_another_shape_is_listed_key_by_key(qwen, random_decoder, config, tmp_pa
     other = dataclasses.replace(qwen, ffn_size=128, norm_eps=1e-5, max_positions=512)
     with pytest.raises(
         UserError,
-        match=r"another net than the one asked for: model.ffn_size=128 \(there 96\), model.norm_eps=1e-05 \(there 1e-06\); set",
+        match=(
+            r"another net than the one asked for: model.ffn_size=128 \(there 96\), model.norm_eps=1e-05 \(there"
+            r" 1e-06\); set"
+        ),
     ):
         load_into(build_decoder(other), other, tmp_path)
     with pytest.raises(UserError, match="holds a qwen3, not model.architecture=modernbert"):

@@ -3,7 +3,7 @@ two.
 
 Prints a line for every case of the table that agrees with Megatron-Core's loss over whole logits and with the whole
 table, on every rank. Writes loss and gradients of the net FOLDER/given over FOLDER/documents.npz: cut in two without
-and with the sequence, and whole on both ranks with the pack cut. """
+and with the sequence, and whole on both ranks with the pack cut."""
 
 import sys
 from pathlib import Path

@@ -122,11 +122,10 @@ def test_a_broken_index_is_not_used(tokens, tmp_path, keep):
 
 def test_same_order_in_another_process():
     program = (
-        "import numpy as np\nfrom pathlib import Path\n"
-        "from model.training.plan import make_plan\nfrom model.training.tokens import Tokens\n"
-        "lengths = np.arange(200) * 37 % 101\n"
-        "tokens = Tokens(Path('t'), {'files': {'tokens.bin': 'aa', 'tokens.idx': 'bb'}}, None, np.cumsum(lengths) - lengths, lengths)\n"
-        "plan = make_plan(tokens, 64, 0.1, 1)\nprint(plan.digest, plan.packs(0, 400).tolist())"
+        "import numpy as np\nfrom pathlib import Path\nfrom model.training.plan import make_plan\nfrom"
+        " model.training.tokens import Tokens\nlengths = np.arange(200) * 37 % 101\ntokens = Tokens(Path('t'),"
+        " {'files': {'tokens.bin': 'aa', 'tokens.idx': 'bb'}}, None, np.cumsum(lengths) - lengths, lengths)\nplan ="
+        " make_plan(tokens, 64, 0.1, 1)\nprint(plan.digest, plan.packs(0, 400).tolist())"
     )
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
