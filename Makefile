@@ -10,7 +10,7 @@ export PYTHONUNBUFFERED = 1
 
 .PHONY: help setup setup-dev quickstart test test-long test-slurm lint cluster cluster-down wheelhouse clean
 help:
-	@echo "make quickstart            corpus, tokenizer, encoder, retrieval at every save: about 7 minutes on 2 cores"
+	@echo "make quickstart            corpus, tokenizer, encoder, retrieval at every checkpoint: about 7 minutes on 2 cores"
 	@echo "make quickstart DATA=dir   the same on your own .txt .md .jsonl .parquet"
 	@echo "make quickstart ARGS='train.steps=50 seed=1'   either with any keys of the configuration; a blank within a value"
 	@echo "                           is quoted as in a shell: ARGS='\"runs_dir=my runs\"', DATA='my texts'"

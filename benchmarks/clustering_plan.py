@@ -4,8 +4,8 @@ The rates of `curate`'s part (keys, sorted files) and the edges a document come 
 buckets and clusters from random keys of a few million documents with as many duplicates, since they depend on the
 number of keys alone.
 
-  TERZI_DATA=... python -m benchmarks.clustering_plan                                            100M documents on 64 elements, 8 parts
-  TERZI_DATA=... python -m benchmarks.clustering_plan --documents 1e9 --elements 256 --parts 64   about 2 minutes on one core
+  TERZI_DATA=... python -m benchmarks.clustering_plan                                            100M documents on 64 array tasks, 8 parts
+  TERZI_DATA=... python -m benchmarks.clustering_plan --documents 1e9 --array tasks 256 --parts 64   about 2 minutes on one core
 """
 
 import os
@@ -111,23 +111,25 @@ def from_keys(folder: Path, edge_rate: float) -> dict[str, float]:
     }
 
 
-def plan(found: dict[str, float], documents: float, elements: int, parts: int) -> list[tuple[str, float, float, float]]:
-    """Stage, GB on disk, GB of memory of an element, hours by the clock."""
+def plan(
+    found: dict[str, float], documents: float, array_size: int, parts: int
+) -> list[tuple[str, float, float, float]]:
+    """Stage, GB on disk, GB of memory of an array task, hours by the clock."""
     columns = 1 + CONFIG.bands
     units = columns * parts
     pairs = documents * columns * found["edges"]
     keys = found["bucket_seconds"] * documents / parts
-    rounds = -(-units // elements)
+    rounds = -(-units // array_size)
     cluster = found["cluster_memory_per_document"] * documents + found["cluster_memory_per_edge"] * pairs / units
     return [
         (
             "keys (in curate)",
             found["key_bytes"] * documents,
             3 * found["key_bytes"] * SHARD,
-            found["key_seconds"] * documents / elements,
+            found["key_seconds"] * documents / array_size,
         ),
         (f"buckets ({columns} x {parts})", 16 * pairs, found["bucket_memory"] * documents / parts, keys * rounds),
-        ("clusters (one element)", 8 * documents, cluster, found["cluster_seconds_per_edge"] * pairs),
+        ("clusters (one array task)", 8 * documents, cluster, found["cluster_seconds_per_edge"] * pairs),
     ]
 
 
@@ -135,7 +137,7 @@ def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--documents", type=float, default=1e8)
-    parser.add_argument("--elements", type=int, default=64)
+    parser.add_argument("--array-size", type=int, default=64)
     parser.add_argument("--parts", type=int, default=8)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
@@ -143,10 +145,10 @@ def main() -> None:
         found |= from_keys(Path(place), found["edges"])
     for name, value in found.items():
         print(f"{name:28} {value:.4g}")
-    rows = plan(found, asked.documents, asked.elements, asked.parts)
+    rows = plan(found, asked.documents, asked.array_size, asked.parts)
     size = asked.documents * found["text_bytes"] / 1e12
-    print(f"\n{asked.documents:,.0f} documents ({size:.2f} TB of text), {asked.elements} elements of one core")
-    print(f"{'stage':24} {'disk, GB':>10} {'memory of an element, GB':>26} {'hours':>8}")
+    print(f"\n{asked.documents:,.0f} documents ({size:.2f} TB of text), {asked.array_size} array tasks of one core")
+    print(f"{'stage':24} {'disk, GB':>10} {'memory of an array task, GB':>26} {'hours':>8}")
     for name, disk, memory, took in rows:
         print(f"{name:24} {disk / 1e9:10.1f} {memory / 1e9:26.2f} {took / 3600:8.2f}")
     table = [dict(zip(("stage", "disk_bytes", "memory_bytes", "seconds"), row, strict=True)) for row in rows]

@@ -130,7 +130,7 @@ def main() -> None:
     print(f"two: {figures['scaling_same_text']} times as fast on the same text, start-up included (required {SCALING})")
     print(f"two, each with as much text as the one had: {figures['scaling_text_each']} times the text in the time")
     print(
-        f"peak memory of an element on a shard of 128 MB: {figures['peak_mib_of_a_shard_of_128_mb']} MiB (allowed"
+        f"peak memory of an array task on a shard of 128 MB: {figures['peak_mib_of_a_shard_of_128_mb']} MiB (allowed"
         f" {PEAK_MIB})"
     )
     print(f"kept in {keep('corpus', figures)}")

@@ -1,6 +1,6 @@
 """What the quickstart may claim, over three seeds, through the jobs that a user runs.
 
-Claim: test nDCG@10 of the save that was selected on dev queries lies above the best untrained readout (last, emb or
+Claim: test nDCG@10 of the checkpoint that was selected on dev queries lies above the best untrained readout (last, emb or
 cat, after the same probe), with a paired-bootstrap 95% interval above 0, for each of three seeds. Corpus and tokenizer
 are those of `make quickstart`; only the run differs.
 
@@ -37,7 +37,7 @@ def measure(seed: int) -> dict:
 
 
 def figures(found: SweepResult) -> dict:
-    """Scores by step and readout, the selected save, and its difference from the best untrained readout."""
+    """Scores by step and readout, the selected checkpoint, and its difference from the best untrained readout."""
     untrained, readout = found.untrained
     difference = found.differences[found.best.step]
     return {
@@ -49,11 +49,11 @@ def figures(found: SweepResult) -> dict:
         "interval": [difference.low, difference.high],
         "holds": difference.low > 0,
         "bm25": {variant: metrics[NDCG] for variant, metrics in found.bm25.items()},
-        "saves": [
+        "checkpoints": [
             {
                 "step": result.step,
                 "tokens": result.tokens,
-                "heldout_loss": result.heldout_loss,
+                "validation_loss": result.validation_loss,
                 "train_loss": result.train_loss,
                 **{name: result.mean("test", NDCG, name) for name in result.metrics},
             }

@@ -1,12 +1,12 @@
-"""Retrieval at one save and at each further one of a sweep: encode, exact search, metrics; against
+"""Retrieval at one checkpoint and at each further one of a sweep: encode, exact search, metrics; against
 sentence-transformers.
 
 On all cores, as both are run, and on one. Both sides read the same exported folder, a randomly initialised encoder of
 the shape `encoder/tiny`, and the test split of a set of questions on Turkish law; texts are cut to 96 tokens, the mean
 of the last layer is compared by cosine.
-- first: our side for the first save of a sweep: corpus and queries are tokenised, encoded, searched, scored;
-- further: the same for a further save: what was tokenised is kept;
-- peer: `InformationRetrievalEvaluator`, which does all of it for every save. Batches of 32 (its default; 128 was slower
+- first: our side for the first checkpoint of a sweep: corpus and queries are tokenised, encoded, searched, scored;
+- further: the same for a further checkpoint: what was tokenised is kept;
+- peer: `InformationRetrievalEvaluator`, which does all of it for every checkpoint. Batches of 32 (its default; 128 was slower
   here). Made equal: our mean leaves out [CLS] and [SEP], the exported folder describes a mean over all tokens, so the
   peer gets a module between encoder and pooling that takes both out of the attention mask; of documents with equal
   scores we rank the higher id first, the peer the lower, so the peer's ids count backwards. nDCG@10 must then agree to
@@ -65,11 +65,11 @@ class Ours:
         return tokenise(self.split.query_texts, TOKENS), tokenise(self.split.doc_texts, TOKENS)
 
     def first(self) -> float:
-        """nDCG@10 of the first save."""
+        """nDCG@10 of the first checkpoint."""
         return self.score(*self.tokenise())
 
     def further(self) -> float:
-        """nDCG@10 of a further save."""
+        """nDCG@10 of a further checkpoint."""
         return self.score(*self.kept)
 
     def score(self, queries: Tokens, documents: Tokens) -> float:
@@ -112,7 +112,7 @@ class Peer:
         )  # fmt: skip
 
     def __call__(self) -> float:
-        """nDCG@10 of a save."""
+        """nDCG@10 of a checkpoint."""
         return self.evaluator(self.model)["cosine_ndcg@10"]
 
 

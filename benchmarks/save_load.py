@@ -1,12 +1,12 @@
-"""A save of a training state and a resume from it, against `torch.distributed.checkpoint` alone, and the disk's own
+"""A checkpoint of a training state and a resume from it, against `torch.distributed.checkpoint` alone, and the disk's own
 rate.
 
 The state is an encoder in fp32 with AdamW: weights and two moments, 300 MB; one process, one file. Sides:
-- ours: `write_save` with Megatron-Core's format, digests, fsync, rename, manifest; resuming checks every digest, then
+- ours: `write_checkpoint` with Megatron-Core's format, digests, fsync, rename, manifest; resuming checks every digest, then
   loads;
 - peer: `dcp.save` and `dcp.load` of the same tensors with its default writer (which syncs its files, and neither
   digests nor renames);
-- floor: the same bytes written to one file and synced, and read back. Saves are synchronous on the CPU, so a save
+- floor: the same bytes written to one file and synced, and read back. Checkpoints are synchronous on the CPU, so a checkpoint
   blocks training for its whole time. After each load every tensor must be what it was. There is no bar; the digests'
   and the syncs' share of our time is measured within it. What is read comes from the page cache.
 
@@ -41,7 +41,7 @@ ROUNDS = 7
 
 
 class Ours:
-    """Saves and resumes of `model.training`."""
+    """Checkpoints and resumes of `model.training`."""
 
     def __init__(self, folder: Path):
         parallel = ParallelConfig(threads=1)
@@ -64,10 +64,10 @@ class Ours:
         return {name: tensor.detach() for name, tensor in found.items()}
 
     def save(self) -> None:
-        """A new save; the one before it goes."""
+        """A new checkpoint; the one before it goes."""
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         self.number += 1
-        write_save.write_save(
+        write_save.write_checkpoint(
             self.folder,
             self.number,
             RESUME,
@@ -75,7 +75,7 @@ class Ours:
         )
 
     def load(self) -> None:
-        """Find the newest whole save, load it."""
+        """Find the newest whole checkpoint, load it."""
         checkpoint.load(latest_valid(self.folder).folder / "megatron", self.model, self.optimizer)
 
 
@@ -152,7 +152,11 @@ def timed(owner: Any, name: str) -> Iterator[list[float]]:
 
 def apart(name: str, call: Callable[[], None], parts: dict[str, list[float]]) -> None:
     """``call()``, with the seconds that it spends on syncs and digests told to ``parts``."""
-    with timed(os, "fsync") as syncs, timed(write_save, "digest") as written, timed(saves, "digest") as checked:
+    with (
+        timed(os, "fsync") as syncs,
+        timed(write_save, "digest") as written,
+        timed(saves, "digest") as checked,
+    ):
         call()
     for part, seconds in (("fsync", syncs), ("digests", written + checked)):
         if seconds:

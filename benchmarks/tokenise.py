@@ -2,7 +2,7 @@
 
 Three sides, one thread each, on Turkish legal text in a plain .jsonl (56 million characters, one shard of the default
 size):
-- ours: `run_element`, what `jobs.prepare` runs for a shard: the tokenizer is loaded, the input digested, parsed,
+- ours: `run_array_task`, what `jobs.prepare` runs for a shard: the tokenizer is loaded, the input digested, parsed,
   encoded by gigatoken
   and a sample of it checked against `tokenizers`; .bin and .idx with digests, fsync, rename, manifest;
 - alone: gigatoken loads the same tokenizer.json and encodes the texts of the same file, which are in memory already, in
@@ -44,7 +44,7 @@ from data_prep.tokenizer.backends import load_reference
 from data_prep.tokenizer.bulk import identity
 from data_prep.tokens.indexed import BIN, IDX
 from data_prep.tokens.merge import Merged
-from data_prep.tokens.tokenise import Element, Work, run_element
+from data_prep.tokens.tokenise import ArrayTask, Work, run_array_task
 
 ROUNDS = 3
 PART = 16
@@ -72,7 +72,7 @@ def ours(jsonl: Path, work: Work) -> Path:
     """Make ``jsonl`` one shard, anew; returns the shard's folder."""
     shutil.rmtree(work.folder / "shards", ignore_errors=True)  # else it would be found whole
     (shard,) = plan([jsonl], work.prepare.shard_bytes)
-    run_element(Element(work, [shard]), Quiet())
+    run_array_task(ArrayTask(work, [shard]), Quiet())
     return work.folder / "shards" / shard.key
 
 

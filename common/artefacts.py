@@ -31,7 +31,7 @@ KEYS = {
 }
 """Keys of the configuration that may name a hub artefact, and which of its files each of them reads.
 
-`train.branch_from` and `prepare.adopt` are not among them: a Megatron save and a .bin/.idx pair belong to the machine
+`train.branch_from` and `prepare.adopt` are not among them: a Megatron checkpoint and a .bin/.idx pair belong to the machine
 that wrote them. Of a whole data set `data.inputs` reads the records; .txt and .md are read where the path names them:
 most are READMEs and licences."""
 

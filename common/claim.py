@@ -28,7 +28,7 @@ class Claim:
     done is written."""
 
     def __init__(self, file: str | Path, job: str = "", alive: Callable[[Holder], bool] = lambda holder: True):
-        """``job``: id of the SLURM job or array element that this process is in; ``alive(holder)``: whether a process
+        """``job``: id of the SLURM job or array task that this process is in; ``alive(holder)``: whether a process
         on another host still works, which is assumed where nobody can say."""
         self.file, self.alive = Path(file), alive
         self.aside = self.file.with_name(f"{ASIDE}{self.file.name}-{uuid.uuid4().hex}")
@@ -102,7 +102,7 @@ def this_process(job: str = "") -> Holder:
 def lives(holder: Holder, me: Holder, alive: Callable[[Holder], bool]) -> bool:
     """Whether ``holder`` still works, as far as ``me``, this process, can tell; ``alive`` is asked of other hosts."""
     if holder["job"] and holder["job"] == me["job"] and holder["restart"] != me["restart"]:
-        return False  # this element's attempt before
+        return False  # this array task's attempt before
     if holder["host"] != me["host"]:
         return alive(holder)
     try:

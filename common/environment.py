@@ -81,7 +81,7 @@ def _meeting_point(env: Mapping[str, str], starter: str) -> str:
     address = env.get("MASTER_ADDR") or hosts[starter]
     if not address:
         raise UserError("SLURM_STEP_NODELIST does not name the host of rank 0; set MASTER_ADDR")
-    # SLURM_JOB_ID differs between the elements of an array, the restart count between the attempts of one (the node of
+    # SLURM_JOB_ID differs between the array tasks of an array, the restart count between the attempts of one (the node of
     # an earlier attempt may be cut off with its ranks alive); the range lies below the ephemeral ports of Linux
     # (32768).
     identity = "/".join(
@@ -95,8 +95,8 @@ def _meeting_point(env: Mapping[str, str], starter: str) -> str:
     return f"tcp://{address}:{port}"
 
 
-def element_id() -> str:
-    """``ARRAY_TASK`` of the array element that this process is in, else the job's id; empty outside a job."""
+def array_task_id() -> str:
+    """``ARRAY_TASK`` of the array task that this process is in, else the job's id; empty outside a job."""
     if "SLURM_ARRAY_JOB_ID" in os.environ:
         return f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     return os.environ.get("SLURM_JOB_ID", "")

@@ -4,7 +4,7 @@ up for dead."""
 from pathlib import Path
 
 from common.claim import Holder, this_process
-from common.environment import element_id
+from common.environment import array_task_id
 from common.errors import UserError
 from common.files import atomic_file, make_folder, read_json, write_json
 from common.remove import remove_file
@@ -30,7 +30,7 @@ class Fence:
 
     def claim(self, attempt: int) -> None:
         """Take the folder over as attempt number ``attempt``. Raises UserError where it cannot be written."""
-        me, file = this_process(element_id()), make_folder(self.folder) / NAME
+        me, file = this_process(array_task_id()), make_folder(self.folder) / NAME
         self.token, self.former = me["token"], file.read_bytes() if file.is_file() else None
         write_json(file, {**me, "attempt": attempt})
 

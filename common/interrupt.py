@@ -171,7 +171,7 @@ def _end_what_stays(signals: int) -> None:
                 return
             ours = (
                 signal.getsignal(signal.SIGINT) is _hear
-            )  # not where a training takes the first one as a wish for a save
+            )  # not where a training takes the first one as a wish for a checkpoint
             if count > (1 if ours else 2):
                 _end_now()
             if count and ours and _State.deadline == NEVER:

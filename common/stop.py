@@ -46,7 +46,7 @@ class StopRequest:
             interrupt.note()
         if not self.signal:
             again = "; another Ctrl-C ends it now" if number == signal.SIGINT else ""
-            say(f"{signal.Signals(number).name}: stopping after this step, with a save{again}")
+            say(f"{signal.Signals(number).name}: stopping after this step, with a checkpoint{again}")
         self.signal = signal.Signals(number)
 
     def __exit__(self, *_: object) -> None:

@@ -14,12 +14,12 @@ from conf.schema.split import SplitConfig
 from data_prep.corpus.zst import Writer
 from data_prep.sources.readers import read_documents
 
-TRAIN, HELDOUT = "train.jsonl.zst", "heldout.jsonl.zst"
+TRAIN, VALIDATION = "train.jsonl.zst", "validation.jsonl.zst"
 
 
-def is_heldout(text: str, config: SplitConfig) -> bool:
+def is_validation(text: str, config: SplitConfig) -> bool:
     """Whether a document is held out; white space at its ends does not count."""
-    return xxhash.xxh3_64_intdigest(text.strip().encode(), config.seed) < config.heldout_share * 2.0**64
+    return xxhash.xxh3_64_intdigest(text.strip().encode(), config.seed) < config.validation_share * 2.0**64
 
 
 def split(
@@ -31,12 +31,12 @@ def split(
     seen: Callable[[int], Any],
 ) -> dict[str, dict[str, int]]:
     """Write both files into ``folder``; returns documents and characters of each. ``seen`` is told the bytes read."""
-    counts = {TRAIN: Counter[str](), HELDOUT: Counter[str]()}
-    with Writer(folder / TRAIN) as train, Writer(folder / HELDOUT) as heldout:
-        writers = {TRAIN: train, HELDOUT: heldout}
+    counts = {TRAIN: Counter[str](), VALIDATION: Counter[str]()}
+    with Writer(folder / TRAIN) as train, Writer(folder / VALIDATION) as validation:
+        writers = {TRAIN: train, VALIDATION: validation}
         for path in paths:
             for document in read_documents(path, data, bad, (), seen):
-                side = HELDOUT if is_heldout(document.text, config) else TRAIN
+                side = VALIDATION if is_validation(document.text, config) else TRAIN
                 record = {"id": document.id, "text": document.text}
                 writers[side].write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
                 counts[side].update(documents=1, characters=len(document.text))

@@ -4,10 +4,10 @@ what went and why.
   python -m jobs.corpus name=mine 'corpus.inputs=[my/folder]' corpus.language=tr       one source, without a YAML
   python -m jobs.corpus experiment=mecellem/corpus dry_run=true                         sources, shards and stages; what is done already
   python -m jobs.corpus experiment=mecellem/corpus                                      here, on all cores
-  python -m jobs.corpus experiment=mecellem/corpus cluster=slurm corpus.elements=64     each stage an array, one after the other
+  python -m jobs.corpus experiment=mecellem/corpus cluster=slurm corpus.array_size=64     each stage an array, one after the other
   python -m jobs.corpus experiment=mecellem/corpus corpus.languages.tr.fineweb.short_line=20     another threshold of a profile
 
-Killed at any moment, the same command does what is left; the documents are the same for any number of elements. Other
+Killed at any moment, the same command does what is left; the documents are the same for any number of array tasks. Other
 rules or thresholds do again what they touch. The documents are in <corpus.output>/documents, the report in
 <corpus.output>/funnel.html."""
 
@@ -25,7 +25,7 @@ from conf.schema import Config
 from data_prep.corpus.factory import SHARED, Share, freeze, run_share, share, stages
 from data_prep.corpus.stage import Stage
 from jobs.cli import main
-from slurm.local import run_elements
+from slurm.local import run_array_tasks
 
 
 def run(config: Config) -> dict[str, Any] | None:
@@ -34,7 +34,7 @@ def run(config: Config) -> dict[str, Any] | None:
 
     config = freeze(config)
     line = stages(config)
-    if not config.corpus.stage:  # the job itself, and no element of it
+    if not config.corpus.stage:  # the job itself, and no array task of it
         for key, unread in line[0].work.plan.unread.items():
             unread.tell(key)
     if config.dry_run:
@@ -46,7 +46,7 @@ def run(config: Config) -> dict[str, Any] | None:
     with nothing_left(config.corpus.output, str(line[-1].claims.relative_to(config.corpus.output))):
         line[-1].claim()
         for stage in line:
-            if stage.folder.exists():  # nobody else is at work: elements name their stage
+            if stage.folder.exists():  # nobody else is at work: array tasks name their stage
                 sweep_asides(stage.folder)
             _all(config, stage)
         made = publish(line)
@@ -68,25 +68,25 @@ def _named(line: list[Stage], name: str) -> Stage:
 
 
 def _all(config: Config, stage: Stage) -> None:
-    """Every unit of a stage, shared by the elements that run side by side here."""
+    """Every unit of a stage, shared by the array tasks that run side by side here."""
     tasks = stage.tasks()
     left = [task for task in tasks if not stage.find(task)]
     if not left:
         return
     size = sum(task.size for task in tasks)
     workers = min(len(tasks), config.cluster.workers or cores()) if stage.name in SHARED and size > stage.small else 1
-    points = [Share(config, stage.name, workers, element) for element in range(workers)]
-    run_elements(run_share, points, workers, stage.name, round(size, 1), "MB")
+    points = [Share(config, stage.name, workers, array_task) for array_task in range(workers)]
+    run_array_tasks(run_share, points, workers, stage.name, round(size, 1), "MB")
 
 
 def _one(config: Config, stage: Stage) -> dict[str, Any]:
-    """One stage: the share of one element of an array, or all of it."""
-    if config.corpus.element is None:
+    """One stage: the share of one array task of an array, or all of it."""
+    if config.corpus.array_task is None:
         _all(config, stage)
         return {"stage": stage.name, "units": len(stage.tasks())}
-    point = Share(config, stage.name, config.corpus.elements if stage.name in SHARED else 1, config.corpus.element)
-    tasks = share(stage, point.elements, point.element)
-    run_elements(run_share, [point], 1, stage.name, round(sum(task.size for task in tasks), 1), "MB")
+    point = Share(config, stage.name, config.corpus.array_size if stage.name in SHARED else 1, config.corpus.array_task)
+    tasks = share(stage, point.array_size, point.array_task)
+    run_array_tasks(run_share, [point], 1, stage.name, round(sum(task.size for task in tasks), 1), "MB")
     return {"stage": stage.name, "units": len(tasks)}
 
 
@@ -107,7 +107,7 @@ def _show(config: Config, line: list[Stage]) -> None:
             ", ".join(plan.rules(name)),
         )
     console.print(table)
-    table = Table("stage", "units", "there", "elements", title="stages")
+    table = Table("stage", "units", "there", "array tasks", title="stages")
     for stage in line:
         tasks = stage.tasks()
         try:
@@ -118,7 +118,7 @@ def _show(config: Config, line: list[Stage]) -> None:
             stage.name,
             str(len(tasks)),
             there,
-            str(min(len(tasks), config.corpus.elements) if stage.name in SHARED else 1),
+            str(min(len(tasks), config.corpus.array_size) if stage.name in SHARED else 1),
         )
     console.print(table)
 

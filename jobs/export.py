@@ -1,4 +1,4 @@
-"""Export one save of a run, the best one by default, as a Hugging Face folder with a model card that tells what was
+"""Export one checkpoint of a run, the best one by default, as a Hugging Face folder with a model card that tells what was
 measured.
 
 transformers' AutoModelForMaskedLM and sentence-transformers load the folder of an encoder, AutoModelForCausalLM that of
@@ -6,7 +6,7 @@ a decoder. It is loaded once before it appears under its name.
 
   python -m jobs.export experiment=quickstart
   python -m jobs.export sweep.run=runs/quickstart/seed_0 export.output=models/mine
-  python -m jobs.export export.save=runs/quickstart/seed_0/checkpoints/step_0000980 export.output=models/last
+  python -m jobs.export export.checkpoint=runs/quickstart/seed_0/checkpoints/step_0000980 export.output=models/last
 """
 
 import shutil
@@ -24,42 +24,46 @@ from common.tokenizer import FILE
 from conf.schema import Config, DecoderConfig
 from jobs.cli import main
 from model.training.run import CONFIG, read_config
-from model.training.saves import PROBE, Save, read_save, verify
+from model.training.saves import PROBE, Checkpoint, read_checkpoint, verify
 
 KIND = "export"
 
 
 def run(config: Config) -> Path:
-    """Export ``config.export.save`` to ``config.export.output`` and return that folder; does nothing where it is there
+    """Export ``config.export.checkpoint`` to ``config.export.output`` and return that folder; does nothing where it is there
     already.
 
-    Raises UserError where there is no such save, it is damaged, or the output is a folder that this job did not make.
+    Raises UserError where there is no such checkpoint, it is damaged, or the output is a folder that this job did not make.
     """
-    save, output = _find(config), Path(config.export.output)
-    parent = {"save": str(save.folder), "step": save.step, "digest": digest_of(save.manifest["files"])}
-    parent["results"] = digest_of([*_results(save), *_perplexity(save)])
+    checkpoint, output = _find(config), Path(config.export.output)
+    parent = {
+        "checkpoint": str(checkpoint.folder),
+        "step": checkpoint.step,
+        "digest": digest_of(checkpoint.manifest["files"]),
+    }
+    parent["results"] = digest_of([*_results(checkpoint), *_perplexity(checkpoint)])
     if stated := _stated(config):
         parent["card"] = stated
     if _existing(output) == parent:
-        say(f"{output} holds step {save.step} of {_run_folder(save)} already")
+        say(f"{output} holds step {checkpoint.step} of {_run_folder(checkpoint)} already")
         return output
     refuse_strange(output, KIND)
     if config.dry_run:
-        say(f"would export step {save.step} of {_run_folder(save)} to {output}")
+        say(f"would export step {checkpoint.step} of {_run_folder(checkpoint)} to {output}")
         return output
-    problem = verify(save)
+    problem = verify(checkpoint)
     if problem:
-        raise UserError(f"the save {save.folder} is damaged ({problem}); export another or train it again")
+        raise UserError(f"the checkpoint {checkpoint.folder} is damaged ({problem}); export another or train it again")
     with atomic_folder(output, KIND) as aside:
-        _write_model(config, save, aside)
+        _write_model(config, checkpoint, aside)
         parameters = _load(aside)
-        (aside / "README.md").write_text(_card(config, save, aside, parameters), encoding="utf-8")
+        (aside / "README.md").write_text(_card(config, checkpoint, aside, parameters), encoding="utf-8")
         fields = {"parameters": parameters, "files": manifests.digests(aside)}
         manifests.write(aside, manifests.describe(KIND, name=config.name, parent=parent, **fields))
-    say(f"exported step {save.step} of {_run_folder(save)} to {output} ({parameters:,} parameters)")
-    if save.step == 0:
+    say(f"exported step {checkpoint.step} of {_run_folder(checkpoint)} to {output} ({parameters:,} parameters)")
+    if checkpoint.step == 0:
         say(
-            "warning: step 0 is the net before its training; no later save was better on the queries that chose it"
+            "warning: step 0 is the net before its training; no later checkpoint was better on the queries that chose it"
             " (jobs.sweep)"
         )
     return output
@@ -71,18 +75,18 @@ def _stated(config: Config) -> dict[str, Any]:
     return {key: value for key, value in stated.items() if value}
 
 
-def _find(config: Config) -> Save:
-    path = Path(config.export.save)
+def _find(config: Config) -> Checkpoint:
+    path = Path(config.export.checkpoint)
     if not path.exists():
         raise UserError(
-            f"there is no save {path}; run jobs.sweep, which chooses the best one, or set export.save to one of the"
-            " run's saves"
+            f"there is no checkpoint {path}; run jobs.sweep, which chooses the best one, or set export.checkpoint to one of the"
+            " run's checkpoints"
         )
-    return read_save(path)
+    return read_checkpoint(path)
 
 
-def _run_folder(save: Save) -> Path:
-    return save.folder.parents[1]
+def _run_folder(checkpoint: Checkpoint) -> Path:
+    return checkpoint.folder.parents[1]
 
 
 def _existing(output: Path) -> dict[str, Any] | None:
@@ -99,34 +103,34 @@ def _existing(output: Path) -> dict[str, Any] | None:
     )
 
 
-def _write_model(config: Config, save: Save, folder: Path) -> None:
-    """Copy the hf/ half of ``save``; make it from the Megatron half of a save that has none."""
-    if save.kind == PROBE:
-        _copy_half(save, folder)
+def _write_model(config: Config, checkpoint: Checkpoint, folder: Path) -> None:
+    """Copy the hf/ half of ``checkpoint``; make it from the Megatron half of a checkpoint that has none."""
+    if checkpoint.kind == PROBE:
+        _copy_half(checkpoint, folder)
         return
     from model.hf.folder import export_net
     from model.megatron.checkpoint import load_model_only
     from model.megatron.startup import start
     from model.nets.build import build_net
     from model.open_model import frozen_shape
-    from model.training.tokenizers import tokenizer_of_save
+    from model.training.tokenizers import tokenizer_of_checkpoint
 
     parallel = config.parallel.on(bf16=False)  # whatever the device: what is written must not depend on it
     start(parallel, config.seed)
-    frozen = read_yaml(_run_folder(save) / "config.yaml")
-    if (tokenizer := tokenizer_of_save(save)) is None:
+    frozen = read_yaml(_run_folder(checkpoint) / "config.yaml")
+    if (tokenizer := tokenizer_of_checkpoint(checkpoint)) is None:
         raise UserError(
-            f"the tokenizer that {save.folder} was trained with is no longer in {frozen['data']['tokenizer']}; restore"
+            f"the tokenizer that {checkpoint.folder} was trained with is no longer in {frozen['data']['tokenizer']}; restore"
             f" the {FILE} there"
         )
-    shape = frozen_shape(save)
+    shape = frozen_shape(checkpoint)
     net = build_net(shape, parallel, initialise=False)
-    load_model_only(save.folder / "megatron", net)
+    load_model_only(checkpoint.folder / "megatron", net)
     export_net(net, shape, folder, tokenizer)
 
 
-def _copy_half(save: Save, folder: Path) -> None:
-    """The files of hf/ that the manifest of ``save`` lists and such a half consists of: no link, no code, and no
+def _copy_half(checkpoint: Checkpoint, folder: Path) -> None:
+    """The files of hf/ that the manifest of ``checkpoint`` lists and such a half consists of: no link, no code, and no
     configuration that names any. Raises UserError for a listed file that lies elsewhere."""
     from model.hf.carried import remove_code
     from model.hf.sentence_transformers import FILES as MODULES
@@ -134,14 +138,14 @@ def _copy_half(save: Save, folder: Path) -> None:
     from model.hf.tokenizer import FILES, GENERATION, SETTINGS
 
     kept = (*FILES, SETTINGS, GENERATION, CONFIG, INDEX, *MODULES)  # and weights
-    for name in save.manifest["files"]:
-        path, file = PurePosixPath(name), save.folder / name
+    for name in checkpoint.manifest["files"]:
+        path, file = PurePosixPath(name), checkpoint.folder / name
         inner = name.removeprefix("hf/")
         if path.parts[0] != "hf" or not (inner in kept or fnmatch(inner, "model*.safetensors")):
             continue
         if ".." in path.parts or any(part.is_symlink() for part in (file, *file.parents[: len(path.parts) - 1])):
             raise UserError(
-                f"{file} is a link, or lies outside of the save; only files that the save itself holds are exported"
+                f"{file} is a link, or lies outside of the checkpoint; only files that the checkpoint itself holds are exported"
             )
         target = folder / inner
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -167,35 +171,35 @@ def _load(folder: Path) -> int:
             logits = model(input_ids=tokenizer(["a text"], return_tensors="pt")["input_ids"]).logits
     except Exception as error:  # transformers raises whatever its parts do
         raise UserError(
-            f"transformers cannot load the exported folder ({error}); the save is no {shape.architecture} of this"
+            f"transformers cannot load the exported folder ({error}); the checkpoint is no {shape.architecture} of this"
             " version"
         ) from error
     wrong = [*loading["missing_keys"], *loading["unexpected_keys"], *loading["mismatched_keys"]]
     if wrong or not bool(logits.isfinite().all()):
         raise UserError(
             f"transformers loads the exported folder wrongly ({wrong[:3] or 'logits are not finite'}); export another"
-            " save"
+            " checkpoint"
         )
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _results(save: Save) -> list[dict[str, Any]]:
-    """Rows of the card: what the probes of this save and of the untrained encoder measured on test queries, under equal
+def _results(checkpoint: Checkpoint) -> list[dict[str, Any]]:
+    """Rows of the card: what the probes of this checkpoint and of the untrained encoder measured on test queries, under equal
     conditions."""
     from model.evaluation.results import digests_of, read_result, result_file
     from model.training.origins import name_of_start
 
-    own, untrained = (result_file(_run_folder(save), step) for step in (save.step, 0))
+    own, untrained = (result_file(_run_folder(checkpoint), step) for step in (checkpoint.step, 0))
     if not own.is_file():
         return []
-    found = {f"this model, step {save.step}": read_result(own)}
-    conditions = found[f"this model, step {save.step}"].digests
-    if conditions != digests_of(save, conditions["settings"], conditions["retrieval"]):
+    found = {f"this model, step {checkpoint.step}": read_result(own)}
+    conditions = found[f"this model, step {checkpoint.step}"].digests
+    if conditions != digests_of(checkpoint, conditions["settings"], conditions["retrieval"]):
         return []
-    if save.step and untrained.is_file():
+    if checkpoint.step and untrained.is_file():
         result = read_result(untrained)
         if conditions | result.digests == conditions | {"weights": result.digests["weights"]}:
-            found = {name_of_start(_run_folder(save)): result} | found
+            found = {name_of_start(_run_folder(checkpoint)): result} | found
     return [
         {
             "encoder": name,
@@ -207,56 +211,67 @@ def _results(save: Save) -> list[dict[str, Any]]:
     ]
 
 
-def _perplexity(save: Save) -> list[dict[str, Any]]:
-    """Rows of the card: how well this save predicts texts, and how well the untrained or imported net at step 0 did."""
+def _perplexity(checkpoint: Checkpoint) -> list[dict[str, Any]]:
+    """Rows of the card: how well this checkpoint predicts texts, and how well the untrained or imported net at step 0 did."""
     from model.evaluation.files import measure_file, standing
     from model.evaluation.perplexity import KIND as PERPLEXITY
     from model.evaluation.perplexity import told
     from model.evaluation.results import weights_digest
 
-    file = measure_file(_run_folder(save), PERPLEXITY, save.step)
+    file = measure_file(_run_folder(checkpoint), PERPLEXITY, checkpoint.step)
     digests = read_json(file)["digests"] if file.is_file() else {}
-    if save.kind != PROBE or digests.pop("weights", None) != weights_digest(save):
+    if checkpoint.kind != PROBE or digests.pop("weights", None) != weights_digest(checkpoint):
         return []
-    found = {document["step"]: document["texts"] for _, document in standing(_run_folder(save), PERPLEXITY, digests)}
-    steps = {"step 0": 0, "this model": save.step} if save.step and 0 in found else {"this model": save.step}
+    found = {
+        document["step"]: document["texts"] for _, document in standing(_run_folder(checkpoint), PERPLEXITY, digests)
+    }
+    steps = (
+        {"step 0": 0, "this model": checkpoint.step}
+        if checkpoint.step and 0 in found
+        else {"this model": checkpoint.step}
+    )
     names = {"token": "perplexity per token", "character": "perplexity per character", "byte": "bits per byte"}
     return [
         {"text": text, "kind": one["role"], "net": label}
         | {name: round(float(told(one["nll"] / one[unit], unit)), 4) for unit, name in names.items()}
-        for text in found[save.step]
+        for text in found[checkpoint.step]
         for label, one in ((label, found[step][text]) for label, step in steps.items())
     ]
 
 
-def _card(config: Config, save: Save, folder: Path, parameters: int) -> str:
+def _card(config: Config, checkpoint: Checkpoint, folder: Path, parameters: int) -> str:
     from model.hf.card import model_card
     from model.hf.folder import read_model
     from model.training.origins import origins
 
-    known = {"step": save.step, "tokens seen": save.manifest.get("tokens"), "training loss": save.manifest.get("loss")}
-    known |= {"held-out loss": save.manifest.get("heldout_loss"), "seed": save.manifest.get("seed")}
+    known = {
+        "step": checkpoint.step,
+        "tokens seen": checkpoint.manifest.get("tokens"),
+        "training loss": checkpoint.manifest.get("loss"),
+    }
+    known |= {"held-out loss": checkpoint.manifest.get("validation_loss"), "seed": checkpoint.manifest.get("seed")}
     known |= {
-        f"version of {package}": number for package, number in manifests.of_models(save.manifest["versions"]).items()
+        f"version of {package}": number
+        for package, number in manifests.of_models(checkpoint.manifest["versions"]).items()
     }
     facts = {name: value for name, value in known.items() if value is not None}
-    made_of = origins(save)
+    made_of = origins(checkpoint)
     header = {"datasets": [*config.export.datasets, *made_of.datasets], "language": made_of.languages}
     if made_of.base:
         header["base_model"] = made_of.base.name if made_of.base.on_hub else None
         header["license"] = made_of.base.card.get("license")
         header["language"] = header["language"] or made_of.base.card.get("language")
     header |= {key: value for key, value in _stated(config).items() if key != "datasets"}
-    name, frozen = config.name, _run_folder(save) / CONFIG
+    name, frozen = config.name, _run_folder(checkpoint) / CONFIG
     if name == Config().name and frozen.is_file():
-        name = read_config(_run_folder(save)).get("name", name)
+        name = read_config(_run_folder(checkpoint)).get("name", name)
     return model_card(
         name,
         read_model(folder),
         parameters,
         facts,
-        _results(save),
-        perplexity=_perplexity(save),
+        _results(checkpoint),
+        perplexity=_perplexity(checkpoint),
         data=made_of.told(),
         **header,
     )

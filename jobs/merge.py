@@ -1,13 +1,13 @@
-"""Average saves of a run into one model, in Hugging Face's format: their mean, or an exponential moving average along
+"""Average checkpoints of a run into one model, in Hugging Face's format: their mean, or an exponential moving average along
 them.
 
-Without merge.window every number of last saves from 2 up is averaged, each average is measured by sweep.metric as the
-saves of a run are, and the best is kept. The same command again does nothing.
+Without merge.window every number of last checkpoints from 2 up is averaged, each average is measured by sweep.metric as the
+checkpoints of a run are, and the best is kept. The same command again does nothing.
 
   python -m jobs.merge experiment=quickstart                                      the window that retrieves best
   python -m jobs.merge merge.run=runs/cpt/seed_0 merge.window=[4] merge.output=models/cpt_mean
   python -m jobs.merge experiment=decoder/cpt_demo sweep.metric=perplexity/law merge.method=exponential merge.decay=0.7
-  python -m jobs.merge 'merge.saves=[models/one, models/two]' merge.output=models/both
+  python -m jobs.merge 'merge.checkpoints=[models/one, models/two]' merge.output=models/both
 """
 
 import os
@@ -45,7 +45,7 @@ def run(config: Config) -> Path:
     from model.surgery.average import KIND, combine
     from model.surgery.inputs import check_alike, model_in, models_of_run
 
-    models = [model_in(folder) for folder in config.merge.saves] or models_of_run(config.merge.run)
+    models = [model_in(folder) for folder in config.merge.checkpoints] or models_of_run(config.merge.run)
     windows, weights_of, output = _windows(config, models), _weights(config), Path(config.merge.output)
     asked = _asked(config, models[-windows[-1] :], windows)
     work = output.with_name(f"{output.name}.windows")
@@ -79,8 +79,8 @@ def _windows(config: Config, models: Sequence["Model"]) -> list[int]:
     """Numbers of models to average, ascending."""
     most = len(models)
     if most < 2:
-        raise UserError(f"merge.saves names {most} folder, and an average takes 2 or more; name another")
-    given = sorted(set(config.merge.window)) or ([most] if config.merge.saves else list(range(2, most + 1)))
+        raise UserError(f"merge.checkpoints names {most} folder, and an average takes 2 or more; name another")
+    given = sorted(set(config.merge.window)) or ([most] if config.merge.checkpoints else list(range(2, most + 1)))
     for window in given:
         if not 2 <= window <= most:
             raise UserError(
@@ -178,13 +178,15 @@ def _tidy(config: Config, work: Path) -> None:
         if folder.is_symlink():
             remove_file(folder)
         elif not (folder / "hf").exists():
-            remove_folder(folder, "save")
+            remove_folder(folder, "checkpoint")
 
 
 def _tell(found: "Selection", output: Path) -> None:
     """The table, and one sentence."""
-    table = Table(title=f"Averages of saves by {found.metric}", title_justify="left", box=SIMPLE_HEAD, show_edge=False)
-    table.add_column("saves", overflow="fold")
+    table = Table(
+        title=f"Averages of checkpoints by {found.metric}", title_justify="left", box=SIMPLE_HEAD, show_edge=False
+    )
+    table.add_column("checkpoints", overflow="fold")
     table.add_column(found.metric + (" (less is better)" if found.lower else ""), justify="right")
     last = max(found.averages)
     for window, row in found.averages.items():
@@ -202,7 +204,7 @@ def _tell(found: "Selection", output: Path) -> None:
         spread = f"{found.difference:+.1%}" if found.lower else f"{found.difference:+.4f}"
         difference = f": {spread}, 95% interval of a paired bootstrap that leaves the choice of the window out"
     text = (
-        f"Kept the average of the {best.name}: {found.metric} {best.value:.4g}, {verdict} the best single save"
+        f"Kept the average of the {best.name}: {found.metric} {best.value:.4g}, {verdict} the best single checkpoint"
         f" ({found.single.name})"
     )
     console.print(f"{text}, {found.single.value:.4g}{difference}. {output}", soft_wrap=True)

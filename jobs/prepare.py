@@ -32,7 +32,7 @@ def run(config: Config) -> dict[str, Any] | None:
     folder, adopting = Path(config.data.tokens), config.prepare.adopt
     settings = _settings(config)
     refuse_others(folder, settings)
-    listed = told_inputs if config.prepare.element is None else list_inputs
+    listed = told_inputs if config.prepare.array_task is None else list_inputs
     paths = [] if adopting else listed(config.data.inputs)
     known = read_manifest(folder)
     done, whole = finished(folder, known, paths, config.prepare, config.data.max_document_bytes)
@@ -44,7 +44,7 @@ def run(config: Config) -> dict[str, Any] | None:
     shards = plan(paths, config.prepare.shard_bytes)
     if config.dry_run:
         return _show(config, shards)
-    if config.prepare.element is not None:  # beside others, who may have begun already
+    if config.prepare.array_task is not None:  # beside others, who may have begun already
         return _fill(config, settings, shards, known, whole)
     with nothing_left(folder, SETTINGS):
         return _fill(config, settings, shards, known, whole)
@@ -57,10 +57,10 @@ def _fill(
     folder = Path(config.data.tokens)
     begin(make_folder(folder), settings)
     for place in (folder, make_folder(folder / "shards")):
-        if config.prepare.element is None:  # otherwise another element may be writing there
+        if config.prepare.array_task is None:  # otherwise another array task may be writing there
             sweep_asides(place)
-    if config.prepare.element is not None:
-        return _element(config, settings, shards, known)
+    if config.prepare.array_task is not None:
+        return _array_task(config, settings, shards, known)
     made = (
         _adopt(config, folder, settings) if config.prepare.adopt else _tokenise(config, settings, shards, known, whole)
     )
@@ -73,7 +73,7 @@ def _fill(
 
 def _settings(config: Config) -> dict[str, Any]:
     """What the tokens depend on beside the text."""
-    for key in ("shard_bytes", "elements", "check_every"):
+    for key in ("shard_bytes", "array_size", "check_every"):
         if getattr(config.prepare, key) < 1:
             raise UserError(f"prepare.{key}={getattr(config.prepare, key)} makes no sense; give 1 or more")
     tokenizer = Path(config.data.tokenizer) / "tokenizer.json"
@@ -106,7 +106,7 @@ def _tokenise(
     from data_prep.tokens.tokenise import MB
 
     work = _work(config, settings, known)
-    dealt = groups(shards, config.prepare.elements)
+    dealt = groups(shards, config.prepare.array_size)
     results = _run(config, work, dealt)
     made = {
         shard.key: one
@@ -124,9 +124,9 @@ def _tokenise(
         return publish(work, keys, [made[key] for key in keys], not inside, bar.advance)
 
 
-def _element(config: Config, settings: dict[str, Any], shards: list[Shard], known: dict | None) -> dict[str, Any]:
-    """Make the shards of one element; how many documents and tokens they hold."""
-    dealt = groups(shards, config.prepare.elements)[config.prepare.element :][:1]
+def _array_task(config: Config, settings: dict[str, Any], shards: list[Shard], known: dict | None) -> dict[str, Any]:
+    """Make the shards of one array task; how many documents and tokens they hold."""
+    dealt = groups(shards, config.prepare.array_size)[config.prepare.array_task :][:1]
     made = [shard for group in _run(config, _work(config, settings, known), dealt) for shard in group]
     return {"shards": len(made), **{name: sum(shard[name] for shard in made) for name in ("documents", "tokens")}}
 
@@ -142,12 +142,12 @@ def _work(config: Config, settings: dict[str, Any], known: dict | None) -> "Work
 
 
 def _run(config: Config, work: "Work", dealt: list[list[Shard]]) -> list[list[dict[str, Any]]]:
-    from data_prep.tokens.tokenise import MB, Element, run_element
-    from slurm.local import run_elements
+    from data_prep.tokens.tokenise import MB, ArrayTask, run_array_task
+    from slurm.local import run_array_tasks
 
     size = sum(shard.bytes for group in dealt for shard in group) * MB
-    return run_elements(
-        run_element, [Element(work, group) for group in dealt], config.cluster.workers, "tokenise", size, "MB"
+    return run_array_tasks(
+        run_array_task, [ArrayTask(work, group) for group in dealt], config.cluster.workers, "tokenise", size, "MB"
     )
 
 
@@ -180,14 +180,20 @@ def _show(config: Config, shards: list[Shard]) -> None:
 
         print(f"adopt {' and '.join(map(str, pair(config.prepare.adopt)))} as {config.data.tokens}")
         return
-    table = Table("element", "shard", "MB", "input", "state", title=f"{len(shards)} shards for {config.data.tokens}")
-    elements = {
-        shard.key: number for number, group in enumerate(groups(shards, config.prepare.elements), 1) for shard in group
+    table = Table("array_task", "shard", "MB", "input", "state", title=f"{len(shards)} shards for {config.data.tokens}")
+    array_tasks = {
+        shard.key: number
+        for number, group in enumerate(groups(shards, config.prepare.array_size), 1)
+        for shard in group
     }
     for shard in shards:
         there = (Path(config.data.tokens) / "shards" / shard.key / manifest.NAME).exists()
         table.add_row(
-            str(elements[shard.key]), shard.key, f"{shard.bytes / 1e6:.1f}", shard.title, "there" if there else "to do"
+            str(array_tasks[shard.key]),
+            shard.key,
+            f"{shard.bytes / 1e6:.1f}",
+            shard.title,
+            "there" if there else "to do",
         )
     screen().print(table)
 

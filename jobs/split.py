@@ -1,8 +1,8 @@
-"""Hold documents out of a text: train.jsonl.zst to train on, heldout.jsonl.zst to measure with.
+"""Hold documents out of a text: train.jsonl.zst to train on, validation.jsonl.zst to measure with.
 
-  python -m jobs.split name=law 'data.inputs=[law/]' split.heldout_share=0.02
+  python -m jobs.split name=law 'data.inputs=[law/]' split.validation_share=0.02
   python -m jobs.prepare name=law 'data.inputs=[data/law/split/train.jsonl.zst]' data.tokenizer=...
-  python -m jobs.sweep ... evaluation.domain.law=data/law/split/heldout.jsonl.zst
+  python -m jobs.sweep ... evaluation.domain.law=data/law/split/validation.jsonl.zst
 
 Which side a document falls on depends on its text and split.seed alone: copies stay together, and text that is added
 later moves nothing. Near-duplicates may fall on both sides; remove them first (jobs.corpus)."""
@@ -25,11 +25,11 @@ from jobs.cli import main
 
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `split.output`; returns its manifest (None for a dry run)."""
-    from data_prep.split import HELDOUT, TRAIN, split
+    from data_prep.split import TRAIN, VALIDATION, split
 
-    if not 0 < config.split.heldout_share < 1:
+    if not 0 < config.split.validation_share < 1:
         raise UserError(
-            f"split.heldout_share={config.split.heldout_share:g} leaves one side empty; give a number between 0 and 1"
+            f"split.validation_share={config.split.validation_share:g} leaves one side empty; give a number between 0 and 1"
         )
     folder, paths = Path(config.split.output), told_inputs(config.data.inputs)
     if config.dry_run:
@@ -50,9 +50,9 @@ def run(config: Config) -> dict[str, Any] | None:
         Bar("split", sum(stamp(path)[0] for path in paths) / 1e6, "MB") as bar,
     ):
         counts = split(paths, config.data, config.split, bad, aside, lambda size: bar.advance(size / 1e6))
-        for side in (TRAIN, HELDOUT):
+        for side in (TRAIN, VALIDATION):
             if not counts[side]:
-                share = f"split.heldout_share={config.split.heldout_share:g}"
+                share = f"split.validation_share={config.split.validation_share:g}"
                 raise UserError(f"no document falls on the side of {side}; change {share} or split.seed")
         made = manifest.describe(
             "split", **known, counts=counts, bad_documents=dict(bad.counts), files=manifest.digests(aside)

@@ -1,7 +1,7 @@
 """Show every run and every submission: state, step, speed, loss, best nDCG@10, time left, log; for each failure one
 line of cause.
 
-Works with and without SLURM: what was queued is joined with what the run folders say. Cancels, queues failed elements
+Works with and without SLURM: what was queued is joined with what the run folders say. Cancels, queues failed array tasks
 again, shows what an artefact was made of and where a document went.
 
   python -m jobs.status                                           what is under runs/

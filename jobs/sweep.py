@@ -1,7 +1,7 @@
-"""Measure every probe save of a run: retrieval after the same short contrastive step from each, then exact search; of
+"""Measure every probe checkpoint of a run: retrieval after the same short contrastive step from each, then exact search; of
 decoders also perplexity on texts (evaluation.domain, evaluation.general) and tasks of lm-eval (evaluation.tasks).
 
-Saves that have a result are left alone, so the same command goes on where it was. Writes eval/step_*.json, scalars at
+Checkpoints that have a result are left alone, so the same command goes on where it was. Writes eval/step_*.json, scalars at
 the training steps (tb/probe), the link checkpoints/best, eval/statistics.json and report.html. Several runs get a
 report in common.
 
@@ -9,8 +9,8 @@ report in common.
   python -m jobs.sweep experiment=quickstart sweep.metric=dev/recall@10
   python -m jobs.sweep experiment=quickstart probe=full sweep.force=true
   python -m jobs.sweep experiment=quickstart 'sweep.runs=[runs/quickstart/seed_*]' sweep.report=reports/seeds
-  python -m jobs.sweep experiment=quickstart sweep.budgets=[30,75,150]     how few probe steps keep the ranking of the saves
-  python -m jobs.sweep sweep.run=runs/cpt/seed_0 evaluation.domain.law=heldout/law.jsonl.zst evaluation.general.prose=heldout/prose
+  python -m jobs.sweep experiment=quickstart sweep.budgets=[30,75,150]     how few probe steps keep the ranking of the checkpoints
+  python -m jobs.sweep sweep.run=runs/cpt/seed_0 evaluation.domain.law=validation/law.jsonl.zst evaluation.general.prose=validation/prose
   python -m jobs.sweep sweep.run=runs/cpt/seed_0 'evaluation.tasks=[belebele_tur_Latn]' sweep.metric=task/belebele_tur_Latn/acc
 """
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 def run(config: Config) -> None:
-    """Probe, choose the best save of each run, print the tables, write the reports."""
+    """Probe, choose the best checkpoint of each run, print the tables, write the reports."""
     from jobs.launch.probing import claims, note_failures, settle
     from model.evaluation.choice import parse_choice
     from model.evaluation.comparison import comparison_folder, write_comparison
     from model.evaluation.measures import wanted
-    from model.evaluation.pending import probe_saves, whole
+    from model.evaluation.pending import probe_checkpoints, whole
     from model.evaluation.report import full_verdict, write_report
     from model.evaluation.retrieval import budgets
     from model.evaluation.retrieval_set import load_retrieval
@@ -45,11 +45,11 @@ def run(config: Config) -> None:
     runs = find_runs(config.sweep)
     if config.dry_run:
         parse_choice(config)
-        asked = {folder: wanted(config, probe_saves(folder)[-1]) for folder in runs}
+        asked = {folder: wanted(config, probe_checkpoints(folder)[-1]) for folder in runs}
         if any(one.retrieval for one in asked.values()):
             load_retrieval(config.data.retrieval, config.probe.seed, config.data.max_document_bytes or None)
         for folder, one in asked.items():
-            say(f"would probe {len(probe_saves(folder))} saves of {folder} on {_told(config, one)}")
+            say(f"would probe {len(probe_checkpoints(folder))} checkpoints of {folder} on {_told(config, one)}")
         if config.sweep.budgets:
             say(f"would probe each with {len(budgets(config)) - 1} other numbers of steps: {_cost(config)}")
         return

@@ -1,8 +1,8 @@
-"""Train one run: continue it where it has saves, start it where it has none.
+"""Train one run: continue it where it has checkpoints, start it where it has none.
 
-The run folder holds everything: the frozen configuration, metrics.jsonl, TensorBoard curves, saves. The same command
+The run folder holds everything: the frozen configuration, metrics.jsonl, TensorBoard curves, checkpoints. The same command
 given again continues; a command with another configuration is refused with the difference. Stopped by SIGTERM, SIGUSR1
-or Ctrl-C it makes a save at the next step and ends with exit status 75 (after Ctrl-C 130): start it again. A second
+or Ctrl-C it makes a checkpoint at the next step and ends with exit status 75 (after Ctrl-C 130): start it again. A second
 Ctrl-C ends it at once.
 
   python -m jobs.train experiment=quickstart
@@ -10,7 +10,7 @@ Ctrl-C ends it at once.
   python -m jobs.train name=mine run=longer train.steps=40000      a longer run of its own; before its decay begins, a run
                                                                    is extended by the same command with more train.steps
   python -m jobs.train name=cpt train.init_from=models/base objective=causal train.tokens=1_000_000_000     the shape is read there
-  python -m jobs.train experiment=quickstart cluster=slurm sweep.trigger=on_save       every fresh probe save is probed at once
+  python -m jobs.train experiment=quickstart cluster=slurm sweep.trigger=on_save       every fresh probe checkpoint is probed at once
   python -m jobs.train experiment=mecellem/qwen3_1_7b_cpt budget=0.001 dry_run=true       phases, with exact counts of each source
   python -m jobs.train experiment=mecellem/qwen3_1_7b_cpt plan=true hardware.gpus=64      memory, time, and a layout for 64 GPUs
   python -m jobs.train name=mine run=decay train.branch_from=runs/mine/seed_0/checkpoints/step_0010000 train.decay_only=true
@@ -29,8 +29,8 @@ from model.training.state import TrainState
 
 
 def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
-    """Train, and return what came of it: run_dir, status, step, tokens, loss, heldout_loss. ``probe(save)`` is called
-    for each probe save.
+    """Train, and return what came of it: run_dir, status, step, tokens, loss, validation_loss. ``probe(checkpoint)`` is called
+    for each probe checkpoint.
 
     Raises UserError before the first step for whatever does not fit together, SystemExit(75) after a stop that was
     asked for."""
@@ -59,7 +59,7 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     if latest and latest.step >= course.total:
         say(
             f"{run.folder} is finished: {latest.step} steps; more train.steps extend it, train.branch_from starts from"
-            " one of its saves"
+            " one of its checkpoints"
         )
         probes.end(finished=True)
         return _summary(config, "finished", latest.manifest)
@@ -120,7 +120,7 @@ def _summary(config: Config, status: str, known: dict[str, Any]) -> dict[str, An
     return {
         "run_dir": config.run_dir,
         "status": status,
-        **{name: known.get(name) for name in ("step", "tokens", "loss", "heldout_loss")},
+        **{name: known.get(name) for name in ("step", "tokens", "loss", "validation_loss")},
     }
 
 

@@ -23,7 +23,7 @@ from model.hf.folder import CONFIG, check_shape, read_model
 from model.shapes import ROW_MULTIPLE
 from model.training.run import CONFIG as RUN
 from model.training.run import read_config
-from model.training.saves import Save, list_saves, read_save
+from model.training.saves import Checkpoint, list_checkpoints, read_checkpoint
 
 DEFAULT = Path(conf.__file__).parent / "model" / "encoder" / "tiny.yaml"
 """The net of who names none."""
@@ -70,39 +70,39 @@ def close_model(config: Config, ahead: bool = False) -> Config:
     return config
 
 
-def frozen_shape(save: Save) -> ModelConfig:
-    """Section `model` of the run of ``save`` as it was by then: a phase may have changed the RoPE base, from its
+def frozen_shape(checkpoint: Checkpoint) -> ModelConfig:
+    """Section `model` of the run of ``checkpoint`` as it was by then: a phase may have changed the RoPE base, from its
     beginning on."""
-    known = read_config(save.folder.parents[1])
+    known = read_config(checkpoint.folder.parents[1])
     model = dict(known["model"])
-    for name in save.manifest.get("phases", {}):
+    for name in checkpoint.manifest.get("phases", {}):
         if theta := known.get("phases", {}).get(name, {}).get("rope_theta"):
             model["rope_theta"] = theta
     return section(Config, "model", model)
 
 
 def shape_in(folder: Path, key: str, whole: bool = False) -> ModelConfig:
-    """The shape of the net in ``folder``, which ``key`` names: a model in Hugging Face's format or a save of ours, of
+    """The shape of the net in ``folder``, which ``key`` names: a model in Hugging Face's format or a checkpoint of ours, of
     which ``whole`` takes all that its run was configured with. Raises UserError where it states none."""
     if not folder.exists():
         raise UserError(
             f"{key}: {folder} does not exist, and model=auto reads its shape there; make it first, or name model=..."
         )
     if (shape := _stated(folder, whole)) is None:
-        saves = sorted(folder.glob("checkpoints/step_*"))
-        mend = f"name one of its saves, such as {saves[-1]}" if saves else "name model=..."
+        checkpoints = sorted(folder.glob("checkpoints/step_*"))
+        mend = f"name one of its checkpoints, such as {checkpoints[-1]}" if checkpoints else "name model=..."
         raise UserError(f"{key}: {folder} does not state its shape (no {CONFIG}), which model=auto reads; {mend}")
     return shape
 
 
 def _stated(folder: Path, whole: bool) -> ModelConfig | None:
     """See `shape_in`; None where nothing states a shape."""
-    if (folder / manifests.NAME).is_file() and manifests.read(folder).get("kind") == "save":
-        save = read_save(folder.resolve())
+    if (folder / manifests.NAME).is_file() and manifests.read(folder).get("kind") == "checkpoint":
+        checkpoint = read_checkpoint(folder.resolve())
         if not whole and (folder / "hf" / CONFIG).is_file():
             return read_model(folder / "hf")
-        if (save.folder.parents[1] / RUN).is_file():
-            return frozen_shape(save)
+        if (checkpoint.folder.parents[1] / RUN).is_file():
+            return frozen_shape(checkpoint)
         folder = folder / "hf"
     return read_model(folder) if (folder / CONFIG).is_file() else None
 
@@ -123,8 +123,8 @@ def check_start(config: Config) -> None:
 
 
 def _frozen(config: Config) -> ModelConfig | None:
-    """The net of the run, where it has a save; without one it takes any."""
-    begun = (Path(config.run_dir) / RUN).is_file() and list_saves(config.run_dir)
+    """The net of the run, where it has a checkpoint; without one it takes any."""
+    begun = (Path(config.run_dir) / RUN).is_file() and list_checkpoints(config.run_dir)
     return section(Config, "model", read_config(config.run_dir)["model"]) if begun else None
 
 

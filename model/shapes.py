@@ -8,7 +8,7 @@ from conf.schema import DecoderConfig, EncoderConfig, ParallelConfig
 from model.projections import adapted
 
 ROW_MULTIPLE = 128
-"""Rows of the vocabulary are filled up to a multiple of this, whatever the layout, so that a save fits every layout;
+"""Rows of the vocabulary are filled up to a multiple of this, whatever the layout, so that a checkpoint fits every layout;
 matrix products like it too."""
 
 _LEAST = {

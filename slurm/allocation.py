@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common.environment import element_id
+from common.environment import array_task_id
 from common.errors import UserError
 from common.files import read_json
 from conf.schema import ClusterConfig, Config
@@ -18,12 +18,12 @@ from slurm.submission import FINISHED, FOLDER, Array, Point, Submission, freeze
 
 
 def inside() -> bool:
-    """Whether this process is in an allocation, and is no part of an element."""
+    """Whether this process is in an allocation, and is no part of an array task."""
     return "SLURM_JOB_ID" in os.environ and VARIABLE not in os.environ
 
 
 def task() -> tuple[int, int]:
-    """Number of this element of the array that a person submitted, counted from 0, and their number; (0, 1) where there
+    """Number of this array task of the array that a person submitted, counted from 0, and their number; (0, 1) where there
     is no array."""
     env = os.environ
     return int(env.get("SLURM_ARRAY_TASK_ID", 0)) - int(env.get("SLURM_ARRAY_TASK_MIN", 0)), int(
@@ -55,7 +55,7 @@ def run_here(job: str, points: Sequence[Point]) -> list[Any]:
     command, environment = _driver(submission)
     for index in range(len(points)):
         code = subprocess.run([*command, str(index)], env=environment, check=False).returncode
-        if submission.element(index)["state"] != FINISHED:
+        if submission.array_task(index)["state"] != FINISHED:
             raise UserError(
                 f"{submission.points[index]['home']}: ended with status {code}; the logs are in {submission.folder}"
             )
@@ -63,7 +63,7 @@ def run_here(job: str, points: Sequence[Point]) -> list[Any]:
 
 
 def become(submission: Submission) -> None:
-    """Turn this process, the batch script of an element, into its driver."""
+    """Turn this process, the batch script of an array task, into its driver."""
     command, environment = _driver(submission)
     sys.stdout.flush()
     os.execve(command[0], [*command, str(-int(os.environ["SLURM_ARRAY_TASK_ID"]))], environment)
@@ -80,7 +80,7 @@ def take_up(job: str, arguments: Sequence[str]) -> None:
 
 
 def _driver(submission: Submission) -> tuple[list[str], dict[str, str]]:
-    """Its command, the element's number left out, and its environment."""
+    """Its command, the array task's number left out, and its environment."""
     snapshot = str(submission.snapshot)
     environment = os.environ | {"PYTHONPATH": snapshot, VARIABLE: snapshot, "PYTHONSAFEPATH": "1"}
     return [submission.manifest["python"], "-u", "-m", "slurm.driver", str(submission.folder)], environment
@@ -90,14 +90,14 @@ def frozen(job: str, runs_dir: str) -> Submission | None:
     """What the first attempt of this batch job froze; of others' submissions none, whatever their names."""
     if not int(os.environ.get("SLURM_RESTART_COUNT", 0)):
         return None
-    found = sorted((Path(runs_dir).absolute() / FOLDER).glob(f"*-{job}-job_{element_id()}"))
+    found = sorted((Path(runs_dir).absolute() / FOLDER).glob(f"*-{job}-job_{array_task_id()}"))
     own = [submission for folder in found if not (submission := Submission.read(folder)).foreign()]
     return own[-1] if own else None
 
 
 def _freeze(job: str, points: Sequence[Point], batch: bool) -> Submission:
     snapshot = take_snapshot(points[0].config.runs_dir)
-    submission = freeze(job, points, snapshot, sys.executable, mark=f"job_{element_id()}" if batch else "")
+    submission = freeze(job, points, snapshot, sys.executable, mark=f"job_{array_task_id()}" if batch else "")
     if batch:
         array_task = int(os.environ["SLURM_ARRAY_TASK_ID"])
         submission.queued([Array(os.environ["SLURM_ARRAY_JOB_ID"], -array_task, array_task + 1)])

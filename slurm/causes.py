@@ -14,7 +14,7 @@ WIDTH = 100
 
 _GPU_MEMORY = "lower train.micro_batch, or keep fewer activations with parallel.recompute"
 _MEMORY = "raise cluster.mem, or lower train.micro_batch"
-_AGAIN = "the same command continues from the last save"
+_AGAIN = "the same command continues from the last checkpoint"
 _NODE = "if it happens on one node only, name it in cluster.exclude"
 _INSTALL = "install requirements.lock where jobs run, or load what is needed with cluster.setup"
 

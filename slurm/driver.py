@@ -1,8 +1,8 @@
-"""``python -m slurm.driver SUBMISSION FIRST``: the batch script of one element. Starts its ranks, and decides what
+"""``python -m slurm.driver SUBMISSION FIRST``: the batch script of one array task. Starts its ranks, and decides what
 comes after them.
 
 Ranks that end by themselves say how through rank 0: finished, or stopped with everything saved. Then, and after a
-crash, the element is queued again, as long as attempts get something done, and so it is where the time limit comes
+crash, the array task is queued again, as long as attempts get something done, and so it is where the time limit comes
 before everything is saved. What SLURM itself takes away (a preemption, a lost node) SLURM queues again."""
 
 import os
@@ -13,9 +13,9 @@ from common.fence import EXIT_SUPERSEDED
 from common.files import make_folder, read_json
 from common.stop import EXIT_CONTINUE
 from common.tail import read_tail
+from slurm.array_task import LOST, TIMED_OUT, ArrayTask
 from slurm.causes import cause
 from slurm.commands import SlurmError, details, run
-from slurm.element import LOST, TIMED_OUT, Element
 from slurm.preflight import preflight
 from slurm.requeue import TAKEN, TIME_LIMIT, fate_or_ours, requeue
 from slurm.step import outlive_signals, run_ranks
@@ -25,127 +25,132 @@ USER_ERROR = 2
 
 
 def main(arguments: list[str]) -> int:
-    """Run one attempt of an element; the exit status of its batch script."""
+    """Run one attempt of an array task; the exit status of its batch script."""
     submission = Submission.read(arguments[0])
     index = int(arguments[1]) + int(os.environ.get("SLURM_ARRAY_TASK_ID", 0))
-    element = Element(submission, index)
-    if element.record["state"] == FINISHED:
-        print(f"element {index} has finished already")
+    array_task = ArrayTask(submission, index)
+    if array_task.record["state"] == FINISHED:
+        print(f"array task {index} has finished already")
         return 0
     outlive_signals()
-    if element.is_requeued() and element.is_removed():
-        return give_up(element, code=USER_ERROR)
+    if array_task.is_requeued() and array_task.is_removed():
+        return give_up(array_task, code=USER_ERROR)
     make_folder(
         submission.points[index]["logs"]
     )  # before an attempt is on record: where it is gone after, the run was removed
-    element.begin()
-    bad = preflight(element) if submission.cluster.preflight else None
+    array_task.begin()
+    bad = preflight(array_task) if submission.cluster.preflight else None
     if bad:
-        return _exclude(element, bad)
-    code, death = run_ranks(element, lambda: terminated(element))
-    return conclude(element, code, death)
+        return _exclude(array_task, bad)
+    code, death = run_ranks(array_task, lambda: terminated(array_task))
+    return conclude(array_task, code, death)
 
 
-def conclude(element: Element, code: int, death: tuple[int, str] | None) -> int:
+def conclude(array_task: ArrayTask, code: int, death: tuple[int, str] | None) -> int:
     """Record how an attempt ended, queue it again where that helps; the exit status of the batch script."""
-    if element.overtaken():
+    if array_task.overtaken():
         print("a later attempt has begun; this one leaves everything to it", flush=True)
         return 0
-    if element.is_removed():
-        return give_up(element, code or 1)
-    file = element.outcome_file()
+    if array_task.is_removed():
+        return give_up(array_task, code or 1)
+    file = array_task.outcome_file()
     status = read_json(file)["status"] if file.is_file() else "failed"
     if status == "finished":
-        element.end(FINISHED, status=status, exit=code, cause=None)
+        array_task.end(FINISHED, status=status, exit=code, cause=None)
         return 0
     if code == EXIT_SUPERSEDED:
-        element.end(SUPERSEDED, status="superseded", exit=code)
+        array_task.end(SUPERSEDED, status="superseded", exit=code)
         return 0
     if status != "failed":
-        element.end(REQUEUED, status=status, exit=code, cause=None)
-        return go_on(element, code)
+        array_task.end(REQUEUED, status=status, exit=code, cause=None)
+        return go_on(array_task, code)
     code = code or 1  # ranks that say nothing have not finished
-    whose = fate_or_ours(element)
+    whose = fate_or_ours(array_task)
     if whose == TIME_LIMIT:
-        return at_time_limit(element, code)
+        return at_time_limit(array_task, code)
     if whose == TAKEN:
-        element.end(REQUEUED, status=element.record["attempts"][-1]["status"] or LOST, exit=code)
+        array_task.end(REQUEUED, status=array_task.record["attempts"][-1]["status"] or LOST, exit=code)
         return code
-    log, first = _first_log(element, death)
+    log, first = _first_log(array_task, death)
     why = cause(log, code)
-    element.end(FAILED, status=status, exit=code, cause=why, first_dead_rank=first)
-    _show(element, first, death, log, why)
-    return code if code == USER_ERROR else go_on(element, code)  # the same input fails again
+    array_task.end(FAILED, status=status, exit=code, cause=why, first_dead_rank=first)
+    _show(array_task, first, death, log, why)
+    return code if code == USER_ERROR else go_on(array_task, code)  # the same input fails again
 
 
-def at_time_limit(element: Element, code: int | None = None) -> int:
+def at_time_limit(array_task: ArrayTask, code: int | None = None) -> int:
     """SLURM ends this attempt for its time limit before all is saved: it counts, as one that may have got something
     done or not."""
     why = "the time limit came before the ranks had saved; the next attempt asks them earlier"
-    element.note(status=TIMED_OUT, exit=code, cause=why)
-    return go_on(element, code or EXIT_CONTINUE, hurry=True)
+    array_task.note(status=TIMED_OUT, exit=code, cause=why)
+    return go_on(array_task, code or EXIT_CONTINUE, hurry=True)
 
 
-def give_up(element: Element, code: int) -> int:
+def give_up(array_task: ArrayTask, code: int) -> int:
     """End for good where somebody has removed the run: nothing is written there, and nothing starts from its beginning
     unasked."""
-    why = f"{element.home} was removed while its job ran or waited; the same command starts it afresh"
-    element.end(FAILED, status="failed", exit=code, cause=why)
+    why = f"{array_task.home} was removed while its job ran or waited; the same command starts it afresh"
+    array_task.end(FAILED, status="failed", exit=code, cause=why)
     print(f"error: {why}", file=sys.stderr, flush=True)
     return code
 
 
-def go_on(element: Element, code: int, hurry: bool = False) -> int:
-    """Queue the element again, unless attempts in a row got nothing done; the exit status of the batch script."""
-    if element.hopeless():
-        why = element.record["attempts"][-1]["cause"]
-        element.end(
+def go_on(array_task: ArrayTask, code: int, hurry: bool = False) -> int:
+    """Queue the array task again, unless attempts in a row got nothing done; the exit status of the batch script."""
+    if array_task.hopeless():
+        why = array_task.record["attempts"][-1]["cause"]
+        array_task.end(
             FAILED,
             cause=why or "attempts end before they get anything done; give cluster.time more room, or look at the log",
         )
         print(
-            f"given up after {element.number} attempts; mend the cause, then the same command goes on from the last"
-            " save",
+            f"given up after {array_task.number} attempts; mend the cause, then the same command goes on from the last"
+            " checkpoint",
             flush=True,
         )
         return code or 1
-    return requeue(element, code, hurry)
+    return requeue(array_task, code, hurry)
 
 
-def terminated(element: Element) -> None:
+def terminated(array_task: ArrayTask) -> None:
     """SIGTERM, with KillWait seconds to go: where the time limit is behind it, SLURM requeues the job if it is asked
     now."""
-    if fate_or_ours(element) == TIME_LIMIT:
-        at_time_limit(element)
+    if fate_or_ours(array_task) == TIME_LIMIT:
+        at_time_limit(array_task)
 
 
-def _first_log(element: Element, death: tuple[int, str] | None) -> tuple[str, int]:
+def _first_log(array_task: ArrayTask, death: tuple[int, str] | None) -> tuple[str, int]:
     """End of the log of the rank that died first, and its number (rank 0 where nothing is known)."""
     rank = death[0] if death else 0
-    file = element.submission.log_file(element.index, element.job, element.number, str(rank))
+    file = array_task.submission.log_file(array_task.index, array_task.job, array_task.number, str(rank))
     text = read_tail(file)
     return text + (f"\n{death[1]}" if death else ""), rank
 
 
-def _show(element: Element, rank: int, death: tuple[int, str] | None, log: str, why: str) -> None:
+def _show(array_task: ArrayTask, rank: int, death: tuple[int, str] | None, log: str, why: str) -> None:
     """The log of the rank that died first, before all others."""
     print(f"rank {rank} ended first{f' ({death[1]})' if death else ''}; the end of its log:")
     print("\n".join(f"  | {line}" for line in log.splitlines()[-25:]))
     print(f"cause: {why}", flush=True)
 
 
-def _exclude(element: Element, bad: dict[str, str]) -> int:
+def _exclude(array_task: ArrayTask, bad: dict[str, str]) -> int:
     """Requeue without the nodes that failed the preflight."""
     names = ",".join(bad)
     why = "; ".join(f"{node}: {reason}" for node, reason in bad.items())
     print(f"the preflight failed on {why}", flush=True)
-    element.end(FAILED, status="failed", exit=1, cause=f"preflight: {why}")
-    code = 1 if element.hopeless() else requeue(element, 1)
-    if element.record["state"] == REQUEUED and element.submission.cluster.requeue == "requeue":
+    array_task.end(FAILED, status="failed", exit=1, cause=f"preflight: {why}")
+    code = 1 if array_task.hopeless() else requeue(array_task, 1)
+    if array_task.record["state"] == REQUEUED and array_task.submission.cluster.requeue == "requeue":
         try:
-            former = details(element.job).get("ExcNodeList", "(null)").replace("(null)", "")
+            former = details(array_task.job).get("ExcNodeList", "(null)").replace("(null)", "")
             run(
-                ["scontrol", "update", f"JobId={element.job}", "ExcNodeList=" + ",".join(filter(None, [former, names]))]
+                [
+                    "scontrol",
+                    "update",
+                    f"JobId={array_task.job}",
+                    "ExcNodeList=" + ",".join(filter(None, [former, names])),
+                ]
             )
         except SlurmError as error:
             print(f"{error}; the next attempt may come to the same nodes", flush=True)

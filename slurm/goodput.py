@@ -14,7 +14,7 @@ COLUMNS = "JobID,State,ElapsedRaw"
 
 @dataclass(frozen=True)
 class Goodput:
-    """Of one element, over all its attempts; seconds of wall time."""
+    """Of one array task, over all its attempts; seconds of wall time."""
 
     useful: float
     """In steps, each counted once, as metrics.jsonl has them."""
@@ -37,21 +37,21 @@ class Goodput:
         )
 
 
-def goodput(submission: Submission, element: int) -> Goodput:
-    """Goodput of an element of a training. Raises SlurmError where the accounting does not answer."""
-    jobs = submission.jobs_of(element)
+def goodput(submission: Submission, array_task: int) -> Goodput:
+    """Goodput of an array task of a training. Raises SlurmError where the accounting does not answer."""
+    jobs = submission.jobs_of(array_task)
     show = ["sacct", "--duplicates", "--allocations", "--allusers", "--noheader", "--parsable2", f"--format={COLUMNS}"]
     rows = run([*show, f"--jobs={','.join(jobs)}"])
     charged = [
         (row[1].partition(" ")[0], float(row[2])) for line in rows.splitlines() if (row := line.split("|"))[0] in jobs
     ]
-    recorded = [_seconds(attempt) for attempt in submission.element(element)["attempts"]]
-    # of what ran while the controller fell, SLURM may know less than the element's own record
+    recorded = [_seconds(attempt) for attempt in submission.array_task(array_task)["attempts"]]
+    # of what ran while the controller fell, SLURM may know less than the array task's own record
     attempts = [
         (state, max(seconds, own))
         for (state, seconds), own in zip(charged, [*recorded, *[0.0] * len(charged)], strict=False)
     ]
-    file = Path(submission.points[element]["home"]) / "metrics.jsonl"
+    file = Path(submission.points[array_task]["home"]) / "metrics.jsonl"
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     useful = sum(json.loads(line).get("seconds", 0.0) for line in lines)
     return Goodput(useful, sum(seconds for _, seconds in attempts), attempts)

@@ -1,7 +1,7 @@
-"""When ranks must be told to save: SLURM signals `cluster.signal_lead` seconds before the time limit, which a save may
+"""When ranks must be told to save: SLURM signals `cluster.signal_lead` seconds before the time limit, which a checkpoint may
 outlast.
 
-That lead is fixed when a job is submitted, so where saves turn out to take longer the driver itself asks the ranks,
+That lead is fixed when a job is submitted, so where checkpoints turn out to take longer the driver itself asks the ranks,
 earlier."""
 
 import time
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.files import read_json
+from slurm.array_task import TIMED_OUT, ArrayTask
 from slurm.commands import SlurmError, details
-from slurm.element import TIMED_OUT, Element
 from slurm.quantities import seconds
 
 
@@ -19,11 +19,11 @@ class Lead:
 
     every = 10.0
 
-    def __init__(self, element: Element):
-        self.element = element
-        self.usual = float(element.submission.cluster.signal_lead)
-        self.saves: dict[Path, float] = {}
-        self.trains = element.submission.manifest["job"] == "train"
+    def __init__(self, array_task: ArrayTask):
+        self.array_task = array_task
+        self.usual = float(array_task.submission.cluster.signal_lead)
+        self.checkpoints: dict[Path, float] = {}
+        self.trains = array_task.submission.manifest["job"] == "train"
         self.ask_again = 0.0
         self.asked = False
 
@@ -32,7 +32,7 @@ class Lead:
         wanted, now = self.wanted(), time.monotonic()
         if self.asked or wanted <= self.usual or now < self.ask_again:
             return False
-        left, limit = time_left(self.element.job)
+        left, limit = time_left(self.array_task.job)
         if left is None or limit is None:
             self.ask_again = now + 6 * self.every
             return False
@@ -41,24 +41,24 @@ class Lead:
         self.asked = left <= lead
         if self.asked:
             print(
-                f"{left} s are left, and a save may take {wanted / 2:.0f} s: the ranks are asked to save and to"
+                f"{left} s are left, and a checkpoint may take {wanted / 2:.0f} s: the ranks are asked to save and to"
                 " end now",
                 flush=True,
             )
         return self.asked
 
     def wanted(self) -> float:
-        """Seconds before the time limit: twice the longest save of the run so far, and at each attempt in a row that
+        """Seconds before the time limit: twice the longest checkpoint of the run so far, and at each attempt in a row that
         was overtaken by the limit twice as long as before."""
-        for file in self.element.home.glob("checkpoints/step_*/manifest.json") if self.trains else ():
-            if file not in self.saves:
-                self.saves[file] = _duration(file)
+        for file in self.array_task.home.glob("checkpoints/step_*/manifest.json") if self.trains else ():
+            if file not in self.checkpoints:
+                self.checkpoints[file] = _duration(file)
         vain = 0
-        for attempt in reversed(self.element.record["attempts"][:-1]):
+        for attempt in reversed(self.array_task.record["attempts"][:-1]):
             if attempt["status"] != TIMED_OUT:
                 break
             vain += 1
-        return max(self.usual * 2**vain, 2 * max(self.saves.values(), default=0.0))
+        return max(self.usual * 2**vain, 2 * max(self.checkpoints.values(), default=0.0))
 
 
 def time_left(job: str) -> tuple[int | None, int | None]:
@@ -72,7 +72,7 @@ def time_left(job: str) -> tuple[int | None, int | None]:
 
 
 def _duration(manifest: Path) -> float:
-    """What a save took; 0 where its manifest does not say, or is gone by now."""
+    """What a checkpoint took; 0 where its manifest does not say, or is gone by now."""
     try:
         return float(read_json(manifest).get("seconds", 0.0))
     except (UserError, OSError, AttributeError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Elements on this machine: each in a process of its own, as a SLURM array would run them, a few at a time."""
+"""Array tasks on this machine: each in a process of its own, as a SLURM array would run them, a few at a time."""
 
 import multiprocessing
 import os
@@ -20,17 +20,17 @@ R = TypeVar("R")
 
 
 class Report(Protocol):
-    """What an element tells whoever watches."""
+    """What an array task tells whoever watches."""
 
     def advance(self, amount: float) -> None:
         """So many more units are done (fewer, when negative)."""
 
     def say(self, message: str) -> None:
-        """A line for the person who watches; the same line from several elements is shown once."""
+        """A line for the person who watches; the same line from several array tasks is shown once."""
 
 
-class ElementError(Exception):
-    """An element ended with an error that is not the user's; the message holds its traceback."""
+class ArrayTaskError(Exception):
+    """An array task ended with an error that is not the user's; the message holds its traceback."""
 
 
 def cores() -> int:
@@ -38,20 +38,20 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def run_elements(
+def run_array_tasks(
     function: Callable[[P, Report], R],
     points: Sequence[P],
     workers: int = 0,
-    title: str = "elements",
+    title: str = "array tasks",
     total: float = 0,
     unit: str = "",
 ) -> list[R]:
     """``function(point, report)`` for every point, at most ``workers`` at a time (0: the cores at hand); results in the
     points' order.
 
-    With more than one worker each element is a spawned process, so function and points must be picklable; else all run
+    With more than one worker each array task is a spawned process, so function and points must be picklable; else all run
     here, one after another. ``total`` units fill the progress bar. The first failure stops the others and is raised: a
-    UserError with the element's number before its own message, anything else as ElementError. Elements end when this
+    UserError with the array task's number before its own message, anything else as ArrayTaskError. Array tasks end when this
     process does, even by SIGKILL."""
     workers = min(workers or cores(), len(points))
     with Bar(title, total or len(points), unit) as bar:
@@ -88,7 +88,7 @@ def _here(function: Callable[[P, Report], R], point: P, watch: _Watch) -> R:
 
 @dataclass
 class _Pool:
-    """Spawned elements, each with a pipe to here."""
+    """Spawned array tasks, each with a pipe to here."""
 
     function: Callable
     points: Sequence
@@ -118,7 +118,7 @@ class _Pool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(
-            target=_element, args=(self.function, self.points[index], theirs), name=f"element-{index + 1}"
+            target=_array_task, args=(self.function, self.points[index], theirs), name=f"array task-{index + 1}"
         )
         with starting():
             process.start()
@@ -126,7 +126,7 @@ class _Pool:
         theirs.close()
 
     def _hear(self, pipe: Connection) -> None:
-        """Act on one message of an element; the end of its pipe without a result is its death."""
+        """Act on one message of an array task; the end of its pipe without a result is its death."""
         index, process = self.running[pipe]
         try:
             kind, value = pipe.recv()
@@ -145,7 +145,7 @@ class _Pool:
             message, passing = value
             raise DiskError(f"{self._name(index)}: {message}", passing)
         elif kind == "error":
-            raise ElementError(f"{self._name(index)} failed:\n{value}")
+            raise ArrayTaskError(f"{self._name(index)} failed:\n{value}")
         else:
             self.results[index] = value
             del self.running[pipe]
@@ -154,7 +154,7 @@ class _Pool:
             self.watch.done()
 
     def _name(self, index: int) -> str:
-        return f"element {index + 1} of {len(self.points)}"
+        return f"array task {index + 1} of {len(self.points)}"
 
 
 def _death(exitcode: int | None) -> str:
@@ -167,7 +167,7 @@ def _death(exitcode: int | None) -> str:
 
 
 class _Sender:
-    """The element's side of Report."""
+    """The array task's side of Report."""
 
     def __init__(self, pipe: Connection):
         self.pipe = pipe
@@ -179,8 +179,8 @@ class _Sender:
         self.pipe.send(("say", message))
 
 
-def _element(function: Callable, point: Any, pipe: Connection) -> None:
-    """Body of a spawned element."""
+def _array_task(function: Callable, point: Any, pipe: Connection) -> None:
+    """Body of a spawned array task."""
     die_with_parent()
     try:
         refuse_strangers()

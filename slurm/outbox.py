@@ -2,7 +2,7 @@
 comes by.
 
 <folder>/NAME.json            an order: job, point, and whether it waits for everything else that was submitted from here
-<folder>/submitted/NAME.json  the order, its submission and element; written before sbatch is called
+<folder>/submitted/NAME.json  the order, its submission and array task; written before sbatch is called
 
 Whoever comes by may be another user: each submits what they ordered themselves. Two that come by at once may both
 submit; what is submitted must bear that."""
@@ -143,7 +143,7 @@ def _is_submitted(run: str | Path, name: str, order: Order) -> bool:
         raise
     except UserError:
         return False
-    if any(array.job_of(known["element"]) for array in arrays):
+    if any(array.job_of(known["array_task"]) for array in arrays):
         if len(arrays) > len(submission.arrays):
             submission.queued(arrays)
         withdraw(run, name)
@@ -160,7 +160,8 @@ def _submit(run: str | Path, orders: dict[str, Order], dependency: str = "") -> 
         for row in submission.points:
             name = names[row["home"]]
             write_json(
-                _record_file(run, name), orders[name] | {"submission": str(submission.folder), "element": row["index"]}
+                _record_file(run, name),
+                orders[name] | {"submission": str(submission.folder), "array_task": row["index"]},
             )
         try:
             queue(submission, dependency)
@@ -176,7 +177,7 @@ def _submit(run: str | Path, orders: dict[str, Order], dependency: str = "") -> 
 
 
 def record(run: str | Path, name: str) -> dict[str, Any] | None:
-    """The last submission of an order of this name: the order, with submission and element."""
+    """The last submission of an order of this name: the order, with submission and array task."""
     file = _record_file(run, name)
     return read_json(file) if file.is_file() else None
 
@@ -190,10 +191,10 @@ def state(known: dict[str, Any]) -> tuple[str, str]:
     """State and cause of what a record names, as its driver left them; both empty where it has not started, or is
     gone."""
     try:
-        element = Submission.read(known["submission"]).element(known["element"])
+        array_task = Submission.read(known["submission"]).array_task(known["array_task"])
     except UserError:
         return "", ""
-    return element["state"], (element["attempts"][-1]["cause"] or "" if element["attempts"] else "")
+    return array_task["state"], (array_task["attempts"][-1]["cause"] or "" if array_task["attempts"] else "")
 
 
 def jobs_of(known: dict[str, Any]) -> list[str]:
@@ -201,7 +202,9 @@ def jobs_of(known: dict[str, Any]) -> list[str]:
     about."""
     try:
         return [
-            job for array in arrays_of(Submission.read(known["submission"])) if (job := array.job_of(known["element"]))
+            job
+            for array in arrays_of(Submission.read(known["submission"]))
+            if (job := array.job_of(known["array_task"]))
         ]
     except SlurmError:
         raise

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from common.environment import read_ranks
 from common.files import make_folder, read_json, write_json
+from slurm.array_task import ArrayTask
 from slurm.commands import run
-from slurm.element import Element
 from slurm.script import rank_command, ranks_per_node
 
 SLOW = 3.0
@@ -24,13 +24,13 @@ SLOW = 3.0
 SIZE, TIMES = 1024, 8
 
 
-def preflight(element: Element) -> dict[str, str]:
+def preflight(array_task: ArrayTask) -> dict[str, str]:
     """Node -> what is wrong with it, of the nodes of this allocation; empty where nothing is. Takes
     `cluster.preflight_seconds` at most."""
-    submission = element.submission
+    submission = array_task.submission
     cluster, folder = (
         submission.cluster,
-        make_folder(submission.folder / "preflight" / f"{element.job}_attempt_{element.number}"),
+        make_folder(submission.folder / "preflight" / f"{array_task.job}_attempt_{array_task.number}"),
     )
     print(f"preflight on {os.environ.get('SLURM_JOB_NODELIST')}, results in {folder}", flush=True)
     command = rank_command(submission, "slurm.preflight", [str(folder)], folder / "rank_%t.log")

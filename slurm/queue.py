@@ -1,4 +1,4 @@
-"""What SLURM says of the elements of arrays: squeue, and sacct for those that squeue has forgotten."""
+"""What SLURM says of the array tasks of arrays: squeue, and sacct for those that squeue has forgotten."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -27,12 +27,12 @@ WAITING = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT",
 AT_ONCE = 1000
 """Ids in one command line."""
 WHOLE = {"SLURM_BITSTR_LEN": "0"}
-"""With it SLURM does not cut long lists of elements short."""
+"""With it SLURM does not cut long lists of array tasks short."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What SLURM says of one element of an array."""
+    """What SLURM says of one array task of an array."""
 
     state: str
     """As squeue and sacct name it: RUNNING, TIMEOUT, CANCELLED by 1000."""
@@ -49,30 +49,32 @@ class Job:
         return self.state.partition(" ")[0] in OVER
 
 
-def look_up(element_ids: Iterable[str]) -> dict[str, Job]:
-    """What SLURM knows of elements (``12_3``): from squeue, else from the accounting where the site keeps one.
+def look_up(array_task_ids: Iterable[str]) -> dict[str, Job]:
+    """What SLURM knows of array tasks (``12_3``): from squeue, else from the accounting where the site keeps one.
 
     Raises SlurmError where the controller does not answer."""
-    wanted = set(element_ids)
+    wanted = set(array_task_ids)
     found = _queue(wanted)
     ended = {
-        element for element in wanted if element not in found or found[element].over
+        array_task for array_task in wanted if array_task not in found or found[array_task].over
     }  # of these sacct knows the exit status
     told = _accounting(ended)
     found |= {
         job: known for job, known in told.items() if known.over and (job not in found or found[job].over)
     }  # sacct lags
-    whole = {element: found.get(element) or found.get(element.partition("_")[0]) for element in wanted}
-    return {element: job for element, job in whole.items() if job}
+    whole = {array_task: found.get(array_task) or found.get(array_task.partition("_")[0]) for array_task in wanted}
+    return {array_task: job for array_task, job in whole.items() if job}
 
 
 def living(job_ids: Iterable[str]) -> dict[str, str]:
-    """State by id of those elements that wait or run; ``job_ids`` are elements or whole arrays, of any user. Raises
+    """State by id of those array tasks that wait or run; ``job_ids`` are array tasks or whole arrays, of any user. Raises
     SlurmError."""
     wanted = set(job_ids)
     known = _queue(wanted).items()
     return {
-        element: job.state for element, job in known if not job.over and {element, element.partition("_")[0]} & wanted
+        array_task: job.state
+        for array_task, job in known
+        if not job.over and {array_task, array_task.partition("_")[0]} & wanted
     }
 
 
@@ -102,17 +104,17 @@ def arrays_named(ending: str, user: int, since: float) -> list[str]:
 
 
 def _queue(job_ids: Iterable[str]) -> dict[str, Job]:
-    """What squeue knows of jobs, by element."""
+    """What squeue knows of jobs, by array task."""
     return {
-        element: Job(state, reason, "" if start == "N/A" else start)
+        array_task: Job(state, reason, "" if start == "N/A" else start)
         for some in _arrays(job_ids)
         for job, state, reason, start in (row.split("|") for row in _rows(some))
-        for element in elements_of(job)
+        for array_task in array_tasks_of(job)
     }
 
 
 def _arrays(job_ids: Iterable[str]) -> list[list[str]]:
-    """Ids of the arrays of elements, as many at once as go into one command line."""
+    """Ids of the arrays of array tasks, as many at once as go into one command line."""
     ids = sorted({job.partition("_")[0] for job in job_ids}, key=int)
     return [ids[first : first + AT_ONCE] for first in range(0, len(ids), AT_ONCE)]
 
@@ -134,8 +136,8 @@ def _rows(array_ids: Sequence[str]) -> list[str]:
         return [*_rows(array_ids[:half]), *_rows(array_ids[half:])] if half else []
 
 
-def elements_of(job: str) -> list[str]:
-    """``12_[0-2,5%4]``, as SLURM writes elements that ended before they began, one by one; any other id as it is.
+def array_tasks_of(job: str) -> list[str]:
+    """``12_[0-2,5%4]``, as SLURM writes array tasks that ended before they began, one by one; any other id as it is.
 
     A bare ``12`` stands for all that are not named otherwise."""
     array, bracket, tasks = job.partition("_[")
@@ -149,7 +151,7 @@ def elements_of(job: str) -> list[str]:
 
 
 def _accounting(job_ids: Iterable[str]) -> dict[str, Job]:
-    """The last incarnation of each element as sacct has it; nothing where the site keeps no accounting."""
+    """The last incarnation of each array task as sacct has it; nothing where the site keeps no accounting."""
     show = ["sacct", "-X", "--allusers", "--noheader", "--parsable2", "--format=JobID,State,ExitCode"]
     try:
         rows = [
@@ -164,5 +166,5 @@ def _accounting(job_ids: Iterable[str]) -> dict[str, Job]:
         job, state, ended = row.split("|")
         code, _, number = ended.partition(":")
         known = Job(state, exit=128 + int(number) if int(number or 0) else int(code or 0))
-        found |= dict.fromkeys(elements_of(job), known)
+        found |= dict.fromkeys(array_tasks_of(job), known)
     return found

@@ -1,4 +1,4 @@
-"""``python -m slurm.rank SUBMISSION ELEMENT``: one rank of an element, under srun."""
+"""``python -m slurm.rank SUBMISSION ELEMENT``: one rank of an array task, under srun."""
 
 from common.stop import EXIT_CONTINUE, leave_when_asked
 
@@ -22,7 +22,7 @@ FAILED, USER_ERROR = 1, 2
 PATIENCE = 20.0
 
 
-def main(folder: str, element: int) -> int:
+def main(folder: str, array_task: int) -> int:
     """Run the job; the exit status of this rank. 0 stands for finished and for stopped with everything saved: rank 0
     writes which."""
     submission, first = Submission.read(folder), read_ranks().rank == 0
@@ -31,7 +31,7 @@ def main(folder: str, element: int) -> int:
     job = import_module(f"jobs.{submission.manifest['job']}")
     refuse_strangers()
     try:
-        value = job.run(submission.config(element))
+        value = job.run(submission.config(array_task))
         refuse_strangers()  # what was imported late, too
     except Superseded as error:
         print(error, file=sys.stderr)
@@ -42,18 +42,18 @@ def main(folder: str, element: int) -> int:
     except SystemExit as end:
         if end.code != EXIT_CONTINUE:
             raise
-        return _tell(submission, element, first, "continue")
+        return _tell(submission, array_task, first, "continue")
     if first:
         submission.refuse_removed()
-        write_json(submission.result_file(element), {"value": _plain(value)})
-    return _tell(submission, element, first, "finished")
+        write_json(submission.result_file(array_task), {"value": _plain(value)})
+    return _tell(submission, array_task, first, "finished")
 
 
-def _tell(submission: Submission, element: int, first: bool, status: str) -> int:
+def _tell(submission: Submission, array_task: int, first: bool, status: str) -> int:
     if first:
         submission.refuse_removed()
         attempt = int(os.environ["TERZI_ATTEMPT"])
-        write_json(submission.folder / "elements" / f"{element:04d}_attempt_{attempt}.json", {"status": status})
+        write_json(submission.folder / "array_tasks" / f"{array_task:04d}_attempt_{attempt}.json", {"status": status})
     return 0
 
 

@@ -5,8 +5,8 @@ import sys
 import time
 
 from common.stop import EXIT_CONTINUE
+from slurm.array_task import ArrayTask
 from slurm.commands import SlurmError, Unreachable, details, run
-from slurm.element import Element
 from slurm.submission import FAILED, REQUEUED
 
 OURS, TIME_LIMIT, TAKEN = "ours", "time limit", "taken"
@@ -20,11 +20,11 @@ in passing."""
 LONGEST_WAIT = 5.0
 
 
-def fate(element: Element) -> str:
+def fate(array_task: ArrayTask) -> str:
     """`OURS`, `TIME_LIMIT` or `TAKEN`. Raises SlurmError where nobody answers."""
-    known = details(element.job)
+    known = details(array_task.job)
     state = known.get("JobState", "RUNNING")
-    if int(known.get("Restarts", element.restart)) == element.restart:
+    if int(known.get("Restarts", array_task.restart)) == array_task.restart:
         if state in _ALIVE:
             return OURS
         if state in ("COMPLETING", "TIMEOUT") and known.get("Reason") == "TimeLimit":
@@ -33,48 +33,48 @@ def fate(element: Element) -> str:
     return TAKEN
 
 
-def fate_or_ours(element: Element) -> str:
+def fate_or_ours(array_task: ArrayTask) -> str:
     """`fate`; `OURS` where nobody answers."""
     try:
-        return fate(element)
+        return fate(array_task)
     except SlurmError as error:
         print(f"{error}; taken for running", flush=True)
         return OURS
 
 
-def requeue(element: Element, code: int, hurry: bool = False) -> int:
-    """Have SLURM run this element again, unless it is about to anyway or somebody cancelled it; the exit status of the
+def requeue(array_task: ArrayTask, code: int, hurry: bool = False) -> int:
+    """Have SLURM run this array task again, unless it is about to anyway or somebody cancelled it; the exit status of the
     batch script.
 
     ``hurry``: SIGKILL is near, so SLURM is asked before the record is written, which may take long on a disk that a
-    save waits for."""
-    how = element.submission.cluster.requeue
+    checkpoint waits for."""
+    how = array_task.submission.cluster.requeue
     code = code or EXIT_CONTINUE
     if how == "chain":
-        element.write(REQUEUED)  # the next array takes over
+        array_task.write(REQUEUED)  # the next array takes over
     elif how == "never":
-        why = element.record["attempts"][-1]["cause"]
-        element.end(
+        why = array_task.record["attempts"][-1]["cause"]
+        array_task.end(
             FAILED, cause=why or "stopped, with everything saved, and cluster.requeue=never; the same command goes on"
         )
     else:
         if not hurry:
-            element.write(REQUEUED)
+            array_task.write(REQUEUED)
         signal.signal(
             signal.SIGTERM, signal.SIG_IGN
         )  # SLURM now ends this job's processes; scontrol inherits this and can finish
-        if error := _ask(element):
-            element.end(
+        if error := _ask(array_task):
+            array_task.end(
                 FAILED,
                 cause=f"could not be requeued ({error}); set cluster.requeue=chain, or give the same command again",
             )
             print(f"error: {error}", file=sys.stderr, flush=True)
         elif hurry:
-            element.write(REQUEUED)
+            array_task.write(REQUEUED)
     return code
 
 
-def _ask(element: Element) -> SlurmError | None:
+def _ask(array_task: ArrayTask) -> SlurmError | None:
     """Ask SLURM for a requeue until it takes it, or it has taken the job away; the last refusal where neither comes.
 
     A preemption may come between our question and our request, which is then refused ("pending execution", "already
@@ -82,8 +82,8 @@ def _ask(element: Element) -> SlurmError | None:
     begun, refused, wait = time.monotonic(), 0.0, 0.5
     while True:
         try:
-            if fate(element) != TAKEN:
-                run(["scontrol", "requeue", element.job])
+            if fate(array_task) != TAKEN:
+                run(["scontrol", "requeue", array_task.job])
             return None
         except SlurmError as error:
             now = time.monotonic()

@@ -23,7 +23,7 @@ def ranks_per_node(cluster: ClusterConfig) -> int:
 
 
 def batch_script(submission: Submission, first: int, count: int, dependency: str = "", array: str = "") -> str:
-    """Script of an array over the elements from ``first`` on; ``dependency`` and ``array`` as sbatch takes them (array:
+    """Script of an array over the array tasks from ``first`` on; ``dependency`` and ``array`` as sbatch takes them (array:
     0 to count - 1).
 
     The signal at the time limit reaches the ranks and not the script (no `B:`); SLURM sends the same one at a
@@ -98,7 +98,7 @@ def environment(snapshot: Path) -> list[str]:
 
 
 def rank_command(submission: Submission, module: str, arguments: Sequence[str], log: Path) -> list[str]:
-    """The srun that starts ``python -m module arguments`` as the ranks of an element, one task a rank, each with the
+    """The srun that starts ``python -m module arguments`` as the ranks of an array task, one task a rank, each with the
     output file ``log`` (with srun's %t in it).
 
     A rank that ends badly takes the others down at once (`--kill-on-bad-exit`), which would otherwise wait for it for

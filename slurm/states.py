@@ -1,4 +1,4 @@
-"""What became of the elements of submissions: the queue, SLURM's accounting and the records of their drivers,
+"""What became of the array tasks of submissions: the queue, SLURM's accounting and the records of their drivers,
 joined."""
 
 import os
@@ -22,7 +22,7 @@ QUEUED, CANCELLED, STOPPED = "queued", "cancelled", "stopped"
 
 @dataclass(frozen=True)
 class State:
-    """Where an element stands."""
+    """Where an array task stands."""
 
     name: str
     """queued, running, requeued, finished, failed, cancelled or stopped."""
@@ -40,7 +40,7 @@ class State:
 
 @dataclass(frozen=True)
 class Seen:
-    """One element of a submission, and where it stands."""
+    """One array task of a submission, and where it stands."""
 
     submission: Submission
     index: int
@@ -52,7 +52,7 @@ class Seen:
 
 
 def survey(runs_dir: str | Path) -> tuple[list[Seen], str]:
-    """Every element that was submitted from ``runs_dir``, of those with one and the same job and result the latest
+    """Every array task that was submitted from ``runs_dir``, of those with one and the same job and result the latest
     submission's; and why the states may be older than they should, else nothing."""
     latest: dict[tuple[str, str], dict[int, Submission]] = {}
     for submission in submissions(runs_dir):
@@ -63,7 +63,9 @@ def survey(runs_dir: str | Path) -> tuple[list[Seen], str]:
             )
         latest |= own
     found = [
-        (home, index, submission) for (_, home), elements in latest.items() for index, submission in elements.items()
+        (home, index, submission)
+        for (_, home), array_tasks in latest.items()
+        for index, submission in array_tasks.items()
     ]
     records = [read_record(submission, index) for _, index, submission in found]
     arrays, unasked = _arrays({submission.folder: submission for _, _, submission in found}.values())
@@ -84,10 +86,10 @@ def survey(runs_dir: str | Path) -> tuple[list[Seen], str]:
 
 
 def read_record(submission: Submission, index: int) -> dict[str, Any]:
-    """State and attempts of an element as its driver left them; a file that cannot be read is told of in `broken`."""
+    """State and attempts of an array task as its driver left them; a file that cannot be read is told of in `broken`."""
     try:
         _ = submission.arrays
-        return submission.element(index)
+        return submission.array_task(index)
     except UserError as error:
         return {"state": FAILED, "attempts": [], "broken": str(error)}
 
@@ -108,9 +110,9 @@ def _arrays(found: Iterable[Submission]) -> tuple[dict[Path, list[Array]], str]:
     return arrays, note
 
 
-def _ask(element_ids: Iterable[str]) -> tuple[dict[str, Job] | None, str]:
+def _ask(array_task_ids: Iterable[str]) -> tuple[dict[str, Job] | None, str]:
     """What SLURM knows, None with the reason where it cannot be asked."""
-    wanted = set(element_ids)
+    wanted = set(array_task_ids)
     if not wanted:
         return {}, ""
     if not available():
@@ -124,7 +126,7 @@ def _ask(element_ids: Iterable[str]) -> tuple[dict[str, Job] | None, str]:
 def state_of(
     submission: Submission, index: int, record: dict[str, Any], arrays: Iterable[Array], jobs: dict[str, Job] | None
 ) -> State:
-    """Where an element stands. ``record``: what its driver left; ``arrays``: those of its submission; ``jobs``: what
+    """Where an array task stands. ``record``: what its driver left; ``arrays``: those of its submission; ``jobs``: what
     `look_up` found, None where SLURM was not asked."""
     if "broken" in record:
         return State(FAILED, note=record["broken"])
@@ -156,7 +158,7 @@ def state_of(
 
 
 def _ended(record: dict[str, Any], job: Job | None, log: Path | None, queued: bool) -> tuple[str, str]:
-    """Name and note of an element that neither runs nor waits and has not finished."""
+    """Name and note of an array task that neither runs nor waits and has not finished."""
     last = record["attempts"][-1] if record["attempts"] else {}
     said = job.state if job else ""
     if said.startswith("CANCELLED"):
@@ -174,7 +176,7 @@ def _ended(record: dict[str, Any], job: Job | None, log: Path | None, queued: bo
     if said == "FAILED" and last and not last.get("ended"):
         why = (
             f"its driver ended before it could requeue it ({why}); status.retry queues it again, and it goes on from"
-            " its last save"
+            " its last checkpoint"
         )
     return FAILED, why
 
@@ -184,7 +186,7 @@ def _unfinished(submission: Submission) -> str:
     for name in submission.manifest["after"]:
         try:
             former = Submission.read(submission.folder.parent / name)
-            if any(former.element(point["index"])["state"] != FINISHED for point in former.points):
+            if any(former.array_task(point["index"])["state"] != FINISHED for point in former.points):
                 return name
         except UserError:
             continue

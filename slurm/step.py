@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from slurm.element import Element
+from slurm.array_task import ArrayTask
 from slurm.lead import Lead
 from slurm.script import SIGNAL, rank_command
 from slurm.submission import Submission
@@ -19,7 +19,7 @@ HEARD = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 _FIRST_DEATH = re.compile(r"srun: error: \S+: tasks? (\d+)\S*: (.+)")
 _heard: SimpleQueue[signal.Signals | str | None] = SimpleQueue()
 """Signals, srun's lines, and None for their end, in the order in which they came: one after another, so that no two
-acts on the record of an element meet."""
+acts on the record of an array task meet."""
 
 
 def outlive_signals() -> None:
@@ -33,23 +33,23 @@ def _note(number: int, frame: object) -> None:
     _heard.put(signal.Signals(number))
 
 
-def run_ranks(element: Element, terminated: Callable[[], None]) -> tuple[int, tuple[int, str] | None]:
+def run_ranks(array_task: ArrayTask, terminated: Callable[[], None]) -> tuple[int, tuple[int, str] | None]:
     """Run the ranks to their end: exit status of the one that failed first, and which one that was and how it died, as
     srun told; 0 where none failed. srun itself ends with the highest status of all ranks, also of those that it has
     taken down.
 
-    ``terminated`` is called at SIGTERM, after which SLURM leaves KillWait seconds. Ranks whose saves take longer than
+    ``terminated`` is called at SIGTERM, after which SLURM leaves KillWait seconds. Ranks whose checkpoints take longer than
     SLURM's signal gives them are asked earlier."""
-    submission = element.submission
-    log = submission.log_file(element.index, element.job, element.number, "%t")
-    environment = os.environ | rank_environment(submission) | {"TERZI_ATTEMPT": str(element.number)}
-    command = rank_command(submission, "slurm.rank", [str(submission.folder), str(element.index)], log)
+    submission = array_task.submission
+    log = submission.log_file(array_task.index, array_task.job, array_task.number, "%t")
+    environment = os.environ | rank_environment(submission) | {"TERZI_ATTEMPT": str(array_task.number)}
+    command = rank_command(submission, "slurm.rank", [str(submission.folder), str(array_task.index)], log)
     print(
-        f"attempt {element.number} of element {element.index} on {os.environ.get('SLURM_JOB_NODELIST')}:"
+        f"attempt {array_task.number} of array task {array_task.index} on {os.environ.get('SLURM_JOB_NODELIST')}:"
         f" {shlex.join(command)}",
         flush=True,
     )
-    death, lead = None, Lead(element)
+    death, lead = None, Lead(array_task)
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, errors="replace") as srun:
         threading.Thread(target=_listen, args=(srun,), daemon=True).start()
         while (heard := _next(lead.every)) is not None:

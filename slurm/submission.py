@@ -1,11 +1,11 @@
-"""A submission on disk: points frozen before anything is queued, and what became of their elements.
+"""A submission on disk: points frozen before anything is queued, and what became of their array tasks.
 
 <runs_dir>/submissions/<time>-<job>-<id>/    the time is UTC with microseconds, so that names sort by age
     submission.json     job, code snapshot, resources, points
     points/0000.yaml    the whole configuration of a point, resolved
     script.sbatch       the script as it was given to sbatch
     jobs.json           the arrays that were queued, and the one that sbatch was called for and has not answered about
-    elements/0000.json  attempts of an element, as its driver saw them
+    array_tasks/0000.json  attempts of an array task, as its driver saw them
     results/0000.json   what the job returned
     logs/               output of the batch scripts
 """
@@ -56,15 +56,15 @@ class Point:
 
 @dataclass(frozen=True)
 class Array:
-    """Elements ``first`` to ``first + count - 1`` of a submission as one SLURM array (task 0 is element ``first``)."""
+    """Array tasks ``first`` to ``first + count - 1`` of a submission as one SLURM array (task 0 is array task ``first``)."""
 
     job_id: str
     first: int
     count: int
 
-    def job_of(self, element: int) -> str | None:
-        """``ARRAY_TASK`` of an element; None where it is not in this array."""
-        task = element - self.first
+    def job_of(self, array_task: int) -> str | None:
+        """``ARRAY_TASK`` of an array task; None where it is not in this array."""
+        task = array_task - self.first
         return f"{self.job_id}_{task}" if 0 <= task < self.count else None
 
 
@@ -96,12 +96,12 @@ class Submission:
 
     @property
     def cluster(self) -> ClusterConfig:
-        """What its elements asked for."""
+        """What its array tasks asked for."""
         return typed(ClusterConfig, self.manifest["cluster"])
 
     @property
     def snapshot(self) -> Path:
-        """The code that its elements run."""
+        """The code that its array tasks run."""
         return Path(self.manifest["snapshot"])
 
     @property
@@ -152,7 +152,7 @@ class Submission:
         return f":{self.folder.name.rpartition('-')[2]}"
 
     def foreign(self) -> str:
-        """Why what an element runs, its code included, is not this user's own alone; empty where it is."""
+        """Why what an array task runs, its code included, is not this user's own alone; empty where it is."""
         try:
             files = [self.folder, self.folder / "submission.json", *tree(self.folder / "points")]
             return foreign(files) or altered(self.snapshot)
@@ -167,34 +167,34 @@ class Submission:
                 " again"
             )
 
-    def jobs_of(self, element: int) -> list[str]:
-        """SLURM ids of an element, one for each array that covers it."""
-        return [job for array in self.arrays if (job := array.job_of(element))]
+    def jobs_of(self, array_task: int) -> list[str]:
+        """SLURM ids of an array task, one for each array that covers it."""
+        return [job for array in self.arrays if (job := array.job_of(array_task))]
 
-    def config(self, element: int) -> Config:
-        """The frozen configuration of an element."""
-        text = (self.folder / self.points[element]["config"]).read_text(encoding="utf-8")
+    def config(self, array_task: int) -> Config:
+        """The frozen configuration of an array task."""
+        text = (self.folder / self.points[array_task]["config"]).read_text(encoding="utf-8")
         return typed(Config, OmegaConf.to_container(OmegaConf.create(text), resolve=False))
 
-    def element_file(self, element: int) -> Path:
-        """What its driver wrote of an element."""
-        return self.folder / "elements" / f"{element:04d}.json"
+    def array_task_file(self, array_task: int) -> Path:
+        """What its driver wrote of an array task."""
+        return self.folder / "array_tasks" / f"{array_task:04d}.json"
 
-    def element(self, element: int) -> dict[str, Any]:
-        """State and attempts of an element; state is empty before its first attempt."""
-        file = self.element_file(element)
+    def array_task(self, array_task: int) -> dict[str, Any]:
+        """State and attempts of an array task; state is empty before its first attempt."""
+        file = self.array_task_file(array_task)
         found = _read(file) if os.path.lexists(file) else {"state": "", "attempts": []}
         if not _are([found], ELEMENT) or not _are(found["attempts"], ATTEMPT):
-            raise UserError(f"{file} is not the record of an element; remove it, and the element starts afresh")
+            raise UserError(f"{file} is not the record of an array task; remove it, and the array task starts afresh")
         return found
 
-    def result_file(self, element: int) -> Path:
+    def result_file(self, array_task: int) -> Path:
         """Where rank 0 writes what the job returned."""
-        return self.folder / "results" / f"{element:04d}.json"
+        return self.folder / "results" / f"{array_task:04d}.json"
 
-    def log_file(self, element: int, job: str, attempt: int, rank: str) -> Path:
+    def log_file(self, array_task: int, job: str, attempt: int, rank: str) -> Path:
         """Output of a rank; ``rank`` may be srun's %t."""
-        return Path(self.points[element]["logs"]) / f"{job}_attempt_{attempt}_rank_{rank}.log"
+        return Path(self.points[array_task]["logs"]) / f"{job}_attempt_{attempt}_rank_{rank}.log"
 
 
 def freeze(
@@ -208,7 +208,7 @@ def freeze(
     name = f"{now:%Y%m%dT%H%M%S.%fZ}-{job}-{mark or uuid.uuid4().hex[:8]}"
     folder = Path(first.runs_dir).absolute() / FOLDER / name
     with atomic_folder(folder) as aside:
-        for part in ("points", "elements", "results", "logs"):
+        for part in ("points", "array_tasks", "results", "logs"):
             (aside / part).mkdir()
         rows = []
         for index, point in enumerate(points):

@@ -49,7 +49,7 @@ def submit(job: str, points: Sequence[Point], dependency: str = "", after: Seque
     """Queue ``python -m jobs.<job>`` for every point. ``dependency`` as sbatch takes it, ``after``: names of
     submissions it waits for.
 
-    Everything is on disk before sbatch is called, so that an element finds it whatever happens to this process. Raises
+    Everything is on disk before sbatch is called, so that an array task finds it whatever happens to this process. Raises
     SlurmError with SLURM's own words where it refuses; nothing is queued then, unless an array of the same call was
     queued before, which is cancelled."""
     runs_dir = Path(points[0].config.runs_dir)
@@ -99,8 +99,8 @@ def origin_of(runs_dir: str | Path, taken: bool = True) -> dict[str, str]:
     return {"snapshot": str(snapshot), "python": sys.executable, "workdir": str(Path.cwd())}
 
 
-def queue(submission: Submission, dependency: str = "", elements: Sequence[int] | None = None) -> list[Array]:
-    """Submit a submission's elements (all, or those given) as arrays of at most `MaxArraySize` each; with requeue=chain
+def queue(submission: Submission, dependency: str = "", array_tasks: Sequence[int] | None = None) -> list[Array]:
+    """Submit a submission's array tasks (all, or those given) as arrays of at most `MaxArraySize` each; with requeue=chain
     several times.
 
     Returns all its arrays, which are recorded too."""
@@ -112,10 +112,10 @@ def queue(submission: Submission, dependency: str = "", elements: Sequence[int] 
         count = min(limit, len(submission.points) - first)
         tasks = (
             ""
-            if elements is None
-            else ",".join(str(element - first) for element in elements if first <= element < first + count)
+            if array_tasks is None
+            else ",".join(str(array_task - first) for array_task in array_tasks if first <= array_task < first + count)
         )
-        if elements is not None and not tasks:
+        if array_tasks is not None and not tasks:
             continue
         waits = dependency
         for _ in range(cluster.chain if cluster.requeue == "chain" else 1):
@@ -149,7 +149,7 @@ def _call(submission: Submission, arrays: Sequence[Array], script: Path, first: 
 
 
 def resubmit(folder: Path, indices: Sequence[int]) -> Receipt:
-    """Queue some elements of a submission again, with its frozen points and its code. Raises UserError where those are
+    """Queue some array tasks of a submission again, with its frozen points and its code. Raises UserError where those are
     not this user's."""
     submission = Submission.read(folder)
     refuse_foreign(submission)
@@ -158,7 +158,7 @@ def resubmit(folder: Path, indices: Sequence[int]) -> Receipt:
         raise UserError(
             f"{folder} was queued as job {arrays[-1].job_id} though sbatch did not say so; look at jobs.status again"
         )
-    queue(submission, elements=sorted(indices))
+    queue(submission, array_tasks=sorted(indices))
     return Receipt([submission])
 
 
@@ -170,10 +170,10 @@ def refuse_foreign(submission: Submission) -> None:
 
 
 def max_array_size() -> int:
-    """How many elements an array may have here."""
+    """How many array tasks an array may have here."""
     return max(1, read_site().number("MaxArraySize"))  # indices go to one less
 
 
 def _ends(submission: Submission) -> list[Array]:
-    """Of arrays over the same elements the last."""
+    """Of arrays over the same array tasks the last."""
     return list({array.first: array for array in submission.arrays}.values())

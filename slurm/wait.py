@@ -18,33 +18,37 @@ nothing."""
 
 
 def wait_for(receipt: Receipt) -> list[Any]:
-    """What the jobs returned, in the order of the points, once every element has ended.
+    """What the jobs returned, in the order of the points, once every array task has ended.
 
-    A requeue is no end. Raises UserError, when all have ended, naming the elements that failed and the cause of
+    A requeue is no end. Raises UserError, when all have ended, naming the array tasks that failed and the cause of
     each."""
-    elements = [(submission, point["index"]) for submission in receipt.submissions for point in submission.points]
-    open_, seen, ended = list(elements), {element: time.monotonic() for element in range(len(elements))}, 0
-    with Bar("elements", len(elements)) as bar:
+    array_tasks = [(submission, point["index"]) for submission in receipt.submissions for point in submission.points]
+    open_, seen, ended = list(array_tasks), {array_task: time.monotonic() for array_task in range(len(array_tasks))}, 0
+    with Bar("array tasks", len(array_tasks)) as bar:
         while open_:
             alive = _alive(receipt)
             for submission, index in list(open_):
-                number = elements.index((submission, index))
+                number = array_tasks.index((submission, index))
                 if alive is None or any(job in alive for job in submission.jobs_of(index)):
                     seen[number] = time.monotonic()
-                elif submission.element(index)["state"] in (FINISHED, FAILED) or time.monotonic() - seen[number] > LAG:
+                elif (
+                    submission.array_task(index)["state"] in (FINISHED, FAILED) or time.monotonic() - seen[number] > LAG
+                ):
                     open_.remove((submission, index))
                     ended += 1
                     bar.advance(1)
             if open_:
                 time.sleep(EVERY)
     failed = [
-        _failure(submission, index) for submission, index in elements if submission.element(index)["state"] != FINISHED
+        _failure(submission, index)
+        for submission, index in array_tasks
+        if submission.array_task(index)["state"] != FINISHED
     ]
     if failed:
         raise UserError(
-            f"{len(failed)} of {len(elements)} elements failed: {'; '.join(failed)}; jobs.status tells more"
+            f"{len(failed)} of {len(array_tasks)} array tasks failed: {'; '.join(failed)}; jobs.status tells more"
         )
-    return [read_json(submission.result_file(index))["value"] for submission, index in elements]
+    return [read_json(submission.result_file(index))["value"] for submission, index in array_tasks]
 
 
 def _alive(receipt: Receipt) -> dict[str, str] | None:
@@ -56,6 +60,6 @@ def _alive(receipt: Receipt) -> dict[str, str] | None:
 
 
 def _failure(submission: Submission, index: int) -> str:
-    attempts = submission.element(index)["attempts"]
+    attempts = submission.array_task(index)["attempts"]
     why = attempts[-1]["cause"] if attempts else "it never started"
-    return f"element {index} ({submission.points[index]['home']}): {why or 'it was cancelled'}"
+    return f"array task {index} ({submission.points[index]['home']}): {why or 'it was cancelled'}"

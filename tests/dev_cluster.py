@@ -74,7 +74,7 @@ class Cluster:
             self.wait_for(lambda: _ask("scontrol", "ping").count("UP") == 1, 30, "the controller to answer")
 
     def states(self, job_id: str) -> dict[str, str]:
-        """State by id (`12` or, for elements of an array, `12_0`) of what squeue still knows of a job."""
+        """State by id (`12` or, for array tasks of an array, `12_0`) of what squeue still knows of a job."""
         rows = _ask(
             "squeue", "--noheader", "--array", "--states=all", f"--jobs={job_id}", "--format=%i|%T"
         ).splitlines()

@@ -48,10 +48,10 @@ class Reader:
         if kind == STRUCT:
             return self.fields(depth + 1)
         if kind in (LIST, SET):
-            return self._elements(depth)
+            return self._array_tasks(depth)
         raise Malformed(f"there is no type {kind} in a page header")
 
-    def _elements(self, depth: int) -> None:
+    def _array_tasks(self, depth: int) -> None:
         head = self._byte()
         kind, count = head & 15, head >> 4
         for _ in range(self._varint() if count == 15 else count):

@@ -12,11 +12,11 @@ from conf.schema.probe import ProbeConfig, SweepConfig
 from conf.schema.quickstart import QuickstartConfig
 from conf.schema.root import Config, ExportConfig
 from conf.schema.status import StatusConfig
-from conf.schema.train import SaveConfig, TrainConfig
+from conf.schema.train import CheckpointConfig, TrainConfig
 
 __all__ = [
     "CausalConfig", "ClusterConfig", "Config", "ContainerConfig", "DataConfig", "DecoderConfig", "EncoderConfig", "ExportConfig",
     "FetchConfig", "LoraConfig", "MlmConfig", "ModelConfig", "ObjectiveConfig", "OptimConfig", "ParallelConfig", "PhaseConfig",
-    "PrepareConfig", "ProbeConfig", "QuickstartConfig", "RopeScalingConfig", "SaveConfig", "ScheduleConfig", "StatusConfig", "SweepConfig",
+    "PrepareConfig", "ProbeConfig", "QuickstartConfig", "RopeScalingConfig", "CheckpointConfig", "ScheduleConfig", "StatusConfig", "SweepConfig",
     "TokenizerConfig", "TrainConfig",
 ]  # fmt: skip

@@ -39,16 +39,16 @@ def check(config: Any, prefix: str = "") -> None:
             raise known.mistaken(key, value)
         for name, number in numbers(key, value):
             known.check(name, number)
-    _refuse_absent_element(config, prefix)
+    _refuse_absent_array_task(config, prefix)
 
 
-def _refuse_absent_element(section: Any, prefix: str) -> None:
-    """Elements of a job are counted from 0, and there are as many as the section says."""
-    element, count = getattr(section, "element", None), getattr(section, "elements", None)
-    if element is not None and count is not None and element >= count:
+def _refuse_absent_array_task(section: Any, prefix: str) -> None:
+    """Array tasks of a job are counted from 0, and there are as many as the section says."""
+    array_task, count = getattr(section, "array_task", None), getattr(section, "array_size", None)
+    if array_task is not None and count is not None and array_task >= count:
         last = f"0 to {count - 1}" if count > 1 else "0 alone"
         raise UserError(
-            f"{prefix}element={element}: with {prefix}elements={count} there is {last}; elements are counted from 0"
+            f"{prefix}array_task={array_task}: with {prefix}array_size={count} there is {last}; array tasks are counted from 0"
         )
 
 

@@ -1,4 +1,4 @@
-"""Group `cluster`: where elements run, what they ask for, and what happens when they are cut off."""
+"""Group `cluster`: where array tasks run, what they ask for, and what happens when they are cut off."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -23,13 +23,13 @@ class ContainerConfig:
 
 @dataclass
 class ClusterConfig:
-    """Where elements run. Only the first two keys matter for kind=local."""
+    """Where array tasks run. Only the first two keys matter for kind=local."""
 
     kind: str = choice("local", "slurm")
     """local: in this process and its children. slurm: as array jobs; inside `salloc` or a batch script, on that
     allocation."""
     workers: Few = 0
-    """local: elements run at the same time; 0 takes the cores this process may use."""
+    """local: array tasks run at the same time; 0 takes the cores this process may use."""
 
     partition: str | None = None
     """SLURM partition; null takes the site's default."""
@@ -42,9 +42,9 @@ class ClusterConfig:
     cpu_qos: str | None = None
     """Quality of service of those jobs; null for `qos`."""
     time: str = "01:00:00"
-    """Time limit of one attempt of one element, as SLURM writes it: minutes, hh:mm:ss or d-hh:mm:ss."""
+    """Time limit of one attempt of one array task, as SLURM writes it: minutes, hh:mm:ss or d-hh:mm:ss."""
     nodes: Annotated[int, Range(1, 1_000_000)] = 1
-    """Nodes of one element."""
+    """Nodes of one array task."""
     tasks_per_node: Few = 0
     """Ranks on each node; 0 takes one a GPU, or one where there are no GPUs. Jobs other than train always have one
     rank."""
@@ -75,25 +75,25 @@ class ClusterConfig:
     """A container around every rank."""
 
     array_parallelism: Annotated[int, Range(0, 1_000_000)] = 0
-    """Elements of an array that run at the same time; 0 for as many as the cluster gives."""
+    """Array tasks of an array that run at the same time; 0 for as many as the cluster gives."""
     requeue: str = choice("requeue", "chain", "never")
-    """What goes on with an element that was cut off: requeue (`scontrol requeue`); chain (for sites that forbid it: the
+    """What goes on with an array task that was cut off: requeue (`scontrol requeue`); chain (for sites that forbid it: the
     array is submitted `chain` times, each waiting for the one before); never."""
     chain: Annotated[int, Range(1, 1_000)] = 4
     """requeue=chain: how often the array is submitted."""
     signal_lead: Annotated[int, Range(0, 65_535)] = 120
-    """Seconds before the time limit at which ranks are told to save; longer than a save and a step take. Where twice
-    the longest save of a run is more, its driver tells them that much before."""
+    """Seconds before the time limit at which ranks are told to save; longer than a checkpoint and a step take. Where twice
+    the longest checkpoint of a run is more, its driver tells them that much before."""
     restarts: Few = 3
-    """Attempts in a row that may end without progress (no new save, shard or result) before an element is given up."""
+    """Attempts in a row that may end without progress (no new checkpoint, shard or result) before an array task is given up."""
     preflight: bool = False
     """Before the ranks start: matrix products and all-reduces on every node; a slow or silent node is named, excluded,
-    and the element requeued."""
+    and the array task requeued."""
     preflight_seconds: Annotated[int, Range(1, 86_400)] = 120
     """Time limit of the preflight."""
     offline: bool = True
     """Switch the Hugging Face hub off in jobs, since compute nodes see no internet; `jobs.fetch` mirrors what they
     need."""
     wait: bool = False
-    """Return only when every element has ended, with the results; by default the prompt returns as soon as they are
+    """Return only when every array task has ended, with the results; by default the prompt returns as soon as they are
     queued."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from conf.schema.choice import choice
 from conf.schema.duplicates import ContaminationConfig, DuplicatesConfig, ParagraphsConfig, SemanticConfig
-from conf.schema.ranges import Count, Element, Elements, Positive
+from conf.schema.ranges import ArraySize, ArrayTask, Count, Positive
 
 
 @dataclass
@@ -79,12 +79,12 @@ class CorpusConfig:
     """Folder of a tokenizer: the funnel then counts tokens too."""
     shard_bytes: Positive = 64_000_000
     """Inputs are worked on in shards of about this many bytes on disk."""
-    elements: Elements = 1
-    """Array elements that share the shards of each stage; the bytes do not depend on it."""
+    array_size: ArraySize = 1
+    """Array tasks that share the shards of each stage; the bytes do not depend on it."""
     stage: str | None = None
-    """Do this stage alone; set for the elements of an array."""
-    element: Element | None = None
-    """Do the share of this element alone; set for the elements of an array."""
+    """Do this stage alone; set for the array tasks of an array."""
+    array_task: ArrayTask | None = None
+    """Do the share of this array task alone; set for the array tasks of an array."""
     on_bad_document: str = choice("skip", "error")
     """What to do with a document that cannot be read: count it, or stop."""
     max_bad_documents: Count = 1_000_000

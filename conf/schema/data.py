@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from conf.schema.choice import choice
-from conf.schema.ranges import Count, Element, Elements, Positive, Size
+from conf.schema.ranges import ArraySize, ArrayTask, Count, Positive, Size
 
 
 @dataclass
@@ -26,9 +26,9 @@ class DataConfig:
     hf://org/name[@revision]."""
     tokens: str = "data/${name}/tokens"
     """Folder of the prepared tokens: tokens.bin, tokens.idx, manifest.json."""
-    heldout: dict[str, str] = field(default_factory=dict)
+    validation: dict[str, str] = field(default_factory=dict)
     """Name -> folder of prepared tokens that training never reads and measures its loss on, such as law and general;
-    empty: a share of `data.tokens`, `train.heldout_fraction`; with `phases` none, and no such loss is measured."""
+    empty: a share of `data.tokens`, `train.validation_fraction`; with `phases` none, and no such loss is measured."""
     retrieval: str = "data/${name}/retrieval"
     """Retrieval set: a folder in BEIR format (corpus and queries as .jsonl or .parquet, qrels/{train,dev,test}.tsv or
     one qrels.tsv that is then split by a hash of the query id; a split that is missing is drawn from one that is
@@ -69,10 +69,10 @@ class PrepareConfig:
 
     shard_bytes: Positive = 64_000_000
     """A shard is a run of whole input files, or a span of lines of one, of about this many bytes on disk."""
-    elements: Elements = 1
-    """Number of array elements that share the shards; the merged bytes do not depend on it."""
-    element: Element | None = None
-    """Do the shards of this element alone, and merge nothing; set for the elements of an array."""
+    array_size: ArraySize = 1
+    """Number of array tasks that share the shards; the merged bytes do not depend on it."""
+    array_task: ArrayTask | None = None
+    """Do the shards of this array task alone, and merge nothing; set for the array tasks of an array."""
     on_bad_document: str = choice("error", "skip")
     """What to do with a document that cannot be read: error or skip."""
     max_bad_documents: Count = 1000

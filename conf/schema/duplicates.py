@@ -26,7 +26,7 @@ class DuplicatesConfig:
     seed: Seed = 1
     """Seed of the hash functions."""
     parts: Annotated[int, Range(1, 10_000)] = 1
-    """Ranges of keys that a band is cut into: elements can share a band, each with a part of the memory."""
+    """Ranges of keys that a band is cut into: array tasks can share a band, each with a part of the memory."""
 
 
 @dataclass

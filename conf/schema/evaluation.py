@@ -1,4 +1,4 @@
-"""Section `evaluation`: what `jobs.sweep` measures at every save besides retrieval."""
+"""Section `evaluation`: what `jobs.sweep` measures at every checkpoint besides retrieval."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -22,7 +22,7 @@ class EvaluationConfig:
     tokens_per_batch: Positive = 4096
     """Tokens per forward pass."""
     tasks: list[str] = field(default_factory=list)
-    """Tasks of lm-eval, by name or as YAML files, run on the exported save."""
+    """Tasks of lm-eval, by name or as YAML files, run on the exported checkpoint."""
     task_folders: list[str] = field(default_factory=list)
     """Folders with task definitions of your own."""
     shots: Few | None = None

@@ -1,15 +1,15 @@
-"""Group `probe` and section `sweep`: retrieval measured at every save."""
+"""Group `probe` and section `sweep`: retrieval measured at every checkpoint."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from conf.schema.choice import choice
-from conf.schema.ranges import Count, Element, Elements, Few, LearningRate, Positive, Range, Ratio, Seed
+from conf.schema.ranges import ArraySize, ArrayTask, Count, Few, LearningRate, Positive, Range, Ratio, Seed
 
 
 @dataclass
 class ProbeConfig:
-    """The fixed, short contrastive step and the retrieval evaluation of one save (after arXiv 2601.16018, checkpoint
+    """The fixed, short contrastive step and the retrieval evaluation of one checkpoint (after arXiv 2601.16018, checkpoint
     selection)."""
 
     depth: str = choice("head", "full")
@@ -67,24 +67,24 @@ class ProbeClusterConfig:
 
 @dataclass
 class SweepConfig:
-    """Probes over the saves of one or several runs: retrieval, and what section `evaluation` names."""
+    """Probes over the checkpoints of one or several runs: retrieval, and what section `evaluation` names."""
 
     trigger: str = choice("manual", "on_save", "after")
-    """Who starts the probes of a training's saves. manual: you, with jobs.sweep. on_save: the training, an element for
-    each fresh probe save, and the report when it has finished. after: the training when it has finished, an element for
-    each save, then the report. With cluster=local, on_save and after both run jobs.sweep in a process of its own when
+    """Who starts the probes of a training's checkpoints. manual: you, with jobs.sweep. on_save: the training, an array task for
+    each fresh probe checkpoint, and the report when it has finished. after: the training when it has finished, an array task for
+    each checkpoint, then the report. With cluster=local, on_save and after both run jobs.sweep in a process of its own when
     the training has finished."""
     cluster: ProbeClusterConfig = field(default_factory=ProbeClusterConfig)
     """What the probes that a training starts ask for."""
     run: str = "${run_dir}"
-    """Folder of the run whose saves are probed."""
+    """Folder of the run whose checkpoints are probed."""
     runs: list[str] = field(default_factory=list)
     """Folders of several runs, globs allowed, instead of `run`: each is probed, and one report compares them, seeds
     taken together."""
     report: str | None = None
     """Folder of the report over `runs`; null for comparison/ below the folder that holds them all."""
     metric: str = "dev/ndcg@10"
-    """Scalar that decides the `best` save: split/metric of retrieval; perplexity/<name of a text>, where less is
+    """Scalar that decides the `best` checkpoint: split/metric of retrieval; perplexity/<name of a text>, where less is
     better; or task/<task>/<metric>. Of decoders without a retrieval set the default is the perplexity of the first text
     of the domain."""
     bm25: bool = True
@@ -93,18 +93,18 @@ class SweepConfig:
     """Cut words to this many letters for BM25, a crude stemmer for agglutinating languages (5 for Turkish); 0 takes
     whole words."""
     budgets: list[Count] = field(default_factory=list)
-    """Numbers of contrastive steps to probe with besides `probe.steps`, to see how few keep the ranking of the saves.
-    Seconds a save at probe.depth=head, which encodes once for all of them; at full each is a whole probe more."""
+    """Numbers of contrastive steps to probe with besides `probe.steps`, to see how few keep the ranking of the checkpoints.
+    Seconds a checkpoint at probe.depth=head, which encodes once for all of them; at full each is a whole probe more."""
     bootstrap: Annotated[int, Range(0, 1_000_000)] = 2000
     """Resamples in every bootstrap; 0 for no intervals."""
-    elements: Elements = 1
-    """Number of array elements that share the saves of each run."""
-    element: Element | None = None
-    """Probe the saves of this element alone, and choose and report nothing; set for the elements of an array."""
+    array_size: ArraySize = 1
+    """Number of array tasks that share the checkpoints of each run."""
+    array_task: ArrayTask | None = None
+    """Probe the checkpoints of this array task alone, and choose and report nothing; set for the array tasks of an array."""
     step: Count | None = None
-    """Probe the save of this step alone, and choose and report nothing; set for the probes that a training starts."""
+    """Probe the checkpoint of this step alone, and choose and report nothing; set for the probes that a training starts."""
     force: bool = False
-    """Probe again the saves that have a result."""
+    """Probe again the checkpoints that have a result."""
     retry_failed: bool = True
-    """Probe again the saves whose element of its own gave up; without it they are reported as missing, with the
+    """Probe again the checkpoints whose array task of its own gave up; without it they are reported as missing, with the
     reason."""

@@ -45,8 +45,8 @@ Count = Annotated[int, Range(0)]
 Positive = Annotated[int, Range(1)]
 Size = Annotated[int, Range(1, 10_000_000)]
 """Of a net, in scalars, layers or rows."""
-Elements = Annotated[int, Range(1, 1_000_000)]
-Element = Annotated[int, Range(0, 999_999)]
+ArraySize = Annotated[int, Range(1, 1_000_000)]
+ArrayTask = Annotated[int, Range(0, 999_999)]
 Few = Annotated[int, Range(0, 10_000)]
 """Cores, GPUs, attempts; often 0 for as many as there are."""
 Seed = Annotated[int, Range(0, 2**32 - 1)]

@@ -30,8 +30,8 @@ from conf.schema.train import TrainConfig
 class ExportConfig:
     """What `jobs.export` writes."""
 
-    save: str = "${sweep.run}/checkpoints/best"
-    """Save to export; its hf/ half is used where it has one, else it is made from the Megatron half."""
+    checkpoint: str = "${sweep.run}/checkpoints/best"
+    """Checkpoint to export; its hf/ half is used where it has one, else it is made from the Megatron half."""
     output: str = "${sweep.run}/export"
     """Folder to write: weights, config, tokenizer, model card, sentence-transformers modules."""
     language: list[str] = field(default_factory=list)
@@ -105,11 +105,11 @@ class Config:
     probe: ProbeConfig = field(default_factory=ProbeConfig)
     """The probe."""
     sweep: SweepConfig = field(default_factory=SweepConfig)
-    """Probes over saves."""
+    """Probes over checkpoints."""
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
-    """Perplexity and tasks at every save."""
+    """Perplexity and tasks at every checkpoint."""
     merge: MergeConfig = field(default_factory=MergeConfig)
-    """Averages of saves."""
+    """Averages of checkpoints."""
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
     """What `plan=true` plans for."""
     export: ExportConfig = field(default_factory=ExportConfig)
@@ -121,6 +121,6 @@ class Config:
     fetch: FetchConfig = field(default_factory=FetchConfig)
     """Mirror of the hub, and wheels."""
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
-    """Where elements run."""
+    """Where array tasks run."""
     status: StatusConfig = field(default_factory=StatusConfig)
     """What `jobs.status` shows."""

@@ -11,8 +11,8 @@ class SplitConfig:
     """How `jobs.split` holds documents out."""
 
     output: str = "data/${name}/split"
-    """Folder; train.jsonl.zst and heldout.jsonl.zst are written there."""
-    heldout_share: Annotated[float, Range(0, 1, above=True, below=True)] = 0.02
+    """Folder; train.jsonl.zst and validation.jsonl.zst are written there."""
+    validation_share: Annotated[float, Range(0, 1, above=True, below=True)] = 0.02
     """Share of the documents that are held out, chosen by a hash of their text, so that equal texts fall on the same
     side."""
     seed: Seed = 0

@@ -27,7 +27,7 @@ class StatusConfig:
     cancel: str | None = None
     """Cancel what is queued or runs: a job id (12, 12_3), a run folder, or a submission (folder or its name)."""
     goodput: str | None = None
-    """Show how much of the time that SLURM charged for the elements of a job id, run folder or submission went into
+    """Show how much of the time that SLURM charged for the array tasks of a job id, run folder or submission went into
     steps that count."""
     retry: str | None = None
     """Queue again what failed, was cancelled or never finished of a submission (folder or its name) or in a run folder,

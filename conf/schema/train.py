@@ -1,4 +1,4 @@
-"""Section `train`: length, batch, saves and evaluation of the loop."""
+"""Section `train`: length, batch, checkpoints and evaluation of the loop."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -10,28 +10,28 @@ HELD_OUT = 0.01
 
 
 @dataclass
-class SaveConfig:
-    """When saves are made and which are kept."""
+class CheckpointConfig:
+    """When checkpoints are made and which are kept."""
 
     probe_every_steps: Count = 0
-    """A probe save (with the hf/ half) every so many steps; 0 for none by period."""
+    """A probe checkpoint (with the hf/ half) every so many steps; 0 for none by period."""
     probe_at_tokens: list[Count] = field(default_factory=list)
-    """Probe saves at the first step at or after each of these token counts."""
+    """Probe checkpoints at the first step at or after each of these token counts."""
     probe_share: Share = 0.1
-    """A probe save after each such share of the steps, where neither of the two above is given; 0 for none by share.
+    """A probe checkpoint after each such share of the steps, where neither of the two above is given; 0 for none by share.
     The last step has one in any case."""
     probe_at_start: bool = True
-    """A probe save of step 0, the untrained model."""
+    """A probe checkpoint of step 0, the untrained model."""
     resume_every_steps: Count = 0
-    """A resume save every so many steps; 0 for none by period."""
+    """A resume checkpoint every so many steps; 0 for none by period."""
     resume_every_minutes: Magnitude = 30.0
-    """A resume save every so many minutes; 0 for none by time."""
+    """A resume checkpoint every so many minutes; 0 for none by time."""
     keep_last: Count = 2
-    """Resume saves kept."""
+    """Resume checkpoints kept."""
     keep_every_steps: Count = 0
-    """Keep every save whose step is a multiple of this; 0 for none."""
+    """Keep every checkpoint whose step is a multiple of this; 0 for none."""
     keep_probes: Count = 0
-    """Probe saves kept once they are probed, the best and the last ones; 0 keeps all."""
+    """Probe checkpoints kept once they are probed, the best and the last ones; 0 keeps all."""
 
 
 @dataclass
@@ -52,17 +52,17 @@ class TrainConfig:
     """Optimizer steps of the run; set this or tokens, not both."""
     tokens: Count = 0
     """Length of the run in tokens (packs of seq_length); set this or steps, not both."""
-    heldout_fraction: PartShare | None = None
+    validation_fraction: PartShare | None = None
     """Share of the documents, chosen by a hash of their index, that is never trained on; null: 0.01, and with `phases`
     0, since a document may be in several of them."""
     eval_every_steps: Count = 0
-    """Evaluate on held-out documents every so many steps; 0 only at probe saves."""
+    """Evaluate on held-out documents every so many steps; 0 only at probe checkpoints."""
     eval_packs: Count = 64
     """Packs of held-out text in one evaluation."""
     log_every_steps: Positive = 1
     """Write metrics every so many steps."""
     init_from: str | None = None
-    """Weights to start from: a Hugging Face folder (or hf://org/name[@revision]) or a save of another run. Its shape
+    """Weights to start from: a Hugging Face folder (or hf://org/name[@revision]) or a checkpoint of another run. Its shape
     must be that of section `model`, which by default (model=auto) is read there. Optimizer, data and steps begin
     anew."""
     allow_other_tokenizer: bool = False
@@ -70,15 +70,15 @@ class TrainConfig:
     purpose: where it is to learn another vocabulary. Without it that is refused, since such a net reads other words
     than it has learnt."""
     branch_from: str | None = None
-    """A save folder of another run to start from; its data position and moments are taken over."""
+    """A checkpoint folder of another run to start from; its data position and moments are taken over."""
     decay_only: bool = False
-    """With branch_from: only decay, over `optim.schedule.decay_steps`, from the learning rate of that save."""
+    """With branch_from: only decay, over `optim.schedule.decay_steps`, from the learning rate of that checkpoint."""
     nan_patience: Positive = 3
     """Steps in a row with a loss or gradient that is not finite (each is skipped) before the run stops."""
-    save: SaveConfig = field(default_factory=SaveConfig)
-    """Saves."""
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    """Checkpoints."""
 
     def held_out(self, phases: bool) -> float:
-        """`heldout_fraction`, settled for a run that has ``phases`` or has none."""
+        """`validation_fraction`, settled for a run that has ``phases`` or has none."""
         default = 0.0 if phases else HELD_OUT
-        return default if self.heldout_fraction is None else self.heldout_fraction
+        return default if self.validation_fraction is None else self.validation_fraction

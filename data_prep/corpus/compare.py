@@ -1,7 +1,7 @@
 """Stages 2 to 5: documents compared with each other, whatever shard and source they are in. The first one always stays.
 
 Documents are numbered through: source by source, shard by shard, in the order of the files. So "first" does not depend
-on elements."""
+on array tasks."""
 
 import dataclasses
 from pathlib import Path

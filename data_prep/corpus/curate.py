@@ -35,7 +35,7 @@ KEPT, DROPPED, EMBEDDINGS, PARAGRAPHS, PLACES = (
     "places.npy",
 )
 COUNTS, SIZES = "counts.json", "sizes.npy"
-"""What a shard's documents met with, for the funnel; apart from the manifest, which every element of later stages
+"""What a shard's documents met with, for the funnel; apart from the manifest, which every array task of later stages
 reads."""
 WITHOUT_TEXT = "pages_without_text"
 """What the readers of PDF and of OCR's pages call the pages that gave nothing; records say so too."""

@@ -1,4 +1,4 @@
-"""All stages of a corpus in their order, and the share of one element."""
+"""All stages of a corpus in their order, and the share of one array task."""
 
 import dataclasses
 import gc
@@ -13,7 +13,7 @@ from data_prep.corpus.stage import Report, Stage, Task, Work
 from data_prep.corpus.write import Write
 
 SHARED = ("curate", "buckets", "cells", "semantic", "paragraphs", "write")
-"""Stages whose units elements share; the others are one unit of work."""
+"""Stages whose units array tasks share; the others are one unit of work."""
 
 
 def stage_names(config: Config) -> list[str]:
@@ -49,27 +49,27 @@ def freeze(config: Config) -> Config:
     return dataclasses.replace(config, corpus=dataclasses.replace(config.corpus, languages=profiles))
 
 
-def share(stage: Stage, elements: int, element: int) -> list[Task]:
-    """The units of work of one of ``elements`` elements."""
-    return stage.tasks()[element::elements]
+def share(stage: Stage, array_size: int, array_task: int) -> list[Task]:
+    """The units of work of one of ``array tasks`` array tasks."""
+    return stage.tasks()[array_task::array_size]
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one element does of one stage; it can be sent to another process."""
+    """What one array task does of one stage; it can be sent to another process."""
 
     config: Config
     stage: str
-    elements: int
-    element: int
+    array_size: int
+    array_task: int
 
 
 def run_share(point: Share, report: Report) -> None:
-    """Do the units of work of an element that are not done."""
+    """Do the units of work of an array task that are not done."""
     os.environ.setdefault(
         "RAYON_NUM_THREADS", "1"
-    )  # elements share the cores; libraries in Rust would take all of them
+    )  # array tasks share the cores; libraries in Rust would take all of them
     gc.set_threshold(100_000, 50, 50)  # documents and words are many objects without cycles
     stage = next(stage for stage in stages(point.config) if stage.name == point.stage)
-    for task in share(stage, point.elements, point.element):
+    for task in share(stage, point.array_size, point.array_task):
         stage.run(task, report)

@@ -57,7 +57,7 @@ class Stage:
         self.work, self.before = work, before
 
     def tasks(self) -> list[Task]:
-        """Its units of work, the same for any number of elements."""
+        """Its units of work, the same for any number of array tasks."""
         raise NotImplementedError
 
     def even(self, names: Sequence[str]) -> list[Task]:

@@ -83,7 +83,7 @@ def load(folder: str | Path) -> Classifier:
 
 def _xgboost() -> ModuleType:
     """The library without scikit-learn, which it would import for wrappers that are not used here: over a second at the
-    start of every element. Where that is loaded already it stays."""
+    start of every array task. Where that is loaded already it stays."""
     blocked = not {"xgboost", "sklearn"} & set(sys.modules)
     if blocked:
         sys.modules["sklearn"] = None

@@ -56,7 +56,7 @@ _TEXT = ("iframe", "noembed", "noframes", "script", "style", "textarea", "title"
 """What stands in them is text, unless they are themselves passed over."""
 _TEXT_END = {name: re.compile(rf"</{name}(?=[{_SPACE}/>])", re.IGNORECASE) for name in _TEXT}
 
-Element = tuple[str, str]
+ArrayTask = tuple[str, str]
 """Name and attributes."""
 
 
@@ -71,8 +71,8 @@ def shallow(html: str) -> str | None:
 
 
 def _too_deep(html: str) -> bool:
-    stack: list[Element] = []
-    carried: set[Element] = set()
+    stack: list[ArrayTask] = []
+    carried: set[ArrayTask] = set()
     at = only_starts_to = foreign = 0
     while found := _BEGINS.search(html, at):
         if found[1] or found[3]:
@@ -115,7 +115,7 @@ def _after(end: re.Pattern[str], html: str, at: int) -> int:
     return found.end() if found else len(html)
 
 
-def _close(stack: list[Element], name: str) -> list[Element]:
+def _close(stack: list[ArrayTask], name: str) -> list[ArrayTask]:
     """Take from ``stack`` what an end tag closes, and give it: the element of its name, and what is open within
     that."""
     if stack[-1][0] == name:

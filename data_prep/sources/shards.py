@@ -1,4 +1,4 @@
-"""The shard plan: inputs cut into units of work, the same for any number of elements."""
+"""The shard plan: inputs cut into units of work, the same for any number of array tasks."""
 
 import bisect
 from collections.abc import Callable, Iterator
@@ -103,6 +103,6 @@ def _line_from(path: Path, byte: int) -> int:
         return file.tell()
 
 
-def groups(shards: list[Shard], elements: int) -> list[list[Shard]]:
-    """The shards dealt out to at most ``elements`` elements, none of them empty."""
-    return [group for first in range(elements) if (group := shards[first::elements])]
+def groups(shards: list[Shard], array_size: int) -> list[list[Shard]]:
+    """The shards dealt out to at most ``array_size`` array tasks, none of them empty."""
+    return [group for first in range(array_size) if (group := shards[first::array_size])]

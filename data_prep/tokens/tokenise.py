@@ -1,4 +1,4 @@
-"""One element of the work: its shards, each made whole or found whole."""
+"""One array task of the work: its shards, each made whole or found whole."""
 
 from array import array
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ MB = 1e-6
 
 
 class Report(Protocol):
-    """Whom an element tells of its progress (see `slurm.local`)."""
+    """Whom an array task tells of its progress (see `slurm.local`)."""
 
     def advance(self, amount: float) -> None:
         """So many more MB of input are done."""
@@ -52,18 +52,18 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Element:
-    """Some of the shards; one array element does them."""
+class ArrayTask:
+    """Some of the shards; one array task does them."""
 
     work: Work
     shards: list[Shard]
 
 
-def run_element(element: Element, report: Report) -> list[dict[str, Any]]:
-    """Manifests of the element's shards, in their order; a shard that is there and whole is left as it is."""
-    work, encoder, bad = element.work, None, 0
+def run_array_task(array_task: ArrayTask, report: Report) -> list[dict[str, Any]]:
+    """Manifests of the array task's shards, in their order; a shard that is there and whole is left as it is."""
+    work, encoder, bad = array_task.work, None, 0
     manifests = []
-    for shard in element.shards:
+    for shard in array_task.shards:
         found, why = find(shard, work.settings, work.data.max_document_bytes, work.prepare.on_bad_document, work.merged)
         if found:
             report.advance(shard.bytes * MB)

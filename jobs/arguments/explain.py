@@ -62,7 +62,7 @@ def explain(error: BaseException, given: Sequence[Override] = ()) -> str:
 
 
 def _plain(key: str) -> str:
-    """A key without the number of an element of its list."""
+    """A key without the number of an array task of its list."""
     return re.sub(r"\[\d+\]$", "", key)
 
 

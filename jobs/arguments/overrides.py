@@ -21,7 +21,7 @@ OPEN = (
     "cluster.sbatch.",
     "corpus.sources.",
     "corpus.languages.",
-    "data.heldout.",
+    "data.validation.",
     "evaluation.domain.",
     "evaluation.general.",
     "mixture.sources.",

@@ -8,9 +8,9 @@ from jobs.checks.finding import MISSING, NOTE, OK, Finding
 
 GB = 1e9
 LITTLE_SPACE = 10 * GB
-"""Four saves of a base-size encoder, of 150M parameters with master weights, two moments and the hf/ half."""
+"""Four checkpoints of a base-size encoder, of 150M parameters with master weights, two moments and the hf/ half."""
 FEW_FILES = 10_000
-"""A save of 8 ranks takes about 30, a run with its saves, probes and logs some thousands."""
+"""A checkpoint of 8 ranks takes about 30, a run with its checkpoints, probes and logs some thousands."""
 
 
 def runs(config: Config) -> Finding:
@@ -23,7 +23,9 @@ def runs(config: Config) -> Finding:
     free, inodes = room(folder)
     found = f"{free / GB:.0f} GB" + (f" and {inodes:,} files" if inodes else "") + f" free under {folder}"
     if free < LITTLE_SPACE:
-        return Finding("runs", NOTE, found, "a save of a base-size encoder takes 2.4 GB; set runs_dir to a larger disk")
+        return Finding(
+            "runs", NOTE, found, "a checkpoint of a base-size encoder takes 2.4 GB; set runs_dir to a larger disk"
+        )
     if 0 < inodes < FEW_FILES:
         return Finding(
             "runs", NOTE, found, "few files may still be made here; remove old runs, or set runs_dir to another disk"

@@ -70,9 +70,9 @@ def _described(partition: Partition) -> str:
 
 
 def arrays(site: Site) -> Finding:
-    """How many elements a multirun may have."""
+    """How many array tasks a multirun may have."""
     size, jobs = site.number("MaxArraySize"), site.number("MaxJobCount")
-    found = f"up to {size} elements each, {jobs} jobs in the queue of the whole cluster"
+    found = f"up to {size} array tasks each, {jobs} jobs in the queue of the whole cluster"
     if size < 2:
         return Finding(
             "arrays", NOTE, "MaxArraySize is 0 or 1: no arrays here", "every point of a multirun is a job of its own"
@@ -81,7 +81,7 @@ def arrays(site: Site) -> Finding:
 
 
 def time_limits(config: Config, site: Site) -> Finding:
-    """When elements are told to save, and how long they may take."""
+    """When array tasks are told to save, and how long they may take."""
     wait, over = site.number("KillWait"), site.settings.get("OverTimeLimit", "0 min")
     lead = config.cluster.signal_lead
     found = (
@@ -104,7 +104,7 @@ def requeue(config: Config, site: Site) -> Finding:
     lost = [partition.name for partition in mine if partition.preemption == "CANCEL"]
     if lost and config.cluster.requeue == "requeue":
         mend = (
-            "set cluster.requeue=chain, or another partition: the save at the signal is kept, but nothing goes on by"
+            "set cluster.requeue=chain, or another partition: the checkpoint at the signal is kept, but nothing goes on by"
             " itself"
         )
         return Finding("requeue", NOTE, f"{found}; preempted jobs of {', '.join(lost)} are cancelled", mend)

@@ -22,10 +22,10 @@ class Job:
     needs: Callable[[Config], dict[str, str]]
     """Key of the configuration -> the file or folder that must be there before it starts."""
     stages: Callable[[Config], list[list[Config]]] | None = None
-    """Its work cut into stages, one after the other, each of elements that run side by side; the job itself then does
+    """Its work cut into stages, one after the other, each of array tasks that run side by side; the job itself then does
     the rest."""
     lenient: bool = False
-    """It comes to its turn even where an element failed."""
+    """It comes to its turn even where an array task failed."""
     distributed: bool = False
     """It may have more than one rank."""
     gpu: bool = False
@@ -51,13 +51,13 @@ def _phases(config: Config) -> dict[str, str]:
 
 def _train_needs(config: Config) -> dict[str, str]:
     starts = {f"train.{key}": value for key in ("branch_from", "init_from") if (value := getattr(config.train, key))}
-    heldout = {
-        f"data.heldout.{name}": str(Path(folder) / manifests.NAME) for name, folder in config.data.heldout.items()
+    validation = {
+        f"data.validation.{name}": str(Path(folder) / manifests.NAME) for name, folder in config.data.validation.items()
     }
     return (
         (_phases(config) if config.phases else _tokens(config))
         | starts
-        | heldout
+        | validation
         | (_measured(config) if config.sweep.trigger != "manual" else {})
     )
 
@@ -84,17 +84,17 @@ def _prepare_needs(config: Config) -> dict[str, str]:
     return inputs | {"data.tokenizer": str(Path(config.data.tokenizer) / "tokenizer.json")}
 
 
-def _elements(config: Config, section: str, **keys: Any) -> list[Config]:
-    """The configuration of each element; ``keys`` are set in its section too."""
+def _array_tasks(config: Config, section: str, **keys: Any) -> list[Config]:
+    """The configuration of each array task; ``keys`` are set in its section too."""
     own = getattr(config, section)
     return [
-        dataclasses.replace(config, **{section: dataclasses.replace(own, element=number, **keys)})
-        for number in range(keys.get("elements", own.elements))
+        dataclasses.replace(config, **{section: dataclasses.replace(own, array_task=number, **keys)})
+        for number in range(keys.get("array_size", own.array_size))
     ]
 
 
 def _prepare_stages(config: Config) -> list[list[Config]]:
-    return [] if config.prepare.adopt or config.prepare.elements < 2 else [_elements(config, "prepare")]
+    return [] if config.prepare.adopt or config.prepare.array_size < 2 else [_array_tasks(config, "prepare")]
 
 
 def _mix_needs(config: Config) -> dict[str, str]:
@@ -120,10 +120,12 @@ def _corpus_needs(config: Config) -> dict[str, str]:
 def _corpus_stages(config: Config) -> list[list[Config]]:
     from data_prep.corpus.factory import SHARED, stage_names
 
-    if config.corpus.element is not None or config.corpus.elements < 2:
+    if config.corpus.array_task is not None or config.corpus.array_size < 2:
         return []
     wanted = [config.corpus.stage] if config.corpus.stage else stage_names(config)
-    return [_elements(config, "corpus", stage=name, **({} if name in SHARED else {"elements": 1})) for name in wanted]
+    return [
+        _array_tasks(config, "corpus", stage=name, **({} if name in SHARED else {"array_size": 1})) for name in wanted
+    ]
 
 
 def _sweep_needs(config: Config) -> dict[str, str]:
@@ -132,7 +134,7 @@ def _sweep_needs(config: Config) -> dict[str, str]:
 
 
 def _measured(config: Config) -> dict[str, str]:
-    """What saves are measured on. Retrieval is asked of every encoder, and of a decoder, for which something else is
+    """What checkpoints are measured on. Retrieval is asked of every encoder, and of a decoder, for which something else is
     named, where it is."""
     evaluation, retrieval = config.evaluation, {"data.retrieval": config.data.retrieval}
     texts = {
@@ -144,18 +146,18 @@ def _measured(config: Config) -> dict[str, str]:
 
 
 def _sweep_home(config: Config) -> str:
-    """The run; for the probe of one save that save, so that what other elements get done is not taken for its own
+    """The run; for the probe of one checkpoint that checkpoint, so that what other array tasks get done is not taken for its own
     progress."""
     run, step = config.sweep.run, config.sweep.step
     return run if step is None else str(Path(run) / "checkpoints" / f"step_{step:07d}")
 
 
 def _sweep_stages(config: Config) -> list[list[Config]]:
-    return [] if config.sweep.elements < 2 or config.sweep.step is not None else [_elements(config, "sweep")]
+    return [] if config.sweep.array_size < 2 or config.sweep.step is not None else [_array_tasks(config, "sweep")]
 
 
 def _merge_needs(config: Config) -> dict[str, str]:
-    return _named("merge.saves", config.merge.saves) or {"merge.run": config.merge.run}
+    return _named("merge.checkpoints", config.merge.checkpoints) or {"merge.run": config.merge.run}
 
 
 JOBS = {
@@ -187,9 +189,22 @@ JOBS = {
         Job("tokenizer", "learn a tokenizer", lambda c: c.data.tokenizer, _text),
         Job("prepare", "tokenise into shards", lambda c: c.data.tokens, _prepare_needs, _prepare_stages),
         Job("mix", "mix sources into phases", lambda c: c.mixture.output, _mix_needs),
-        Job("train", "train, with saves", lambda c: c.run_dir, _train_needs, distributed=True, gpu=True),
-        Job("sweep", "probe retrieval at every save", _sweep_home, _sweep_needs, _sweep_stages, lenient=True, gpu=True),
-        Job("merge", "average saves", lambda c: c.merge.output, _merge_needs, gpu=True),
-        Job("export", "export the best save", lambda c: c.export.output, lambda c: {"export.save": c.export.save}),
+        Job("train", "train, with checkpoints", lambda c: c.run_dir, _train_needs, distributed=True, gpu=True),
+        Job(
+            "sweep",
+            "probe retrieval at every checkpoint",
+            _sweep_home,
+            _sweep_needs,
+            _sweep_stages,
+            lenient=True,
+            gpu=True,
+        ),
+        Job("merge", "average checkpoints", lambda c: c.merge.output, _merge_needs, gpu=True),
+        Job(
+            "export",
+            "export the best checkpoint",
+            lambda c: c.export.output,
+            lambda c: {"export.checkpoint": c.export.checkpoint},
+        ),
     )
 }

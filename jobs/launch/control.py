@@ -1,4 +1,4 @@
-"""What `jobs.status` does to submitted elements: cancel them, queue again those that failed."""
+"""What `jobs.status` does to submitted array tasks: cancel them, queue again those that failed."""
 
 import os
 import re
@@ -19,11 +19,11 @@ console = Screen(soft_wrap=True)
 
 
 def cancel(config: Config, target: str) -> list[str]:
-    """Cancel the elements of ``target`` (job id, result folder, or submission) that wait or run; returns their job ids.
+    """Cancel the array tasks of ``target`` (job id, result folder, or submission) that wait or run; returns their job ids.
 
     A run that saves when it is asked to stop does so. Raises UserError where nothing of it waits or runs."""
-    chosen = [element for element in find(config, target) if element.alive]
-    jobs = [job for element in chosen for job in element.alive]
+    chosen = [array_task for array_task in find(config, target) if array_task.alive]
+    jobs = [job for array_task in chosen for job in array_task.alive]
     if not jobs:
         raise UserError(f"status.cancel={target}: nothing of it is queued or runs")
     _list(chosen, "would be cancelled" if config.dry_run else "cancelled")
@@ -37,12 +37,12 @@ def retry(config: Config, target: str) -> list[Receipt]:
     frozen points.
 
     Raises UserError where there is nothing of the kind."""
-    chosen = [element for element in find(config, target) if element.state.name in UNHAPPY]
+    chosen = [array_task for array_task in find(config, target) if array_task.state.name in UNHAPPY]
     if not chosen:
         raise UserError(f"status.retry={target}: all of it has finished, is queued or runs")
     folders: dict[Path, list[int]] = {}
-    for element in chosen:
-        folders.setdefault(element.submission.folder, []).append(element.index)
+    for array_task in chosen:
+        folders.setdefault(array_task.submission.folder, []).append(array_task.index)
     for folder in folders:
         refuse_foreign(Submission.read(folder))
     _list(chosen, "would be queued again" if config.dry_run else "queued again")
@@ -56,26 +56,30 @@ def retry(config: Config, target: str) -> list[Receipt]:
 def show_goodput(config: Config, target: str) -> None:
     """Print the goodput of every training that ``target`` names. Raises UserError where there is none or the accounting
     is away."""
-    chosen = [element for element in find(config, target) if element.submission.manifest["job"] == "train"]
+    chosen = [array_task for array_task in find(config, target) if array_task.submission.manifest["job"] == "train"]
     if not chosen:
         raise UserError(f"status.goodput={target}: no training that was submitted has that name")
-    for element in chosen:
-        console.print(f"{element.home}: {goodput(element.submission, element.index).describe()}")
+    for array_task in chosen:
+        console.print(f"{array_task.home}: {goodput(array_task.submission, array_task.index).describe()}")
 
 
 def find(config: Config, target: str) -> list[Seen]:
-    """Elements that ``target`` names: a job id (12, 12_3), the folder of a result, a submission (its folder or name).
+    """Array tasks that ``target`` names: a job id (12, 12_3), the folder of a result, a submission (its folder or name).
 
     Raises UserError where nothing that was submitted from `runs_dir` has that name, or SLURM does not answer."""
     seen, note = survey(config.runs_dir)
     if note:
         raise UserError(note.partition("; states")[0].partition(": states")[0])
     folder = os.path.abspath(target)
-    found = [element for element in seen if folder in (element.home, os.path.abspath(element.submission.folder))]
-    found = found or [element for element in seen if element.submission.folder.name == target]
+    found = [
+        array_task for array_task in seen if folder in (array_task.home, os.path.abspath(array_task.submission.folder))
+    ]
+    found = found or [array_task for array_task in seen if array_task.submission.folder.name == target]
     if JOB.fullmatch(target):
         found = [
-            element for element in seen if target in {*element.alive, *(job.partition("_")[0] for job in element.alive)}
+            array_task
+            for array_task in seen
+            if target in {*array_task.alive, *(job.partition("_")[0] for job in array_task.alive)}
         ]
     if found:
         return found
@@ -87,9 +91,9 @@ def find(config: Config, target: str) -> list[Seen]:
     )
 
 
-def _list(elements: list[Seen], what: str) -> None:
-    for element in elements:
-        job = " ".join(element.alive) or element.state.job_id or "-"
+def _list(array_tasks: list[Seen], what: str) -> None:
+    for array_task in array_tasks:
+        job = " ".join(array_task.alive) or array_task.state.job_id or "-"
         console.print(
-            f"{what}: {job}  {element.state.name}  {element.home}  {element.submission.points[element.index]['label']}".rstrip()
+            f"{what}: {job}  {array_task.state.name}  {array_task.home}  {array_task.submission.points[array_task.index]['label']}".rstrip()
         )

@@ -47,7 +47,7 @@ READS = {
 }
 """Sections of the arguments that a job takes over; one that is not here takes all."""
 ALWAYS = ("experiment", "name", "seed", "runs_dir", "run", "run_dir")
-PART = ("prepare.element", "corpus.element", "corpus.stage", "sweep.element", "sweep.step")
+PART = ("prepare.array_task", "corpus.array_task", "corpus.stage", "sweep.array_task", "sweep.step")
 """Keys that ask for a part of the work."""
 ONCE = ("dry_run", "plan", "sweep.force", *PART)
 """Keys that are meant for one start alone."""
@@ -165,7 +165,7 @@ def _start(config: Config) -> Next:
 
 def _mixed(config: Config) -> Next:
     """The training on one phase, or on all of them."""
-    if len(config.phases) > 1 or config.data.heldout:
+    if len(config.phases) > 1 or config.data.validation:
         return Next("train")
     output = Path(config.mixture.output) / next(iter(config.phases))
     alone = dataclasses.replace(config, phases={}, data=dataclasses.replace(config.data, tokens=str(output)))
@@ -174,7 +174,7 @@ def _mixed(config: Config) -> Next:
 
 
 def _train(configs: Sequence[Config]) -> Next:
-    """What is measured of the saves, where there is something to measure on; else the export of the last one."""
+    """What is measured of the checkpoints, where there is something to measure on; else the export of the last one."""
     config = configs[0]
     measured = (
         Path(config.data.retrieval).exists()
@@ -183,7 +183,7 @@ def _train(configs: Sequence[Config]) -> Next:
         or config.evaluation.tasks
     )
     if not measured:
-        return Next("export", {"export.save": f"{config.run_dir}/checkpoints/last"})
+        return Next("export", {"export.checkpoint": f"{config.run_dir}/checkpoints/last"})
     return Next("sweep", {"sweep.runs": [one.run_dir for one in configs]} if len(configs) > 1 else {})
 
 

@@ -17,7 +17,7 @@ from slurm.script import ranks_per_node
 
 GB = 1e9
 STATE_BYTES = {"fp32": 12, "bf16": 14}
-"""Bytes a parameter takes in the Megatron half of a save: fp32 weights and two moments; bf16 weights beside."""
+"""Bytes a parameter takes in the Megatron half of a checkpoint: fp32 weights and two moments; bf16 weights beside."""
 HF_BYTES = {"fp32": 4, "bf16": 2}
 FILES_OF_SAVE = 12
 """Manifests, config, tokenizer, and what dist_checkpointing adds; each rank writes two files more."""
@@ -50,7 +50,7 @@ def forecast(job: str, configs: Sequence[Config]) -> Need:
     if job == "train":
         needs = [_training(config) for config in configs]
         size, files = sum(need[0] for need in needs), sum(need[1] for need in needs)
-        return Need(size, files, Path(first.runs_dir), f"{sum(need[2] for need in needs)} saves")
+        return Need(size, files, Path(first.runs_dir), f"{sum(need[2] for need in needs)} checkpoints")
     if job == "prepare":
         text = sum(path.stat().st_size for config in configs for path in _inputs(config))
         return Need(
@@ -73,7 +73,7 @@ def check_room(job: str, configs: Sequence[Config]) -> None:
     free, inodes = room(need.folder)
     if need.bytes > free or (inodes and need.files > inodes):
         raise UserError(
-            f"{need.describe()}: this does not fit; make room, lower train.save.keep_last or keep_probes, or set"
+            f"{need.describe()}: this does not fit; make room, lower train.checkpoint.keep_last or keep_probes, or set"
             " runs_dir to a larger disk"
         )
 
@@ -87,7 +87,7 @@ def room(folder: Path) -> tuple[int, int]:
 
 
 def save_bytes(config: Config) -> tuple[float, float]:
-    """Size of the Megatron half and of the hf/ half of one save."""
+    """Size of the Megatron half and of the hf/ half of one checkpoint."""
     parameters, precision = (
         parameter_count(config.model),
         config.parallel.on(bf16=config.cluster.gpus_per_node > 0).precision,
@@ -96,16 +96,20 @@ def save_bytes(config: Config) -> tuple[float, float]:
 
 
 def _training(config: Config) -> tuple[float, int, int]:
-    """Bytes, files and number of the saves that lie side by side at most."""
+    """Bytes, files and number of the checkpoints that lie side by side at most."""
     config = close_model(config, ahead=True)
     ranks = config.cluster.nodes * ranks_per_node(config.cluster)
     course = build_course(config, None, config.parallel.data_ranks(ranks))
-    save, points = config.train.save, course.save_points(config)
+    checkpoint, points = config.train.checkpoint, course.save_points(config)
     probes = len(points.probe_steps())
-    resumes = save.keep_last + 1 + (math.ceil(course.total / save.keep_every_steps) if save.keep_every_steps else 0)
+    resumes = (
+        checkpoint.keep_last
+        + 1
+        + (math.ceil(course.total / checkpoint.keep_every_steps) if checkpoint.keep_every_steps else 0)
+    )
     state, hf = save_bytes(config)
-    saves = probes + resumes
-    return state * saves + hf * probes, saves * (FILES_OF_SAVE + 2 * ranks), saves
+    checkpoints = probes + resumes
+    return state * checkpoints + hf * probes, checkpoints * (FILES_OF_SAVE + 2 * ranks), checkpoints
 
 
 def _inputs(config: Config) -> list[Path]:

@@ -19,7 +19,7 @@ from jobs.launch.points import cut, depends, is_queued, make_point, queue_job, t
 from jobs.launch.refuse import refuse, refuse_long_texts
 from jobs.launch.steps import steps
 from model.training.run import load_config
-from model.training.saves import PROBE, linked, list_saves
+from model.training.saves import PROBE, linked, list_checkpoints
 from slurm.commands import available
 from slurm.script import ranks_per_node
 from slurm.submission import Point
@@ -113,7 +113,7 @@ def launch_graph(configs: Sequence[Config], labels: Sequence[str] = ()) -> Any:
 
 
 def _waits(before: Stage | None, stage: Stage) -> str:
-    """Element by element where both stages are one array over the same points, else the whole stage."""
+    """Array task by array task where both stages are one array over the same points, else the whole stage."""
     if before is None or not before.open:
         return ""
     submissions = before.receipt.submissions
@@ -187,12 +187,12 @@ def _trained(config: Config) -> bool:
 
 
 def _swept(config: Config) -> bool:
-    """Whether every probe save has a result and the best is chosen."""
+    """Whether every probe checkpoint has a result and the best is chosen."""
     run = Path(config.sweep.run)
-    saves = [save for save in list_saves(run) if save.kind == PROBE]
+    checkpoints = [checkpoint for checkpoint in list_checkpoints(run) if checkpoint.kind == PROBE]
     return (
-        bool(saves)
-        and all((run / "eval" / f"{save.folder.name}.json").is_file() for save in saves)
+        bool(checkpoints)
+        and all((run / "eval" / f"{checkpoint.folder.name}.json").is_file() for checkpoint in checkpoints)
         and linked(run, "best") is not None
     )
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from common import manifest as manifests
 from common.claim import Holder, lives, this_process, told
-from common.environment import element_id
+from common.environment import array_task_id
 from common.errors import UserError
 from common.fence import Fence
 from conf.schema import Config
@@ -24,12 +24,12 @@ class Waiting(NamedTuple):
     home: str
     job_id: str
     submission: Submission
-    element: int
+    array_task: int
 
 
 def waiting(job: str, runs_dir: str, homes: Iterable[str]) -> Iterator[Waiting]:
     """Points of ``job`` with one of these result folders that wait or run in the queue, whoever submitted them, but for
-    the element that this process is. Raises UserError where that cannot be told (yet)."""
+    the array task that this process is. Raises UserError where that cannot be told (yet)."""
     here = {str(Path(home).absolute()): home for home in homes}
     found = []
     for submission in submissions(runs_dir):
@@ -43,7 +43,7 @@ def waiting(job: str, runs_dir: str, homes: Iterable[str]) -> Iterator[Waiting]:
                 if (job_id := array.job_of(index))
             ]
     alive = living([one.job_id for one in found])
-    yield from (one for one in found if one.job_id in alive and one.job_id != element_id())
+    yield from (one for one in found if one.job_id in alive and one.job_id != array_task_id())
 
 
 def refuse_occupied(config: Config, run: Run) -> None:
@@ -51,7 +51,7 @@ def refuse_occupied(config: Config, run: Run) -> None:
     be."""
     mend = f"choose another run=<name>, or stop that and remove {run.folder}"
     for one in waiting("train", config.runs_dir, [config.run_dir]) if available() else ():
-        if changed := _changed(one.submission.config(one.element), run):
+        if changed := _changed(one.submission.config(one.array_task), run):
             raise UserError(
                 f"{run.folder} is queued or trained as job {one.job_id} with another configuration ({show(changed)});"
                 f" {mend}"
@@ -77,7 +77,7 @@ def _at_work(folder: Path) -> Holder | None:
     holder = Fence(folder).holder()
     known = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
     last = known.get("attempts", [{}])[-1]
-    me = this_process(element_id())
+    me = this_process(array_task_id())
     ours = ("host", "pid", "born")
     if holder is None or [holder[key] for key in ours] == [me[key] for key in ours]:
         return None

@@ -66,13 +66,13 @@ def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> A
 
 
 def queue_job(job: str, points: Sequence[Point], dependency: str = "", after: Sequence[str] = ()) -> Receipt:
-    """Queue one job for ``points``: each stage of its work as an array of elements, if it is cut into some, and itself
+    """Queue one job for ``points``: each stage of its work as an array of array tasks, if it is cut into some, and itself
     after them."""
     queued: list[Submission] = []
     outer, former = dependency, list(after)
-    for elements in [*cut(job, points), points]:
-        receipt = submit(job, elements, dependency, after)
-        # elements that are cancelled because what they waited for did not finish have ended, too: what is lenient to
+    for array_tasks in [*cut(job, points), points]:
+        receipt = submit(job, array_tasks, dependency, after)
+        # array tasks that are cancelled because what they waited for did not finish have ended, too: what is lenient to
         # them is not to that
         own = depends("afterany", receipt.last_jobs()) + (f",{outer}" if outer else "")
         dependency = own if JOBS[job].lenient else depends("afterok", receipt.last_jobs())
@@ -85,19 +85,19 @@ def queue_job(job: str, points: Sequence[Point], dependency: str = "", after: Se
 
 
 def cut(job: str, points: Sequence[Point]) -> list[list[Point]]:
-    """The stages of the work of ``points``, each cut into elements; none where the job does it by itself."""
+    """The stages of the work of ``points``, each cut into array tasks; none where the job does it by itself."""
     stages = JOBS[job].stages
     if not stages:
         return []
     work = [
-        [[_element(point, one, number) for number, one in enumerate(part)] for part in stages(point.config)]
+        [[_array_task(point, one, number) for number, one in enumerate(part)] for part in stages(point.config)]
         for point in points
     ]
-    return [[element for part in parts for element in part] for parts in zip_longest(*work, fillvalue=[])]
+    return [[array_task for part in parts for array_task in part] for parts in zip_longest(*work, fillvalue=[])]
 
 
-def _element(point: Point, config: Config, number: int) -> Point:
-    label = " ".join(filter(None, (point.label, config.corpus.stage, f"element {number}")))
+def _array_task(point: Point, config: Config, number: int) -> Point:
+    label = " ".join(filter(None, (point.label, config.corpus.stage, f"array task {number}")))
     return dataclasses.replace(point, config=config, label=label)
 
 
@@ -107,15 +107,15 @@ def depends(kind: str, job_ids: Sequence[str]) -> str:
 
 
 def _share(job: str, points: Sequence[Point]) -> list[Point]:
-    """The points that this allocation runs. In an element of an array that a person submitted: its point of a multirun,
-    or its element of a job whose work is cut into elements."""
+    """The points that this allocation runs. In an array task of an array that a person submitted: its point of a multirun,
+    or its array task of a job whose work is cut into array tasks."""
     points = [_with_cluster(point, job, allocation.allocated(point.config.cluster)) for point in points]
     number, count = allocation.task()
     if count == 1:
         return points
     if len(points) == 1 and JOBS[job].stages:
         stages = cut(
-            job, [dataclasses.replace(points[0], config=with_value(points[0].config, f"{job}.elements", count))]
+            job, [dataclasses.replace(points[0], config=with_value(points[0].config, f"{job}.array_size", count))]
         )
         if len(stages) > 1:
             raise UserError(
@@ -125,7 +125,7 @@ def _share(job: str, points: Sequence[Point]) -> list[Point]:
         return [stages[0][number]]
     if len(points) != count:
         raise UserError(
-            f"the array has {count} elements and the multirun {len(points)} points; submit it with"
+            f"the array has {count} array tasks and the multirun {len(points)} points; submit it with"
             f" --array=0-{len(points) - 1}"
         )
     return [points[number]]
@@ -171,7 +171,7 @@ def tell(receipt: Receipt) -> None:
     """Print job ids, result folders, and the commands to watch and to cancel."""
     for submission in receipt.submissions:
         arrays = ", ".join(
-            f"{array.job_id} ({array.count} {'elements' if array.count > 1 else 'element'})"
+            f"{array.job_id} ({array.count} {'array tasks' if array.count > 1 else 'array task'})"
             for array in submission.arrays
         )
         say(f"queued {submission.manifest['job']} as job {arrays}: {submission.folder}", "bold")
@@ -187,11 +187,11 @@ def tell(receipt: Receipt) -> None:
 def show(job: str, points: Sequence[Point]) -> Receipt:
     """Print what would be queued: the batch script of each array, the points, the disk they will take. Queues nothing,
     keeps nothing."""
-    elements = cut(job, points)
+    array_tasks = cut(job, points)
     origin = origin_of(points[0].config.runs_dir, taken=False)
     place = Path(points[0].config.runs_dir).absolute() / FOLDER
     above = next(path for path in (place, *place.parents) if path.exists())
-    receipt = prepare(job, elements, origin=origin) if elements else Receipt()
+    receipt = prepare(job, array_tasks, origin=origin) if array_tasks else Receipt()
     receipt.submissions += prepare(job, points, origin=origin).submissions
     for submission in receipt.submissions:
         count = len(submission.points)

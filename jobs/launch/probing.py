@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from common.children import die_with_parent, starting
 from common.claim import Claim
 from common.disk import explained
-from common.environment import element_id
+from common.environment import array_task_id
 from common.errors import UserError
 from common.files import write_json
 from common.progress import say
@@ -27,7 +27,7 @@ from model.evaluation.results import failure_file, result_file
 from model.evaluation.retrieval_set import check_retrieval
 from model.evaluation.tasks import Tasks
 from model.evaluation.texts import text_files
-from model.training.saves import PROBE, Save, list_saves, save_name
+from model.training.saves import PROBE, Checkpoint, checkpoint_name, list_checkpoints
 from slurm import outbox
 from slurm.commands import SlurmError, outside
 from slurm.queue import runs
@@ -71,21 +71,21 @@ class Probing:
     """sweep.trigger=manual: nothing by itself."""
 
     def __init__(self, config: Config):
-        alone = {"runs": [], "report": None, "element": None, "step": None, "force": False, "retry_failed": False}
+        alone = {"runs": [], "report": None, "array_task": None, "step": None, "force": False, "retry_failed": False}
         self.config = dataclasses.replace(config, sweep=dataclasses.replace(config.sweep, run=config.run_dir, **alone))
         self.run = Path(config.run_dir)
 
     def start(self) -> None:
         """When the training begins or goes on."""
 
-    def saved(self, save: Save) -> None:
-        """After each probe save."""
+    def saved(self, checkpoint: Checkpoint) -> None:
+        """After each probe checkpoint."""
 
     def end(self, finished: bool) -> None:
         """At last; ``finished``: the training has made its last step, now or in an earlier attempt."""
 
     def missing(self) -> list[int]:
-        """Steps of the probe saves that have neither a result nor failed."""
+        """Steps of the probe checkpoints that have neither a result nor failed."""
         return [
             step
             for step in self._steps()
@@ -99,7 +99,7 @@ class Probing:
         return not self.missing() and report.is_file() and report.stat().st_mtime >= max(results, default=0)
 
     def _steps(self) -> list[int]:
-        return [save.step for save in list_saves(self.run) if save.kind == PROBE]
+        return [checkpoint.step for checkpoint in list_checkpoints(self.run) if checkpoint.kind == PROBE]
 
 
 class Afterwards(Probing):
@@ -119,7 +119,7 @@ class Afterwards(Probing):
 
 
 class BySlurm(Probing):
-    """Elements of their own, ordered in the run's outbox and queued from there by a thread, since sbatch may hang for a
+    """Array tasks of their own, ordered in the run's outbox and queued from there by a thread, since sbatch may hang for a
     minute."""
 
     def __init__(self, config: Config):
@@ -130,17 +130,17 @@ class BySlurm(Probing):
         self.thread.start()
 
     def start(self) -> None:
-        """Take up what an earlier attempt left: saves that nobody was asked to probe, or whose element is gone without
+        """Take up what an earlier attempt left: checkpoints that nobody was asked to probe, or whose array task is gone without
         a result."""
         if self.config.sweep.trigger == "on_save":
             self._order_missing()
             self.tasks.put(self._order_vanished)
             self.tasks.put(self._drain)
 
-    def saved(self, save: Save) -> None:
-        """Order a probe of a fresh save."""
+    def saved(self, checkpoint: Checkpoint) -> None:
+        """Order a probe of a fresh checkpoint."""
         if self.config.sweep.trigger == "on_save":
-            self._order(save.step)
+            self._order(checkpoint.step)
             self.tasks.put(self._drain)
 
     def end(self, finished: bool) -> None:
@@ -148,7 +148,9 @@ class BySlurm(Probing):
         The thread is given some time; what it does not come to stays in the outbox."""
         if finished and self._steps() and not self.reported():
             self._order_missing()
-            outbox.put(self.run, FINISH, "sweep", Point(self.config, str(self.run), "best save and report"), last=True)
+            outbox.put(
+                self.run, FINISH, "sweep", Point(self.config, str(self.run), "best checkpoint and report"), last=True
+            )
             self.tasks.put(self._order_vanished)
             self.tasks.put(self._drain)
         self.tasks.put(None)
@@ -159,18 +161,21 @@ class BySlurm(Probing):
     def _order(self, step: int) -> None:
         config = dataclasses.replace(self.config, sweep=dataclasses.replace(self.config.sweep, step=step))
         outbox.put(
-            self.run, save_name(step), "sweep", Point(config, JOBS["sweep"].home(config), f"probe of step {step}")
+            self.run, checkpoint_name(step), "sweep", Point(config, JOBS["sweep"].home(config), f"probe of step {step}")
         )
 
     def _order_missing(self) -> None:
         for step in self.missing():
-            if not outbox.ordered(self.run, save_name(step)) and outbox.record(self.run, save_name(step)) is None:
+            if (
+                not outbox.ordered(self.run, checkpoint_name(step))
+                and outbox.record(self.run, checkpoint_name(step)) is None
+            ):
                 self._order(step)
 
     def _order_vanished(self) -> None:
         gone = outbox.vanished(self.run)
         for step in self.missing():
-            if save_name(step) in gone and not outbox.ordered(self.run, save_name(step)):
+            if checkpoint_name(step) in gone and not outbox.ordered(self.run, checkpoint_name(step)):
                 self._order(step)
 
     def _drain(self) -> None:
@@ -202,7 +207,7 @@ def probe_cluster(config: Config) -> ClusterConfig:
 
 def claims() -> Callable[[Path], Claim]:
     """Makes claims that know the jobs of this cluster."""
-    return partial(Claim, job=element_id(), alive=runs)
+    return partial(Claim, job=array_task_id(), alive=runs)
 
 
 def note_failures(run: Path) -> None:
@@ -221,9 +226,9 @@ def note_failures(run: Path) -> None:
 
 def settle(run: Path) -> None:
     """Withdraw the orders that a whole sweep of ``run`` has just done itself."""
-    for save in list_saves(run):
-        if result_file(run, save.step).is_file():
-            outbox.withdraw(run, save_name(save.step))
+    for checkpoint in list_checkpoints(run):
+        if result_file(run, checkpoint.step).is_file():
+            outbox.withdraw(run, checkpoint_name(checkpoint.step))
     outbox.withdraw(run, FINISH)
 
 

@@ -35,14 +35,14 @@ def refuse(job: str, config: Config, made: Sequence[str] = ()) -> None:
 
 
 def _refuse_run(config: Config, made: Sequence[str]) -> None:
-    """What cannot be trained, and another configuration in the same run folder; a warning where its saves take longer
+    """What cannot be trained, and another configuration in the same run folder; a warning where its checkpoints take longer
     than SLURM's signal leaves."""
     from model.open_model import check_start, close_model
     from model.shapes import check_ranks
     from model.training.checks import check_training
     from model.training.course import build_course, find_branch
     from model.training.run import open_run
-    from model.training.saves import lead_warning, list_saves
+    from model.training.saves import lead_warning, list_checkpoints
     from model.training.tokenizers import check_tokenizers
 
     config = close_model(config, ahead=True)
@@ -51,14 +51,14 @@ def _refuse_run(config: Config, made: Sequence[str]) -> None:
     check_ranks(config.parallel, ranks)
     phases = build_course(config, find_branch(config, run), config.parallel.data_ranks(ranks)).phases
     check_training(config, phases)
-    saves = list_saves(run.folder)
-    if not saves or run.replaced:
+    checkpoints = list_checkpoints(run.folder)
+    if not checkpoints or run.replaced:
         refuse_occupied(config, run)
-    check_tokenizers(config, phases, bool(saves) and not run.replaced, lambda path: _is_coming(path, made))
-    if not saves or run.replaced:
+    check_tokenizers(config, phases, bool(checkpoints) and not run.replaced, lambda path: _is_coming(path, made))
+    if not checkpoints or run.replaced:
         check_start(config)
         _check_weights(config, made)
-    if saves and (warning := lead_warning(saves[-1], config.cluster)):
+    if checkpoints and (warning := lead_warning(checkpoints[-1], config.cluster)):
         say(warning)
 
 
@@ -79,7 +79,7 @@ def refuse_plan(config: Config) -> None:
     from model.training.checks import check_training
     from model.training.course import build_course, find_branch
     from model.training.run import open_run
-    from model.training.saves import list_saves
+    from model.training.saves import list_checkpoints
     from model.training.tokenizers import check_tokenizers
 
     for key in ("init_from", "branch_from"):
@@ -87,7 +87,7 @@ def refuse_plan(config: Config) -> None:
         if place and not place.startswith(SCHEME) and not Path(place).exists():
             raise UserError(f"train.{key}: {place} does not exist; make it first, or name another with train.{key}")
     config = dataclasses.replace(config, parallel=ParallelConfig())
-    begun = bool(list_saves(config.run_dir))
+    begun = bool(list_checkpoints(config.run_dir))
     branch = None if begun else find_branch(config, open_run(config))
     phases = build_course(config, branch).phases
     check_training(config, phases)

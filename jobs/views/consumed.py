@@ -36,7 +36,7 @@ class Uses:
     """Where a run meets the tokens."""
 
     run: Path
-    heldout: list[int]
+    validation: list[int]
     """Packs of held-out text that hold them."""
     samples: list[Use]
     """In the order of training, to the end of the run."""
@@ -63,8 +63,8 @@ def read_uses(run: Path, first: int, end: int, tokens: dict[str, Any]) -> Uses:
     course = build_course(config, branch, config.parallel.data_ranks(manifest["attempts"][-1].get("ranks", 1)))
     phase = course.phases[0] if found == "tokens" else next(phase for phase in course.phases if phase.name == found)
     plan = run / "plan" if found == "tokens" else run / "plan" / found
-    if heldout := _packs(plan, "heldout", first, end):
-        return Uses(run, heldout, [])
+    if validation := _packs(plan, "validation", first, end):
+        return Uses(run, validation, [])
     return Uses(
         run, [], _samples(phase, plan, config.seed, _packs(plan, "train", first, end), read_progress(run).step or 0)
     )

@@ -18,7 +18,7 @@ from common.errors import UserError
 from common.files import digest, digest_of, read_json
 from data_prep.sources.inputs import span_digest, stamp
 from model.training.phase import MAIN
-from model.training.saves import read_save, verify
+from model.training.saves import read_checkpoint, verify
 
 TEXTS = 10
 """Text files that are listed for one artefact; those that changed always are."""
@@ -51,7 +51,7 @@ def lineage(folder: str | Path, used: Files | None = None) -> Node:
     if not (folder / manifests.NAME).is_file():
         if used is None:
             raise UserError(
-                f"{folder} has no {manifests.NAME}; name an export, a save, a run, or a folder of tokens or a tokenizer"
+                f"{folder} has no {manifests.NAME}; name an export, a checkpoint, a run, or a folder of tokens or a tokenizer"
             )
         return _without_manifest(folder, used)
     manifest = manifests.read(folder)
@@ -94,18 +94,18 @@ def _files(folder: Path, manifest: dict[str, Any]) -> list[str]:
     return found
 
 
-def _save_files(folder: Path, manifest: dict[str, Any]) -> list[str]:
-    problem = verify(read_save(folder))
+def _checkpoint_files(folder: Path, manifest: dict[str, Any]) -> list[str]:
+    problem = verify(read_checkpoint(folder))
     return [problem] if problem else []
 
 
 def _export_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
     parent = manifest["parent"]
-    save = Path(parent["save"])
-    if not (save / manifests.NAME).is_file():
-        return [Node(f"save {save}", problems=["is gone"], parents=_runs(save.parents[1]))]
-    node = lineage(save)
-    if digest_of(manifests.read(save)["files"]) != parent["digest"]:
+    checkpoint = Path(parent["checkpoint"])
+    if not (checkpoint / manifests.NAME).is_file():
+        return [Node(f"checkpoint {checkpoint}", problems=["is gone"], parents=_runs(checkpoint.parents[1]))]
+    node = lineage(checkpoint)
+    if digest_of(manifests.read(checkpoint)["files"]) != parent["digest"]:
         node.problems.append("was written again since the export")
     return [node]
 
@@ -114,10 +114,10 @@ def _merge_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
     nodes = []
     for parent in manifest["parents"]:
         place = Path(parent["folder"])
-        save = place.parent if place.name == "hf" else place
+        checkpoint = place.parent if place.name == "hf" else place
         node = (
-            lineage(save)
-            if (save / manifests.NAME).is_file()
+            lineage(checkpoint)
+            if (checkpoint / manifests.NAME).is_file()
             else Node(f"model {place}", problems=[] if place.is_dir() else [_gone(place)])
         )
         node.facts = f"{node.facts}, weight {parent['weight']:.3g}".lstrip(", ")
@@ -125,7 +125,7 @@ def _merge_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
     return nodes
 
 
-def _save_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
+def _checkpoint_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
     run = folder.resolve().parents[1]
     nodes = _runs(run)
     known = manifests.read(run) if nodes and (run / manifests.NAME).is_file() else {}
@@ -138,7 +138,7 @@ def _save_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
         ("tokenizer", manifest.get("tokenizer"), tokenizer),
     ):
         if nodes and ours and theirs and ours != theirs:
-            nodes[0].problems.append(f"has another {name} than this save")
+            nodes[0].problems.append(f"has another {name} than this checkpoint")
     return nodes
 
 
@@ -151,11 +151,11 @@ def _runs(folder: Path) -> list[Node]:
 def _run_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
     nodes = []
     if branch := manifest.get("branch"):
-        save = Path(branch["save"])
+        checkpoint = Path(branch["checkpoint"])
         nodes.append(
-            lineage(save)
-            if (save / manifests.NAME).is_file()
-            else Node(f"save {save}", "branched from; its content was copied")
+            lineage(checkpoint)
+            if (checkpoint / manifests.NAME).is_file()
+            else Node(f"checkpoint {checkpoint}", "branched from; its content was copied")
         )
     if start := manifest.get("start"):
         nodes.append(lineage(start) if (Path(start) / manifests.NAME).is_file() else Node(f"weights {start}"))
@@ -225,9 +225,9 @@ def _gone(path: Path) -> str:
     )
 
 
-def _phases(save: dict[str, Any]) -> str:
+def _phases(checkpoint: dict[str, Any]) -> str:
     """What each phase has read of each source; nothing for a run of one phase."""
-    phases = {name: known["sources"] for name, known in save.get("phases", {}).items() if name != MAIN}
+    phases = {name: known["sources"] for name, known in checkpoint.get("phases", {}).items() if name != MAIN}
     return "".join(
         f"\n{name}: " + ", ".join(f"{source} {count:,}" for source, count in counts.items())
         for name, counts in phases.items()
@@ -236,15 +236,17 @@ def _phases(save: dict[str, Any]) -> str:
 
 FACTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "export": lambda m: f"{m['parameters']:,} parameters",
-    "save": lambda m: f"{m['save']} save of step {m['step']:,}, {m.get('tokens') or 0:,} tokens{_phases(m)}",
+    "checkpoint": lambda m: (
+        f"{m['checkpoint']} checkpoint of step {m['step']:,}, {m.get('tokens') or 0:,} tokens{_phases(m)}"
+    ),
     "run": lambda m: f"seed {m['seed']}, {m['status']}, step {m.get('step', 0):,}, attempts {len(m['attempts'])}",
     "tokens": lambda m: f"{m['documents']:,} documents, {m['tokens']:,} tokens",
     "tokenizer": lambda m: f"{m['vocab_size']:,} tokens of vocabulary",
 }
 PARENTS: dict[str, Callable[[Path, dict[str, Any]], list[Node]]] = {
-    "export": _export_parents, "merge": _merge_parents, "save": _save_parents, "run": _run_parents, "tokens": _texts, "tokenizer": _texts,
+    "export": _export_parents, "merge": _merge_parents, "checkpoint": _checkpoint_parents, "run": _run_parents, "tokens": _texts, "tokenizer": _texts,
 }  # fmt: skip
-CHECKS: dict[str, Callable[[Path, dict[str, Any]], list[str]]] = {"save": _save_files}
+CHECKS: dict[str, Callable[[Path, dict[str, Any]], list[str]]] = {"checkpoint": _checkpoint_files}
 
 
 def render_lineage(folder: str | Path) -> Group:

@@ -15,7 +15,7 @@ from common.errors import UserError
 from common.files import read_json
 from common.read_yaml import read_yaml
 from common.tail import read_tail
-from conf.schema import ParallelConfig, SaveConfig, TrainConfig
+from conf.schema import CheckpointConfig, ParallelConfig, TrainConfig
 from model.training.batch_ramp import BatchRamp, total_steps
 from model.training.course import build_course
 from model.training.run import CONFIG, load_config
@@ -44,7 +44,7 @@ class Progress:
     best: float | None = None
     """Highest nDCG@10 of its probes, on dev queries."""
     seconds_left: float | None = None
-    """At the speed of its last steps, without saves and probes."""
+    """At the speed of its last steps, without checkpoints and probes."""
     note: str = ""
     """Why it stands still, where the folder alone tells."""
 
@@ -95,7 +95,7 @@ def best_ndcg(folder: Path) -> float | None:
 
 def _total(folder: Path, config: dict[str, Any], manifest: dict[str, Any]) -> int:
     """Steps of the whole run."""
-    train = TrainConfig(**{**config["train"], "save": SaveConfig(**config["train"]["save"])})
+    train = TrainConfig(**{**config["train"], "checkpoint": CheckpointConfig(**config["train"]["checkpoint"])})
     if train.decay_only and "branch" in manifest:
         return manifest["branch"]["step"] + config["optim"]["schedule"]["decay_steps"]
     attempts = manifest.get("attempts", [])

@@ -15,7 +15,7 @@ from slurm.submission import FAILED, FINISHED, REQUEUED, RUNNING
 ORDER = (RUNNING, REQUEUED, QUEUED, FAILED, CANCELLED, STOPPED, FINISHED)
 UNHAPPY = (FAILED, CANCELLED, STOPPED)
 TOGETHER = (RUNNING, FAILED, CANCELLED, STOPPED, REQUEUED, QUEUED, FINISHED)
-"""Of elements that share one result, the first of these that one is in is the state of them all."""
+"""Of array tasks that share one result, the first of these that one is in is the state of them all."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Row:
     state: State
     progress: Progress
     done: str = ""
-    """How many elements of how many have finished, where several share one result."""
+    """How many array tasks of how many have finished, where several share one result."""
 
     @property
     def seconds_left(self) -> float | None:
@@ -55,8 +55,8 @@ def overview(config: Config) -> Overview:
     submission."""
     seen, note = survey(config.runs_dir)
     shared: dict[tuple[str, str], list[State]] = {}
-    for element in seen:
-        shared.setdefault((element.submission.manifest["job"], element.home), []).append(element.state)
+    for array_task in seen:
+        shared.setdefault((array_task.submission.manifest["job"], array_task.home), []).append(array_task.state)
     rows = {key: _row(config, *key, states) for key, states in shared.items()}
     for folder in _run_folders(config):
         key = "train", os.path.abspath(folder)
@@ -69,7 +69,7 @@ def overview(config: Config) -> Overview:
 
 
 def _row(config: Config, job: str, home: str, states: Sequence[State]) -> Row:
-    """The row of one result, of which each element made a part (mostly there is one)."""
+    """The row of one result, of which each array task made a part (mostly there is one)."""
     folder, state = Path(home), min(states, key=lambda one: TOGETHER.index(one.name))
     if job != "train" or not is_run(folder):
         name = _name(config, folder)

@@ -163,7 +163,7 @@ def clock(seconds: float) -> str:
 
 
 def begins(start: str) -> str:
-    """When a waiting element is expected to start, for people: the hour today, else the day."""
+    """When a waiting array task is expected to start, for people: the hour today, else the day."""
     day, _, hour = start.partition("T")
     return hour[:5] if day == time.strftime("%Y-%m-%d") else day
 

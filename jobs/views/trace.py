@@ -168,11 +168,11 @@ def _tokens_of(index: Index, position: int) -> tuple[int, int]:
 
 
 def _use_rows(uses: Uses) -> list[tuple[str, str]]:
-    if uses.heldout:
+    if uses.validation:
         return [
             (
                 "held out",
-                f"of {uses.run}: never trained on, measured in held-out packs {', '.join(map(str, uses.heldout))}",
+                f"of {uses.run}: never trained on, measured in held-out packs {', '.join(map(str, uses.validation))}",
             )
         ]
     rows = [

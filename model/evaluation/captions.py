@@ -1,4 +1,4 @@
-"""What stands under pictures: how to read them, and what they show of these saves. Said is only what was measured."""
+"""What stands under pictures: how to read them, and what they show of these checkpoints. Said is only what was measured."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +9,12 @@ from model.evaluation.forgetting import DOMAIN, GENERAL, Change, TextPerplexity
 from model.evaluation.groups import Group
 from model.evaluation.sweep import NDCG, SweepResult
 
-QUICKSTART = "This picture shows that the pipeline measures differences between saves, not that the model is good."
+QUICKSTART = (
+    "This picture shows that the pipeline measures differences between checkpoints, not that the model is good."
+)
 """Of the net that the docstrings of the installed packages were enough for."""
-SCATTER = "Loss against retrieval, a point a save after step 0, joined in the order of training."
-BUDGETS = """Kendall's tau with the full probe's ranking of the saves, and regret: how far below the best the save lies that would be
+SCATTER = "Loss against retrieval, a point a checkpoint after step 0, joined in the order of training."
+BUDGETS = """Kendall's tau with the full probe's ranking of the checkpoints, and regret: how far below the best the checkpoint lies that would be
 chosen, both by the metric that chooses."""
 
 
@@ -22,8 +24,8 @@ def of_forgetting(changes: Sequence[Change], roles: Sequence[str]) -> str:
     mean = f", of several {' and '.join(several)} texts the mean in the logarithm" if several else ""
     crosses = " Crosses: 95% intervals of the paired differences over documents."
     return (
-        "What was forgotten against what was gained: a point a save, joined in the order of training from the first"
-        f" save at (0, 0); changes of the perplexity per character in percent{mean}. Down is better on the domain,"
+        "What was forgotten against what was gained: a point a checkpoint, joined in the order of training from the first"
+        f" checkpoint at (0, 0); changes of the perplexity per character in percent{mean}. Down is better on the domain,"
         f" right is worse in general.{crosses if any(one.domain.low < one.domain.high for one in changes) else ''}"
     )
 
@@ -31,7 +33,7 @@ def of_forgetting(changes: Sequence[Change], roles: Sequence[str]) -> str:
 def of_perplexity(found: Sequence[TextPerplexity]) -> str:
     """Under loss and bits per byte by step."""
     bands = (
-        " Bands: 95% intervals over documents, which differ among themselves more than saves do; whether two saves"
+        " Bands: 95% intervals over documents, which differ among themselves more than checkpoints do; whether two checkpoints"
         " differ is told by the change."
     )
     return f"Bits per byte by step, lower is better.{bands if any(one.intervals['byte'] for one in found) else ''}"
@@ -43,7 +45,7 @@ def of_perplexity_tables(found: Sequence[TextPerplexity]) -> str:
     return (
         "The loss is the negative log-likelihood of this text per predicted token, in nats, and perplexity is exp of"
         " it; per character of the predicted text it does not depend on the tokenizer; bits per byte is the same sum"
-        " in bits. The change is against the first save, per character, on the same"
+        " in bits. The change is against the first checkpoint, per character, on the same"
         f" documents.{brackets if any(one.intervals['byte'] for one in found) else ''}"
     )
 
@@ -80,9 +82,9 @@ def is_quickstart(run: Path) -> bool:
 
 
 def _best(found: SweepResult) -> list[str]:
-    """The best save against the net of step 0."""
+    """The best checkpoint against the net of step 0."""
     step, difference = found.best.step, found.differences.get(found.best.step)
-    where = f"The star is the best save by {found.metric}, step {step}"
+    where = f"The star is the best checkpoint by {found.metric}, step {step}"
     if difference is None or not found.untrained or step == 0:
         return [f"{where}."]
     line = f"the dashed line, which is step 0 with its best readout ({found.untrained[1]})"
@@ -111,7 +113,7 @@ def _band(found: SweepResult) -> list[str]:
 
 
 def _below(found: SweepResult) -> list[str]:
-    """How many saves do worse than step 0."""
+    """How many checkpoints do worse than step 0."""
     if not found.untrained:
         return []
     base, later = (
@@ -120,7 +122,7 @@ def _below(found: SweepResult) -> list[str]:
     )
     worse = sum(result.mean("test", NDCG) < base for result in later)
     return (
-        [f"{worse} of the {len(later)} saves after step 0 {'does' if worse == 1 else 'do'} worse than it."]
+        [f"{worse} of the {len(later)} checkpoints after step 0 {'does' if worse == 1 else 'do'} worse than it."]
         if worse
         else []
     )

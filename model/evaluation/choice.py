@@ -1,4 +1,4 @@
-"""What decides the best save of a run: retrieval, the perplexity of a text or a metric of a task, and in which
+"""What decides the best checkpoint of a run: retrieval, the perplexity of a text or a metric of a task, and in which
 direction."""
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Scores:
-    """The chosen metric at the saves where it was measured."""
+    """The chosen metric at the checkpoints where it was measured."""
 
     values: dict[int, float]
     """By step, ascending."""
@@ -87,14 +87,14 @@ def choose(config: Config, wanted: Wanted, tasks: Sequence[TaskScores]) -> Choic
         task, scores = next(iter(tasks[0].scores.items()))
         metric = next(iter(scores))
         found = Choice(f"task/{task}/{metric}", "task", task, metric)
-    say(f"retrieval is not measured, so the best save is chosen by sweep.metric={found.name}")
+    say(f"retrieval is not measured, so the best checkpoint is chosen by sweep.metric={found.name}")
     return found
 
 
 def scores(
     choice: Choice, results: Sequence[Result], perplexity: Sequence[Perplexity], tasks: Sequence[TaskScores]
 ) -> Scores:
-    """What ``choice`` reads of each save. Raises UserError for a task or metric that no result has."""
+    """What ``choice`` reads of each checkpoint. Raises UserError for a task or metric that no result has."""
     if choice.kind == "retrieval":
         return Scores({result.step: result.mean(choice.part, choice.metric) for result in results}, lower=False)
     if choice.kind == "perplexity":

@@ -31,7 +31,7 @@ def write_comparison(folder: Path, found: list[SweepResult], summary: Summary) -
     with atomic_file(path, "w", encoding="utf-8") as file:
         file.write(
             page(
-                f"{subject(found)} over the saves of {len(found)} run{'s' * (len(found) > 1)}",
+                f"{subject(found)} over the checkpoints of {len(found)} run{'s' * (len(found) > 1)}",
                 _body(folder, found, groups, summary),
             )
         )
@@ -69,11 +69,13 @@ def _note(found: list[SweepResult], summary: Summary) -> str:
     drawn = {"queries": any(one.differences for one in found)}
     drawn["documents"] = any(text.intervals["byte"] for run in summary.runs for text in run.perplexity)
     over = " and ".join(name for name, there in drawn.items() if there)
-    return f"Best save of each run by {found[0].metric}{named}{f'; intervals are 95% over {over}' if over else ''}."
+    return (
+        f"Best checkpoint of each run by {found[0].metric}{named}{f'; intervals are 95% over {over}' if over else ''}."
+    )
 
 
 def _texts(groups: list[Group], summaries: dict[Path, RunSummary]) -> str:
-    """Every text at the best save of every run."""
+    """Every text at the best checkpoint of every run."""
     rows = [(["run", "text", "best step", *perplexity_heads()], "")]
     for group in groups:
         for one in group.runs:
@@ -81,11 +83,11 @@ def _texts(groups: list[Group], summaries: dict[Path, RunSummary]) -> str:
                 if found.step == one.best.step:
                     cells = [one.name, f"{found.text} ({found.role})", str(found.step), *perplexity_cells(found)]
                     rows.append(([text(cell) for cell in cells], ""))
-    return f"<h2>Perplexity at the best saves</h2>{table(rows)}" if len(rows) > 1 else ""
+    return f"<h2>Perplexity at the best checkpoints</h2>{table(rows)}" if len(rows) > 1 else ""
 
 
 def _tasks(groups: list[Group]) -> str:
-    """Every task at the best save of every run."""
+    """Every task at the best checkpoint of every run."""
     parts = []
     for one in (one for group in groups for one in group.runs if one.tasks):
         head, *rows = task_rows(one)
@@ -94,7 +96,7 @@ def _tasks(groups: list[Group]) -> str:
             parts.append(["run", *head[0]])
         parts += [[one.name, *cells] for cells in kept]
     return (
-        f"<h2>Tasks at the best saves</h2>{table(([text(cell) for cell in cells], '') for cells in parts)}"
+        f"<h2>Tasks at the best checkpoints</h2>{table(([text(cell) for cell in cells], '') for cells in parts)}"
         if parts
         else ""
     )

@@ -1,4 +1,4 @@
-"""Texts to pooled hidden states: tokenised once for all saves, then one unpadded forward pass per batch."""
+"""Texts to pooled hidden states: tokenised once for all checkpoints, then one unpadded forward pass per batch."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ def _cut(positions: np.ndarray, lengths: np.ndarray, tokens_per_batch: int) -> I
 
 
 class Tokeniser:
-    """The tokenizer of a save, as `common.tokenizer` reads it: each text stands in what the template puts around it
+    """The tokenizer of a checkpoint, as `common.tokenizer` reads it: each text stands in what the template puts around it
     ([CLS] and [SEP], or a token that begins it, or nothing); where there is no template, between [CLS] and [SEP], if
     the vocabulary has them.
 
@@ -89,7 +89,7 @@ class Tokeniser:
         [SEP]."""
         self.tokenizer = DocumentTokenizer.read(
             file,
-            "the hf/ half of a save holds the tokenizer it was trained with, so save it again, or run jobs.tokenizer"
+            "the hf/ half of a checkpoint holds the tokenizer it was trained with, so save it again, or run jobs.tokenizer"
             " again",
         )
         self.vocab_size = self.tokenizer.tokenizer.get_vocab_size()

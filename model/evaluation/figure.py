@@ -8,7 +8,7 @@ from model.evaluation.svg import to_svg
 from model.evaluation.sweep import NDCG, SweepResult
 from model.evaluation.table import READS, beside, loss_kind, loss_name, loss_of
 
-MAIN, BESIDE, LOSS, HELDOUT, UNTRAINED, WORDS = (
+MAIN, BESIDE, LOSS, VALIDATION, UNTRAINED, WORDS = (
     "#0b6e99",
     ("#c4570a", "#7a4fa3", "#5b7f2b"),
     "#9a9a9a",
@@ -45,7 +45,7 @@ def draw(found: SweepResult) -> str:
 
 
 def draw_loss(axes: Any, found: SweepResult) -> None:
-    """The curve of the training, and the loss at the saves."""
+    """The curve of the training, and the loss at the checkpoints."""
     steps, losses = training_curve(found.run)
     if steps:
         axes.plot(steps, losses, color=LOSS, linewidth=1, label="train")
@@ -54,11 +54,11 @@ def draw_loss(axes: Any, found: SweepResult) -> None:
     if points:
         axes.plot(
             *zip(*points, strict=True),
-            color=HELDOUT,
+            color=VALIDATION,
             marker="o",
             markersize=3.5,
             linewidth=1,
-            label=f"{kind}, at saves",
+            label=f"{kind}, at checkpoints",
         )
         axes.legend()
     axes.set_ylabel(loss_name(found))

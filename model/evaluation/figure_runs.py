@@ -17,7 +17,7 @@ WORDS = "#444444"
 
 
 def draw_runs(groups: list[Group]) -> str:
-    """The SVG element: loss at the saves above, nDCG@10 on the test queries below, one axis of tokens."""
+    """The SVG element: loss at the checkpoints above, nDCG@10 on the test queries below, one axis of tokens."""
 
     def fill(figure: Any) -> None:
         loss, retrieval = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))

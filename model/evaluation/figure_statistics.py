@@ -14,7 +14,7 @@ MARKERS = "osD^vPX*"
 
 
 def draw_scatter(groups: list[Group]) -> str | None:
-    """The SVG element: a point a trained save, its loss against its nDCG@10 on the test queries; None where no save has
+    """The SVG element: a point a trained checkpoint, its loss against its nDCG@10 on the test queries; None where no checkpoint has
     a loss."""
     rows = []
     for number, group in enumerate(groups):
@@ -59,7 +59,7 @@ def draw_scatter(groups: list[Group]) -> str | None:
 
     return to_svg(
         "scatter",
-        "Loss against retrieval, a point a save",
+        "Loss against retrieval, a point a checkpoint",
         3.4 + (0.3 + 0.18 * len(groups) if len(groups) > 1 else 0),
         fill,
     )

@@ -49,11 +49,11 @@ def draw_perplexity(found: SweepResult, summary: RunSummary) -> str | None:
 
 
 def draw_forgetting(runs: Sequence[tuple[str, int, Sequence[Change]]]) -> str | None:
-    """The SVG element: a point a save, its change of general perplexity to the right, that of the domain upwards, in
+    """The SVG element: a point a checkpoint, its change of general perplexity to the right, that of the domain upwards, in
     percent of the first.
 
     ``runs`` are label, number of the colour, and changes by step; runs of one colour are told by one label. A marker a
-    phase, where the saves know theirs. None where nothing was measured on both sides."""
+    phase, where the checkpoints know theirs. None where nothing was measured on both sides."""
     runs = [run for run in runs if len(run[2]) > 1]
     if not runs:
         return None
@@ -82,14 +82,14 @@ def draw_forgetting(runs: Sequence[tuple[str, int, Sequence[Change]]]) -> str | 
     entries = len({number for _, number, _ in runs}) + len(phases)
     return to_svg(
         "forgetting",
-        "Forgetting against gain, a point a save",
+        "Forgetting against gain, a point a checkpoint",
         3.4 + (0.18 * entries + 0.2 if entries > 1 else 0),
         fill,
     )
 
 
 def _draw_run(axes: Any, changes: Sequence[Change], colour: str, label: str | None, phases: list[str]) -> None:
-    """The saves of a run, joined in their order, with crosses for the intervals; first and last step are named."""
+    """The checkpoints of a run, joined in their order, with crosses for the intervals; first and last step are named."""
     x, y = [change.general.mean for change in changes], [change.domain.mean for change in changes]
     axes.plot(x, y, color=colour, linewidth=1, alpha=0.7, label=label)
     axes.errorbar(

@@ -10,7 +10,7 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_file, digest, read_json, write_json
 from model.evaluation.results import known, results_folder
-from model.training.saves import Save, save_name
+from model.training.saves import Checkpoint, checkpoint_name
 
 NOUNS = {"settings": "other settings", "inputs": "other texts, tasks or tokenizer", "weights": "other weights"}
 """Part of the digests of a result -> what it means when it differs."""
@@ -22,23 +22,23 @@ def measure_folder(run: str | Path, kind: str) -> Path:
 
 
 def measure_file(run: str | Path, kind: str, step: int) -> Path:
-    """Where that of the save of ``step`` is written."""
-    return measure_folder(run, kind) / f"{save_name(step)}.json"
+    """Where that of the checkpoint of ``step`` is written."""
+    return measure_folder(run, kind) / f"{checkpoint_name(step)}.json"
 
 
 def write_measured(
-    file: Path, kind: str, save: Save, arrays: dict[str, np.ndarray], digests: dict[str, str], **fields: Any
+    file: Path, kind: str, checkpoint: Checkpoint, arrays: dict[str, np.ndarray], digests: dict[str, str], **fields: Any
 ) -> None:
     """Write a result, whole or not at all: the JSON, with ``fields``, comes last and names the bytes of the .npz."""
     beside = file.with_suffix(".npz")
     with atomic_file(beside) as opened:
         np.savez_compressed(opened, allow_pickle=False, **arrays)
     each = {"file": beside.name, "sha256": digest(beside)}
-    write_json(file, manifests.describe(kind, **known(save), **fields, digests=digests, per_document=each))
+    write_json(file, manifests.describe(kind, **known(checkpoint), **fields, digests=digests, per_document=each))
 
 
 def why_again(file: Path, digests: dict[str, str]) -> str | None:
-    """Why a save must be measured (again), None when its result in ``file`` stands."""
+    """Why a checkpoint must be measured (again), None when its result in ``file`` stands."""
     if not file.exists():
         return "it has no result"
     try:
@@ -54,7 +54,7 @@ def why_again(file: Path, digests: dict[str, str]) -> str | None:
 
 def standing(run: str | Path, kind: str, digests: dict[str, str]) -> list[tuple[Path, dict[str, Any]]]:
     """File and content of the results of ``kind`` that were made with ``digests`` (of settings and inputs), by step,
-    those of saves that retention has removed among them."""
+    those of checkpoints that retention has removed among them."""
     files = sorted(measure_folder(run, kind).glob("step_*[0-9].json"))
     found = [(file, read_json(file)) for file in files]
     return [

@@ -15,7 +15,7 @@ UNIT = "character"
 
 @dataclass
 class TextPerplexity:
-    """One text under one save."""
+    """One text under one checkpoint."""
 
     text: str
     role: str
@@ -26,13 +26,13 @@ class TextPerplexity:
     intervals: dict[str, Interval | None]
     """`values` with their 95% intervals over documents; None without a bootstrap."""
     change: Interval | None
-    """Percent of the perplexity per character of the first save, with the interval of the paired difference; None at
-    the first save."""
+    """Percent of the perplexity per character of the first checkpoint, with the interval of the paired difference; None at
+    the first checkpoint."""
 
 
 @dataclass
 class Change:
-    """All texts of the domain, and all general ones, at one save against the first one: the mean of the log changes, in
+    """All texts of the domain, and all general ones, at one checkpoint against the first one: the mean of the log changes, in
     percent."""
 
     step: int
@@ -43,7 +43,7 @@ class Change:
 
 
 def text_perplexities(results: Sequence[Perplexity], resamples: int, seed: int = 0) -> list[TextPerplexity]:
-    """Every text under every save, text by text and by step. ``results`` are by step."""
+    """Every text under every checkpoint, text by text and by step. ``results`` are by step."""
     return [
         _one(one, results[0], name, resamples, seed)
         for name in (results[0].roles if results else ())
@@ -52,7 +52,7 @@ def text_perplexities(results: Sequence[Perplexity], resamples: int, seed: int =
 
 
 def forgetting(results: Sequence[Perplexity], resamples: int, seed: int = 0) -> list[Change]:
-    """Domain and general change at every save, the first one (0, 0) among them; empty where a side has no text.
+    """Domain and general change at every checkpoint, the first one (0, 0) among them; empty where a side has no text.
     ``results`` are by step."""
     if not results or {DOMAIN, GENERAL} - set(results[0].roles.values()):
         return []
@@ -72,7 +72,7 @@ def change(found: Perplexity, first: Perplexity, texts: Sequence[str], resamples
     """Change of the perplexity per character of ``texts`` against ``first`` in percent; of several texts the mean in
     the logarithm.
 
-    Interval: 95%, documents of each text drawn with replacement, the same ones under both saves; without a bootstrap it
+    Interval: 95%, documents of each text drawn with replacement, the same ones under both checkpoints; without a bootstrap it
     has no width."""
     logs = [log_changes(found, first, name, UNIT, resamples, seed + number) for number, name in enumerate(texts)]
     mean = _percent(np.mean([point for point, _ in logs]))

@@ -57,7 +57,7 @@ def group_runs(found: list[SweepResult]) -> list[Group]:
 def band(curves: list[tuple[np.ndarray, np.ndarray]]) -> Band:
     """The mean of ``curves`` (x ascending, y), and the range that they fill.
 
-    Saves of two seeds need not lie at quite the same place: each curve is interpolated linearly at the places of all,
+    Checkpoints of two seeds need not lie at quite the same place: each curve is interpolated linearly at the places of all,
     within the stretch that all of them cover."""
     first, last = max(x[0] for x, _ in curves), min(x[-1] for x, _ in curves)
     places = np.unique(np.concatenate([x for x, _ in curves]))

@@ -48,8 +48,10 @@ class Documents:
 
 
 def tokenise(texts: Sequence[str], tokenizer_file: str | Path) -> Documents:
-    """``texts`` with the tokenizer.json of a save. Raises UserError for a file that is none."""
-    tokenizer = DocumentTokenizer.read(tokenizer_file, "the hf/ half of the save is broken, so remove the save")
+    """``texts`` with the tokenizer.json of a checkpoint. Raises UserError for a file that is none."""
+    tokenizer = DocumentTokenizer.read(
+        tokenizer_file, "the hf/ half of the checkpoint is broken, so remove the checkpoint"
+    )
     before, ids, counted = tokenizer.before, [], []
     for start in range(0, len(texts), AT_ONCE):
         some = texts[start : start + AT_ONCE]

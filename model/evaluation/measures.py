@@ -1,4 +1,4 @@
-"""What is measured of every save: retrieval, perplexity, tasks; and what each of these measures is to a sweep."""
+"""What is measured of every checkpoint: retrieval, perplexity, tasks; and what each of these measures is to a sweep."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,26 +10,26 @@ from common.files import read_json
 from conf.schema import Config, EncoderConfig
 from conf.schema.evaluation import EvaluationConfig
 from model.evaluation.results import known, result_file, why_record, write_record
-from model.training.saves import Save
+from model.training.saves import Checkpoint
 
 Held = Callable[[], bool]
-"""Whether the claim of the save in work is this process's (still)."""
+"""Whether the claim of the checkpoint in work is this process's (still)."""
 
 
 class Measure(Protocol):
-    """One thing that is measured of every save of a run."""
+    """One thing that is measured of every checkpoint of a run."""
 
-    def left(self, save: Save) -> str | None:
-        """Why ``save`` has to be measured (again); None where its result stands."""
+    def left(self, checkpoint: Checkpoint) -> str | None:
+        """Why ``checkpoint`` has to be measured (again); None where its result stands."""
 
-    def make(self, save: Save, held: Held) -> str | None:
-        """Measure ``save`` and write the result; what came of it in words. None, and nothing written, where ``held``
+    def make(self, checkpoint: Checkpoint, held: Held) -> str | None:
+        """Measure ``checkpoint`` and write the result; what came of it in words. None, and nothing written, where ``held``
         says no by then."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a sweep measures of the saves of a run."""
+    """What a sweep measures of the checkpoints of a run."""
 
     retrieval: bool
     perplexity: bool
@@ -64,13 +64,13 @@ def wanted_of(config: Config, decoder: bool) -> Wanted:
     return found
 
 
-def wanted(config: Config, save: Save) -> Wanted:
-    """`wanted_of` the net in the hf/ half of ``save``."""
-    return wanted_of(config, read_json(save.folder / "hf" / "config.json").get("model_type") != "modernbert")
+def wanted(config: Config, checkpoint: Checkpoint) -> Wanted:
+    """`wanted_of` the net in the hf/ half of ``checkpoint``."""
+    return wanted_of(config, read_json(checkpoint.folder / "hf" / "config.json").get("model_type") != "modernbert")
 
 
 def wanted_ahead(config: Config) -> Wanted:
-    """`wanted_of` the net that ``config`` trains, before there is a save."""
+    """`wanted_of` the net that ``config`` trains, before there is a checkpoint."""
     return wanted_of(config, not isinstance(config.model, EncoderConfig))
 
 
@@ -80,14 +80,14 @@ class Record:
     def __init__(self, run: Path):
         self.run = run
 
-    def left(self, save: Save) -> str | None:
+    def left(self, checkpoint: Checkpoint) -> str | None:
         """See `Measure`."""
-        return why_record(result_file(self.run, save.step), save)
+        return why_record(result_file(self.run, checkpoint.step), checkpoint)
 
-    def make(self, save: Save, held: Held) -> str | None:
+    def make(self, checkpoint: Checkpoint, held: Held) -> str | None:
         """See `Measure`."""
         if not held():
             return None
-        write_record(result_file(self.run, save.step), save)
-        loss = known(save)["loss"]
+        write_record(result_file(self.run, checkpoint.step), checkpoint)
+        loss = known(checkpoint)["loss"]
         return "" if loss is None else f"training loss {loss:.3f}"

@@ -1,4 +1,4 @@
-"""The saves of a run that wait to be measured, and their turn."""
+"""The checkpoints of a run that wait to be measured, and their turn."""
 
 import dataclasses
 import time
@@ -15,7 +15,7 @@ from conf.schema import Config, ParallelConfig
 from model.evaluation.measures import Measure
 from model.evaluation.results import claim_file, failure_file, read_failures
 from model.training.run import CONFIG, read_config
-from model.training.saves import PROBE, Save, list_saves, verify
+from model.training.saves import PROBE, Checkpoint, list_checkpoints, verify
 
 Claims = Callable[[Path], Claim]
 TOKENIZER = "hf/tokenizer.json"
@@ -23,70 +23,70 @@ PATIENCE = 3.0
 """Seconds between two looks at a claim that is waited for."""
 
 
-def probe_saves(run: Path) -> list[Save]:
-    """The probe saves of a run, by step, all with the same tokenizer. Raises UserError where there are none."""
+def probe_checkpoints(run: Path) -> list[Checkpoint]:
+    """The probe checkpoints of a run, by step, all with the same tokenizer. Raises UserError where there are none."""
     if not run.is_dir():
         raise UserError(
             f"the run folder {run} does not exist; train it with jobs.train, or set sweep.run to the folder of a run"
         )
-    saves = [save for save in list_saves(run) if save.kind == PROBE]
-    if not saves and not (run / CONFIG).is_file():
+    checkpoints = [checkpoint for checkpoint in list_checkpoints(run) if checkpoint.kind == PROBE]
+    if not checkpoints and not (run / CONFIG).is_file():
         raise UserError(
             f"{run} is no run folder (no {CONFIG}); set sweep.run to a folder of jobs.train, such as runs/<name>/seed_0"
         )
-    if not saves:
+    if not checkpoints:
         raise UserError(
-            f"{run} has no probe saves; train with train.save.probe_at_start, probe_every_steps or probe_at_tokens"
+            f"{run} has no probe checkpoints; train with train.checkpoint.probe_at_start, probe_every_steps or probe_at_tokens"
         )
-    last = saves[-1]
-    for save in saves:
-        if found := _other_tokenizer(save, last):
+    last = checkpoints[-1]
+    for checkpoint in checkpoints:
+        if found := _other_tokenizer(checkpoint, last):
             raise UserError(
-                f"the save of step {save.step} in {run} has another tokenizer than that of step {last.step}: {found};"
+                f"the checkpoint of step {checkpoint.step} in {run} has another tokenizer than that of step {last.step}: {found};"
                 " remove one of them"
             )
-    return saves
+    return checkpoints
 
 
-def _other_tokenizer(save: Save, last: Save) -> str | None:
-    """In what the tokenizers of two saves differ, None where they do not; by the digests of the saves as long as those
+def _other_tokenizer(checkpoint: Checkpoint, last: Checkpoint) -> str | None:
+    """In what the tokenizers of two checkpoints differ, None where they do not; by the digests of the checkpoints as long as those
     are equal."""
-    listed = [each.manifest["files"].get(TOKENIZER) for each in (save, last)]
+    listed = [each.manifest["files"].get(TOKENIZER) for each in (checkpoint, last)]
     if None not in listed and listed[0] == listed[1]:
         return None
-    for each, value in zip((save, last), listed, strict=True):
+    for each, value in zip((checkpoint, last), listed, strict=True):
         if value is None or not (each.folder / TOKENIZER).is_file() or digest(each.folder / TOKENIZER) != value:
             return f"{TOKENIZER} of step {each.step} is not there, or not what was written"
-    return difference(save.folder / "hf", last.folder / "hf")
+    return difference(checkpoint.folder / "hf", last.folder / "hf")
 
 
 def measure_pending(
-    config: Config, run: Path, saves: list[Save], measures: Sequence[Measure], claims: Claims = Claim
+    config: Config, run: Path, checkpoints: list[Checkpoint], measures: Sequence[Measure], claims: Claims = Claim
 ) -> None:
-    """Measure the saves that lack a standing result of any of ``measures``, those in their order, and write what is
+    """Measure the checkpoints that lack a standing result of any of ``measures``, those in their order, and write what is
     lacking.
 
-    A save that another process measures is left to it by an element, and waited for by a sweep of all saves. Where it
+    A checkpoint that another process measures is left to it by an array task, and waited for by a sweep of all checkpoints. Where it
     is gone, its claim is taken over."""
-    mine, patient = chosen(config, run, saves), whole(config)
-    waiting = [save for save in mine if any(measure.left(save) for measure in measures)]
+    mine, patient = chosen(config, run, checkpoints), whole(config)
+    waiting = [checkpoint for checkpoint in mine if any(measure.left(checkpoint) for measure in measures)]
     if patient:
-        _drop_stale(run, saves, claims)
+        _drop_stale(run, checkpoints, claims)
     if not waiting:
-        say(f"all {len(mine)} probe saves of {run} have a result")
+        say(f"all {len(mine)} probe checkpoints of {run} have a result")
         return
     from model.megatron.ranks import alone
     from model.megatron.startup import computes_bf16, start
 
     alone("jobs.sweep")
     start(layout(config.parallel, run, computes_bf16()), config.probe.seed)
-    with nothing_left(claim_file(run, 0).parent), Bar("probe", len(waiting), "saves") as bar:
-        for save in waiting:
-            claim = claims(claim_file(run, save.step))
-            if not _taken(claim, save, patient):
+    with nothing_left(claim_file(run, 0).parent), Bar("probe", len(waiting), "checkpoints") as bar:
+        for checkpoint in waiting:
+            claim = claims(claim_file(run, checkpoint.step))
+            if not _taken(claim, checkpoint, patient):
                 continue
             try:
-                done = _measure(run, save, measures, claim)
+                done = _measure(run, checkpoint, measures, claim)
             finally:
                 claim.release()
             bar.advance(1, done)
@@ -95,7 +95,7 @@ def measure_pending(
 
 
 def layout(parallel: ParallelConfig, run: Path, bf16: bool) -> ParallelConfig:
-    """How the saves of ``run`` are measured: one process; in fp32 but where the device computes in ``bf16``: there in
+    """How the checkpoints of ``run`` are measured: one process; in fp32 but where the device computes in ``bf16``: there in
     the precision that ``parallel`` names, else in that of the training."""
     one = ParallelConfig(threads=parallel.threads, precision=parallel.precision if bf16 else "fp32")
     if one.precision == "auto" and (run / CONFIG).is_file():
@@ -103,32 +103,32 @@ def layout(parallel: ParallelConfig, run: Path, bf16: bool) -> ParallelConfig:
     return one.on(bf16)
 
 
-def chosen(config: Config, run: Path, saves: list[Save]) -> list[Save]:
-    """Of ``saves`` those that this sweep is for. Raises UserError where ``sweep.step`` is none of them."""
+def chosen(config: Config, run: Path, checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+    """Of ``checkpoints`` those that this sweep is for. Raises UserError where ``sweep.step`` is none of them."""
     if config.sweep.step is not None:
-        found = [save for save in saves if save.step == config.sweep.step]
+        found = [checkpoint for checkpoint in checkpoints if checkpoint.step == config.sweep.step]
         if not found:
-            raise UserError(f"sweep.step={config.sweep.step}: {run} has no probe save of that step")
+            raise UserError(f"sweep.step={config.sweep.step}: {run} has no probe checkpoint of that step")
         return found
-    if config.sweep.element is not None:
-        return saves[config.sweep.element :: config.sweep.elements]
+    if config.sweep.array_task is not None:
+        return checkpoints[config.sweep.array_task :: config.sweep.array_size]
     failed = {} if config.sweep.retry_failed else read_failures(run)
-    return [save for save in saves if save.step not in failed]
+    return [checkpoint for checkpoint in checkpoints if checkpoint.step not in failed]
 
 
 def whole(config: Config) -> bool:
-    """Whether a sweep is for all saves, and chooses and reports; elements only probe."""
-    return config.sweep.element is None and config.sweep.step is None
+    """Whether a sweep is for all checkpoints, and chooses and reports; array tasks only probe."""
+    return config.sweep.array_task is None and config.sweep.step is None
 
 
-def _taken(claim: Claim, save: Save, patient: bool) -> bool:
-    """Claim a save; False where another process probes it and ``patient`` is not set, with which its end is waited
+def _taken(claim: Claim, checkpoint: Checkpoint, patient: bool) -> bool:
+    """Claim a checkpoint; False where another process probes it and ``patient`` is not set, with which its end is waited
     for."""
     told_before = False
     while holder := claim.take():
         if not told_before:
             say(
-                f"step {save.step} is being probed by {told(holder)}; {'waiting for it' if patient else 'left to it'}"
+                f"step {checkpoint.step} is being probed by {told(holder)}; {'waiting for it' if patient else 'left to it'}"
                 f" ({claim.file})"
             )
         if not patient:
@@ -138,27 +138,29 @@ def _taken(claim: Claim, save: Save, patient: bool) -> bool:
     return True
 
 
-def _measure(run: Path, save: Save, measures: Sequence[Measure], claim: Claim) -> str:
-    """Make of a claimed save what is (still) missing; what came of it, in words."""
-    left = [measure for measure in measures if measure.left(save)]
+def _measure(run: Path, checkpoint: Checkpoint, measures: Sequence[Measure], claim: Claim) -> str:
+    """Make of a claimed checkpoint what is (still) missing; what came of it, in words."""
+    left = [measure for measure in measures if measure.left(checkpoint)]
     if not left:
-        return f"step {save.step}: has a result by now"
-    if problem := verify(save):
-        raise UserError(f"the save {save.folder} is damaged ({problem}); remove it and run jobs.sweep again")
+        return f"step {checkpoint.step}: has a result by now"
+    if problem := verify(checkpoint):
+        raise UserError(
+            f"the checkpoint {checkpoint.folder} is damaged ({problem}); remove it and run jobs.sweep again"
+        )
     done = []
     for measure in left:
-        words = measure.make(save, claim.held)
+        words = measure.make(checkpoint, claim.held)
         if words is None:
-            return f"step {save.step}: {told(claim.holder() or claim.me)} has taken it over; this result is thrown away"
+            return f"step {checkpoint.step}: {told(claim.holder() or claim.me)} has taken it over; this result is thrown away"
         done.append(words)
-    remove_file(failure_file(run, save.step))
-    return f"step {save.step}: {'; '.join(word for word in done if word)}"
+    remove_file(failure_file(run, checkpoint.step))
+    return f"step {checkpoint.step}: {'; '.join(word for word in done if word)}"
 
 
-def _drop_stale(run: Path, saves: list[Save], claims: Claims) -> None:
+def _drop_stale(run: Path, checkpoints: list[Checkpoint], claims: Claims) -> None:
     """Remove the claims of processes that died between their result and the end; they would keep retention from those
-    saves for ever."""
-    for save in saves:
-        claim = claims(claim_file(run, save.step))
+    checkpoints for ever."""
+    for checkpoint in checkpoints:
+        claim = claims(claim_file(run, checkpoint.step))
         if claim.stale() and claim.take() is None:
             claim.release()

@@ -1,4 +1,4 @@
-"""Perplexity as a measure of saves: per token, per character (so that tokenizers compare) and as bits per byte, on
+"""Perplexity as a measure of checkpoints: per token, per character (so that tokenizers compare) and as bits per byte, on
 texts by name."""
 
 import time
@@ -21,7 +21,7 @@ from model.evaluation.likelihood import Documents, negative_log_likelihood, toke
 from model.evaluation.measures import Held, sets
 from model.evaluation.results import weights_digest
 from model.evaluation.texts import digest_texts, read_texts
-from model.training.saves import Save
+from model.training.saves import Checkpoint
 
 KIND = "perplexity"
 UNITS = ("token", "character", "byte")
@@ -31,7 +31,7 @@ TOKENIZER = "tokenizer.json"
 
 @dataclass(frozen=True)
 class Perplexity:
-    """Likelihood of every text under the net of one save."""
+    """Likelihood of every text under the net of one checkpoint."""
 
     step: int
     tokens: int
@@ -85,7 +85,7 @@ def _ratios(sums: np.ndarray, counts: np.ndarray, resamples: int, seed: int) -> 
 
 
 class SharedTexts:
-    """What saves with one tokenizer share, made when the first of them asks."""
+    """What checkpoints with one tokenizer share, made when the first of them asks."""
 
     def __init__(self, config: Config, tokenizer_file: Path):
         self.config, self.tokenizer_file = config, tokenizer_file
@@ -120,7 +120,7 @@ class SharedTexts:
 
 
 class PerplexityMeasure:
-    """The measure, of the saves of one run."""
+    """The measure, of the checkpoints of one run."""
 
     def __init__(self, config: Config, run: Path, shared: SharedTexts):
         self.config, self.run, self.shared = config, run, shared
@@ -135,22 +135,24 @@ class PerplexityMeasure:
         settings = {"context": self.context, "max_documents": evaluation.max_documents, "seed": evaluation.seed}
         return {"settings": digest_of(settings), "inputs": self.shared.digest}
 
-    def left(self, save: Save) -> str | None:
+    def left(self, checkpoint: Checkpoint) -> str | None:
         """See `Measure`."""
         if self.config.sweep.force:
             return "sweep.force is set"
-        return why_again(measure_file(self.run, KIND, save.step), self.digests | {"weights": weights_digest(save)})
+        return why_again(
+            measure_file(self.run, KIND, checkpoint.step), self.digests | {"weights": weights_digest(checkpoint)}
+        )
 
-    def make(self, save: Save, held: Held) -> str | None:
+    def make(self, checkpoint: Checkpoint, held: Held) -> str | None:
         """See `Measure`."""
-        file = measure_file(self.run, KIND, save.step)
+        file = measure_file(self.run, KIND, checkpoint.step)
         if file.exists():
-            say(f"perplexity of step {save.step} again: {self.left(save)}")
+            say(f"perplexity of step {checkpoint.step} again: {self.left(checkpoint)}")
         from model.megatron.startup import parallel
 
         begun = time.monotonic()
         found = measure(
-            save.folder / "hf", self.shared.documents, self.context, self.config.evaluation.tokens_per_batch
+            checkpoint.folder / "hf", self.shared.documents, self.context, self.config.evaluation.tokens_per_batch
         )
         if not held():
             return None
@@ -160,12 +162,12 @@ class PerplexityMeasure:
             arrays |= {f"{name}/{part}": values for part, values in parts.items()}
             totals = {part: values.sum().item() for part, values in parts.items()}
             texts[name] = {"role": role, "documents": len(found[name]), **totals}
-        digests = self.digests | {"weights": weights_digest(save)}
+        digests = self.digests | {"weights": weights_digest(checkpoint)}
         seconds = round(time.monotonic() - begun, 3)
         write_measured(
             file,
             KIND,
-            save,
+            checkpoint,
             arrays,
             digests,
             texts=texts,
@@ -208,7 +210,7 @@ def measure(
     for name, values in found.items():
         if not np.isfinite(values).all():
             raise UserError(
-                f"the likelihood of {name} under {hf_folder} is not finite; its training diverged, so remove this save"
+                f"the likelihood of {name} under {hf_folder} is not finite; its training diverged, so remove this checkpoint"
             )
     return found
 

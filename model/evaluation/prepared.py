@@ -1,4 +1,4 @@
-"""What the probes of all saves share: the training pairs, the queries and the corpora, drawn and tokenised once."""
+"""What the probes of all checkpoints share: the training pairs, the queries and the corpora, drawn and tokenised once."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,7 +39,7 @@ class Split:
 
 @dataclass
 class Prepared:
-    """Everything that is the same for all saves."""
+    """Everything that is the same for all checkpoints."""
 
     queries: Tokens
     """Queries of the training pairs, one a pair."""

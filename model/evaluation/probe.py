@@ -1,4 +1,4 @@
-"""The probe of one save: the same short contrastive step on the same pairs, then exact search, for every readout asked
+"""The probe of one checkpoint: the same short contrastive step on the same pairs, then exact search, for every readout asked
 for."""
 
 import time
@@ -31,7 +31,7 @@ Scores = dict[str, dict[str, dict[str, np.ndarray]]]
 
 @dataclass
 class ProbeResult:
-    """What the probe of one save measured."""
+    """What the probe of one checkpoint measured."""
 
     scores: Scores
     seconds: dict[str, float] = field(default_factory=dict)
@@ -52,10 +52,10 @@ Problem = Callable[[ModelConfig], str | None]
 """Says what is wrong with the shape of a net, None for nothing."""
 
 
-def probe_save(
+def probe_checkpoint(
     hf_folder: str | Path, prepared: Prepared, config: ProbeConfig, problem: Problem = lambda shape: None
 ) -> ProbeResult:
-    """Probe the encoder or decoder in ``hf_folder`` (the hf/ half of a save), which stays as it is.
+    """Probe the encoder or decoder in ``hf_folder`` (the hf/ half of a checkpoint), which stays as it is.
 
     A decoder is read as an encoder is made of one (arXiv 2601.16018): without its head, every token seeing the whole
     text, the states of all its tokens averaged. Needs `model.megatron.startup.start`. Raises UserError for a
@@ -75,12 +75,12 @@ def probe_save(
 def probe_budgets(
     hf_folder: str | Path, prepared: Prepared, configs: Sequence[ProbeConfig], problem: Problem = lambda shape: None
 ) -> list[ProbeResult]:
-    """`probe_save` with settings that differ in ``steps`` and readouts alone.
+    """`probe_checkpoint` with settings that differ in ``steps`` and readouts alone.
 
     At depth head the texts are encoded once for all of them, and every result tells the time it would have taken alone;
     at depth full each is a whole probe."""
     if any(config.depth == "full" for config in configs):
-        return [probe_save(hf_folder, prepared, config, problem) for config in configs]
+        return [probe_checkpoint(hf_folder, prepared, config, problem) for config in configs]
     shared = Clock()
     encoded = _encode_all(_load(Path(hf_folder), prepared, configs[0], problem, shared), prepared, configs[0], shared)
     found = []
@@ -124,7 +124,7 @@ def _check_fits(folder: Path, shape: ModelConfig, prepared: Prepared, config: Pr
     noun = _noun(shape)
     if problem:
         raise UserError(
-            f"the {noun} in {folder} has another shape: {problem}; remove this save or restore the right one"
+            f"the {noun} in {folder} has another shape: {problem}; remove this checkpoint or restore the right one"
         )
     if shape.vocab_size < prepared.vocab_size:
         raise UserError(
@@ -158,7 +158,7 @@ def _check_finite(folder: Path, noun: str, model: "Net") -> None:
         if not bool(parameter.isfinite().all()):
             raise UserError(
                 f"the {noun} in {folder} has values in {name} that are not finite; its training diverged, so remove"
-                " this save"
+                " this checkpoint"
             )
 
 

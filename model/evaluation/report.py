@@ -1,4 +1,4 @@
-"""report.html of a run: loss, retrieval, perplexity and tasks over its saves, the statistics, and how it was
+"""report.html of a run: loss, retrieval, perplexity and tasks over its checkpoints, the statistics, and how it was
 measured."""
 
 import json
@@ -19,12 +19,12 @@ from model.evaluation.table import READS, columns, lines, verdict
 from model.evaluation.table_texts import text_verdict
 
 FILES = {
-    "eval": "results of every save, JSON and the values of every query or document, and the statistics",
+    "eval": "results of every checkpoint, JSON and the values of every query or document, and the statistics",
     "metrics.jsonl": "losses of every step",
     "config.yaml": "the frozen configuration",
     "manifest.json": "inputs, versions, attempts",
-    "checkpoints/best": "the best save",
-    "checkpoints": "all saves",
+    "checkpoints/best": "the best checkpoint",
+    "checkpoints": "all checkpoints",
     "tb": "the same curves for TensorBoard",
 }
 
@@ -34,7 +34,7 @@ def write_report(found: SweepResult, summary: Summary) -> Path:
     write_summary(found.run / "eval" / "statistics.json", summary)
     path = found.run / "report.html"
     with atomic_file(path, "w", encoding="utf-8") as file:
-        file.write(page(f"{subject([found])} over the saves of {found.name}", _body(found, summary)))
+        file.write(page(f"{subject([found])} over the checkpoints of {found.name}", _body(found, summary)))
     return path
 
 
@@ -92,7 +92,7 @@ def _retrieval_numbers(found: SweepResult, summary: Summary) -> str:
     reads = f"metrics of the readout {found.best.readout}, {READS[found.best.readout]}"
     return f"""<h2>{"Retrieval" if found.wanted.decoder else "Numbers"}</h2>
 {_table(found)}
-<p class="small">{text(counts)}; {text(reads)}. The best save is chosen by {text(found.metric)}.</p>
+<p class="small">{text(counts)}; {text(reads)}. The best checkpoint is chosen by {text(found.metric)}.</p>
 {_intervals(found, summary)}
 {how(best["settings"], bool(found.untrained))}"""
 
@@ -101,7 +101,7 @@ def how(settings: dict, untrained: bool) -> str:
     """The probe in words and its settings; ``untrained``: whether step 0 was saved."""
     zero = " The net of step 0 went through it too and stands here with its best readout." if untrained else ""
     return f"""<h2>How it was measured</h2>
-<p class="small">Every save gets the same probe: its texts are encoded, the vectors centred and whitened with statistics of training texts
+<p class="small">Every checkpoint gets the same probe: its texts are encoded, the vectors centred and whitened with statistics of training texts
 (if <code>whiten</code>), a map is trained on the same pairs in the same order, then every query meets every document.{zero}</p>
 <pre>{text(json.dumps(settings))}</pre>"""
 
@@ -122,7 +122,7 @@ def _table(found: SweepResult) -> str:
 
 
 def _intervals(found: SweepResult, summary: Summary) -> str:
-    """Every save with the interval of its mean, and of its difference to the untrained encoder."""
+    """Every checkpoint with the interval of its mean, and of its difference to the untrained encoder."""
     means = summary.runs[0].means
     if None in means.values():
         return ""

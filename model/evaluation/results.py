@@ -1,7 +1,7 @@
 """Results of probes on disk: eval/step_0001000.json with the means, and beside it .npz with nDCG@10 of every query.
 
-It is written last, when everything else that is measured of the save has its result (`measures`), so that whoever waits
-for a save waits for this file; where retrieval is not measured, it holds what is known of the save and no metrics."""
+It is written last, when everything else that is measured of the checkpoint has its result (`measures`), so that whoever waits
+for a checkpoint waits for this file; where retrieval is not measured, it holds what is known of the checkpoint and no metrics."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,24 +16,24 @@ from conf.schema import ProbeConfig
 from model.evaluation.prepared import Prepared
 from model.evaluation.probe import ProbeResult
 from model.training.phase import MAIN
-from model.training.saves import Save, save_name
+from model.training.saves import Checkpoint, checkpoint_name
 
-KIND, RECORD = "probe", "measured save"
-KNOWN = ("step", "tokens", "samples", "loss", "heldout_loss")
-"""What results repeat of the manifest of a save."""
+KIND, RECORD = "probe", "measured checkpoint"
+KNOWN = ("step", "tokens", "samples", "loss", "validation_loss")
+"""What results repeat of the manifest of a checkpoint."""
 Means = dict[str, dict[str, dict[str, float]]]
 """Readout -> split -> metric -> mean over queries."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What is known of one save after its probe."""
+    """What is known of one checkpoint after its probe."""
 
     step: int
     tokens: int
     train_loss: float | None
-    """Loss of the last step before the save."""
-    heldout_loss: float | None
+    """Loss of the last step before the checkpoint."""
+    validation_loss: float | None
     """Loss on held-out documents, where it was evaluated."""
     readout: str
     """The main readout."""
@@ -44,7 +44,7 @@ class Result:
     """Of the settings, the retrieval set and the weights."""
     file: Path
     phase: str | None = None
-    """The phase in which the save was made, where the training had several."""
+    """The phase in which the checkpoint was made, where the training had several."""
 
     def mean(self, split: str, metric: str, readout: str | None = None) -> float:
         """One number; of the main readout where none is named."""
@@ -63,18 +63,18 @@ def results_folder(run: str | Path, budget: int | None = None) -> Path:
 
 
 def result_file(run: str | Path, step: int, budget: int | None = None) -> Path:
-    """Where the result of the save of ``step`` is written, in its `results_folder`."""
-    return results_folder(run, budget) / f"{save_name(step)}.json"
+    """Where the result of the checkpoint of ``step`` is written, in its `results_folder`."""
+    return results_folder(run, budget) / f"{checkpoint_name(step)}.json"
 
 
 def claim_file(run: str | Path, step: int) -> Path:
-    """Which process probes the save of ``step``; retention leaves such a save alone."""
-    return results_folder(run) / "claims" / f"{save_name(step)}.json"
+    """Which process probes the checkpoint of ``step``; retention leaves such a checkpoint alone."""
+    return results_folder(run) / "claims" / f"{checkpoint_name(step)}.json"
 
 
 def failure_file(run: str | Path, step: int) -> Path:
-    """Why the probe of the save of ``step`` was given up; a result removes it."""
-    return results_folder(run) / f"{save_name(step)}.failed.json"
+    """Why the probe of the checkpoint of ``step`` was given up; a result removes it."""
+    return results_folder(run) / f"{checkpoint_name(step)}.failed.json"
 
 
 def read_failures(run: str | Path) -> dict[int, str]:
@@ -84,9 +84,14 @@ def read_failures(run: str | Path) -> dict[int, str]:
 
 
 def write_result(
-    file: Path, save: Save, found: ProbeResult, prepared: Prepared, config: ProbeConfig, digests: dict[str, str]
+    file: Path,
+    checkpoint: Checkpoint,
+    found: ProbeResult,
+    prepared: Prepared,
+    config: ProbeConfig,
+    digests: dict[str, str],
 ) -> None:
-    """Write the result of one save, whole or not at all: the JSON comes last and names the bytes of the .npz."""
+    """Write the result of one checkpoint, whole or not at all: the JSON comes last and names the bytes of the .npz."""
     from model.megatron.startup import parallel
 
     arrays = {
@@ -98,7 +103,7 @@ def write_result(
         np.savez_compressed(opened, allow_pickle=False, **arrays)
     document = manifests.describe(
         KIND,
-        **known(save),
+        **known(checkpoint),
         readout=config.readout,
         metrics=found.metrics(),
         queries={name: len(split.query_ids) for name, split in prepared.splits.items()},
@@ -117,16 +122,18 @@ def write_result(
     write_json(file, document)
 
 
-def write_record(file: Path, save: Save) -> None:
+def write_record(file: Path, checkpoint: Checkpoint) -> None:
     """Write, where retrieval is not measured, that everything else is."""
-    digests = {"settings": "", "retrieval": "", "weights": weights_digest(save)}
-    write_json(file, manifests.describe(RECORD, **known(save), readout="", metrics={}, seconds={}, digests=digests))
+    digests = {"settings": "", "retrieval": "", "weights": weights_digest(checkpoint)}
+    write_json(
+        file, manifests.describe(RECORD, **known(checkpoint), readout="", metrics={}, seconds={}, digests=digests)
+    )
 
 
-def known(save: Save) -> dict[str, Any]:
-    """What results repeat of the manifest of ``save``; of a training in phases also the one in which it was made."""
-    found = {key: save.manifest.get(key) for key in KNOWN}
-    phases = [name for name in save.manifest.get("phases", {}) if name != MAIN]
+def known(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What results repeat of the manifest of ``checkpoint``; of a training in phases also the one in which it was made."""
+    found = {key: checkpoint.manifest.get(key) for key in KNOWN}
+    phases = [name for name in checkpoint.manifest.get("phases", {}) if name != MAIN]
     return found | ({"phase": phases[-1]} if phases else {})
 
 
@@ -135,7 +142,7 @@ def read_result(file: Path) -> Result:
     document = read_json(file)
     try:
         return Result(
-            document["step"], document["tokens"], document["loss"], document["heldout_loss"], document["readout"], document["metrics"],
+            document["step"], document["tokens"], document["loss"], document["validation_loss"], document["readout"], document["metrics"],
             document["seconds"], document["digests"], file, document.get("phase"),
         )  # fmt: skip
     except (KeyError, TypeError) as error:
@@ -143,7 +150,7 @@ def read_result(file: Path) -> Result:
 
 
 def why_redo(file: Path, digests: dict[str, str]) -> str | None:
-    """Why a save must be probed (again), None when its result in ``file`` stands."""
+    """Why a checkpoint must be probed (again), None when its result in ``file`` stands."""
     if not file.exists():
         return "it has no result"
     try:
@@ -171,24 +178,24 @@ def _broken(file: Path) -> str | None:
     return None
 
 
-def why_record(file: Path, save: Save) -> str | None:
-    """Why `write_record` has something to do for ``save``, None where its record, or its result of a probe, stands."""
+def why_record(file: Path, checkpoint: Checkpoint) -> str | None:
+    """Why `write_record` has something to do for ``checkpoint``, None where its record, or its result of a probe, stands."""
     try:
-        same = file.exists() and read_result(file).digests["weights"] == weights_digest(save)
+        same = file.exists() and read_result(file).digests["weights"] == weights_digest(checkpoint)
     except UserError:
         same = False
     return None if same else "it has no record"
 
 
-def digests_of(save: Save, settings: str, retrieval: str) -> dict[str, str]:
-    """What the result of ``save`` depends on: digests of the probe's settings, the retrieval set, and the encoder's
+def digests_of(checkpoint: Checkpoint, settings: str, retrieval: str) -> dict[str, str]:
+    """What the result of ``checkpoint`` depends on: digests of the probe's settings, the retrieval set, and the encoder's
     weights and shape."""
-    return {"settings": settings, "retrieval": retrieval, "weights": weights_digest(save)}
+    return {"settings": settings, "retrieval": retrieval, "weights": weights_digest(checkpoint)}
 
 
-def weights_digest(save: Save) -> str:
-    """Digest of weights and shape of the net in ``save``. Raises UserError where it has no hf/ half."""
-    files = save.manifest["files"]
+def weights_digest(checkpoint: Checkpoint) -> str:
+    """Digest of weights and shape of the net in ``checkpoint``. Raises UserError where it has no hf/ half."""
+    files = checkpoint.manifest["files"]
     weights = {
         name: value
         for name, value in files.items()
@@ -196,6 +203,6 @@ def weights_digest(save: Save) -> str:
     }
     if "hf/config.json" not in weights:
         raise UserError(
-            f"the probe save {save.folder} has no hf/ half; remove it and continue the training to write it again"
+            f"the probe checkpoint {checkpoint.folder} has no hf/ half; remove it and continue the training to write it again"
         )
     return digest_of(weights)

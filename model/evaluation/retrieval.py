@@ -1,4 +1,4 @@
-"""Retrieval as a measure of saves: the probe of one save, with each number of contrastive steps that is asked for."""
+"""Retrieval as a measure of checkpoints: the probe of one checkpoint, with each number of contrastive steps that is asked for."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,15 +15,15 @@ from model.evaluation.prepared import Prepared, prepare, settings_digest
 from model.evaluation.probe import ProbeResult, probe_budgets
 from model.evaluation.results import digests_of, result_file, why_redo, write_result
 from model.evaluation.retrieval_set import RetrievalSet, digest_retrieval, load_retrieval
-from model.training.saves import Save
+from model.training.saves import Checkpoint
 
 Budgets = dict[int | None, ProbeConfig]
-"""Settings of each probe that a save gets: None is the full one, a number another count of contrastive steps."""
+"""Settings of each probe that a checkpoint gets: None is the full one, a number another count of contrastive steps."""
 Check = Callable[[object], str | None]
 
 
 class SharedRetrieval:
-    """What the probes of saves with one tokenizer share, made when the first of them asks."""
+    """What the probes of checkpoints with one tokenizer share, made when the first of them asks."""
 
     def __init__(self, config: Config, tokenizer_file: Path):
         self.config, self.tokenizer_file = config, tokenizer_file
@@ -58,43 +58,45 @@ def budgets(config: Config) -> Budgets:
 
 
 class Retrieval:
-    """The measure, of the saves of one run."""
+    """The measure, of the checkpoints of one run."""
 
     def __init__(self, config: Config, run: Path, shared: SharedRetrieval):
         self.config, self.run, self.shared = config, run, shared
 
     @cached_property
     def check(self) -> Check:
-        """Says in what the net of a save differs from the run's frozen configuration."""
+        """Says in what the net of a checkpoint differs from the run's frozen configuration."""
         return _shape_check(self.run)
 
-    def left(self, save: Save) -> str | None:
+    def left(self, checkpoint: Checkpoint) -> str | None:
         """See `Measure`."""
-        return next((reason for _, reason in self._left(save).values()), None)
+        return next((reason for _, reason in self._left(checkpoint).values()), None)
 
-    def make(self, save: Save, held: Held) -> str | None:
-        """Make the probes of ``save`` that are missing; see `Measure`."""
-        left, prepared = self._left(save), self.shared.prepared
+    def make(self, checkpoint: Checkpoint, held: Held) -> str | None:
+        """Make the probes of ``checkpoint`` that are missing; see `Measure`."""
+        left, prepared = self._left(checkpoint), self.shared.prepared
         for budget, (_, reason) in left.items():
-            if result_file(self.run, save.step, budget).exists():
-                say(f"probe step {save.step} again{'' if budget is None else f' with {budget} probe steps'}: {reason}")
+            if result_file(self.run, checkpoint.step, budget).exists():
+                say(
+                    f"probe step {checkpoint.step} again{'' if budget is None else f' with {budget} probe steps'}: {reason}"
+                )
         probes = [probe for probe, _ in left.values()]
-        found = probe_budgets(save.folder / "hf", prepared, probes, self.check)
+        found = probe_budgets(checkpoint.folder / "hf", prepared, probes, self.check)
         if not held():
             return None
         for budget, probe, result in reversed(
             list(zip(left, probes, found, strict=True))
         ):  # the full one, which others wait for, is last
-            digests = digests_of(save, settings_digest(probe), self.shared.digest)
-            write_result(result_file(self.run, save.step, budget), save, result, prepared, probe, digests)
+            digests = digests_of(checkpoint, settings_digest(probe), self.shared.digest)
+            write_result(result_file(self.run, checkpoint.step, budget), checkpoint, result, prepared, probe, digests)
         return _told(found[0], probes[0])
 
-    def _left(self, save: Save) -> dict[int | None, tuple[ProbeConfig, str]]:
-        """The probes of ``save`` that have no standing result, and why."""
+    def _left(self, checkpoint: Checkpoint) -> dict[int | None, tuple[ProbeConfig, str]]:
+        """The probes of ``checkpoint`` that have no standing result, and why."""
         found = {}
         for budget, probe in budgets(self.config).items():
-            file = result_file(self.run, save.step, budget)
-            stale = why_redo(file, digests_of(save, settings_digest(probe), self.shared.digest))
+            file = result_file(self.run, checkpoint.step, budget)
+            stale = why_redo(file, digests_of(checkpoint, settings_digest(probe), self.shared.digest))
             if reason := "sweep.force is set" if self.config.sweep.force else stale:
                 found[budget] = probe, reason
         return found

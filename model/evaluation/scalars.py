@@ -8,7 +8,7 @@ from model.evaluation.choice import Choice
 from model.evaluation.perplexity import Perplexity
 from model.evaluation.results import Result
 from model.evaluation.task_results import TaskScores
-from model.training.callbacks.hparams import HELDOUT, write_hparams
+from model.training.callbacks.hparams import VALIDATION, write_hparams
 from model.training.events import events
 
 
@@ -40,12 +40,12 @@ def write_scalars(
 
 
 def write_row(run: str | Path, choice: Choice, value: float, best: Result, results: list[Result]) -> None:
-    """Write the run's row of the HParams tab anew, with the score of the ``best`` save and the lowest held-out loss;
+    """Write the run's row of the HParams tab anew, with the score of the ``best`` checkpoint and the lowest held-out loss;
     without config.yaml there is none."""
     if not (Path(run) / "config.yaml").is_file():
         return
-    losses = [(result.step, result.heldout_loss) for result in results if result.heldout_loss is not None]
-    lowest = {HELDOUT: min(losses, key=lambda point: point[1])} if losses else {}
+    losses = [(result.step, result.validation_loss) for result in results if result.validation_loss is not None]
+    lowest = {VALIDATION: min(losses, key=lambda point: point[1])} if losses else {}
     write_hparams(run, {_tag(choice, best): (best.step, value), **lowest})
 
 

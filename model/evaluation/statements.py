@@ -53,7 +53,7 @@ def _unlike(found: list[SweepResult]) -> list[Statement]:
 
 
 def _best(found: list[SweepResult]) -> list[Statement]:
-    name = f"Best save against {common_start(found)}, test nDCG@10"
+    name = f"Best checkpoint against {common_start(found)}, test nDCG@10"
     differences = [one.differences[one.best.step] for one in found if one.best.step in one.differences]
     if not differences:
         return []
@@ -75,7 +75,7 @@ def _best(found: list[SweepResult]) -> list[Statement]:
 
 
 def _changes(found: list[SweepResult], runs: list[RunSummary]) -> list[Statement]:
-    """What the best saves gained on the domain and what they forgot."""
+    """What the best checkpoints gained on the domain and what they forgot."""
     pairs = [
         (change, run.forgetting[0].step)
         for one, run in zip(found, runs, strict=True)
@@ -86,7 +86,7 @@ def _changes(found: list[SweepResult], runs: list[RunSummary]) -> list[Statement
         return []
     statements = []
     for role in (DOMAIN, GENERAL):
-        name = f"Change of {role} perplexity per character at the best save"
+        name = f"Change of {role} perplexity per character at the best checkpoint"
         if len(pairs) == 1:
             change, first = pairs[0]
             found_change = getattr(change, role)
@@ -109,8 +109,10 @@ def _correlation(summary: Summary) -> list[Statement]:
     if found is None:
         return []
     value = f"{found.rho:+.2f}" + ("" if found.low is None else f" [{found.low:+.2f}, {found.high:+.2f}]")
-    where = f"Over {found.saves} saves after step 0" + (", ranked within their runs" if len(summary.runs) > 1 else "")
-    bounds = "" if found.low is None else " Interval: 95%, saves drawn with replacement."
+    where = f"Over {found.checkpoints} checkpoints after step 0" + (
+        ", ranked within their runs" if len(summary.runs) > 1 else ""
+    )
+    bounds = "" if found.low is None else " Interval: 95%, checkpoints drawn with replacement."
     return [
         Statement(
             f"Spearman correlation of {' or '.join(kinds)} loss and nDCG@10",
@@ -122,7 +124,7 @@ def _correlation(summary: Summary) -> list[Statement]:
 
 def _direction(found: Correlation) -> str:
     if found.low is None or found.low <= 0 <= found.high:
-        return "the loss does not say for certain which save retrieves better"
+        return "the loss does not say for certain which checkpoint retrieves better"
     return "a lower loss goes with better retrieval" if found.high < 0 else "a lower loss goes with worse retrieval"
 
 
@@ -134,7 +136,7 @@ def _lag(runs: list[RunSummary]) -> list[Statement]:
         steps, tokens = np.median([lag.steps for lag in lags]), np.median([lag.tokens for lag in lags])
         before, after = (sum(sign * lag.steps > 0 for lag in lags) for sign in (-1, 1))
         sentence = (
-            f"Median over runs: retrieval is best before the loss is lowest in {before}, at the same save in"
+            f"Median over runs: retrieval is best before the loss is lowest in {before}, at the same checkpoint in"
             f" {len(lags) - before - after} and after it in {after} of {len(lags)} runs."
         )
         return [Statement(name, f"{steps:+.0f} steps, {_signed(tokens)} tokens", sentence)]
@@ -163,7 +165,7 @@ def _budgets(runs: list[RunSummary]) -> list[Statement]:
             sentence = f"It would choose step {budgets[0].chosen}, by the full probe {told}."
         else:
             sentence = (
-                f"Mean tau and largest regret; it would choose the best save in {sum(b.regret == 0 for b in budgets)}"
+                f"Mean tau and largest regret; it would choose the best checkpoint in {sum(b.regret == 0 for b in budgets)}"
                 f" of {len(runs)} runs."
             )
         found.append(Statement(f"A probe of {steps} steps", f"tau {tau:.2f}, regret {worst:.3f}", sentence))

@@ -1,4 +1,4 @@
-"""Rank statistics over the saves of runs: does the loss rank them as retrieval does, and would a shorter probe have
+"""Rank statistics over the checkpoints of runs: does the loss rank them as retrieval does, and would a shorter probe have
 done so?"""
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ Pairs = Sequence[tuple[np.ndarray, np.ndarray]]
 
 @dataclass
 class Correlation:
-    """Spearman's rank correlation over saves, with the bounds of its 95% interval (None without a bootstrap, or below 4
-    saves)."""
+    """Spearman's rank correlation over checkpoints, with the bounds of its 95% interval (None without a bootstrap, or below 4
+    checkpoints)."""
 
     rho: float
     low: float | None
     high: float | None
-    saves: int
+    checkpoints: int
 
 
 @dataclass
@@ -54,17 +54,17 @@ def spearman(pairs: Pairs) -> float:
 
 
 def correlation(pairs: Pairs, resamples: int, seed: int = 0) -> Correlation | None:
-    """`spearman` with a percentile interval from saves drawn with replacement within each run; None where it is not
+    """`spearman` with a percentile interval from checkpoints drawn with replacement within each run; None where it is not
     defined.
 
-    Saves of a run follow one another and are no independent draws: the interval tells how much hangs on single saves,
-    not what other runs would give. Draws in which a series does not vary are left out. Of fewer than 4 saves an
+    Checkpoints of a run follow one another and are no independent draws: the interval tells how much hangs on single checkpoints,
+    not what other runs would give. Draws in which a series does not vary are left out. Of fewer than 4 checkpoints an
     interval would mean nothing."""
-    rho, saves = spearman(pairs), sum(len(first) for first, _ in pairs)
+    rho, checkpoints = spearman(pairs), sum(len(first) for first, _ in pairs)
     if np.isnan(rho):
         return None
     if not resamples or min(len(first) for first, _ in pairs) < 4:
-        return Correlation(rho, None, None, saves)
+        return Correlation(rho, None, None, checkpoints)
     generator = np.random.default_rng(seed)
     found = []
     for _ in range(resamples):
@@ -73,7 +73,7 @@ def correlation(pairs: Pairs, resamples: int, seed: int = 0) -> Correlation | No
             spearman([(first[rows], second[rows]) for (first, second), rows in zip(pairs, drawn, strict=True)])
         )
     low, high = np.nanpercentile(found, [2.5, 97.5])
-    return Correlation(rho, float(low), float(high), saves)
+    return Correlation(rho, float(low), float(high), checkpoints)
 
 
 def kendall(first: np.ndarray, second: np.ndarray) -> float:
@@ -85,7 +85,7 @@ def kendall(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def regret(full: np.ndarray, few: np.ndarray) -> float:
-    """What choosing by ``few`` costs: the best value of ``full`` [saves] minus the value there of the save that is best
+    """What choosing by ``few`` costs: the best value of ``full`` [saves] minus the value there of the checkpoint that is best
     by ``few``."""
     return float(full.max() - full[few.argmax()])
 
@@ -99,7 +99,7 @@ def lag(
     seed: int = 0,
 ) -> Lag:
     """Lag between the lowest of ``losses`` [saves] and the highest mean of ``per_query`` [saves, Q]; of equal ones the
-    earlier save.
+    earlier checkpoint.
 
     The interval holds the middle 95% of where the maximum lies when queries are drawn with replacement.
     """

@@ -1,4 +1,4 @@
-"""What a sweep says of its runs in numbers: per run, and of all runs together. Saves of step 0 are the baseline and no
+"""What a sweep says of its runs in numbers: per run, and of all runs together. Checkpoints of step 0 are the baseline and no
 part of them."""
 
 from dataclasses import asdict, dataclass, field
@@ -20,15 +20,15 @@ from model.evaluation.table import loss_kind, loss_of
 
 @dataclass
 class Budget:
-    """How a probe with fewer (or more) contrastive steps ranks the saves of a run, by ``sweep.metric``."""
+    """How a probe with fewer (or more) contrastive steps ranks the checkpoints of a run, by ``sweep.metric``."""
 
     steps: int
     tau: float
     """Kendall's tau-b with the ranking of the full probe."""
     chosen: int
-    """Step of the save it would have chosen."""
+    """Step of the checkpoint it would have chosen."""
     regret: float
-    """Full-probe metric of the best save minus that of the chosen one."""
+    """Full-probe metric of the best checkpoint minus that of the chosen one."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class RunSummary:
     correlation: Correlation | None
     """Of loss and test nDCG@10; None where it is not defined."""
     lag: Lag | None
-    """None where no save has a loss."""
+    """None where no checkpoint has a loss."""
     budgets: list[Budget]
     """By steps; empty where none were measured."""
     dev_test: float
@@ -82,7 +82,7 @@ def write_summary(path: Path, summary: Summary) -> None:
 
 
 def trained(results: list[Result]) -> list[Result]:
-    """Without the save of step 0."""
+    """Without the checkpoint of step 0."""
     return [result for result in results if result.step > 0]
 
 
@@ -111,7 +111,7 @@ def _of_retrieval(found: SweepResult, resamples: int, seed: int) -> RunSummary:
 
 
 def _losses_and_scores(found: SweepResult) -> tuple[np.ndarray, np.ndarray]:
-    """Loss and test nDCG@10 [saves] of the trained saves that have a loss; none where retrieval is not measured."""
+    """Loss and test nDCG@10 [saves] of the trained checkpoints that have a loss; none where retrieval is not measured."""
     if not found.wanted.retrieval:
         return np.zeros(0), np.zeros(0)
     kind = loss_kind(found.results)
@@ -120,7 +120,7 @@ def _losses_and_scores(found: SweepResult) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _budgets(found: SweepResult) -> list[Budget]:
-    """Over the saves that every probe has measured. Where the best save is not chosen by retrieval, they rank by dev
+    """Over the checkpoints that every probe has measured. Where the best checkpoint is not chosen by retrieval, they rank by dev
     nDCG@10."""
     if not found.budgets:
         return []

@@ -1,4 +1,4 @@
-"""Measures over the saves of runs, what stands beside them, and the best save of each run."""
+"""Measures over the checkpoints of runs, what stands beside them, and the best checkpoint of each run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from model.evaluation.baseline import bm25_digest, measure_bm25, read_bm25
 from model.evaluation.bootstrap import Interval, paired_bootstrap
 from model.evaluation.choice import choose, parse_choice, scores
 from model.evaluation.measures import Measure, Record, Wanted, wanted
-from model.evaluation.pending import Claims, measure_pending, probe_saves
+from model.evaluation.pending import Claims, measure_pending, probe_checkpoints
 from model.evaluation.perplexity import Perplexity, PerplexityMeasure, SharedTexts
 from model.evaluation.prepared import readouts, settings_digest
 from model.evaluation.readout import check_readouts
@@ -24,7 +24,7 @@ from model.evaluation.scalars import write_row, write_scalars
 from model.evaluation.task_results import TaskMeasure, TaskScores
 from model.evaluation.tasks import Tasks
 from model.training.origins import name_of_start
-from model.training.saves import Save, checkpoints, set_link
+from model.training.saves import Checkpoint, checkpoints_folder, set_link
 
 NDCG = "ndcg@10"
 
@@ -35,9 +35,9 @@ class SweepResult:
 
     run: Path
     metric: str
-    """What chose the best save: split/metric, perplexity/text or task/name/metric."""
+    """What chose the best checkpoint: split/metric, perplexity/text or task/name/metric."""
     results: list[Result]
-    """By step; of the saves alone, without metrics, where retrieval is not measured."""
+    """By step; of the checkpoints alone, without metrics, where retrieval is not measured."""
     best: Result
     untrained: tuple[Result, str] | None
     """The probe of step 0 and its best readout on the test queries; None where step 0 was not saved."""
@@ -48,7 +48,7 @@ class SweepResult:
     budgets: dict[int, list[Result]]
     """Contrastive steps -> results by step of a probe with that many, for ``sweep.budgets``."""
     failed: dict[int, str]
-    """Step -> why the probe of a save was given up."""
+    """Step -> why the probe of a checkpoint was given up."""
     wanted: Wanted = Wanted(retrieval=True, perplexity=False, tasks=False, decoder=False)
     """What was measured."""
     perplexity: list[Perplexity] = field(default_factory=list)
@@ -73,7 +73,7 @@ def common_start(found: Sequence[SweepResult]) -> str:
 
 
 class Shared:
-    """What the saves with one tokenizer share, of whatever runs; each part is made when the first of them asks."""
+    """What the checkpoints with one tokenizer share, of whatever runs; each part is made when the first of them asks."""
 
     def __init__(self, config: Config, tokenizer_file: Path):
         self.config = config
@@ -87,11 +87,11 @@ class Shared:
 
 @dataclass
 class Measured:
-    """The measures of one run, made for all of its saves that this process is for."""
+    """The measures of one run, made for all of its checkpoints that this process is for."""
 
     config: Config
     run: Path
-    saves: list[Save]
+    checkpoints: list[Checkpoint]
     wanted: Wanted
     shared: Shared
 
@@ -107,7 +107,7 @@ class Measured:
 
     @property
     def measures(self) -> list[Measure]:
-        """Those that are wanted, in the order in which they are made: that whose result says that a save is done comes
+        """Those that are wanted, in the order in which they are made: that whose result says that a checkpoint is done comes
         last."""
         first: list[Measure] = [self.perplexity] if self.wanted.perplexity else []
         second: list[Measure] = [self.tasks] if self.wanted.tasks else []
@@ -125,11 +125,11 @@ def find_runs(config: SweepConfig) -> list[Path]:
         matches = (
             [Path(name)]
             if Path(name).is_dir()
-            else [run for run in map(Path, sorted(glob(name))) if checkpoints(run).is_dir()]
+            else [run for run in map(Path, sorted(glob(name))) if checkpoints_folder(run).is_dir()]
         )
         if not matches:
             raise UserError(
-                f"sweep.runs: no run with saves matches {name}; give folders of runs such as runs/mine/seed_0, or a"
+                f"sweep.runs: no run with checkpoints matches {name}; give folders of runs such as runs/mine/seed_0, or a"
                 " glob"
             )
         found |= {run.resolve(): run for run in matches}
@@ -137,16 +137,16 @@ def find_runs(config: SweepConfig) -> list[Path]:
 
 
 def sweep_runs(config: Config, claims: Claims = Claim) -> list[SweepResult]:
-    """`sweep` of each run of `find_runs`, all of which must have probe saves before the first probe begins."""
+    """`sweep` of each run of `find_runs`, all of which must have probe checkpoints before the first probe begins."""
     runs = find_runs(config.sweep)
     for run in runs:
-        probe_saves(run)
+        probe_checkpoints(run)
     shared: dict[str, Shared] = {}
     return [sweep(replace(config, sweep=replace(config.sweep, run=str(run))), shared, claims) for run in runs]
 
 
 def probe_runs(config: Config, claims: Claims = Claim) -> None:
-    """Measure the saves of ``sweep.element``, or that of ``sweep.step``, in each run of `find_runs`, and do nothing
+    """Measure the checkpoints of ``sweep.array_task``, or that of ``sweep.step``, in each run of `find_runs`, and do nothing
     else."""
     shared: dict[str, Shared] = {}
     for run in find_runs(config.sweep):
@@ -156,21 +156,23 @@ def probe_runs(config: Config, claims: Claims = Claim) -> None:
 def _measure(config: Config, shared: dict[str, Shared], claims: Claims) -> Measured:
     """Measure what is pending in one run."""
     run = Path(config.sweep.run)
-    saves = probe_saves(run)
-    own = shared.setdefault(_tokenizer(saves[-1]), Shared(config, saves[-1].folder / "hf" / "tokenizer.json"))
-    found = Measured(config, run, saves, wanted(config, saves[-1]), own)
-    measure_pending(config, run, saves, found.measures, claims)
+    checkpoints = probe_checkpoints(run)
+    own = shared.setdefault(
+        _tokenizer(checkpoints[-1]), Shared(config, checkpoints[-1].folder / "hf" / "tokenizer.json")
+    )
+    found = Measured(config, run, checkpoints, wanted(config, checkpoints[-1]), own)
+    measure_pending(config, run, checkpoints, found.measures, claims)
     return found
 
 
 def sweep(config: Config, shared: dict[str, Shared] | None = None, claims: Claims = Claim) -> SweepResult:
-    """Measure every probe save of ``config.sweep.run`` whose result is missing or was made otherwise, in this process.
+    """Measure every probe checkpoint of ``config.sweep.run`` whose result is missing or was made otherwise, in this process.
 
     ``shared`` keeps what runs with one tokenizer share, by the tokenizer's digest; ``claims`` makes the claim in a
     file. Writes eval/step_*.json (and eval/perplexity, eval/tasks) after each measure, so that an interrupted sweep
     goes on where it was; then the scalars of tb/probe, the run's row of the HParams tab, and the link
-    ``checkpoints/best``. Raises UserError where the run, its probe saves, the retrieval set, a text, a task, the metric
-    or a readout does not exist, and for a save that is damaged or of another shape."""
+    ``checkpoints/best``. Raises UserError where the run, its probe checkpoints, the retrieval set, a text, a task, the metric
+    or a readout does not exist, and for a checkpoint that is damaged or of another shape."""
     run = Path(config.sweep.run)
     parse_choice(config)
     check_readouts(readouts(config.probe))
@@ -185,10 +187,16 @@ def sweep(config: Config, shared: dict[str, Shared] | None = None, claims: Claim
     choice = choose(config, measured.wanted, tasks)
     values = scores(choice, results, perplexity, tasks)
     write_scalars(run, results, perplexity, tasks)
-    step = values.best([save.step for save in measured.saves if save.step in {result.step for result in results}])
+    step = values.best(
+        [
+            checkpoint.step
+            for checkpoint in measured.checkpoints
+            if checkpoint.step in {result.step for result in results}
+        ]
+    )
     if step is None:
         raise UserError(
-            f"no save of {run} that is still there has a value of {choice.name}; run jobs.sweep with retry_failed=true"
+            f"no checkpoint of {run} that is still there has a value of {choice.name}; run jobs.sweep with retry_failed=true"
         )
     best = next(result for result in results if result.step == step)
     set_link(run, "best", best.step)
@@ -203,7 +211,7 @@ def sweep(config: Config, shared: dict[str, Shared] | None = None, claims: Claim
 
 
 def _results(measured: Measured) -> dict[int | None, list[Result]]:
-    """Standing results by step, of each number of contrastive steps; what is known of the saves where retrieval is not
+    """Standing results by step, of each number of contrastive steps; what is known of the checkpoints where retrieval is not
     measured."""
     if not measured.wanted.retrieval:
         found = [read_result(file) for file in sorted(results_folder(measured.run).glob("step_*[0-9].json"))]
@@ -214,7 +222,7 @@ def _results(measured: Measured) -> dict[int | None, list[Result]]:
 
 
 def standing_results(run: Path, settings: str, retrieval: str, budget: int | None = None) -> list[Result]:
-    """Results made with these digests, by step, those of saves that retention has removed among them."""
+    """Results made with these digests, by step, those of checkpoints that retention has removed among them."""
     found = [read_result(file) for file in sorted(results_folder(run, budget).glob("step_*[0-9].json"))]
     found = [result for result in found if result.metrics]
     kept = [
@@ -222,7 +230,7 @@ def standing_results(run: Path, settings: str, retrieval: str, budget: int | Non
     ]
     if len(kept) < len(found):
         say(
-            f"left out: {len(found) - len(kept)} results of saves that are gone, made with other settings or another"
+            f"left out: {len(found) - len(kept)} results of checkpoints that are gone, made with other settings or another"
             " retrieval set"
         )
     return sorted(kept, key=lambda result: result.step)
@@ -247,10 +255,10 @@ def _differences(config: Config, results: list[Result], untrained: tuple[Result,
 
 def _bm25(config: Config, measured: Measured) -> dict[str, dict[str, float]]:
     run, prefix, shared = measured.run, config.sweep.bm25_prefix, measured.shared.retrieval
-    digest = bm25_digest(shared.digest, _tokenizer(measured.saves[-1]), prefix, config.probe)
+    digest = bm25_digest(shared.digest, _tokenizer(measured.checkpoints[-1]), prefix, config.probe)
     found = None if config.sweep.force else read_bm25(run, digest)
     return found or measure_bm25(run, shared.sets["test"], shared.prepared, prefix, config.probe, digest)
 
 
-def _tokenizer(save: Save) -> str:
-    return save.manifest["files"]["hf/tokenizer.json"]
+def _tokenizer(checkpoint: Checkpoint) -> str:
+    return checkpoint.manifest["files"]["hf/tokenizer.json"]

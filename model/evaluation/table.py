@@ -30,13 +30,13 @@ class Line:
 
 
 def loss_kind(results: list[Result]) -> str:
-    """held-out where every save but the first has such a loss, else train."""
-    return "held-out" if all(result.heldout_loss is not None for result in results[1:] or results) else "train"
+    """held-out where every checkpoint but the first has such a loss, else train."""
+    return "held-out" if all(result.validation_loss is not None for result in results[1:] or results) else "train"
 
 
 def loss_of(result: Result, kind: str) -> float | None:
     """The loss of ``kind``."""
-    return result.heldout_loss if kind == "held-out" else result.train_loss
+    return result.validation_loss if kind == "held-out" else result.train_loss
 
 
 def loss_name(found: SweepResult) -> str:
@@ -63,8 +63,8 @@ def beside(found: SweepResult) -> list[str]:
 
 
 def lines(found: SweepResult) -> list[Line]:
-    """A line per save, then the baselines."""
-    kind, saves = loss_kind(found.results), []
+    """A line per checkpoint, then the baselines."""
+    kind, checkpoints = loss_kind(found.results), []
     for result in found.results:
         loss = loss_of(result, kind)
         numbers = [result.mean("test", name) for name in METRICS] + [
@@ -76,10 +76,10 @@ def lines(found: SweepResult) -> list[Line]:
             "" if loss is None else f"{loss:.3f}",
             *(f"{value:.3f}" for value in numbers),
         ]
-        saves.append(Line(cells, best=result is found.best))
+        checkpoints.append(Line(cells, best=result is found.best))
     blank = ["-"] * (len(METRICS) + len(beside(found)))
-    saves += [Line([str(step), "", "failed", *blank]) for step in found.failed]
-    return sorted(saves, key=lambda line: int(line.cells[0])) + _baselines(found)
+    checkpoints += [Line([str(step), "", "failed", *blank]) for step in found.failed]
+    return sorted(checkpoints, key=lambda line: int(line.cells[0])) + _baselines(found)
 
 
 def _baselines(found: SweepResult) -> list[Line]:
@@ -97,7 +97,7 @@ def _baselines(found: SweepResult) -> list[Line]:
 def render(found: SweepResult) -> Table:
     """The table for a terminal of 80 columns or more."""
     main = found.best.readout
-    title = f"Retrieval on test queries, readout {main}: {READS[main]}; best save by {found.metric}"
+    title = f"Retrieval on test queries, readout {main}: {READS[main]}; best checkpoint by {found.metric}"
     table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for name in columns(found):
         head = name.replace("@10 ", "\n").replace(" (", "\n(") if " " in name else name.replace("@", "\n@")
@@ -114,7 +114,7 @@ def render(found: SweepResult) -> Table:
 
 
 def verdict(found: SweepResult) -> str:
-    """One sentence: the best save against the best untrained readout, with its interval. And one for each probe that
+    """One sentence: the best checkpoint against the best untrained readout, with its interval. And one for each probe that
     failed."""
     return " ".join(
         [_comparison(found), *(f"The probe of step {step} failed: {cause}." for step, cause in found.failed.items())]
@@ -123,9 +123,9 @@ def verdict(found: SweepResult) -> str:
 
 def _comparison(found: SweepResult) -> str:
     if not found.untrained:
-        return "No probe of step 0 to compare with; set train.save.probe_at_start=true."
+        return "No probe of step 0 to compare with; set train.checkpoint.probe_at_start=true."
     readout = found.untrained[1]
-    text = f"Best save: step {found.best.step}, test nDCG@10 {found.best.mean('test', NDCG):.3f}"
+    text = f"Best checkpoint: step {found.best.step}, test nDCG@10 {found.best.mean('test', NDCG):.3f}"
     if found.best.step not in found.differences:
         return f"{text}; {found.start} ({readout}) {found.untrained[0].mean('test', NDCG, readout):.3f}."
     difference = found.differences[found.best.step]

@@ -1,4 +1,4 @@
-"""Perplexity and tasks over the saves of a run, as tables on the terminal, and in a sentence."""
+"""Perplexity and tasks over the checkpoints of a run, as tables on the terminal, and in a sentence."""
 
 import math
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ Cells = list[str]
 
 
 def perplexity_rows(found: SweepResult, summary: RunSummary, text: str) -> Iterator[tuple[Cells, bool]]:
-    """Headings, then step, tokens and `perplexity_cells` of every save; and whether it is the best one."""
+    """Headings, then step, tokens and `perplexity_cells` of every checkpoint; and whether it is the best one."""
     yield ["step", "tokens", *perplexity_heads()], False
     for one in summary.perplexity:
         if one.text == text:
@@ -35,13 +35,13 @@ def perplexity_heads() -> Cells:
 
 def perplexity_cells(one: TextPerplexity) -> Cells:
     """The loss on this text (nats per token), the three figures, and the change of the second against the first
-    save."""
+    checkpoint."""
     changed = "" if one.change is None else _shown(one.change, "+.1f")
     return [f"{math.log(one.values['token']):.3f}", *(_interval(one, unit) for unit in HEADS), changed]
 
 
 def task_rows(found: SweepResult) -> Iterator[tuple[Cells, bool]]:
-    """Headings, then step, tokens and every metric with its standard error, of every save; and whether it is the best
+    """Headings, then step, tokens and every metric with its standard error, of every checkpoint; and whether it is the best
     one."""
     names = list(
         dict.fromkeys((task, metric) for one in found.tasks for task, scores in one.scores.items() for metric in scores)
@@ -55,13 +55,13 @@ def task_rows(found: SweepResult) -> Iterator[tuple[Cells, bool]]:
 def tables(found: SweepResult, summary: RunSummary) -> Iterator[Table]:
     """One a text, and one of the tasks."""
     for text, role in (found.perplexity[0].roles if found.perplexity else {}).items():
-        yield _table(f"{text} ({role}); best save by {found.metric}", perplexity_rows(found, summary, text))
+        yield _table(f"{text} ({role}); best checkpoint by {found.metric}", perplexity_rows(found, summary, text))
     if found.tasks:
-        yield _table(f"Tasks of lm-eval, with standard errors; best save by {found.metric}", task_rows(found))
+        yield _table(f"Tasks of lm-eval, with standard errors; best checkpoint by {found.metric}", task_rows(found))
 
 
 def text_verdict(found: SweepResult, summary: RunSummary) -> str:
-    """One sentence: the best save, and the change of perplexity there; empty where neither perplexity nor tasks were
+    """One sentence: the best checkpoint, and the change of perplexity there; empty where neither perplexity nor tasks were
     measured."""
     if not (found.wanted.perplexity or found.wanted.tasks):
         return ""
@@ -75,7 +75,7 @@ def text_verdict(found: SweepResult, summary: RunSummary) -> str:
     said = f"; perplexity per character{first}: {', '.join(parts)}" if parts else ""
     scores = [f"{task} {metric} {_score(score)}" for task, metric, score in _at(found, found.best.step)]
     tasks = f"; {', '.join(scores)}" if scores else ""
-    return f"Best save by {found.metric}: step {found.best.step}{said}{tasks}."
+    return f"Best checkpoint by {found.metric}: step {found.best.step}{said}{tasks}."
 
 
 def _at(found: SweepResult, step: int) -> Iterator[tuple[str, str, Score]]:

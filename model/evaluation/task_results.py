@@ -1,4 +1,4 @@
-"""Tasks as a measure of saves, and their results: eval/tasks/step_0001000.json."""
+"""Tasks as a measure of checkpoints, and their results: eval/tasks/step_0001000.json."""
 
 import time
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from model.evaluation.files import measure_file, standing, why_again, write_meas
 from model.evaluation.measures import Held
 from model.evaluation.results import weights_digest
 from model.evaluation.tasks import Score, Tasks
-from model.training.saves import Save
+from model.training.saves import Checkpoint
 
 KIND = "tasks"
 
 
 @dataclass(frozen=True)
 class TaskScores:
-    """What the tasks said of one save."""
+    """What the tasks said of one checkpoint."""
 
     step: int
     tokens: int
@@ -34,7 +34,7 @@ class TaskScores:
 
 
 class TaskMeasure:
-    """The measure, of the saves of one run."""
+    """The measure, of the checkpoints of one run."""
 
     def __init__(self, config: Config, run: Path, tasks: Tasks):
         self.config, self.run, self.tasks = config, run, tasks
@@ -44,25 +44,27 @@ class TaskMeasure:
         """Of the settings, and of the definitions of the tasks."""
         return {"settings": self.tasks.settings(), "inputs": self.tasks.inputs()}
 
-    def left(self, save: Save) -> str | None:
+    def left(self, checkpoint: Checkpoint) -> str | None:
         """See `Measure`."""
         if self.config.sweep.force:
             return "sweep.force is set"
-        return why_again(measure_file(self.run, KIND, save.step), self.digests | {"weights": weights_digest(save)})
+        return why_again(
+            measure_file(self.run, KIND, checkpoint.step), self.digests | {"weights": weights_digest(checkpoint)}
+        )
 
-    def make(self, save: Save, held: Held) -> str | None:
+    def make(self, checkpoint: Checkpoint, held: Held) -> str | None:
         """See `Measure`."""
-        file = measure_file(self.run, KIND, save.step)
+        file = measure_file(self.run, KIND, checkpoint.step)
         if file.exists():
-            say(f"tasks of step {save.step} again: {self.left(save)}")
+            say(f"tasks of step {checkpoint.step} again: {self.left(checkpoint)}")
         begun = time.monotonic()
-        found = self.tasks.run(save.folder / "hf")
+        found = self.tasks.run(checkpoint.folder / "hf")
         if not held():
             return None
-        digests = self.digests | {"weights": weights_digest(save)}
+        digests = self.digests | {"weights": weights_digest(checkpoint)}
         seconds = round(time.monotonic() - begun, 3)
         write_measured(
-            file, KIND, save, found.arrays, digests, **found.plain(), lm_eval=self.tasks.version, seconds=seconds
+            file, KIND, checkpoint, found.arrays, digests, **found.plain(), lm_eval=self.tasks.version, seconds=seconds
         )
         first = {task: next(iter(scores.items())) for task, scores in found.scores.items() if scores}
         return ", ".join(f"{task} {metric} {score.value:.3f}" for task, (metric, score) in first.items())

@@ -1,4 +1,4 @@
-"""Tasks of lm-eval (the LM Evaluation Harness, EleutherAI) on the exported half of a save, without the network."""
+"""Tasks of lm-eval (the LM Evaluation Harness, EleutherAI) on the exported half of a checkpoint, without the network."""
 
 import contextlib
 import importlib.metadata
@@ -39,7 +39,7 @@ class Score:
 
 @dataclass
 class TaskResult:
-    """What the tasks said of one save."""
+    """What the tasks said of one checkpoint."""
 
     scores: dict[str, dict[str, Score]]
     """Task or group -> metric (with its filter after a comma where that has a name) -> score."""
@@ -61,7 +61,7 @@ class TaskResult:
 
 
 class Tasks:
-    """The tasks that a configuration names, found once for all saves."""
+    """The tasks that a configuration names, found once for all checkpoints."""
 
     def __init__(self, evaluation: EvaluationConfig):
         """Raises UserError where lm-eval is not installed, and for a file or folder that does not exist."""

@@ -87,20 +87,22 @@ def _digest(parameter: torch.Tensor) -> str:
 def _problem(found: list[tuple[int, _Seen]], config: DecoderConfig) -> str | None:
     """What is wrong with the whole net, None where nothing is."""
     if infinite := next((seen.infinite for _, seen in found if seen.infinite), None):
-        return f"{infinite} has values that are not finite; take an earlier save, from before the training diverged"
+        return (
+            f"{infinite} has values that are not finite; take an earlier checkpoint, from before the training diverged"
+        )
     digests = {(name, tp): digest for tp, seen in found for name, digest in seen.digests.items()}
     for tp in {tp for tp, _ in found}:
         if digests.get((TABLE, tp)) != digests.get((HEAD, tp), digests.get((TABLE, tp))):
             return (
                 "model.tie_embeddings=true, but the head is not the embedding table any more; set it to false, or take"
-                " an earlier save"
+                " an earlier checkpoint"
             )
     for name in (TABLE, HEAD):
         parts = {tp: seen.alive[name] for tp, seen in found if name in seen.alive}
         if parts and (dead := _dead(torch.cat([parts[tp] for tp in sorted(parts)])[: config.vocab_size])):
             return (
                 f"rows {dead[0]} to {dead[1] - 1} of {_WHAT[name]} are all zero; its part of the net was never filled,"
-                " take another save"
+                " take another checkpoint"
             )
     return None
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 HF, MEGATRON, MEGATRON_LM = "hf", "megatron", "megatron_lm"
-"""Formats of weights: Hugging Face's, the Megatron half of a save of ours, a checkpoint of Megatron-LM."""
+"""Formats of weights: Hugging Face's, the Megatron half of a checkpoint of ours, a checkpoint of Megatron-LM."""
 _MAY_DIFFER = (
     "max_positions", "rope_theta", "rope_scaling", "rope_theta_global", "rope_theta_local", "init_std", "lora", "decoder_bias_init",
     "dropout", "embedding_dropout", "attention_out_dropout", "mlp_dropout",
@@ -75,7 +75,7 @@ def load_into(net: "Net", config: ModelConfig, folder: str | Path) -> None:
     """Fill ``net``, built for ``config``, with the weights in ``folder``; nothing else of the folder is taken. All
     ranks must call this.
 
-    The folder is a model in Hugging Face's format, a save of a run here, or a checkpoint of Megatron-LM. Raises
+    The folder is a model in Hugging Face's format, a checkpoint of a run here, or a checkpoint of Megatron-LM. Raises
     UserError naming what differs where its net is another: only keys that change no weight's shape and no arithmetic of
     short documents may (`_MAY_DIFFER`)."""
     from model.megatron import ranks
@@ -121,7 +121,9 @@ def _weights_in(folder: str | Path, config: ModelConfig) -> tuple[Path, str]:
     are none, or those of another net, or not those that the manifest lists."""
     folder = Path(folder).resolve()
     manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
-    half = ("hf/" if (folder / "hf" / CONFIG).is_file() else "megatron/") if manifest.get("kind") == "save" else ""
+    half = (
+        ("hf/" if (folder / "hf" / CONFIG).is_file() else "megatron/") if manifest.get("kind") == "checkpoint" else ""
+    )
     _check_written(folder, manifest, half)
     folder = folder / half
     if half == "megatron/":
@@ -136,7 +138,7 @@ def _weights_in(folder: str | Path, config: ModelConfig) -> tuple[Path, str]:
             )
         return folder, MEGATRON_LM
     raise UserError(
-        f"{folder} has no weights to start from; name a folder with {CONFIG} and *.safetensors, a save of a run, or a"
+        f"{folder} has no weights to start from; name a folder with {CONFIG} and *.safetensors, a checkpoint of a run, or a"
         " folder of Megatron-LM with metadata.json and .metadata"
     )
 

@@ -82,7 +82,7 @@ def load(
     same_layout = {
         "context": 1,
         **common["layout"],
-    } == _layout()  # saves from before context parallelism do not name it
+    } == _layout()  # checkpoints from before context parallelism do not name it
     if same_layout:
         wanted[_rng_key()] = ShardedTensor.from_rank_offsets(_rng_key(), _room_for_rng(folder, metadata))
     loaded = load_tensors(wanted, folder, metadata)
@@ -148,7 +148,9 @@ def _room_for_rng(folder: str | Path, metadata: Metadata) -> torch.Tensor:
     """Where the states of this rank's generators are read to."""
     found = metadata.state_dict_metadata.get(_rng_key())
     if found is None or len(found.size) != 1 or found.size[0] > _RNG_BYTES or found.properties.dtype != torch.uint8:
-        raise UserError(f"{folder} has no states of the random generators that could be read; choose another save")
+        raise UserError(
+            f"{folder} has no states of the random generators that could be read; choose another checkpoint"
+        )
     return torch.empty(found.size, dtype=torch.uint8)
 
 
@@ -159,11 +161,11 @@ def _read_common(folder: str | Path) -> dict[str, Any]:
         found = torch.load(path, map_location="cpu", weights_only=True)
         kinds = {name: type(found[name]) for name in _COMMON}
         if kinds != _COMMON:
-            raise ValueError("it holds other values than a save")
+            raise ValueError("it holds other values than a checkpoint")
         return found
     except Exception as error:  # a damaged file raises whatever its bytes happen to say
         why = str(error).splitlines() or [type(error).__name__]
-        raise UserError(f"{path} is missing, damaged or not ours ({why[0]}); choose another save") from error
+        raise UserError(f"{path} is missing, damaged or not ours ({why[0]}); choose another checkpoint") from error
 
 
 def _leaves(*structures: Any) -> dict[str, Leaf]:
@@ -209,7 +211,7 @@ def _check(folder: str | Path, metadata: Metadata, leaves: Iterable[Leaf]) -> No
     ranks: list[dict[str, tuple[int, ...]]] = [{}] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(ranks, wanted)
     wanted = {key: shape for rank in ranks for key, shape in rank.items()}
-    hint = "set model.* as in the config.yaml of its run, or choose another save"
+    hint = "set model.* as in the config.yaml of its run, or choose another checkpoint"
     for key, shape in sorted(wanted.items()):
         if key not in saved:
             raise UserError(f"{folder} holds another net: it has no tensor {key} {list(shape)}; {hint}")

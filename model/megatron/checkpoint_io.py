@@ -23,7 +23,7 @@ class WriteHere(TorchDistSaveShardedStrategy):
     """Megatron-Core's format, one file a rank, written in this process.
 
     Its own strategy starts a manager process (which imports `__main__` again, and hangs where that is a script without
-    a guard) and forks a writer for each file. Here the tensors on disk are those of the moment of the call, and a save
+    a guard) and forks a writer for each file. Here the tensors on disk are those of the moment of the call, and a checkpoint
     of a small model takes milliseconds."""
 
     def __init__(self) -> None:
@@ -127,4 +127,4 @@ def load_tensors(wanted: dict[str, Any], folder: str | Path, metadata: Metadata)
     except CheckpointException as error:
         why = next(iter(error.failures.values()))[0]
         lines = str(why).strip().splitlines() or [type(why).__name__]
-        raise UserError(f"{folder} has tensors that cannot be read ({lines[0]}); choose another save") from error
+        raise UserError(f"{folder} has tensors that cannot be read ({lines[0]}); choose another checkpoint") from error

@@ -96,7 +96,7 @@ def read_metadata(folder: str | Path, objects: bool = False) -> Metadata:
     folder = Path(folder)
     if not (folder / CONFIG_FNAME).is_file() or not (folder / FILE).is_file():
         raise UserError(
-            f"{folder} is not a complete Megatron checkpoint (it needs {CONFIG_FNAME} and {FILE}); choose another save"
+            f"{folder} is not a complete Megatron checkpoint (it needs {CONFIG_FNAME} and {FILE}); choose another checkpoint"
         )
     file = folder / FILE
     try:
@@ -105,7 +105,7 @@ def read_metadata(folder: str | Path, objects: bool = False) -> Metadata:
         _check_config(json.loads(file.read_text(encoding="utf-8")))
     except Exception as error:  # a damaged pickle raises whatever its bytes happen to say
         raise UserError(
-            f"{file} is damaged or not ours ({str(error) or type(error).__name__}); choose another save"
+            f"{file} is damaged or not ours ({str(error) or type(error).__name__}); choose another checkpoint"
         ) from error
     return found
 

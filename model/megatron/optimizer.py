@@ -17,7 +17,7 @@ def build_optimizer(model: DistributedDataParallel, optim: OptimConfig, parallel
     """Optimizer of `model`, which `step.distribute` returned for the same `parallel`. Moments and master weights are
     fp32.
 
-    The moments exist from the start, as zeros, so that a save of step 0 and a load into a fresh process hold the same
+    The moments exist from the start, as zeros, so that a checkpoint of step 0 and a load into a fresh process hold the same
     tensors as any other."""
     config = optimizer_config(optim, parallel)
     groups = ProcessGroupCollection.setup_process_groups_for_optimizer(None, [model])
@@ -83,7 +83,7 @@ def set_lr(optimizer: MegatronOptimizer, lr: float) -> None:
 
 
 def optimizer_name(optimizer: MegatronOptimizer) -> str:
-    """`optim.name` of the optimizer; the two keep different moments, so a save names its own."""
+    """`optim.name` of the optimizer; the two keep different moments, so a checkpoint names its own."""
     return "stable_adamw" if isinstance(optimizer.optimizer, StableAdamW) else "adamw"
 
 

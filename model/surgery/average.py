@@ -1,4 +1,4 @@
-"""Linear combinations of models, tensor by tensor: averages of saves (stochastic weight averaging, arXiv 1803.05407),
+"""Linear combinations of models, tensor by tensor: averages of checkpoints (stochastic weight averaging, arXiv 1803.05407),
 linear merges."""
 
 import json
@@ -40,7 +40,7 @@ def identity(models: Sequence[Model], weights: Sequence[float]) -> list[dict[str
     return [
         {
             "folder": str(model.folder.resolve()),
-            "step": model.save and model.save.step,
+            "step": model.checkpoint and model.checkpoint.step,
             "digest": digest_of(model.files),
             "weight": weight,
         }

@@ -12,7 +12,7 @@ from common.numbers import same
 from common.same_tokenizer import difference
 from model.hf.folder import read_model
 from model.hf.tensors import INDEX, SINGLE, weight_files
-from model.training.saves import PROBE, Save, list_saves, read_save
+from model.training.saves import PROBE, Checkpoint, list_checkpoints, read_checkpoint
 
 HALF = "hf/"
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
@@ -44,47 +44,53 @@ class Model:
     """For people: step 1000, or the folder that was named."""
     files: dict[str, str]
     """Digests of the files that a merge reads, by their path below ``folder``, as they were written."""
-    save: Save | None = None
-    """The save that it is half of, if it is."""
+    checkpoint: Checkpoint | None = None
+    """The checkpoint that it is half of, if it is."""
 
 
 def models_of_run(run: str | Path) -> list[Model]:
-    """The probe saves of a run, by step, the untrained one left out. Raises UserError where there are fewer than 2."""
+    """The probe checkpoints of a run, by step, the untrained one left out. Raises UserError where there are fewer than 2."""
     if not Path(run).is_dir():
         raise UserError(
             f"the run folder {run} does not exist; train it with jobs.train, or set merge.run to the folder of a run"
         )
-    found = [_of_save(save, f"step {save.step}") for save in list_saves(run) if save.kind == PROBE and save.step > 0]
+    found = [
+        _of_checkpoint(checkpoint, f"step {checkpoint.step}")
+        for checkpoint in list_checkpoints(run)
+        if checkpoint.kind == PROBE and checkpoint.step > 0
+    ]
     if len(found) < 2:
         raise UserError(
-            f"{run} has {len(found)} probe saves of a trained net, and an average takes 2 or more; "
-            "train with train.save.probe_every_steps or probe_at_tokens, or name folders in merge.saves"
+            f"{run} has {len(found)} probe checkpoints of a trained net, and an average takes 2 or more; "
+            "train with train.checkpoint.probe_every_steps or probe_at_tokens, or name folders in merge.checkpoints"
         )
     return found
 
 
 def model_in(folder: str | Path) -> Model:
-    """The model in ``folder``, a probe save or a folder in Hugging Face's format. Raises UserError where there is
+    """The model in ``folder``, a probe checkpoint or a folder in Hugging Face's format. Raises UserError where there is
     none."""
     path = Path(folder)
-    if (path / manifests.NAME).is_file() and manifests.read(path).get("kind") == "save":
-        save = read_save(path)
-        if save.kind != PROBE:
+    if (path / manifests.NAME).is_file() and manifests.read(path).get("kind") == "checkpoint":
+        checkpoint = read_checkpoint(path)
+        if checkpoint.kind != PROBE:
             raise UserError(
-                f"the save {folder} has no hf/ half; name a probe save, or export it first with jobs.export"
+                f"the checkpoint {folder} has no hf/ half; name a probe checkpoint, or export it first with jobs.export"
             )
-        return _of_save(save, str(folder))
+        return _of_checkpoint(checkpoint, str(folder))
     if not (path / CONFIG).is_file():
         raise UserError(
-            f"{folder} is neither a save nor a model in Hugging Face's format (no {CONFIG}); name another in"
-            " merge.saves"
+            f"{folder} is neither a checkpoint nor a model in Hugging Face's format (no {CONFIG}); name another in"
+            " merge.checkpoints"
         )
     return Model(path, str(folder), {str(file.relative_to(path)): digest(file) for file in read_files(path)})
 
 
-def _of_save(save: Save, name: str) -> Model:
-    files = {file.removeprefix(HALF): value for file, value in save.manifest["files"].items() if file.startswith(HALF)}
-    return Model(save.folder / HALF, name, files, save)
+def _of_checkpoint(checkpoint: Checkpoint, name: str) -> Model:
+    files = {
+        file.removeprefix(HALF): value for file, value in checkpoint.manifest["files"].items() if file.startswith(HALF)
+    }
+    return Model(checkpoint.folder / HALF, name, files, checkpoint)
 
 
 def read_files(folder: Path) -> list[Path]:
@@ -99,8 +105,8 @@ def read_files(folder: Path) -> list[Path]:
 
 
 def check_whole(model: Model) -> None:
-    """Raise UserError where a file of a save is not what was written; of another folder nothing is known."""
-    for name, value in model.files.items() if model.save else ():
+    """Raise UserError where a file of a checkpoint is not what was written; of another folder nothing is known."""
+    for name, value in model.files.items() if model.checkpoint else ():
         if not (model.folder / name).is_file() or digest(model.folder / name) != value:
             raise UserError(
                 f"{model.folder / name} is missing or not what was written; leave {model.name} out, or train it again"

@@ -1,6 +1,6 @@
-"""Which of several averages is kept: each is made, measured as the saves of a run are, and the best stays.
+"""Which of several averages is kept: each is made, measured as the checkpoints of a run are, and the best stays.
 
-The averages are saves of a run folder of their own while they are chosen among, step 3 being the average of the last 3;
+The averages are checkpoints of a run folder of their own while they are chosen among, step 3 being the average of the last 3;
 so whatever a sweep measures of a run, it measures of them, and what is measured already stands when an interrupted
 selection goes on."""
 
@@ -24,8 +24,8 @@ from model.evaluation.perplexity import log_changes
 from model.evaluation.sweep import NDCG, Shared, SweepResult, sweep
 from model.surgery.average import combine, identity
 from model.surgery.inputs import HALF, TOKENIZER, Model
-from model.training.saves import PROBE, checkpoints, list_saves, remove_save, save_name
-from model.training.write_save import write_save
+from model.training.saves import PROBE, checkpoint_name, checkpoints_folder, list_checkpoints, remove_checkpoint
+from model.training.write_save import write_checkpoint
 
 WeightsOf = Callable[[int], list[float]]
 """Number of models -> their weights."""
@@ -104,7 +104,7 @@ class _Measured:
         return None
 
     def against(self, step: int, other: "_Measured", other_step: int) -> Interval | None:
-        """The save of ``step`` against one of the ``other`` run; see `Selection.difference`."""
+        """The checkpoint of ``step`` against one of the ``other`` run; see `Selection.difference`."""
         part, metric = self.choice.part, self.choice.metric
         resamples, seed = self.config.sweep.bootstrap, self.config.probe.seed
         if not resamples:
@@ -143,14 +143,14 @@ def select(
         say(f"average the last {window} of {len(models)}: {', '.join(model.name for model in models[-window:])}")
         _make(work, window, models[-window:], weights_of(window))
         found = _measure(config, work, shared, claims)
-        best = found.scores.best([save.step for save in list_saves(work)])
-        for save in list_saves(work):
-            if save.step != best and not config.merge.keep:
-                remove_save(save)
+        best = found.scores.best([checkpoint.step for checkpoint in list_checkpoints(work)])
+        for checkpoint in list_checkpoints(work):
+            if checkpoint.step != best and not config.merge.keep:
+                remove_checkpoint(checkpoint)
     step = alone.scores.best(list(names))
     window = found.scores.best(list(windows))
     averages = {one: found.row(one, f"last {one}") for one in windows}
-    folder = checkpoints(work) / save_name(window) / HALF
+    folder = checkpoints_folder(work) / checkpoint_name(window) / HALF
     single, difference = alone.row(step, names[step]), found.against(window, alone, step)
     return Selection(found.choice.name, found.scores.lower, averages, single, window, difference, folder)
 
@@ -159,16 +159,16 @@ def _single(
     config: Config, models: Sequence[Model], folder: Path, shared: dict[str, Shared], claims: Claims
 ) -> tuple[_Measured, dict[int, str]]:
     """The models by themselves, measured; and the name of each by its step."""
-    if not config.merge.saves:
+    if not config.merge.checkpoints:
         return _measure(config, Path(config.merge.run), shared, claims), {
-            model.save.step: model.name for model in models
+            model.checkpoint.step: model.name for model in models
         }
     _clear(folder, models, [], lambda count: [])
     for place, model in enumerate(models, 1):
         _make(folder, place, [model], [1.0])
     measured = _measure(config, folder, shared, claims)
-    for save in list_saves(folder):
-        remove_save(save)
+    for checkpoint in list_checkpoints(folder):
+        remove_checkpoint(checkpoint)
     return measured, {place: model.name for place, model in enumerate(models, 1)}
 
 
@@ -179,7 +179,7 @@ def _measure(config: Config, run: Path, shared: dict[str, Shared], claims: Claim
         runs=[],
         bm25=False,
         budgets=[],
-        element=None,
+        array_task=None,
         step=None,
         force=False,
         retry_failed=True,
@@ -193,13 +193,15 @@ def _measure(config: Config, run: Path, shared: dict[str, Shared], claims: Claim
 def _clear(work: Path, models: Sequence[Model], windows: Sequence[int], weights_of: WeightsOf) -> None:
     """Make ``work`` a run folder like that of the models, without averages of an earlier selection that is not this
     one."""
-    sweep_asides(make_folder(checkpoints(work)))
-    run = models[-1].save and models[-1].save.folder.parents[1]
+    sweep_asides(make_folder(checkpoints_folder(work)))
+    run = models[-1].checkpoint and models[-1].checkpoint.folder.parents[1]
     if run and (run / "config.yaml").is_file():  # the length of documents and the shape that a sweep reads there
         shutil.copyfile(run / "config.yaml", work / "config.yaml")
-    for save in list_saves(work):
-        if save.step not in windows or not _is(save.folder / HALF, models[-save.step :], weights_of(save.step)):
-            remove_save(save)
+    for checkpoint in list_checkpoints(work):
+        if checkpoint.step not in windows or not _is(
+            checkpoint.folder / HALF, models[-checkpoint.step :], weights_of(checkpoint.step)
+        ):
+            remove_checkpoint(checkpoint)
 
 
 def _is(folder: Path, models: Sequence[Model], weights: Sequence[float]) -> bool:
@@ -208,9 +210,9 @@ def _is(folder: Path, models: Sequence[Model], weights: Sequence[float]) -> bool
 
 
 def _make(run: Path, step: int, models: Sequence[Model], weights: Sequence[float]) -> None:
-    """The combination of ``models`` as the save of ``step``, where it is not there."""
-    if (checkpoints(run) / save_name(step) / manifests.NAME).is_file():
+    """The combination of ``models`` as the checkpoint of ``step``, where it is not there."""
+    if (checkpoints_folder(run) / checkpoint_name(step) / manifests.NAME).is_file():
         return
-    trained = models[-1].save.manifest if models[-1].save else {}
+    trained = models[-1].checkpoint.manifest if models[-1].checkpoint else {}
     known = {"tokens": trained.get("tokens", 0), "samples": trained.get("samples", 0)}
-    write_save(run, step, PROBE, lambda folder: combine(models, weights, folder / HALF), **known)
+    write_checkpoint(run, step, PROBE, lambda folder: combine(models, weights, folder / HALF), **known)

@@ -21,7 +21,6 @@ from model.megatron.step import DistributedDataParallel, distribute
 from model.nets.build import build_net
 from model.objectives.build import build_objective
 from model.training.callbacks.callback import Callback
-from model.training.callbacks.heldout import Heldout
 from model.training.callbacks.hparams import HParams
 from model.training.callbacks.metrics import Metrics
 from model.training.callbacks.nan_guard import NanGuard
@@ -30,6 +29,7 @@ from model.training.callbacks.progress import Progress
 from model.training.callbacks.save import Saving
 from model.training.callbacks.tensorboard import TensorBoard
 from model.training.callbacks.throughput import Throughput
+from model.training.callbacks.validation import Validation
 from model.training.course import Branch, Course
 from model.training.data import Data
 from model.training.frozen import check_frozen, freeze
@@ -38,7 +38,7 @@ from model.training.phase import MAIN, Phase
 from model.training.plan import Plan
 from model.training.position import check_position
 from model.training.run import Run
-from model.training.saves import Save
+from model.training.saves import Checkpoint
 from model.training.state import PhaseState, TrainState
 from model.training.tokens import Tokens
 
@@ -53,7 +53,7 @@ def log_unigram(tokens: Tokens, vocab_size: int) -> torch.Tensor:
 
 
 def exportable(model: ModelConfig, run: Run) -> bool:
-    """Whether the net has a Hugging Face form; where it has none, says so, since its saves cannot be probed.
+    """Whether the net has a Hugging Face form; where it has none, says so, since its checkpoints cannot be probed.
 
     That it has one is kept in the run's manifest, so that an attempt that goes on need not import transformers to learn
     it."""
@@ -63,13 +63,13 @@ def exportable(model: ModelConfig, run: Run) -> bool:
     try:
         check_exportable(model)
     except UserError as error:
-        say(f"warning: saves of this run have no hf/ half and cannot be probed: {error}")
+        say(f"warning: checkpoints of this run have no hf/ half and cannot be probed: {error}")
         return False
     run.manifest["exportable_by"] = version
     return True
 
 
-def callbacks(config: Config, run: Run, probe: Callable[[Save], None] | None = None) -> list[Callback]:
+def callbacks(config: Config, run: Run, probe: Callable[[Checkpoint], None] | None = None) -> list[Callback]:
     """What happens beside the steps, in this order: first what guards, then what measures, then what writes; ``probe``:
     see `Probe`.
 
@@ -77,31 +77,31 @@ def callbacks(config: Config, run: Run, probe: Callable[[Save], None] | None = N
     """
     every, tb = config.train.log_every_steps, run.folder / "tb"
     guard = NanGuard(config.train.nan_patience)
-    heldout = Heldout(config.train.eval_packs, config.train.eval_every_steps)
-    saving = Saving(config.train.save, exportable(config.model, run))
+    validation = Validation(config.train.eval_packs, config.train.eval_every_steps)
+    saving = Saving(config.train.checkpoint, exportable(config.model, run))
     if not ranks.is_first():
-        return [guard, heldout, saving]
+        return [guard, validation, saving]
     speed, metrics = Throughput(every, config.parallel.precision), Metrics(run.folder / "metrics.jsonl", every)
     told = [speed, metrics, TensorBoard(tb / "train", every), Progress()]
-    return [guard, heldout, *told, saving, HParams(), *([Probe(probe)] if probe else [])]
+    return [guard, validation, *told, saving, HParams(), *([Probe(probe)] if probe else [])]
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where a phase begins or goes on: a save of this run, or of the one it branches from; nowhere for an untrained
+    """Where a phase begins or goes on: a checkpoint of this run, or of the one it branches from; nowhere for an untrained
     net."""
 
     folder: Path | None = None
 
     @classmethod
-    def of(cls, latest: Save | None, branch: Branch | None) -> "Start":
-        """The run's ``latest`` save, else ``branch``, else nowhere."""
-        return cls(latest.folder if latest else Path(branch.save) if branch else None)
+    def of(cls, latest: Checkpoint | None, branch: Branch | None) -> "Start":
+        """The run's ``latest`` checkpoint, else ``branch``, else nowhere."""
+        return cls(latest.folder if latest else Path(branch.checkpoint) if branch else None)
 
 
 def build_loop(
     config: Config, run: Run, world: World, data: Data, course: Course, phase: Phase, start: Start,
-    probe: Callable[[Save], None] | None = None,
+    probe: Callable[[Checkpoint], None] | None = None,
 ) -> Loop:  # fmt: skip
     """Build net and optimizer for ``phase`` and set them to where the training goes on."""
     shape, plan = shape_in(config.model, phase), data.plans[phase.name]
@@ -140,14 +140,14 @@ def _initialise(net: "Net", config: Config, plan: Plan, run: Run) -> None:
 
 
 def _resume(
-    save: Path, model: DistributedDataParallel, optimizer: MegatronOptimizer, data: Data, course: Course, phase: Phase
+    folder: Path, model: DistributedDataParallel, optimizer: MegatronOptimizer, data: Data, course: Course, phase: Phase
 ) -> TrainState:
-    """Load ``save``. At the beginning of a phase the optimizer's moments are carried over or not, as the phase says.
+    """Load ``folder``. At the beginning of a phase the optimizer's moments are carried over or not, as the phase says.
 
-    Raises UserError where the save was trained on other samples than those of this run."""
-    values = checkpoint.read_state(save / "megatron")
-    values = checkpoint.load(save / "megatron", model, optimizer, _moments(values, phase))
-    return _state(values, data, course, save)
+    Raises UserError where the checkpoint was trained on other samples than those of this run."""
+    values = checkpoint.read_state(folder / "megatron")
+    values = checkpoint.load(folder / "megatron", model, optimizer, _moments(values, phase))
+    return _state(values, data, course, folder)
 
 
 def _moments(values: dict[str, Any], phase: Phase) -> str:
@@ -156,19 +156,19 @@ def _moments(values: dict[str, Any], phase: Phase) -> str:
     return "none" if at_border and phase.config.optimizer == "reset" else "known" if at_border else "all"
 
 
-def _state(values: dict[str, Any], data: Data, course: Course, save: Path) -> TrainState:
-    """Where ``save`` stands. Raises UserError where it was trained on other samples."""
+def _state(values: dict[str, Any], data: Data, course: Course, folder: Path) -> TrainState:
+    """Where the checkpoint in ``folder`` stands. Raises UserError where it was trained on other samples."""
     plan = values.pop("plan")
     state = TrainState.from_dict(values)
     if not state.phases and state.samples:  # written before there were phases
         state.phases = {MAIN: PhaseState(state.samples, dict(state.sources))}
-    check_position(state, plan, data, course, save)
+    check_position(state, plan, data, course, folder)
     return state
 
 
 def rehearse(config: Config, data: Data, course: Course, start: Start) -> None:
     """Raise UserError for what `build_loop` would refuse, without a net that takes memory: objective, parts to freeze,
-    and the save or the weights to start from. For a process that is to train nothing: it is left as it was."""
+    and the checkpoint or the weights to start from. For a process that is to train nothing: it is left as it was."""
     sources = next(iter(data.plans.values())).tokens
     build_objective(config, sources.sources if sources.owners is not None else ())
     if start.folder is not None:

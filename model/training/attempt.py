@@ -13,18 +13,18 @@ from model.training.course import Branch, Course
 from model.training.data import Data
 from model.training.loop import BORDER
 from model.training.run import Run
-from model.training.saves import Save
+from model.training.saves import Checkpoint
 from model.training.state import TrainState
 
 
 def train(
-    config: Config, run: Run, world: World, data: Data, course: Course, latest: Save | None, branch: Branch | None,
-    begin: Callable[[TrainState], None], probe: Callable[[Save], None] | None = None,
+    config: Config, run: Run, world: World, data: Data, course: Course, latest: Checkpoint | None, branch: Branch | None,
+    begin: Callable[[TrainState], None], probe: Callable[[Checkpoint], None] | None = None,
 ) -> tuple[str, TrainState]:  # fmt: skip
     """Train; returns how it ended (`Loop.train`) and where it stands. ``begin(state)`` is called once net and optimizer
     are ready.
 
-    Every phase ends with a save, and the next one is built from it, in the same way whether or not the process is a new
+    Every phase ends with a checkpoint, and the next one is built from it, in the same way whether or not the process is a new
     one: what a phase changes (length, RoPE base, frozen parts, moments) cannot leak from one into the next. An attempt
     that fails is told to the run."""
     start, status, state = Start.of(latest, branch), BORDER, None
@@ -44,7 +44,7 @@ def train(
             raise
         if status != BORDER:
             break
-        start = Start(loop.save.folder)
+        start = Start(loop.checkpoint.folder)
         del loop
         gc.collect()
     if ranks.is_first():

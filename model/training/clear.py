@@ -1,4 +1,4 @@
-"""A run folder whose configuration is replaced, since it has no save: what it holds is not to be taken for that of the
+"""A run folder whose configuration is replaced, since it has no checkpoint: what it holds is not to be taken for that of the
 new one."""
 
 import os
@@ -7,14 +7,14 @@ from pathlib import Path
 from common import manifest as manifests
 from common.progress import say
 from common.remove import move_away, remove_file, remove_files, remove_folder, strange
-from model.training.saves import checkpoints
+from model.training.saves import checkpoints_folder
 
 KEPT = ("eval", "report.html", "outbox")
-"""What was made of saves that are gone: hours of work, so it stays under another name."""
+"""What was made of checkpoints that are gone: hours of work, so it stays under another name."""
 
 
 def clear(folder: Path) -> None:
-    """Take away what a run without a save left in ``folder``: series, curves, plans, links, and the manifest. Saves
+    """Take away what a run without a checkpoint left in ``folder``: series, curves, plans, links, and the manifest. Checkpoints
     that are not whole and results stay beside under another name. The logs stay, named by their jobs."""
     remove_file(folder / manifests.NAME)  # first: it tells what the new configuration would be taken to have read
     remove_file(folder / "metrics.jsonl")
@@ -23,9 +23,9 @@ def clear(folder: Path) -> None:
     for plan in (*(folder / "plan").glob("*/"), folder / "plan"):
         if os.path.lexists(plan) and not strange(plan, "plan"):
             remove_folder(plan, "plan")
-    for link in (folder / "code", *(checkpoints(folder) / name for name in ("best", "last"))):
+    for link in (folder / "code", *(checkpoints_folder(folder) / name for name in ("best", "last"))):
         if link.is_symlink():
             remove_file(link)
-    for path in (*checkpoints(folder).glob("step_*"), *(folder / name for name in KEPT)):
+    for path in (*checkpoints_folder(folder).glob("step_*"), *(folder / name for name in KEPT)):
         if os.path.lexists(path) and ".kept-" not in path.name:
             say(f"warning: {path} is not of the new configuration; it is {move_away(path).name} now")

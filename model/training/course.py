@@ -11,15 +11,15 @@ from model.training.batch_ramp import BatchRamp, total_steps, warmup_steps
 from model.training.phase import MAIN, Clock, Phase, build_phases
 from model.training.run import Run, show
 from model.training.save_points import SavePoints
-from model.training.saves import list_saves, read_save, verify
+from model.training.saves import list_checkpoints, read_checkpoint, verify
 from model.training.schedule import Schedule, WarmStayDecay, build_decay, build_schedule
 
 
 @dataclass(frozen=True)
 class Branch:
-    """The save of another run that this one starts from, as the manifest keeps it (the save itself may go later)."""
+    """The checkpoint of another run that this one starts from, as the manifest keeps it (the checkpoint itself may go later)."""
 
-    save: str
+    checkpoint: str
     step: int
     lr: float
     plan: str
@@ -32,13 +32,13 @@ class Course:
     phases: list[Phase]
     """At least one."""
     start: int = 0
-    """Step that a new run begins after: 0, or that of the save it branches from."""
+    """Step that a new run begins after: 0, or that of the checkpoint it branches from."""
     decay_begins: int = 0
     """Steps made before the learning rate depends on the length of the run."""
 
     @property
     def total(self) -> int:
-        """Steps of the whole run; a branch counts on from the step of its save."""
+        """Steps of the whole run; a branch counts on from the step of its checkpoint."""
         return self.phases[-1].last
 
     @property
@@ -53,9 +53,9 @@ class Course:
         return Clock(self.phases)
 
     def save_points(self, config: Config) -> SavePoints:
-        """Where its probe saves are: by section `train.save`, and at the end of every phase."""
+        """Where its probe checkpoints are: by section `train.checkpoint`, and at the end of every phase."""
         return SavePoints(
-            config.train.save, self.clock, self.total, tuple(phase.last for phase in self.phases), self.start
+            config.train.checkpoint, self.clock, self.total, tuple(phase.last for phase in self.phases), self.start
         )
 
     def phase_of(self, step: int) -> Phase:
@@ -72,20 +72,22 @@ class Course:
 
 
 def find_branch(config: Config, run: Run) -> Branch | None:
-    """Where the run branches from; read from its manifest once it has begun. Raises UserError where that save is
+    """Where the run branches from; read from its manifest once it has begun. Raises UserError where that checkpoint is
     missing or broken."""
     if config.train.branch_from is None:
         if config.train.decay_only:
             raise UserError(
-                "train.decay_only decays from the learning rate of a save; name that save in train.branch_from"
+                "train.decay_only decays from the learning rate of a checkpoint; name that checkpoint in train.branch_from"
             )
         return None
     if "branch" in run.manifest:
         return Branch(**run.manifest["branch"])
-    save = read_save(config.train.branch_from)
-    if problem := verify(save):
-        raise UserError(f"the save {save.folder} in train.branch_from is broken ({problem}); name another one")
-    return Branch(str(save.folder), save.step, save.manifest["lr"], save.manifest["plan"])
+    checkpoint = read_checkpoint(config.train.branch_from)
+    if problem := verify(checkpoint):
+        raise UserError(
+            f"the checkpoint {checkpoint.folder} in train.branch_from is broken ({problem}); name another one"
+        )
+    return Branch(str(checkpoint.folder), checkpoint.step, checkpoint.manifest["lr"], checkpoint.manifest["plan"])
 
 
 def build_course(
@@ -134,16 +136,16 @@ def _main(config: Config, ramp: BatchRamp, steps: int, schedule: Schedule) -> Ph
 
 def check_extension(run: Run, config: Config, course: Course, branch: Branch | None = None) -> None:
     """Raise UserError where a run is given another length or decay after a step whose learning rate depended on it."""
-    saves = list_saves(run.folder)
-    if not run.extended or not saves:
+    checkpoints = list_checkpoints(run.folder)
+    if not run.extended or not checkpoints:
         return
-    former, done, begins = config, saves[-1].step, course.decay_begins
+    former, done, begins = config, checkpoints[-1].step, course.decay_begins
     if not config.phases:  # of phases only those ahead can have changed
         for key, (old, _) in run.extended.items():
             former = with_value(former, key, old)
         begins = min(build_course(former, branch, course.phases[0].ramp.data_parallel).decay_begins, begins)
     if done > begins:
-        early = [save for save in saves if save.step <= begins]
+        early = [checkpoint for checkpoint in checkpoints if checkpoint.step <= begins]
         mend = (
             f"run=<name> train.branch_from={early[-1].folder} branches from before"
             if early

@@ -12,7 +12,7 @@ from conf.schema import Config
 from model.megatron import ranks
 from model.training.course import Course
 from model.training.phase import MAIN, Phase
-from model.training.plan import Plan, checked_stamp, draft_plan, load_plan, make_heldout, make_plan
+from model.training.plan import Plan, checked_stamp, draft_plan, load_plan, make_plan, make_validation
 from model.training.run import Run
 from model.training.tokens import Tokens, open_tokens
 
@@ -23,8 +23,8 @@ class Data:
 
     plans: dict[str, Plan]
     """Phase -> its planned order."""
-    heldout: dict[str, Plan]
-    """Name -> plan whose held-out packs the loss is measured on; the first is what `heldout_loss` tells."""
+    validation: dict[str, Plan]
+    """Name -> plan whose held-out packs the loss is measured on; the first is what `validation_loss` tells."""
 
     def digest(self, phases: list[str]) -> str:
         """Digest of everything that decides what the samples of ``phases`` are."""
@@ -33,7 +33,7 @@ class Data:
         return digest_of([[name, self.plans[name].digest] for name in phases])
 
     def digests(self) -> str | dict[str, str]:
-        """What saves tell: of a run of one phase its digest, else phase -> digest of all phases to this one."""
+        """What checkpoints tell: of a run of one phase its digest, else phase -> digest of all phases to this one."""
         names = list(self.plans)
         return (
             self.digest(names)
@@ -62,7 +62,7 @@ def _open(config: Config, run: Run, course: Course, folders: dict[str, Path], dr
     tokens = {phase.name: _tokens(config, phase, folders[phase.name]) for phase in course.phases}
     run.check_inputs(inputs(config, tokens))
     plans = {phase.name: _plan(config, phase, tokens[phase.name], folders, drafts) for phase in course.phases}
-    return Data(plans, _heldout(config, plans))
+    return Data(plans, _validation(config, plans))
 
 
 def _tokens(config: Config, phase: Phase, folder: Path) -> Tokens:
@@ -93,12 +93,12 @@ def _plan(config: Config, phase: Phase, tokens: Tokens, folders: dict[str, Path]
     return plan
 
 
-def _heldout(config: Config, plans: dict[str, Plan]) -> dict[str, Plan]:
-    if config.data.heldout:
+def _validation(config: Config, plans: dict[str, Plan]) -> dict[str, Plan]:
+    if config.data.validation:
         length = config.train.seq_length
         return {
-            name: make_heldout(open_tokens(folder, config.data.tokenizer, config.model.vocab_size), length)
-            for name, folder in config.data.heldout.items()
+            name: make_validation(open_tokens(folder, config.data.tokenizer, config.model.vocab_size), length)
+            for name, folder in config.data.validation.items()
         }
     return {MAIN: plans[MAIN]} if MAIN in plans else {}
 

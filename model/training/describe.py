@@ -15,11 +15,11 @@ from model.training.remarks import remarks
 SKETCH_WIDTH = 60
 LEVELS = " ▁▂▃▄▅▆▇█"
 BYTES = {"fp32": (12, 4), "bf16": (14, 2)}
-"""Bytes a parameter takes in the Megatron half of a save (weight, two moments, master weight) and in the hf/ half."""
+"""Bytes a parameter takes in the Megatron half of a checkpoint (weight, two moments, master weight) and in the hf/ half."""
 
 
 def describe(config: Config, data: Data, course: Course) -> str:
-    """Parameters, tokens, steps, epochs, saves and their disk, learning rate: one line each; of phases a line each."""
+    """Parameters, tokens, steps, epochs, checkpoints and their disk, learning rate: one line each; of phases a line each."""
     return "\n".join(f"{name:16} {text}" for name, text in _lines(config, data, course))
 
 
@@ -31,23 +31,23 @@ def _lines(config: Config, data: Data, course: Course) -> Iterator[tuple[str, st
         f"{parameters:,} ({config.model.architecture}, {config.model.num_layers} layers of {config.model.hidden_size})",
     )
     yield from _one(data.plans[MAIN], course, train) if MAIN in data.plans else _several(data, course)
-    for name, plan in data.heldout.items():
+    for name, plan in data.validation.items():
         yield (
             f"held out {name if name != MAIN else ''}".strip(),
-            f"{plan.heldout.tokens:,} tokens in {len(plan.heldout):,} packs",
+            f"{plan.validation.tokens:,} tokens in {len(plan.validation):,} packs",
         )
     yield (
         "steps",
         f"{course.total - course.start:,}" + (f" (from {course.start:,} to {course.total:,})" if course.start else ""),
     )
     probes = course.save_points(config).probe_steps(course.start)
-    yield "probe saves", f"{len(probes)}: {_some(probes)}; kept: {train.save.keep_probes or 'all'}"
-    yield "resume saves", _resume(config)
+    yield "probe checkpoints", f"{len(probes)}: {_some(probes)}; kept: {train.checkpoint.keep_probes or 'all'}"
+    yield "resume checkpoints", _resume(config)
     yield "precision", config.parallel.precision
     megatron, hf = (parameters * size / 1e9 for size in BYTES[config.parallel.precision])
-    kept = min(len(probes), train.save.keep_probes or len(probes))
-    disk = kept * (megatron + hf) + train.save.keep_last * megatron
-    yield "disk", f"about {disk:,.2f} GB ({megatron + hf:,.2f} a probe save, {megatron:,.2f} a resume save)"
+    kept = min(len(probes), train.checkpoint.keep_probes or len(probes))
+    disk = kept * (megatron + hf) + train.checkpoint.keep_last * megatron
+    yield "disk", f"about {disk:,.2f} GB ({megatron + hf:,.2f} a probe checkpoint, {megatron:,.2f} a resume checkpoint)"
     rates = [
         course.lr(step)
         for step in range(course.start + 1, course.total + 1, max(1, (course.total - course.start) // SKETCH_WIDTH))
@@ -101,10 +101,10 @@ def _several(data: Data, course: Course) -> Iterator[tuple[str, str]]:
 
 
 def _resume(config: Config) -> str:
-    save = config.train.save
-    by = [f"every {save.resume_every_steps:,} steps"] if save.resume_every_steps else []
-    by += [f"every {save.resume_every_minutes:g} minutes"] if save.resume_every_minutes else []
-    return f"{' and '.join([*by, 'when stopped'])}; the last {save.keep_last} are kept"
+    checkpoint = config.train.checkpoint
+    by = [f"every {checkpoint.resume_every_steps:,} steps"] if checkpoint.resume_every_steps else []
+    by += [f"every {checkpoint.resume_every_minutes:g} minutes"] if checkpoint.resume_every_minutes else []
+    return f"{' and '.join([*by, 'when stopped'])}; the last {checkpoint.keep_last} are kept"
 
 
 def _some(steps: list[int]) -> str:

@@ -21,7 +21,7 @@ from model.training.phase import Phase
 from model.training.plan import Plan
 from model.training.run import Run
 from model.training.save_points import SavePoints
-from model.training.saves import Save
+from model.training.saves import Checkpoint
 from model.training.state import PhaseState, TrainState
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ class Loop:
     save_points: SavePoints
     state: TrainState
     resumed: bool
-    """The state comes from a save of this run or of the one it branches from."""
+    """The state comes from a checkpoint of this run or of the one it branches from."""
     callbacks: list[Callback]
-    save: Save | None = None
-    """The last save made."""
+    checkpoint: Checkpoint | None = None
+    """The last checkpoint made."""
 
     @property
     def total(self) -> int:
@@ -92,7 +92,7 @@ class Loop:
                 self.tell("end")
                 stopped = state.step < self.total and ranks.any_rank(
                     bool(stop)
-                )  # within the last step too, or the save after it
+                )  # within the last step too, or the checkpoint after it
         return INTERRUPTED if stopped else FINISHED if last == self.total else BORDER
 
     def step(self, batches: MicroBatches) -> Record:
@@ -125,7 +125,7 @@ class Loop:
             **_by_source(result),
         }
 
-    def tell(self, event: str, *what: Record | Save) -> None:
+    def tell(self, event: str, *what: Record | Checkpoint) -> None:
         """Tell the callbacks, in order. Raises Superseded, on rank 0, where another process has taken the run over."""
         self.run.fence.check()
         for callback in self.callbacks:

@@ -1,4 +1,4 @@
-"""What a save was made of, by the manifests along the way: the net that training started from, the text that it read,
+"""What a checkpoint was made of, by the manifests along the way: the net that training started from, the text that it read,
 its languages and licences. What is gone from the disk, or was made by others, is left out."""
 
 import re
@@ -13,7 +13,7 @@ from common import manifest as manifests
 from common.artefacts import SCHEME, parse
 from common.errors import UserError
 from model.training.run import read_config
-from model.training.saves import Save
+from model.training.saves import Checkpoint
 
 MIRRORED = re.compile(r"(?:models|datasets)--([^/]+?)--([^/]+)/snapshots/")
 STREAMED = "hub:"
@@ -63,7 +63,7 @@ class Base:
 
 @dataclass
 class Origins:
-    """Of one save."""
+    """Of one checkpoint."""
 
     read: list[Read] = field(default_factory=list)
     base: Base | None = None
@@ -85,10 +85,12 @@ class Origins:
             )
         if len(self.read) == 1:
             parts.insert(
-                0, f"Up to this save the training has read {self.read[0].read:,} tokens of {self.read[0].told()}."
+                0, f"Up to this checkpoint the training has read {self.read[0].read:,} tokens of {self.read[0].told()}."
             )
         elif self.read:
-            parts.append(f"Up to this save the training has read {sum(one.read for one in self.read):,} tokens:\n")
+            parts.append(
+                f"Up to this checkpoint the training has read {sum(one.read for one in self.read):,} tokens:\n"
+            )
         return (
             "\n".join(
                 [" ".join(parts), *(f"- {one.read:,} of {one.told()}" for one in self.read if len(self.read) > 1), ""]
@@ -98,12 +100,12 @@ class Origins:
         )
 
 
-def origins(save: Save) -> Origins:
-    """What is known of ``save``, which lies in its run."""
-    run = save.folder.parents[1]
+def origins(checkpoint: Checkpoint) -> Origins:
+    """What is known of ``checkpoint``, which lies in its run."""
+    run = checkpoint.folder.parents[1]
     found = Origins(base=base_of(run))
     folders = _folders(run)
-    for name, read in save.manifest.get("sources", {}).items():
+    for name, read in checkpoint.manifest.get("sources", {}).items():
         place = Path(folders.get(name, name))
         manifest = _manifest(place)
         texts = list(manifest.get("inputs", {}))
@@ -151,9 +153,9 @@ def _base(place: str, generation: int) -> Base | None:
     if mirrored := MIRRORED.search(f"{folder}/"):
         return Base(f"{mirrored[1]}/{mirrored[2]}", True, _card(folder))
     manifest = _manifest(folder)
-    if generation < GENERATIONS and manifest.get("kind") in ("save", "export"):
-        save = folder if manifest["kind"] == "save" else Path(manifest["parent"]["save"])
-        return base_of(save.parents[1], generation + 1) or Base(manifest.get("name", folder.name), False)
+    if generation < GENERATIONS and manifest.get("kind") in ("checkpoint", "export"):
+        checkpoint = folder if manifest["kind"] == "checkpoint" else Path(manifest["parent"]["checkpoint"])
+        return base_of(checkpoint.parents[1], generation + 1) or Base(manifest.get("name", folder.name), False)
     return Base(folder.resolve().name, False, _card(folder))
 
 

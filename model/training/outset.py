@@ -11,7 +11,7 @@ from model.open_model import check_start
 from model.training.checks import check_training
 from model.training.course import Branch, Course, build_course, check_extension, find_branch
 from model.training.run import Run, open_run, show
-from model.training.saves import Save, latest_valid, list_saves
+from model.training.saves import Checkpoint, latest_valid, list_checkpoints
 from model.training.tokenizers import check_tokenizers
 
 
@@ -23,7 +23,7 @@ class Outset(NamedTuple):
     """The configuration, with nothing left open."""
     branch: Branch | None
     course: Course
-    latest: Save | None
+    latest: Checkpoint | None
     """Where it goes on; None at the start."""
 
 
@@ -38,12 +38,12 @@ def outset(config: Config) -> Outset:
     course = build_course(config, branch, config.parallel.data_ranks(size), run.manifest.get("warmup"))
     check_extension(run, config, course, branch)
     check_training(config, course.phases)
-    check_tokenizers(config, course.phases, begun=bool(list_saves(run.folder)))
+    check_tokenizers(config, course.phases, begun=bool(list_checkpoints(run.folder)))
     latest = latest_valid(run.folder)
     if latest is None:
         check_start(config)
     if run.replaced:
-        say(f"{run.folder} has no save, so it begins anew with another configuration ({show(run.replaced)})")
+        say(f"{run.folder} has no checkpoint, so it begins anew with another configuration ({show(run.replaced)})")
     before = run.manifest.get("attempts", [{}])[-1].get("ranks", size)
     relaid = run.relaid | ({"ranks": (before, size)} if before != size else {})
     if latest and relaid:
@@ -54,18 +54,18 @@ def outset(config: Config) -> Outset:
     return Outset(run, config, branch, course, latest)
 
 
-def take_over(run: Run, latest: Save | None) -> tuple[Run, Save | None]:
+def take_over(run: Run, latest: Checkpoint | None) -> tuple[Run, Checkpoint | None]:
     """Claim the run folder, once everything fits, and look again where it goes on: an attempt that still lived may have
     saved meanwhile.
 
     Raises UserError where it saved what this one does not go on from."""
     run.claim()
-    saves = list_saves(run.folder)
-    unchanged = latest and saves and saves[-1].step == latest.step
+    checkpoints = list_checkpoints(run.folder)
+    unchanged = latest and checkpoints and checkpoints[-1].step == latest.step
     latest = latest if unchanged else latest_valid(run.folder)
     if run.replaced and latest:
         raise UserError(
-            f"{run.folder} has got a save of another configuration by now ({show(run.replaced)}); choose another"
+            f"{run.folder} has got a checkpoint of another configuration by now ({show(run.replaced)}); choose another"
             " run=<name>"
         )
     return run, latest

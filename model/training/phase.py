@@ -121,11 +121,11 @@ def _check(config: Config) -> None:
             f"train.steps={train.steps} and train.tokens={train.tokens}: the phases say how long they are; set both"
             " to 0"
         )
-    if train.heldout_fraction:
+    if train.validation_fraction:
         raise UserError(
-            f"train.heldout_fraction={train.heldout_fraction:g}: a document may be in several phases, so none can be"
+            f"train.validation_fraction={train.validation_fraction:g}: a document may be in several phases, so none can be"
             " held out of one; leave it out (or 0) and name prepared held-out text, such as"
-            " data.heldout.law=data/law_dev/tokens"
+            " data.validation.law=data/law_dev/tokens"
         )
     if train.decay_only:
         raise UserError("train.decay_only is for runs of one phase; add a phase with schedule: decay instead")

@@ -25,12 +25,12 @@ from model.training.tokens import Tokens, stamp
 
 FORMAT = 1
 HELD_OUT, TIES = 1, 3  # salts: what a hash is for (2 is the order of an epoch)
-ARRAYS = [(group, name) for group in ("train", "heldout") for name in ("starts", "lengths", "offsets")]
+ARRAYS = [(group, name) for group in ("train", "validation") for name in ("starts", "lengths", "offsets")]
 
 
 @dataclass
 class Plan:
-    """Samples of one run. `train` is repeated in a new order every epoch, `heldout` is never trained on."""
+    """Samples of one run. `train` is repeated in a new order every epoch, `validation` is never trained on."""
 
     tokens: Tokens
     seed: int
@@ -38,7 +38,7 @@ class Plan:
     digest: str
     """Digest of everything that decides what sample i is."""
     train: Packs
-    heldout: Packs
+    validation: Packs
     _orders: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
@@ -90,9 +90,9 @@ class Plan:
         in another order."""
         return [self._read(self.train, int(number), first + i) for i, number in enumerate(self.packs(first, count))]
 
-    def heldout_sample(self, index: int) -> Sample:
+    def validation_sample(self, index: int) -> Sample:
         """Held-out pack ``index``; the packs are in a fixed random order, so the first ones are a fair sample."""
-        return self._read(self.heldout, index, index)
+        return self._read(self.validation, index, index)
 
     def _order(self, epoch: int) -> np.ndarray:
         """Order of the packs in ``epoch`` [packs]. The last two are kept: a reader ahead may have begun the next
@@ -110,7 +110,7 @@ class Plan:
         return Sample(index, documents, self.tokens.sources_at(packs.starts[pieces]).tolist())
 
 
-def is_heldout(documents: int, fraction: float) -> np.ndarray:
+def is_validation(documents: int, fraction: float) -> np.ndarray:
     """Which of ``documents`` are held out [documents] (bool): by a hash of the index, whatever the seed; at least one
     if any."""
     hashes = mix(np.arange(documents), HELD_OUT)
@@ -121,47 +121,47 @@ def is_heldout(documents: int, fraction: float) -> np.ndarray:
 
 
 def digest_packs(
-    tokens: Tokens, seq_length: int, heldout_fraction: float, seed: int, train: Packs, heldout: Packs
+    tokens: Tokens, seq_length: int, validation_fraction: float, seed: int, train: Packs, validation: Packs
 ) -> str:
     """Digest of everything that decides what sample i is: the bytes of the tokens, the packs, the seed of their
     order."""
     hasher = hashlib.sha256()
-    hasher.update(digest_of([FORMAT, tokens.digests, seq_length, heldout_fraction, seed]).encode())
-    for packs in (train, heldout):
+    hasher.update(digest_of([FORMAT, tokens.digests, seq_length, validation_fraction, seed]).encode())
+    for packs in (train, validation):
         for array in (packs.starts, packs.lengths, packs.offsets):
             hasher.update(np.ascontiguousarray(array).data)
     return hasher.hexdigest()
 
 
-def make_plan(tokens: Tokens, seq_length: int, heldout_fraction: float, seed: int) -> Plan:
+def make_plan(tokens: Tokens, seq_length: int, validation_fraction: float, seed: int) -> Plan:
     """Pack the documents of ``tokens``. Raises UserError when none is left to train on."""
-    heldout = is_heldout(len(tokens.lengths), heldout_fraction)
+    validation = is_validation(len(tokens.lengths), validation_fraction)
     order = permutation(
         len(tokens.lengths), TIES, seed
     )  # documents of one length are packed in this order, not file by file
     train, held = (
         pack(tokens.starts[members], tokens.lengths[members], seq_length)
-        for members in (order[~heldout[order]], np.flatnonzero(heldout))
+        for members in (order[~validation[order]], np.flatnonzero(validation))
     )
     if not len(train):
         raise UserError(
-            f"{tokens.folder} holds no document to train on; lower train.heldout_fraction={heldout_fraction} or add"
+            f"{tokens.folder} holds no document to train on; lower train.validation_fraction={validation_fraction} or add"
             " text"
         )
     held = _shuffled(held)
     return Plan(
-        tokens, seed, seq_length, digest_packs(tokens, seq_length, heldout_fraction, seed, train, held), train, held
+        tokens, seed, seq_length, digest_packs(tokens, seq_length, validation_fraction, seed, train, held), train, held
     )
 
 
-def make_heldout(tokens: Tokens, seq_length: int) -> Plan:
+def make_validation(tokens: Tokens, seq_length: int) -> Plan:
     """All documents of ``tokens`` as held-out packs, in an order that no seed changes; none to train on."""
     none, held = (
         pack(tokens.starts[:0], tokens.lengths[:0], seq_length),
         pack(tokens.starts, tokens.lengths, seq_length),
     )
     if not len(held):
-        raise UserError(f"{tokens.folder} in data.heldout holds no document; give jobs.prepare documents with text")
+        raise UserError(f"{tokens.folder} in data.validation holds no document; give jobs.prepare documents with text")
     held = _shuffled(held)
     return Plan(tokens, 0, seq_length, digest_packs(tokens, seq_length, 1.0, 0, none, held), none, held)
 
@@ -187,7 +187,7 @@ def draft_plan(plan: Plan, folder: str | Path) -> Iterator[Path]:
         counts = {
             "packs": len(plan.train),
             "tokens": plan.train.tokens,
-            "heldout_packs": len(plan.heldout),
+            "validation_packs": len(plan.validation),
             "fill": round(plan.fill, 5),
         }
         files = sorted(path.name for path in aside.iterdir())
@@ -198,7 +198,9 @@ def draft_plan(plan: Plan, folder: str | Path) -> Iterator[Path]:
         yield aside
 
 
-def load_plan(folder: str | Path, tokens: Tokens, seq_length: int, heldout_fraction: float, seed: int) -> Plan | None:
+def load_plan(
+    folder: str | Path, tokens: Tokens, seq_length: int, validation_fraction: float, seed: int
+) -> Plan | None:
     """The plan in ``folder``, memory-mapped; None when there is none, or it is not the one that these arguments make,
     byte for byte."""
     folder = Path(folder)
@@ -209,10 +211,12 @@ def load_plan(folder: str | Path, tokens: Tokens, seq_length: int, heldout_fract
     except (OSError, ValueError, EOFError):
         say(f"the plan in {folder} is broken; planning again")
         return None
-    train, heldout = Packs(*arrays[:3]), Packs(*arrays[3:])
-    found = digest_packs(tokens, seq_length, heldout_fraction, seed, train, heldout)
+    train, validation = Packs(*arrays[:3]), Packs(*arrays[3:])
+    found = digest_packs(tokens, seq_length, validation_fraction, seed, train, validation)
     return (
-        Plan(tokens, seed, seq_length, found, train, heldout) if found == manifests.read(folder).get("digest") else None
+        Plan(tokens, seed, seq_length, found, train, validation)
+        if found == manifests.read(folder).get("digest")
+        else None
     )
 
 

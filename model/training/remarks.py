@@ -15,8 +15,8 @@ READINGS = 4
 def remarks(config: Config, data: Data, course: Course) -> Iterator[str]:
     """A line for each of them."""
     yield from _unused_rows(config, data)
-    if not data.heldout:
-        yield "no loss on held-out text is measured: data.heldout names none (data.heldout.law=data/law_dev/tokens)"
+    if not data.validation:
+        yield "no loss on held-out text is measured: data.validation names none (data.validation.law=data/law_dev/tokens)"
     for phase in course.phases:
         plan = data.plans[phase.name]
         if (read := epochs(course, phase, plan)) > READINGS:

@@ -1,46 +1,66 @@
-"""Which saves are kept."""
+"""Which checkpoints are kept."""
 
 from pathlib import Path
 
 from common.progress import say
 from common.remove import strange
-from conf.schema import SaveConfig
-from model.training.saves import KIND, PROBE, Save, linked, list_saves, remove_save, save_name
+from conf.schema import CheckpointConfig
+from model.training.saves import KIND, PROBE, Checkpoint, checkpoint_name, linked, list_checkpoints, remove_checkpoint
 
 
-def apply_retention(run_dir: str | Path, config: SaveConfig, newest: int) -> list[Save]:
-    """Remove the saves of a run that ``config`` does not keep, and return them. ``newest`` is the save just made, which
+def apply_retention(run_dir: str | Path, config: CheckpointConfig, newest: int) -> list[Checkpoint]:
+    """Remove the checkpoints of a run that ``config`` does not keep, and return them. ``newest`` is the checkpoint just made, which
     stays.
 
-    A link among them, which may lead to somebody else's save, is neither counted nor touched; one that holds what no
-    save wrote is named in a warning and stays."""
-    saves = [save for save in list_saves(run_dir) if save.step <= newest and not save.folder.is_symlink()]
+    A link among them, which may lead to somebody else's checkpoint, is neither counted nor touched; one that holds what no
+    checkpoint wrote is named in a warning and stays."""
+    checkpoints = [
+        checkpoint
+        for checkpoint in list_checkpoints(run_dir)
+        if checkpoint.step <= newest and not checkpoint.folder.is_symlink()
+    ]
     results = Path(run_dir) / "eval"
-    probed = {save.step for save in saves if (results / f"{save_name(save.step)}.json").is_file()}
+    probed = {
+        checkpoint.step
+        for checkpoint in checkpoints
+        if (results / f"{checkpoint_name(checkpoint.step)}.json").is_file()
+    }
     probed -= {
-        save.step for save in saves if (results / "claims" / f"{save_name(save.step)}.json").is_file()
+        checkpoint.step
+        for checkpoint in checkpoints
+        if (results / "claims" / f"{checkpoint_name(checkpoint.step)}.json").is_file()
     }  # probed again right now
     removed = []
-    for save in superfluous(saves, config, probed, linked(run_dir, "best")):
-        if reason := strange(save.folder, KIND):
-            say(f"warning: the save {save.folder} stays, since {reason}")
+    for checkpoint in superfluous(checkpoints, config, probed, linked(run_dir, "best")):
+        if reason := strange(checkpoint.folder, KIND):
+            say(f"warning: the checkpoint {checkpoint.folder} stays, since {reason}")
         else:
-            remove_save(save)
-            removed.append(save)
+            remove_checkpoint(checkpoint)
+            removed.append(checkpoint)
     return removed
 
 
-def superfluous(saves: list[Save], config: SaveConfig, probed: set[int], best: int | None) -> list[Save]:
-    """Saves, of ``saves`` by step, that nothing asks to keep.
+def superfluous(
+    checkpoints: list[Checkpoint], config: CheckpointConfig, probed: set[int], best: int | None
+) -> list[Checkpoint]:
+    """Checkpoints, of ``checkpoints`` by step, that nothing asks to keep.
 
-    Kept are: the newest save of all; the last `keep_last` resume saves; multiples of `keep_every_steps`; the one that
-    ``best`` names; probe saves that are not among ``probed`` (their result is still to come), and of the others the
-    last `keep_probes`, or all when that is 0. A save newer than the newest is not for this function to judge: it is one
+    Kept are: the newest checkpoint of all; the last `keep_last` resume checkpoints; multiples of `keep_every_steps`; the one that
+    ``best`` names; probe checkpoints that are not among ``probed`` (their result is still to come), and of the others the
+    last `keep_probes`, or all when that is 0. A checkpoint newer than the newest is not for this function to judge: it is one
     that was found broken, and is overwritten on the way."""
-    kept = {save.step for save in saves[-1:]}
-    kept.update(save.step for save in [s for s in saves if s.kind != PROBE][-config.keep_last :] if config.keep_last)
-    waiting = [save for save in saves if save.kind == PROBE and save.step not in probed]
-    done = [save for save in saves if save.kind == PROBE and save.step in probed]
-    kept.update(save.step for save in [*waiting, *done[-config.keep_probes :]])
-    kept.update(save.step for save in saves if config.keep_every_steps and save.step % config.keep_every_steps == 0)
-    return [save for save in saves if save.step not in kept and save.step != best]
+    kept = {checkpoint.step for checkpoint in checkpoints[-1:]}
+    kept.update(
+        checkpoint.step
+        for checkpoint in [s for s in checkpoints if s.kind != PROBE][-config.keep_last :]
+        if config.keep_last
+    )
+    waiting = [checkpoint for checkpoint in checkpoints if checkpoint.kind == PROBE and checkpoint.step not in probed]
+    done = [checkpoint for checkpoint in checkpoints if checkpoint.kind == PROBE and checkpoint.step in probed]
+    kept.update(checkpoint.step for checkpoint in [*waiting, *done[-config.keep_probes :]])
+    kept.update(
+        checkpoint.step
+        for checkpoint in checkpoints
+        if config.keep_every_steps and checkpoint.step % config.keep_every_steps == 0
+    )
+    return [checkpoint for checkpoint in checkpoints if checkpoint.step not in kept and checkpoint.step != best]

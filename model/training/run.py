@@ -25,13 +25,13 @@ from common.remove import sweep_asides
 from conf.schema import Config, PhaseConfig
 from conf.schema.kinds import section, typed
 from model.training.clear import clear
-from model.training.saves import checkpoints, list_saves, verify
+from model.training.saves import checkpoints_folder, list_checkpoints, verify
 
 SECTIONS = ("model", "objective", "optim", "parallel", "train")
 # What may differ when a run is continued: paths (the digests of what they hold may not), and what watches the training
 # without changing it.
 FREE = (
-    "data.", "train.save.", "train.log_every_steps", "train.eval_every_steps", "train.eval_packs", "train.nan_patience",
+    "data.", "train.checkpoint.", "train.log_every_steps", "train.eval_every_steps", "train.eval_packs", "train.nan_patience",
     "train.allow_other_tokenizer",
 )  # fmt: skip
 PHASES = ("phases.", "budget")
@@ -69,7 +69,7 @@ class Run:
     relaid: dict[str, tuple[Any, Any]]
     """Keys of `LAYOUT` that differ, likewise."""
     replaced: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    """Keys that differ, likewise, where the folder has no save: `begin` leaves nothing there of what was before."""
+    """Keys that differ, likewise, where the folder has no checkpoint: `begin` leaves nothing there of what was before."""
     fence: Fence = field(init=False)
     """Keeps an earlier attempt that still lives, on a node given up for dead, from writing here."""
 
@@ -98,7 +98,7 @@ class Run:
 
     def check_inputs(self, inputs: dict[str, dict[str, Any]]) -> None:
         """Raise UserError when an earlier attempt read other bytes than ``inputs``: {name: {"path": ..., "digests":
-        {file: sha256}}}. A run without a save begins anew with them."""
+        {file: sha256}}}. A run without a checkpoint begins anew with them."""
         for name, found in inputs.items():
             before = self.manifest.get("inputs", {}).get(name, found)
             for file, value in found["digests"].items():
@@ -106,7 +106,9 @@ class Run:
                     key = name if name.startswith(PHASES) else f"data.{name}"
                     if is_replaceable(self.folder, self.manifest):
                         self.manifest, self.replaced = {}, {key: (before["path"], found["path"])}
-                        say(f"{self.folder} has no save, so it begins anew with what {found['path']} holds now ({key})")
+                        say(
+                            f"{self.folder} has no checkpoint, so it begins anew with what {found['path']} holds now ({key})"
+                        )
                         return
                     raise UserError(
                         f"{Path(found['path']) / file} is not what the run in {self.folder} was started with ({key} was"
@@ -140,7 +142,7 @@ class Run:
             clear(self.folder)
         if drafts:
             drafts.close()
-        for folder in (self.folder, make_folder(checkpoints(self.folder))):
+        for folder in (self.folder, make_folder(checkpoints_folder(self.folder))):
             sweep_asides(folder)
         attempts = [*self.manifest.get("attempts", []), _attempt(self.attempt + 1, from_step, ranks)]
         described = manifests.describe("run", name=self.config["name"], seed=self.config["seed"], **fields)
@@ -163,13 +165,13 @@ class Run:
 def open_run(config: Config) -> Run:
     """The run of ``config``: new where its folder is, else the one that is there.
 
-    Raises UserError with the differing keys when that one was started with another configuration, and has a save.
+    Raises UserError with the differing keys when that one was started with another configuration, and has a checkpoint.
     """
     folder = Path(config.run_dir)
-    theirs = checkpoints(folder).resolve().parent
+    theirs = checkpoints_folder(folder).resolve().parent
     if theirs != folder.resolve() and (theirs / CONFIG).is_file():
         raise UserError(
-            f"{checkpoints(folder)} is a link to the saves of another run, {theirs}; remove it, or choose another"
+            f"{checkpoints_folder(folder)} is a link to the checkpoints of another run, {theirs}; remove it, or choose another"
             " run=<name>"
         )
     wanted = freeze(config)
@@ -193,8 +195,10 @@ def open_run(config: Config) -> Run:
 
 def is_replaceable(folder: Path, manifest: dict[str, Any]) -> bool:
     """Whether the run in ``folder``, with ``manifest``, has nothing that another configuration could go on from, and
-    did not come to its end: it has no save, or none that is whole."""
-    return manifest.get("status") != "finished" and all(verify(save) for save in reversed(list_saves(folder)))
+    did not come to its end: it has no checkpoint, or none that is whole."""
+    return manifest.get("status") != "finished" and all(
+        verify(checkpoint) for checkpoint in reversed(list_checkpoints(folder))
+    )
 
 
 def _keep(config: Config, wanted: dict[str, Any], before: dict[str, Any]) -> None:
@@ -239,8 +243,8 @@ def complete(frozen: dict[str, Any]) -> dict[str, Any]:
 
 def _is_ahead(key: str, folder: Path) -> bool:
     """Whether a key describes a phase that the run in ``folder`` has not come to."""
-    saves = list_saves(folder)
-    begun = saves[-1].manifest.get("phases", {}) if saves else {}
+    checkpoints = list_checkpoints(folder)
+    begun = checkpoints[-1].manifest.get("phases", {}) if checkpoints else {}
     return key.startswith("phases.") and key.split(".")[1] not in begun or (key == "budget" and not begun)
 
 
@@ -260,8 +264,12 @@ def freeze(config: Config) -> dict[str, Any]:
     sections = {name: dataclasses.asdict(getattr(config, name)) for name in SECTIONS}
     sections["parallel"]["threads"] = resolve_threads(config.parallel.threads)
     sections["optim"]["schedule"] = dataclasses.asdict(config.optim.schedule.settled())
-    sections["train"]["heldout_fraction"] = config.train.held_out(bool(config.phases))
-    data = {"tokenizer": config.data.tokenizer, "tokens": config.data.tokens, "heldout": dict(config.data.heldout)}
+    sections["train"]["validation_fraction"] = config.train.held_out(bool(config.phases))
+    data = {
+        "tokenizer": config.data.tokenizer,
+        "tokens": config.data.tokens,
+        "validation": dict(config.data.validation),
+    }
     phases = {name: dataclasses.asdict(phase) for name, phase in config.phases.items()}
     for name, phase in phases.items():
         phase["data"] = phase["data"] or str(Path(config.mixture.output) / name)

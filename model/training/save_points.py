@@ -1,10 +1,10 @@
-"""At which steps probe saves are due: known before the first step."""
+"""At which steps probe checkpoints are due: known before the first step."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from conf.schema import SaveConfig
+from conf.schema import CheckpointConfig
 
 if TYPE_CHECKING:
     from model.training.batch_ramp import BatchRamp
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SavePoints:
-    """Probe saves of a run of ``total`` steps. Its last step is always one."""
+    """Probe checkpoints of a run of ``total`` steps. Its last step is always one."""
 
-    config: SaveConfig
+    config: CheckpointConfig
     clock: "BatchRamp | Clock"
     total: int
     ends: tuple[int, ...] = ()
-    """Last steps of phases; each has a probe save."""
+    """Last steps of phases; each has a probe checkpoint."""
     start: int = 0
-    """Steps made before the run: those of the save that it branches from."""
+    """Steps made before the run: those of the checkpoint that it branches from."""
 
     def probe_due(self, step: int) -> bool:
-        """Whether a probe save is due after ``step``: at the start, by steps, by tokens (capacity), by shares of the
+        """Whether a probe checkpoint is due after ``step``: at the start, by steps, by tokens (capacity), by shares of the
         run, at the end."""
         if step == 0:
             return self.config.probe_at_start
@@ -46,12 +46,12 @@ class SavePoints:
         return frozenset(self.start + round(share * number * own) for number in range(1, int(1 / share) + 1))
 
     def resume_due(self, step: int, minutes: float) -> bool:
-        """Whether a resume save is due after ``step``, ``minutes`` after the last save of any kind."""
+        """Whether a resume checkpoint is due after ``step``, ``minutes`` after the last checkpoint of any kind."""
         by_step = self.config.resume_every_steps and step % self.config.resume_every_steps == 0
         return bool(step and (by_step or 0 < self.config.resume_every_minutes <= minutes))
 
     def probe_steps(self, start: int = 0) -> list[int]:
-        """All steps from ``start`` on after which a probe save is due."""
+        """All steps from ``start`` on after which a probe checkpoint is due."""
         by_tokens = {self.clock.steps(tokens) for tokens in self.config.probe_at_tokens}
         by_steps = range(0, self.total + 1, self.config.probe_every_steps) if self.config.probe_every_steps else ()
         return [

@@ -1,4 +1,4 @@
-"""Where a training stands: what a save holds beside parameters, moments and random states."""
+"""Where a training stands: what a checkpoint holds beside parameters, moments and random states."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ class TrainState:
     """Learning rate of the last update."""
     loss: float | None = None
     """Training loss of the last step where it was finite."""
-    heldout_loss: float | None = None
+    validation_loss: float | None = None
     """Loss of the last held-out evaluation."""
     seconds: float = 0.0
     """Time spent in steps, over all attempts."""
@@ -59,7 +59,7 @@ class TrainState:
                 counts[source] = counts.get(source, 0) + tokens
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for a save."""
+        """Plain values, for a checkpoint."""
         return dataclasses.asdict(self)
 
     @classmethod

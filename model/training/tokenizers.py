@@ -14,34 +14,34 @@ from conf.schema import Config
 from model.hf.tokenizer import check_tokenizer_files
 from model.training.phase import MAIN, Phase
 from model.training.run import CONFIG, read_config
-from model.training.saves import Save, list_saves, read_save
+from model.training.saves import Checkpoint, list_checkpoints, read_checkpoint
 from model.training.tokens import check_tokenizer
 
 HALF = "hf"
 
 
 def tokenizer_of(model: str | Path) -> Path | None:
-    """Folder of the tokenizer of a model in Hugging Face's format, or of a save; None where nothing tells."""
+    """Folder of the tokenizer of a model in Hugging Face's format, or of a checkpoint; None where nothing tells."""
     folder = Path(model).resolve()
     if (folder / FILE).is_file():
         return folder
-    if (folder / manifests.NAME).is_file() and manifests.read(folder).get("kind") == "save":
-        return tokenizer_of_save(read_save(folder))
+    if (folder / manifests.NAME).is_file() and manifests.read(folder).get("kind") == "checkpoint":
+        return tokenizer_of_checkpoint(read_checkpoint(folder))
     return None
 
 
-def tokenizer_of_save(save: Save) -> Path | None:
-    """Folder of the tokenizer that a save was trained with: its own, or, where it has none, one that is still the same
-    in the data of its run or in another save; None where that is gone. Of a save that does not tell, that of the data
+def tokenizer_of_checkpoint(checkpoint: Checkpoint) -> Path | None:
+    """Folder of the tokenizer that a checkpoint was trained with: its own, or, where it has none, one that is still the same
+    in the data of its run or in another checkpoint; None where that is gone. Of a checkpoint that does not tell, that of the data
     of its run."""
-    if (save.folder / HALF / FILE).is_file():
-        return save.folder / HALF
-    return tokenizer_of_run(save.folder.parents[1], save.manifest.get("tokenizer"))
+    if (checkpoint.folder / HALF / FILE).is_file():
+        return checkpoint.folder / HALF
+    return tokenizer_of_run(checkpoint.folder.parents[1], checkpoint.manifest.get("tokenizer"))
 
 
 def tokenizer_of_run(run: Path, wanted: str | None) -> Path | None:
     """Folder of a tokenizer.json with the digest ``wanted`` (any, where that is None), in the data of a run or in one
-    of its saves; None where that is gone."""
+    of its checkpoints; None where that is gone."""
     for folder in _candidates(run):
         if (folder / FILE).is_file() and wanted in (None, digest(folder / FILE)):
             return folder
@@ -51,7 +51,7 @@ def tokenizer_of_run(run: Path, wanted: str | None) -> Path | None:
 def _candidates(run: Path) -> Iterator[Path]:
     if (run / CONFIG).is_file() and (named := read_config(run)["data"]["tokenizer"]):
         yield Path(named)
-    yield from (save.folder / HALF for save in list_saves(run))
+    yield from (checkpoint.folder / HALF for checkpoint in list_checkpoints(run))
 
 
 def check_tokenizers(
@@ -59,7 +59,7 @@ def check_tokenizers(
 ) -> None:
     """Raise UserError where prepared tokens (of a phase, or held out) were not made with `data.tokenizer`, or where the
     net that the run starts from (not once it has ``begun``) was trained with another tokenizer, and
-    `train.allow_other_tokenizer` is not set; or where `data.tokenizer` could not be copied to saves.
+    `train.allow_other_tokenizer` is not set; or where `data.tokenizer` could not be copied to checkpoints.
 
     What is not there yet, or ``coming`` by other jobs, is passed over."""
     tokenizer = Path(config.data.tokenizer)
@@ -78,7 +78,7 @@ def check_tokenizers(
 def _tokens(config: Config, phases: Sequence[Phase]) -> dict[str, Path]:
     """Prepared tokens by the key that names them."""
     read = {"data.tokens" if phase.name == MAIN else f"phases.{phase.name}": Path(phase.data) for phase in phases}
-    return read | {f"data.heldout.{name}": Path(folder) for name, folder in config.data.heldout.items()}
+    return read | {f"data.validation.{name}": Path(folder) for name, folder in config.data.validation.items()}
 
 
 def _named(key: str, folder: Path, known: dict[str, Any], tokenizer: Path) -> None:

@@ -1,4 +1,4 @@
-"""A save: written aside by all ranks, listed with digests, made visible by one rename."""
+"""A checkpoint: written aside by all ranks, listed with digests, made visible by one rename."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,23 +9,23 @@ from typing import Any
 from common import manifest as manifests
 from common.files import atomic_folder, digest
 from model.megatron import ranks
-from model.training.saves import KIND, Save, checkpoints, read_save, save_name, set_link
+from model.training.saves import KIND, Checkpoint, checkpoint_name, checkpoints_folder, read_checkpoint, set_link
 
 
-def write_save(
+def write_checkpoint(
     run_dir: str | Path,
     step: int,
     kind: str,
     fill: Callable[[Path], None],
     check: Callable[[], None] = lambda: None,
     **fields: Any,
-) -> Save:
-    """Make the save of ``step``: ``fill(folder)`` writes its files, ``fields`` go into its manifest. It appears whole
+) -> Checkpoint:
+    """Make the checkpoint of ``step``: ``fill(folder)`` writes its files, ``fields`` go into its manifest. It appears whole
     or not at all, and not where ``check()`` raises, which is called right before.
 
     All ranks call this, fill the same folder, and share the work of computing digests; rank 0 makes it visible and
     points the link ``last`` at it."""
-    folder, begun = checkpoints(run_dir) / save_name(step), time.monotonic()
+    folder, begun = checkpoints_folder(run_dir) / checkpoint_name(step), time.monotonic()
     ranks.on_first(check)  # before a folder is made: a run that was removed is not begun again
     with _shared_folder(folder) as aside:
         fill(aside)
@@ -33,13 +33,13 @@ def write_save(
         if ranks.is_first():
             seconds = round(time.monotonic() - begun, 2)
             manifests.write(
-                aside, manifests.describe(KIND, save=kind, step=step, **fields, seconds=seconds, files=files)
+                aside, manifests.describe(KIND, checkpoint=kind, step=step, **fields, seconds=seconds, files=files)
             )
             check()
     if ranks.is_first():
         set_link(run_dir, "last", step)
     ranks.barrier()
-    return read_save(folder)
+    return read_checkpoint(folder)
 
 
 @contextmanager

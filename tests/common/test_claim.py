@@ -69,7 +69,7 @@ def test_one_of_many_takes_over_a_dead_claim(file):
 
 
 def test_who_is_believed_to_live(file, monkeypatch):
-    """Of other hosts what is said of their jobs counts; an element's own attempt before never lives, nor a process
+    """Of other hosts what is said of their jobs counts; an array task's own attempt before never lives, nor a process
     whose number was used again."""
     seen = []
 

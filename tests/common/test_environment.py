@@ -44,7 +44,7 @@ def test_srun():
     assert 20_000 <= int(port) < 32_000
     assert read_ranks({**SRUN, "SLURM_PROCID": "0"}).meeting_point == ranks.meeting_point, "all ranks meet at one port"
     assert read_ranks({**SRUN, "SLURM_JOB_ID": "813"}).meeting_point != ranks.meeting_point, (
-        "elements of an array do not"
+        "array tasks of an array do not"
     )
     assert read_ranks({**SRUN, "MASTER_ADDR": "b", "MASTER_PORT": "29"}).meeting_point == "tcp://b:29"
 

@@ -163,12 +163,12 @@ def test_a_number_out_of_its_range_is_one_sentence_with_the_range(job):
             "model.vocab_size=many is no whole number; give a whole number from 1 to 10,000,000, or auto",
         ),
         (
-            "train.save.probe_at_tokens=[5,-1]",
-            "train.save.probe_at_tokens=-1 is negative; give a whole number from 0 to 10^15",
+            "train.checkpoint.probe_at_tokens=[5,-1]",
+            "train.checkpoint.probe_at_tokens=-1 is negative; give a whole number from 0 to 10^15",
         ),
         (
-            "train.save.probe_at_tokens=[5,5k]",
-            "train.save.probe_at_tokens takes a list, each a whole number from 0 to 10^15, and not [5,'5k']; write ",
+            "train.checkpoint.probe_at_tokens=[5,5k]",
+            "train.checkpoint.probe_at_tokens takes a list, each a whole number from 0 to 10^15, and not [5,'5k']; write ",
         ),
         (
             "phases.main.tokens=5k",
@@ -183,8 +183,8 @@ def test_a_number_out_of_its_range_is_one_sentence_with_the_range(job):
         ),
         ("cluster.nodes=0", "cluster.nodes=0 is too small; give a whole number from 1 to 1,000,000"),
         (
-            "sweep.element=1e3",
-            "sweep.element takes a whole number from 0 to 999,999, and not 1000.0; write sweep.element=1000",
+            "sweep.array_task=1e3",
+            "sweep.array_task takes a whole number from 0 to 999,999, and not 1000.0; write sweep.array_task=1000",
         ),
         ("budget=0", "budget=0.0 is too small; give a number above 0 and at most 1,000,000"),
         ("name=${nme}", "name refers to a key nme, and there is none; did you mean 'name'?"),

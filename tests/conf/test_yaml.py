@@ -71,7 +71,7 @@ def test_no_real_machine_outside_the_cluster_profiles():
     [
         ("optim.lrr=1", "did you mean 'optim.lr'"),
         ("lr=1", "did you mean 'optim.lr'"),
-        ("train.save.probe_every_step=1", "did you mean 'train.save.probe_every_steps'"),
+        ("train.checkpoint.probe_every_step=1", "did you mean 'train.checkpoint.probe_every_steps'"),
         ("optim=adam", "did you mean 'adamw'"),
         ("experiment=mecellem/mursit_bas", "did you mean 'mecellem/mursit_base'"),
         ("optim.schedule.kind=wds", "it takes wsd, cosine, constant; did you mean 'wsd'"),

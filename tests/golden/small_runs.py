@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from common.files import digest
 from jobs import corpus, export, prepare, sweep, tokenizer, train
 from jobs.cli import compose, spelled_out, to_config
-from model.training.saves import list_saves, set_link
+from model.training.saves import list_checkpoints, set_link
 from tests.jobs.phased import prepared
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,9 +26,9 @@ NET = [
     "model.max_positions=64", "model.attention_out_dropout=0", "model.embedding_dropout=0",
 ]  # fmt: skip
 COURSE = [
-    "train.steps=12", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.heldout_fraction=0.05", "optim.lr=3e-3",
-    "train.save.probe_at_start=false", "train.save.probe_share=0", "train.save.probe_every_steps=6", "train.save.resume_every_steps=3",
-    "train.save.resume_every_minutes=0", "train.save.keep_last=9", "optim.schedule.warmup_steps=2", "optim.schedule.decay_steps=3",
+    "train.steps=12", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0.05", "optim.lr=3e-3",
+    "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0", "train.checkpoint.probe_every_steps=6", "train.checkpoint.resume_every_steps=3",
+    "train.checkpoint.resume_every_minutes=0", "train.checkpoint.keep_last=9", "optim.schedule.warmup_steps=2", "optim.schedule.decay_steps=3",
     "parallel.threads=1", "train.log_every_steps=1",
 ]  # fmt: skip
 LAYOUTS = {"tensor": ["parallel.tensor=2"], "pipeline": ["parallel.pipeline=2"], "data": []}
@@ -128,7 +128,7 @@ def train_on_two(overrides: list[str]) -> None:
 def losses(run_folder: Path) -> list[dict]:
     """Step, tokens, rate, losses and gradient norm of every logged step."""
     lines = map(json.loads, (run_folder / "metrics.jsonl").read_text().splitlines())
-    keys = ("step", "tokens", "lr", "loss", "heldout_loss", "heldout_losses", "grad_norm", "loss_by_source")
+    keys = ("step", "tokens", "lr", "loss", "validation_loss", "validation_losses", "grad_norm", "loss_by_source")
     return [{key: line[key] for key in keys if key in line} for line in lines]
 
 
@@ -197,9 +197,9 @@ def _encoder(folder: Path) -> dict:
     whole = run(train, "train", [*training, "run=whole"])
     first = Path(whole.run_dir)
     shutil.copytree(first, first.with_name("resumed"), symlinks=True)
-    for save in list_saves(first.with_name("resumed")):
-        if save.step > 6:
-            shutil.rmtree(save.folder)
+    for checkpoint in list_checkpoints(first.with_name("resumed")):
+        if checkpoint.step > 6:
+            shutil.rmtree(checkpoint.folder)
     set_link(first.with_name("resumed"), "last", 6)
     run(train, "train", [*training, "run=resumed"])
     for layout, keys in LAYOUTS.items():

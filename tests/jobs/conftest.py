@@ -1,4 +1,4 @@
-"""The small run with saves of `tests/model/evaluation/conftest.py`, for the jobs that read it; prepared text and a net
+"""The small run with checkpoints of `tests/model/evaluation/conftest.py`, for the jobs that read it; prepared text and a net
 to train on it."""
 
 import importlib.util
@@ -27,7 +27,7 @@ _shared = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_shared)
 
 retrieval_folder, tokenizer_folder, encoders = _shared.retrieval_folder, _shared.tokenizer_folder, _shared.encoders
-make_save, run_folder, sweep_config = _shared.make_save, _shared.run_folder, _shared.sweep_config
+make_checkpoint, run_folder, sweep_config = _shared.make_checkpoint, _shared.run_folder, _shared.sweep_config
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,9 @@ NET = [
     "model.num_kv_heads=2", "model.head_width=8", "model.ffn_size=48", "model.vocab_size=300", "model.max_positions=128",
 ]  # fmt: skip
 COURSE = [
-    "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.heldout_fraction=0", "train.save.probe_at_start=false",
-    "train.save.probe_share=0",
-    "train.save.resume_every_steps=3", "train.save.resume_every_minutes=0", "train.save.keep_last=9", "parallel.threads=1", "optim.lr=3e-3",
+    "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0", "train.checkpoint.probe_at_start=false",
+    "train.checkpoint.probe_share=0",
+    "train.checkpoint.resume_every_steps=3", "train.checkpoint.resume_every_minutes=0", "train.checkpoint.keep_last=9", "parallel.threads=1", "optim.lr=3e-3",
     "optim.schedule.kind=constant", "optim.schedule.warmup_share=0.2", "optim.schedule.decay_shape=linear",
     "optim.schedule.min_lr_ratio=0.1",
 ]  # fmt: skip
@@ -37,7 +37,7 @@ def prepared(folder: Path) -> list[str]:
     }
     both = [f"data.tokenizer={folder}/tokenizer", f"runs_dir={folder}/runs", "name=p"]
     for source, vocabulary in words.items():
-        for part, count in (("train", 90), ("heldout", 12)):
+        for part, count in (("train", 90), ("validation", 12)):
             with (folder / f"{source}_{part}.jsonl").open("w") as file:
                 for _ in range(count):
                     file.write(json.dumps({"text": " ".join(rng.choice(vocabulary, size=rng.integers(5, 90)))}) + "\n")
@@ -50,14 +50,14 @@ def prepared(folder: Path) -> list[str]:
     tokenizer.run(config_of([*both, *texts], "tokenizer"))
     sources = []
     for source in words:
-        for part in ("train", "heldout"):
+        for part in ("train", "validation"):
             own = [f"data.inputs=['{folder}/{source}_{part}.jsonl']", f"data.tokens={folder}/{source}_{part}"]
             prepare.run(config_of([*both, *own], "prepare"))
         sources.append(f"mixture.sources.{source}={folder}/{source}_train")
     mixture = [*both, *sources, f"mixture.output={folder}/mixture", *PHASES]
     mix.run(config_of(mixture, "mix"))
-    heldout = [f"data.heldout.{source}={folder}/{source}_heldout" for source in reversed(words)]
-    return [*NET, *mixture, *heldout, *COURSE]
+    validation = [f"data.validation.{source}={folder}/{source}_validation" for source in reversed(words)]
+    return [*NET, *mixture, *validation, *COURSE]
 
 
 def config_of(overrides: list[str], job: str = "train"):

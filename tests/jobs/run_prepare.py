@@ -15,5 +15,5 @@ def configured() -> Config:
 
 if __name__ == "__main__":
     config = configured()
-    config.prepare.elements, config.cluster.workers = int(sys.argv[4]), int(sys.argv[5])
+    config.prepare.array_size, config.cluster.workers = int(sys.argv[4]), int(sys.argv[5])
     prepare.run(config)

@@ -10,9 +10,9 @@ from tests.jobs import phased
 from tests.jobs.conftest import NET
 
 COURSE = [
-    "train.steps=4", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.heldout_fraction=0.1",
-    "train.eval_packs=2", "train.eval_every_steps=2", "train.save.probe_at_start=false", "train.save.probe_share=0",
-    "train.save.probe_every_steps=2", "train.save.resume_every_steps=3", "train.save.keep_last=9", "optim.lr=3e-3",
+    "train.steps=4", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0.1",
+    "train.eval_packs=2", "train.eval_every_steps=2", "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0",
+    "train.checkpoint.probe_every_steps=2", "train.checkpoint.resume_every_steps=3", "train.checkpoint.keep_last=9", "optim.lr=3e-3",
     "optim.schedule.warmup_steps=1", "parallel.threads=1", "seed=1",
 ]  # fmt: skip
 WORDS = [
@@ -90,14 +90,17 @@ def jobs_in(folder: Path, texts: Path, retrieval: Path) -> list[tuple[str, list[
     return [
         ("corpus", corpus),
         ("tokenizer", [*data, "tokenizer.vocab_size=300"]),
-        ("prepare", [*data, "prepare.shard_bytes=9000", "prepare.elements=2"]),
+        ("prepare", [*data, "prepare.shard_bytes=9000", "prepare.array_size=2"]),
         ("train", encoder),
         ("sweep", probe),
-        ("export", [*both, f"export.save={folder}/runs/e/one/checkpoints/best", f"export.output={folder}/export"]),
+        (
+            "export",
+            [*both, f"export.checkpoint={folder}/runs/e/one/checkpoints/best", f"export.output={folder}/export"],
+        ),
         ("merge", [*probe, f"merge.run={folder}/runs/e/one", f"merge.output={folder}/merged", "merge.window=[2]"]),
         ("split", [*data, f"split.output={folder}/split"]),
         ("embedder", [*embedder, "corpus.semantic.dimensions=8"]),
         ("train", decoder),
-        ("export", [*both, f"export.save={folder}/runs/d/base/checkpoints/last", f"export.output={folder}/base"]),
+        ("export", [*both, f"export.checkpoint={folder}/runs/d/base/checkpoints/last", f"export.output={folder}/base"]),
         ("train", [*adapter, "model.lora.rank=4"]),
     ]

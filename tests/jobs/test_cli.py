@@ -103,9 +103,9 @@ def test_help_on_a_prefix_shows_the_keys_below_it_alone(helped):
         ["seed=1", "--help", "optim.schedule"],
     ):
         assert helped(*arguments) == schedule
-    shown = helped("--help", "train.save.probe", "phases.law.lr")
+    shown = helped("--help", "train.checkpoint.probe", "phases.law.lr")
     assert shown[-1].startswith("phases.<name>.lr=") and len(shown) > 3
-    assert all(line.startswith("train.save.probe_") for line in shown[:-1])
+    assert all(line.startswith("train.checkpoint.probe_") for line in shown[:-1])
 
 
 @pytest.mark.parametrize(

@@ -213,7 +213,7 @@ def test_a_real_cluster_is_described(cluster, config, capsys, monkeypatch):
     assert [finding.state for finding in found.values()] == [OK] * 7
     assert "of cluster terzi" in found["SLURM"].found
     assert "main (default): 4 nodes of 4 GPUs and 8 CPUs, 7-00:00:00" in found["partitions"].found
-    assert "up to 16 elements" in found["arrays"].found
+    assert "up to 16 array tasks" in found["arrays"].found
     assert "120 to 180 s before, the kill 5 s after" in found["time limits"].found
     assert (
         found["requeue"].found

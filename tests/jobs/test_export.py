@@ -28,8 +28,8 @@ from model.megatron.startup import start
 from model.megatron.step import distribute
 from model.nets.decoder import build_decoder
 from model.nets.pack import Pack
-from model.training.saves import PROBE, RESUME, read_save
-from model.training.write_save import write_save
+from model.training.saves import PROBE, RESUME, read_checkpoint
+from model.training.write_save import write_checkpoint
 from tests.model.megatron import attacks
 
 
@@ -44,7 +44,7 @@ def same_logits(folder, model) -> None:
         torch.testing.assert_close(theirs(torch.from_numpy(ids)[None]).logits[0], ours, atol=1e-5, rtol=1e-4)
 
 
-def test_best_save_with_card(sweep_config, run_folder, encoders, capsys):
+def test_best_checkpoint_with_card(sweep_config, run_folder, encoders, capsys):
     sweep(sweep_config)
     output = job(sweep_config)
     same_logits(output, encoders.planted(3))
@@ -62,11 +62,11 @@ def test_best_save_with_card(sweep_config, run_folder, encoders, capsys):
     before = (output / "manifest.json").stat().st_mtime_ns
     job(sweep_config)
     assert (output / "manifest.json").stat().st_mtime_ns == before and "holds step 20" in capsys.readouterr().err
-    sweep_config.export.save = str(run_folder / "checkpoints" / "step_0000030")
+    sweep_config.export.checkpoint = str(run_folder / "checkpoints" / "step_0000030")
     job(sweep_config)
     same_logits(output, encoders.random(4))
     assert "step 0 is the net before its training" not in capsys.readouterr().err
-    sweep_config.export.save = str(run_folder / "checkpoints" / "step_0000000")
+    sweep_config.export.checkpoint = str(run_folder / "checkpoints" / "step_0000000")
     job(sweep_config)
     assert "step 0 is the net before its training" in capsys.readouterr().err
 
@@ -81,10 +81,10 @@ def test_sentence_transformers_loads_it(sweep_config, run_folder):
     assert unit[0] @ unit[1] > unit[0] @ unit[2] + 0.1
 
 
-def test_a_resume_save_is_exported_from_its_megatron_half(sweep_config, run_folder, encoders, tokenizer_folder):
+def test_a_resume_checkpoint_is_exported_from_its_megatron_half(sweep_config, run_folder, encoders, tokenizer_folder):
     model, parallel = encoders.random(11), ParallelConfig(threads=1)
     optimizer = build_optimizer(distribute(model, parallel), OptimConfig(), parallel)
-    write_save(
+    write_checkpoint(
         run_folder,
         50,
         RESUME,
@@ -94,15 +94,15 @@ def test_a_resume_save_is_exported_from_its_megatron_half(sweep_config, run_fold
     frozen = yaml.safe_load((run_folder / "config.yaml").read_text())
     frozen["data"]["tokenizer"] = str(tokenizer_folder)
     (run_folder / "config.yaml").write_text(yaml.safe_dump(frozen))
-    sweep_config.export.save = str(run_folder / "checkpoints" / "last")
+    sweep_config.export.checkpoint = str(run_folder / "checkpoints" / "last")
     start(parallel, 77)
     same_logits(job(sweep_config), model)
 
 
-def test_a_save_of_a_stranger_runs_no_code(sweep_config, run_folder, encoders, tokenizer_folder, tmp_path):
+def test_a_checkpoint_of_a_stranger_runs_no_code(sweep_config, run_folder, encoders, tokenizer_folder, tmp_path):
     model, parallel = encoders.random(11), ParallelConfig(threads=1)
     optimizer = build_optimizer(distribute(model, parallel), OptimConfig(), parallel)
-    write_save(
+    write_checkpoint(
         run_folder,
         50,
         RESUME,
@@ -113,18 +113,18 @@ def test_a_save_of_a_stranger_runs_no_code(sweep_config, run_folder, encoders, t
         theirs = shutil.copytree(run_folder, tmp_path / f"theirs_{number}", symlinks=True)
         save = theirs / "checkpoints" / "step_0000050"
         attacks.handed_over(save, attack, tmp_path / "hurt")
-        sweep_config.export.save, sweep_config.export.output = str(save), str(tmp_path / "exported")
-        with pytest.raises(UserError, match="choose another save") as told:
+        sweep_config.export.checkpoint, sweep_config.export.output = str(save), str(tmp_path / "exported")
+        with pytest.raises(UserError, match="choose another checkpoint") as told:
             job(sweep_config)
         assert "\n" not in str(told.value) and str(save) in str(told.value)
         assert not (tmp_path / "hurt").exists() and not (tmp_path / "exported").exists()
 
 
 def test_an_export_replaces_an_export_and_nothing_else(sweep_config, run_folder, tmp_path):
-    sweep_config.export.save = str(run_folder / "checkpoints" / "step_0000020")
+    sweep_config.export.checkpoint = str(run_folder / "checkpoints" / "step_0000020")
     output = sweep_config.export.output = str(tmp_path / "out")
     job(sweep_config)
-    sweep_config.export.save = str(run_folder / "checkpoints" / "step_0000010")
+    sweep_config.export.checkpoint = str(run_folder / "checkpoints" / "step_0000010")
     (tmp_path / "out" / "thesis.txt").write_text("do not lose")
     with pytest.raises(
         UserError, match=r"out is not replaced: it holds thesis.txt, which its manifest.json does not list"
@@ -142,12 +142,12 @@ def test_an_export_replaces_an_export_and_nothing_else(sweep_config, run_folder,
 
 
 def test_bad_input_is_named(sweep_config, run_folder, tmp_path):
-    with pytest.raises(UserError, match=r"there is no save .*best; run jobs.sweep, which chooses the best one"):
+    with pytest.raises(UserError, match=r"there is no checkpoint .*best; run jobs.sweep, which chooses the best one"):
         job(sweep_config)
-    sweep_config.export.save = str(run_folder)
-    with pytest.raises(UserError, match=r"is not a save|is not the manifest of a save"):
+    sweep_config.export.checkpoint = str(run_folder)
+    with pytest.raises(UserError, match=r"is not a checkpoint|is not the manifest of a checkpoint"):
         job(sweep_config)
-    sweep_config.export.save = str(run_folder / "checkpoints" / "step_0000020")
+    sweep_config.export.checkpoint = str(run_folder / "checkpoints" / "step_0000020")
     sweep_config.export.output = str(tmp_path / "precious")
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "thesis.txt").write_text("do not lose")
@@ -163,7 +163,7 @@ def test_bad_input_is_named(sweep_config, run_folder, tmp_path):
 
 @pytest.mark.parametrize("broken", ["shape", "tensor"])
 def test_a_folder_that_cannot_be_loaded_never_appears(sweep_config, run_folder, tmp_path, broken):
-    """A save whose every byte is as written, and yet no model: another shape than its config.json says, or a tensor too
+    """A checkpoint whose every byte is as written, and yet no model: another shape than its config.json says, or a tensor too
     few."""
     save = run_folder / "checkpoints" / "step_0000020"
     if broken == "shape":
@@ -175,7 +175,7 @@ def test_a_folder_that_cannot_be_loaded_never_appears(sweep_config, run_folder, 
         save_file(tensors, save / "hf" / "model.safetensors", {"format": "pt"})
     manifest = manifests.read(save)
     manifests.write(save, {**manifest, "files": manifests.digests(save)})
-    sweep_config.export.save, sweep_config.export.output = str(save), str(tmp_path / "new")
+    sweep_config.export.checkpoint, sweep_config.export.output = str(save), str(tmp_path / "new")
     with pytest.raises(UserError, match="transformers (cannot load|loads) the exported folder"):
         job(sweep_config)
     assert not (tmp_path / "new").exists()
@@ -189,12 +189,12 @@ DECODER = DecoderConfig(
 
 @pytest.fixture
 def decoder_run(tmp_path, tokenizer_folder):
-    """A run of a decoder in two phases, the second with another RoPE base: a probe save in the first, one to resume
+    """A run of a decoder in two phases, the second with another RoPE base: a probe checkpoint in the first, one to resume
     from in the second."""
     parallel, run = ParallelConfig(threads=1), tmp_path / "runs" / "decoder" / "seed_0"
     start(parallel, 5)
     first, later = build_decoder(DECODER).eval(), dataclasses.replace(DECODER, rope_theta=500_000.0)
-    write_save(
+    write_checkpoint(
         run, 10, PROBE, lambda folder: export_net(first, DECODER, folder / "hf", tokenizer_folder), tokens=7, loss=3.5
     )
     second = build_decoder(later).eval()
@@ -203,7 +203,7 @@ def decoder_run(tmp_path, tokenizer_folder):
     def fill(folder):
         checkpoint.save(folder / "megatron", second, optimizer, {"step": 20})
 
-    write_save(run, 20, RESUME, fill, tokens=9, phases={"general": {}, "long": {}})
+    write_checkpoint(run, 20, RESUME, fill, tokens=9, phases={"general": {}, "long": {}})
     phases = {name: dataclasses.asdict(PhaseConfig(tokens=10)) for name in ("general", "long")}
     phases["long"]["rope_theta"] = 500_000.0
     frozen = {"model": dataclasses.asdict(DECODER), "data": {"tokenizer": str(tokenizer_folder)}, "phases": phases}
@@ -214,7 +214,7 @@ def decoder_run(tmp_path, tokenizer_folder):
 def exported(run, step, output):
     config = Config(name="statutes")
     config.parallel.threads = 1
-    config.export.save, config.export.output = str(run / "checkpoints" / f"step_{step:07d}"), str(output)
+    config.export.checkpoint, config.export.output = str(run / "checkpoints" / f"step_{step:07d}"), str(output)
     return job(config)
 
 
@@ -271,7 +271,7 @@ def test_the_header_is_what_the_hub_reads(decoder_run, tmp_path):
     assert (header.base_model, header.license, header.language) == ("org/base", "apache-2.0", ["en"])
     validate_repo_id(header.base_model)
     config = Config()
-    config.export.save, config.export.output = str(run / "checkpoints" / "step_0000010"), str(tmp_path / "out")
+    config.export.checkpoint, config.export.output = str(run / "checkpoints" / "step_0000010"), str(tmp_path / "out")
     config.export.language, config.export.license, config.export.datasets = ["tr", "no"], "cc-by-4.0", ["org/law"]
     card = ModelCard.load(job(config) / "README.md")
     assert (card.data.language, card.data.license, card.data.datasets) == (["tr", "no"], "cc-by-4.0", ["org/law"])
@@ -279,7 +279,7 @@ def test_the_header_is_what_the_hub_reads(decoder_run, tmp_path):
 
 
 def test_perplexity_is_in_the_card_while_it_is_of_these_weights(decoder_run, tmp_path):
-    run, save = decoder_run.folder, read_save(decoder_run.folder / "checkpoints" / "step_0000010")
+    run, save = decoder_run.folder, read_checkpoint(decoder_run.folder / "checkpoints" / "step_0000010")
     digests = {"settings": "a", "inputs": "b"}
     for step, nll, weights in ((0, 300.0, "before"), (10, 200.0, weights_digest(save))):
         texts = {"law": {"role": "domain", "documents": 3, "nll": nll, "token": 100, "character": 400, "byte": 500}}
@@ -300,14 +300,14 @@ def test_perplexity_is_in_the_card_while_it_is_of_these_weights(decoder_run, tmp
 
 
 def test_dry_run_writes_nothing(sweep_config, run_folder, capsys):
-    sweep_config.dry_run, sweep_config.export.save = True, str(run_folder / "checkpoints" / "step_0000020")
+    sweep_config.dry_run, sweep_config.export.checkpoint = True, str(run_folder / "checkpoints" / "step_0000020")
     output = job(sweep_config)
     assert not output.exists() and "would export step 20" in capsys.readouterr().err
 
 
 def test_only_what_the_manifest_lists_is_exported_and_no_code(sweep_config, run_folder, tmp_path):
     sweep(sweep_config)
-    folder = read_save(sweep_config.export.save).folder
+    folder = read_checkpoint(sweep_config.export.checkpoint).folder
     half = folder / "hf"
     (tmp_path / "secret").write_text("geheim")
     (half / "stray.json").symlink_to(tmp_path / "secret")
@@ -326,7 +326,7 @@ def test_only_what_the_manifest_lists_is_exported_and_no_code(sweep_config, run_
 
 
 def _rewritten(save: Path, **changed: bytes | str) -> None:
-    """The manifest of a save lists its files as they are now, and ``changed`` (name in hf/: content) with them, as a
+    """The manifest of a checkpoint lists its files as they are now, and ``changed`` (name in hf/: content) with them, as a
     stranger could."""
     for name, content in changed.items():
         (save / "hf" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -345,7 +345,7 @@ def test_a_kernel_or_a_pickle_of_a_stranger_is_not_exported(sweep_config, run_fo
             "notes.txt": "x",
         },
     )
-    sweep_config.export.save = str(save)
+    sweep_config.export.checkpoint = str(save)
     output = job(sweep_config)
     assert json.loads((output / "config.json").read_text()) == before
     assert not (output / "weights.pkl").exists() and not (output / "notes.txt").exists()
@@ -356,17 +356,17 @@ def test_modules_of_a_stranger_are_refused(sweep_config, run_folder):
     modules = json.loads((save / "hf" / "modules.json").read_text())
     modules[1] |= {"type": "joblib.numpy_pickle", "path": "1_Pooling"}  # whose load(path) opens a pickle
     _rewritten(save, **{"modules.json": json.dumps(modules)})
-    sweep_config.export.save = str(save)
+    sweep_config.export.checkpoint = str(save)
     with pytest.raises(UserError, match=r"asks for joblib.numpy_pickle, which is no module of sentence-transformers"):
         job(sweep_config)
     assert not Path(sweep_config.export.output).exists()
 
 
-def test_a_save_whose_files_are_links_is_refused(sweep_config, run_folder, tmp_path):
+def test_a_checkpoint_whose_files_are_links_is_refused(sweep_config, run_folder, tmp_path):
     sweep(sweep_config)
-    half = read_save(sweep_config.export.save).folder / "hf"
+    half = read_checkpoint(sweep_config.export.checkpoint).folder / "hf"
     (half / "tokenizer.json").rename(tmp_path / "tokenizer.json")
     (half / "tokenizer.json").symlink_to(tmp_path / "tokenizer.json")
-    with pytest.raises(UserError, match=r"tokenizer.json is a link, or lies outside of the save"):
+    with pytest.raises(UserError, match=r"tokenizer.json is a link, or lies outside of the checkpoint"):
         job(sweep_config)
     assert not Path(sweep_config.export.output).exists()

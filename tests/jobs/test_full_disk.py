@@ -16,7 +16,7 @@ pytestmark = pytest.mark.long
 BYTES, FREE = (1_000, 25_000), (0, 400_000)
 """Sizes that files may have, and what is left of a disk, one attempt after another, until one succeeds."""
 FIRST = slice(0, 7)
-"""The jobs up to the average of the encoder's saves."""
+"""The jobs up to the average of the encoder's checkpoints."""
 SAME = (
     "tokenizer/tokenizer.json", "tokens/tokens.*", "corpus/documents/*/*", "split/*.zst", "export/*.safetensors", "embedder/*.safetensors",
     "merged/*.safetensors", "runs/*/*/checkpoints/*/hf/*.safetensors", "runs/*/*/checkpoints/*/adapter/*.safetensors",

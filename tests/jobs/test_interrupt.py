@@ -102,10 +102,10 @@ def test_while_modules_are_imported(module):
 @pytest.mark.parametrize(
     ("module", "times", "workers"), [("awkward._connect", 1, 1), ("awkward.operations", 1, 1), ("omegaconf", 2, 2)]
 )
-def test_while_a_library_imports_its_own_or_elements_start(texts, tmp_path, module, times, workers):
+def test_while_a_library_imports_its_own_or_array_tasks_start(texts, tmp_path, module, times, workers):
     """gigatoken passes over whatever befalls its import of awkward; the second process to import omegaconf is an
-    element."""
-    arguments = [*texts[:-1], f"data.tokens={tmp_path}/tokens", f"cluster.workers={workers}", "prepare.elements=4"]
+    array task."""
+    arguments = [*texts[:-1], f"data.tokens={tmp_path}/tokens", f"cluster.workers={workers}", "prepare.array_size=4"]
     started = job("prepare", *arguments, PYTHONPROFILEIMPORTTIME="1")
     started.until(f" {module}", times)
     started.press()
@@ -211,10 +211,14 @@ def test_a_training_saves_first_and_one_that_is_superseded_ends_with_76(trainabl
         "train.seq_length=64",
         "train.global_batch=2",
         "train.micro_batch=2",
-        "train.heldout_fraction=0.05",
+        "train.validation_fraction=0.05",
     ]
-    saves = ["train.save.probe_at_start=false", "train.save.probe_share=0", "train.save.resume_every_minutes=0"]
-    command = [*trainable[1:], f"runs_dir={tmp_path}", "name=t", *course, *saves, "parallel.threads=1"]
+    checkpoints = [
+        "train.checkpoint.probe_at_start=false",
+        "train.checkpoint.probe_share=0",
+        "train.checkpoint.resume_every_minutes=0",
+    ]
+    command = [*trainable[1:], f"runs_dir={tmp_path}", "name=t", *course, *checkpoints, "parallel.threads=1"]
 
     def step() -> int:
         return len((run / "metrics.jsonl").read_text().splitlines()) if (run / "metrics.jsonl").exists() else 0

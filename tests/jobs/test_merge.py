@@ -1,4 +1,4 @@
-"""jobs.merge: averages of the saves of a run, chosen by what the sweep measures."""
+"""jobs.merge: averages of the checkpoints of a run, chosen by what the sweep measures."""
 
 import json
 import os
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def merge_config(sweep_config, run_folder, tmp_path) -> Config:
-    """A merge of ``run_folder``, whose trained saves are 10 (collapsed), 20 (planted), 30 (random)."""
+    """A merge of ``run_folder``, whose trained checkpoints are 10 (collapsed), 20 (planted), 30 (random)."""
     sweep_config.merge.run, sweep_config.merge.output = str(run_folder), str(tmp_path / "merged")
     sweep_config.sweep.bootstrap = 50
     return sweep_config
@@ -32,7 +32,7 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")
 
 
-def saves(run_folder: Path, *steps: int) -> list[Path]:
+def checkpoints(run_folder: Path, *steps: int) -> list[Path]:
     return [run_folder / "checkpoints" / f"step_{step:07d}" / "hf" for step in steps]
 
 
@@ -52,7 +52,7 @@ def test_the_window_that_retrieves_best_is_kept(merge_config, run_folder, tmp_pa
         and not manifest["choice"]["lower"]
     )
     assert averages[str(manifest["window"])]["value"] == max(row["value"] for row in averages.values())
-    assert is_mean(output, saves(run_folder, 10, 20, 30)[-manifest["window"] :])
+    assert is_mean(output, checkpoints(run_folder, 10, 20, 30)[-manifest["window"] :])
     single = json.loads((run_folder / "eval" / "step_0000020.json").read_text())["metrics"]["cat"]["dev"]["ndcg@10"]
     assert manifest["choice"]["single"] == manifest["choice"]["single"] | {"name": "step 20", "value": single}
     assert all(row["interval"]["low"] <= row["value"] <= row["interval"]["high"] for row in averages.values())
@@ -73,12 +73,12 @@ def test_the_window_that_retrieves_best_is_kept(merge_config, run_folder, tmp_pa
     run(merge_config)
     assert manifests.read(output)["asked"]["decay"] == 0.5
     weights = [parent["weight"] for parent in manifests.read(output)["parents"]]
-    assert weights == pytest.approx([1 / 3, 2 / 3]) and not is_mean(output, saves(run_folder, 20, 30))
+    assert weights == pytest.approx([1 / 3, 2 / 3]) and not is_mean(output, checkpoints(run_folder, 20, 30))
 
 
 def test_others_are_kept_where_that_is_asked_and_folders_can_be_named(merge_config, run_folder, tmp_path):
-    one, two, three = saves(run_folder, 30, 10, 20)
-    merge_config.merge.saves = [str(one), str(two.parent), str(three)]
+    one, two, three = checkpoints(run_folder, 30, 10, 20)
+    merge_config.merge.checkpoints = [str(one), str(two.parent), str(three)]
     merge_config.merge.window, merge_config.merge.keep = [2, 3], True
     output = run(merge_config)
     manifest = manifests.read(output)
@@ -104,13 +104,13 @@ def test_others_are_kept_where_that_is_asked_and_folders_can_be_named(merge_conf
 
 @pytest.fixture
 def decoder_run(tmp_path, tokenizer_folder) -> Config:
-    """A merge of a run of decoders by perplexity: saves 10, 20, 30 lie around one net, ever nearer, 20 on the other
+    """A merge of a run of decoders by perplexity: checkpoints 10, 20, 30 lie around one net, ever nearer, 20 on the other
     side of it."""
     from model.hf.folder import export_net
     from model.megatron.startup import start
     from model.nets.decoder import build_decoder
     from model.training.saves import PROBE
-    from model.training.write_save import write_save
+    from model.training.write_save import write_checkpoint
 
     vocabulary = json.loads((tokenizer_folder / "tokenizer.json").read_text())["model"]["vocab"]
     shape = DecoderConfig(
@@ -129,7 +129,7 @@ def decoder_run(tmp_path, tokenizer_folder) -> Config:
         with torch.no_grad():
             for (name, value), other in zip(net.named_parameters(), noise.parameters(), strict=True):
                 value.copy_(centre[name] + distance * (other - other.mean()))
-        write_save(
+        write_checkpoint(
             tmp_path / "run",
             step,
             PROBE,
@@ -147,7 +147,7 @@ def decoder_run(tmp_path, tokenizer_folder) -> Config:
 
 
 def test_decoders_by_perplexity(decoder_run, tmp_path, capsys):
-    """The mean of the two last saves, which lie on both sides of the centre, is the centre: less is better."""
+    """The mean of the two last checkpoints, which lie on both sides of the centre, is the centre: less is better."""
     from transformers import AutoModelForCausalLM
 
     output = run(decoder_run)
@@ -159,8 +159,8 @@ def test_decoders_by_perplexity(decoder_run, tmp_path, capsys):
         and averages["2"]["interval"]["low"] < averages["2"]["value"]
     )
     assert manifest["choice"]["difference"]["mean"] == pytest.approx(averages["2"]["value"] / single["value"] - 1)
-    assert "perplexity/law (less is better)" in printed and ", better than the best single save" in printed
-    assert is_mean(output, saves(tmp_path / "run", 20, 30))
+    assert "perplexity/law (less is better)" in printed and ", better than the best single checkpoint" in printed
+    assert is_mean(output, checkpoints(tmp_path / "run", 20, 30))
     model, loading = AutoModelForCausalLM.from_pretrained(output, output_loading_info=True)
     assert (
         not any(loading[name] for name in ("missing_keys", "unexpected_keys", "mismatched_keys"))
@@ -208,16 +208,16 @@ def test_bad_input_is_named(merge_config, run_folder, tmp_path):
     refused(r"merge.window=1 is no number", window=[1])
     refused(r"merge.decay=0.0 is no ratio of weights", method="exponential", decay=0.0)
     refused(r"the run folder nowhere does not exist", run="nowhere")
-    refused(r"merge.saves names 1 folder", saves=[str(saves(run_folder, 10)[0])])
-    refused(r"step_0000040 has no hf/ half", saves=[str(run_folder / "checkpoints" / "step_0000040")] * 2)
-    refused(r"nothing is neither a save nor a model", saves=[str(tmp_path / "nothing")] * 2)
+    refused(r"merge.checkpoints names 1 folder", checkpoints=[str(checkpoints(run_folder, 10)[0])])
+    refused(r"step_0000040 has no hf/ half", checkpoints=[str(run_folder / "checkpoints" / "step_0000040")] * 2)
+    refused(r"nothing is neither a checkpoint nor a model", checkpoints=[str(tmp_path / "nothing")] * 2)
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "thesis.txt").write_text("do not lose")
     refused(r"precious exists and is not a merge of this job", output=str(tmp_path / "precious"))
     merge_config.sweep.metric = "dev/ndcg"
     refused(r"sweep.metric=dev/ndcg is unknown")
     merge_config.sweep.metric = "dev/ndcg@10"
-    file = saves(run_folder, 20)[0] / "model.safetensors"
+    file = checkpoints(run_folder, 20)[0] / "model.safetensors"
     broken = tensors(file.parent)
     broken["head.dense.weight"][0, 0] = float("nan")
     save_file(broken, file, {"format": "pt"})

@@ -20,7 +20,7 @@ from jobs import train
 from jobs.launch.refuse import refuse
 from model.megatron import checkpoint
 from model.training.course import build_course
-from model.training.saves import list_saves
+from model.training.saves import list_checkpoints
 from tests.jobs.phased import config_of, prepared
 from tests.jobs.test_train_ranks import EXACT, cut_at, metrics, train_on_two
 
@@ -81,9 +81,9 @@ def test_counts_of_every_source_and_phase_are_exact(phased, whole):
     ]
     for line in lines:
         assert line["loss_by_source"].keys() <= {"web", "law"}
-    assert [step for step in range(1, 29) if "heldout_losses" in lines[step - 1]] == list(LAST.values())
-    assert list(lines[-1]["heldout_losses"]) == ["law", "web"]
-    assert lines[-1]["heldout_loss"] == lines[-1]["heldout_losses"]["law"] < lines[6]["heldout_losses"]["law"]
+    assert [step for step in range(1, 29) if "validation_losses" in lines[step - 1]] == list(LAST.values())
+    assert list(lines[-1]["validation_losses"]) == ["law", "web"]
+    assert lines[-1]["validation_loss"] == lines[-1]["validation_losses"]["law"] < lines[6]["validation_losses"]["law"]
 
 
 def test_a_phase_changes_what_it_says_and_nothing_else(phased, whole):
@@ -106,9 +106,9 @@ def test_a_phase_changes_what_it_says_and_nothing_else(phased, whole):
 
 
 def untrained(phased: list[str], whole: Path) -> Path:
-    """The save of step 0 of a run with the same seed."""
+    """The checkpoint of step 0 of a run with the same seed."""
     config = config_of(
-        [*phased, "run=start", "train.save.probe_at_start=true", "budget=0.2", "optim.schedule.warmup_share=0"]
+        [*phased, "run=start", "train.checkpoint.probe_at_start=true", "budget=0.2", "optim.schedule.warmup_share=0"]
     )
     train.run(config)
     return Path(config.run_dir) / "checkpoints" / "step_0000000"
@@ -117,7 +117,7 @@ def untrained(phased: list[str], whole: Path) -> Path:
 def test_moments_are_carried_or_reset(whole):
     """Updates that the optimizer counts: they go on over the first border and begin anew at the second."""
     counts = {}
-    for save in list_saves(whole):
+    for save in list_checkpoints(whole):
         common = torch.load(save.folder / "megatron" / "common.pt", weights_only=True)
         counts[save.step] = common["updates"]
     assert {step: counts[step] for step in LAST.values()} == {7: 7, 13: 13, 23: 10, 28: 15}
@@ -153,7 +153,7 @@ def assert_equal_runs(run: Path, whole: Path) -> None:
 
 
 def test_asked_within_the_last_step_of_a_phase_it_ends_there(phased, whole):
-    config = config_of([*phased, "run=asked", f"train.save.probe_every_steps={LAST['general']}"])
+    config = config_of([*phased, "run=asked", f"train.checkpoint.probe_every_steps={LAST['general']}"])
     asks = iter([lambda: os.kill(os.getpid(), signal.SIGTERM)])
     with pytest.raises(SystemExit) as end:
         train.run(config, probe=lambda save: next(asks, int)())
@@ -206,7 +206,7 @@ def test_a_phase_that_has_not_begun_may_change_and_others_not(phased, whole):
         "run=longer",
         "phases.anneal.tokens=1000",
         "phases.after.tokens=600",
-        f"phases.after.data={config_of(phased).data.heldout['law']}",
+        f"phases.after.data={config_of(phased).data.validation['law']}",
     ]
     assert train.run(config_of(more))["step"] == 23 + 3 + 2
     assert list(saved(run, 28)["phases"]) == [*LAST, "after"]
@@ -234,15 +234,16 @@ def test_another_count_than_the_plan_holds_is_not_believed(phased, whole):
 
 
 def test_phases_without_a_word_on_held_out_text_make_a_run(phased, capsys):
-    given = [one for one in phased if not one.startswith(("train.heldout_fraction=", "data.heldout."))]
+    given = [one for one in phased if not one.startswith(("train.validation_fraction=", "data.validation."))]
     config = config_of([*given, "run=unheld", "budget=0.2"])
     assert train.run(config)["status"] == "finished"
     run = Path(config.run_dir)
-    assert "no loss on held-out text is measured: data.heldout names none" in capsys.readouterr().err
-    assert yaml.safe_load((run / "config.yaml").read_text())["train"]["heldout_fraction"] == 0
-    assert metrics(run) and not [line for line in metrics(run) if "heldout_loss" in line]
+    assert "no loss on held-out text is measured: data.validation names none" in capsys.readouterr().err
+    assert yaml.safe_load((run / "config.yaml").read_text())["train"]["validation_fraction"] == 0
+    assert metrics(run) and not [line for line in metrics(run) if "validation_loss" in line]
     assert (
-        train.run(config_of([*given, "run=unheld", "budget=0.2", "train.heldout_fraction=0"]))["status"] == "finished"
+        train.run(config_of([*given, "run=unheld", "budget=0.2", "train.validation_fraction=0"]))["status"]
+        == "finished"
     )
 
 
@@ -256,7 +257,7 @@ def test_phases_without_a_word_on_held_out_text_make_a_run(phased, capsys):
         ("phases.long.seq_length=256", "phases.long.seq_length=256 exceeds model.max_positions=128"),
         ("objective=mlm", "objective=mlm does not fit model.architecture=qwen3; set objective=causal"),
         ("model.architecture=gpt", "model.architecture=gpt is unknown; it takes qwen3, qwen2, llama, mistral, phi"),
-        ("train.heldout_fraction=0.1", "name prepared held-out text, such as data.heldout.law"),
+        ("train.validation_fraction=0.1", "name prepared held-out text, such as data.validation.law"),
         ("train.steps=5", "the phases say how long they are; set both to 0"),
         ("phases.general.schedule=decay", "phases.general.schedule=decay needs a phase before it"),
         ("phases.terms.frozen=[embedings]", "'embedings' names no part of this net; did you mean 'embeddings'"),

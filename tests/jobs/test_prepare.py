@@ -1,4 +1,4 @@
-"""Tokens equal to those of Megatron-Core's builder, whatever the number of elements, their order, and how often they
+"""Tokens equal to those of Megatron-Core's builder, whatever the number of array tasks, their order, and how often they
 are killed."""
 
 import gzip
@@ -120,10 +120,10 @@ def remade(config):
     return {name for name, (_, known) in manifests(config).items() if known["created"] != "before"}
 
 
-@pytest.mark.parametrize("elements", [1, 3, 7])
+@pytest.mark.parametrize("array_size", [1, 3, 7])
 @pytest.mark.parametrize("shard_bytes", [4000, 10**9])
-def test_the_bytes_are_those_of_megatrons_builder(config, tmp_path, elements, shard_bytes):
-    config.prepare.elements, config.prepare.shard_bytes = elements, shard_bytes
+def test_the_bytes_are_those_of_megatrons_builder(config, tmp_path, array_tasks, shard_bytes):
+    config.prepare.array_size, config.prepare.shard_bytes = array_tasks, shard_bytes
     made = prepare.run(config)
     assert tokens(config) == peer(config, tmp_path)
     assert len(made["shards"]) == (1 if shard_bytes > 4000 else 8) and made["backends"] == {
@@ -145,10 +145,10 @@ def test_the_bytes_are_those_of_megatrons_builder(config, tmp_path, elements, sh
     assert {path.name for path in folder.glob("shards/*/*")} == {"manifest.json"}
 
 
-@pytest.mark.parametrize("elements", [1, 3])
-def test_every_document_is_traced_to_its_row_and_back(config, elements):
+@pytest.mark.parametrize("array_size", [1, 3])
+def test_every_document_is_traced_to_its_row_and_back(config, array_tasks):
     """Shards that are cut out of the merged files again (all but the changed one) keep their origins too."""
-    config.prepare.elements = elements
+    config.prepare.array_size = array_tasks
     prepare.run(config)
     with (Path(config.data.inputs[0]) / "a.jsonl").open("ab") as file:
         file.write(b'{"text": "appended"}\n')
@@ -216,18 +216,18 @@ def test_megatron_reads_the_documents(config):
     assert all(ids[0] == 2 and ids[-1] == 3 and not set(ids[1:-1].tolist()) & {0, 1, 2, 3, 4} for ids in dataset)
 
 
-def test_spawned_elements_give_the_same_bytes(config, tmp_path):
-    config.prepare.elements, config.cluster.workers = 3, 2
+def test_spawned_array_tasks_give_the_same_bytes(config, tmp_path):
+    config.prepare.array_size, config.cluster.workers = 3, 2
     prepare.run(config)
     assert tokens(config) == peer(config, tmp_path)
 
 
-def test_the_order_in_which_elements_end_does_not_matter(config, tmp_path):
-    """Each element alone and in reversed order, as an array on a cluster may end; then the job finds them all there."""
+def test_the_order_in_which_array_tasks_end_does_not_matter(config, tmp_path):
+    """Each array task alone and in reversed order, as an array on a cluster may end; then the job finds them all there."""
     from data_prep.sources.inputs import list_inputs
     from data_prep.sources.shards import groups, plan
     from data_prep.tokens.merge import Merged
-    from data_prep.tokens.tokenise import Element, Work, run_element
+    from data_prep.tokens.tokenise import ArrayTask, Work, run_array_task
 
     settings = prepare._settings(config)
     work = Work(
@@ -241,7 +241,7 @@ def test_the_order_in_which_elements_end_does_not_matter(config, tmp_path):
         Merged(Path(config.data.tokens), None),
     )
     for group in reversed(groups(plan(list_inputs(config.data.inputs), 4000), 7)):
-        run_element(Element(work, list(reversed(group))), Silent())
+        run_array_task(ArrayTask(work, list(reversed(group))), Silent())
     mark(config)
     prepare.run(config)
     assert tokens(config) == peer(config, tmp_path) and not remade(config)
@@ -259,7 +259,7 @@ def test_a_finished_folder_is_left_alone_at_once(config, capsys):
     made = prepare.run(config)
     before = [Path(config.data.tokens, name).stat().st_mtime_ns for name in (*OUTPUTS, "manifest.json")]
     started = time.monotonic()
-    config.prepare.elements, config.prepare.shard_bytes = 5, 700  # change nothing about the result
+    config.prepare.array_size, config.prepare.shard_bytes = 5, 700  # change nothing about the result
     assert prepare.run(config) == made
     assert time.monotonic() - started < 1
     assert [Path(config.data.tokens, name).stat().st_mtime_ns for name in (*OUTPUTS, "manifest.json")] == before
@@ -297,14 +297,14 @@ def interrupted(config):
     from data_prep.sources.shards import plan
     from data_prep.tokens.merge import Merged
     from data_prep.tokens.state import begin
-    from data_prep.tokens.tokenise import Element, Work, run_element
+    from data_prep.tokens.tokenise import ArrayTask, Work, run_array_task
 
     settings = prepare._settings(config)
     folder = Path(config.data.tokens)
     folder.mkdir()
     begin(folder, settings)
     work = Work(folder, config.data, config.prepare, settings, 310, [2], [3], Merged(Path(config.data.tokens), None))
-    run_element(Element(work, plan(list_inputs(config.data.inputs), config.prepare.shard_bytes)), Silent())
+    run_array_task(ArrayTask(work, plan(list_inputs(config.data.inputs), config.prepare.shard_bytes)), Silent())
 
 
 def test_an_input_that_comes_or_goes(config, tmp_path):
@@ -460,7 +460,7 @@ def test_the_limit_of_bad_documents_holds_over_all_shards(config):
     for name in ("a.jsonl", "g.jsonl"):
         path = Path(config.data.inputs[0]) / name
         path.write_bytes(path.read_bytes() + b"x\nx\n")
-    config.prepare.on_bad_document, config.prepare.elements = "skip", 7
+    config.prepare.on_bad_document, config.prepare.array_size = "skip", 7
     config.prepare.max_bad_documents = 3
     with pytest.raises(
         UserError, match="4 bad documents, more than prepare.max_bad_documents=3, such as: .*a.jsonl line 61"
@@ -491,7 +491,7 @@ def test_other_settings_are_refused(config, tmp_path):
 
 def test_what_cannot_be_is_named_before_anything_is_written(config, tmp_path):
     for section, key, value, message in (
-        ("prepare", "elements", 0, "prepare.elements=0"),
+        ("prepare", "array_size", 0, "prepare.array_size=0"),
         ("prepare", "shard_bytes", 0, "prepare.shard_bytes=0"),
         ("data", "tokenizer", str(tmp_path / "none"), "run jobs.tokenizer first"),
         ("data", "inputs", [str(tmp_path / "none")], "does not exist"),
@@ -508,7 +508,7 @@ def test_what_cannot_be_is_named_before_anything_is_written(config, tmp_path):
 
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(config, capsys):
-    config.dry_run, config.prepare.elements = True, 3
+    config.dry_run, config.prepare.array_size = True, 3
     assert prepare.run(config) is None
     (Path(config.data.inputs[0]) / "h.docx").write_text("not read")
     assert prepare.run(config) is None
@@ -637,7 +637,7 @@ def digest_of_bytes(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def test_killed_at_random_moments_with_elements_in_processes(config, tmp_path):
+def test_killed_at_random_moments_with_array_tasks_in_processes(config, tmp_path):
     draw = random.Random(3)
     for seconds in (draw.uniform(0.3, 3) for _ in range(4)):
         process = start("run_prepare.py", config, 3, 2)

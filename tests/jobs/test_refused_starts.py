@@ -16,8 +16,8 @@ from jobs import train
 from jobs.cli import compose, localise, spelled_out, start, to_config
 
 SHORT = [
-    "train.steps=8", "train.seq_length=64", "train.global_batch=2", "train.micro_batch=2", "train.heldout_fraction=0.05", "name=refused",
-    "train.save.resume_every_minutes=0", "parallel.threads=1",
+    "train.steps=8", "train.seq_length=64", "train.global_batch=2", "train.micro_batch=2", "train.validation_fraction=0.05", "name=refused",
+    "train.checkpoint.resume_every_minutes=0", "parallel.threads=1",
 ]  # fmt: skip
 DECODER = [
     "model=decoder/tiny", "objective=causal", "model.num_layers=2", "model.hidden_size=32", "model.num_heads=2", "model.num_kv_heads=1",
@@ -41,7 +41,7 @@ def command(job: str, *overrides: str) -> None:
 
 @pytest.fixture(scope="module")
 def bases(trainable) -> dict[str, Path]:
-    """A save of an encoder and one of a decoder."""
+    """A checkpoint of an encoder and one of a decoder."""
     nets = {"encoder": [], "decoder": DECODER}
     plain = [one for one in trainable if not one.startswith("model.")]
     found = {}
@@ -64,8 +64,8 @@ def spoilt(bases: dict[str, Path], what: str, folder: Path) -> tuple[str, Path]:
     tensors = load_file(file)
     if what == "cut off":
         file.write_bytes(file.read_bytes()[:-100])
-    elif what == "a byte of a save":
-        place = shutil.copytree(bases[kind], folder / "save")
+    elif what == "a byte of a checkpoint":
+        place = shutil.copytree(bases[kind], folder / "checkpoint")
         file = place / "hf" / "model.safetensors"
         file.write_bytes(file.read_bytes()[:-1] + b"\xff")
     elif what == "no weights":
@@ -99,7 +99,7 @@ def spoilt(bases: dict[str, Path], what: str, folder: Path) -> tuple[str, Path]:
 
 
 SPOILT = (
-    "missing", "another family", "cut off", "a byte of a save", "no weights", "nothing", "another shape", "nan", "a tensor less",
+    "missing", "another family", "cut off", "a byte of a checkpoint", "no weights", "nothing", "another shape", "nan", "a tensor less",
     "a tensor of another shape", "decoder header", "a tensor more", "an untied decoder", "another tokenizer",
 )  # fmt: skip
 
@@ -133,10 +133,10 @@ TRAIN_REFUSALS = {
     "branch that is over": ["train.branch_from={encoder}"],
     "no tokens": ["data.tokens={tmp}/none"],
     "no tokenizer": ["data.tokenizer={tmp}/none"],
-    "no held-out text": ["data.heldout.law={tmp}/none"],
-    "no phase": ["train.steps=0", "train.heldout_fraction=0", "phases.one.tokens=1000", "phases.one.data={tmp}/none"],
+    "no held-out text": ["data.validation.law={tmp}/none"],
+    "no phase": ["train.steps=0", "train.validation_fraction=0", "phases.one.tokens=1000", "phases.one.data={tmp}/none"],
     "nothing of that name to freeze": [
-        "train.steps=0", "train.heldout_fraction=0", "phases.one.tokens=1000", "phases.one.data={tokens}", "phases.one.frozen=[nothing]",
+        "train.steps=0", "train.validation_fraction=0", "phases.one.tokens=1000", "phases.one.data={tokens}", "phases.one.frozen=[nothing]",
     ],
     "heads": ["model.num_heads=3"],
     "too few rows": ["model.vocab_size=128"],
@@ -205,13 +205,13 @@ JOBS: dict[str, list[list[str]]] = {
         ["sweep.run={run}", "sweep.metric=nothing"],
     ],
     "export": [
-        ["export.save={tmp}/none"],
-        ["export.save={spoilt}"],
+        ["export.checkpoint={tmp}/none"],
+        ["export.checkpoint={spoilt}"],
     ],
     "merge": [
         ["merge.run={tmp}/none"],
         ["merge.run={run}", "merge.window=[99]"],
-        ["merge.saves=['{encoder}','{decoder}']"],
+        ["merge.checkpoints=['{encoder}','{decoder}']"],
         ["merge.run={run}", "data.retrieval={tmp}/broken"],
     ],
     "fetch": [

@@ -203,7 +203,7 @@ def test_reports_are_drawn_whole_without_error_or_request(browser, reports):
                     if name == "runs"
                     else "MLM loss and retrieval over the steps of the run"
                 ),
-                "Loss against retrieval, a point a save",
+                "Loss against retrieval, a point a checkpoint",
                 "Agreement and regret by steps of the probe",
             ]
             assert problems(found, width) == []
@@ -217,7 +217,7 @@ def test_reports_are_drawn_whole_without_error_or_request(browser, reports):
 def test_reports_of_decoders_are_drawn_whole(browser, decoders, tmp_path):
     decoders.sweep.runs = [str(tmp_path / "cpt" / "seed_*")]
     run(decoders)
-    wanted = ["Forgetting against gain, a point a save", "Loss and bits per byte over the steps of the run"]
+    wanted = ["Forgetting against gain, a point a checkpoint", "Loss and bits per byte over the steps of the run"]
     for name, labels in (("seed_0", wanted), ("comparison", wanted[:1])):
         for width in WIDTHS:
             found = browser.open(tmp_path / "cpt" / name / "report.html", width)

@@ -45,7 +45,7 @@ def trained(trainable) -> Config:
     """A finished run of 20 steps with an export, in a folder of its own."""
     config = to_config(compose("train", [*trainable, "name=status", *COURSE]))
     train.run(config)
-    config.export.save = f"{config.run_dir}/checkpoints/step_0000020"
+    config.export.checkpoint = f"{config.run_dir}/checkpoints/step_0000020"
     config.export.output = f"{config.run_dir}/export"
     export.run(config)
     return config
@@ -151,8 +151,8 @@ def test_best_ndcg_is_the_highest_on_dev(sweep_config, run_folder):
 
 def test_steps_of_a_branch_that_only_decays(runs):
     branched = dataclasses.replace(runs, run_dir=str(Path(runs.run_dir).with_name("branch")))
-    save = f"{runs.run_dir}/checkpoints/step_0000020"
-    branched.train = dataclasses.replace(runs.train, branch_from=save, decay_only=True, steps=0)
+    checkpoint = f"{runs.run_dir}/checkpoints/step_0000020"
+    branched.train = dataclasses.replace(runs.train, branch_from=checkpoint, decay_only=True, steps=0)
     branched.optim = dataclasses.replace(runs.optim, schedule=dataclasses.replace(runs.optim.schedule, decay_steps=3))
     train.run(branched)
     found = read_progress(Path(branched.run_dir))
@@ -310,9 +310,9 @@ def test_lineage_from_an_export_to_the_text(trained):
         if not node.parents:
             break
         node = node.parents[-1]
-    assert kinds == ["export", "save", "run", "tokens", "text"] and root.fits
+    assert kinds == ["export", "checkpoint", "run", "tokens", "text"] and root.fits
     said = text(render_lineage(trained.export.output), 200)
-    assert "probe save of step 20" in said and f"tokenizer {trained.data.tokenizer}" in said
+    assert "probe checkpoint of step 20" in said and f"tokenizer {trained.data.tokenizer}" in said
     assert said.rstrip().endswith("everything is as it was used") and "not everything" not in said
 
 
@@ -348,7 +348,7 @@ def make_chain(folder: Path) -> Config:
     tokenizer.run(config)
     prepare.run(config)
     train.run(config)
-    config.export.save, config.export.output = f"{config.run_dir}/checkpoints/step_0000020", f"{folder}/export"
+    config.export.checkpoint, config.export.output = f"{config.run_dir}/checkpoints/step_0000020", f"{folder}/export"
     export.run(config)
     return config
 
@@ -371,11 +371,11 @@ def test_lineage_says_where_bytes_are_others(tmp_path):
     file.unlink()
     assert fallen(lineage(tmp_path / "tokens")) == [f"text {file}: is gone"]
 
-    save = Path(chain.export.save)
-    (save / "hf" / "config.json").write_text("edited")
-    assert f"save {save}: hf/config.json is not what was written" in fallen(lineage(chain.export.output))
-    shutil.rmtree(save)
-    assert f"save {save}: is gone" in fallen(lineage(chain.export.output))
+    checkpoint = Path(chain.export.checkpoint)
+    (checkpoint / "hf" / "config.json").write_text("edited")
+    assert f"checkpoint {checkpoint}: hf/config.json is not what was written" in fallen(lineage(chain.export.output))
+    shutil.rmtree(checkpoint)
+    assert f"checkpoint {checkpoint}: is gone" in fallen(lineage(chain.export.output))
 
     (Path(chain.data.tokenizer) / "tokenizer.json").write_text("{}")
     found = fallen(lineage(chain.run_dir))
@@ -387,7 +387,7 @@ def test_lineage_says_where_bytes_are_others(tmp_path):
     assert f"tokens {chain.data.tokens}: tokens.bin is not the one that was used" in fallen(lineage(chain.run_dir))
     shutil.rmtree(chain.data.tokens)
     assert f"{chain.data.tokens}: is gone" in fallen(lineage(chain.run_dir))
-    with pytest.raises(UserError, match="has no manifest.json; name an export, a save, a run"):
+    with pytest.raises(UserError, match="has no manifest.json; name an export, a checkpoint, a run"):
         lineage(tmp_path)
 
 
@@ -416,7 +416,7 @@ def test_steps_are_those_at_which_the_plan_has_the_document(chain):
     plan = open_data(chain, open_run(chain), build_course(chain)).plans[MAIN]
     manifest = manifests.read(chain.data.tokens)
     assert len(plan.train) < 400 < 3 * len(plan.train)
-    heldout = 0
+    validation = 0
     for number in range(0, 120, 7):
         first, length = int(plan.tokens.starts[number]), int(plan.tokens.lengths[number])
         uses = read_uses(Path(chain.run_dir), first, first + length, manifest)
@@ -428,11 +428,12 @@ def test_steps_are_those_at_which_the_plan_has_the_document(chain):
         assert [use.sample for use in uses.samples] == holds and all(
             use.done and use.step == use.sample // 20 + 1 for use in uses.samples
         )
-        heldout += bool(uses.heldout)
-        assert bool(uses.heldout) == (not holds)
-    assert heldout < 5
+        validation += bool(uses.validation)
+        assert bool(uses.validation) == (not holds)
+    assert validation < 5
     assert (
-        read_uses(Path(chain.run_dir), 0, 1, manifest).samples or read_uses(Path(chain.run_dir), 0, 1, manifest).heldout
+        read_uses(Path(chain.run_dir), 0, 1, manifest).samples
+        or read_uses(Path(chain.run_dir), 0, 1, manifest).validation
     )
     with pytest.raises(UserError, match="was trained on other tokens than those"):
         read_uses(Path(chain.run_dir), 0, 1, manifest | {"files": {}})

@@ -69,8 +69,8 @@ def test_records_of_another_form_are_passed_over(runs, changed):
     [
         ("jobs.json", 5), ("jobs.json", {"arrays": [{"job_id": "1", "first": "x", "count": None}]}), ("jobs.json", {"asked": [1]}),
         ("jobs.json", {"arrays": [{"job_id": "1", "first": 0, "count": 1, "more": 1}]}),
-        ("elements/0000.json", {"state": 5, "attempts": 7}), ("elements/0000.json", {"state": "failed", "attempts": [5]}),
-        ("elements/0000.json", {"state": "failed", "attempts": [{"number": 1, "job_id": "1"}]}),
+        ("array_tasks/0000.json", {"state": 5, "attempts": 7}), ("array_tasks/0000.json", {"state": "failed", "attempts": [5]}),
+        ("array_tasks/0000.json", {"state": "failed", "attempts": [{"number": 1, "job_id": "1"}]}),
     ],
     ids=str,
 )  # fmt: skip

@@ -45,7 +45,7 @@ def test_table_verdict_and_report(sweep_config, run_folder, capsys):
     assert all(len(row) == 9 for row in rows.values())
     assert re.search(r"untrained, \w+ +\d\.\d{3}", printed.out) and re.search(r"BM25, full text +0\.\d{3}", printed.out)
     assert re.search(
-        r"Best save: step 20, test nDCG@10 \d\.\d{3}, \+\d\.\d{3} \[\+\d\.\d{3}, \+\d\.\d{3}\] against the best"
+        r"Best checkpoint: step 20, test nDCG@10 \d\.\d{3}, \+\d\.\d{3} \[\+\d\.\d{3}, \+\d\.\d{3}\] against the best"
         r" untrained",
         printed.out,
     )
@@ -56,7 +56,7 @@ def test_table_verdict_and_report(sweep_config, run_folder, capsys):
     assert 'name="viewport"' in text and page.tags.count("svg") == 2 and "script" not in page.tags
     assert "not that the model is good" not in text  # which is known of the quickstart alone
     assert (
-        "The star is the best save by dev/ndcg@10, step 20; its nDCG@10 lies above the dashed line, which is step 0"
+        "The star is the best checkpoint by dev/ndcg@10, step 20; its nDCG@10 lies above the dashed line, which is step 0"
         in text
     )
     assert re.search(r"At [01]\.\d{3} it lies above BM25 on full text \(0\.00\d\) and above BM25 on 96 tokens", text)
@@ -67,13 +67,13 @@ def test_table_verdict_and_report(sweep_config, run_folder, capsys):
     )
     svg = ElementTree.fromstring(text[text.index("<svg") : text.index("</svg>") + 6])
     assert "viewBox" in svg.attrib and not {"width", "height"} & set(svg.attrib)
-    words = {"".join(element.itertext()).strip() for element in svg.iter("{http://www.w3.org/2000/svg}text")}
+    words = {"".join(array_task.itertext()).strip() for array_task in svg.iter("{http://www.w3.org/2000/svg}text")}
     assert {
         "MLM loss",
         "nDCG@10, test queries",
         "optimizer step",
         "train",
-        "held-out, at saves",
+        "held-out, at checkpoints",
         "last: last layer alone",
     } <= words
     assert {"BM25, full text", "best by dev/ndcg@10"} <= words and any(
@@ -94,7 +94,10 @@ def test_several_runs_get_a_report_in_common(sweep_config, run_folder, tmp_path,
     sweep_config.sweep.bootstrap = 50
     run(sweep_config)
     printed = capsys.readouterr()
-    assert "Best save against untrained, test nDCG@10: +0." in printed.out and "above 0 in 2 of 2 runs." in printed.out
+    assert (
+        "Best checkpoint against untrained, test nDCG@10: +0." in printed.out
+        and "above 0 in 2 of 2 runs." in printed.out
+    )
     page = Page((tmp_path / "reports" / "report.html").read_text())
     assert page.tags.count("svg") == 2 and (tmp_path / "reports" / "statistics.json").is_file()
     linked_pages = [tmp_path / "reports" / link for link in page.links if not link.startswith("#")]
@@ -107,7 +110,7 @@ def test_several_runs_get_a_report_in_common(sweep_config, run_folder, tmp_path,
 def test_dry_run_writes_nothing(sweep_config, run_folder, tmp_path, capsys):
     sweep_config.dry_run = True
     run(sweep_config)
-    assert "would probe 4 saves" in capsys.readouterr().err
+    assert "would probe 4 checkpoints" in capsys.readouterr().err
     whole, sweep_config.data.retrieval = sweep_config.data.retrieval, str(tmp_path / "broken")
     shutil.copytree(whole, tmp_path / "broken")
     with (tmp_path / "broken/test/qrels.tsv").open("a") as file:
@@ -144,8 +147,8 @@ def test_from_the_command_line(run_folder, retrieval_folder, tmp_path):
     settings = ["probe.steps=5", "probe.pairs=100", "probe.batch=32", "sweep.bootstrap=50"]
     done = subprocess.run([*command, *settings], cwd=ROOT, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
-    assert "Best save: step 20" in done.stdout and (run_folder / "report.html").is_file()
-    assert "probe: 4/4 saves" in done.stderr and "DEBUG" not in done.stderr
+    assert "Best checkpoint: step 20" in done.stdout and (run_folder / "report.html").is_file()
+    assert "probe: 4/4 checkpoints" in done.stderr and "DEBUG" not in done.stderr
     wrong = subprocess.run([*command, "sweep.run=nowhere"], cwd=ROOT, capture_output=True, text=True, timeout=250)
     assert wrong.returncode == 2 and wrong.stderr.strip().startswith(
         "error: the run folder nowhere does not exist; train it"
@@ -172,7 +175,7 @@ def decoders(tmp_path) -> Config:
 def test_decoders_get_tables_of_perplexity_and_a_picture_of_forgetting(decoders, tmp_path, capsys):
     decoders.dry_run = True
     run(decoders)
-    assert "would probe 3 saves" in (said := capsys.readouterr().err) and "on the texts law, prose" in " ".join(
+    assert "would probe 3 checkpoints" in (said := capsys.readouterr().err) and "on the texts law, prose" in " ".join(
         said.split()
     )
     decoders.dry_run, decoders.sweep.runs = False, [str(tmp_path / "cpt" / "seed_*")]
@@ -182,8 +185,8 @@ def test_decoders_get_tables_of_perplexity_and_a_picture_of_forgetting(decoders,
     assert [row[0] for row in rows] == ["0", "10", "20"] * 4
     best = linked(tmp_path / "cpt" / "seed_0", "best")
     assert (
-        f"Best save by perplexity/law: step {best}" in printed
-        and "Change of domain perplexity per character at the best save" in printed
+        f"Best checkpoint by perplexity/law: step {best}" in printed
+        and "Change of domain perplexity per character at the best checkpoint" in printed
     )
     for file, pictures in (
         (tmp_path / "cpt" / "seed_0" / "report.html", 2),
@@ -192,11 +195,11 @@ def test_decoders_get_tables_of_perplexity_and_a_picture_of_forgetting(decoders,
         text = file.read_text()
         assert (
             Page(text).tags.count("svg") == pictures
-            and "<title>Perplexity over the saves of" in text
+            and "<title>Perplexity over the checkpoints of" in text
             and "nDCG" not in text
         )
-        assert {"phase law", "Forgetting against gain, a point a save"} <= {
-            "".join(element.itertext()).strip() for element in ElementTree.fromstring(first_svg(text)).iter()
+        assert {"phase law", "Forgetting against gain, a point a checkpoint"} <= {
+            "".join(array_task.itertext()).strip() for array_task in ElementTree.fromstring(first_svg(text)).iter()
         } | set(re.findall(r'aria-label="([^"]*)"', text))
     document = json.loads((tmp_path / "cpt" / "seed_1" / "eval" / "statistics.json").read_text())["runs"][0]
     assert [change["step"] for change in document["forgetting"]] == [0, 10, 20]

@@ -27,15 +27,15 @@ LOSS, NDCG = "train/loss", "retrieval/ndcg@10/test/cat"
 SETTINGS = [
     "model.num_layers=2", "model.hidden_size=32", "model.num_heads=2", "model.ffn_size=48", "model.vocab_size=320",
     "model.max_positions=64", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=4", f"train.steps={STEPS}",
-    "train.heldout_fraction=0.05", "train.save.probe_at_start=true", "train.save.probe_every_steps=40", "parallel.threads=1",
-    "train.save.resume_every_minutes=0", "optim.schedule.warmup_steps=5", "optim.schedule.decay_steps=10", "probe.steps=5",
+    "train.validation_fraction=0.05", "train.checkpoint.probe_at_start=true", "train.checkpoint.probe_every_steps=40", "parallel.threads=1",
+    "train.checkpoint.resume_every_minutes=0", "optim.schedule.warmup_steps=5", "optim.schedule.decay_steps=10", "probe.steps=5",
     "probe.pairs=100", "probe.batch=32", "probe.train_document_tokens=32", "probe.document_tokens=32", "sweep.bm25=false",
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def run_of_two_attempts(tmp_path_factory, retrieval_folder) -> Path:
-    """A run that was killed some steps after a save, continued from that save, and probed."""
+    """A run that was killed some steps after a checkpoint, continued from that checkpoint, and probed."""
     folder = tmp_path_factory.mktemp("tensorboard")
     rng = np.random.default_rng(0)
     words = [f"{side}{number}" for side in "qd" for number in range(60)]
@@ -161,7 +161,7 @@ def test_the_hparams_tab_has_its_scores_and_the_other_tabs_no_plot_more(ask):
     loaded(ask, NDCG, STEPS)
     tags = {run.rpartition("/")[2]: set(own) for run, own in ask("data/plugin/scalars/tags").items()}
     assert (
-        tags["hparams"] == {"heldout/loss", "retrieval/ndcg@10/dev/cat"}
+        tags["hparams"] == {"validation/loss", "retrieval/ndcg@10/dev/cat"}
         and tags["hparams"] <= tags["train"] | tags["probe"]
     )
     marked = {}

@@ -149,7 +149,7 @@ def test_a_run_on_a_mixture_says_when_it_reads_a_document(trainable, tmp_path):
     tokens = next(one.partition("=")[2] for one in trainable if one.startswith("data.tokens="))
     mixed = [f"mixture.sources.text={tokens}", f"mixture.output={tmp_path}/mix", "phases.main.tokens=4000"]
     course = [
-        "train.heldout_fraction=0",
+        "train.validation_fraction=0",
         "train.seq_length=64",
         "train.global_batch=4",
         "train.micro_batch=2",

@@ -18,14 +18,14 @@ from common.errors import UserError
 from common.stop import EXIT_CONTINUE
 from jobs import train
 from jobs.cli import compose, to_config
-from model.training.saves import list_saves
+from model.training.saves import list_checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 140
 SPEED = ("seconds", "tokens_per_second", "mfu")
 COURSE = [
-    f"train.steps={STEPS}", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.heldout_fraction=0.05",
-    "train.save.probe_at_start=false", "train.save.probe_share=0", "train.save.resume_every_steps=10", "train.save.resume_every_minutes=0",
+    f"train.steps={STEPS}", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0.05",
+    "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0", "train.checkpoint.resume_every_steps=10", "train.checkpoint.resume_every_minutes=0",
     "optim.lr=3e-3", "optim.schedule.warmup_steps=5", "optim.schedule.decay_steps=30", "parallel.threads=1",
 ]  # fmt: skip
 
@@ -98,11 +98,14 @@ def test_killed_and_stopped_it_ends_as_if_nothing_had_happened(overrides):
 
 @pytest.mark.long
 def test_a_storm_of_kills_leaves_no_trace(trainable, python_script):
-    """Twelve kills, most of them within a save: the curve is that of an undisturbed run, bit for bit, and each step
+    """Twelve kills, most of them within a checkpoint: the curve is that of an undisturbed run, bit for bit, and each step
     stands once."""
-    course = [item for item in COURSE if "steps" not in item] + ["train.steps=60", "train.save.resume_every_steps=4"]
+    course = [item for item in COURSE if "steps" not in item] + [
+        "train.steps=60",
+        "train.checkpoint.resume_every_steps=4",
+    ]
     more = [
-        "train.save.probe_every_steps=16",
+        "train.checkpoint.probe_every_steps=16",
         "train.eval_every_steps=7",
         "optim.schedule.decay_steps=20",
         "optim.schedule.warmup_steps=5",
@@ -122,12 +125,14 @@ def test_a_storm_of_kills_leaves_no_trace(trainable, python_script):
     assert told[1] == told[0]
     for name in ("checkpoints/last/hf/model.safetensors", "checkpoints/step_0000048/hf/model.safetensors"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes()
-    assert [save.step for save in list_saves(cut)] == [save.step for save in list_saves(whole)]
+    assert [checkpoint.step for checkpoint in list_checkpoints(cut)] == [
+        checkpoint.step for checkpoint in list_checkpoints(whole)
+    ]
     assert not list(cut.rglob(".aside-*"))
     events = EventAccumulator(str(cut / "tb" / "train"), size_guidance={"scalars": 0}).Reload()
     assert [event.step for event in events.Scalars("train/loss")] == list(range(1, 61))
-    assert [event.step for event in events.Scalars("heldout/loss")] == [
-        line["step"] for line in told[0] if "heldout_loss" in line
+    assert [event.step for event in events.Scalars("validation/loss")] == [
+        line["step"] for line in told[0] if "validation_loss" in line
     ]
 
 
@@ -136,7 +141,7 @@ def test_a_plain_run_warms_up_decays_saves_ten_times_and_says_how_often_its_text
     plain = [*trainable, "name=plain", "train.steps=2000", "optim.lr=8e-4", "train.seq_length=64", "parallel.threads=1"]
     train.run(to_config(compose("train", [*plain, "dry_run=true"])))
     told = capsys.readouterr().out
-    assert "probe saves      11: 0, 200, 400, 600, 800, ..., 1800, 2000" in told
+    assert "probe checkpoints      11: 0, 200, 400, 600, 800, ..., 1800, 2000" in told
     assert re.search(
         r"warning: \S*/tokens is read [\d,.]+ times, and text that is read more than 4 times teaches little more", told
     )
@@ -145,12 +150,17 @@ def test_a_plain_run_warms_up_decays_saves_ten_times_and_says_how_often_its_text
     assert bars[0] < "▄" and bars[-1] < "▄" and bars.count("█") > 40, sketch
     assert "precision        fp32" in told
 
-    course = ["train.steps=20", "train.global_batch=2", "train.micro_batch=2", "train.save.resume_every_minutes=0"]
-    run = folder_of([*plain, *course], "saves")
-    train.run(to_config(compose("train", [*plain, *course, "run=saves"])))
+    course = [
+        "train.steps=20",
+        "train.global_batch=2",
+        "train.micro_batch=2",
+        "train.checkpoint.resume_every_minutes=0",
+    ]
+    run = folder_of([*plain, *course], "checkpoints")
+    train.run(to_config(compose("train", [*plain, *course, "run=checkpoints"])))
     told = capsys.readouterr().err
     assert "1 x cpu, fp32" in told and "warning" not in told
-    assert [save.step for save in list_saves(run)] == [*range(0, 21, 2)]
+    assert [checkpoint.step for checkpoint in list_checkpoints(run)] == [*range(0, 21, 2)]
     rates = [line["lr"] for line in lines(run) if line["step"]]
     assert max(rates) == rates[0] == rates[18] > rates[19]
     train.run(to_config(compose("train", [*plain, *course, "run=read", "train.steps=400", "dry_run=true"])))
@@ -193,7 +203,7 @@ def test_a_run_from_a_folder_needs_no_shape_and_unused_rows_are_said(trainable, 
         train.run(to_config(compose("train", [*start, "run=third", "objective=causal"])))
 
 
-@pytest.mark.parametrize("moment", ["between steps", "within a save"])
+@pytest.mark.parametrize("moment", ["between steps", "within a checkpoint"])
 def test_a_run_that_is_removed_says_so_and_leaves_nothing(overrides, moment):
     run = folder_of(overrides, f"removed_{moment.replace(' ', '_')}")
     command = [
@@ -203,11 +213,11 @@ def test_a_run_that_is_removed_says_so_and_leaves_nothing(overrides, moment):
         *overrides,
         f"run={run.name}",
         "train.steps=5000",
-        "train.save.resume_every_steps=3",
+        "train.checkpoint.resume_every_steps=3",
     ]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and (
-        len(lines(run)) < 15 or bool(list(run.glob("checkpoints/.aside-*"))) != (moment == "within a save")
+        len(lines(run)) < 15 or bool(list(run.glob("checkpoints/.aside-*"))) != (moment == "within a checkpoint")
     ):
         time.sleep(0.0005)
     process.send_signal(signal.SIGSTOP)

@@ -17,8 +17,8 @@ from tests.jobs.conftest import NET
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = [
-    "train.steps=100000", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.heldout_fraction=0.05",
-    "train.save.probe_at_start=false", "optim.schedule.warmup_steps=2", "optim.schedule.decay_steps=3", "parallel.threads=1",
+    "train.steps=100000", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0.05",
+    "train.checkpoint.probe_at_start=false", "optim.schedule.warmup_steps=2", "optim.schedule.decay_steps=3", "parallel.threads=1",
     "train.log_every_steps=1",
 ]  # fmt: skip
 DECODER = [

@@ -18,13 +18,13 @@ from safetensors.torch import load_file
 from common.stop import EXIT_CONTINUE
 from jobs import train
 from jobs.cli import compose, to_config
-from model.training.saves import list_saves, set_link
+from model.training.saves import list_checkpoints, set_link
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = [
-    "train.steps=12", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.heldout_fraction=0.05", "optim.lr=3e-3",
-    "train.save.probe_at_start=false",
-    "train.save.probe_share=0", "train.save.resume_every_steps=3", "train.save.resume_every_minutes=0", "train.save.keep_last=9",
+    "train.steps=12", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0.05", "optim.lr=3e-3",
+    "train.checkpoint.probe_at_start=false",
+    "train.checkpoint.probe_share=0", "train.checkpoint.resume_every_steps=3", "train.checkpoint.resume_every_minutes=0", "train.checkpoint.keep_last=9",
     "optim.schedule.warmup_steps=2", "optim.schedule.decay_steps=3", "parallel.threads=1", "model.num_layers=4",
     "train.log_every_steps=1",
 ]  # fmt: skip
@@ -96,11 +96,11 @@ def metrics(run: Path) -> list[dict]:
 
 
 def cut_at(run: Path, step: int, to: Path) -> None:
-    """A copy of ``run`` as it stood after the save of ``step``."""
+    """A copy of ``run`` as it stood after the checkpoint of ``step``."""
     shutil.copytree(run, to, symlinks=True)
-    for save in list_saves(to):
-        if save.step > step:
-            shutil.rmtree(save.folder)
+    for checkpoint in list_checkpoints(to):
+        if checkpoint.step > step:
+            shutil.rmtree(checkpoint.folder)
     set_link(to, "last", step)
 
 
@@ -108,7 +108,7 @@ def assert_same_course(run: Path, whole: Path) -> None:
     found, expected = metrics(run), metrics(whole)
     for key in ("step", "tokens", "samples", "batch", "lr"):
         assert [line[key] for line in found] == [line[key] for line in expected]
-    for key in ("loss", "heldout_loss"):
+    for key in ("loss", "validation_loss"):
         told = [[line[key] for line in lines if key in line] for lines in (found, expected)]
         assert told[0] == pytest.approx(told[1], rel=EXACT)
     assert [line["grad_norm"] for line in found] == pytest.approx([line["grad_norm"] for line in expected], rel=1e-5)
@@ -176,7 +176,7 @@ def test_a_signal_to_one_rank_stops_all_at_one_step(trainable):
     told = [rank.communicate(timeout=60)[1] for rank in ranks]
     assert [rank.returncode for rank in ranks] == [EXIT_CONTINUE, EXIT_CONTINUE], told
     step = json.loads((run / "manifest.json").read_text())["step"]
-    assert list_saves(run)[-1].step == step == metrics(run)[-1]["step"] < 4000
+    assert list_checkpoints(run)[-1].step == step == metrics(run)[-1]["step"] < 4000
     assert "the same command continues" in told[0] and told[1].count("\n") <= 1
 
 
@@ -214,7 +214,7 @@ def test_a_job_for_one_process_refuses_to_be_several():
 
 
 @pytest.mark.long
-def test_a_save_that_does_not_fit_is_told_once(trainable, file_limit):
+def test_a_checkpoint_that_does_not_fit_is_told_once(trainable, file_limit):
     """Both ranks meet it, in Megatron's writer; with room again the same command goes on."""
     overrides = [
         *overrides_of(trainable, "dropout"),
@@ -232,5 +232,5 @@ def test_a_save_that_does_not_fit_is_told_once(trainable, file_limit):
         and "File too large" in told[0]
     )
     assert "jobs/train.py" not in done.stderr  # in no traceback
-    assert list_saves(config_of(overrides).run_dir) == []
+    assert list_checkpoints(config_of(overrides).run_dir) == []
     assert "attempt 2, step 0 to 3" in train_on_two(overrides)

@@ -58,10 +58,10 @@ def test_the_shape_of_every_family_is_read_said_and_frozen_in_numbers(family, tm
     frozen = yaml.safe_load((run.folder / "config.yaml").read_text())["model"]
     assert frozen == dataclasses.asdict(NETS[family])
 
-    save = run.folder / "checkpoints" / "step_0000003"
-    save.mkdir()
-    manifests.write(save, manifests.describe("save", step=3, save="resume", files={}))
-    (folder / "config.json").unlink()  # a run that has a save asks nobody
+    checkpoint = run.folder / "checkpoints" / "step_0000003"
+    checkpoint.mkdir()
+    manifests.write(checkpoint, manifests.describe("checkpoint", step=3, checkpoint="resume", files={}))
+    (folder / "config.json").unlink()  # a run that has a checkpoint asks nobody
     assert close_model(config).model == NETS[family]
     assert open_run(close_model(config)).extended == {}
 
@@ -81,7 +81,7 @@ def test_what_is_given_beside_it_wins_and_must_be_of_its_kind(tmp_path):
     wrong = {
         "nowhere": "does not exist, and model=auto reads its shape there",
         tmp_path: "does not state its shape",
-        tmp_path / "run": f"does not state its shape .*; name one of its saves, such as {saved}",
+        tmp_path / "run": f"does not state its shape .*; name one of its checkpoints, such as {saved}",
     }
     for folder, message in wrong.items():
         with pytest.raises(UserError, match=f"train.init_from: .*{message}"):
@@ -89,22 +89,22 @@ def test_what_is_given_beside_it_wins_and_must_be_of_its_kind(tmp_path):
     assert composed(start, "model=encoder/tiny", tmp_path=tmp_path).model == composed(tmp_path=tmp_path).model
 
 
-def test_a_save_of_ours_states_its_shape_in_either_half(tmp_path):
+def test_a_checkpoint_of_ours_states_its_shape_in_either_half(tmp_path):
     net = dataclasses.replace(NETS["qwen3"], dropout=0.2)
     config = dataclasses.replace(composed("objective=causal", "model=decoder/tiny", tmp_path=tmp_path), model=net)
     run = open_run(config)
     run.begin(0)
-    save = run.folder / "checkpoints" / "step_0000003"
-    save.mkdir()
-    manifests.write(save, manifests.describe("save", step=3, save="resume", files={}))
-    (run.folder / "checkpoints" / "last").symlink_to(save.name)
+    checkpoint = run.folder / "checkpoints" / "step_0000003"
+    checkpoint.mkdir()
+    manifests.write(checkpoint, manifests.describe("checkpoint", step=3, checkpoint="resume", files={}))
+    (run.folder / "checkpoints" / "last").symlink_to(checkpoint.name)
     for key in ("init_from", "branch_from"):
-        for place in (save, run.folder / "checkpoints" / "last"):
+        for place in (checkpoint, run.folder / "checkpoints" / "last"):
             other = composed(f"train.{key}={place}", "run=other", tmp_path=tmp_path)
             assert close_model(other).model == net
-    written(dataclasses.replace(net, rope_theta=7e5), save / "hf")
+    written(dataclasses.replace(net, rope_theta=7e5), checkpoint / "hf")
     starts = {
-        key: close_model(composed(f"train.{key}={save}", "run=other", tmp_path=tmp_path)).model
+        key: close_model(composed(f"train.{key}={checkpoint}", "run=other", tmp_path=tmp_path)).model
         for key in ("init_from", "branch_from")
     }
     assert (starts["init_from"].rope_theta, starts["init_from"].dropout) == (7e5, 0.0)
@@ -167,19 +167,19 @@ def test_an_explicit_net_that_differs_is_refused_before_anything_is_built(tmp_pa
 
 
 @pytest.mark.parametrize("key", ["init_from", "branch_from"])
-def test_a_save_whose_tensors_fit_is_still_no_net_of_other_heads_windows_or_norms(key, tmp_path, capsys):
+def test_a_checkpoint_whose_tensors_fit_is_still_no_net_of_other_heads_windows_or_norms(key, tmp_path, capsys):
     net = NETS["modernbert"]
     config = dataclasses.replace(composed("model=encoder/tiny", tmp_path=tmp_path), model=net)
     run = open_run(config)
     run.begin(0)
-    save = run.folder / "checkpoints" / "step_0000003"
-    save.mkdir()
-    manifests.write(save, manifests.describe("save", step=3, save="resume", files={}))
+    checkpoint = run.folder / "checkpoints" / "step_0000003"
+    checkpoint.mkdir()
+    manifests.write(checkpoint, manifests.describe("checkpoint", step=3, checkpoint="resume", files={}))
     asked = [
         f"model.{name}={value}"
         for name, value in (SIZES | {"global_every": 2, "rope_theta_global": 5e4, "norm_eps": 1e-6}).items()
     ]
-    asked += ["model=encoder/tiny", "model.tie_embeddings=true", f"train.{key}={save}", "run=other"]
+    asked += ["model=encoder/tiny", "model.tie_embeddings=true", f"train.{key}={checkpoint}", "run=other"]
     check_start(composed(*asked, tmp_path=tmp_path))
     assert "warning" not in capsys.readouterr().err
     for name, value in {"num_heads": 2, "local_window": 16, "global_every": 1, "norm_eps": 1e-5}.items():

@@ -1,4 +1,4 @@
-"""The two-step test: every recipe trains at its true width and vocabulary, with only layers and batch cut, saves,
+"""The two-step test: every recipe trains at its true width and vocabulary, with only layers and batch cut, checkpoints,
 exports, reloads."""
 
 import json
@@ -22,8 +22,8 @@ CUT = [
     "train.micro_batch=1",
     "train.batch_ramp_start=0",
     "train.eval_packs=1",
-    "train.save.probe_at_start=false",
-    "train.save.probe_every_steps=2",
+    "train.checkpoint.probe_at_start=false",
+    "train.checkpoint.probe_every_steps=2",
     "optim.schedule.warmup_tokens=0",
     "optim.schedule.decay_steps=1",
 ]
@@ -33,7 +33,7 @@ CUT = [
 def test_recipe_trains_saves_exports_and_reloads(recipe, small_tokens, tmp_path):
     whole = to_config(compose("train", [f"experiment={recipe}"])).model
     overrides = [f"experiment={recipe}", *CUT, *small_tokens, f"runs_dir={tmp_path}"]
-    config = to_config(compose("export", [*overrides, "export.save=${run_dir}/checkpoints/last"]))
+    config = to_config(compose("export", [*overrides, "export.checkpoint=${run_dir}/checkpoints/last"]))
     assert (config.model.hidden_size, config.model.vocab_size, config.model.ffn_size) == (
         whole.hidden_size,
         whole.vocab_size,

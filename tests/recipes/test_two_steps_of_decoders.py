@@ -1,6 +1,6 @@
 """The two-step test of continual pre-training: a recipe's net at its true width, with layers, vocabulary, lengths and
-batches cut, makes two steps, over a border of its phases where it has any, saves, exports, reloads. (With the
-vocabulary of 151,936 a save is five gigabytes; nets of that size are counted on the meta device elsewhere.)"""
+batches cut, makes two steps, over a border of its phases where it has any, checkpoints, exports, reloads. (With the
+vocabulary of 151,936 a checkpoint is five gigabytes; nets of that size are counted on the meta device elsewhere.)"""
 
 import json
 
@@ -17,8 +17,8 @@ KEPT = {"mecellem/qwen3_1_7b_cpt": ["general", "anneal"], "mecellem/qwen3_4b_cpt
 """Recipe -> the phases that are tried."""
 CUT = [
     "parallel.precision=fp32", "model.num_layers=1", "model.vocab_size=8192", "budget=1e-9", "train.seq_length=128", "train.global_batch=1",
-    "train.micro_batch=1", "train.init_from=null", "train.eval_every_steps=0", "train.eval_packs=1", "train.save.probe_at_start=false",
-    "train.save.keep_probes=1", "mixture.max_repeats=100", "objective.chunk_tokens=64",
+    "train.micro_batch=1", "train.init_from=null", "train.eval_every_steps=0", "train.eval_packs=1", "train.checkpoint.probe_at_start=false",
+    "train.checkpoint.keep_probes=1", "mixture.max_repeats=100", "objective.chunk_tokens=64",
 ]  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def test_recipe_trains_through_phases_saves_exports_and_reloads(recipe, small_to
     whole = to_config(compose("train", [f"experiment={recipe}"]))
     tokens = next(one.removeprefix("data.tokens=") for one in small_tokens if one.startswith("data.tokens="))
     overrides = [f"experiment={recipe}", *CUT, *small_tokens, f"runs_dir={tmp_path}"]
-    overrides += [f"data.heldout.{name}={tokens}" for name in whole.data.heldout]
+    overrides += [f"data.validation.{name}={tokens}" for name in whole.data.validation]
     for name in whole.phases:
         own = {"data": f"'{tokens}'", "seq_length": 128, "global_batch": 1, "micro_batch": 1}
         overrides += (
@@ -35,7 +35,7 @@ def test_recipe_trains_through_phases_saves_exports_and_reloads(recipe, small_to
             if name in KEPT[recipe]
             else [f"~phases.{name}"]
         )
-    config = to_config(compose("export", [*overrides, "export.save=${run_dir}/checkpoints/last"]))
+    config = to_config(compose("export", [*overrides, "export.checkpoint=${run_dir}/checkpoints/last"]))
     for key in ("hidden_size", "ffn_size", "num_heads", "num_kv_heads", "head_width"):
         assert getattr(config.model, key) == getattr(whole.model, key)
     train.run(config)

@@ -15,11 +15,11 @@ from tests.dev_cluster import Cluster
 ROOT = Path(__file__).resolve().parents[2]
 TRAINING = [
     "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=4", "train.log_every_steps=1",
-    "train.save.resume_every_minutes=0", "train.save.probe_share=0", "train.save.resume_every_steps=20", "train.eval_packs=2",
+    "train.checkpoint.resume_every_minutes=0", "train.checkpoint.probe_share=0", "train.checkpoint.resume_every_steps=20", "train.eval_packs=2",
 ]  # fmt: skip
 COURSE = ["train.steps=400"]
 """The training of tests that disturb one run; the fixture `quiet` holds its series."""
-FIELDS = ("step", "tokens", "samples", "loss", "accuracy", "lr", "grad_norm", "heldout_loss")
+FIELDS = ("step", "tokens", "samples", "loss", "accuracy", "lr", "grad_norm", "validation_loss")
 
 
 @dataclass
@@ -85,57 +85,59 @@ class Queued:
         """Id of its (first) array."""
         return self.submission.arrays[0].job_id
 
-    def home(self, element: int = 0) -> Path:
-        """Result folder of an element."""
-        return Path(self.submission.points[element]["home"])
+    def home(self, array_task: int = 0) -> Path:
+        """Result folder of an array task."""
+        return Path(self.submission.points[array_task]["home"])
 
-    def metrics(self, element: int = 0) -> list[dict[str, Any]]:
+    def metrics(self, array_task: int = 0) -> list[dict[str, Any]]:
         """Whole lines of metrics.jsonl so far."""
-        return read_metrics(self.home(element) / "metrics.jsonl")
+        return read_metrics(self.home(array_task) / "metrics.jsonl")
 
-    def step(self, element: int = 0) -> int:
+    def step(self, array_task: int = 0) -> int:
         """The last step that was logged; -1 before the first."""
-        lines = self.metrics(element)
+        lines = self.metrics(array_task)
         return lines[-1]["step"] if lines else -1
 
-    def series(self, element: int = 0) -> list[dict[str, Any]]:
+    def series(self, array_task: int = 0) -> list[dict[str, Any]]:
         """What must be equal, bit for bit, whatever happened in between."""
-        return read_series(self.home(element) / "metrics.jsonl")
+        return read_series(self.home(array_task) / "metrics.jsonl")
 
-    def attempts(self, element: int = 0) -> list[dict[str, Any]]:
+    def attempts(self, array_task: int = 0) -> list[dict[str, Any]]:
         """As its driver recorded them."""
-        return self.submission.element(element)["attempts"]
+        return self.submission.array_task(array_task)["attempts"]
 
-    def state(self, element: int = 0) -> str:
+    def state(self, array_task: int = 0) -> str:
         """As its driver recorded it."""
-        return self.submission.element(element)["state"]
+        return self.submission.array_task(array_task)["state"]
 
     def wait(self, state: str = "finished", seconds: float = 240) -> "Queued":
-        """Wait until every element is in a state."""
+        """Wait until every array task is in a state."""
         numbers = [point["index"] for point in self.submission.points]
         self.jobs.cluster.wait_for(
-            lambda: all(self.state(number) == state for number in numbers), seconds, f"elements to be {state}"
+            lambda: all(self.state(number) == state for number in numbers), seconds, f"array tasks to be {state}"
         )
         return self
 
-    def under_way(self, element: int = 0, attempt: int = 1) -> bool:
+    def under_way(self, array_task: int = 0, attempt: int = 1) -> bool:
         """Whether an attempt has logged steps of its own."""
-        known = self.jobs.manifest(self.home(element)).get("attempts", [])
-        mine = self.attempts(element)
+        known = self.jobs.manifest(self.home(array_task)).get("attempts", [])
+        mine = self.attempts(array_task)
         if len(mine) < attempt or not known or known[-1].get("slurm_restart_count") != mine[-1]["restart"]:
             return False
-        return known[-1]["from_step"] + 3 < self.step(element)
+        return known[-1]["from_step"] + 3 < self.step(array_task)
 
-    def strike(self, element: int = 0, attempt: int = 1) -> int:
+    def strike(self, array_task: int = 0, attempt: int = 1) -> int:
         """Wait until an attempt is under way; the step that it is at."""
         self.jobs.cluster.wait_for(
-            lambda: self.under_way(element, attempt), 240, f"attempt {attempt} of element {element} to be at work"
+            lambda: self.under_way(array_task, attempt),
+            240,
+            f"attempt {attempt} of array task {array_task} to be at work",
         )
-        return self.step(element)
+        return self.step(array_task)
 
-    def batch_log(self, element: int = 0) -> str:
+    def batch_log(self, array_task: int = 0) -> str:
         """Log of its driver."""
-        return (self.submission.folder / "logs" / f"{self.submission.jobs_of(element)[0]}.batch.log").read_text()
+        return (self.submission.folder / "logs" / f"{self.submission.jobs_of(array_task)[0]}.batch.log").read_text()
 
 
 def read_metrics(file: Path) -> list[dict[str, Any]]:
@@ -149,8 +151,8 @@ def read_series(file: Path) -> list[dict[str, Any]]:
     return [{name: line.get(name) for name in FIELDS} for line in read_metrics(file)]
 
 
-def rank_process(submission: Path, rank: int, element: int = 0) -> int:
-    """Process id of a rank of an element that runs."""
+def rank_process(submission: Path, rank: int, array_task: int = 0) -> int:
+    """Process id of a rank of an array task that runs."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words, env = (
@@ -159,7 +161,7 @@ def rank_process(submission: Path, rank: int, element: int = 0) -> int:
             )
         except OSError:
             continue
-        command = [b"slurm.rank", str(submission).encode(), str(element).encode()]
+        command = [b"slurm.rank", str(submission).encode(), str(array_task).encode()]
         if words[-4:-1] == command and b"python" in words[0] and f"SLURM_PROCID={rank}".encode() in env:
             return int(process.name)
-    raise AssertionError(f"rank {rank} of element {element} is not running")
+    raise AssertionError(f"rank {rank} of array task {array_task} is not running")

@@ -16,7 +16,7 @@ STAGES = ["curate", "buckets", "clusters", "write"]
 
 
 def test_a_storm_over_the_stages_ends_byte_identical(cluster, jobs, folder):
-    """Of three elements that read, one is killed and one requeued; each stage waits for the one before, the report for
+    """Of three array tasks that read, one is killed and one requeued; each stage waits for the one before, the report for
     all."""
     settings = [
         f"corpus.inputs=['{folder / 'texts'}']",
@@ -30,7 +30,7 @@ def test_a_storm_over_the_stages_ends_byte_identical(cluster, jobs, folder):
         "corpus",
         *settings,
         f"corpus.output={output}",
-        "corpus.elements=3",
+        "corpus.array_size=3",
         "cluster=slurm",
         "cluster.time=10",
         "cluster.cpus_per_task=8",
@@ -44,9 +44,9 @@ def test_a_storm_over_the_stages_ends_byte_identical(cluster, jobs, folder):
     os.kill(rank_process(curate.folder, 0, 1), signal.SIGKILL)
     subprocess.run(["scontrol", "requeue", f"{job}_0"], check=True)
     struck = len(list(units.glob("text-*")))
-    cluster.wait_for(lambda: report.element(0)["state"] == "finished", 240, "the report")
+    cluster.wait_for(lambda: report.array_task(0)["state"] == "finished", 240, "the report")
     assert struck < len(list(units.glob("text-*")))
-    assert [len(curate.element(element)["attempts"]) for element in (0, 1)] == [2, 2]
+    assert [len(curate.array_task(array_task)["attempts"]) for array_task in (0, 1)] == [2, 2]
     assert sorted({path.name for path in (output / "stages").iterdir()}) == sorted(STAGES)
     assert fingerprint(output) == fingerprint(jobs.folder / "quiet")
     assert not list(output.rglob(".aside-*"))

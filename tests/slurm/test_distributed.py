@@ -1,4 +1,4 @@
-"""Ranks on several nodes: the same losses in every arrangement, and one rank's death is the element's."""
+"""Ranks on several nodes: the same losses in every arrangement, and one rank's death is the array task's."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def local_series(trainable, tmp_path_factory):
     return read_series(runs / "t" / "seed_0" / "metrics.jsonl")
 
 
-def test_two_nodes_are_as_one_and_a_dead_rank_ends_its_element_at_once(cluster, jobs, local_series):
+def test_two_nodes_are_as_one_and_a_dead_rank_ends_its_array_task_at_once(cluster, jobs, local_series):
     """2 x 2 ranks, of which one is killed on the way, and 1 x 4, against four ranks without SLURM: equal to the last
     bit."""
     two = jobs.train(*FOUR, "run=two", "cluster.nodes=2", "cluster.tasks_per_node=2")

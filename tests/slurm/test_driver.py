@@ -12,29 +12,31 @@ from pathlib import Path
 
 import pytest
 
-from model.training.saves import list_saves
+from model.training.saves import list_checkpoints
 from tests.slurm.jobs import COURSE, TRAINING, Queued, rank_process
 
 pytestmark = pytest.mark.slurm
 
 
-def test_saves_that_outlast_the_lead_and_the_time_limit(cluster, jobs, quiet):
-    """A save takes longer than half the lead allows, so the driver asks the rank itself (SLURM's signal goes astray).
+def test_checkpoints_that_outlast_the_lead_and_the_time_limit(cluster, jobs, quiet):
+    """A checkpoint takes longer than half the lead allows, so the driver asks the rank itself (SLURM's signal goes astray).
     It hangs, as on a dead disk, until SLURM kills the job for its time limit: the next attempt goes on all the same."""
     run = jobs.train(*COURSE, "cluster.time=1", "cluster.signal_lead=30", "cluster.sbatch.signal='B:USR1@1'")
     run.strike()
     job, rank = run.submission.jobs_of(0)[0], rank_process(run.submission.folder, 0)
-    with frozen_in_a_save(run, rank):
+    with frozen_in_a_checkpoint(run, rank):
         time.sleep(17)
     cluster.wait_for(
-        lambda: max(save.manifest["seconds"] for save in list_saves(run.home())) > 15, 10, "the save to end"
+        lambda: max(checkpoint.manifest["seconds"] for checkpoint in list_checkpoints(run.home())) > 15,
+        10,
+        "the checkpoint to end",
     )
     with frozen(rank):
         cluster.wait_for(
             lambda: "the ranks are asked to save and to end now" in run.batch_log(), 40, "the driver to ask"
         )
         cluster.wait_for(lambda: pending(rank) & 1 << signal.SIGUSR1 - 1, 10, "the rank to be told")
-        cluster.wait_for(lambda: cluster.states(job).get(job) == "PENDING", 100, "the element to be queued again")
+        cluster.wait_for(lambda: cluster.states(job).get(job) == "PENDING", 100, "the array task to be queued again")
     assert run.attempts()[0]["status"] == "timeout" and run.state() == "requeued"
     assert run.attempts()[0]["cause"].startswith("the time limit came before the ranks had saved")
     subprocess.run(["scontrol", "update", f"JobId={job}", "TimeLimit=10"], check=True)
@@ -63,7 +65,7 @@ def test_a_controller_that_is_away_is_waited_for(cluster, jobs, quiet):
 
 
 def test_a_kill_that_coincides_with_a_preemption(cluster, jobs, quiet):
-    """Without grace; whichever SLURM hears of first, the element goes on."""
+    """Without grace; whichever SLURM hears of first, the array task goes on."""
     run = jobs.train(*COURSE, "cluster.partition=low", "cluster.cpus_per_task=8")
     run.strike()
     node, rank = run.attempts()[0]["nodes"], rank_process(run.submission.folder, 0)
@@ -109,7 +111,7 @@ def test_a_run_that_is_removed_while_it_waits_does_not_begin_again(cluster, jobs
     run.strike()
     job = run.submission.jobs_of(0)[0]
     subprocess.run(["scontrol", "requeue", job], check=True)
-    cluster.wait_for(lambda: cluster.states(job).get(job) == "PENDING", 30, "the element to be queued again")
+    cluster.wait_for(lambda: cluster.states(job).get(job) == "PENDING", 30, "the array task to be queued again")
     shutil.rmtree(run.home())
     run.wait("failed", 60)
     assert not run.home().exists()
@@ -154,8 +156,8 @@ def frozen(process: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def frozen_in_a_save(run: Queued, rank: int) -> Iterator[None]:
-    """`frozen` while a save is being written."""
+def frozen_in_a_checkpoint(run: Queued, rank: int) -> Iterator[None]:
+    """`frozen` while a checkpoint is being written."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         if not writing(run):
@@ -166,11 +168,11 @@ def frozen_in_a_save(run: Queued, rank: int) -> Iterator[None]:
             if writing(run):
                 yield
                 return
-    raise AssertionError("no save was caught in the middle")
+    raise AssertionError("no checkpoint was caught in the middle")
 
 
 def writing(run: Queued) -> bool:
-    """Whether a save lies half-written."""
+    """Whether a checkpoint lies half-written."""
     return any((run.home() / "checkpoints").glob(".aside-step_*"))
 
 
@@ -186,7 +188,7 @@ def keep_open(file: Path):
 
 
 def driver_process(submission: Path) -> int:
-    """Process id of the driver of a submission with one element."""
+    """Process id of the driver of a submission with one array task."""
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (process / "cmdline").read_bytes().split(b"\0")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model.training.saves import list_saves, verify
+from model.training.saves import list_checkpoints, verify
 from slurm.snapshot import PACKAGES
 from slurm.submission import Submission
 from tests.slurm.jobs import COURSE, ROOT, TRAINING, rank_process, read_series
@@ -47,12 +47,12 @@ def small_disk(cluster):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def test_a_full_disk_costs_an_attempt_and_no_save(cluster, jobs, quiet, small_disk):
+def test_a_full_disk_costs_an_attempt_and_no_checkpoint(cluster, jobs, quiet, small_disk):
     """Too small from the start: refused. Filled on the way: the attempt fails and says why; with room again the same
     command goes on."""
     place = [f"runs_dir={small_disk}/runs"]
     said = jobs.start(
-        "train", *TRAINING, *COURSE, *place, "cluster=slurm", "train.save.probe_every_steps=2", fails=True
+        "train", *TRAINING, *COURSE, *place, "cluster=slurm", "train.checkpoint.probe_every_steps=2", fails=True
     )
     assert "error: disk: up to" in said and "does not fit" in said
     assert not (small_disk / "runs" / "submissions").exists()
@@ -61,7 +61,7 @@ def test_a_full_disk_costs_an_attempt_and_no_save(cluster, jobs, quiet, small_di
     (small_disk / "ballast").write_bytes(bytes(shutil.disk_usage(small_disk).free - 200_000))
     run.wait("failed")
     assert "disk" in run.attempts()[0]["cause"]
-    assert all(verify(save) is None for save in list_saves(run.home()))
+    assert all(verify(checkpoint) is None for checkpoint in list_checkpoints(run.home()))
     assert not list((run.home() / "checkpoints").glob(".aside-*"))
     (small_disk / "ballast").unlink()
     again = jobs.train(*COURSE, *place).wait()
@@ -69,7 +69,7 @@ def test_a_full_disk_costs_an_attempt_and_no_save(cluster, jobs, quiet, small_di
 
 
 def test_a_site_without_requeue_chains_arrays(cluster, jobs, quiet):
-    """Told to stop, the element ends; its twin in the next array of the chain goes on; a third finds nothing left to
+    """Told to stop, the array task ends; its twin in the next array of the chain goes on; a third finds nothing left to
     do."""
     run = jobs.train(*COURSE, "cluster.requeue=chain", "cluster.chain=3")
     assert [array.count for array in run.submission.arrays] == [1, 1, 1]
@@ -138,8 +138,8 @@ def test_by_hand_and_in_salloc(cluster, jobs, quiet):
     cluster.wait_for(lambda: len(read_series(home / "metrics.jsonl")) == len(quiet), 240, "the end")
     (folder,) = jobs.runs_dir.glob(f"submissions/*job_{job}_0")
     submission = Submission.read(folder)
-    cluster.wait_for(lambda: submission.element(0)["state"] == "finished", 20, "the driver to end")
-    assert [attempt["status"] for attempt in submission.element(0)["attempts"]] == ["continue", "finished"]
+    cluster.wait_for(lambda: submission.array_task(0)["state"] == "finished", 20, "the driver to end")
+    assert [attempt["status"] for attempt in submission.array_task(0)["attempts"]] == ["continue", "finished"]
     assert read_series(home / "metrics.jsonl") == quiet
 
 

@@ -44,7 +44,7 @@ def test_a_multirun_returns_at_once_and_is_deaf_to_edits(cluster, jobs, checkout
     (checkout / "model" / "training" / "callbacks" / "hparams.py").write_text("raise RuntimeError('edited')\n")
     (checkout / "model" / "hf" / "modernbert.py").write_text("raise RuntimeError('edited')\n")
     cluster.wait_for(
-        lambda: all(submission.element(task)["state"] == "finished" for task in range(8)), 120, "the array to finish"
+        lambda: all(submission.array_task(task)["state"] == "finished" for task in range(8)), 120, "the array to finish"
     )
     for task, point in enumerate(submission.points):
         config = submission.config(task)

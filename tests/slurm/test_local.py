@@ -10,7 +10,7 @@ import pytest
 
 from common.disk import DiskError
 from common.errors import UserError
-from slurm.local import ElementError, cores, run_elements
+from slurm.local import ArrayTaskError, cores, run_array_tasks
 
 FUNCTIONS = """
 import os, signal, sys, time
@@ -60,7 +60,7 @@ def functions(tmp_path, monkeypatch):
 
 
 def test_results_come_in_the_order_of_the_points(functions, capsys):
-    results = run_elements(functions.square, [0, 1, 2, 3], workers=2)
+    results = run_array_tasks(functions.square, [0, 1, 2, 3], workers=2)
     assert [value for value, _ in results] == [0, 1, 4, 9]
     assert len({pid for _, pid in results}) == 4 and os.getpid() not in {pid for _, pid in results}
     assert capsys.readouterr().err.count("the same line [of all]") == 1
@@ -68,48 +68,48 @@ def test_results_come_in_the_order_of_the_points(functions, capsys):
 
 @pytest.mark.parametrize(("points", "workers"), [([3], 4), ([3, 4], 1)])
 def test_one_worker_runs_here(functions, points, workers):
-    assert run_elements(functions.square, points, workers) == [(p * p, os.getpid()) for p in points]
+    assert run_array_tasks(functions.square, points, workers) == [(p * p, os.getpid()) for p in points]
 
 
-def test_a_mistake_of_the_user_arrives_with_its_element_and_ends_the_others(functions):
+def test_a_mistake_of_the_user_arrives_with_its_array_task_and_ends_the_others(functions):
     started = time.monotonic()
-    with pytest.raises(UserError, match=r"^element 2 of 3: a.jsonl line 3 is not valid JSON; mend it$"):
-        run_elements(functions.refuse, ["good", "bad", "good"], workers=3)
+    with pytest.raises(UserError, match=r"^array task 2 of 3: a.jsonl line 3 is not valid JSON; mend it$"):
+        run_array_tasks(functions.refuse, ["good", "bad", "good"], workers=3)
     assert time.monotonic() - started < 300  # the others would sleep for 600
 
 
 @pytest.mark.parametrize(("point", "passing"), [("full", False), ("failing", True)])
 def test_an_error_of_the_disk_arrives_as_a_sentence_that_says_whether_it_may_pass(functions, point, passing):
-    with pytest.raises(DiskError, match=r"^element [12] of 2: tokens\.bin cannot be ") as found:
-        run_elements(functions.touch, [point, point], workers=2)
+    with pytest.raises(DiskError, match=r"^array task [12] of 2: tokens\.bin cannot be ") as found:
+        run_array_tasks(functions.touch, [point, point], workers=2)
     assert found.value.passing is passing
 
 
 def test_in_process_the_message_is_as_it_was(functions):
     with pytest.raises(UserError, match="^a.jsonl line 3"):
-        run_elements(functions.refuse, ["bad"])
+        run_array_tasks(functions.refuse, ["bad"])
 
 
 def test_other_errors_come_with_their_traceback(functions):
-    with pytest.raises(ElementError, match=r"(?s)element . of 2 failed:\nTraceback.*in fail.*ValueError: boom"):
-        run_elements(functions.fail, [1, 2], workers=2)
+    with pytest.raises(ArrayTaskError, match=r"(?s)array task . of 2 failed:\nTraceback.*in fail.*ValueError: boom"):
+        run_array_tasks(functions.fail, [1, 2], workers=2)
 
 
 def test_a_death_is_named(functions):
-    with pytest.raises(UserError, match="element . of 2 was killed by SIGKILL .for lack of memory"):
-        run_elements(functions.die, [1, 2], workers=2)
-    with pytest.raises(UserError, match="element . of 2 ended without a result .exit status 5"):
-        run_elements(functions.leave, [1, 2], workers=2)
+    with pytest.raises(UserError, match="array task . of 2 was killed by SIGKILL .for lack of memory"):
+        run_array_tasks(functions.die, [1, 2], workers=2)
+    with pytest.raises(UserError, match="array task . of 2 ended without a result .exit status 5"):
+        run_array_tasks(functions.leave, [1, 2], workers=2)
 
 
-def test_elements_end_with_a_parent_that_is_killed(functions, tmp_path):
+def test_array_tasks_end_with_a_parent_that_is_killed(functions, tmp_path):
     marks = tmp_path / "marks"
     marks.mkdir()
     script = f"""
         import sys; sys.path[:0] = [{str(tmp_path)!r}, {os.getcwd()!r}]
         import {functions.__name__} as functions
-        from slurm.local import run_elements
-        run_elements(functions.wait_marked, [{str(marks)!r}] * 2, workers=2)
+        from slurm.local import run_array_tasks
+        run_array_tasks(functions.wait_marked, [{str(marks)!r}] * 2, workers=2)
     """
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)])
     wait_for(lambda: len(list(marks.iterdir())) == 2)

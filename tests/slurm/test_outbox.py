@@ -43,15 +43,15 @@ def no_slurm(monkeypatch, tmp_path):
 
 
 def submitted(run: Path, state: str = "", cause: str | None = None) -> Submission:
-    """As after a `drain` whose element ended in ``state``."""
+    """As after a `drain` whose array task ended in ``state``."""
     order = outbox.read_json(run / "outbox" / "step_0000010.json")
     (submission,) = prepare("sweep", [Point(Config(runs_dir=str(run.parents[1])), order["home"])]).submissions
     submission.queued([Array("17", 0, 1)])
     if state:
         outbox.write_json(
-            submission.element_file(0), {"state": state, "attempts": [{"number": 1, "job_id": "17", "cause": cause}]}
+            submission.array_task_file(0), {"state": state, "attempts": [{"number": 1, "job_id": "17", "cause": cause}]}
         )
-    known = {"submission": str(submission.folder), "element": 0}
+    known = {"submission": str(submission.folder), "array_task": 0}
     outbox.write_json(run / "outbox" / "submitted" / "step_0000010.json", order | known)
     return submission
 

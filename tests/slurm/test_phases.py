@@ -12,7 +12,7 @@ from tests.jobs.phased import prepared
 from tests.slurm.jobs import Jobs, Queued, rank_process, read_metrics
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
-BUDGET = ["budget=6", "mixture.max_repeats=12", "train.save.resume_every_steps=5", "parallel.tensor=2"]
+BUDGET = ["budget=6", "mixture.max_repeats=12", "train.checkpoint.resume_every_steps=5", "parallel.tensor=2"]
 """Some 180 steps over four phases, read from a mixture made for a sixth of them."""
 SPEED = ("seconds", "tokens_per_second")
 
@@ -60,5 +60,5 @@ def _disturb(run: Queued, number: int) -> None:
 
 
 def _counts(run: Queued) -> dict:
-    """Samples and tokens by source of every phase, from the last save."""
+    """Samples and tokens by source of every phase, from the last checkpoint."""
     return read_json(run.home() / "checkpoints" / "last" / "manifest.json")["phases"]

@@ -12,10 +12,10 @@ pytestmark = pytest.mark.slurm
 
 CHAIN = [
     "train.steps=20",
-    "train.save.probe_every_steps=10",
-    "prepare.elements=2",
+    "train.checkpoint.probe_every_steps=10",
+    "prepare.array_size=2",
     "prepare.shard_bytes=20000",
-    "sweep.elements=2",
+    "sweep.array_size=2",
 ]
 LONG = ["probe.query_tokens=16", "probe.train_document_tokens=32", "probe.document_tokens=48"]
 PROBE = [*LONG, "probe.pairs=40", "probe.steps=5", "probe.batch=8", "sweep.bm25=false", "sweep.bootstrap=0"]
@@ -57,12 +57,14 @@ def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainabl
     for submission in jobs.submissions():
         by_job.setdefault(submission.manifest["job"], []).append(submission)
     (train,), (export,) = by_job["train"], by_job["export"]
-    cluster.wait_for(lambda: train.element(1)["state"] == train.element(0)["state"] == "finished", 120, "the training")
+    cluster.wait_for(
+        lambda: train.array_task(1)["state"] == train.array_task(0)["state"] == "finished", 120, "the training"
+    )
     exports = export.arrays[0].job_id
     ended = lambda: {row["State"].split()[0] for row in cluster.accounting(exports) if "." not in row["JobID"]}  # noqa: E731
     cluster.wait_for(lambda: ended() == {"CANCELLED"}, 90, "the export to be cancelled")
     cluster.wait_for(
-        lambda: all(one.element(0)["state"] == "failed" for one in by_job["sweep"]), 90, "the sweeps to fail"
+        lambda: all(one.array_task(0)["state"] == "failed" for one in by_job["sweep"]), 90, "the sweeps to fail"
     )
     told = jobs.start("status")
     print(told)
@@ -80,7 +82,7 @@ def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainabl
 
 
 def test_a_cancelled_training_takes_along_what_waits_for_it(cluster, jobs, retrieval_folder):
-    """The sweep's elements, which never start, and its last job, which is lenient to elements that fail, but not to a
+    """The sweep's array tasks, which never start, and its last job, which is lenient to array tasks that fail, but not to a
     run cut short."""
     arguments = [
         *TRAINING,
@@ -95,11 +97,12 @@ def test_a_cancelled_training_takes_along_what_waits_for_it(cluster, jobs, retri
     train, *later = sorted(jobs.submissions(), key=lambda one: one.manifest["job"] != "train")
     assert sorted(one.manifest["job"] for one in later) == ["export", "sweep", "sweep"]
     home = jobs.runs_dir / "t" / "seed_0"
-    cluster.wait_for(lambda: len(list(home.glob("checkpoints/step_*"))) > 1, 120, "probe saves")
+    cluster.wait_for(lambda: len(list(home.glob("checkpoints/step_*"))) > 1, 120, "probe checkpoints")
     jobs.start("status", f"status.cancel={home}")
-    ended = lambda one: {
-        row["State"].split()[0] for row in cluster.accounting(one.arrays[0].job_id) if "." not in row["JobID"]
-    }  # noqa: E731
+
+    def ended(one):
+        return {row["State"].split()[0] for row in cluster.accounting(one.arrays[0].job_id) if "." not in row["JobID"]}
+
     for submission in later:
         cluster.wait_for(
             lambda one=submission: ended(one) == {"CANCELLED"}, 60, f"{submission.folder.name} to be cancelled"

@@ -45,33 +45,33 @@ def text(tmp_path) -> Path:
 
 
 def test_a_storm_over_tokenisation_ends_byte_identical(cluster, jobs, text):
-    """Of four elements one is killed, one requeued, and one loses its node; then the shards are merged."""
+    """Of four array tasks one is killed, one requeued, and one loses its node; then the shards are merged."""
     jobs.overrides = [one for one in jobs.overrides if not one.startswith("data.inputs=")]
-    settings = [f"data.inputs=['{text}']", "prepare.shard_bytes=50000", "prepare.elements=4"]
+    settings = [f"data.inputs=['{text}']", "prepare.shard_bytes=50000", "prepare.array_size=4"]
     jobs.start("prepare", *settings, f"data.tokens={jobs.folder}/quiet", "cluster.workers=2")
     tokens = jobs.folder / "stormy"
     said = jobs.start(
         "prepare", *settings, f"data.tokens={tokens}", "cluster=slurm", "cluster.time=10", "cluster.cpus_per_task=8"
     )
-    elements, merge = sorted(jobs.submissions(), key=lambda submission: -len(submission.points))
-    assert len(elements.points) == 4 and len(merge.points) == 1 and "merge" not in said
-    job = elements.arrays[0].job_id
+    array_tasks, merge = sorted(jobs.submissions(), key=lambda submission: -len(submission.points))
+    assert len(array_tasks.points) == 4 and len(merge.points) == 1 and "merge" not in said
+    job = array_tasks.arrays[0].job_id
 
-    def strike(element: int) -> list[str]:
-        """Wait until an element has some shards but not all; the nodes that it is on."""
-        log = elements.log_file(element, f"{job}_{element}", 1, "0")
-        cluster.wait_for(lambda: log.is_file() and _shards(tokens) > 4, 60, f"element {element} to be at work")
-        assert elements.element(element)["state"] == "running"
-        return elements.element(element)["attempts"][-1]["nodes"]
+    def strike(array_task: int) -> list[str]:
+        """Wait until an array task has some shards but not all; the nodes that it is on."""
+        log = array_tasks.log_file(array_task, f"{job}_{array_task}", 1, "0")
+        cluster.wait_for(lambda: log.is_file() and _shards(tokens) > 4, 60, f"array task {array_task} to be at work")
+        assert array_tasks.array_task(array_task)["state"] == "running"
+        return array_tasks.array_task(array_task)["attempts"][-1]["nodes"]
 
     cluster.node("kill", strike(2))
-    os.kill(rank_process(elements.folder, 0, 1), signal.SIGKILL)
+    os.kill(rank_process(array_tasks.folder, 0, 1), signal.SIGKILL)
     strike(0)
     subprocess.run(["scontrol", "requeue", f"{job}_0"], check=True)
     struck = _shards(tokens)
-    cluster.wait_for(lambda: merge.element(0)["state"] == "finished", 150, "the merge")
+    cluster.wait_for(lambda: merge.array_task(0)["state"] == "finished", 150, "the merge")
     assert 0 < struck < 600
-    attempts = [elements.element(element)["attempts"] for element in range(4)]
+    attempts = [array_tasks.array_task(array_task)["attempts"] for array_task in range(4)]
     assert [len(each) for each in attempts[:3]] == [2, 2, 2] and attempts[1][0]["status"] == "failed"
     states = [row["State"].split()[0] for row in cluster.accounting(job) if row["JobID"] == f"{job}_2"]
     assert states[0] == "NODE_FAIL" and states[-1] == "COMPLETED"

@@ -1,4 +1,4 @@
-"""Probes that a training starts: whatever is refused, lost or submitted twice, one result a save, and the training does
+"""Probes that a training starts: whatever is refused, lost or submitted twice, one result a checkpoint, and the training does
 not notice."""
 
 import dataclasses
@@ -17,12 +17,12 @@ from model.evaluation.prepared import settings_digest
 from model.evaluation.results import digests_of, result_file, why_redo
 from model.evaluation.retrieval import budgets
 from model.evaluation.retrieval_set import digest_retrieval
-from model.training.saves import list_saves, save_name
+from model.training.saves import checkpoint_name, list_checkpoints
 from slurm import outbox
 from slurm.submission import Point, Submission
 from slurm.submit import submit
 from tests.jobs.conftest import encoders as encoders
-from tests.jobs.conftest import make_save as make_save
+from tests.jobs.conftest import make_checkpoint as make_checkpoint
 from tests.jobs.conftest import retrieval_folder as retrieval_folder
 from tests.jobs.conftest import run_folder as run_folder
 from tests.jobs.conftest import sweep_config as sweep_config
@@ -73,8 +73,8 @@ def series(run: Path) -> list[dict]:
     return [{name: line.get(name) for name in FIELDS} for line in lines]
 
 
-def test_one_result_a_save_whatever_happens_to_sbatch(cluster, jobs, retrieval_folder, troubled_sbatch):
-    course = [f"train.steps={STEPS}", f"train.save.probe_every_steps={EVERY}", "train.eval_every_steps=40"]
+def test_one_result_a_checkpoint_whatever_happens_to_sbatch(cluster, jobs, retrieval_folder, troubled_sbatch):
+    course = [f"train.steps={STEPS}", f"train.checkpoint.probe_every_steps={EVERY}", "train.eval_every_steps=40"]
     training = jobs.train(
         *course, *PROBE, "sweep.trigger=on_save", f"data.retrieval={retrieval_folder}", "sweep.cluster.time=5",
         f"cluster.environment.PATH='{troubled_sbatch}:{os.environ['PATH']}'",
@@ -87,22 +87,30 @@ def test_one_result_a_save_whatever_happens_to_sbatch(cluster, jobs, retrieval_f
         return [one for one in jobs.submissions() if one.manifest["job"] == "sweep"]
 
     def over() -> bool:
-        return all(one.element(point["index"])["state"] == "finished" for one in probes() for point in one.points)
+        return all(one.array_task(point["index"])["state"] == "finished" for one in probes() for point in one.points)
 
     cluster.wait_for(lambda: (home / "report.html").is_file() and over(), 120, "the report")
     assert [attempt["status"] for attempt in training.attempts()] == ["failed", "finished"]
     assert (troubled_sbatch / "lost").is_file()
     assert series(home) == series(jobs.runs_dir / "t" / "quiet") and training.step() == STEPS
 
-    config, saves = training.submission.config(0), [save for save in list_saves(home) if save.kind == "probe"]
-    assert [save.step for save in saves] == [0, EVERY, STEPS]
+    config, checkpoints = (
+        training.submission.config(0),
+        [checkpoint for checkpoint in list_checkpoints(home) if checkpoint.kind == "probe"],
+    )
+    assert [checkpoint.step for checkpoint in checkpoints] == [0, EVERY, STEPS]
     retrieval, (probe,) = digest_retrieval(config.data.retrieval), budgets(config).values()
-    for save in saves:
-        assert why_redo(result_file(home, save.step), digests_of(save, settings_digest(probe), retrieval)) is None
+    for checkpoint in checkpoints:
+        assert (
+            why_redo(result_file(home, checkpoint.step), digests_of(checkpoint, settings_digest(probe), retrieval))
+            is None
+        )
     said = "".join(logs(one) for one in probes())
     assert sorted(int(step) for step in DONE.findall(said)) == [0, EVERY, STEPS]
     homes = [Path(point["home"]).name for one in probes() for point in one.points]
-    assert homes.count(save_name(0)) == 1 and homes.count(home.name) == 1  # found by its name, and not submitted twice
+    assert (
+        homes.count(checkpoint_name(0)) == 1 and homes.count(home.name) == 1
+    )  # found by its name, and not submitted twice
     assert {one.snapshot for one in probes()} == {training.submission.snapshot}
     assert {one.cluster.time for one in probes()} == {"5"}
     assert not list((home / "outbox").glob("*.json")) and not list((home / "eval" / "claims").iterdir())
@@ -110,10 +118,10 @@ def test_one_result_a_save_whatever_happens_to_sbatch(cluster, jobs, retrieval_f
 
 
 def test_a_probe_that_runs_already(cluster, jobs, sweep_config, run_folder, tmp_path):
-    """Of a job that nobody remembers: the element that a training submits says who holds the save, and the report waits
+    """Of a job that nobody remembers: the array task that a training submits says who holds the checkpoint, and the report waits
     for it."""
     for step in (0, 10, 30):
-        shutil.rmtree(run_folder / "checkpoints" / save_name(step))
+        shutil.rmtree(run_folder / "checkpoints" / checkpoint_name(step))
     sweep_config.runs_dir, sweep_config.run_dir, sweep_config.sweep.trigger = (
         str(tmp_path / "submitted"),
         str(run_folder),
@@ -122,22 +130,22 @@ def test_a_probe_that_runs_already(cluster, jobs, sweep_config, run_folder, tmp_
     sweep_config.probe.depth, sweep_config.probe.steps, sweep_config.sweep.bootstrap = "full", 500, 0
     sweep_config.cluster.kind, sweep_config.cluster.time = "slurm", "10"
     one = dataclasses.replace(sweep_config, sweep=dataclasses.replace(sweep_config.sweep, step=20))
-    (first,) = submit("sweep", [Point(one, str(run_folder / "checkpoints" / save_name(20)))]).submissions
-    claim = run_folder / "eval" / "claims" / f"{save_name(20)}.json"
+    (first,) = submit("sweep", [Point(one, str(run_folder / "checkpoints" / checkpoint_name(20)))]).submissions
+    claim = run_folder / "eval" / "claims" / f"{checkpoint_name(20)}.json"
     cluster.wait_for(claim.is_file, 60, "the claim")
     prober = psutil.Process(json.loads(claim.read_text())["pid"])
     prober.suspend()  # until the report has met it, however long that takes to start
     BySlurm(sweep_config).end(finished=True)
     second, report = (
-        Submission.read(outbox.record(run_folder, name)["submission"]) for name in (save_name(20), "finish")
+        Submission.read(outbox.record(run_folder, name)["submission"]) for name in (checkpoint_name(20), "finish")
     )
-    cluster.wait_for(lambda: second.element(0)["state"] == "finished", 60, "the second")
-    assert claim.is_file() and first.element(0)["state"] == "running"
+    cluster.wait_for(lambda: second.array_task(0)["state"] == "finished", 60, "the second")
+    assert claim.is_file() and first.array_task(0)["state"] == "running"
     holder = f"step 20 is being probed by job {first.jobs_of(0)[0]}, process"
     assert holder in logs(second) and "left to it" in logs(second)
     cluster.wait_for(lambda: "waiting for it" in logs(report), 120, "the report to meet it")
     prober.resume()
-    cluster.wait_for(lambda: report.element(0)["state"] == "finished", 120, "the report")
+    cluster.wait_for(lambda: report.array_task(0)["state"] == "finished", 120, "the report")
     assert holder in logs(report) and (run_folder / "report.html").is_file()
     assert [len(DONE.findall(logs(one))) for one in (first, second, report)] == [1, 0, 0]
     assert result_file(run_folder, 20).is_file() and not claim.exists()

@@ -97,7 +97,7 @@ def test_a_shells_variables_hide_no_job(config, monkeypatch, cluster):
     (submission,) = submit.submit("tokenizer", [point(config)]).submissions
     job = submission.jobs_of(0)[0]
     assert living([job]) == {job: "PENDING"} and is_queued("tokenizer", [point(config)]) == {point(config).home: job}
-    assert [element.state.name for element in survey(config.runs_dir)[0]] == ["queued"]
+    assert [array_task.state.name for array_task in survey(config.runs_dir)[0]] == ["queued"]
     assert (read_site().partitions, read_site().accounts) == (site.partitions, site.accounts)
     assert control.cancel(config, str(submission.folder)) == [job]
     cluster.wait_for(lambda: look_up([job])[job].state.startswith("CANCELLED"), 20, "the cancellation")
@@ -134,7 +134,7 @@ def test_the_job_of_another_user_is_seen(config, open_cluster):
     job = f"{done.stdout.strip()}_0"
     submission.queued([Array(done.stdout.strip(), 0, 1)])
     assert is_queued("tokenizer", [point(config)]) == {point(config).home: job}
-    assert [element.state.name for element in survey(config.runs_dir)[0]] == ["queued"]
+    assert [array_task.state.name for array_task in survey(config.runs_dir)[0]] == ["queued"]
     run(["scontrol", "release", job])
     open_cluster.wait_for(lambda: look_up([job])[job].state == "COMPLETED", 30, "its end")
 
@@ -188,7 +188,7 @@ def test_what_sbatch_did_not_answer_about_is_looked_for_before_it_is_queued_agai
         UserError, match="sbatch was called for .* ago and has not answered; .* give the command again in two minutes"
     ):
         is_queued("tokenizer", [point(config)])
-    assert [element.state.name for element in survey(config.runs_dir)[0]] == ["queued"]
+    assert [array_task.state.name for array_task in survey(config.runs_dir)[0]] == ["queued"]
     cluster.wait_for(in_queue, 20, "the job")
     (job,) = in_queue()
     assert is_queued("tokenizer", [point(config)]) == {point(config).home: f"{job}_0"}
@@ -204,7 +204,7 @@ def test_what_sbatch_did_not_answer_about_is_looked_for_before_it_is_queued_agai
     record = read_json(lost.folder / "jobs.json")
     write_json(lost.folder / "jobs.json", record | {"asked": record["asked"] | {"time": time.time() - 121}})
     assert is_queued("tokenizer", [point(config, "other")]) == {}
-    assert {element.state.name for element in survey(config.runs_dir)[0]} == {"queued", "stopped"}
+    assert {array_task.state.name for array_task in survey(config.runs_dir)[0]} == {"queued", "stopped"}
     sbatch('exec $sbatch "$@"')
     control.retry(config, point(config, "other").home)
     assert len(in_queue()) == 2 and lost.arrays and lost.asked is None
@@ -232,7 +232,7 @@ def test_a_damaged_record_is_told_of_and_hides_no_other(config):
     file = damaged.folder / "jobs.json"
     for arrays in ([{"job_id": "Welcome", "first": 0, "count": 1}], [{"job_id": "", "first": 0, "count": 1}]):
         file.write_text(json.dumps({"arrays": arrays, "asked": None}))
-        states = {Path(element.home).name: element.state for element in survey(config.runs_dir)[0]}
+        states = {Path(array_task.home).name: array_task.state for array_task in survey(config.runs_dir)[0]}
         assert states["first"].name == "queued" and states["first"].job_id == first.jobs_of(0)[0]
         assert states["damaged"].note.startswith(f"{file}: {arrays[0]['job_id']!r} is no job id")
         assert is_queued("tokenizer", [point(config, "first")])
@@ -243,7 +243,7 @@ def test_a_damaged_record_is_told_of_and_hides_no_other(config):
             with pytest.raises(UserError, match="is no job id; write the one that squeue shows"):
                 action()
     (damaged.folder / "submission.json").write_text("[]")
-    assert [element.submission.folder for element in survey(config.runs_dir)[0]] == [first.folder]
+    assert [array_task.submission.folder for array_task in survey(config.runs_dir)[0]] == [first.folder]
 
 
 @pytest.mark.slurm
@@ -269,7 +269,7 @@ def test_odd_paths_and_names_reach_slurm(jobs, cluster, folder):
     said = subprocess.run([*command, "cluster=slurm", "cluster.time=10"], capture_output=True, text=True, timeout=100)
     assert said.returncode == 0, said.stderr
     (submission,) = jobs.submissions()
-    cluster.wait_for(lambda: submission.element(0)["state"] == "finished", 60, "the tokenizer")
+    cluster.wait_for(lambda: submission.array_task(0)["state"] == "finished", 60, "the tokenizer")
     job = submission.jobs_of(0)[0]
     logs = {file.name for file in (jobs.runs_dir / "submissions" / submission.folder.name / "logs").iterdir()}
     assert logs == {f"{job}.batch.log", f"{job}_attempt_1_rank_0.log"}

@@ -47,7 +47,7 @@ def test_a_dry_run_shows_everything_and_does_nothing(cluster, jobs):
 
 
 def test_more_points_than_an_array_may_have_are_several_arrays(cluster, jobs):
-    """The cluster of these tests allows sixteen elements."""
+    """The cluster of these tests allows sixteen array tasks."""
     seeds = ",".join(str(seed) for seed in range(17))
     queued = jobs.train("cluster.sbatch.hold=true", "train.steps=2", f"seed={seeds}", multirun=True)
     first, second = queued.submission.arrays

@@ -1,4 +1,4 @@
-"""Where an element stands: what its driver wrote, what squeue and sacct say, and both after a cancellation and a retry
+"""Where an array task stands: what its driver wrote, what squeue and sacct say, and both after a cancellation and a retry
 on a real SLURM."""
 
 import re
@@ -12,7 +12,7 @@ from common.errors import UserError
 from common.files import write_json
 from conf.schema import Config
 from jobs.launch import control
-from slurm.queue import Job, elements_of
+from slurm.queue import Job, array_tasks_of
 from slurm.states import read_record, survey
 from slurm.states import state_of as state_with
 from slurm.submission import Array, Point, Submission, freeze, submissions
@@ -60,7 +60,7 @@ def attempt(number: int = 1, **fields) -> dict:
 
 
 def record(submission: Submission, state: str, *attempts: dict) -> None:
-    write_json(submission.element_file(0), {"state": state, "attempts": list(attempts)})
+    write_json(submission.array_task_file(0), {"state": state, "attempts": list(attempts)})
 
 
 CASES = [  # record of the driver; what SLURM says; name, attempt and note that follow
@@ -115,15 +115,15 @@ def test_first_the_log_of_the_rank_that_died_first(submission):
 
 
 def test_an_array_of_a_retry_covers_only_what_it_was_given(submission):
-    """Array 14 was queued for element 0 alone: that element 1 has no job there does not hide the job that it had."""
+    """Array 14 was queued for array task 0 alone: that array task 1 has no job there does not hide the job that it had."""
     submission.queued([Array("12", 0, 2), Array("14", 0, 2)])
     jobs = {"12_0": Job("FAILED"), "12_1": RUNNING, "14_0": PENDING}
     assert [state_of(submission, index, submission.arrays, jobs).job_id for index in (0, 1)] == ["14_0", "12_1"]
 
 
 def test_ids_as_slurm_shortens_them():
-    assert elements_of("12_[0-2,5%4]") == ["12_0", "12_1", "12_2", "12_5"]
-    assert [elements_of(job) for job in ("12_[3]", "12_3", "12")] == [["12_3"], ["12_3"], ["12"]]
+    assert array_tasks_of("12_[0-2,5%4]") == ["12_0", "12_1", "12_2", "12_5"]
+    assert [array_tasks_of(job) for job in ("12_[3]", "12_3", "12")] == [["12_3"], ["12_3"], ["12"]]
 
 
 def test_never_queued(submission, tmp_path):
@@ -134,16 +134,19 @@ def test_never_queued(submission, tmp_path):
 
 
 def test_a_broken_record_is_named(submission):
-    submission.element_file(0).write_text("{")
+    submission.array_task_file(0).write_text("{")
     found = state_of(submission, 0, submission.arrays, {})
-    assert found.name == "failed" and str(submission.element_file(0)) in found.note
+    assert found.name == "failed" and str(submission.array_task_file(0)) in found.note
 
 
 def test_without_slurm_states_are_as_the_jobs_left_them(submission, tmp_path, monkeypatch):
     record(submission, "running", attempt())
     monkeypatch.setenv("PATH", str(tmp_path))
     seen, note = survey(tmp_path / "runs")
-    assert [element.state.name for element in seen] == ["running", "queued"] and "SLURM's commands are not here" in note
+    assert [array_task.state.name for array_task in seen] == [
+        "running",
+        "queued",
+    ] and "SLURM's commands are not here" in note
 
 
 def test_what_waited_for_something_that_failed_says_so(submission, tmp_path):
@@ -160,7 +163,10 @@ def test_the_latest_submission_of_a_result_counts(submission, tmp_path, monkeypa
     later = freeze("train", [Point(config, submission.points[1]["home"])], tmp_path, "python")
     later = later.folder.rename(later.folder.with_name("99991231-000000-train-abcdef"))
     seen, _ = survey(tmp_path / "runs")
-    assert [(element.submission.folder, element.index) for element in seen] == [(submission.folder, 0), (later, 0)]
+    assert [(array_task.submission.folder, array_task.index) for array_task in seen] == [
+        (submission.folder, 0),
+        (later, 0),
+    ]
 
 
 @pytest.fixture
@@ -207,7 +213,7 @@ def test_cancelled_and_queued_again_on_a_real_cluster(jobs, cluster):
     assert control.cancel(config, f"{later.job_id}_0") == [f"{later.job_id}_0"]
     with pytest.raises(UserError, match="all of it has finished, is queued or runs"):
         control.retry(config, str(queued.home(0)))
-    states = lambda: [element.state.name for element in survey(jobs.runs_dir)[0]]  # noqa: E731
+    states = lambda: [array_task.state.name for array_task in survey(jobs.runs_dir)[0]]  # noqa: E731
     cluster.wait_for(lambda: states() == ["finished", "failed", "cancelled"], 20, "the cancellation")
 
     control.retry(config, queued.submission.folder.name)

@@ -20,14 +20,14 @@ STEPS = 1200
 COURSE = [
     f"train.steps={STEPS}",
     "seed=1,2,3,4",
-    "train.save.probe_at_start=false",
-    "train.save.resume_every_steps=100",
+    "train.checkpoint.probe_at_start=false",
+    "train.checkpoint.resume_every_steps=100",
 ]
 REQUEUED, KILLED, NODE_LOST, PREEMPTED = range(4)
 
 
 def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
-    """Four elements, a node each. Two partitions, of which one gives preempted jobs no grace."""
+    """Four array tasks, a node each. Two partitions, of which one gives preempted jobs no grace."""
     quiet = jobs.train("name=quiet", *COURSE, "cluster.time=10", multirun=True)
     quiet.wait(seconds=240)
     storm = jobs.train(
@@ -40,12 +40,12 @@ def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
         multirun=True,
     )
     assert len(storm.submission.arrays) == 1
-    struck: dict[int, list[int]] = {element: [] for element in range(4)}
+    struck: dict[int, list[int]] = {array_task: [] for array_task in range(4)}
 
-    def strike(element: int, attempt: int) -> str:
-        """Wait until an attempt of an element is under way; note its step and return its node."""
-        struck[element].append(storm.strike(element, attempt))
-        return storm.attempts(element)[-1]["nodes"]
+    def strike(array_task: int, attempt: int) -> str:
+        """Wait until an attempt of an array task is under way; note its step and return its node."""
+        struck[array_task].append(storm.strike(array_task, attempt))
+        return storm.attempts(array_task)[-1]["nodes"]
 
     def preempt(node: str) -> None:
         subprocess.run(
@@ -53,8 +53,8 @@ def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
             check=True,
         )
 
-    for element in range(4):
-        strike(element, 1)
+    for array_task in range(4):
+        strike(array_task, 1)
     cluster.restart_controller()
     preempt(strike(PREEMPTED, 1))
     strike(KILLED, 1)
@@ -64,7 +64,9 @@ def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
     lost = strike(NODE_LOST, 1)
     cluster.node("kill", lost)
     job = storm.submission.jobs_of(PREEMPTED)[0]
-    cluster.wait_for(lambda: cluster.states(job).get(job) == "PENDING", 60, "the preempted element to be queued again")
+    cluster.wait_for(
+        lambda: cluster.states(job).get(job) == "PENDING", 60, "the preempted array task to be queued again"
+    )
     subprocess.run(["scontrol", "update", f"JobId={job}", "Partition=lowgrace"], check=True)
     cluster.node("start", lost)
     limited = storm.submission.jobs_of(REQUEUED)[0]
@@ -74,13 +76,13 @@ def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
     cluster.wait_for(
         lambda: cluster.states(limited).get(limited) == "PENDING",
         60,
-        "the element at its time limit to be queued again",
+        "the array task at its time limit to be queued again",
     )
     subprocess.run(["scontrol", "update", f"JobId={limited}", "TimeLimit=10"], check=True)
     storm.wait(seconds=400)
 
-    accounting = {element: _states(storm, element) for element in range(4)}
-    print(accounting, struck, *(goodput(storm.submission, element).describe() for element in range(4)), sep="\n")
+    accounting = {array_task: _states(storm, array_task) for array_task in range(4)}
+    print(accounting, struck, *(goodput(storm.submission, array_task).describe() for array_task in range(4)), sep="\n")
     assert all(0 < step < STEPS for steps in struck.values() for step in steps)
     assert "NODE_FAIL" in accounting[NODE_LOST]
     ended = {row["Partition"]: row["State"].split()[0] for row in _rows(storm, PREEMPTED)[:2]}
@@ -93,31 +95,31 @@ def test_a_stormy_night_ends_as_a_quiet_one(cluster, jobs):
     assert _told(storm, REQUEUED, 1) == "SIGTERM" and _told(storm, REQUEUED, 2) == "SIGUSR1"
     assert [storm.attempts(REQUEUED)[number]["status"] for number in (1, 2)] == ["continue", "finished"]
     assert "SIGKILL" in storm.attempts(KILLED)[0]["cause"] and storm.attempts(KILLED)[0]["status"] == "failed"
-    for element in range(4):
-        assert accounting[element][-1] == "COMPLETED" and len(accounting[element]) > 1
-        assert [line["step"] for line in storm.metrics(element)] == list(range(1, STEPS + 1))
-        assert storm.series(element) == quiet.series(element)
-        assert read_config(storm.home(element))["seed"] == read_config(quiet.home(element))["seed"]
-        assert _curve(storm.home(element)) == _curve(quiet.home(element))
-        assert not list(storm.home(element).rglob(".aside-*"))
+    for array_task in range(4):
+        assert accounting[array_task][-1] == "COMPLETED" and len(accounting[array_task]) > 1
+        assert [line["step"] for line in storm.metrics(array_task)] == list(range(1, STEPS + 1))
+        assert storm.series(array_task) == quiet.series(array_task)
+        assert read_config(storm.home(array_task))["seed"] == read_config(quiet.home(array_task))["seed"]
+        assert _curve(storm.home(array_task)) == _curve(quiet.home(array_task))
+        assert not list(storm.home(array_task).rglob(".aside-*"))
 
 
-def _rows(queued: Queued, element: int) -> list[dict[str, str]]:
-    job = queued.submission.jobs_of(element)[0]
+def _rows(queued: Queued, array_task: int) -> list[dict[str, str]]:
+    job = queued.submission.jobs_of(array_task)[0]
     return [row for row in queued.jobs.cluster.accounting(job) if row["JobID"] == job]
 
 
-def _states(queued: Queued, element: int) -> list[str]:
+def _states(queued: Queued, array_task: int) -> list[str]:
     """How each incarnation ended, by sacct."""
     queued.jobs.cluster.wait_for(
-        lambda: _rows(queued, element)[-1]["State"] == "COMPLETED", 30, "the accounting to catch up"
+        lambda: _rows(queued, array_task)[-1]["State"] == "COMPLETED", 30, "the accounting to catch up"
     )
-    return [row["State"].split()[0] for row in _rows(queued, element)]
+    return [row["State"].split()[0] for row in _rows(queued, array_task)]
 
 
-def _told(queued: Queued, element: int, attempt: int) -> str:
+def _told(queued: Queued, array_task: int, attempt: int) -> str:
     """The first signal that an attempt heard in the middle, and saved after."""
-    log = queued.submission.log_file(element, queued.submission.jobs_of(element)[0], attempt, "0").read_text()
+    log = queued.submission.log_file(array_task, queued.submission.jobs_of(array_task)[0], attempt, "0").read_text()
     assert "saved; the same command continues" in log
     return re.search(r"(SIG\w+): stopping after this step", log)[1]
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from model.training.saves import Save
+from model.training.saves import Checkpoint
 
 if TYPE_CHECKING:
     from model.training.loop import Loop
@@ -21,8 +21,8 @@ class Callback:
     def step(self, loop: "Loop", record: Record) -> None:
         """After each step, and once before the first step of a new run with step 0 and no loss."""
 
-    def saved(self, loop: "Loop", save: Save) -> None:
-        """After a save."""
+    def saved(self, loop: "Loop", checkpoint: Checkpoint) -> None:
+        """After a checkpoint."""
 
     def end(self, loop: "Loop") -> None:
         """After the last step of this attempt, unless it failed."""

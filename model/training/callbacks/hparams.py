@@ -14,7 +14,7 @@ from model.training.run import read_config
 
 Score = tuple[int, float]
 """Step and value of a point of a curve."""
-HELDOUT = "heldout/loss"
+VALIDATION = "validation/loss"
 """Tag of the held-out loss in tb/train."""
 SECTIONS = ("seed", "model", "objective", "optim", "parallel", "train")
 
@@ -25,14 +25,14 @@ class HParams(Callback):
 
     def end(self, loop) -> None:
         """Write the row."""
-        if (lowest := lowest_heldout(Path(loop.run.folder) / "metrics.jsonl")) is not None:
-            write_hparams(loop.run.folder, {HELDOUT: lowest})
+        if (lowest := lowest_validation(Path(loop.run.folder) / "metrics.jsonl")) is not None:
+            write_hparams(loop.run.folder, {VALIDATION: lowest})
 
 
-def lowest_heldout(metrics: Path) -> Score | None:
+def lowest_validation(metrics: Path) -> Score | None:
     """Where ``metrics`` (metrics.jsonl) has its lowest held-out loss; None where none was measured."""
     lines = map(json.loads, metrics.read_text(encoding="utf-8").splitlines())
-    found = [(line["step"], line["heldout_loss"]) for line in lines if line.get("heldout_loss") is not None]
+    found = [(line["step"], line["validation_loss"]) for line in lines if line.get("validation_loss") is not None]
     return min(found, key=lambda point: point[1], default=None)
 
 
@@ -57,7 +57,7 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     found = {}
     for key, value in tree.items():
         if isinstance(value, dict):
-            found.update(flatten(value, f"{prefix}{key}.") if key != "save" else {})
+            found.update(flatten(value, f"{prefix}{key}.") if key != "checkpoint" else {})
         elif isinstance(value, bool | int | float | str):
             found[prefix + key] = value
     return found

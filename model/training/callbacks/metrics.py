@@ -10,7 +10,7 @@ from model.training.callbacks.callback import Callback, Record
 FIELDS = (
     "step", "phase", "tokens", "samples", "epoch", "loss", "accuracy", "lr", "grad_norm", "batch", "skipped", "seconds",
     "tokens_per_second", "mfu",
-    "loss_by_source", "heldout_loss", "heldout_accuracy", "heldout_losses",
+    "loss_by_source", "validation_loss", "validation_accuracy", "validation_losses",
 )  # fmt: skip
 
 
@@ -29,7 +29,7 @@ class Metrics(Callback):
     def step(self, loop, record: Record) -> None:
         """Write the line of this step, if it is due."""
         step = record["step"]
-        if "heldout_loss" in record or (step and (step % self.every_steps == 0 or step == loop.total)):
+        if "validation_loss" in record or (step and (step % self.every_steps == 0 or step == loop.total)):
             line = {name: record[name] for name in FIELDS if name in record}
             with naming(self.file):
                 self.stream.write(json.dumps(line, allow_nan=False) + "\n")

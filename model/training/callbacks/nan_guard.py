@@ -5,21 +5,21 @@ import math
 from common.errors import UserError
 from common.progress import say
 from model.training.callbacks.callback import Callback, Record
-from model.training.saves import Save, list_saves
+from model.training.saves import Checkpoint, list_checkpoints
 
 
-def mend(saves: list[Save]) -> str:
-    """What to do about a run with ``saves`` that diverges."""
-    if not saves:
-        return "lower optim.lr and give the same command again (the run has no save, so it takes another configuration)"
+def mend(checkpoints: list[Checkpoint]) -> str:
+    """What to do about a run with ``checkpoints`` that diverges."""
+    if not checkpoints:
+        return "lower optim.lr and give the same command again (the run has no checkpoint, so it takes another configuration)"
     return (
-        f"lower optim.lr in another run=<name>, which with train.branch_from={saves[-1].folder} goes on from before"
+        f"lower optim.lr in another run=<name>, which with train.branch_from={checkpoints[-1].folder} goes on from before"
         " that"
     )
 
 
 class NanGuard(Callback):
-    """Goes first, so that nothing not finite reaches a metric, a curve or a save."""
+    """Goes first, so that nothing not finite reaches a metric, a curve or a checkpoint."""
 
     def __init__(self, patience: int):
         """``patience``: steps in a row that may be skipped before the run stops."""
@@ -41,9 +41,11 @@ class NanGuard(Callback):
         last = record["samples"] - 1
         where = f"step {record['step']} (samples {record['samples'] - record['batch']} to {last})"
         if state.not_finite >= max(1, self.patience):
-            saves = [save for save in list_saves(loop.run.folder) if save.step < state.step]
+            checkpoints = [
+                checkpoint for checkpoint in list_checkpoints(loop.run.folder) if checkpoint.step < state.step
+            ]
             raise UserError(
                 f"loss or gradient was not finite {state.not_finite} steps in a row, last at {where}; look at these"
-                f" samples, or {mend(saves)}"
+                f" samples, or {mend(checkpoints)}"
             )
         say(f"warning: loss or gradient is not finite at {where}; the update is skipped")

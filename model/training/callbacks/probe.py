@@ -1,19 +1,19 @@
-"""The place where a probe of a fresh save is hooked in."""
+"""The place where a probe of a fresh checkpoint is hooked in."""
 
 from collections.abc import Callable
 
 from model.training.callbacks.callback import Callback
-from model.training.saves import PROBE, Save
+from model.training.saves import PROBE, Checkpoint
 
 
 class Probe(Callback):
-    """Calls a function that a job gives after every probe save. What a probe is, the training does not know."""
+    """Calls a function that a job gives after every probe checkpoint. What a probe is, the training does not know."""
 
-    def __init__(self, function: Callable[[Save], None]):
-        """``function(save)``: probes the save, or submits an element that does."""
+    def __init__(self, function: Callable[[Checkpoint], None]):
+        """``function(checkpoint)``: probes the checkpoint, or submits an array task that does."""
         self.function = function
 
-    def saved(self, loop, save: Save) -> None:
-        """Hand a probe save over."""
-        if save.kind == PROBE:
-            self.function(save)
+    def saved(self, loop, checkpoint: Checkpoint) -> None:
+        """Hand a probe checkpoint over."""
+        if checkpoint.kind == PROBE:
+            self.function(checkpoint)

@@ -1,4 +1,4 @@
-"""Saves: when they are due, what is in them, which are kept."""
+"""Checkpoints: when they are due, what is in them, which are kept."""
 
 import dataclasses
 import time
@@ -11,7 +11,7 @@ from common.errors import UserError
 from common.files import digest
 from common.progress import say
 from common.tokenizer import FILE
-from conf.schema import DecoderConfig, SaveConfig
+from conf.schema import CheckpointConfig, DecoderConfig
 from model.hf.adapter import export_adapter
 from model.hf.folder import export_net
 from model.megatron import checkpoint, ranks
@@ -20,28 +20,28 @@ from model.training.callbacks.callback import Callback, Record
 from model.training.callbacks.nan_guard import mend
 from model.training.retention import apply_retention
 from model.training.run import Run
-from model.training.saves import PROBE, RESUME, lead_warning, list_saves
+from model.training.saves import PROBE, RESUME, lead_warning, list_checkpoints
 from model.training.tokenizers import tokenizer_of_run
-from model.training.write_save import write_save
+from model.training.write_save import write_checkpoint
 
 
 class Saving(Callback):
-    """Makes a save where one is due, and a resume save where the attempt ends. A step with both due has one save, a
-    probe save."""
+    """Makes a checkpoint where one is due, and a resume checkpoint where the attempt ends. A step with both due has one checkpoint, a
+    probe checkpoint."""
 
-    def __init__(self, config: SaveConfig, exportable: bool = True):
-        """``config``: section `train.save`; ``exportable``: the net has an hf/ form, without which every save is a
-        resume save."""
+    def __init__(self, config: CheckpointConfig, exportable: bool = True):
+        """``config``: section `train.checkpoint`; ``exportable``: the net has an hf/ form, without which every checkpoint is a
+        resume checkpoint."""
         self.config = config
         self.probe = PROBE if exportable else RESUME
         self.last_step: int | None = None
 
     def start(self, loop) -> None:
-        """The clock of time-triggered saves begins here."""
+        """The clock of time-triggered checkpoints begins here."""
         self.last_time = time.monotonic()
 
     def step(self, loop, record: Record) -> None:
-        """Save if it is due."""
+        """Checkpoint if it is due."""
         step, minutes = record["step"], (time.monotonic() - self.last_time) / 60
         if loop.save_points.probe_due(step):
             self._write(loop, self.probe)
@@ -49,20 +49,20 @@ class Saving(Callback):
             self._write(loop, RESUME)
 
     def end(self, loop) -> None:
-        """Save where the attempt stops, unless it just has been."""
+        """Checkpoint where the attempt stops, unless it just has been."""
         if self.last_step != loop.state.step and loop.state.step < loop.total:
             self._write(loop, RESUME)
 
     def _write(self, loop, kind: str) -> None:
-        """Make a save, remove what is no longer kept, tell the other callbacks. Raises UserError rather than save what
+        """Make a checkpoint, remove what is no longer kept, tell the other callbacks. Raises UserError rather than save what
         is not finite."""
         state, config = loop.state, loop.config
         mine = [name for name, parameter in global_names(loop.net).items() if not torch.isfinite(parameter).all()]
         broken = [name for names in ranks.gather(mine) for name in names]
         if broken:
             raise UserError(
-                f"parameter {broken[0]} is not finite at step {state.step}, so no save is made;"
-                f" {mend(list_saves(loop.run.folder))}"
+                f"parameter {broken[0]} is not finite at step {state.step}, so no checkpoint is made;"
+                f" {mend(list_checkpoints(loop.run.folder))}"
             )
 
         tokenizer, wanted = ranks.on_first(lambda: _tokenizer(loop.run, config.data.tokenizer))
@@ -71,7 +71,7 @@ class Saving(Callback):
             if ranks.is_first():
                 say(
                     f"warning: {config.data.tokenizer} holds another tokenizer than at the start of the run, so the"
-                    f" save of step {state.step} has no hf/ half; restore it, and jobs.export makes that half"
+                    f" checkpoint of step {state.step} has no hf/ half; restore it, and jobs.export makes that half"
                 )
         plan = loop.data.digest(list(state.phases) or [loop.phase.name])
 
@@ -83,8 +83,8 @@ class Saving(Callback):
                 if isinstance(loop.shape, DecoderConfig) and loop.shape.lora.rank:
                     export_adapter(loop.net, loop.shape, folder / "adapter", adapted_model(loop.run))
 
-        known = ("samples", "tokens", "sources", "loss", "heldout_loss", "lr", "skipped")
-        save = loop.save = write_save(
+        known = ("samples", "tokens", "sources", "loss", "validation_loss", "lr", "skipped")
+        written = loop.checkpoint = write_checkpoint(
             loop.run.folder, state.step, kind, fill, loop.run.fence.check, name=config.name, seed=config.seed,
             **{name: getattr(state, name) for name in known},
             phases={name: dataclasses.asdict(phase) for name, phase in state.phases.items()},
@@ -93,9 +93,9 @@ class Saving(Callback):
         if ranks.is_first():
             apply_retention(loop.run.folder, self.config, state.step)
         self.last_step, self.last_time = state.step, time.monotonic()
-        if warning := lead_warning(save, config.cluster):
+        if warning := lead_warning(written, config.cluster):
             say(warning)
-        loop.tell("saved", save)
+        loop.tell("saved", written)
 
 
 def _tokenizer(run: Run, folder: str) -> tuple[Path | None, str]:
@@ -107,13 +107,13 @@ def _tokenizer(run: Run, folder: str) -> tuple[Path | None, str]:
 
 
 def adapted_model(run: Run) -> str:
-    """Folder of the model that a low-rank adapter belongs to, as it was when the run began; of a save its hf/ half.
+    """Folder of the model that a low-rank adapter belongs to, as it was when the run began; of a checkpoint its hf/ half.
 
     A run that branches goes on with the pairs of another, beside the model that the other began with.
     """
     manifest = run.manifest
     while "start" not in manifest:
-        folder = Path(manifest["branch"]["save"]).parents[1]
+        folder = Path(manifest["branch"]["checkpoint"]).parents[1]
         if not (folder / manifests.NAME).is_file():
             raise UserError(
                 f"{folder}, from which this run branches, is gone, and with it the name of the model that the adapter"

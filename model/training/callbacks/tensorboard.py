@@ -10,11 +10,11 @@ from model.training.events import events
 TAGS = {
     "loss": "train/loss", "accuracy": "train/accuracy", "lr": "train/lr", "grad_norm": "train/grad_norm", "batch": "train/batch",
     "tokens": "train/tokens", "tokens_per_second": "speed/tokens_per_second", "mfu": "speed/mfu",
-    "heldout_loss": "heldout/loss", "heldout_accuracy": "heldout/accuracy",
+    "validation_loss": "validation/loss", "validation_accuracy": "validation/accuracy",
 }  # fmt: skip
 
 
-GROUPS = {"loss_by_source": "train/loss", "heldout_losses": "heldout/loss"}
+GROUPS = {"loss_by_source": "train/loss", "validation_losses": "validation/loss"}
 """Several values by name -> what stands before each name."""
 
 
@@ -37,7 +37,7 @@ class TensorBoard(Callback):
     def step(self, loop, record: Record) -> None:
         """Write what is known of this step, if it is due."""
         step = record["step"]
-        if "heldout_loss" in record or (step and (step % self.every_steps == 0 or step == loop.total)):
+        if "validation_loss" in record or (step and (step % self.every_steps == 0 or step == loop.total)):
             known = {tag: record[name] for name, tag in TAGS.items() if record.get(name) is not None}
             known |= {
                 f"{tag}/{name}": value for group, tag in GROUPS.items() for name, value in record.get(group, {}).items()

@@ -7,7 +7,7 @@ from model.training.flops import peak_flops, utilisation
 
 
 class Throughput(Callback):
-    """Adds `tokens_per_second` and `mfu` over the steps since they were last told, without the time of saves and
+    """Adds `tokens_per_second` and `mfu` over the steps since they were last told, without the time of checkpoints and
     evaluations."""
 
     def __init__(self, every_steps: int, precision: str):

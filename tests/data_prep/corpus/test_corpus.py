@@ -1,4 +1,4 @@
-"""`jobs.corpus` from files to documents: what was planted is found, everything is accounted for, and elements change
+"""`jobs.corpus` from files to documents: what was planted is found, everything is accounted for, and array tasks change
 nothing."""
 
 import copy
@@ -127,17 +127,17 @@ def tokens(folder: Path, kept: dict) -> list[list[int]]:
     ]
 
 
-@pytest.mark.parametrize(("elements", "workers"), [(3, 1), (7, 2)])
-def test_elements_and_parts_change_no_byte(config, folder, embedder, elements, workers):
+@pytest.mark.parametrize(("array_tasks", "workers"), [(3, 1), (7, 2)])
+def test_array_tasks_and_parts_change_no_byte(config, folder, embedder, array_tasks, workers):
     with_everything(config, embedder)
     corpus.run(config)
     other = copy.deepcopy(config)
-    other.corpus.output, other.corpus.elements, other.cluster.workers = str(folder / "other"), elements, workers
-    other.corpus.duplicates.parts = elements
-    for element in range(elements):  # as an array would, the last element first
-        other.corpus.stage, other.corpus.element = "curate", elements - 1 - element
+    other.corpus.output, other.corpus.array_size, other.cluster.workers = str(folder / "other"), array_tasks, workers
+    other.corpus.duplicates.parts = array_tasks
+    for array_task in range(array_tasks):  # as an array would, the last array task first
+        other.corpus.stage, other.corpus.array_task = "curate", array_tasks - 1 - array_task
         corpus.run(other)
-    other.corpus.stage = other.corpus.element = None
+    other.corpus.stage = other.corpus.array_task = None
     corpus.run(other)
     assert fingerprint(folder / "other") == fingerprint(Path(config.corpus.output))
 

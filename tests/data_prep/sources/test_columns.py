@@ -137,7 +137,13 @@ def test_a_corpus_reads_the_columns_that_it_carries_along(odd, tmp_path):
 
 
 def test_splits_and_tokens_too(odd, tmp_path, small_tokenizer):
-    run("split", f"data.inputs=['{odd}']", f"split.output={tmp_path}/split", "split.heldout_share=0.5", "split.seed=1")
+    run(
+        "split",
+        f"data.inputs=['{odd}']",
+        f"split.output={tmp_path}/split",
+        "split.validation_share=0.5",
+        "split.seed=1",
+    )
     run("prepare", f"data.inputs=['{odd}']", f"data.tokenizer={small_tokenizer}", f"data.tokens={tmp_path}/tokens")
     counts = [json.loads((tmp_path / made / "manifest.json").read_text()) for made in ("split", "tokens")]
     assert [side["documents"] for side in counts[0]["counts"].values()] == [1, 1] and counts[1]["documents"] == 2

@@ -95,9 +95,9 @@ WRONG = [
     ("data.inputs[0]=a", "data.inputs=['a']"),
     ("corpus.sources.web.inputs=a/b", "corpus.sources.web.inputs=['a/b']"),
     ("corpus.sources.web=a/b", "corpus.sources.web.inputs=['a/b']"),
-    ("data.heldout=my/law", "data.heldout.law=my/law"),
-    ("data.heldout={law: [a]}", "data.heldout.law=a"),
-    ("data.heldout={law}", "data.heldout.law=law"),
+    ("data.validation=my/law", "data.validation.law=my/law"),
+    ("data.validation={law: [a]}", "data.validation.law=a"),
+    ("data.validation={law}", "data.validation.law=law"),
     ("phases=[main]", "phases.main.tokens="),
     ("phases.main=5", "phases.main.tokens=5"),
     ("phases.main.weights=[a]", "phases.main.weights.a=1.0"),
@@ -257,7 +257,7 @@ def test_what_the_text_or_a_server_does_not_give_is_one_sentence_too(run, tmp_pa
     assert "bad.jsonl line 2" in refused(run, "tokenizer", f"data.inputs=['{tmp_path}/bad.jsonl']")
     (tmp_path / "scan.pdf").write_bytes(b"x")
     assert "http://" in refused(run, "ocr", f"ocr.inputs=['{tmp_path}/scan.pdf']", "ocr.endpoint.url=localhost:8000")
-    assert "there is 0 to 1" in refused(run, "prepare", "prepare.elements=2", "prepare.element=2")
+    assert "there is 0 to 1" in refused(run, "prepare", "prepare.array_size=2", "prepare.array_task=2")
 
 
 def test_no_arguments_at_all(run):
@@ -312,7 +312,7 @@ YAMLS = {
     "- a\n- b\n": (2, "holds a list, and no keys"),
     "train:\n  steps: many\n": (3, "train.steps"),
     "data:\n  inputs: my/folder\n": (3, "write inputs: ['my/folder']"),
-    "data:\n  heldout: my/law\n": (3, "write heldout: {law: 'my/law'}"),
+    "data:\n  validation: my/law\n": (3, "write validation: {law: 'my/law'}"),
     "train:\n  stepss: 1\n": (3, "did you mean 'train.steps'?"),
     "train: 5\n": (2, "write train: {seq_length: 5}"),
     "phases:\n  - main\n": (2, "phases takes names"),

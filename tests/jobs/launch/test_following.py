@@ -95,7 +95,7 @@ def test_from_text_to_a_model_that_is_used(odd, tmp_path):
     assert seen == ["tokenizer", "prepare", "train", "export"] and given == [
         "name=a b",
         "parallel.threads=1",
-        "export.save='runs/a b/seed_0/checkpoints/last'",
+        "export.checkpoint='runs/a b/seed_0/checkpoints/last'",
     ]
     python, flag, code = shlex.split(following("export", given, [config]))
     used = subprocess.run([sys.executable, flag, code], capture_output=True, text=True, cwd=tmp_path, timeout=120)
@@ -137,8 +137,8 @@ def made(folder: Path, **manifest: object) -> None:
         ("quickstart", ["experiment=quickstart"], ("tokenizer", ["experiment=quickstart"])),
         ("quickstart", ["experiment=quickstart", "quickstart.output=z"], ("tokenizer", ["experiment=quickstart", "quickstart.output=z"])),
         ("corpus", ["name=c", "corpus.inputs=[x]"], ("tokenizer", ["name=c", "data.inputs=[data/c/corpus/documents]"])),
-        ("corpus", ["name=c", "corpus.inputs=[x]", "corpus.element=3", "corpus.elements=4"],
-         ("corpus", ["name=c", "corpus.inputs=[x]", "corpus.elements=4"])),
+        ("corpus", ["name=c", "corpus.inputs=[x]", "corpus.array_task=3", "corpus.array_size=4"],
+         ("corpus", ["name=c", "corpus.inputs=[x]", "corpus.array_size=4"])),
         ("quality", ["name=c", "quality.good=[x y]", "quality.language=pl"],
          ("corpus", ["name=c", "quality.good=[x y]", "quality.language=pl",
                      "corpus.rules=[gopher_quality,gopher_repetition,fineweb,glued_words,quality]",
@@ -175,7 +175,7 @@ def test_names_and_paths_are_carried_on(job, given, wanted, tmp_path, monkeypatc
 def test_tokens_and_mixtures_go_to_a_training_of_one_reading(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made(tmp_path / "data" / "c" / "tokens", tokens=10**11, vocab_size=60_000)
-    found = next_of("prepare", ["name=c", "data.inputs=[x]", "prepare.elements=4"])
+    found = next_of("prepare", ["name=c", "data.inputs=[x]", "prepare.array_size=4"])
     steps = 10**11 // (1024 * 4608)
     assert found == (
         "train",

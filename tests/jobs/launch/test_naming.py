@@ -47,8 +47,8 @@ def test_no_two_labels_have_one_name(ends, length):
 
 
 def test_a_label_has_every_swept_key_also_of_names_that_are_the_users():
-    point = ["experiment=quickstart", "++data.heldout.law=a", "seed=2", "optim.lr=0.1"]
-    assert label_of(point, ["data.heldout.law", "seed"]) == "data.heldout.law=a,seed=2"
+    point = ["experiment=quickstart", "++data.validation.law=a", "seed=2", "optim.lr=0.1"]
+    assert label_of(point, ["data.validation.law", "seed"]) == "data.validation.law=a,seed=2"
 
 
 def multirun(*arguments: str, job: str = "train", cwd: Path = ROOT) -> subprocess.CompletedProcess:
@@ -70,7 +70,7 @@ def test_a_grid_over_long_paths_trains_and_goes_on(trainable, tmp_path):
         "train.seq_length=64",
         "train.global_batch=2",
         "train.micro_batch=2",
-        "train.save.probe_at_start=false",
+        "train.checkpoint.probe_at_start=false",
     ]
     given = [
         *(one for one in trainable if not one.startswith("runs_dir=")),
@@ -99,31 +99,31 @@ def test_two_points_of_one_name_are_refused_before_the_first_starts(tmp_path):
 
 
 def test_a_grid_over_names_of_the_user_has_a_folder_for_each(tmp_path):
-    shown = multirun("experiment=quickstart", "dry_run=true", "data.heldout.law=a,b", job="pipeline", cwd=tmp_path)
-    assert "quickstart/data.heldout.law=a\n" in shown.stderr and "quickstart/data.heldout.law=b\n" in shown.stderr, (
-        shown.stderr
-    )
+    shown = multirun("experiment=quickstart", "dry_run=true", "data.validation.law=a,b", job="pipeline", cwd=tmp_path)
+    assert (
+        "quickstart/data.validation.law=a\n" in shown.stderr and "quickstart/data.validation.law=b\n" in shown.stderr
+    ), shown.stderr
 
 
 @pytest.mark.parametrize(
-    ("given", "phases", "heldout"),
+    ("given", "phases", "validation"),
     [
         (["phases={}"], {}, 2),
         (["phases={}", "phases.main.tokens=5"], {"main": 5}, 2),
-        (["phases={}", "phases={main: {tokens: 5}}", "data.heldout={}"], {"main": 5}, 0),
+        (["phases={}", "phases={main: {tokens: 5}}", "data.validation={}"], {"main": 5}, 0),
         (["phases={extra: {tokens: 5}}"], {"general": 10, "terminology": 10, "long": 10, "anneal": 10, "extra": 5}, 2),
         (["phases.long.weights={}"], {"general": 10, "terminology": 10, "long": 10, "anneal": 10}, 2),
     ],
 )
-def test_an_empty_mapping_takes_the_entries_of_a_yaml_away(given, phases, heldout):
+def test_an_empty_mapping_takes_the_entries_of_a_yaml_away(given, phases, validation):
     base = [
         "experiment=mecellem/qwen3_1_7b_cpt",
         *(f"phases.{name}.tokens=10" for name in ("general", "terminology", "long", "anneal")),
     ]
     config = to_config(compose("train", [spelled_out(one) for one in [*base, *given]]))
     assert {name: phase.tokens for name, phase in config.phases.items()} == phases and len(
-        config.data.heldout
-    ) == heldout
+        config.data.validation
+    ) == validation
     assert not config.phases.get("long") or bool(config.phases["long"].weights) == (
         "phases.long.weights={}" not in given
     )
@@ -132,5 +132,5 @@ def test_an_empty_mapping_takes_the_entries_of_a_yaml_away(given, phases, heldou
 def test_an_empty_mapping_of_a_section_with_keys_of_ours_changes_nothing():
     composed = compose("train", ["experiment=quickstart"])
     before = composed.copy()
-    empty_sections(composed, parse(["++train.save={}"]))
+    empty_sections(composed, parse(["++train.checkpoint={}"]))
     assert composed == before

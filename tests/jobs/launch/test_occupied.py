@@ -24,8 +24,8 @@ from slurm.submit import prepare
 
 ROOT = Path(__file__).resolve().parents[3]
 COURSE = [
-    "train.steps=5000", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.heldout_fraction=0.05",
-    "train.save.probe_at_start=false", "train.save.probe_share=0", "train.save.resume_every_minutes=0", "parallel.threads=1",
+    "train.steps=5000", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0.05",
+    "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0", "train.checkpoint.resume_every_minutes=0", "parallel.threads=1",
     "optim.schedule.warmup_steps=1", "name=occupied",
 ]  # fmt: skip
 
@@ -35,7 +35,7 @@ def config(trainable: list[str], run: str, *overrides: str):
 
 
 def started(trainable: list[str], run: str) -> subprocess.Popen:
-    """A training that makes steps, and no save."""
+    """A training that makes steps, and no checkpoint."""
     command = [sys.executable, "-m", "jobs.train", *trainable, *COURSE, f"run={run}"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     file = Path(config(trainable, run).run_dir) / "metrics.jsonl"

@@ -29,7 +29,7 @@ HOLDER = (
 )
 COURSE = [
     "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.steps=6", "train.eval_packs=0",
-    "train.save.probe_every_steps=3", "probe.document_tokens=60", "probe.train_document_tokens=60", "probe.steps=5", "probe.pairs=100",
+    "train.checkpoint.probe_every_steps=3", "probe.document_tokens=60", "probe.train_document_tokens=60", "probe.steps=5", "probe.pairs=100",
     "probe.batch=32", "sweep.bootstrap=0",
 ]  # fmt: skip
 
@@ -48,13 +48,13 @@ def test_on_this_machine_when_the_training_has_finished(trainable, retrieval_fol
     folder = tmp_path / "t" / "seed_0"
     results = {step: result_file(folder, step).stat().st_mtime_ns for step in (0, 3, 6)}
     assert linked(folder, "best") in results and (folder / "report.html").is_file()
-    assert "Best save: step" in capfd.readouterr().out
+    assert "Best checkpoint: step" in capfd.readouterr().out
     # The same command again does what is left of the probes, and where nothing is left nothing.
     result_file(folder, 3).unlink()
     train.run(config)
     train.run(config)
     out = capfd.readouterr().out
-    assert out.count("Best save: step") == 1 and result_file(folder, 3).is_file()
+    assert out.count("Best checkpoint: step") == 1 and result_file(folder, 3).is_file()
     assert result_file(folder, 6).stat().st_mtime_ns == results[6]
 
 
@@ -91,7 +91,7 @@ def test_a_decoder_needs_text_or_tasks_where_there_is_no_retrieval_set(tmp_path)
         refuse_probing(config)
 
 
-def test_an_element_leaves_a_claimed_save_and_a_sweep_waits(sweep_config, run_folder, capsys, monkeypatch):
+def test_an_array_task_leaves_a_claimed_save_and_a_sweep_waits(sweep_config, run_folder, capsys, monkeypatch):
     """Until the process that holds it is killed."""
     monkeypatch.setattr(pending, "PATIENCE", 0.1)
     monkeypatch.setenv("COLUMNS", "300")
@@ -119,7 +119,7 @@ def test_an_element_leaves_a_claimed_save_and_a_sweep_waits(sweep_config, run_fo
 
 
 def test_a_result_whose_claim_was_lost_is_thrown_away(sweep_config, run_folder, capsys, monkeypatch):
-    """Another process took the save over, as one does whose controller gave this node up for dead."""
+    """Another process took the checkpoint over, as one does whose controller gave this node up for dead."""
     probe_budgets, file = retrieval.probe_budgets, claim_file(run_folder, 20)
 
     def overtaken(*arguments):
@@ -151,7 +151,7 @@ def test_a_probe_asks_for_one_process():
 
 
 def test_a_probe_that_failed_is_a_missing_point_with_its_reason(sweep_config, run_folder, capsys, tmp_path):
-    """What a sweep that a training submitted makes of an element that gave up; then a person mends the cause."""
+    """What a sweep that a training submitted makes of an array task that gave up; then a person mends the cause."""
     sweep_config.runs_dir, sweep_config.sweep.step = str(tmp_path / "runs"), 10
     outbox.put(
         run_folder, "step_0000010", "sweep", Point(sweep_config, str(run_folder / "checkpoints" / "step_0000010"))
@@ -160,9 +160,9 @@ def test_a_probe_that_failed_is_a_missing_point_with_its_reason(sweep_config, ru
     (submission,) = prepare("sweep", [Point(sweep_config, order["home"])]).submissions
     submission.queued([Array("17", 0, 1)])
     attempt = {"number": 1, "job_id": "17", "cause": "out of memory: raise it"}
-    outbox.write_json(submission.element_file(0), {"state": "failed", "attempts": [attempt]})
+    outbox.write_json(submission.array_task_file(0), {"state": "failed", "attempts": [attempt]})
     record = run_folder / "outbox" / "submitted" / "step_0000010.json"
-    outbox.write_json(record, order | {"submission": str(submission.folder), "element": 0, "jobs": ["17_0"]})
+    outbox.write_json(record, order | {"submission": str(submission.folder), "array_task": 0, "jobs": ["17_0"]})
 
     sweep_config.sweep.step, sweep_config.sweep.retry_failed = None, False
     run(sweep_config)

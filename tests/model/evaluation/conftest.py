@@ -1,4 +1,4 @@
-"""A small retrieval set with a known answer, and runs with saves of encoders that differ in how well they can solve it.
+"""A small retrieval set with a known answer, and runs with checkpoints of encoders that differ in how well they can solve it.
 
 Every concept has two words, one that queries use and one that documents use. An encoder whose embedding table gives
 both the same vector finds the document; a random one has only what the probe's head can learn."""
@@ -18,7 +18,7 @@ from model.hf.modernbert import export_modernbert
 from model.megatron.startup import start
 from model.nets.encoder import ModernBert, build_encoder
 from model.training.saves import PROBE, RESUME
-from model.training.write_save import write_save
+from model.training.write_save import write_checkpoint
 
 CONCEPTS = 60
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -106,12 +106,12 @@ def encoders() -> SimpleNamespace:
     return SimpleNamespace(random=random_encoder, planted=planted_encoder, collapsed=collapsed_encoder, shape=SHAPE)
 
 
-MakeSave = Callable[..., Path]
+MakeCheckpoint = Callable[..., Path]
 
 
 @pytest.fixture
-def make_save(tokenizer_folder) -> MakeSave:
-    """``make_save(run, step, model, kind="probe")`` writes a save as training does, without moments."""
+def make_checkpoint(tokenizer_folder) -> MakeCheckpoint:
+    """``make_checkpoint(run, step, model, kind="probe")`` writes a checkpoint as training does, without moments."""
 
     def make(run: Path, step: int, model: ModernBert, kind: str = PROBE) -> Path:
         def fill(folder: Path) -> None:
@@ -124,23 +124,23 @@ def make_save(tokenizer_folder) -> MakeSave:
             "tokens": step * 1000,
             "samples": step,
             "loss": 5.0 - step / 100 if step else None,
-            "heldout_loss": 5.2 - step / 100,
+            "validation_loss": 5.2 - step / 100,
         }
-        write_save(run, step, kind, fill, seed=0, **known)
+        write_checkpoint(run, step, kind, fill, seed=0, **known)
         return run / "checkpoints" / f"step_{step:07d}"
 
     return make
 
 
 @pytest.fixture
-def run_folder(tmp_path, make_save) -> Path:
-    """A run whose best save is neither the last nor the first: step 0 random, 10 collapsed, 20 planted, 30 random
+def run_folder(tmp_path, make_checkpoint) -> Path:
+    """A run whose best checkpoint is neither the last nor the first: step 0 random, 10 collapsed, 20 planted, 30 random
     again."""
     run = tmp_path / "runs" / "small" / "seed_0"
     encoders = {0: random_encoder(1), 10: collapsed_encoder(2), 20: planted_encoder(3), 30: random_encoder(4)}
     for step, model in encoders.items():
-        make_save(run, step, model)
-    make_save(run, 40, None, RESUME)
+        make_checkpoint(run, step, model)
+    make_checkpoint(run, 40, None, RESUME)
     write_frozen(run, SHAPE)
     lines = ({"step": step, "loss": 5.0 - step / 100} for step in range(1, 41))
     (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -162,5 +162,8 @@ def sweep_config(run_folder, retrieval_folder) -> Config:
     config.data.retrieval = str(retrieval_folder)
     config.probe = ProbeConfig(beside=["last", "emb"], steps=20, batch=64, pairs=250)
     config.parallel.threads = 1
-    config.export.save, config.export.output = str(run_folder / "checkpoints" / "best"), str(run_folder / "export")
+    config.export.checkpoint, config.export.output = (
+        str(run_folder / "checkpoints" / "best"),
+        str(run_folder / "export"),
+    )
     return config

@@ -1,4 +1,4 @@
-"""Runs with saves of small decoders and a tokenizer of bytes, texts of two kinds, and transformers' word on each."""
+"""Runs with checkpoints of small decoders and a tokenizer of bytes, texts of two kinds, and transformers' word on each."""
 
 import json
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from model.hf.folder import export_net
 from model.megatron.startup import start
 from model.nets.build import build_net
 from model.training.saves import PROBE
-from model.training.write_save import write_save
+from model.training.write_save import write_checkpoint
 
 END = "<|endoftext|>"
 SHAPE = DecoderConfig(
@@ -69,7 +69,7 @@ def make_run(
     shape: DecoderConfig = SHAPE,
     phases: dict[int, list[str]] | None = None,
 ) -> Path:
-    """A run with a probe save at each step of ``steps``, of a decoder by its seed, and its frozen configuration."""
+    """A run with a probe checkpoint at each step of ``steps``, of a decoder by its seed, and its frozen configuration."""
     for step, seed in steps.items():
         net = random_decoder(seed, shape)
 
@@ -81,9 +81,9 @@ def make_run(
             "tokens": step * 1000,
             "samples": step,
             "loss": 5.0 - step / 100 if step else None,
-            "heldout_loss": None,
+            "validation_loss": None,
         }
-        write_save(run, step, PROBE, fill, seed=0, **known, phases=begun)
+        write_checkpoint(run, step, PROBE, fill, seed=0, **known, phases=begun)
     sections = {name: asdict(getattr(Config(), name)) for name in ("objective", "optim", "parallel", "train")}
     sections["train"]["seq_length"] = CONTEXT
     frozen = {"seed": 0, **sections, "model": asdict(shape), "data": {"tokenizer": "", "tokens": ""}}

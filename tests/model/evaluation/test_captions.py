@@ -1,4 +1,4 @@
-"""What stands under a picture is true of the saves in it."""
+"""What stands under a picture is true of the checkpoints in it."""
 
 import json
 import shutil
@@ -45,7 +45,7 @@ def test_only_the_quickstart_says_that_its_model_is_not_good(sweep_config, run_f
     assert (GOOD in captions.of_run(found)) is wanted and (GOOD in captions.of_runs(group_runs([found]))) is wanted
 
 
-def test_it_tells_a_best_save_that_is_better_from_one_that_is_not(sweep_config, run_folder):
+def test_it_tells_a_best_checkpoint_that_is_better_from_one_that_is_not(sweep_config, run_folder):
     found = sweep(sweep_config)
     told = captions.of_run(found)
     assert (
@@ -59,7 +59,9 @@ def test_it_tells_a_best_save_that_is_better_from_one_that_is_not(sweep_config, 
     sweep_config.sweep.bm25, sweep_config.sweep.bootstrap = False, 0
     told = captions.of_run(sweep(sweep_config))
     assert (
-        "BM25" not in told and "Band" not in told and told.startswith("The star is the best save by dev/ndcg@10, step ")
+        "BM25" not in told
+        and "Band" not in told
+        and told.startswith("The star is the best checkpoint by dev/ndcg@10, step ")
     )
     shutil.rmtree(run_folder / "checkpoints" / "step_0000000")
     (run_folder / "eval" / "step_0000000.json").unlink()

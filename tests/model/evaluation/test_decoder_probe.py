@@ -16,7 +16,7 @@ from conf.schema import DecoderConfig, ParallelConfig, ProbeConfig
 from model.evaluation.encode import Tokeniser, encode, hidden
 from model.evaluation.metrics import DEPTH, evaluate
 from model.evaluation.prepared import Prepared, prepare
-from model.evaluation.probe import ProbeResult, probe_save
+from model.evaluation.probe import ProbeResult, probe_checkpoint
 from model.evaluation.retrieval_set import load_retrieval
 from model.evaluation.search import search
 from model.hf.folder import export_net
@@ -85,7 +85,7 @@ def probe(tmp_path, prepared_for) -> Callable[..., ProbeResult]:
         prepared = prepared_for(config)
         export_net(net, net.decoder_config, tmp_path / "hf", tmp_path / "tokenizer_False")
         start(ParallelConfig(threads=1), 99)
-        return probe_save(tmp_path / "hf", prepared, config)
+        return probe_checkpoint(tmp_path / "hf", prepared, config)
 
     return run
 
@@ -180,7 +180,7 @@ def test_a_decoder_has_no_cls(probe, settings):
         probe(decoder(1), replace(CONFIG, **settings))
 
 
-def test_what_does_not_fit(probe, prepared_for, make_save, encoders, tmp_path):
+def test_what_does_not_fit(probe, prepared_for, make_checkpoint, encoders, tmp_path):
     with pytest.raises(UserError, match=r"reads texts of 96 tokens, the decoder in .* at most 64"):
         probe(decoder(1, replace(SHAPE, max_positions=64)))
     with pytest.raises(UserError, match=r"the decoder in .* has 121 embeddings for a tokenizer of 122 tokens"):
@@ -189,6 +189,6 @@ def test_what_does_not_fit(probe, prepared_for, make_save, encoders, tmp_path):
         UserError, match=r"probe.query_tokens=1 leaves no room for text beside 1 special tokens; give 2 or more"
     ):
         prepared_for(replace(CONFIG, query_tokens=1), begins=True)
-    folder = make_save(tmp_path / "run", 1, encoders.random(1))
+    folder = make_checkpoint(tmp_path / "run", 1, encoders.random(1))
     with pytest.raises(UserError, match=r"the tokenizer of the encoder in .* has no \[CLS\] and \[SEP\]"):
-        probe_save(folder / "hf", prepared_for(CONFIG), CONFIG)
+        probe_checkpoint(folder / "hf", prepared_for(CONFIG), CONFIG)

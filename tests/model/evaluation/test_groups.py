@@ -1,4 +1,4 @@
-"""Runs taken together: seeds of one configuration, and the mean of curves whose saves lie at other places."""
+"""Runs taken together: seeds of one configuration, and the mean of curves whose checkpoints lie at other places."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""In which precision saves are measured."""
+"""In which precision checkpoints are measured."""
 
 import pytest
 import yaml
@@ -17,7 +17,7 @@ from model.evaluation.pending import layout
         ("bf16", "fp32", "bf16"),
     ],
 )
-def test_saves_are_measured_as_they_were_trained_and_in_fp32_on_a_cpu(given, frozen, on_gpu, tmp_path):
+def test_checkpoints_are_measured_as_they_were_trained_and_in_fp32_on_a_cpu(given, frozen, on_gpu, tmp_path):
     if frozen:
         (tmp_path / "config.yaml").write_text(yaml.safe_dump({"parallel": {"precision": frozen}}))
     parallel = ParallelConfig(tensor=2, threads=3, precision=given)

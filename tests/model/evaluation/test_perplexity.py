@@ -16,7 +16,7 @@ from model.evaluation.likelihood import negative_log_likelihood, pieces, token_l
 from model.evaluation.perplexity import Perplexity, measure
 from model.evaluation.texts import digest_texts, read_texts
 from model.hf.folder import load_net
-from model.training.saves import list_saves
+from model.training.saves import list_checkpoints
 from tests.model.evaluation import decoder_runs as runs
 
 
@@ -24,7 +24,7 @@ from tests.model.evaluation import decoder_runs as runs
 def hf_folder(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("one")
     run = runs.make_run(root / "run", runs.write_tokenizer(root / "tokenizer"), {10: 1})
-    return list_saves(run)[0].folder / "hf"
+    return list_checkpoints(run)[0].folder / "hf"
 
 
 def test_likelihoods_are_those_of_transformers(hf_folder, tmp_path):
@@ -139,7 +139,7 @@ def written(folder: Path, step: int, nll: dict[str, np.ndarray], count: np.ndarr
 def test_intervals_and_changes(tmp_path):
     rng = np.random.default_rng(0)
     count = rng.integers(20, 400, 200)
-    noise = rng.normal(0, 0.8, 200)  # of documents: shared by both saves, so that it is no part of the change
+    noise = rng.normal(0, 0.8, 200)  # of documents: shared by both checkpoints, so that it is no part of the change
     first = written(tmp_path, 0, {"d1": count * (3 + noise), "d2": count * 3.0, "g": count * (2 + noise)}, count)
     last = written(tmp_path, 9, {"d1": count * (2.6 + noise), "d2": count * 2.8, "g": count * (2.1 + noise)}, count)
     assert last.value("d2", "token") == pytest.approx(np.exp(2.8)) and last.value("d2", "character") == pytest.approx(

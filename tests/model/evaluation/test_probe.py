@@ -1,4 +1,4 @@
-"""The probe of one save: it tells encoders apart, depends on its seed alone, and leaves the save as it was."""
+"""The probe of one checkpoint: it tells encoders apart, depends on its seed alone, and leaves the checkpoint as it was."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from common.errors import UserError
 from common.manifest import digests
 from conf.schema import ParallelConfig, ProbeConfig
 from model.evaluation.prepared import prepare, settings_digest
-from model.evaluation.probe import ProbeResult, probe_save
+from model.evaluation.probe import ProbeResult, probe_checkpoint
 from model.evaluation.retrieval_set import load_retrieval
 from model.megatron.startup import start
 
@@ -18,15 +18,15 @@ CONFIG = ProbeConfig(beside=["last", "emb", "cls"], steps=20, batch=64, pairs=25
 
 
 @pytest.fixture
-def probe(tmp_path, retrieval_folder, make_save, tokenizer_folder):
-    """``probe(model, config)``: through a save and back."""
+def probe(tmp_path, retrieval_folder, make_checkpoint, tokenizer_folder):
+    """``probe(model, config)``: through a checkpoint and back."""
 
     def run(model, config: ProbeConfig = CONFIG, problem=lambda encoder: None, precision: str = "auto") -> ProbeResult:
-        folder = make_save(tmp_path / "run", 1, model)
+        folder = make_checkpoint(tmp_path / "run", 1, model)
         start(ParallelConfig(threads=1, precision=precision), 99)
         prepared = prepare(load_retrieval(retrieval_folder), folder / "hf" / "tokenizer.json", config)
         before = digests(folder)
-        found = probe_save(folder / "hf", prepared, config, problem)
+        found = probe_checkpoint(folder / "hf", prepared, config, problem)
         assert digests(folder) == before
         return found
 

@@ -36,7 +36,7 @@ def test_interval_of_a_correlation_equals_scipy():
         (first, second), lambda a, b: scipy.stats.spearmanr(a, b).statistic, paired=True, vectorized=False, n_resamples=1500,
         method="percentile", rng=np.random.default_rng(1),
     ).confidence_interval  # fmt: skip
-    assert found.rho == spearman([(first, second)]) and found.saves == 40
+    assert found.rho == spearman([(first, second)]) and found.checkpoints == 40
     assert found.low == pytest.approx(peer.low, abs=0.04) and found.high == pytest.approx(peer.high, abs=0.04)
 
 

@@ -43,7 +43,7 @@ def test_budgets_are_probes_of_their_own_and_measured_once(sweep_config, run_fol
 
 
 def test_budgets_at_depth_full_equal_probes_alone(sweep_config, run_folder):
-    """Every one begins from the save, not from what the one before has trained."""
+    """Every one begins from the checkpoint, not from what the one before has trained."""
     for step in (0, 10):
         shutil.rmtree(run_folder / "checkpoints" / f"step_{step:07d}")
     sweep_config.sweep.bm25, sweep_config.probe = (
@@ -79,25 +79,25 @@ def test_statistics_of_runs_follow_from_their_results(sweep_config, run_folder, 
         and run.budgets[0].chosen == 20
         and run.budgets[0].regret == 0
     )
-    assert summary.correlation.saves == 5 and summary.alone(1).runs == [summary.runs[1]]
+    assert summary.correlation.checkpoints == 5 and summary.alone(1).runs == [summary.runs[1]]
 
     told = {one.name: one for one in statements(found, summary)}
     assert (
-        "same save in 0 and after it in 0 of 2 runs"
+        "same checkpoint in 0 and after it in 0 of 2 runs"
         in told["Lag from the loss minimum to the retrieval maximum"].sentence
     )
-    assert told["A probe of 2 steps"].sentence.endswith("the best save in 2 of 2 runs.")
+    assert told["A probe of 2 steps"].sentence.endswith("the best checkpoint in 2 of 2 runs.")
     write_summary(tmp_path / "statistics.json", summary)
     assert read_json(tmp_path / "statistics.json")["runs"][0]["lag"]["steps"] == -10
 
 
 def test_runs_that_are_not_there_are_named(sweep_config, run_folder, tmp_path):
     sweep_config.sweep.runs = [str(tmp_path / "none_*")]
-    with pytest.raises(UserError, match=r"sweep.runs: no run with saves matches .*none_\*"):
+    with pytest.raises(UserError, match=r"sweep.runs: no run with checkpoints matches .*none_\*"):
         find_runs(sweep_config.sweep)
     (run_folder.parent / "comparison").mkdir()
     sweep_config.sweep.runs = [str(run_folder.parent / "*")]
-    assert find_runs(sweep_config.sweep) == [run_folder], "a folder without saves is no run"
+    assert find_runs(sweep_config.sweep) == [run_folder], "a folder without checkpoints is no run"
     (tmp_path / "empty").mkdir()
     sweep_config.sweep.runs = [str(run_folder), str(tmp_path / "empty")]
     with pytest.raises(UserError, match=r"empty is no run folder"):

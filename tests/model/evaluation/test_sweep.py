@@ -1,4 +1,4 @@
-"""Sweeps over the saves of a run: the right best save, nothing done twice, everything redone that must be."""
+"""Sweeps over the checkpoints of a run: the right best checkpoint, nothing done twice, everything redone that must be."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest
-from model.evaluation.pending import probe_saves
+from model.evaluation.pending import probe_checkpoints
 from model.evaluation.results import read_result, result_file
 from model.evaluation.sweep import sweep
 from model.training.saves import linked, set_link
@@ -27,7 +27,7 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
-def test_best_save_is_found_and_marked(sweep_config, run_folder):
+def test_best_checkpoint_is_found_and_marked(sweep_config, run_folder):
     found = sweep(sweep_config)
     assert [result.step for result in found.results] == [0, 10, 20, 30]
     assert found.best.step == 20 == linked(run_folder, "best") and linked(run_folder, "last") == 40
@@ -40,8 +40,8 @@ def test_best_save_is_found_and_marked(sweep_config, run_folder):
     assert set(found.bm25) == {"full text", "96 tokens"} and found.bm25["full text"]["ndcg@10"] < 0.01
 
     document = json.loads(result_file(run_folder, 20).read_text())
-    assert {key: document[key] for key in ("kind", "step", "tokens", "loss", "heldout_loss", "readout")} == {
-        "kind": "probe", "step": 20, "tokens": 20_000, "loss": 4.8, "heldout_loss": 5.0, "readout": "cat",
+    assert {key: document[key] for key in ("kind", "step", "tokens", "loss", "validation_loss", "readout")} == {
+        "kind": "probe", "step": 20, "tokens": 20_000, "loss": 4.8, "validation_loss": 5.0, "readout": "cat",
     }  # fmt: skip
     assert document["queries"] == {"dev": 60, "test": 150} and document["pairs"] == 250
     for split in ("dev", "test"):
@@ -67,7 +67,7 @@ def test_scalars_at_training_steps_once_after_every_rerun(sweep_config, run_fold
     assert len(list((run_folder / "tb" / "probe").iterdir())) == 1
     row = scalars(run_folder / "tb" / "hparams")
     best = (found.best.step, pytest.approx(found.best.mean("dev", "ndcg@10")))
-    assert row == {"retrieval/ndcg@10/dev/cat": [best], "heldout/loss": [(30, pytest.approx(4.9))]}
+    assert row == {"retrieval/ndcg@10/dev/cat": [best], "validation/loss": [(30, pytest.approx(4.9))]}
     assert best in seen["retrieval/ndcg@10/dev/cat"]
 
 
@@ -98,7 +98,7 @@ def test_only_what_is_missing_or_broken_is_probed(sweep_config, run_folder):
 
 @pytest.mark.parametrize("change", ["settings", "retrieval", "weights", "force"])
 def test_results_made_otherwise_are_made_again(
-    sweep_config, run_folder, retrieval_folder, tmp_path, encoders, make_save, capsys, change
+    sweep_config, run_folder, retrieval_folder, tmp_path, encoders, make_checkpoint, capsys, change
 ):
     sweep(sweep_config)
     before, redone = written(run_folder), {0, 10, 20, 30}
@@ -109,7 +109,7 @@ def test_results_made_otherwise_are_made_again(
         with (tmp_path / "other" / "dev" / "qrels.tsv").open("a") as file:
             file.write("q-0\td-1\t1\n")
     elif change == "weights":
-        make_save(run_folder, 10, encoders.planted(7))
+        make_checkpoint(run_folder, 10, encoders.planted(7))
         redone = {10}
     else:
         sweep_config.sweep.force = True
@@ -128,16 +128,16 @@ def test_results_made_otherwise_are_made_again(
     assert f"probe step 10 again: {reason.get(change, 'sweep.force is set')}" in capsys.readouterr().err
 
 
-def test_ties_go_to_the_earliest_and_metric_may_change(sweep_config, run_folder, encoders, make_save):
+def test_ties_go_to_the_earliest_and_metric_may_change(sweep_config, run_folder, encoders, make_checkpoint):
     for step in (5, 25):
-        make_save(run_folder, step, encoders.planted(3))  # equal to step 20
+        make_checkpoint(run_folder, step, encoders.planted(3))  # equal to step 20
     assert sweep(sweep_config).best.step == 5
     sweep_config.sweep.metric = "test/recall@10"
     assert sweep(sweep_config).best.step == 5
 
 
-def test_results_outlive_their_saves(sweep_config, run_folder):
-    """Retention may remove probed saves; they stay in the curves, but cannot be the best one."""
+def test_results_outlive_their_checkpoints(sweep_config, run_folder):
+    """Retention may remove probed checkpoints; they stay in the curves, but cannot be the best one."""
     sweep(sweep_config)
     shutil.rmtree(run_folder / "checkpoints" / "step_0000020")
     found = sweep(sweep_config)
@@ -153,7 +153,7 @@ def test_without_step_0_and_without_baselines(sweep_config, run_folder):
     assert found.untrained is None and found.differences == {} and found.bm25 == {} and found.best.step == 20
 
 
-def test_bad_input_is_named(sweep_config, run_folder, tmp_path, encoders, make_save):
+def test_bad_input_is_named(sweep_config, run_folder, tmp_path, encoders, make_checkpoint):
     def refused(match: str) -> None:
         with pytest.raises(UserError, match=match):
             sweep(sweep_config)
@@ -171,20 +171,22 @@ def test_bad_input_is_named(sweep_config, run_folder, tmp_path, encoders, make_s
     (tmp_path / "no_run").mkdir()
     refused(r"no_run is no run folder \(no config.yaml\); set sweep.run")
     (tmp_path / "no_run" / "config.yaml").touch()
-    refused(r"no_run has no probe saves; train with train.save")
+    refused(r"no_run has no probe checkpoints; train with train.checkpoint")
     sweep_config.sweep.run = run
-    make_save(run_folder, 30, encoders.random(1, encoders.shape.__class__(**{**vars(encoders.shape), "num_layers": 3})))
+    make_checkpoint(
+        run_folder, 30, encoders.random(1, encoders.shape.__class__(**{**vars(encoders.shape), "num_layers": 3}))
+    )
     refused(r"step_0000030/hf has another shape: its num_layers is 3, that of .*config.yaml 2")
-    assert result_file(run_folder, 20).exists(), "what was probed before the broken save stays"
+    assert result_file(run_folder, 20).exists(), "what was probed before the broken checkpoint stays"
     weights = run_folder / "checkpoints" / "step_0000030" / "hf" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\1\0")
-    refused(r"the save .*step_0000030 is damaged \(hf/model.safetensors is not what was written\)")
+    refused(r"the checkpoint .*step_0000030 is damaged \(hf/model.safetensors is not what was written\)")
     manifest = run_folder / "checkpoints" / "step_0000030" / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"hf/tokenizer.json": "', '"hf/tokenizer.json": "0'))
-    refused(r"the save of step 0 in .* has another tokenizer than that of step 30")
+    refused(r"the checkpoint of step 0 in .* has another tokenizer than that of step 30")
 
 
-def test_saves_whose_tokenizer_is_written_otherwise_are_swept_and_those_of_another_refused(run_folder):
+def test_checkpoints_whose_tokenizer_is_written_otherwise_are_swept_and_those_of_another_refused(run_folder):
     """The bytes of tokenizer.json, and the digests in the manifest, are those of another file; what the tokenizer is
     decides."""
     folder = run_folder / "checkpoints" / "step_0000010"
@@ -197,12 +199,13 @@ def test_saves_whose_tokenizer_is_written_otherwise_are_swept_and_those_of_anoth
         manifests.write(folder, known)
 
     write(dict(reversed(list(form.items()))))
-    assert len(probe_saves(run_folder)) == 4
+    assert len(probe_checkpoints(run_folder)) == 4
     one, other = [token for token in form["model"]["vocab"] if token[0] == "q"][:2]
     vocab = form["model"]["vocab"]
     vocab[one], vocab[other] = vocab[other], vocab[one]
     write(form)
     with pytest.raises(
-        UserError, match=r"the save of step 10 in .* has another tokenizer than that of step 30: the vocabulary: 'q"
+        UserError,
+        match=r"the checkpoint of step 10 in .* has another tokenizer than that of step 30: the vocabulary: 'q",
     ):
-        probe_saves(run_folder)
+        probe_checkpoints(run_folder)

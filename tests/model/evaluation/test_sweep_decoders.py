@@ -1,4 +1,4 @@
-"""Sweeps over saves of decoders: perplexity beside or without retrieval, nothing done twice, the best save by what was
+"""Sweeps over checkpoints of decoders: perplexity beside or without retrieval, nothing done twice, the best checkpoint by what was
 asked for."""
 
 import json
@@ -24,7 +24,7 @@ from model.evaluation.summary import summarise
 from model.evaluation.sweep import probe_runs, sweep, sweep_runs
 from model.training.phase import MAIN
 from model.training.retention import apply_retention
-from model.training.saves import linked, list_saves
+from model.training.saves import linked, list_checkpoints
 from tests.model.evaluation import decoder_runs as runs
 
 STEPS = {0: 1, 10: 2, 20: 3}
@@ -60,10 +60,10 @@ def config(made, run) -> Config:
 def theirs(made) -> dict[str, dict[int, float]]:
     """Perplexity per token by transformers."""
     found: dict[str, dict[int, float]] = {}
-    for save in list_saves(made[0] / "runs" / "cpt" / "seed_0"):
+    for checkpoint in list_checkpoints(made[0] / "runs" / "cpt" / "seed_0"):
         for name, texts in made[1].items():
-            rows = np.array(runs.their_likelihoods(save.folder / "hf", texts, runs.CONTEXT))
-            found.setdefault(name, {})[save.step] = float(np.exp(rows[:, 0].sum() / rows[:, 1].sum()))
+            rows = np.array(runs.their_likelihoods(checkpoint.folder / "hf", texts, runs.CONTEXT))
+            found.setdefault(name, {})[checkpoint.step] = float(np.exp(rows[:, 0].sum() / rows[:, 1].sum()))
     return found
 
 
@@ -74,8 +74,9 @@ def stamps(run: Path) -> dict[str, int]:
 def test_perplexity_at_every_save_chooses_the_lowest(config, run, theirs, capsys):
     found = sweep(config)
     assert {one.step: pytest.approx(one.value("law", "token"), rel=1e-4) for one in found.perplexity} == theirs["law"]
-    assert found.metric == "perplexity/law" and "so the best save is chosen by sweep.metric=perplexity/law" in flat(
-        capsys
+    assert (
+        found.metric == "perplexity/law"
+        and "so the best checkpoint is chosen by sweep.metric=perplexity/law" in flat(capsys)
     )
     assert found.best.step == min(theirs["law"], key=theirs["law"].get) == linked(run, "best")
     assert (
@@ -94,11 +95,11 @@ def test_perplexity_at_every_save_chooses_the_lowest(config, run, theirs, capsys
     )
     row = EventAccumulator(str(run / "tb" / "hparams")).Reload()
     assert row.Scalars("perplexity/prose/token")[0].value == pytest.approx(min(theirs["prose"].values()), rel=1e-4)
-    assert set(row.Tags()["scalars"]) <= {*events.Tags()["scalars"], "heldout/loss"}
+    assert set(row.Tags()["scalars"]) <= {*events.Tags()["scalars"], "validation/loss"}
     summary = summarise([found], 50)
     told = {one.name: one.value for one in statements([found], summary)}
     assert {name for name in told if name.startswith("Change of")} == {
-        f"Change of {role} perplexity per character at the best save" for role in ("domain", "general")
+        f"Change of {role} perplexity per character at the best checkpoint" for role in ("domain", "general")
     }
 
 
@@ -138,27 +139,27 @@ def test_only_what_is_missing_or_stale_is_measured(config, run, made, tmp_path, 
         assert f"perplexity of step 10 again: its result was made with {noun}" in flat(capsys)
 
 
-def test_elements_leave_the_choice_to_others_and_a_save_is_done_when_all_is_measured(config, run, monkeypatch):
+def test_array_tasks_leave_the_choice_to_others_and_a_checkpoint_is_done_when_all_is_measured(config, run, monkeypatch):
     config.sweep.step = 10
     seen = []
     monkeypatch.setattr(
         "model.evaluation.measures.write_record",
-        lambda file, save: seen.append(measure_file(run, "perplexity", save.step).is_file()),
+        lambda file, checkpoint: seen.append(measure_file(run, "perplexity", checkpoint.step).is_file()),
     )
     probe_runs(config)
     assert seen == [True] and not result_file(run, 10).exists() and linked(run, "best") is None, "the record comes last"
     monkeypatch.undo()
     probe_runs(config)
     assert result_file(run, 10).is_file() and list((run / "eval" / "claims").iterdir()) == []
-    config.train.save.keep_probes, config.train.save.keep_last, config.sweep.step = 1, 0, None
-    assert [save.step for save in apply_retention(run, config.train.save, 20)] == [], (
+    config.train.checkpoint.keep_probes, config.train.checkpoint.keep_last, config.sweep.step = 1, 0, None
+    assert [checkpoint.step for checkpoint in apply_retention(run, config.train.checkpoint, 20)] == [], (
         "the last one that is measured, and those that wait"
     )
-    config.sweep.element, config.sweep.elements = 0, 1
+    config.sweep.array_task, config.sweep.array_size = 0, 1
     probe_runs(config)
-    assert [save.step for save in apply_retention(run, config.train.save, 20)] == [0, 10]
-    config.sweep.element = None
-    assert [one.step for one in sweep(config).perplexity] == list(STEPS), "results outlive their saves"
+    assert [checkpoint.step for checkpoint in apply_retention(run, config.train.checkpoint, 20)] == [0, 10]
+    config.sweep.array_task = None
+    assert [one.step for one in sweep(config).perplexity] == list(STEPS), "results outlive their checkpoints"
 
 
 def test_a_result_whose_claim_was_lost_is_thrown_away(config, run, monkeypatch, capsys):
@@ -194,12 +195,12 @@ def test_retrieval_beside_perplexity(config, made, tmp_path, retrieval_folder):
     text = write_report(found, summary).read_text()
     assert (
         text.count("<svg") == 4
-        and "Perplexity and retrieval over the saves" in text
+        and "Perplexity and retrieval over the checkpoints" in text
         and "MLM" not in text
         and "nDCG@10" in text
     )
     assert "Retrieval</h2>" in text and full_verdict(found, summary.runs[0]).startswith(
-        "Best save by dev/ndcg@10: step"
+        "Best checkpoint by dev/ndcg@10: step"
     )
     before = stamps(run)
     config.data.retrieval = str(tmp_path / "gone")

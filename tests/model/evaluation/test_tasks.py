@@ -1,4 +1,4 @@
-"""Tasks of lm-eval at saves, against log-likelihoods by transformers; offline."""
+"""Tasks of lm-eval at checkpoints, against log-likelihoods by transformers; offline."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from model.evaluation.files import measure_file
 from model.evaluation.sweep import sweep
 from model.evaluation.task_results import TaskScores
 from model.evaluation.tasks import Score, Tasks
-from model.training.saves import linked, list_saves
+from model.training.saves import linked, list_checkpoints
 from tests.model.evaluation import decoder_runs as runs
 
 TaskManager = pytest.importorskip("lm_eval.tasks").TaskManager
@@ -42,7 +42,7 @@ metadata:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
-    """A run with two saves, and a task whose three choices are drawn at random."""
+    """A run with two checkpoints, and a task whose three choices are drawn at random."""
     root = tmp_path_factory.mktemp("tasks")
     runs.make_run(root / "run", runs.write_tokenizer(root / "tokenizer"), {0: 1, 10: 2})
     rng = np.random.default_rng(0)
@@ -101,7 +101,7 @@ def test_accuracy_is_that_of_transformers(config, made, capfd):
         [json.loads(line) for line in (made / "definitions" / "quiz.jsonl").read_text().splitlines()],
     )
     found = sweep(config)
-    right = {save.step: their_answers(save.folder / "hf", rows) for save in list_saves(run)}
+    right = {checkpoint.step: their_answers(checkpoint.folder / "hf", rows) for checkpoint in list_checkpoints(run)}
     for one in found.tasks:
         score = one.scores["law_quiz"]["acc"]
         assert score.value == pytest.approx(np.mean(right[one.step])) and not score.lower

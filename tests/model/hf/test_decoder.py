@@ -181,7 +181,10 @@ def broken(how):
     [
         ("head", "cannot be exported: rows 0 to 999 of the head are all zero"),
         ("part", "cannot be exported: rows 500 to 624 of the embedding table are all zero"),
-        ("infinite", r"decoder.layers.1.mlp.linear_fc2.weight has values that are not finite; take an earlier save"),
+        (
+            "infinite",
+            r"decoder.layers.1.mlp.linear_fc2.weight has values that are not finite; take an earlier checkpoint",
+        ),
         ("nan", r"decoder.final_layernorm.weight has values that are not finite"),
     ],
 )

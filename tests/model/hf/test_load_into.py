@@ -1,4 +1,4 @@
-"""Weights to start from: of a Hugging Face folder, a save, a checkpoint that Megatron-LM wrote."""
+"""Weights to start from: of a Hugging Face folder, a checkpoint, a checkpoint that Megatron-LM wrote."""
 
 import dataclasses
 
@@ -87,19 +87,19 @@ def test_an_encoder(config, randomised, tmp_path):
 
 
 @pytest.mark.parametrize("half", ["hf", "megatron"])
-def test_a_save_of_ours(half, qwen, random_decoder, tmp_path):
+def test_a_checkpoint_of_ours(half, qwen, random_decoder, tmp_path):
     given, parallel = random_decoder(qwen), ParallelConfig(threads=1)
     if half == "hf":
-        export_decoder(given, qwen, tmp_path / "save" / "hf")
+        export_decoder(given, qwen, tmp_path / "checkpoint" / "hf")
     else:
         checkpoint.save(
-            tmp_path / "save" / "megatron",
+            tmp_path / "checkpoint" / "megatron",
             given,
             build_optimizer(distribute(given, parallel), OptimConfig(), parallel),
             {},
         )
-    manifests.write(tmp_path / "save", manifests.describe("save", step=3))
-    (tmp_path / "last").symlink_to("save")
+    manifests.write(tmp_path / "checkpoint", manifests.describe("checkpoint", step=3))
+    (tmp_path / "last").symlink_to("checkpoint")
     net = build_decoder(qwen)
     load_into(net, qwen, tmp_path / "last")
     assert same(net, given)
@@ -150,10 +150,10 @@ def test_a_checkpoint_of_megatron_lm(stacked, tied, qwen, tmp_path):
         load_into(build_decoder(shallower), shallower, tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["save", "export"])
+@pytest.mark.parametrize("kind", ["checkpoint", "export"])
 def test_weights_that_are_not_those_of_the_manifest_are_refused(kind, qwen, random_decoder, tmp_path):
     """A link that points elsewhere, a copy that was cut off: the manifest beside them knows."""
-    hf = tmp_path / "it" / "hf" if kind == "save" else tmp_path / "it"
+    hf = tmp_path / "it" / "hf" if kind == "checkpoint" else tmp_path / "it"
     export_decoder(random_decoder(qwen), qwen, hf)
     manifests.write(tmp_path / "it", {"kind": kind, "files": manifests.digests(tmp_path / "it")})
     (tmp_path / "link").symlink_to("it")

@@ -137,10 +137,10 @@ READ = [dotted, by_psutil, bomb, bomb_within, built, by_getattr, bytes_entry, an
 ALL = [*READ, tensor_files, common, common_pickle]
 
 
-def handed_over(save: Path, attack: Callable[[Path, Path], None], hurt: Path) -> None:
-    """Attack the Megatron half of a whole save, and list its files as they are then."""
-    attack(save / "megatron", hurt)
-    manifest.write(save, manifest.read(save) | {"files": manifest.digests(save)})
+def handed_over(checkpoint: Path, attack: Callable[[Path, Path], None], hurt: Path) -> None:
+    """Attack the Megatron half of a whole checkpoint, and list its files as they are then."""
+    attack(checkpoint / "megatron", hurt)
+    manifest.write(checkpoint, manifest.read(checkpoint) | {"files": manifest.digests(checkpoint)})
 
 
 def edit(folder: Path, change: Callable[[Any], None]) -> None:

@@ -28,8 +28,8 @@ STATE = {
 
 @pytest.fixture(scope="module")
 def runs(tiny, tmp_path_factory):
-    """Saves after three steps of four runs; the losses of three more, and where these ended."""
-    folder, expected = tmp_path_factory.mktemp("saves"), []
+    """Checkpoints after three steps of four runs; the losses of three more, and where these ended."""
+    folder, expected = tmp_path_factory.mktemp("checkpoints"), []
     for name in ("adamw", "stable_adamw"):
         for precision in ("fp32", "bf16"):
             run = tiny.Run(name, precision)
@@ -74,35 +74,35 @@ def test_generators_of_megatron_come_back():
     assert [draw(), draw()] == first
 
 
-def test_a_save_of_step_0_can_be_loaded(tiny, tmp_path):
+def test_a_checkpoint_of_step_0_can_be_loaded(tiny, tmp_path):
     run = tiny.Run("adamw")
-    checkpoint.save(tmp_path / "save", run.model, run.optimizer, {"step": 0})
+    checkpoint.save(tmp_path / "checkpoint", run.model, run.optimizer, {"step": 0})
     expected = run.steps(0, 3)
     again = tiny.Run("adamw", seed=7)
     again.steps(5, 7)
-    checkpoint.load(tmp_path / "save", again.model, again.optimizer)
+    checkpoint.load(tmp_path / "checkpoint", again.model, again.optimizer)
     assert again.steps(0, 3) == expected
 
 
-def test_the_save_is_of_its_moment(tiny, tmp_path):
+def test_the_checkpoint_is_of_its_moment(tiny, tmp_path):
     """Everything is overwritten right after save() returned; the bytes on disk are those of before."""
     run = tiny.Run("adamw", "bf16")
     run.steps(0, 1)
     before = run.parameters()
-    checkpoint.save(tmp_path / "save", run.model, run.optimizer, {})
-    files = {path.name: path.read_bytes() for path in (tmp_path / "save").iterdir()}
+    checkpoint.save(tmp_path / "checkpoint", run.model, run.optimizer, {})
+    files = {path.name: path.read_bytes() for path in (tmp_path / "checkpoint").iterdir()}
     with torch.no_grad():
         for tensor in [*run.model.parameters(), *run.optimizer.get_parameters()]:
             tensor.fill_(7)
     time.sleep(0.2)
-    assert {path.name: path.read_bytes() for path in (tmp_path / "save").iterdir()} == files
-    checkpoint.load(tmp_path / "save", run.model, run.optimizer)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "checkpoint").iterdir()} == files
+    checkpoint.load(tmp_path / "checkpoint", run.model, run.optimizer)
     assert all(torch.equal(param, before[name]) for name, param in run.parameters().items())
     for param in run.model.module.parameters():
         assert torch.equal(param.main_param.bfloat16(), param)
 
 
-def test_a_save_is_quick_and_starts_no_process(tiny, tmp_path, monkeypatch):
+def test_a_checkpoint_is_quick_and_starts_no_process(tiny, tmp_path, monkeypatch):
     run = tiny.Run()
     checkpoint.save(tmp_path / "first", run.model, run.optimizer, {})
     monkeypatch.setattr(
@@ -177,17 +177,17 @@ def test_hyperparameters_are_those_of_the_configuration(tiny, runs):
 
 
 @pytest.mark.parametrize("victim", ["metadata.json", ".metadata", "common.pt"])
-def test_a_torn_save_is_refused(tiny, runs, tmp_path, victim):
-    shutil.copytree(runs[0] / "adamw_fp32", tmp_path / "save")
+def test_a_torn_checkpoint_is_refused(tiny, runs, tmp_path, victim):
+    shutil.copytree(runs[0] / "adamw_fp32", tmp_path / "checkpoint")
     run = tiny.Run("adamw")
     if victim != "metadata.json":
-        path = tmp_path / "save" / victim
+        path = tmp_path / "checkpoint" / victim
         path.write_bytes(path.read_bytes()[:100])
         with pytest.raises(UserError, match="damaged"):
-            checkpoint.load(tmp_path / "save", run.model, run.optimizer)
-    (tmp_path / "save" / victim).unlink()
+            checkpoint.load(tmp_path / "checkpoint", run.model, run.optimizer)
+    (tmp_path / "checkpoint" / victim).unlink()
     with pytest.raises(UserError, match="not a complete|missing"):
-        checkpoint.load(tmp_path / "save", run.model, run.optimizer)
+        checkpoint.load(tmp_path / "checkpoint", run.model, run.optimizer)
 
 
 class Bomb:
@@ -200,7 +200,7 @@ class Bomb:
         return os.mkdir, (self.path,)
 
 
-def test_nothing_in_a_save_is_executed(tiny, runs, tmp_path):
+def test_nothing_in_a_checkpoint_is_executed(tiny, runs, tmp_path):
     run = tiny.Run("adamw")
     for victim, write in (
         (".metadata", lambda bomb, path: path.write_bytes(pickle.dumps(bomb))),
@@ -221,7 +221,7 @@ def test_nothing_in_a_save_is_executed(tiny, runs, tmp_path):
 def test_a_state_that_could_not_be_read_again_is_not_written(tiny, tmp_path):
     run = tiny.Run()
     with pytest.raises(TypeError):
-        checkpoint.save(tmp_path / "save", run.model, run.optimizer, {"step": np.int64(3)})
+        checkpoint.save(tmp_path / "checkpoint", run.model, run.optimizer, {"step": np.int64(3)})
 
 
 def test_a_pickle_may_ask_for_members_of_enumerations_alone(tmp_path):

@@ -16,7 +16,7 @@ from tests.model.megatron import attacks
 
 @pytest.fixture(scope="module")
 def saved(tiny, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stranger") / "save"
+    folder = tmp_path_factory.mktemp("stranger") / "checkpoint"
     run = tiny.Run("adamw")
     run.steps(0, 1)
     checkpoint.save(folder, run.model, run.optimizer, {"step": 1})
@@ -25,7 +25,7 @@ def saved(tiny, tmp_path_factory):
 
 @pytest.fixture
 def stranger(saved, tmp_path):
-    return shutil.copytree(saved, tmp_path / "save")
+    return shutil.copytree(saved, tmp_path / "checkpoint")
 
 
 def test_the_description_is_the_one_that_was_written(saved):
@@ -49,7 +49,7 @@ def test_no_code_runs(tiny, stranger, tmp_path, attack, monkeypatch):
     ]
     loads += [lambda: checkpoint.read_state(stranger)] if attack.__name__.startswith("common") else []
     for load in [*loads, *[lambda: read_metadata(stranger)] * (attack in attacks.READ)]:
-        with pytest.raises(UserError, match="choose another save") as told:
+        with pytest.raises(UserError, match="choose another checkpoint") as told:
             load()
         assert "\n" not in str(told.value) and str(stranger) in str(told.value)
         assert not (tmp_path / "hurt").exists()

@@ -94,10 +94,10 @@ class Run:
 
 
 def resume(folder: str) -> None:
-    """Load the saves in `folder` one after another and go on to step 6; print what came of it."""
+    """Load the checkpoints in `folder` one after another and go on to step 6; print what came of it."""
     for name in ("adamw", "stable_adamw"):
         for precision in ("fp32", "bf16"):
-            run = Run(name, precision, seed=99)  # another seed: everything must come from the save
+            run = Run(name, precision, seed=99)  # another seed: everything must come from the checkpoint
             state = checkpoint.load(f"{folder}/{name}_{precision}", run.model, run.optimizer)
             print(*run.steps(state["step"], 6), run.digest(), sep="\n", flush=True)
 

@@ -146,7 +146,7 @@ def test_recomputation_leaves_the_gradients(recompute):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_save_holds_the_pairs(precision, tmp_path):
+def test_a_checkpoint_holds_the_pairs(precision, tmp_path):
     config = adapted_config(dropout=0.1)
     parallel = ParallelConfig(threads=1, precision=precision)
     startup.start(parallel, seed=0)
@@ -164,7 +164,7 @@ def test_a_save_holds_the_pairs(precision, tmp_path):
     )
 
 
-def test_a_save_without_pairs_is_another_net(tmp_path):
+def test_a_checkpoint_without_pairs_is_another_net(tmp_path):
     config = adapted_config()
     plain = Training(build_decoder(dataclasses.replace(config, lora=LoraConfig())))
     checkpoint.save(tmp_path, plain.model, plain.optimizer, {})

@@ -127,7 +127,7 @@ def test_parents_are_named_by_where_they_are(make_model, draw, tmp_path, monkeyp
 
 
 def test_keys_for_older_readers_make_no_other_net(make_model, draw, tmp_path):
-    """A run may have saves of before and after they came to be written."""
+    """A run may have checkpoints of before and after they came to be written."""
     old, new = make_model("old", draw(0)), make_model("new", draw(1), torch_dtype="float32", global_rope_theta=1e4)
     combine([model_in(old), model_in(new)], uniform(2), tmp_path / "out")
     other = make_model("other", draw(1), torch_dtype="bfloat16")
@@ -210,7 +210,7 @@ def test_a_tensor_that_is_not_finite_is_refused(make_model, draw, tmp_path, valu
 
 def test_folders_that_are_no_models(make_model, draw, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"empty is neither a save nor a model"):
+    with pytest.raises(UserError, match=r"empty is neither a checkpoint nor a model"):
         model_in(tmp_path / "empty")
     folder = make_model("bin", draw(0))
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")

@@ -11,13 +11,13 @@ from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
 
 from common.files import digest, write_json
 from conf.schema import (
+    CheckpointConfig,
     Config,
     DataConfig,
     EncoderConfig,
     MlmConfig,
     OptimConfig,
     ParallelConfig,
-    SaveConfig,
     ScheduleConfig,
     TrainConfig,
 )
@@ -94,8 +94,8 @@ def config(corpus, tmp_path) -> Config:
                             local_window=16, global_every=2, embedding_dropout=0.1),
         objective=MlmConfig(), parallel=ParallelConfig(threads=1),
         optim=OptimConfig(name="adamw", lr=3e-3, schedule=ScheduleConfig("wsd", warmup_steps=2, decay_steps=4)),
-        train=TrainConfig(seq_length=64, global_batch=4, micro_batch=2, steps=12, heldout_fraction=0.1, eval_packs=4,
-                          save=SaveConfig(probe_at_start=False, probe_share=0, resume_every_minutes=0)),
+        train=TrainConfig(seq_length=64, global_batch=4, micro_batch=2, steps=12, validation_fraction=0.1, eval_packs=4,
+                          checkpoint=CheckpointConfig(probe_at_start=False, probe_share=0, resume_every_minutes=0)),
     )  # fmt: skip
 
 

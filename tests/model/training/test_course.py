@@ -1,20 +1,20 @@
-"""Length, saves and extension of a run, before the first step."""
+"""Length, checkpoints and extension of a run, before the first step."""
 
 import pytest
 
 from common.errors import UserError
-from conf.schema import SaveConfig, ScheduleConfig, TrainConfig
+from conf.schema import CheckpointConfig, ScheduleConfig, TrainConfig
 from model.training.batch_ramp import BatchRamp
 from model.training.course import build_course, check_extension, find_branch, with_value
 from model.training.run import open_run
 from model.training.save_points import SavePoints
 from model.training.saves import RESUME
-from model.training.write_save import write_save
+from model.training.write_save import write_checkpoint
 
 
 def points(total: int = 20, **fields) -> SavePoints:
     train = TrainConfig(seq_length=10, global_batch=2, micro_batch=1)  # 20 tokens a step
-    return SavePoints(SaveConfig(**fields), BatchRamp(train), total)
+    return SavePoints(CheckpointConfig(**fields), BatchRamp(train), total)
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ def points(total: int = 20, **fields) -> SavePoints:
         ({"probe_every_steps": 10, "probe_at_tokens": [200]}, [0, 10, 20]),
     ],
 )
-def test_probe_saves(fields, steps):
+def test_probe_checkpoints(fields, steps):
     found = points(**fields)
     assert found.probe_steps() == steps
     assert [step for step in range(21) if found.probe_due(step)] == steps
     assert found.probe_steps(start=5) == [step for step in steps if step >= 5]
 
 
-def test_resume_saves_by_step_and_by_time():
+def test_resume_checkpoints_by_step_and_by_time():
     by_step = points(resume_every_steps=5, resume_every_minutes=0)
     assert [step for step in range(21) if by_step.resume_due(step, 1e9)] == [5, 10, 15, 20]
     by_time = points(resume_every_minutes=30)
@@ -45,10 +45,10 @@ def test_resume_saves_by_step_and_by_time():
 
 
 def begun(config, *steps: int) -> None:
-    """A run of ``config`` with saves of ``steps``."""
+    """A run of ``config`` with checkpoints of ``steps``."""
     open_run(config).begin(0)
     for step in steps:
-        write_save(config.run_dir, step, RESUME, lambda folder: (folder / "weights").write_text("w"))
+        write_checkpoint(config.run_dir, step, RESUME, lambda folder: (folder / "weights").write_text("w"))
 
 
 def extend(config) -> None:
@@ -80,7 +80,7 @@ def test_a_run_may_be_extended_until_its_decay_begins(config, kind, at, steps, a
             extend(longer)
 
 
-def test_a_refused_extension_names_the_save_to_branch_from(config):
+def test_a_refused_extension_names_the_checkpoint_to_branch_from(config):
     begun(config, 4, 12)
     with pytest.raises(UserError, match=r"train.branch_from=\S*/step_0000004 branches from before"):
         extend(with_value(config, "train.steps", 30))
@@ -88,9 +88,9 @@ def test_a_refused_extension_names_the_save_to_branch_from(config):
         extend(with_value(config, "optim.schedule.decay_shape", "linear"))
 
 
-def test_probe_saves_by_share_of_a_branch_are_shares_of_what_it_trains():
+def test_probe_checkpoints_by_share_of_a_branch_are_shares_of_what_it_trains():
     train = TrainConfig(seq_length=10, global_batch=2, micro_batch=1)
-    found = SavePoints(SaveConfig(probe_share=0.25), BatchRamp(train), 30, start=10)
+    found = SavePoints(CheckpointConfig(probe_share=0.25), BatchRamp(train), 30, start=10)
     assert found.probe_steps(10) == [15, 20, 25, 30] == [step for step in range(1, 31) if found.probe_due(step)]
 
 
@@ -118,18 +118,18 @@ def test_tokens_and_ramp_decide_the_steps(config):
     assert max(rates) == 3e-3
 
 
-def test_branch_needs_a_whole_save(config, tmp_path):
+def test_branch_needs_a_whole_checkpoint(config, tmp_path):
     with pytest.raises(UserError, match="train.branch_from"):
         find_branch(with_value(config, "train.decay_only", True), open_run(config))
     config = with_value(config, "train.branch_from", str(tmp_path / "other" / "checkpoints" / "step_0000004"))
-    with pytest.raises(UserError, match="is not a save"):
+    with pytest.raises(UserError, match="is not a checkpoint"):
         find_branch(config, open_run(config))
-    save = write_save(
+    checkpoint = write_checkpoint(
         tmp_path / "other", 4, RESUME, lambda folder: (folder / "weights").write_text("w"), lr=1e-3, plan="cafe"
     )
     assert find_branch(config, open_run(config)).step == 4
     with pytest.raises(UserError, match="starts at step 4, but the run ends at step 3"):
         build_course(with_value(config, "train.steps", 3), find_branch(config, open_run(config)))
-    (save.folder / "weights").write_text("x")
+    (checkpoint.folder / "weights").write_text("x")
     with pytest.raises(UserError, match="is broken"):
         find_branch(config, open_run(config))

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from model.training.origins import Base, base_of, origins
-from model.training.saves import read_save
+from model.training.saves import read_checkpoint
 
 
 def made(folder: Path, **manifest: object) -> Path:
@@ -17,13 +17,13 @@ def made(folder: Path, **manifest: object) -> Path:
 
 
 def run_of(folder: Path, sources: dict[str, int], inputs: dict[str, Path], **train: str) -> Path:
-    """A run with one save that has read ``sources`` of the tokens in ``inputs``; the save."""
+    """A run with one checkpoint that has read ``sources`` of the tokens in ``inputs``; the checkpoint."""
     made(folder, kind="run", inputs={name: {"path": str(path), "digests": {}} for name, path in inputs.items()})
     (folder / "config.yaml").write_text(yaml.safe_dump({"name": "mine", "train": train}))
     return made(
         folder / "checkpoints" / "step_0000010",
-        kind="save",
-        save="probe",
+        kind="checkpoint",
+        checkpoint="probe",
         step=10,
         name="mine",
         sources=sources,
@@ -45,7 +45,9 @@ def test_a_corpus_and_a_data_set_of_the_hub(tmp_path):
     tokens = made(
         tmp_path / "law" / "tokens", kind="tokens", documents=5, tokens=1234, inputs=dict.fromkeys(texts, "-")
     )
-    found = origins(read_save(run_of(tmp_path / "run", {str(tokens): 999}, {"tokens": tokens, "tokenizer": tmp_path})))
+    found = origins(
+        read_checkpoint(run_of(tmp_path / "run", {str(tokens): 999}, {"tokens": tokens, "tokenizer": tmp_path}))
+    )
     assert found.languages == ["tr", "pl"] and found.datasets == ["org/law", "org/streamed"] and found.base is None
     assert found.licences == {"court": "CC-BY-4.0", "web": "unknown"}
     assert "has read 999 tokens of law, which holds 1,234 tokens in 5 documents (00000.jsonl.zst, " in found.told()
@@ -62,14 +64,14 @@ def test_phases_of_a_mixture(tmp_path):
         f"phases.{name}": made(tmp_path / name, kind="tokens", mixture={"sources": sources})
         for name in ("first", "second")
     }
-    told = origins(read_save(run_of(tmp_path / "run", {"web": 70, "law": 30}, phases))).told()
+    told = origins(read_checkpoint(run_of(tmp_path / "run", {"web": 70, "law": 30}, phases))).told()
     assert "has read 100 tokens:\n\n- 70 of web, which holds 50 tokens in 2 documents (web.jsonl)\n- 30 of law" in told
 
 
 def test_what_is_gone_is_left_out(tmp_path):
-    found = origins(read_save(run_of(tmp_path / "run", {"/secret/place/tokens": 5}, {})))
-    assert found.told() == "Up to this save the training has read 5 tokens of place.\n" and not found.languages
-    assert origins(read_save(run_of(tmp_path / "bare", {}, {}))).told() == ""
+    found = origins(read_checkpoint(run_of(tmp_path / "run", {"/secret/place/tokens": 5}, {})))
+    assert found.told() == "Up to this checkpoint the training has read 5 tokens of place.\n" and not found.languages
+    assert origins(read_checkpoint(run_of(tmp_path / "bare", {}, {}))).told() == ""
 
 
 @pytest.mark.parametrize(
@@ -92,15 +94,15 @@ def test_the_base_is_named_as_the_hub_names_it(tmp_path, place, wanted):
     (tmp_path / "models" / "qwen").mkdir(parents=True)
     (tmp_path / "models" / "qwen" / "README.md").write_text("---\n- [\n---\n")
     train = {"init_from": place.format(tmp=tmp_path)} if place else {}
-    save = run_of(tmp_path / "first", {}, {}, **train)
+    checkpoint = run_of(tmp_path / "first", {}, {}, **train)
     assert base_of(tmp_path / "first") == wanted
-    run_of(tmp_path / "branch", {}, {}, branch_from=str(save))
-    export = made(tmp_path / "export", kind="export", name="mine", parent={"save": str(save)})
+    run_of(tmp_path / "branch", {}, {}, branch_from=str(checkpoint))
+    export = made(tmp_path / "export", kind="export", name="mine", parent={"checkpoint": str(checkpoint)})
     run_of(tmp_path / "later", {}, {}, init_from=str(export))
     assert base_of(tmp_path / "branch") == wanted and base_of(tmp_path / "later") == (wanted or Base("mine", False))
 
 
 def test_runs_that_start_from_each_other_come_to_an_end(tmp_path):
-    save = tmp_path / "run" / "checkpoints" / "step_0000010"
-    run_of(tmp_path / "run", {}, {}, branch_from=str(save))
+    checkpoint = tmp_path / "run" / "checkpoints" / "step_0000010"
+    run_of(tmp_path / "run", {}, {}, branch_from=str(checkpoint))
     assert base_of(tmp_path / "run") is None

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.errors import UserError
-from model.training.plan import checked_stamp, draft_plan, is_heldout, load_plan, make_plan
+from model.training.plan import checked_stamp, draft_plan, is_validation, load_plan, make_plan
 from model.training.tokens import Tokens, open_tokens, stamp
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,7 +36,7 @@ def tokens(corpus) -> Tokens:
 )  # fmt: skip
 def test_every_token_of_every_document_once_an_epoch(lengths, capacity, fraction, seed, epoch):
     tokens = tokens_of(lengths)
-    held = is_heldout(len(lengths), fraction)
+    held = is_validation(len(lengths), fraction)
     held_tokens = {t for s, n in zip(tokens.starts[held], tokens.lengths[held], strict=True) for t in range(s, s + n)}
     if len(held_tokens) == sum(lengths):
         with pytest.raises(UserError, match="no document to train on"):
@@ -47,8 +47,8 @@ def test_every_token_of_every_document_once_an_epoch(lengths, capacity, fraction
     assert all(0 < sum(map(len, sample.documents)) <= capacity for sample in samples)
     seen = np.concatenate([document for sample in samples for document in sample.documents])
     assert sorted(seen) == sorted(set(range(sum(lengths))) - held_tokens)
-    heldout = [document for i in range(len(plan.heldout)) for document in plan.heldout_sample(i).documents]
-    assert sorted(np.concatenate(heldout)) == sorted(held_tokens) if heldout else not held_tokens
+    validation = [document for i in range(len(plan.validation)) for document in plan.validation_sample(i).documents]
+    assert sorted(np.concatenate(validation)) == sorted(held_tokens) if validation else not held_tokens
     assert [sample.index for sample in samples] == list(range(epoch * len(plan.train), (epoch + 1) * len(plan.train)))
     assert plan.count_tokens(epoch * len(plan.train), len(plan.train)) == len(seen)
 
@@ -88,12 +88,12 @@ def test_seed_length_and_text_decide_the_digest(tokens):
 
 
 def test_held_out_documents_are_a_fair_share_and_do_not_depend_on_the_seed():
-    held = is_heldout(100_000, 0.01)
+    held = is_validation(100_000, 0.01)
     assert 900 < held.sum() < 1100
-    assert is_heldout(50_000, 0.01).tolist() == held[:50_000].tolist()  # more text holds no other documents out
-    assert not is_heldout(1000, 0.0).any()
-    assert is_heldout(5, 1e-9).sum() == 1
-    assert not is_heldout(1, 0.01).any()
+    assert is_validation(50_000, 0.01).tolist() == held[:50_000].tolist()  # more text holds no other documents out
+    assert not is_validation(1000, 0.0).any()
+    assert is_validation(5, 1e-9).sum() == 1
+    assert not is_validation(1, 0.01).any()
 
 
 def test_index_on_disk_is_the_plan(tokens, tmp_path):

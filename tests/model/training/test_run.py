@@ -24,14 +24,14 @@ def change(config, dotted: str, value):
 
 
 def begun(config):
-    """The run of ``config``, begun, with a save of step 5."""
+    """The run of ``config``, begun, with a checkpoint of step 5."""
     run = open_run(config)
     run.begin(0, inputs=INPUTS)
-    save = run.folder / "checkpoints" / "step_0000005"
-    save.mkdir(parents=True)
-    (save / "tensors").write_text("whole")
-    (save / "manifest.json").write_text(
-        json.dumps({"kind": "save", "step": 5, "save": "resume", "files": {"tensors": WHOLE}})
+    checkpoint = run.folder / "checkpoints" / "step_0000005"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "tensors").write_text("whole")
+    (checkpoint / "manifest.json").write_text(
+        json.dumps({"kind": "checkpoint", "step": 5, "checkpoint": "resume", "files": {"tensors": WHOLE}})
     )
     return run
 
@@ -42,7 +42,7 @@ def test_first_attempt_freezes_and_the_second_continues(config):
     run.begin(0, inputs=INPUTS, plan="cafe")
     frozen = yaml.safe_load((run.folder / "config.yaml").read_text())
     assert frozen["optim"]["lr"] == 3e-3
-    assert frozen["train"]["save"]["keep_last"] == 2
+    assert frozen["train"]["checkpoint"]["keep_last"] == 2
     assert set(frozen) == {
         "name",
         "seed",
@@ -89,7 +89,7 @@ def test_another_configuration_is_refused_with_the_diff(config, key, value, told
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("train.save.keep_last", 5), ("train.log_every_steps", 7), ("data.tokens", "moved/here")]
+    ("key", "value"), [("train.checkpoint.keep_last", 5), ("train.log_every_steps", 7), ("data.tokens", "moved/here")]
 )
 def test_what_only_watches_may_change(config, key, value):
     begun(config)
@@ -155,7 +155,7 @@ def test_a_number_of_the_net_that_fp32_does_not_tell_apart_goes_on_as_it_was(con
 
 
 def leave(config, what: str) -> Path:
-    """What a run may have left that has no save, or none that is whole."""
+    """What a run may have left that has no checkpoint, or none that is whole."""
     run = begun(config) if what in ("finished", "damaged", "cut off") else open_run(config)
     if what not in ("finished", "damaged", "cut off"):
         run.begin(0, inputs=INPUTS, start="models/old")
@@ -168,13 +168,13 @@ def leave(config, what: str) -> Path:
         file = run.folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("{}\n")
-    save = run.folder / "checkpoints" / "step_0000005"
+    checkpoint = run.folder / "checkpoints" / "step_0000005"
     if what == "damaged":
-        (save / "tensors").write_text("whol")
+        (checkpoint / "tensors").write_text("whol")
     if what == "cut off":
-        (save / "manifest.json").unlink()
+        (checkpoint / "manifest.json").unlink()
     if what == "half-written":
-        (save.parent / ".aside-step_0000005-1-0123abcd").mkdir(parents=True)
+        (checkpoint.parent / ".aside-step_0000005-1-0123abcd").mkdir(parents=True)
     if what != "killed":
         run.end("finished" if what == "finished" else "failed", 5)
     return run.folder
@@ -182,7 +182,7 @@ def leave(config, what: str) -> Path:
 
 @pytest.mark.parametrize("what", ["diverged", "killed", "half-written", "cut off", "damaged"])
 @pytest.mark.parametrize(("key", "value"), [("optim.lr", 1e-3), ("train.init_from", "models/new"), ("train.steps", 99)])
-def test_a_run_without_a_save_takes_any_configuration_and_nothing_of_the_former_stays(config, what, key, value):
+def test_a_run_without_a_checkpoint_takes_any_configuration_and_nothing_of_the_former_stays(config, what, key, value):
     folder = leave(config, what)
     other = change(config, key, value)
     run = open_run(other)
@@ -200,7 +200,7 @@ def test_a_run_without_a_save_takes_any_configuration_and_nothing_of_the_former_
     assert open_run(other).replaced == {} and list(open_run(config).replaced) == [key]
 
 
-def test_other_text_is_taken_by_a_run_without_a_save(config, capsys):
+def test_other_text_is_taken_by_a_run_without_a_checkpoint(config, capsys):
     leave(config, "killed")
     run, other = (
         open_run(config),
@@ -209,14 +209,14 @@ def test_other_text_is_taken_by_a_run_without_a_save(config, capsys):
     run.check_inputs(other)
     assert run.replaced == {"data.tokens": ("data/tokens", "elsewhere")} and run.manifest == {}
     assert (
-        "has no save, so it begins anew with what elsewhere holds now (data.tokens)"
+        "has no checkpoint, so it begins anew with what elsewhere holds now (data.tokens)"
         in capsys.readouterr().err.replace("\n", " ")
     )
     run.begin(0, inputs=other)
     open_run(config).check_inputs(other)
 
 
-def test_a_finished_run_keeps_its_configuration_even_without_its_saves(config):
+def test_a_finished_run_keeps_its_configuration_even_without_its_checkpoints(config):
     shutil.rmtree(leave(config, "finished") / "checkpoints")
     with pytest.raises(UserError, match=r"another configuration \(optim.lr: 0.003 -> 0.001\)"):
         open_run(change(config, "optim.lr", 1e-3))
@@ -241,14 +241,14 @@ def test_a_damaged_configuration_is_named_and_a_lost_manifest_is_made_anew(confi
         open_run(config)
 
 
-def test_saves_of_another_run_are_not_ours(config):
+def test_checkpoints_of_another_run_are_not_ours(config):
     run = open_run(config)
     run.begin(0, inputs=INPUTS, plan="cafe")
     other = dataclasses.replace(config, run_dir=f"{config.run_dir}_2")
     Path(other.run_dir).mkdir()
     link = Path(other.run_dir, "checkpoints")
     link.symlink_to(run.folder / "checkpoints")
-    with pytest.raises(UserError, match="is a link to the saves of another run"):
+    with pytest.raises(UserError, match="is a link to the checkpoints of another run"):
         open_run(other)
     link.unlink()
     (Path(config.runs_dir) / "scratch").mkdir(parents=True)

@@ -15,7 +15,7 @@ from conf.schema import Config
 from jobs import export, train
 from jobs.launch.refuse import refuse
 from model.training.course import with_value
-from model.training.saves import list_saves
+from model.training.saves import list_checkpoints
 from tests.model.training.conftest import make_tokenizer, sentences, write_tokens
 
 
@@ -44,15 +44,17 @@ def others(corpus, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def first(config) -> Config:
-    """A finished run of 4 steps: a probe save at 2, another at the end; its config."""
+    """A finished run of 4 steps: a probe checkpoint at 2, another at the end; its config."""
     config = with_value(with_value(config, "train.steps", 4), "optim.schedule.decay_steps", 1)
-    config = with_value(with_value(config, "train.save.probe_every_steps", 2), "train.save.resume_every_steps", 3)
+    config = with_value(
+        with_value(config, "train.checkpoint.probe_every_steps", 2), "train.checkpoint.resume_every_steps", 3
+    )
     train.run(config)
     return config
 
 
 def second(first: Config, data: Path, **keys) -> Config:
-    """A run that starts from that one's saves, of tokens in ``data``."""
+    """A run that starts from that one's checkpoints, of tokens in ``data``."""
     config = dataclasses.replace(first, run="second", run_dir=str(Path(first.run_dir).with_name("second")))
     config.data = dataclasses.replace(first.data, tokenizer=str(data / "tokenizer"), tokens=str(data / "tokens"))
     for key, value in keys.items():
@@ -61,12 +63,12 @@ def second(first: Config, data: Path, **keys) -> Config:
 
 
 def test_tokens_of_another_tokenizer_are_refused_before_and_at_the_start(first, others, capsys):
-    saves = {save.step: save for save in list_saves(first.run_dir)}
-    assert saves[3].kind == "resume"
+    checkpoints = {checkpoint.step: checkpoint for checkpoint in list_checkpoints(first.run_dir)}
+    assert checkpoints[3].kind == "resume"
     for start in (
-        saves[2].folder,
-        saves[2].folder / "hf",
-        saves[3].folder,
+        checkpoints[2].folder,
+        checkpoints[2].folder / "hf",
+        checkpoints[3].folder,
         Path(first.run_dir) / "checkpoints" / "last",
     ):
         for key in ("init_from", "branch_from") if start.name != "hf" else ("init_from",):
@@ -79,37 +81,37 @@ def test_tokens_of_another_tokenizer_are_refused_before_and_at_the_start(first, 
                 assert "the vocabulary: " in told or "merge 0 is " in told
                 assert str(others / "foreign" / "tokenizer") in told and "train.allow_other_tokenizer=true" in told
             assert not Path(config.run_dir).exists()
-    dry = dataclasses.replace(second(first, others / "foreign", init_from=str(saves[2].folder)), dry_run=True)
+    dry = dataclasses.replace(second(first, others / "foreign", init_from=str(checkpoints[2].folder)), dry_run=True)
     with pytest.raises(UserError, match="was trained with the tokenizer in"):
         train.run(dry)
 
 
 def test_on_purpose_it_trains_and_goes_on(first, others, capsys):
-    save = list_saves(first.run_dir)[0].folder
-    config = second(first, others / "foreign", init_from=str(save), allow_other_tokenizer=True)
+    checkpoint = list_checkpoints(first.run_dir)[0].folder
+    config = second(first, others / "foreign", init_from=str(checkpoint), allow_other_tokenizer=True)
     assert train.run(config)["status"] == "finished"
     assert "warning: train.init_from: the net of" in capsys.readouterr().err
     config = with_value(with_value(config, "train.steps", 6), "train.allow_other_tokenizer", False)
     refuse("train", with_value(config, "train.steps", 4))
-    shutil.rmtree(save)  # a run that has begun asks no more where it came from
+    shutil.rmtree(checkpoint)  # a run that has begun asks no more where it came from
     assert train.run(with_value(config, "train.steps", 4))["status"] == "finished"
 
 
 def test_the_same_tokenizer_written_otherwise_is_taken(first, others):
-    config = second(first, others / "rewritten", init_from=str(list_saves(first.run_dir)[0].folder))
+    config = second(first, others / "rewritten", init_from=str(list_checkpoints(first.run_dir)[0].folder))
     refuse("train", config)
     assert train.run(config)["status"] == "finished"
 
 
 def test_held_out_tokens_of_another_tokenizer_are_refused_before(first, others, corpus):
-    config = second(first, corpus, heldout_fraction=0.0)
-    config.data.heldout = {"law": str(others / "foreign" / "tokens")}
+    config = second(first, corpus, validation_fraction=0.0)
+    config.data.validation = {"law": str(others / "foreign" / "tokens")}
     with pytest.raises(
         UserError,
-        match=r"data.heldout.law: .*foreign/tokens was tokenised with another tokenizer than .*tokenizer.json",
+        match=r"data.validation.law: .*foreign/tokens was tokenised with another tokenizer than .*tokenizer.json",
     ):
         refuse("train", config)
-    config.data.heldout = {}
+    config.data.validation = {}
     config.data.tokens = str(others / "foreign" / "tokens")
     with pytest.raises(UserError, match=r"data.tokens: .*foreign/tokens was tokenised with another tokenizer"):
         refuse("train", config)
@@ -117,25 +119,25 @@ def test_held_out_tokens_of_another_tokenizer_are_refused_before(first, others, 
 
 
 def test_a_model_without_a_tokenizer_is_said(first, corpus, tmp_path, capsys):
-    hf = shutil.copytree(list_saves(first.run_dir)[0].folder / "hf", tmp_path / "hf")
+    hf = shutil.copytree(list_checkpoints(first.run_dir)[0].folder / "hf", tmp_path / "hf")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (hf / name).unlink()
     assert train.run(second(first, corpus, init_from=str(hf)))["status"] == "finished"
     assert "does not tell its tokenizer (no tokenizer.json)" in capsys.readouterr().err
 
 
-def test_a_resume_save_is_exported_with_the_tokenizer_it_was_trained_with(first, others, corpus, tmp_path):
+def test_a_resume_checkpoint_is_exported_with_the_tokenizer_it_was_trained_with(first, others, corpus, tmp_path):
     """Though the folder of its data holds another one by now."""
     moved = Path(shutil.copytree(corpus / "tokenizer", tmp_path / "tokenizer"))
-    save = next(save for save in list_saves(first.run_dir) if save.kind == "resume")
+    checkpoint = next(checkpoint for checkpoint in list_checkpoints(first.run_dir) if checkpoint.kind == "resume")
     frozen = Path(first.run_dir) / "config.yaml"
     frozen.write_text(frozen.read_text().replace(str(corpus / "tokenizer"), str(moved)))
     shutil.copyfile(others / "foreign" / "tokenizer" / "tokenizer.json", moved / "tokenizer.json")
     config = dataclasses.replace(first)
-    config.export = dataclasses.replace(first.export, save=str(save.folder), output=str(tmp_path / "out"))
+    config.export = dataclasses.replace(first.export, checkpoint=str(checkpoint.folder), output=str(tmp_path / "out"))
     wanted = (corpus / "tokenizer" / "tokenizer.json").read_bytes()
     assert (export.run(config) / "tokenizer.json").read_bytes() == wanted
-    for other in list_saves(first.run_dir):
+    for other in list_checkpoints(first.run_dir):
         if other.kind == "probe":
             shutil.rmtree(other.folder)
     config.export = dataclasses.replace(config.export, output=str(tmp_path / "none"))
@@ -146,7 +148,7 @@ def test_a_resume_save_is_exported_with_the_tokenizer_it_was_trained_with(first,
     assert not (tmp_path / "none").exists()
 
 
-def test_a_tokenizer_that_no_save_may_copy_is_refused_at_the_start(config, tmp_path):
+def test_a_tokenizer_that_no_checkpoint_may_copy_is_refused_at_the_start(config, tmp_path):
     shutil.copytree(config.data.tokenizer, tmp_path / "tokenizer")
     (tmp_path / "secret").write_text("geheim")
     (tmp_path / "tokenizer" / "merges.txt").symlink_to(tmp_path / "secret")
@@ -156,29 +158,31 @@ def test_a_tokenizer_that_no_save_may_copy_is_refused_at_the_start(config, tmp_p
     assert not Path(config.run_dir).exists()
 
 
-def test_saves_have_the_tokenizer_that_the_run_began_with(config, others, corpus, tmp_path, capsys):
+def test_checkpoints_have_the_tokenizer_that_the_run_began_with(config, others, corpus, tmp_path, capsys):
     """Though another one is written into the folder of its data while it trains, or that folder goes."""
     moved = Path(shutil.copytree(corpus / "tokenizer", tmp_path / "tokenizer"))
     wanted = (moved / "tokenizer.json").read_bytes()
     config.data = dataclasses.replace(config.data, tokenizer=str(moved))
     config = with_value(with_value(config, "train.steps", 4), "optim.schedule.decay_steps", 1)
-    config = with_value(with_value(config, "train.save.probe_every_steps", 1), "train.save.probe_at_start", False)
+    config = with_value(
+        with_value(config, "train.checkpoint.probe_every_steps", 1), "train.checkpoint.probe_at_start", False
+    )
 
-    def probe(save):
-        if save.step == 1:
+    def probe(checkpoint):
+        if checkpoint.step == 1:
             shutil.copyfile(others / "foreign" / "tokenizer" / "tokenizer.json", moved / "tokenizer.json")
-        if save.step == 2:
+        if checkpoint.step == 2:
             shutil.rmtree(moved)
-            shutil.rmtree(list_saves(config.run_dir)[0].folder / "hf")
-            shutil.rmtree(save.folder / "hf")
+            shutil.rmtree(list_checkpoints(config.run_dir)[0].folder / "hf")
+            shutil.rmtree(checkpoint.folder / "hf")
 
     assert train.run(config, probe)["status"] == "finished"
-    saves = {save.step: save for save in list_saves(config.run_dir)}
-    assert [saves[step].kind for step in (1, 2, 3, 4)] == ["probe", "probe", "resume", "resume"]
-    assert len({save.manifest["tokenizer"] for save in saves.values()}) == 1
+    checkpoints = {checkpoint.step: checkpoint for checkpoint in list_checkpoints(config.run_dir)}
+    assert [checkpoints[step].kind for step in (1, 2, 3, 4)] == ["probe", "probe", "resume", "resume"]
+    assert len({checkpoint.manifest["tokenizer"] for checkpoint in checkpoints.values()}) == 1
     assert (
-        saves[2].manifest["files"]["hf/tokenizer.json"]
-        == saves[1].manifest["tokenizer"]
+        checkpoints[2].manifest["files"]["hf/tokenizer.json"]
+        == checkpoints[1].manifest["tokenizer"]
         == hashlib.sha256(wanted).hexdigest()
     )
-    assert "the save of step 3 has no hf/ half; restore it" in " ".join(capsys.readouterr().err.split())
+    assert "the checkpoint of step 3 has no hf/ half; restore it" in " ".join(capsys.readouterr().err.split())

@@ -16,7 +16,7 @@ from common.errors import UserError
 from conf.schema import Config
 from jobs import train
 from model.training.course import with_value
-from model.training.saves import PROBE, RESUME, list_saves, save_name, verify
+from model.training.saves import PROBE, RESUME, checkpoint_name, list_checkpoints, verify
 from tests.model.megatron import attacks
 
 
@@ -33,10 +33,10 @@ def elsewhere(config: Config, run: str) -> Config:
 
 
 def weights(config: Config, step: int) -> dict[str, torch.Tensor]:
-    """Parameters of a probe save."""
+    """Parameters of a probe checkpoint."""
     from safetensors.torch import load_file
 
-    return load_file(Path(config.run_dir) / "checkpoints" / save_name(step) / "hf" / "model.safetensors")
+    return load_file(Path(config.run_dir) / "checkpoints" / checkpoint_name(step) / "hf" / "model.safetensors")
 
 
 def test_loss_falls_and_the_run_folder_holds_what_is_said(config, metrics):
@@ -49,21 +49,21 @@ def test_loss_falls_and_the_run_folder_holds_what_is_said(config, metrics):
     losses = [line["loss"] for line in lines[1:]]
     assert math.log(config.model.vocab_size) == pytest.approx(losses[0], rel=0.05)
     assert sum(losses[-5:]) / 5 < losses[0] - 2
-    held = {line["step"]: line["heldout_loss"] for line in lines if "heldout_loss" in line}
+    held = {line["step"]: line["validation_loss"] for line in lines if "validation_loss" in line}
     assert list(held) == [0, 20, 40, 60]
     assert held[60] < held[20] < held[0]
     run = Path(config.run_dir)
     names = {"config.yaml", "manifest.json", "metrics.jsonl", "owner.json", "tb", "plan", "checkpoints"}
     assert {path.name for path in run.iterdir()} == names
-    assert [(save.step, save.kind) for save in list_saves(run)] == [(0, PROBE), (60, PROBE)]
+    assert [(checkpoint.step, checkpoint.kind) for checkpoint in list_checkpoints(run)] == [(0, PROBE), (60, PROBE)]
     manifest = json.loads((run / "manifest.json").read_text())
     assert (manifest["status"], manifest["step"], len(manifest["attempts"])) == ("finished", 60, 1)
-    saved = list_saves(run)[-1].manifest
+    saved = list_checkpoints(run)[-1].manifest
     assert (saved["tokens"], saved["samples"]) == (lines[-1]["tokens"], 240)
     assert saved["sources"] == {config.data.tokens: saved["tokens"]}
-    assert (saved["loss"], saved["heldout_loss"]) == (losses[-1], held[60])
+    assert (saved["loss"], saved["validation_loss"]) == (losses[-1], held[60])
     assert (summary["run_dir"], summary["status"], summary["step"]) == (config.run_dir, "finished", 60)
-    assert [summary[name] for name in ("tokens", "loss", "heldout_loss")] == [saved["tokens"], losses[-1], held[60]]
+    assert [summary[name] for name in ("tokens", "loss", "validation_loss")] == [saved["tokens"], losses[-1], held[60]]
 
 
 def test_two_identical_runs_are_equal(config, metrics):
@@ -89,7 +89,7 @@ def test_decay_branch_repeats_the_decay_of_the_whole_run(config, metrics):
     train.run(whole)
     branch = change(
         elsewhere(config, "branch"),
-        train__branch_from=f"{whole.run_dir}/checkpoints/{save_name(8)}",
+        train__branch_from=f"{whole.run_dir}/checkpoints/{checkpoint_name(8)}",
         train__decay_only=True,
         train__steps=0,
     )
@@ -109,30 +109,34 @@ def test_decay_branch_repeats_the_decay_of_the_whole_run(config, metrics):
 @pytest.mark.parametrize(
     "attack", [attacks.by_psutil, attacks.bytes_entry, attacks.tensor_files, attacks.common, attacks.OUTSIDE[0]]
 )
-def test_a_branch_from_a_save_of_a_stranger_runs_no_code(config, tmp_path, attack):
+def test_a_branch_from_a_checkpoint_of_a_stranger_runs_no_code(config, tmp_path, attack):
     short = change(config, train__steps=2, optim__schedule__kind="constant")
     train.run(short)
-    theirs = Path(short.run_dir) / "checkpoints" / save_name(2)
+    theirs = Path(short.run_dir) / "checkpoints" / checkpoint_name(2)
     attacks.handed_over(theirs, attack, tmp_path / "hurt")
-    with pytest.raises(UserError, match="choose another save") as told:
+    with pytest.raises(UserError, match="choose another checkpoint") as told:
         train.run(change(elsewhere(short, "branch"), train__branch_from=str(theirs), train__steps=4))
     assert str(theirs) in str(told.value) and not (tmp_path / "hurt").exists()
 
 
-def test_a_training_leaves_linked_saves_of_somebody_alone(config):
-    keys = {"optim__schedule__kind": "constant", "train__save__resume_every_steps": 2, "train__save__keep_last": 1}
+def test_a_training_leaves_linked_checkpoints_of_somebody_alone(config):
+    keys = {
+        "optim__schedule__kind": "constant",
+        "train__checkpoint__resume_every_steps": 2,
+        "train__checkpoint__keep_last": 1,
+    }
     theirs, ours = (
-        change(elsewhere(config, "theirs"), train__steps=4, **{**keys, "train__save__keep_last": 9}),
+        change(elsewhere(config, "theirs"), train__steps=4, **{**keys, "train__checkpoint__keep_last": 9}),
         change(config, **keys),
     )
     train.run(theirs)
-    link = Path(ours.run_dir) / "checkpoints" / save_name(2)
+    link = Path(ours.run_dir) / "checkpoints" / checkpoint_name(2)
     link.parent.mkdir(parents=True)
-    link.symlink_to(Path(theirs.run_dir) / "checkpoints" / save_name(2))
+    link.symlink_to(Path(theirs.run_dir) / "checkpoints" / checkpoint_name(2))
     before = {path: path.read_bytes() for path in Path(theirs.run_dir).rglob("*") if path.is_file()}
     train.run(change(ours, train__steps=4))
     assert {path: path.read_bytes() for path in Path(theirs.run_dir).rglob("*") if path.is_file()} == before
-    assert [save.step for save in list_saves(ours.run_dir)][-1] == 4
+    assert [checkpoint.step for checkpoint in list_checkpoints(ours.run_dir)][-1] == 4
 
 
 def test_an_extended_run_equals_a_long_one(config, metrics):
@@ -145,12 +149,12 @@ def test_an_extended_run_equals_a_long_one(config, metrics):
     assert "steps: 18" in (Path(config.run_dir) / "config.yaml").read_text()
 
 
-def test_a_broken_save_costs_the_steps_since_the_one_before(config, metrics, capsys):
+def test_a_broken_checkpoint_costs_the_steps_since_the_one_before(config, metrics, capsys):
     short = change(config, optim__schedule__kind="constant", train__save__resume_every_steps=3)
     whole = change(elsewhere(short, "whole"), train__steps=16)
     train.run(whole)
     train.run(short)
-    damaged = Path(short.run_dir) / "checkpoints" / save_name(12) / "megatron" / "__0_0.distcp"
+    damaged = Path(short.run_dir) / "checkpoints" / checkpoint_name(12) / "megatron" / "__0_0.distcp"
     data = bytearray(damaged.read_bytes())
     data[len(data) // 2] ^= 1
     damaged.write_bytes(data)
@@ -160,17 +164,21 @@ def test_a_broken_save_costs_the_steps_since_the_one_before(config, metrics, cap
     attempts = json.loads((Path(short.run_dir) / "manifest.json").read_text())["attempts"]
     assert [attempt["from_step"] for attempt in attempts] == [0, 9]
     assert [line["loss"] for line in metrics(short.run_dir)] == [line["loss"] for line in metrics(whole.run_dir)]
-    assert all(verify(save) is None for save in list_saves(short.run_dir))
+    assert all(verify(checkpoint) is None for checkpoint in list_checkpoints(short.run_dir))
 
 
-def test_one_save_serves_both_kinds_and_old_ones_go(config):
+def test_one_checkpoint_serves_both_kinds_and_old_ones_go(config):
     config = change(
         config, train__save__probe_every_steps=6, train__save__resume_every_steps=2, train__save__keep_last=1
     )
     train.run(config)
-    assert [(save.step, save.kind) for save in list_saves(config.run_dir)] == [(6, PROBE), (10, RESUME), (12, PROBE)]
-    assert not (Path(config.run_dir) / "checkpoints" / save_name(10) / "hf").exists()
-    assert (Path(config.run_dir) / "checkpoints" / save_name(6) / "hf" / "tokenizer.json").is_file()
+    assert [(checkpoint.step, checkpoint.kind) for checkpoint in list_checkpoints(config.run_dir)] == [
+        (6, PROBE),
+        (10, RESUME),
+        (12, PROBE),
+    ]
+    assert not (Path(config.run_dir) / "checkpoints" / checkpoint_name(10) / "hf").exists()
+    assert (Path(config.run_dir) / "checkpoints" / checkpoint_name(6) / "hf" / "tokenizer.json").is_file()
 
 
 def test_batch_ramp(config, metrics):
@@ -189,19 +197,19 @@ def test_nan_stops_the_run_and_is_never_saved(config, metrics):
     assert [line["loss"] for line in lines if line["skipped"]] == [None, None]
     manifest = json.loads((Path(config.run_dir) / "manifest.json").read_text())
     assert manifest["status"] == "failed"
-    for save in list_saves(config.run_dir):
-        assert save.manifest["loss"] is None or math.isfinite(save.manifest["loss"])
-    with pytest.raises(UserError, match=r"parameter \S+ is not finite at step 1, so no save is made"):
+    for checkpoint in list_checkpoints(config.run_dir):
+        assert checkpoint.manifest["loss"] is None or math.isfinite(checkpoint.manifest["loss"])
+    with pytest.raises(UserError, match=r"parameter \S+ is not finite at step 1, so no checkpoint is made"):
         train.run(change(elsewhere(config, "overflow"), optim__lr=1e39))
-    assert list_saves(Path(config.runs_dir) / "test" / "overflow") == []
+    assert list_checkpoints(Path(config.runs_dir) / "test" / "overflow") == []
 
 
-def test_a_run_that_diverged_before_its_first_save_takes_the_rate_that_its_message_asks_for(config, metrics):
+def test_a_run_that_diverged_before_its_first_checkpoint_takes_the_rate_that_its_message_asks_for(config, metrics):
     """And goes as one that was never anything else."""
     wild = change(config, optim__lr=1e30, optim__schedule__warmup_steps=0)
     with pytest.raises(UserError, match=r"lower optim.lr and give the same command again"):
         train.run(wild)
-    assert metrics(config.run_dir) and list_saves(config.run_dir) == []
+    assert metrics(config.run_dir) and list_checkpoints(config.run_dir) == []
     calm = change(wild, optim__lr=3e-3, train__steps=6)
     train.run(change(calm, dry_run=True))
     assert len(metrics(config.run_dir)) < 6  # a dry run takes nothing away
@@ -220,7 +228,7 @@ def test_a_run_that_diverged_before_its_first_save_takes_the_rate_that_its_messa
     )  # of the former nothing is left, for readers that know no purge either
 
 
-def test_a_run_that_diverges_after_a_save_names_the_branch_that_works(config, tmp_path):
+def test_a_run_that_diverges_after_a_checkpoint_names_the_branch_that_works(config, tmp_path):
     wild = change(config, optim__lr=1e30, optim__schedule__warmup_steps=0, train__save__probe_at_start=True)
     with pytest.raises(
         UserError, match=r"another run=<name>, which with train.branch_from=\S+step_0000000 goes on"
@@ -231,37 +239,37 @@ def test_a_run_that_diverges_after_a_save_names_the_branch_that_works(config, tm
         UserError, match="holds a run with another configuration .*choose another run=<name>, set these back, or remove"
     ):
         train.run(calm)
-    save = re.search(r"train.branch_from=(\S+)", str(told.value))[1]
-    assert train.run(change(elsewhere(calm, "branch"), train__branch_from=save))["status"] == "finished"
+    checkpoint = re.search(r"train.branch_from=(\S+)", str(told.value))[1]
+    assert train.run(change(elsewhere(calm, "branch"), train__branch_from=checkpoint))["status"] == "finished"
     shutil.rmtree(config.run_dir)
     assert train.run(calm)["status"] == "finished"
 
 
 @pytest.mark.parametrize("kind", ["init_from", "branch_from"])
-def test_a_run_without_a_save_starts_from_another_net_than_before(config, kind):
+def test_a_run_without_a_checkpoint_starts_from_another_net_than_before(config, kind):
     """The one that its first attempt found is not remembered."""
     one, two = (
         change(elsewhere(config, name), seed=number, train__steps=7) for number, name in enumerate(("one", "two"))
     )
-    saves = []
+    checkpoints = []
     for base in (one, two):
         train.run(base)
-        saves.append(str(list_saves(base.run_dir)[-1].folder))
+        checkpoints.append(str(list_checkpoints(base.run_dir)[-1].folder))
     killed = change(
-        two, optim__schedule__warmup_steps=0, optim__lr=1e30, train__steps=16, **{f"train__{kind}": saves[0]}
+        two, optim__schedule__warmup_steps=0, optim__lr=1e30, train__steps=16, **{f"train__{kind}": checkpoints[0]}
     )
     killed = elsewhere(change(killed, seed=0), "killed")
     with pytest.raises(UserError, match="lower optim.lr"):
         train.run(killed)
-    then = change(killed, optim__lr=1e-3, seed=1, **{f"train__{kind}": saves[1]})
+    then = change(killed, optim__lr=1e-3, seed=1, **{f"train__{kind}": checkpoints[1]})
     train.run(then)
     fresh = elsewhere(then, "fresh")
     train.run(fresh)
-    step = list_saves(fresh.run_dir)[-1].step
+    step = list_checkpoints(fresh.run_dir)[-1].step
     ours, theirs = weights(then, step), weights(fresh, step)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     told = json.loads((Path(then.run_dir) / "manifest.json").read_text())
-    assert (told["start"] if kind == "init_from" else told["branch"]["save"]) == saves[1]
+    assert (told["start"] if kind == "init_from" else told["branch"]["checkpoint"]) == checkpoints[1]
 
 
 def test_log_unigram_starts_at_the_entropy_of_the_unigram(config, metrics):
@@ -281,9 +289,9 @@ def test_what_others_draw_does_not_change_the_training(config, metrics):
     are."""
     seen = []
 
-    def draw(save) -> None:
+    def draw(checkpoint) -> None:
         torch.rand(7), np.random.rand(7), random.random()
-        seen.append((save.step, save.kind))
+        seen.append((checkpoint.step, checkpoint.kind))
 
     often = change(
         elsewhere(config, "often"),
@@ -314,7 +322,7 @@ def test_dry_run_tells_and_writes_nothing(config, capsys):
     config = change(config, dry_run=True, train__save__probe_every_steps=5, train__save__probe_at_start=True)
     assert train.run(config)["status"] == "planned"
     told = capsys.readouterr().out
-    assert "probe saves      4: 0, 5, 10, 12" in told
+    assert "probe checkpoints      4: 0, 5, 10, 12" in told
     assert "samples a step   4 (2 a forward pass)" in told
     assert "48 samples, 0.55 epochs" in told
     assert not Path(config.runs_dir).exists()
@@ -324,7 +332,10 @@ def test_a_net_without_a_hugging_face_form_trains_and_resumes(config, capsys):
     config = change(config, model__norm="rmsnorm", optim__schedule__kind="constant", train__save__probe_every_steps=6)
     train.run(config)
     assert "cannot be probed" in capsys.readouterr().err
-    assert [(save.step, save.kind) for save in list_saves(config.run_dir)] == [(6, RESUME), (12, RESUME)]
+    assert [(checkpoint.step, checkpoint.kind) for checkpoint in list_checkpoints(config.run_dir)] == [
+        (6, RESUME),
+        (12, RESUME),
+    ]
     assert train.run(change(config, train__steps=14))["step"] == 14
 
 
@@ -337,7 +348,7 @@ def test_a_net_without_a_hugging_face_form_trains_and_resumes(config, capsys):
         ("model__vocab_size", 64, "model.vocab_size=64 is smaller than the vocabulary"),
         ("data__tokens", "nowhere", "data.tokens: nowhere holds no prepared tokens"),
         ("optim__schedule__decay_steps", 11, "do not fit into 12 steps"),
-        ("train__decay_only", True, "name that save in train.branch_from"),
+        ("train__decay_only", True, "name that checkpoint in train.branch_from"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_written(config, key, value, told):

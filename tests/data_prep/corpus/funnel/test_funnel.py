@@ -194,9 +194,9 @@ def test_files_of_kinds_that_are_not_read_are_counted_in_the_page_and_before_it(
     )
 
 
-def test_pages_do_not_depend_on_elements_and_let_no_text_out(two, tmp_path):
+def test_pages_do_not_depend_on_array_tasks_and_let_no_text_out(two, tmp_path):
     other = copy.deepcopy(two)
-    other.corpus.output, other.corpus.elements = str(tmp_path / "elements"), 3
+    other.corpus.output, other.corpus.array_size = str(tmp_path / "array_tasks"), 3
     corpus.run(other)
     for name in ("funnel.html", "funnel.json"):
         assert (output(two) / name).read_bytes() == (output(other) / name).read_bytes()

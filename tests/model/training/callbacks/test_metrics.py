@@ -50,9 +50,9 @@ def test_held_out_loss_has_its_line(tmp_path):
     loop = SimpleNamespace(state=SimpleNamespace(step=0), resumed=False, total=10)
     callback = Metrics(file, 5)
     callback.start(loop)
-    callback.step(loop, {"step": 0, "heldout_loss": 9.0})
+    callback.step(loop, {"step": 0, "validation_loss": 9.0})
     callback.step(loop, {"step": 1, "loss": 8.0})
-    callback.step(loop, {"step": 2, "loss": 7.0, "heldout_loss": 7.5})
+    callback.step(loop, {"step": 2, "loss": 7.0, "validation_loss": 7.5})
     callback.close()
     assert steps_in(file) == [0, 2]
 

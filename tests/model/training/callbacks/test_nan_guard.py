@@ -11,7 +11,7 @@ from model.training.state import TrainState
 
 
 def loop_at(folder, state: TrainState) -> SimpleNamespace:
-    """What the guard sees of a loop; its run has no save."""
+    """What the guard sees of a loop; its run has no checkpoint."""
     return SimpleNamespace(state=state, run=SimpleNamespace(folder=folder))
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from model.training.callbacks.hparams import lowest_heldout, write_hparams
+from model.training.callbacks.hparams import lowest_validation, write_hparams
 from model.training.callbacks.tensorboard import TensorBoard
 
 
@@ -32,13 +32,17 @@ def test_a_start_from_nothing_voids_what_was_there(tmp_path):
     assert [event.value for event in EventAccumulator(str(tmp_path)).Reload().Scalars("train/loss")] == [3.0, 6.0]
 
 
-def test_the_lowest_heldout_loss_has_its_step(tmp_path):
+def test_the_lowest_validation_loss_has_its_step(tmp_path):
     file = tmp_path / "metrics.jsonl"
     file.write_text('{"step": 1, "loss": 1.0}\n')
-    assert lowest_heldout(file) is None
-    lines = [{"step": 0, "heldout_loss": 4.0}, {"step": 5, "heldout_loss": 3.0}, {"step": 6, "heldout_loss": None}]
-    file.write_text("".join(json.dumps(line) + "\n" for line in [*lines, {"step": 9, "heldout_loss": 3.5}]))
-    assert lowest_heldout(file) == (5, 3.0)
+    assert lowest_validation(file) is None
+    lines = [
+        {"step": 0, "validation_loss": 4.0},
+        {"step": 5, "validation_loss": 3.0},
+        {"step": 6, "validation_loss": None},
+    ]
+    file.write_text("".join(json.dumps(line) + "\n" for line in [*lines, {"step": 9, "validation_loss": 3.5}]))
+    assert lowest_validation(file) == (5, 3.0)
 
 
 def test_hparams_hold_configuration_and_the_last_score(tmp_path):
@@ -47,7 +51,7 @@ def test_hparams_hold_configuration_and_the_last_score(tmp_path):
     tree = {
         "seed": 3, "model": {"num_layers": 2, "norm": "layernorm"}, "objective": {"mask_rate": 0.3},
         "optim": {"lr": 0.01, "schedule": {"kind": "wsd"}}, "parallel": {"threads": 1},
-        "train": {"steps": 9, "branch_from": None, "save": {"keep_last": 2}},
+        "train": {"steps": 9, "branch_from": None, "checkpoint": {"keep_last": 2}},
     }  # fmt: skip
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(tree))
     theirs = tmp_path / "theirs"
@@ -55,12 +59,12 @@ def test_hparams_hold_configuration_and_the_last_score(tmp_path):
     (theirs / "events.theirs").write_text("do not lose")
     (tmp_path / "tb").mkdir()
     (tmp_path / "tb" / "hparams").symlink_to(theirs)
-    write_hparams(tmp_path, {"heldout/loss": (4, 4.0)})
+    write_hparams(tmp_path, {"validation/loss": (4, 4.0)})
     assert [path.name for path in theirs.iterdir()] == ["events.theirs"]
-    write_hparams(tmp_path, {"heldout/loss": (9, 3.5), "retrieval/ndcg@10/dev/cat": (6, 0.25)})
+    write_hparams(tmp_path, {"validation/loss": (9, 3.5), "retrieval/ndcg@10/dev/cat": (6, 0.25)})
     found = EventAccumulator(str(tmp_path / "tb" / "hparams")).Reload()
     assert [(event.step, event.value) for event in found.Scalars("retrieval/ndcg@10/dev/cat")] == [(6, 0.25)]
-    assert [(event.step, event.value) for event in found.Scalars("heldout/loss")] == [(9, 3.5)]
+    assert [(event.step, event.value) for event in found.Scalars("validation/loss")] == [(9, 3.5)]
     start = HParamsPluginData.FromString(
         found.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     ).session_start_info

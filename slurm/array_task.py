@@ -1,4 +1,4 @@
-"""The record of one element: its attempts, written by its driver alone."""
+"""The record of one array task: its attempts, written by its driver alone."""
 
 import os
 import time
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common.environment import element_id
+from common.environment import array_task_id
 from common.files import digest_of, write_json
 from slurm.submission import RUNNING, Submission
 
@@ -16,15 +16,15 @@ PROGRESS = ("checkpoints/*", "eval/*", "shards/*", "stages/*/*")
 
 
 @dataclass
-class Element:
-    """One element of a submission, in the batch script that runs an attempt of it."""
+class ArrayTask:
+    """One array task of a submission, in the batch script that runs an attempt of it."""
 
     submission: Submission
     index: int
 
     def __post_init__(self) -> None:
-        self.record = self.submission.element(self.index)
-        self.job = element_id()
+        self.record = self.submission.array_task(self.index)
+        self.job = array_task_id()
         self.restart = int(os.environ.get("SLURM_RESTART_COUNT", 0))
 
     @property
@@ -53,7 +53,7 @@ class Element:
 
     def overtaken(self) -> bool:
         """Whether a later attempt has begun, so that this one, cut off from SLURM, has nothing to say any more."""
-        return len(self.submission.element(self.index)["attempts"]) > self.number
+        return len(self.submission.array_task(self.index)["attempts"]) > self.number
 
     def end(self, state: str, **fields: Any) -> None:
         """Record how the attempt ended."""
@@ -68,10 +68,10 @@ class Element:
         """Write the record. Raises UserError where the submission has been removed: a half of it is not made anew."""
         self.submission.refuse_removed()
         self.record["state"] = state
-        write_json(self.submission.element_file(self.index), self.record)
+        write_json(self.submission.array_task_file(self.index), self.record)
 
     def done(self) -> str:
-        """Digest of the names of saves, results, shards and units of work in its folder: it changes when an attempt
+        """Digest of the names of checkpoints, results, shards and units of work in its folder: it changes when an attempt
         gets something done."""
         paths = [path for pattern in PROGRESS for path in self.home.glob(pattern) if not path.is_symlink()]
         return digest_of(sorted(path.name for path in paths if not path.name.startswith(".")))[:16]
@@ -87,7 +87,7 @@ class Element:
 
     def outcome_file(self) -> Path:
         """Where rank 0 writes how this attempt ended, if it comes to that."""
-        return self.submission.folder / "elements" / f"{self.index:04d}_attempt_{self.number}.json"
+        return self.submission.folder / "array_tasks" / f"{self.index:04d}_attempt_{self.number}.json"
 
     def is_requeued(self) -> bool:
         """Whether this job has made an attempt before; what a person queues again is another job."""
