@@ -122,8 +122,8 @@ def remade(config):
 
 @pytest.mark.parametrize("array_size", [1, 3, 7])
 @pytest.mark.parametrize("shard_bytes", [4000, 10**9])
-def test_the_bytes_are_those_of_megatrons_builder(config, tmp_path, array_tasks, shard_bytes):
-    config.prepare.array_size, config.prepare.shard_bytes = array_tasks, shard_bytes
+def test_the_bytes_are_those_of_megatrons_builder(config, tmp_path, array_size, shard_bytes):
+    config.prepare.array_size, config.prepare.shard_bytes = array_size, shard_bytes
     made = prepare.run(config)
     assert tokens(config) == peer(config, tmp_path)
     assert len(made["shards"]) == (1 if shard_bytes > 4000 else 8) and made["backends"] == {
@@ -146,9 +146,9 @@ def test_the_bytes_are_those_of_megatrons_builder(config, tmp_path, array_tasks,
 
 
 @pytest.mark.parametrize("array_size", [1, 3])
-def test_every_document_is_traced_to_its_row_and_back(config, array_tasks):
+def test_every_document_is_traced_to_its_row_and_back(config, array_size):
     """Shards that are cut out of the merged files again (all but the changed one) keep their origins too."""
-    config.prepare.array_size = array_tasks
+    config.prepare.array_size = array_size
     prepare.run(config)
     with (Path(config.data.inputs[0]) / "a.jsonl").open("ab") as file:
         file.write(b'{"text": "appended"}\n')
