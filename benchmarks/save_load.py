@@ -33,8 +33,9 @@ from conf.schema import EncoderConfig, OptimConfig, ParallelConfig
 from model.megatron import checkpoint, startup, step
 from model.megatron.optimizer import build_optimizer
 from model.nets.encoder import build_encoder
-from model.training import saves, write_save
-from model.training.saves import RESUME, latest_valid
+from model.training.checkpoints import checkpoints as saves
+from model.training.checkpoints import write as write_save
+from model.training.checkpoints.checkpoints import RESUME, latest_valid
 
 SHAPE = EncoderConfig(vocab_size=16_384, num_layers=8, hidden_size=512, num_heads=8, ffn_size=768)
 ROUNDS = 7

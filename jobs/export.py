@@ -23,8 +23,8 @@ from common.remove import refuse_strange
 from common.tokenizer import FILE
 from conf.schema import Config, DecoderConfig
 from jobs.cli import main
-from model.training.run import CONFIG, read_config
-from model.training.saves import PROBE, Checkpoint, read_checkpoint, verify
+from model.training.checkpoints.checkpoints import PROBE, Checkpoint, read_checkpoint, verify
+from model.training.run.folder import CONFIG, read_config
 
 KIND = "export"
 
@@ -113,7 +113,7 @@ def _write_model(config: Config, checkpoint: Checkpoint, folder: Path) -> None:
     from model.megatron.startup import start
     from model.nets.build import build_net
     from model.open_model import frozen_shape
-    from model.training.tokenizers import tokenizer_of_checkpoint
+    from model.training.run.tokenizers import tokenizer_of_checkpoint
 
     parallel = config.parallel.on(bf16=False)  # whatever the device: what is written must not depend on it
     start(parallel, config.seed)
@@ -187,7 +187,7 @@ def _results(checkpoint: Checkpoint) -> list[dict[str, Any]]:
     """Rows of the card: what the probes of this checkpoint and of the untrained encoder measured on test queries, under equal
     conditions."""
     from model.evaluation.results import digests_of, read_result, result_file
-    from model.training.origins import name_of_start
+    from model.training.run.origins import name_of_start
 
     own, untrained = (result_file(_run_folder(checkpoint), step) for step in (checkpoint.step, 0))
     if not own.is_file():
@@ -242,7 +242,7 @@ def _perplexity(checkpoint: Checkpoint) -> list[dict[str, Any]]:
 def _card(config: Config, checkpoint: Checkpoint, folder: Path, parameters: int) -> str:
     from model.hf.card import model_card
     from model.hf.folder import read_model
-    from model.training.origins import origins
+    from model.training.run.origins import origins
 
     known = {
         "step": checkpoint.step,

@@ -25,7 +25,7 @@ from common import interrupt
 from common.progress import say
 from conf.schema import Config
 from jobs.cli import main
-from model.training.state import TrainState
+from model.training.checkpoints.state import TrainState
 
 
 def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
@@ -44,9 +44,9 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     from model.open_model import close_model
     from model.training.assemble import Start, rehearse
     from model.training.attempt import train
-    from model.training.data import inputs, open_data
+    from model.training.data.inputs import inputs, open_data
     from model.training.describe import describe
-    from model.training.outset import outset, take_over
+    from model.training.prepare_run import outset, take_over
     from model.training.remarks import remarks
 
     if not config.dry_run:
@@ -108,7 +108,7 @@ def _plan(config: Config) -> dict[str, Any]:
     """Needs neither data nor torch, as on a login node."""
     from jobs.launch.refuse import refuse_plan
     from model.open_model import close_model
-    from model.training.estimate import plan_layout
+    from model.training.cost import plan_layout
 
     config = close_model(config, ahead=True)
     refuse_plan(config)

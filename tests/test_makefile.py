@@ -61,7 +61,7 @@ def test_a_folder_of_any_name_with_overrides(tmp_path, folder):
 
 def test_a_short_quickstart_keeps_its_schedule():
     """Fewer steps than the warm-up and the decay of the whole one have."""
-    from model.training.course import build_course
+    from model.training.timeline.timeline import build_course
 
     for steps in (1, 3, 50, 980, 2000):
         course = build_course(to_config(compose("train", ["experiment=quickstart", f"train.steps={steps}"])))

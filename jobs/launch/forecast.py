@@ -11,8 +11,8 @@ from common.errors import UserError
 from conf.schema import Config
 from data_prep.corpus.plan import Plan
 from model.open_model import close_model
-from model.training.course import build_course
-from model.training.flops import parameter_count
+from model.training.cost.flops import parameter_count
+from model.training.timeline.timeline import build_course
 from slurm.script import ranks_per_node
 
 GB = 1e9
@@ -100,7 +100,7 @@ def _training(config: Config) -> tuple[float, int, int]:
     config = close_model(config, ahead=True)
     ranks = config.cluster.nodes * ranks_per_node(config.cluster)
     course = build_course(config, None, config.parallel.data_ranks(ranks))
-    checkpoint, points = config.train.checkpoint, course.save_points(config)
+    checkpoint, points = config.train.checkpoint, course.checkpoint_steps(config)
     probes = len(points.probe_steps())
     resumes = (
         checkpoint.keep_last

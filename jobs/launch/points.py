@@ -18,7 +18,7 @@ from jobs.launch.forecast import check_room, forecast
 from jobs.launch.occupied import waiting
 from jobs.launch.refuse import refuse
 from model.open_model import close_model
-from model.training.course import with_value
+from model.training.timeline.timeline import with_value
 from slurm import allocation
 from slurm.commands import available
 from slurm.script import batch_script

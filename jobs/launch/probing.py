@@ -27,7 +27,7 @@ from model.evaluation.results import failure_file, result_file
 from model.evaluation.retrieval_set import check_retrieval
 from model.evaluation.tasks import Tasks
 from model.evaluation.texts import text_files
-from model.training.saves import PROBE, Checkpoint, checkpoint_name, list_checkpoints
+from model.training.checkpoints.checkpoints import PROBE, Checkpoint, checkpoint_name, list_checkpoints
 from slurm import outbox
 from slurm.commands import SlurmError, outside
 from slurm.queue import runs

@@ -39,11 +39,11 @@ def _refuse_run(config: Config, made: Sequence[str]) -> None:
     than SLURM's signal leaves."""
     from model.open_model import check_start, close_model
     from model.shapes import check_ranks
+    from model.training.checkpoints.checkpoints import lead_warning, list_checkpoints
     from model.training.checks import check_training
-    from model.training.course import build_course, find_branch
-    from model.training.run import open_run
-    from model.training.saves import lead_warning, list_checkpoints
-    from model.training.tokenizers import check_tokenizers
+    from model.training.run.folder import open_run
+    from model.training.run.tokenizers import check_tokenizers
+    from model.training.timeline.timeline import build_course, find_branch
 
     config = close_model(config, ahead=True)
     run = open_run(config)
@@ -76,11 +76,11 @@ def refuse_plan(config: Config) -> None:
     """For `plan=true`: raise UserError for what does not fit together, whatever the layout, of what is there
     already."""
     from model.open_model import check_start
+    from model.training.checkpoints.checkpoints import list_checkpoints
     from model.training.checks import check_training
-    from model.training.course import build_course, find_branch
-    from model.training.run import open_run
-    from model.training.saves import list_checkpoints
-    from model.training.tokenizers import check_tokenizers
+    from model.training.run.folder import open_run
+    from model.training.run.tokenizers import check_tokenizers
+    from model.training.timeline.timeline import build_course, find_branch
 
     for key in ("init_from", "branch_from"):
         place = getattr(config.train, key)

@@ -11,11 +11,11 @@ import numpy as np
 from common import manifest as manifests
 from common.errors import UserError
 from jobs.views.progress import read_progress
-from model.training.batch_ramp import BatchRamp
-from model.training.course import Branch, build_course
-from model.training.phase import Phase
-from model.training.run import load_config
-from model.training.shuffle import epoch_order
+from model.training.data.shuffle import epoch_order
+from model.training.run.folder import load_config
+from model.training.timeline.batch_ramp import BatchRamp
+from model.training.timeline.phase import Phase
+from model.training.timeline.timeline import Branch, build_course
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest, digest_of, read_json
 from data_prep.sources.inputs import span_digest, stamp
-from model.training.phase import MAIN
-from model.training.saves import read_checkpoint, verify
+from model.training.checkpoints.checkpoints import read_checkpoint, verify
+from model.training.timeline.phase import MAIN
 
 TEXTS = 10
 """Text files that are listed for one artefact; those that changed always are."""

@@ -16,9 +16,9 @@ from common.files import read_json
 from common.read_yaml import read_yaml
 from common.tail import read_tail
 from conf.schema import CheckpointConfig, ParallelConfig, TrainConfig
-from model.training.batch_ramp import BatchRamp, total_steps
-from model.training.course import build_course
-from model.training.run import CONFIG, load_config
+from model.training.run.folder import CONFIG, load_config
+from model.training.timeline.batch_ramp import BatchRamp, total_steps
+from model.training.timeline.timeline import build_course
 
 LINES = 50
 """Last lines of metrics.jsonl whose mean speed the estimate of the end is made with."""

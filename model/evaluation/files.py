@@ -10,7 +10,7 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_file, digest, read_json, write_json
 from model.evaluation.results import known, results_folder
-from model.training.saves import Checkpoint, checkpoint_name
+from model.training.checkpoints.checkpoints import Checkpoint, checkpoint_name
 
 NOUNS = {"settings": "other settings", "inputs": "other texts, tasks or tokenizer", "weights": "other weights"}
 """Part of the digests of a result -> what it means when it differs."""

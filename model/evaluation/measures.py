@@ -10,7 +10,7 @@ from common.files import read_json
 from conf.schema import Config, EncoderConfig
 from conf.schema.evaluation import EvaluationConfig
 from model.evaluation.results import known, result_file, why_record, write_record
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
 
 Held = Callable[[], bool]
 """Whether the claim of the checkpoint in work is this process's (still)."""

@@ -21,7 +21,7 @@ from model.evaluation.likelihood import Documents, negative_log_likelihood, toke
 from model.evaluation.measures import Held, sets
 from model.evaluation.results import weights_digest
 from model.evaluation.texts import digest_texts, read_texts
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
 
 KIND = "perplexity"
 UNITS = ("token", "character", "byte")

@@ -15,8 +15,8 @@ from common.files import atomic_file, digest, digest_of, read_json, write_json
 from conf.schema import ProbeConfig
 from model.evaluation.prepared import Prepared
 from model.evaluation.probe import ProbeResult
-from model.training.phase import MAIN
-from model.training.saves import Checkpoint, checkpoint_name
+from model.training.checkpoints.checkpoints import Checkpoint, checkpoint_name
+from model.training.timeline.phase import MAIN
 
 KIND, RECORD = "probe", "measured checkpoint"
 KNOWN = ("step", "tokens", "samples", "loss", "validation_loss")

@@ -15,7 +15,7 @@ from model.evaluation.prepared import Prepared, prepare, settings_digest
 from model.evaluation.probe import ProbeResult, probe_budgets
 from model.evaluation.results import digests_of, result_file, why_redo, write_result
 from model.evaluation.retrieval_set import RetrievalSet, digest_retrieval, load_retrieval
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
 
 Budgets = dict[int | None, ProbeConfig]
 """Settings of each probe that a checkpoint gets: None is the full one, a number another count of contrastive steps."""

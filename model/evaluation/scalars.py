@@ -8,8 +8,8 @@ from model.evaluation.choice import Choice
 from model.evaluation.perplexity import Perplexity
 from model.evaluation.results import Result
 from model.evaluation.task_results import TaskScores
+from model.training.callbacks.events import events
 from model.training.callbacks.hparams import VALIDATION, write_hparams
-from model.training.events import events
 
 
 def write_scalars(

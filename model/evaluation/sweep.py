@@ -23,8 +23,8 @@ from model.evaluation.retrieval import Retrieval, SharedRetrieval, budgets
 from model.evaluation.scalars import write_row, write_scalars
 from model.evaluation.task_results import TaskMeasure, TaskScores
 from model.evaluation.tasks import Tasks
-from model.training.origins import name_of_start
-from model.training.saves import Checkpoint, checkpoints_folder, set_link
+from model.training.checkpoints.checkpoints import Checkpoint, checkpoints_folder, set_link
+from model.training.run.origins import name_of_start
 
 NDCG = "ndcg@10"
 

@@ -12,7 +12,7 @@ from model.evaluation.files import measure_file, standing, why_again, write_meas
 from model.evaluation.measures import Held
 from model.evaluation.results import weights_digest
 from model.evaluation.tasks import Score, Tasks
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
 
 KIND = "tasks"
 

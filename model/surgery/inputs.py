@@ -12,7 +12,7 @@ from common.numbers import same
 from common.same_tokenizer import difference
 from model.hf.folder import read_model
 from model.hf.tensors import INDEX, SINGLE, weight_files
-from model.training.saves import PROBE, Checkpoint, list_checkpoints, read_checkpoint
+from model.training.checkpoints.checkpoints import PROBE, Checkpoint, list_checkpoints, read_checkpoint
 
 HALF = "hf/"
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"

@@ -24,8 +24,14 @@ from model.evaluation.perplexity import log_changes
 from model.evaluation.sweep import NDCG, Shared, SweepResult, sweep
 from model.surgery.average import combine, identity
 from model.surgery.inputs import HALF, TOKENIZER, Model
-from model.training.saves import PROBE, checkpoint_name, checkpoints_folder, list_checkpoints, remove_checkpoint
-from model.training.write_save import write_checkpoint
+from model.training.checkpoints.checkpoints import (
+    PROBE,
+    checkpoint_name,
+    checkpoints_folder,
+    list_checkpoints,
+    remove_checkpoint,
+)
+from model.training.checkpoints.write import write_checkpoint
 
 WeightsOf = Callable[[int], list[float]]
 """Number of models -> their weights."""

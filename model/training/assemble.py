@@ -21,26 +21,26 @@ from model.megatron.step import DistributedDataParallel, distribute
 from model.nets.build import build_net
 from model.objectives.build import build_objective
 from model.training.callbacks.callback import Callback
+from model.training.callbacks.checkpointer import Checkpointer
 from model.training.callbacks.hparams import HParams
 from model.training.callbacks.metrics import Metrics
 from model.training.callbacks.nan_guard import NanGuard
 from model.training.callbacks.probe import Probe
 from model.training.callbacks.progress import Progress
-from model.training.callbacks.save import Saving
 from model.training.callbacks.tensorboard import TensorBoard
 from model.training.callbacks.throughput import Throughput
 from model.training.callbacks.validation import Validation
-from model.training.course import Branch, Course
-from model.training.data import Data
+from model.training.checkpoints.checkpoints import Checkpoint
+from model.training.checkpoints.resume_check import check_position
+from model.training.checkpoints.state import PhaseState, TrainState
+from model.training.data.inputs import Data
+from model.training.data.order import Plan
+from model.training.data.tokens import Tokens
 from model.training.frozen import check_frozen, freeze
 from model.training.loop import Loop
-from model.training.phase import MAIN, Phase
-from model.training.plan import Plan
-from model.training.position import check_position
-from model.training.run import Run
-from model.training.saves import Checkpoint
-from model.training.state import PhaseState, TrainState
-from model.training.tokens import Tokens
+from model.training.run.folder import Run
+from model.training.timeline.phase import MAIN, Phase
+from model.training.timeline.timeline import Branch, Course
 
 if TYPE_CHECKING:
     from model.nets.build import Net
@@ -78,7 +78,7 @@ def callbacks(config: Config, run: Run, probe: Callable[[Checkpoint], None] | No
     every, tb = config.train.log_every_steps, run.folder / "tb"
     guard = NanGuard(config.train.nan_patience)
     validation = Validation(config.train.eval_packs, config.train.eval_every_steps)
-    saving = Saving(config.train.checkpoint, exportable(config.model, run))
+    saving = Checkpointer(config.train.checkpoint, exportable(config.model, run))
     if not ranks.is_first():
         return [guard, validation, saving]
     speed, metrics = Throughput(every, config.parallel.precision), Metrics(run.folder / "metrics.jsonl", every)
@@ -117,7 +117,7 @@ def build_loop(
     if start.folder is not None:
         state = _resume(start.folder, model, optimizer, data, course, phase)
     return Loop(
-        config, shape, run, world, data, phase, objective, net, model, optimizer, course.save_points(config), state,
+        config, shape, run, world, data, phase, objective, net, model, optimizer, course.checkpoint_steps(config), state,
         resumed=start.folder is not None, callbacks=callbacks(config, run, probe),
     )  # fmt: skip
 

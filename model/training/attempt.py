@@ -9,12 +9,12 @@ from conf.schema import Config
 from model.megatron import ranks
 from model.megatron.startup import World
 from model.training.assemble import Start, build_loop
-from model.training.course import Branch, Course
-from model.training.data import Data
+from model.training.checkpoints.checkpoints import Checkpoint
+from model.training.checkpoints.state import TrainState
+from model.training.data.inputs import Data
 from model.training.loop import BORDER
-from model.training.run import Run
-from model.training.saves import Checkpoint
-from model.training.state import TrainState
+from model.training.run.folder import Run
+from model.training.timeline.timeline import Branch, Course
 
 
 def train(

@@ -9,7 +9,7 @@ from common import manifest as manifests
 from common.errors import UserError
 from conf.schema import CausalConfig, Config, DecoderConfig
 from model.shapes import check_encoder, check_shape
-from model.training.phase import MAIN, Phase
+from model.training.timeline.phase import MAIN, Phase
 
 
 def check_training(config: Config, phases: Sequence[Phase]) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from conf.schema import Config, TrainConfig
-from model.training.course import Course
-from model.training.data import Data
-from model.training.flops import parameter_count
-from model.training.phase import MAIN
-from model.training.plan import Plan
+from model.training.cost.flops import parameter_count
+from model.training.data.inputs import Data
+from model.training.data.order import Plan
 from model.training.remarks import remarks
+from model.training.timeline.phase import MAIN
+from model.training.timeline.timeline import Course
 
 SKETCH_WIDTH = 60
 LEVELS = " ▁▂▃▄▅▆▇█"
@@ -40,7 +40,7 @@ def _lines(config: Config, data: Data, course: Course) -> Iterator[tuple[str, st
         "steps",
         f"{course.total - course.start:,}" + (f" (from {course.start:,} to {course.total:,})" if course.start else ""),
     )
-    probes = course.save_points(config).probe_steps(course.start)
+    probes = course.checkpoint_steps(config).probe_steps(course.start)
     yield "probe checkpoints", f"{len(probes)}: {_some(probes)}; kept: {train.checkpoint.keep_probes or 'all'}"
     yield "resume checkpoints", _resume(config)
     yield "precision", config.parallel.precision

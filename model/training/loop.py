@@ -13,16 +13,16 @@ from model.megatron import ranks
 from model.megatron.optimizer import MegatronOptimizer, set_lr
 from model.megatron.startup import World
 from model.megatron.step import DistributedDataParallel, StepResult, train_step
-from model.training.batches import MicroBatches
 from model.training.callbacks.callback import Callback, Record
-from model.training.data import Data
-from model.training.flops import step_flops
-from model.training.phase import Phase
-from model.training.plan import Plan
-from model.training.run import Run
-from model.training.save_points import SavePoints
-from model.training.saves import Checkpoint
-from model.training.state import PhaseState, TrainState
+from model.training.checkpoints.checkpoints import Checkpoint
+from model.training.checkpoints.state import PhaseState, TrainState
+from model.training.cost.flops import step_flops
+from model.training.data.inputs import Data
+from model.training.data.loader import MicroBatches
+from model.training.data.order import Plan
+from model.training.run.folder import Run
+from model.training.timeline.checkpoint_steps import CheckpointSteps
+from model.training.timeline.phase import Phase
 
 if TYPE_CHECKING:
     from model.nets.build import Net
@@ -49,7 +49,7 @@ class Loop:
     model: DistributedDataParallel
     """``net``, wrapped."""
     optimizer: MegatronOptimizer
-    save_points: SavePoints
+    checkpoint_steps: CheckpointSteps
     state: TrainState
     resumed: bool
     """The state comes from a checkpoint of this run or of the one it branches from."""
@@ -60,7 +60,7 @@ class Loop:
     @property
     def total(self) -> int:
         """Steps of the whole run."""
-        return self.save_points.total
+        return self.checkpoint_steps.total
 
     @property
     def plan(self) -> Plan:

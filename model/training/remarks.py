@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from conf.schema import Config
-from model.training.course import Course
-from model.training.data import Data
-from model.training.phase import MAIN, Phase
-from model.training.plan import Plan
+from model.training.data.inputs import Data
+from model.training.data.order import Plan
+from model.training.timeline.phase import MAIN, Phase
+from model.training.timeline.timeline import Course
 
 READINGS = 4
 """Up to about so many readings, text that is read again is worth nearly as much as new text (arXiv 2305.16264)."""

@@ -31,10 +31,10 @@ from jobs.views.rows import overview
 from jobs.views.table import clock, render
 from jobs.views.trace import byte_span, find, render_trace
 from model.evaluation.sweep import sweep
-from model.training.course import build_course
-from model.training.data import open_data
-from model.training.phase import MAIN
-from model.training.run import open_run
+from model.training.data.inputs import open_data
+from model.training.run.folder import open_run
+from model.training.timeline.phase import MAIN
+from model.training.timeline.timeline import build_course
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = ["train.steps=20", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "parallel.threads=1"]

@@ -15,7 +15,7 @@ from jobs.cli import compose, to_config
 from model.hf.config import to_theirs
 from model.hf.decoder_config import write_config
 from model.open_model import check_start, close_model, is_open
-from model.training.run import open_run
+from model.training.run.folder import open_run
 
 SIZES = {"vocab_size": 1000, "num_layers": 2, "hidden_size": 64, "num_heads": 4, "ffn_size": 96, "max_positions": 256}
 HEADS = {"num_kv_heads": 2, "head_width": 16}
@@ -143,7 +143,7 @@ def test_a_vocabulary_that_is_no_number_is_refused(tmp_path):
 
 
 def test_an_explicit_net_that_differs_is_refused_before_anything_is_built(tmp_path):
-    from model.training.outset import outset
+    from model.training.prepare_run import outset
 
     folder = written(NETS["qwen3"], tmp_path / "base")
     asked = [

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
 
 if TYPE_CHECKING:
     from model.training.loop import Loop

@@ -5,7 +5,7 @@ import math
 from common.errors import UserError
 from common.progress import say
 from model.training.callbacks.callback import Callback, Record
-from model.training.saves import Checkpoint, list_checkpoints
+from model.training.checkpoints.checkpoints import Checkpoint, list_checkpoints
 
 
 def mend(checkpoints: list[Checkpoint]) -> str:

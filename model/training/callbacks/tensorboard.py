@@ -5,7 +5,7 @@ from pathlib import Path
 
 from common.disk import naming
 from model.training.callbacks.callback import Callback, Record
-from model.training.events import events
+from model.training.callbacks.events import events
 
 TAGS = {
     "loss": "train/loss", "accuracy": "train/accuracy", "lr": "train/lr", "grad_norm": "train/grad_norm", "batch": "train/batch",

@@ -3,7 +3,7 @@
 import torch
 
 from model.training.callbacks.callback import Callback, Record
-from model.training.flops import peak_flops, utilisation
+from model.training.cost.flops import peak_flops, utilisation
 
 
 class Throughput(Callback):

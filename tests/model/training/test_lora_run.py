@@ -14,8 +14,8 @@ from jobs import train
 from model.hf.decoder import export_decoder
 from model.megatron import startup
 from model.nets.decoder import build_decoder
-from model.training.course import with_value
-from model.training.saves import list_checkpoints
+from model.training.checkpoints.checkpoints import list_checkpoints
+from model.training.timeline.timeline import with_value
 from tests.model.nets.decoder_peers import SMALL
 
 

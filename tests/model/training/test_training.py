@@ -15,8 +15,8 @@ import yaml
 from common.errors import UserError
 from conf.schema import Config
 from jobs import train
-from model.training.course import with_value
-from model.training.saves import PROBE, RESUME, checkpoint_name, list_checkpoints, verify
+from model.training.checkpoints.checkpoints import PROBE, RESUME, checkpoint_name, list_checkpoints, verify
+from model.training.timeline.timeline import with_value
 from tests.model.megatron import attacks
 
 

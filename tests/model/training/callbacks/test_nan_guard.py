@@ -7,7 +7,7 @@ import pytest
 
 from common.errors import UserError
 from model.training.callbacks.nan_guard import NanGuard
-from model.training.state import TrainState
+from model.training.checkpoints.state import TrainState
 
 
 def loop_at(folder, state: TrainState) -> SimpleNamespace:

@@ -1,0 +1,226 @@
+"""The plan of a run: which pieces of which documents make up sample i, fixed before the first step.
+
+Best fit depends on what was packed before, so packs are planned once over all documents and written as an index. Sample
+i is then a look-up: pack order[i mod n] of epoch i div n, where the order of an epoch is decided by seed and epoch
+alone. Any rank on any machine finds the same samples, in any order, without having read those before."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from common import manifest as manifests
+from common.arrays import save_array
+from common.errors import UserError
+from common.files import atomic_folder, digest_of, read_json
+from common.progress import say
+from model.objectives.sample import Sample
+from model.training.data.packing import Packs, pack
+from model.training.data.shuffle import epoch_order, mix, permutation
+from model.training.data.tokens import Tokens, stamp
+
+FORMAT = 1
+HELD_OUT, TIES = 1, 3  # salts: what a hash is for (2 is the order of an epoch)
+ARRAYS = [(group, name) for group in ("train", "validation") for name in ("starts", "lengths", "offsets")]
+
+
+@dataclass
+class Plan:
+    """Samples of one run. `train` is repeated in a new order every epoch, `validation` is never trained on."""
+
+    tokens: Tokens
+    seed: int
+    seq_length: int
+    digest: str
+    """Digest of everything that decides what sample i is."""
+    train: Packs
+    validation: Packs
+    _orders: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
+
+    @property
+    def fill(self) -> float:
+        """Share of the capacity of the packs that holds tokens."""
+        return self.train.tokens / (len(self.train) * self.seq_length)
+
+    @cached_property
+    def pack_tokens(self) -> np.ndarray:
+        """Tokens of each pack [packs]."""
+        return np.add.reduceat(self.train.lengths, self.train.offsets[:-1], dtype=np.int64)
+
+    def packs(self, first: int, count: int) -> np.ndarray:
+        """Numbers of the packs that samples ``first`` to ``first + count - 1`` are [count]; an epoch's end may lie
+        between."""
+        found = []
+        while count:
+            epoch, position = divmod(first, len(self.train))
+            found.append(self._order(epoch)[position : position + count])
+            first, count = first + len(found[-1]), count - len(found[-1])
+        return np.concatenate(found)
+
+    def count_tokens(self, first: int, count: int) -> int:
+        """Tokens in samples ``first`` to ``first + count - 1``."""
+        return int(self.pack_tokens[self.packs(first, count)].sum())
+
+    def count_sources(self, first: int, count: int) -> dict[str, int]:
+        """Tokens of each source in those samples; a source without any is left out."""
+        if self.tokens.owners is None:
+            return {self.tokens.sources[0]: self.count_tokens(first, count)}
+        pieces = self._pieces(first, count)
+        owners = self.tokens.sources_at(self.train.starts[pieces])
+        found = np.bincount(owners, self.train.lengths[pieces], len(self.tokens.sources))
+        return {name: int(tokens) for name, tokens in zip(self.tokens.sources, found, strict=True) if tokens}
+
+    def lengths(self, first: int, count: int) -> np.ndarray:
+        """Tokens of each document (or piece of one) in samples ``first`` to ``first + count - 1`` [pieces]."""
+        return self.train.lengths[self._pieces(first, count)]
+
+    def _pieces(self, first: int, count: int) -> np.ndarray:
+        """Numbers of the pieces in those samples, in their order [pieces]."""
+        numbers = self.packs(first, count)
+        begins, ends = self.train.offsets[numbers], self.train.offsets[numbers + 1]
+        sizes = ends - begins
+        return np.repeat(begins, sizes) + np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+
+    def samples(self, first: int, count: int) -> list[Sample]:
+        """Samples ``first`` to ``first + count - 1`` of the run (0 is its first); after an epoch the packs come again
+        in another order."""
+        return [self._read(self.train, int(number), first + i) for i, number in enumerate(self.packs(first, count))]
+
+    def validation_sample(self, index: int) -> Sample:
+        """Held-out pack ``index``; the packs are in a fixed random order, so the first ones are a fair sample."""
+        return self._read(self.validation, index, index)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """Order of the packs in ``epoch`` [packs]. The last two are kept: a reader ahead may have begun the next
+        epoch."""
+        order = self._orders.get(epoch)
+        if order is None:
+            order = epoch_order(len(self.train), self.seed, epoch)
+            self._orders = {epoch: order, **dict(list(self._orders.items())[:1])}
+        return order
+
+    def _read(self, packs: Packs, number: int, index: int) -> Sample:
+        pieces = slice(int(packs.offsets[number]), int(packs.offsets[number + 1]))
+        spans = zip(packs.starts[pieces].tolist(), packs.lengths[pieces].tolist(), strict=True)
+        documents = [self.tokens.ids[start : start + length].astype(np.int64) for start, length in spans]
+        return Sample(index, documents, self.tokens.sources_at(packs.starts[pieces]).tolist())
+
+
+def is_validation(documents: int, fraction: float) -> np.ndarray:
+    """Which of ``documents`` are held out [documents] (bool): by a hash of the index, whatever the seed; at least one
+    if any."""
+    hashes = mix(np.arange(documents), HELD_OUT)
+    chosen = hashes < np.uint64(min(int(fraction * 2.0**64), 2**64 - 1))
+    if fraction > 0 and documents > 1 and not chosen.any():
+        chosen[np.argmin(hashes)] = True
+    return chosen
+
+
+def digest_packs(
+    tokens: Tokens, seq_length: int, validation_fraction: float, seed: int, train: Packs, validation: Packs
+) -> str:
+    """Digest of everything that decides what sample i is: the bytes of the tokens, the packs, the seed of their
+    order."""
+    hasher = hashlib.sha256()
+    hasher.update(digest_of([FORMAT, tokens.digests, seq_length, validation_fraction, seed]).encode())
+    for packs in (train, validation):
+        for array in (packs.starts, packs.lengths, packs.offsets):
+            hasher.update(np.ascontiguousarray(array).data)
+    return hasher.hexdigest()
+
+
+def make_plan(tokens: Tokens, seq_length: int, validation_fraction: float, seed: int) -> Plan:
+    """Pack the documents of ``tokens``. Raises UserError when none is left to train on."""
+    validation = is_validation(len(tokens.lengths), validation_fraction)
+    order = permutation(
+        len(tokens.lengths), TIES, seed
+    )  # documents of one length are packed in this order, not file by file
+    train, held = (
+        pack(tokens.starts[members], tokens.lengths[members], seq_length)
+        for members in (order[~validation[order]], np.flatnonzero(validation))
+    )
+    if not len(train):
+        raise UserError(
+            f"{tokens.folder} holds no document to train on; lower train.validation_fraction={validation_fraction} or add"
+            " text"
+        )
+    held = _shuffled(held)
+    return Plan(
+        tokens, seed, seq_length, digest_packs(tokens, seq_length, validation_fraction, seed, train, held), train, held
+    )
+
+
+def make_validation(tokens: Tokens, seq_length: int) -> Plan:
+    """All documents of ``tokens`` as held-out packs, in an order that no seed changes; none to train on."""
+    none, held = (
+        pack(tokens.starts[:0], tokens.lengths[:0], seq_length),
+        pack(tokens.starts, tokens.lengths, seq_length),
+    )
+    if not len(held):
+        raise UserError(f"{tokens.folder} in data.validation holds no document; give jobs.prepare documents with text")
+    held = _shuffled(held)
+    return Plan(tokens, 0, seq_length, digest_packs(tokens, seq_length, 1.0, 0, none, held), none, held)
+
+
+def _shuffled(packs: Packs) -> Packs:
+    """The same packs in a fixed random order."""
+    order = permutation(len(packs), HELD_OUT)
+    counts = np.diff(packs.offsets)[order]
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    pieces = (
+        np.repeat(packs.offsets[:-1][order], counts) + np.arange(len(packs.starts)) - np.repeat(offsets[:-1], counts)
+    )
+    return Packs(packs.starts[pieces], packs.lengths[pieces], offsets)
+
+
+@contextmanager
+def draft_plan(plan: Plan, folder: str | Path) -> Iterator[Path]:
+    """Write ``plan`` as an index: six .npy files and a manifest, which appear in ``folder`` together when the block
+    ends without an error. Yields where they are until then."""
+    with atomic_folder(folder, "plan", keep=True) as aside:
+        for group, name in ARRAYS:
+            save_array(aside / f"{group}_{name}.npy", getattr(getattr(plan, group), name))
+        counts = {
+            "packs": len(plan.train),
+            "tokens": plan.train.tokens,
+            "validation_packs": len(plan.validation),
+            "fill": round(plan.fill, 5),
+        }
+        files = sorted(path.name for path in aside.iterdir())
+        manifests.write(
+            aside,
+            manifests.describe("plan", digest=plan.digest, checked=stamp(plan.tokens.folder), **counts, files=files),
+        )
+        yield aside
+
+
+def load_plan(
+    folder: str | Path, tokens: Tokens, seq_length: int, validation_fraction: float, seed: int
+) -> Plan | None:
+    """The plan in ``folder``, memory-mapped; None when there is none, or it is not the one that these arguments make,
+    byte for byte."""
+    folder = Path(folder)
+    if not (folder / manifests.NAME).is_file():
+        return None
+    try:
+        arrays = [np.load(folder / f"{group}_{name}.npy", mmap_mode="r") for group, name in ARRAYS]
+    except (OSError, ValueError, EOFError):
+        say(f"the plan in {folder} is broken; planning again")
+        return None
+    train, validation = Packs(*arrays[:3]), Packs(*arrays[3:])
+    found = digest_packs(tokens, seq_length, validation_fraction, seed, train, validation)
+    return (
+        Plan(tokens, seed, seq_length, found, train, validation)
+        if found == manifests.read(folder).get("digest")
+        else None
+    )
+
+
+def checked_stamp(folder: str | Path) -> dict | None:
+    """Stamp of the tokens files when the plan in ``folder`` was made from them; see `open_tokens`."""
+    file = Path(folder) / manifests.NAME
+    return read_json(file).get("checked") if file.is_file() else None
