@@ -12,13 +12,13 @@ from common.errors import UserError
 from common.progress import console, say
 from common.remove import remove_empty
 from conf.schema import ClusterConfig, Config
+from conf.schema.replace import with_value
 from jobs.doctor import short
 from jobs.launch.catalogue import JOBS
 from jobs.launch.forecast import check_room, forecast
 from jobs.launch.occupied import waiting
 from jobs.launch.refuse import refuse
 from model.open_model import close_model
-from model.training.timeline.timeline import with_value
 from slurm import allocation
 from slurm.commands import available
 from slurm.script import batch_script

@@ -18,7 +18,7 @@ from common.tail import read_tail
 from conf.schema import CheckpointConfig, ParallelConfig, TrainConfig
 from model.training.run.folder import CONFIG, load_config
 from model.training.timeline.batch_ramp import BatchRamp, total_steps
-from model.training.timeline.timeline import build_course
+from model.training.timeline.timeline import build_timeline
 
 LINES = 50
 """Last lines of metrics.jsonl whose mean speed the estimate of the end is made with."""
@@ -101,7 +101,7 @@ def _total(folder: Path, config: dict[str, Any], manifest: dict[str, Any]) -> in
     attempts = manifest.get("attempts", [])
     data_parallel = ParallelConfig(**config["parallel"]).data_ranks(attempts[-1].get("ranks", 1) if attempts else 1)
     if config.get("phases"):
-        return build_course(load_config(folder), None, data_parallel).total
+        return build_timeline(load_config(folder), None, data_parallel).total
     return total_steps(train, BatchRamp(train, data_parallel))
 
 

@@ -1,4 +1,4 @@
-"""What is known before anything is built: the run, how long it is, and where it goes on."""
+"""Resolve a run before anything is built: its folder, its length, and the checkpoint to resume from."""
 
 from typing import NamedTuple
 
@@ -10,35 +10,36 @@ from model.megatron.startup import computes_bf16
 from model.open_model import check_start
 from model.training.checkpoints.checkpoints import Checkpoint, latest_valid, list_checkpoints
 from model.training.checks import check_training
+from model.training.run.continuation import check_extension, find_branch
 from model.training.run.folder import Run, open_run, show
 from model.training.run.tokenizers import check_tokenizers
-from model.training.timeline.timeline import Branch, Course, build_course, check_extension, find_branch
+from model.training.timeline.timeline import Branch, Timeline, build_timeline
 
 
-class Outset(NamedTuple):
-    """See `outset`."""
+class PreparedRun(NamedTuple):
+    """See `prepare_run`."""
 
     run: Run
     config: Config
     """The configuration, with nothing left open."""
     branch: Branch | None
-    course: Course
+    timeline: Timeline
     latest: Checkpoint | None
     """Where it goes on; None at the start."""
 
 
-def outset(config: Config) -> Outset:
-    """Read the run folder. Raises UserError for what does not fit it; writes nothing. One rank does this for all."""
+def prepare_run(config: Config) -> PreparedRun:
+    """Resolve a run from its folder: its length, and the checkpoint to resume from. Raises UserError for what does not fit it; writes nothing. One rank does this for all."""
     run = open_run(config)
     parallel = run.settled(config).parallel.on(computes_bf16())
     run.config["parallel"]["precision"] = parallel.precision
     config = run.settled(config)
     branch = find_branch(config, run)
     size = read_ranks().size
-    course = build_course(config, branch, config.parallel.data_ranks(size), run.manifest.get("warmup"))
-    check_extension(run, config, course, branch)
-    check_training(config, course.phases)
-    check_tokenizers(config, course.phases, begun=bool(list_checkpoints(run.folder)))
+    timeline = build_timeline(config, branch, config.parallel.data_ranks(size), run.manifest.get("warmup"))
+    check_extension(run, config, timeline, branch)
+    check_training(config, timeline.phases)
+    check_tokenizers(config, timeline.phases, begun=bool(list_checkpoints(run.folder)))
     latest = latest_valid(run.folder)
     if latest is None:
         check_start(config)
@@ -51,7 +52,7 @@ def outset(config: Config) -> Outset:
             f"another layout than before ({show(relaid)}): the same samples, and losses that agree to rounding, not bit"
             " for bit"
         )
-    return Outset(run, config, branch, course, latest)
+    return PreparedRun(run, config, branch, timeline, latest)
 
 
 def take_over(run: Run, latest: Checkpoint | None) -> tuple[Run, Checkpoint | None]:

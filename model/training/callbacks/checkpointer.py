@@ -16,8 +16,9 @@ from model.hf.adapter import export_adapter
 from model.hf.folder import export_net
 from model.megatron import checkpoint, ranks
 from model.nets.names import global_names
-from model.training.callbacks.callback import Callback, Record
+from model.training.callbacks.callback import Callback
 from model.training.callbacks.nan_guard import mend
+from model.training.callbacks.step_record import StepRecord
 from model.training.checkpoints.checkpoints import PROBE, RESUME, lead_warning, list_checkpoints
 from model.training.checkpoints.retention import apply_retention
 from model.training.checkpoints.write import write_checkpoint
@@ -40,9 +41,9 @@ class Checkpointer(Callback):
         """The clock of time-triggered checkpoints begins here."""
         self.last_time = time.monotonic()
 
-    def step(self, loop, record: Record) -> None:
+    def step(self, loop, record: StepRecord) -> None:
         """Checkpoint if it is due."""
-        step, minutes = record["step"], (time.monotonic() - self.last_time) / 60
+        step, minutes = record.step, (time.monotonic() - self.last_time) / 60
         if loop.checkpoint_steps.probe_due(step):
             self._write(loop, self.probe)
         elif ranks.any_rank(loop.checkpoint_steps.resume_due(step, minutes)):  # clocks differ

@@ -3,7 +3,7 @@ by tests."""
 
 from dataclasses import dataclass, fields, replace
 
-from conf.schema import CausalConfig, Config, ParallelConfig
+from conf.schema import Config, ParallelConfig
 from model.training.cost.anatomy import Anatomy, anatomy
 from model.training.cost.work import Layout, Span
 
@@ -118,11 +118,11 @@ def loss_bytes(config: Config, net: Anatomy, parallel: ParallelConfig, tokens: i
     """Bytes of the head and the loss of one micro-batch, at their fullest moment."""
     size, rows = _size(parallel), net.rows / parallel.tensor
     states = 2 * size * tokens * net.hidden  # the last norm's input and output
-    if not isinstance(config.objective, CausalConfig):
+    if not (positions := config.objective.logits_at_a_time(tokens)):
         return states + predicted * ((size + 4) * rows + 4 * size * net.hidden)  # logits, their softmax in fp32
     # See model/objectives/linear_cross_entropy.py: gradients of states and table come into being chunk by chunk, the
     # table's in fp32.
-    chunk, table = min(config.objective.chunk_tokens, tokens) * rows, 0 if net.added else rows * net.hidden
+    chunk, table = positions * rows, 0 if net.added else rows * net.hidden
     if _size(parallel) == 4:  # the softmax takes the place of the logits
         return states + 4 * (tokens * net.hidden + chunk + table)
     softmax = 2 + 4 + 4  # logits; their softmax in fp32, while that of the chunk before is still there

@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 
 from common.errors import UserError
-from conf.schema import CausalConfig, Config, MlmConfig, ParallelConfig, PhaseConfig
+from conf.schema import Config, ParallelConfig, PhaseConfig
 from conf.schema.phase import scaled
 
 
@@ -32,11 +32,7 @@ class Span:
 
     def predicted(self, config: Config, packs: int) -> int:
         """Positions in the loss in so many packs."""
-        objective = config.objective
-        if isinstance(objective, MlmConfig):
-            return math.ceil(objective.mask_rate * packs * self.length)
-        assert isinstance(objective, CausalConfig)
-        return packs * (self.length - 1)
+        return config.objective.predicted(packs, self.length)
 
 
 @dataclass(frozen=True)

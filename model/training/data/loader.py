@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from model.training.data.order import Plan
 from model.training.data.shuffle import mix
+from model.training.data.source import DataOrder
+from model.training.timeline.phase import Phase
 
 if TYPE_CHECKING:
-    from model.objectives.build import Objective
+    from model.objectives.objective import Objective
 
-DROPOUT = 4  # salt, beside those of the plan
+DROPOUT = 4  # salt, beside those of the data order
 
 
 class MicroBatches:
@@ -24,27 +25,20 @@ class MicroBatches:
     dropout is seeded by the micro-batch's first sample."""
 
     def __init__(
-        self, plan: Plan, objective: "Objective", size: int, device: torch.device, seed: int, first: int, rank: int = 0, ranks: int = 1,
-        phase: int = 0,
+        self, order: DataOrder, objective: "Objective", phase: Phase, device: torch.device, seed: int, first: int,
+        place: tuple[int, int] = (0, 1),
     ):  # fmt: skip
-        """``size``: packs of a micro-batch; ``rank``, ``ranks``: place among the data-parallel ranks; ``phase``: its
-        number."""
-        self.plan, self.objective, self.size, self.device, self.seed, self.phase = (
-            plan,
-            objective,
-            size,
-            device,
-            seed,
-            phase,
-        )
-        self.rank, self.ranks = rank, ranks
-        self.number = first // (size * ranks)
+        """``place``: rank among the data-parallel ranks, and their number."""
+        self.order, self.objective, self.phase, self.device, self.seed = order, objective, phase, device, seed
+        self.size = phase.train.micro_batch
+        self.rank, self.ranks = place
+        self.number = first // (self.size * self.ranks)
         self.worker = ThreadPoolExecutor(1, "micro-batches")
         self.ahead: Future | None = None
 
-    def step(self, packs: int) -> "StepBatches":
-        """This rank's part of a step over ``packs`` packs."""
-        return StepBatches(self, packs // (self.size * self.ranks))
+    def step(self, samples: int) -> "StepBatches":
+        """This rank's part of a step over so many ``samples``."""
+        return StepBatches(self, samples // (self.size * self.ranks))
 
     def next(self) -> Any:
         """The next micro-batch, on the device."""
@@ -55,7 +49,7 @@ class MicroBatches:
 
     def dropout_seed(self, number: int) -> int:
         """Seed of what dropout draws in micro-batch ``number`` of this rank."""
-        return int(mix(np.array([self._first(number)]), DROPOUT, self.seed, self.phase)[0] >> np.uint64(33))
+        return int(mix(np.array([self._first(number)]), DROPOUT, self.seed, self.phase.number)[0] >> np.uint64(33))
 
     def close(self) -> None:
         """End the thread."""
@@ -65,7 +59,8 @@ class MicroBatches:
         return (number * self.ranks + self.rank) * self.size
 
     def _make(self, number: int) -> Any:
-        return self.objective.batch(self.plan.samples(self._first(number), self.size), train=True, phase=self.phase)
+        samples = self.order.samples(self._first(number), self.size)
+        return self.objective.batch(samples, train=True, phase=self.phase.number)
 
 
 class StepBatches:

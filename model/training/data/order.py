@@ -1,4 +1,4 @@
-"""The plan of a run: which pieces of which documents make up sample i, fixed before the first step.
+"""The data order over packed tokens: which pieces of which documents make up sample i, fixed before the first step.
 
 Best fit depends on what was packed before, so packs are planned once over all documents and written as an index. Sample
 i is then a look-up: pack order[i mod n] of epoch i div n, where the order of an epoch is decided by seed and epoch
@@ -7,7 +7,7 @@ alone. Any rank on any machine finds the same samples, in any order, without hav
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -18,9 +18,10 @@ from common.arrays import save_array
 from common.errors import UserError
 from common.files import atomic_folder, digest_of, read_json
 from common.progress import say
-from model.objectives.sample import Sample
 from model.training.data.packing import Packs, pack
-from model.training.data.shuffle import epoch_order, mix, permutation
+from model.training.data.sample import Sample
+from model.training.data.shuffle import mix, permutation
+from model.training.data.source import DataOrder
 from model.training.data.tokens import Tokens, stamp
 
 FORMAT = 1
@@ -29,79 +30,98 @@ ARRAYS = [(group, name) for group in ("train", "validation") for name in ("start
 
 
 @dataclass
-class Plan:
-    """Samples of one run. `train` is repeated in a new order every epoch, `validation` is never trained on."""
+class PackedOrder(DataOrder):
+    """Packs of documents, best fit. `train` is repeated in a new order every epoch, `validation` is never trained on."""
 
     tokens: Tokens
     seed: int
     seq_length: int
     digest: str
-    """Digest of everything that decides what sample i is."""
     train: Packs
     validation: Packs
-    _orders: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
+    index: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """That of the tokens."""
+        return self.tokens.folder
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Those of a mixture."""
+        return self.tokens.sources if self.tokens.owners is not None else ()
+
+    @property
+    def vocab_size(self) -> int:
+        """Tokens of the tokenizer."""
+        return self.tokens.manifest["vocab_size"]
+
+    @property
+    def validation_items(self) -> int:
+        """Packs that are held out."""
+        return len(self.validation)
 
     @property
     def fill(self) -> float:
         """Share of the capacity of the packs that holds tokens."""
         return self.train.tokens / (len(self.train) * self.seq_length)
 
+    @property
+    def epoch_tokens(self) -> int:
+        """Tokens of all packs."""
+        return self.train.tokens
+
+    def describe(self) -> str:
+        """See `DataOrder`."""
+        packs = f"{len(self):,} packs of {self.seq_length} ({self.fill:.1%} full)"
+        return f"{self.epoch_tokens:,} tokens in {packs}, {self.folder}"
+
+    def describe_validation(self) -> str:
+        """See `DataOrder`."""
+        return f"{self.validation.tokens:,} tokens in {len(self.validation):,} packs"
+
     @cached_property
     def pack_tokens(self) -> np.ndarray:
         """Tokens of each pack [packs]."""
         return np.add.reduceat(self.train.lengths, self.train.offsets[:-1], dtype=np.int64)
 
-    def packs(self, first: int, count: int) -> np.ndarray:
-        """Numbers of the packs that samples ``first`` to ``first + count - 1`` are [count]; an epoch's end may lie
-        between."""
-        found = []
-        while count:
-            epoch, position = divmod(first, len(self.train))
-            found.append(self._order(epoch)[position : position + count])
-            first, count = first + len(found[-1]), count - len(found[-1])
-        return np.concatenate(found)
+    def __len__(self) -> int:
+        return len(self.train)
+
+    def sample(self, item: int, index: int) -> Sample:
+        """Pack ``item``."""
+        return self._read(self.train, item, index)
+
+    def validation_sample(self, item: int) -> Sample:
+        """Pack ``item`` of those that are held out."""
+        return self._read(self.validation, item, item)
 
     def count_tokens(self, first: int, count: int) -> int:
-        """Tokens in samples ``first`` to ``first + count - 1``."""
-        return int(self.pack_tokens[self.packs(first, count)].sum())
+        """See `DataOrder`."""
+        return int(self.pack_tokens[self.items(first, count)].sum())
 
-    def count_sources(self, first: int, count: int) -> dict[str, int]:
-        """Tokens of each source in those samples; a source without any is left out."""
+    def source_tokens(self, items: np.ndarray) -> dict[str, int]:
+        """See `DataOrder`."""
         if self.tokens.owners is None:
-            return {self.tokens.sources[0]: self.count_tokens(first, count)}
-        pieces = self._pieces(first, count)
+            return {self.tokens.sources[0]: int(self.pack_tokens[items].sum())}
+        pieces = self._pieces(items)
         owners = self.tokens.sources_at(self.train.starts[pieces])
-        found = np.bincount(owners, self.train.lengths[pieces], len(self.tokens.sources))
-        return {name: int(tokens) for name, tokens in zip(self.tokens.sources, found, strict=True) if tokens}
+        counts = np.bincount(owners, self.train.lengths[pieces], len(self.tokens.sources))
+        return {name: int(tokens) for name, tokens in zip(self.tokens.sources, counts, strict=True) if tokens}
 
-    def lengths(self, first: int, count: int) -> np.ndarray:
-        """Tokens of each document (or piece of one) in samples ``first`` to ``first + count - 1`` [pieces]."""
-        return self.train.lengths[self._pieces(first, count)]
+    def sequence_lengths(self, items: np.ndarray) -> np.ndarray:
+        """Tokens of each document (or piece of one) of the packs ``items`` [pieces]."""
+        return self.train.lengths[self._pieces(items)]
 
-    def _pieces(self, first: int, count: int) -> np.ndarray:
-        """Numbers of the pieces in those samples, in their order [pieces]."""
-        numbers = self.packs(first, count)
-        begins, ends = self.train.offsets[numbers], self.train.offsets[numbers + 1]
+    def token_counts(self, vocab_size: int) -> np.ndarray:
+        """See `DataOrder`; of all documents, those that are held out too."""
+        return self.tokens.counts(vocab_size)
+
+    def _pieces(self, packs: np.ndarray) -> np.ndarray:
+        """Numbers of the pieces of ``packs``, in their order [pieces]."""
+        begins, ends = self.train.offsets[packs], self.train.offsets[packs + 1]
         sizes = ends - begins
         return np.repeat(begins, sizes) + np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-
-    def samples(self, first: int, count: int) -> list[Sample]:
-        """Samples ``first`` to ``first + count - 1`` of the run (0 is its first); after an epoch the packs come again
-        in another order."""
-        return [self._read(self.train, int(number), first + i) for i, number in enumerate(self.packs(first, count))]
-
-    def validation_sample(self, index: int) -> Sample:
-        """Held-out pack ``index``; the packs are in a fixed random order, so the first ones are a fair sample."""
-        return self._read(self.validation, index, index)
-
-    def _order(self, epoch: int) -> np.ndarray:
-        """Order of the packs in ``epoch`` [packs]. The last two are kept: a reader ahead may have begun the next
-        epoch."""
-        order = self._orders.get(epoch)
-        if order is None:
-            order = epoch_order(len(self.train), self.seed, epoch)
-            self._orders = {epoch: order, **dict(list(self._orders.items())[:1])}
-        return order
 
     def _read(self, packs: Packs, number: int, index: int) -> Sample:
         pieces = slice(int(packs.offsets[number]), int(packs.offsets[number + 1]))
@@ -133,7 +153,7 @@ def digest_packs(
     return hasher.hexdigest()
 
 
-def make_plan(tokens: Tokens, seq_length: int, validation_fraction: float, seed: int) -> Plan:
+def make_plan(tokens: Tokens, seq_length: int, validation_fraction: float, seed: int) -> PackedOrder:
     """Pack the documents of ``tokens``. Raises UserError when none is left to train on."""
     validation = is_validation(len(tokens.lengths), validation_fraction)
     order = permutation(
@@ -149,12 +169,12 @@ def make_plan(tokens: Tokens, seq_length: int, validation_fraction: float, seed:
             " text"
         )
     held = _shuffled(held)
-    return Plan(
+    return PackedOrder(
         tokens, seed, seq_length, digest_packs(tokens, seq_length, validation_fraction, seed, train, held), train, held
     )
 
 
-def make_validation(tokens: Tokens, seq_length: int) -> Plan:
+def make_validation(tokens: Tokens, seq_length: int) -> PackedOrder:
     """All documents of ``tokens`` as held-out packs, in an order that no seed changes; none to train on."""
     none, held = (
         pack(tokens.starts[:0], tokens.lengths[:0], seq_length),
@@ -163,7 +183,7 @@ def make_validation(tokens: Tokens, seq_length: int) -> Plan:
     if not len(held):
         raise UserError(f"{tokens.folder} in data.validation holds no document; give jobs.prepare documents with text")
     held = _shuffled(held)
-    return Plan(tokens, 0, seq_length, digest_packs(tokens, seq_length, 1.0, 0, none, held), none, held)
+    return PackedOrder(tokens, 0, seq_length, digest_packs(tokens, seq_length, 1.0, 0, none, held), none, held)
 
 
 def _shuffled(packs: Packs) -> Packs:
@@ -178,7 +198,7 @@ def _shuffled(packs: Packs) -> Packs:
 
 
 @contextmanager
-def draft_plan(plan: Plan, folder: str | Path) -> Iterator[Path]:
+def draft_plan(plan: PackedOrder, folder: str | Path) -> Iterator[Path]:
     """Write ``plan`` as an index: six .npy files and a manifest, which appear in ``folder`` together when the block
     ends without an error. Yields where they are until then."""
     with atomic_folder(folder, "plan", keep=True) as aside:
@@ -200,7 +220,7 @@ def draft_plan(plan: Plan, folder: str | Path) -> Iterator[Path]:
 
 def load_plan(
     folder: str | Path, tokens: Tokens, seq_length: int, validation_fraction: float, seed: int
-) -> Plan | None:
+) -> PackedOrder | None:
     """The plan in ``folder``, memory-mapped; None when there is none, or it is not the one that these arguments make,
     byte for byte."""
     folder = Path(folder)
@@ -214,7 +234,7 @@ def load_plan(
     train, validation = Packs(*arrays[:3]), Packs(*arrays[3:])
     found = digest_packs(tokens, seq_length, validation_fraction, seed, train, validation)
     return (
-        Plan(tokens, seed, seq_length, found, train, validation)
+        PackedOrder(tokens, seed, seq_length, found, train, validation)
         if found == manifests.read(folder).get("digest")
         else None
     )

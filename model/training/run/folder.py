@@ -260,7 +260,7 @@ def load_config(folder: str | Path) -> Config:
 
 def freeze(config: Config) -> dict[str, Any]:
     """The part of ``config`` that determines a training, as plain values, with the number of threads, the schedule's
-    shares and the share that is held out resolved; a `parallel.precision` of auto is left to the device (`outset`)."""
+    shares and the share that is held out resolved; a `parallel.precision` of auto is left to the device (`prepare_run`)."""
     sections = {name: dataclasses.asdict(getattr(config, name)) for name in SECTIONS}
     sections["parallel"]["threads"] = resolve_threads(config.parallel.threads)
     sections["optim"]["schedule"] = dataclasses.asdict(config.optim.schedule.settled())

@@ -1,14 +1,10 @@
 """How long a run is, how large its batches are, and which learning rate each step has: all known before the first
 step."""
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 from common.errors import UserError
 from conf.schema import Config, PhaseConfig
-from model.training.checkpoints.checkpoints import list_checkpoints, read_checkpoint, verify
-from model.training.run.folder import Run, show
 from model.training.timeline.batch_ramp import BatchRamp, total_steps, warmup_steps
 from model.training.timeline.checkpoint_steps import CheckpointSteps
 from model.training.timeline.phase import MAIN, Clock, Phase, build_phases
@@ -26,7 +22,7 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Course:
+class Timeline:
     """What follows from the configuration alone."""
 
     phases: list[Phase]
@@ -71,29 +67,10 @@ class Course:
         return self.phase_of(step).lr(step)
 
 
-def find_branch(config: Config, run: Run) -> Branch | None:
-    """Where the run branches from; read from its manifest once it has begun. Raises UserError where that checkpoint is
-    missing or broken."""
-    if config.train.branch_from is None:
-        if config.train.decay_only:
-            raise UserError(
-                "train.decay_only decays from the learning rate of a checkpoint; name that checkpoint in train.branch_from"
-            )
-        return None
-    if "branch" in run.manifest:
-        return Branch(**run.manifest["branch"])
-    checkpoint = read_checkpoint(config.train.branch_from)
-    if problem := verify(checkpoint):
-        raise UserError(
-            f"the checkpoint {checkpoint.folder} in train.branch_from is broken ({problem}); name another one"
-        )
-    return Branch(str(checkpoint.folder), checkpoint.step, checkpoint.manifest["lr"], checkpoint.manifest["plan"])
-
-
-def build_course(
+def build_timeline(
     config: Config, branch: Branch | None = None, data_parallel: int = 1, warmup: int | None = None
-) -> Course:
-    """The course of a run, which began with ``warmup`` steps of warm-up where that is known: where they are a share of
+) -> Timeline:
+    """The timeline of a run, which began with ``warmup`` steps of warm-up where that is known: where they are a share of
     its steps, they stay so many when it is extended. Raises UserError where lengths do not fit together."""
     start = branch.step if branch else 0
     if config.phases:
@@ -101,25 +78,25 @@ def build_course(
     return _of_one(config, branch, start, data_parallel, warmup)
 
 
-def _of_phases(config: Config, start: int, data_parallel: int) -> Course:
+def _of_phases(config: Config, start: int, data_parallel: int) -> Timeline:
     phases = build_phases(config, data_parallel)
     _check_length(start, phases[-1].last)
     constant = config.optim.schedule.kind == "constant" or all(phase.config.schedule != "run" for phase in phases)
-    return Course(phases, start, phases[-1].last if constant else start)
+    return Timeline(phases, start, phases[-1].last if constant else start)
 
 
-def _of_one(config: Config, branch: Branch | None, start: int, data_parallel: int, warmup: int | None) -> Course:
+def _of_one(config: Config, branch: Branch | None, start: int, data_parallel: int, warmup: int | None) -> Timeline:
     """A run without section `phases`."""
     ramp = BatchRamp(config.train, data_parallel)
     if branch and config.train.decay_only:
         decay = build_decay(config.optim, branch.lr, start)
-        return Course([_main(config, ramp, start + decay.length, decay)], start, start)
+        return Timeline([_main(config, ramp, start + decay.length, decay)], start, start)
     total = total_steps(config.train, ramp)
     _check_length(start, total)
     if warmup is None or not config.optim.schedule.settled().warmup_share:
         warmup = warmup_steps(config.optim.schedule, total, ramp)
     schedule = build_schedule(config.optim, total, warmup)
-    return Course([_main(config, ramp, total, schedule)], start, schedule.decay_begins)
+    return Timeline([_main(config, ramp, total, schedule)], start, schedule.decay_begins)
 
 
 def _check_length(start: int, total: int) -> None:
@@ -132,32 +109,3 @@ def _check_length(start: int, total: int) -> None:
 
 def _main(config: Config, ramp: BatchRamp, steps: int, schedule: Schedule) -> Phase:
     return Phase(MAIN, 0, PhaseConfig(), config.train, config.data.tokens, ramp, 0, steps, schedule)
-
-
-def check_extension(run: Run, config: Config, course: Course, branch: Branch | None = None) -> None:
-    """Raise UserError where a run is given another length or decay after a step whose learning rate depended on it."""
-    checkpoints = list_checkpoints(run.folder)
-    if not run.extended or not checkpoints:
-        return
-    former, done, begins = config, checkpoints[-1].step, course.decay_begins
-    if not config.phases:  # of phases only those ahead can have changed
-        for key, (old, _) in run.extended.items():
-            former = with_value(former, key, old)
-        begins = min(build_course(former, branch, course.phases[0].ramp.data_parallel).decay_begins, begins)
-    if done > begins:
-        early = [checkpoint for checkpoint in checkpoints if checkpoint.step <= begins]
-        mend = (
-            f"run=<name> train.branch_from={early[-1].folder} branches from before"
-            if early
-            else "choose another run=<name>"
-        )
-        raise UserError(
-            f"{run.folder} is at step {done}, and after step {begins} its learning rate depends on what changed "
-            f"({show(run.extended)}); set that back, or {mend}"
-        )
-
-
-def with_value(config: Any, key: str, value: Any) -> Any:
-    """A copy of ``config`` with the dotted ``key`` set to ``value``."""
-    head, _, rest = key.partition(".")
-    return dataclasses.replace(config, **{head: with_value(getattr(config, head), rest, value) if rest else value})

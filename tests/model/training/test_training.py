@@ -14,9 +14,9 @@ import yaml
 
 from common.errors import UserError
 from conf.schema import Config
+from conf.schema.replace import with_value
 from jobs import train
 from model.training.checkpoints.checkpoints import PROBE, RESUME, checkpoint_name, list_checkpoints, verify
-from model.training.timeline.timeline import with_value
 from tests.model.megatron import attacks
 
 

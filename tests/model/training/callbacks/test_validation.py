@@ -7,14 +7,15 @@ import pytest
 import torch
 from transformers import ModernBertForMaskedLM
 
+from conf.schema.replace import with_value
 from jobs import train
 from model.objectives.mlm import Mlm
+from model.training.callbacks.step_record import StepRecord
 from model.training.callbacks.validation import Validation
 from model.training.checkpoints.state import TrainState
 from model.training.data.order import make_plan
 from model.training.data.tokens import open_tokens
 from model.training.timeline.phase import MAIN
-from model.training.timeline.timeline import with_value
 
 
 def test_loss_is_that_of_transformers_on_the_same_masks(config):
@@ -35,20 +36,19 @@ def test_loss_is_that_of_transformers_on_the_same_masks(config):
 
 
 def test_a_loss_that_is_not_finite_is_none(config, monkeypatch):
-    result = SimpleNamespace(loss=math.inf, tokens=5, sums={"correct": 1})
+    result = SimpleNamespace(loss=math.inf, metrics={"accuracy": 0.2})
     monkeypatch.setattr("model.training.callbacks.validation.eval_step", lambda *_: result)
     loop = SimpleNamespace(
         state=TrainState(),
-        data=SimpleNamespace(validation={MAIN: SimpleNamespace(validation=[0])}),
+        data=SimpleNamespace(validation={MAIN: SimpleNamespace(validation_items=1)}),
         model=None,
         objective=SimpleNamespace(loss=None),
     )
     callback = Validation(1, every_steps=2)
     monkeypatch.setattr(callback, "_batches", lambda *_: [])
     loop.checkpoint_steps = SimpleNamespace(probe_due=lambda step: False)
-    record = {"step": 2}
-    callback.step(loop, record)
-    assert record["validation_loss"] is None
+    callback.step(loop, record := StepRecord(2))
+    assert record.metrics == {"validation/loss": None, "validation/accuracy": 0.2}
     assert loop.state.validation_loss is None
-    callback.step(loop, record := {"step": 3})
-    assert record == {"step": 3}
+    callback.step(loop, record := StepRecord(3))
+    assert record == StepRecord(3)

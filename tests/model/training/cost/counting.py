@@ -12,7 +12,7 @@ from model.nets.build import build_net
 from model.nets.pack import Pack
 from model.objectives.causal import Causal
 from model.objectives.mlm import Mlm, MlmBatch
-from model.objectives.sample import Sample
+from model.training.data.sample import Sample
 
 
 class OneKernelNorm(torch.autograd.Function):

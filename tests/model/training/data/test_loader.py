@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from conf.schema import MlmConfig
+from conf.schema import Config, MlmConfig, TrainConfig
 from model.objectives.mlm import Mlm
 from model.training.data.loader import MicroBatches
 from model.training.data.order import make_plan
 from model.training.data.tokens import open_tokens
+from model.training.timeline.phase import Phase
+from model.training.timeline.timeline import build_timeline
 
 CPU = torch.device("cpu")
 
@@ -19,10 +21,15 @@ def parts(corpus):
     return plan, Mlm(MlmConfig(), corpus / "tokenizer", seed=1)
 
 
+def phase_of(micro_batch: int) -> Phase:
+    train = TrainConfig(seq_length=64, global_batch=8, micro_batch=micro_batch, steps=9)
+    return build_timeline(Config(train=train)).phases[0]
+
+
 def steps(parts, size: int, packs: int, count: int, first: int = 0, rank: int = 0, ranks: int = 1):
     """(seed of dropout, what is shown, what is predicted) of each micro-batch of ``count`` steps over ``packs``
     packs."""
-    stream = MicroBatches(*parts, size, CPU, 1, first, rank, ranks)
+    stream = MicroBatches(*parts, phase_of(size), CPU, 1, first, (rank, ranks))
     found = []
     for _ in range(count):
         batches = stream.step(packs)
@@ -52,15 +59,15 @@ def test_a_stream_goes_on_where_another_stopped(parts):
 def test_samples_are_those_of_the_plan_and_masks_change_with_the_epoch(parts):
     plan = parts[0]
     n = len(plan.train)
-    stream = MicroBatches(*parts, 1, CPU, 1, 0)
+    stream = MicroBatches(*parts, phase_of(1), CPU, 1, 0)
     batches = [batch for _ in range(2) for batch in stream.step(n)]
     stream.close()
     for index in (0, 5, n, n + 5):
         original = np.concatenate(plan.samples(index, 1)[0].documents)
         batch = batches[index]
         assert batch.labels.tolist() == original[batch.selected.numpy()].tolist()
-    again = {int(number): index for index, number in enumerate(plan.packs(n, n), n)}
-    same = [(batches[i], batches[again[int(number)]]) for i, number in enumerate(plan.packs(0, n))]
+    again = {int(number): index for index, number in enumerate(plan.items(n, n), n)}
+    same = [(batches[i], batches[again[int(number)]]) for i, number in enumerate(plan.items(0, n))]
     assert sum(a.selected.tolist() != b.selected.tolist() for a, b in same) > 0.9 * n
 
 

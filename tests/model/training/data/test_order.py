@@ -67,11 +67,11 @@ def test_documents_hold_the_text(tokens):
 def test_epochs_differ_and_samples_are_a_look_up(tokens):
     plan = make_plan(tokens, 64, 0.1, seed=1)
     n = len(plan.train)
-    first, second = plan.packs(0, n), plan.packs(n, n)
+    first, second = plan.items(0, n), plan.items(n, n)
     assert sorted(first) == sorted(second) == list(range(n))
     assert (first != second).any()
-    assert plan.packs(n - 3, 6).tolist() == [*first[-3:], *second[:3]]
-    assert plan.packs(5 * n + 2, 1)[0] == make_plan(tokens, 64, 0.1, seed=1).packs(5 * n, n)[2]
+    assert plan.items(n - 3, 6).tolist() == [*first[-3:], *second[:3]]
+    assert plan.items(5 * n + 2, 1)[0] == make_plan(tokens, 64, 0.1, seed=1).items(5 * n, n)[2]
     assert plan.lengths(n - 3, 6).tolist() == [len(d) for s in plan.samples(n - 3, 6) for d in s.documents]
     assert plan.count_tokens(n - 3, 6) == sum(len(d) for s in plan.samples(n - 3, 6) for d in s.documents)
 
@@ -125,13 +125,13 @@ def test_same_order_in_another_process():
         "import numpy as np\nfrom pathlib import Path\nfrom model.training.data.order import make_plan\nfrom"
         " model.training.data.tokens import Tokens\nlengths = np.arange(200) * 37 % 101\ntokens = Tokens(Path('t'),"
         " {'files': {'tokens.bin': 'aa', 'tokens.idx': 'bb'}}, None, np.cumsum(lengths) - lengths, lengths)\nplan ="
-        " make_plan(tokens, 64, 0.1, 1)\nprint(plan.digest, plan.packs(0, 400).tolist())"
+        " make_plan(tokens, 64, 0.1, 1)\nprint(plan.digest, plan.items(0, 400).tolist())"
     )
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     plan = make_plan(tokens_of([i * 37 % 101 for i in range(200)]), 64, 0.1, 1)
-    assert done.stdout.strip() == f"{plan.digest} {plan.packs(0, 400).tolist()}"
+    assert done.stdout.strip() == f"{plan.digest} {plan.items(0, 400).tolist()}"
 
 
 def test_order_is_pinned():

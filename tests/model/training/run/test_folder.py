@@ -122,7 +122,7 @@ def test_a_precision_that_is_left_open_is_that_of_the_device_the_run_began_on(co
     assert config.parallel.precision == "auto"
     begun(
         change(config, "parallel.precision", config.parallel.on(bf16).precision)
-    )  # as `outset` has it from the device
+    )  # as `prepare_run` has it from the device
     again = open_run(config)
     assert again.config["parallel"]["precision"] == again.settled(config).parallel.precision == settled
     other = {"bf16": "fp32", "fp32": "bf16"}[settled]

@@ -12,10 +12,10 @@ from tokenizers import Tokenizer
 
 from common.errors import UserError
 from conf.schema import Config
+from conf.schema.replace import with_value
 from jobs import export, train
 from jobs.launch.refuse import refuse
 from model.training.checkpoints.checkpoints import list_checkpoints
-from model.training.timeline.timeline import with_value
 from tests.model.training.conftest import make_tokenizer, sentences, write_tokens
 
 

@@ -10,7 +10,7 @@ import transformers
 from common.errors import UserError
 from conf.schema import Config, OptimConfig, ScheduleConfig, TrainConfig
 from model.training.timeline.schedule import build_decay, build_schedule, shape
-from model.training.timeline.timeline import build_course
+from model.training.timeline.timeline import build_timeline
 
 TOTAL, WARMUP, DECAY = 50, 7, 20
 
@@ -105,14 +105,14 @@ def test_without_lengths_a_run_warms_up_and_decays_by_shares_of_its_own(total):
         "constant": (0.05, 1.0),
     }  # where the warm-up ends, where the decay begins
     for kind, (full, stays) in lengths.items():
-        course = build_course(Config(train=train, optim=OptimConfig(lr=1.0, schedule=ScheduleConfig(kind))))
-        found = [course.lr(step) for step in range(1, total + 1)]
+        timeline = build_timeline(Config(train=train, optim=OptimConfig(lr=1.0, schedule=ScheduleConfig(kind))))
+        found = [timeline.lr(step) for step in range(1, total + 1)]
         warm, begins = round(full * total), round(stays * total)
         assert found[:warm] == pytest.approx([(step + 1) / warm for step in range(warm)])
         assert found[warm : begins + 1] == [1.0] * (min(begins + 1, total) - warm) and (
             kind == "constant" or found[-1] < found[begins] / 2
         )
-        assert course.decay_begins == begins
+        assert timeline.decay_begins == begins
 
 
 def test_a_length_that_is_given_leaves_no_share_beside_it():

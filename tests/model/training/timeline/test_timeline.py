@@ -4,12 +4,14 @@ import pytest
 
 from common.errors import UserError
 from conf.schema import CheckpointConfig, ScheduleConfig, TrainConfig
+from conf.schema.replace import with_value
 from model.training.checkpoints.checkpoints import RESUME
 from model.training.checkpoints.write import write_checkpoint
+from model.training.run.continuation import check_extension, find_branch
 from model.training.run.folder import open_run
 from model.training.timeline.batch_ramp import BatchRamp
 from model.training.timeline.checkpoint_steps import CheckpointSteps
-from model.training.timeline.timeline import build_course, check_extension, find_branch, with_value
+from model.training.timeline.timeline import build_timeline
 
 
 def points(total: int = 20, **fields) -> CheckpointSteps:
@@ -53,7 +55,7 @@ def begun(config, *steps: int) -> None:
 
 def extend(config) -> None:
     run = open_run(config)
-    check_extension(run, config, build_course(config))
+    check_extension(run, config, build_timeline(config))
 
 
 @pytest.mark.parametrize(
@@ -97,13 +99,13 @@ def test_probe_checkpoints_by_share_of_a_branch_are_shares_of_what_it_trains():
 def test_a_run_that_is_extended_keeps_the_warm_up_it_began_with(config):
     config = with_value(config, "optim.schedule", ScheduleConfig("wsd"))
     config = with_value(config, "train.steps", 100)
-    first, longer = build_course(config), with_value(config, "train.steps", 400)
+    first, longer = build_timeline(config), with_value(config, "train.steps", 400)
     assert first.warmup == 5
-    extended = build_course(longer, warmup=first.warmup)
+    extended = build_timeline(longer, warmup=first.warmup)
     assert [extended.lr(step) for step in range(1, 90)] == [first.lr(step) for step in range(1, 90)]
-    assert extended.lr(361) == 3e-3 > extended.lr(362) and build_course(longer).warmup == 20
+    assert extended.lr(361) == 3e-3 > extended.lr(362) and build_timeline(longer).warmup == 20
     given = with_value(longer, "optim.schedule.warmup_steps", 3)
-    assert build_course(given, warmup=first.warmup).warmup == 3
+    assert build_timeline(given, warmup=first.warmup).warmup == 3
 
 
 def test_tokens_and_ramp_decide_the_steps(config):
@@ -111,9 +113,9 @@ def test_tokens_and_ramp_decide_the_steps(config):
         seq_length=64, global_batch=8, micro_batch=2, batch_ramp_start=2, batch_ramp_tokens=64 * 20, tokens=64 * 40
     )
     schedule = ScheduleConfig("constant", warmup_tokens=64 * 6)
-    course = build_course(with_value(with_value(config, "train", train), "optim.schedule", schedule))
-    assert course.clock.samples(course.total) >= 40 > course.clock.samples(course.total - 1)
-    rates = [course.lr(step) for step in range(1, course.total + 1)]
+    timeline = build_timeline(with_value(with_value(config, "train", train), "optim.schedule", schedule))
+    assert timeline.clock.samples(timeline.total) >= 40 > timeline.clock.samples(timeline.total - 1)
+    rates = [timeline.lr(step) for step in range(1, timeline.total + 1)]
     assert rates[0] == pytest.approx(3e-3 * 2 / 6)
     assert max(rates) == 3e-3
 
@@ -129,7 +131,7 @@ def test_branch_needs_a_whole_checkpoint(config, tmp_path):
     )
     assert find_branch(config, open_run(config)).step == 4
     with pytest.raises(UserError, match="starts at step 4, but the run ends at step 3"):
-        build_course(with_value(config, "train.steps", 3), find_branch(config, open_run(config)))
+        build_timeline(with_value(config, "train.steps", 3), find_branch(config, open_run(config)))
     (checkpoint.folder / "weights").write_text("x")
     with pytest.raises(UserError, match="is broken"):
         find_branch(config, open_run(config))
