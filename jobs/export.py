@@ -24,7 +24,7 @@ from common.tokenizer import FILE
 from conf.schema import Config, DecoderConfig
 from jobs.cli import main
 from model.training.checkpoints.checkpoints import PROBE, Checkpoint, read_checkpoint, verify
-from model.training.run.folder import CONFIG, read_config
+from model.training.run.config import CONFIG, read_config
 
 KIND = "export"
 

@@ -1,9 +1,9 @@
 """Train one run: continue it where it has checkpoints, start it where it has none.
 
-The run folder holds everything: the frozen configuration, metrics.jsonl, TensorBoard curves, checkpoints. The same command
-given again continues; a command with another configuration is refused with the difference. Stopped by SIGTERM, SIGUSR1
-or Ctrl-C it makes a checkpoint at the next step and ends with exit status 75 (after Ctrl-C 130): start it again. A second
-Ctrl-C ends it at once.
+The run folder holds everything: the frozen configuration, metrics.jsonl, TensorBoard curves, checkpoints. The same
+command given again continues; a command with another configuration is refused with the difference. Stopped by SIGTERM,
+SIGUSR1 or Ctrl-C it makes a checkpoint at the next step and ends with exit status 75 (after Ctrl-C 130): start it
+again. A second Ctrl-C ends it at once.
 
   python -m jobs.train experiment=quickstart
   python -m jobs.train name=mine model=encoder/modernbert_base train.steps=20000 optim.lr=8e-4 dry_run=true
@@ -28,8 +28,8 @@ from model.training.checkpoints.state import TrainState
 
 
 def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
-    """Train, and return what came of it: run_dir, status, step, tokens, loss, validation_loss. ``probe(checkpoint)`` is called
-    for each probe checkpoint.
+    """Train, and return what came of it: run_dir, status, step, tokens, loss, validation_loss. ``probe(checkpoint)`` is
+    called for each probe checkpoint.
 
     Raises UserError before the first step for whatever does not fit together, SystemExit(75) after a stop that was
     asked for."""

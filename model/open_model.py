@@ -22,8 +22,8 @@ from conf.schema.model import AUTO, AutoConfig
 from model.hf.folder import CONFIG, check_shape, read_model
 from model.shapes import ROW_MULTIPLE
 from model.training.checkpoints.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
-from model.training.run.folder import CONFIG as RUN
-from model.training.run.folder import read_config
+from model.training.run.config import CONFIG as RUN
+from model.training.run.config import read_config
 
 DEFAULT = Path(conf.__file__).parent / "model" / "encoder" / "tiny.yaml"
 """The net of who names none."""

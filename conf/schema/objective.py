@@ -23,8 +23,8 @@ class ObjectiveConfig:
         return 0
 
     def logits_at_a_time(self, tokens: int) -> int:
-        """Positions, of ``tokens``, whose logits are held at a time, gradients made with them; 0: all that are predicted, at
-        once."""
+        """Positions, of ``tokens``, whose logits are held at a time, gradients made with them; 0: all that are
+        predicted, at once."""
         return 0
 
 

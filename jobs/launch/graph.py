@@ -19,7 +19,7 @@ from jobs.launch.points import cut, depends, is_queued, make_point, queue_job, t
 from jobs.launch.refuse import refuse, refuse_long_texts
 from jobs.launch.steps import steps
 from model.training.checkpoints.checkpoints import PROBE, linked, list_checkpoints
-from model.training.run.folder import load_config
+from model.training.run.config import load_config
 from slurm.commands import available
 from slurm.script import ranks_per_node
 from slurm.submission import Point

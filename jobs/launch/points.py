@@ -66,8 +66,8 @@ def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> A
 
 
 def queue_job(job: str, points: Sequence[Point], dependency: str = "", after: Sequence[str] = ()) -> Receipt:
-    """Queue one job for ``points``: each stage of its work as an array of array tasks, if it is cut into some, and itself
-    after them."""
+    """Queue one job for ``points``: each stage of its work as an array of array tasks, if it is cut into some, and
+    itself after them."""
     queued: list[Submission] = []
     outer, former = dependency, list(after)
     for array_tasks in [*cut(job, points), points]:
@@ -107,8 +107,8 @@ def depends(kind: str, job_ids: Sequence[str]) -> str:
 
 
 def _share(job: str, points: Sequence[Point]) -> list[Point]:
-    """The points that this allocation runs. In an array task of an array that a person submitted: its point of a multirun,
-    or its array task of a job whose work is cut into array tasks."""
+    """The points that this allocation runs. In an array task of an array that a person submitted: its point of a
+    multirun, or its array task of a job whose work is cut into array tasks."""
     points = [_with_cluster(point, job, allocation.allocated(point.config.cluster)) for point in points]
     number, count = allocation.task()
     if count == 1:

@@ -35,8 +35,8 @@ def refuse(job: str, config: Config, made: Sequence[str] = ()) -> None:
 
 
 def _refuse_run(config: Config, made: Sequence[str]) -> None:
-    """What cannot be trained, and another configuration in the same run folder; a warning where its checkpoints take longer
-    than SLURM's signal leaves."""
+    """What cannot be trained, and another configuration in the same run folder; a warning where its checkpoints take
+    longer than SLURM's signal leaves."""
     from model.open_model import check_start, close_model
     from model.shapes import check_ranks
     from model.training.checkpoints.checkpoints import lead_warning, list_checkpoints

@@ -12,7 +12,7 @@ from common import manifest as manifests
 from common.errors import UserError
 from jobs.views.progress import read_progress
 from model.training.data.shuffle import epoch_order
-from model.training.run.folder import load_config
+from model.training.run.config import load_config
 from model.training.timeline.batch_ramp import BatchRamp
 from model.training.timeline.phase import Phase
 from model.training.timeline.timeline import Branch, build_timeline

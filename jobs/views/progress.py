@@ -16,7 +16,7 @@ from common.files import read_json
 from common.read_yaml import read_yaml
 from common.tail import read_tail
 from conf.schema import CheckpointConfig, ParallelConfig, TrainConfig
-from model.training.run.folder import CONFIG, load_config
+from model.training.run.config import CONFIG, load_config
 from model.training.timeline.batch_ramp import BatchRamp, total_steps
 from model.training.timeline.timeline import build_timeline
 

@@ -19,7 +19,7 @@ from jobs.views.consumed import Uses, read_uses
 from jobs.views.fate import corpora_of, fate, source_rows
 from jobs.views.places import NotThere, Place, byte_span, find
 from jobs.views.streams import Reading, in_stream, readings
-from model.training.run.folder import read_config
+from model.training.run.config import read_config
 
 SHOWN = 400
 """Characters of the text, and of the decoded tokens, that are shown."""

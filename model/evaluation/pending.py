@@ -15,7 +15,7 @@ from conf.schema import Config, ParallelConfig
 from model.evaluation.measures import Measure
 from model.evaluation.results import claim_file, failure_file, read_failures
 from model.training.checkpoints.checkpoints import PROBE, Checkpoint, list_checkpoints, verify
-from model.training.run.folder import CONFIG, read_config
+from model.training.run.config import CONFIG, read_config
 
 Claims = Callable[[Path], Claim]
 TOKENIZER = "hf/tokenizer.json"

@@ -1,4 +1,5 @@
-"""Metrics that a forward pass records by name, reduced over micro-batches and ranks with one host synchronisation a step."""
+"""Metrics that a forward pass records by name, reduced over micro-batches and ranks with one host synchronisation a
+step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ class Reduce(Enum):
 
     SUM = "sum"
     MEAN = "mean"
-    """The sum of the values over the sum of what they were taken over: the loss's denominator, unless `over` says what."""
+    """The sum of the values over the sum of what they were taken over: the loss's denominator, unless `over` says
+    what."""
     MAX = "max"
 
 
@@ -27,8 +29,8 @@ class Record(Protocol):
     def __call__(
         self, name: str, value: torch.Tensor, reduce: Reduce = Reduce.MEAN, over: torch.Tensor | None = None
     ) -> None:
-        """``value``: a scalar tensor of this micro-batch on this rank, which stays on its device; of a mean the sum, to be
-        divided by the sum of ``over``, by default the loss's denominator. A mean over nothing is not told."""
+        """``value``: a scalar tensor of this micro-batch on this rank, which stays on its device; of a mean the sum, to
+        be divided by the sum of ``over``, by default the loss's denominator. A mean over nothing is not told."""
 
 
 def unrecorded(name: str, value: torch.Tensor, reduce: Reduce = Reduce.MEAN, over: torch.Tensor | None = None) -> None:
@@ -88,7 +90,8 @@ def reduce_reports(reports: Sequence[Report]) -> tuple[float, int, dict[str, flo
 
 
 def _over_ranks(reports: Sequence[Report]) -> tuple[dict[str, float], dict[str, float], dict[str, str]]:
-    """Sums, maxima and divisors, the same on every rank of the stage. The one point where the host waits for the device."""
+    """Sums, maxima and divisors, the same on every rank of the stage. The one point where the host waits for the
+    device."""
     first, group = reports[0], parallel_state.get_data_parallel_group(with_context_parallel=True)
     sums = torch.stack([torch.stack([report.sums[name] for name in first.sums]) for report in reports]).sum(dim=0)
     torch.distributed.all_reduce(sums, group=group)

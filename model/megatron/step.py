@@ -18,9 +18,10 @@ from model.megatron.config import ddp_config
 from model.megatron.metrics import Record, Report, reduce_reports
 
 ForwardStep = Callable[[torch.nn.Module, Any, Record], tuple[torch.Tensor, torch.Tensor] | torch.Tensor]
-"""`forward_step(model, batch, record) -> (loss_sum, count)`: the loss summed over what the batch counts (a differentiable
-scalar), and how much that is (an integer tensor), the loss's denominator; `record(name, value)` tells more. An objective's
-`loss` is one. On a pipeline stage that is not the last it returns the output tensor of the stage instead."""
+"""`forward_step(model, batch, record) -> (loss_sum, count)`: the loss summed over what the batch counts (a
+differentiable scalar), and how much that is (an integer tensor), the loss's denominator; `record(name, value)` tells
+more. An objective's `loss` is one. On a pipeline stage that is not the last it returns the output tensor of the stage
+instead."""
 
 
 @dataclass(frozen=True)

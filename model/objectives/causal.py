@@ -77,8 +77,8 @@ class Causal(Objective):
         """Cross-entropy summed over the predicted tokens, and their number; see `Objective.loss`.
 
         Records `accuracy`; in training, that is with gradients, `z_loss` and, with `objective.by_source`,
-        `loss_by_source/<name>`. In training the loss has the z-loss on top; in validation it has not, so that its mean is the
-        log of the perplexity. Under context parallelism all are of this rank's tokens."""
+        `loss_by_source/<name>`. In training the loss has the z-loss on top; in validation it has not, so that its mean
+        is the log of the perplexity. Under context parallelism all are of this rank's tokens."""
         own = get_attr_wrapped_model(model, "own")
         labels, train = own(batch.labels), torch.is_grad_enabled()
         head = partial(

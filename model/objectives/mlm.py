@@ -89,8 +89,8 @@ class Mlm(Objective):
     def loss(
         model: torch.nn.Module, batch: MlmBatch, record: Record = unrecorded
     ) -> tuple[torch.Tensor, torch.Tensor] | torch.Tensor:
-        """Cross-entropy summed over the predicted tokens, and their number; see `Objective.loss`. Records `accuracy` and
-        `mlm_loss_sum`, the loss before it is divided."""
+        """Cross-entropy summed over the predicted tokens, and their number; see `Objective.loss`. Records `accuracy`
+        and `mlm_loss_sum`, the loss before it is divided."""
         output = model(batch.pack, batch.selected)
         if not get_attr_wrapped_model(model, "post_process"):
             return output

@@ -19,23 +19,25 @@ class Batch(Protocol):
 
 
 class Objective(ABC):
-    """Something to minimise. A new one is a file with a subclass, its section `objective` in `conf/schema/objective.py`,
-    and its line in `model/objectives/registry.py`."""
+    """Something to minimise. A new one is a file with a subclass, its section `objective` in
+    `conf/schema/objective.py`, and its line in `model/objectives/registry.py`."""
 
     source: ClassVar[type[DataSource]]
     """The data that it reads: what `jobs.train` opens for it, and what its samples are."""
     unit: ClassVar[str]
-    """What it counts, in the plural (tokens, pairs, sequences): the loss's denominator, and what the throughput is told in."""
+    """What it counts, in the plural (tokens, pairs, sequences): the loss's denominator, and what the throughput is told
+    in."""
 
     @classmethod
     @abstractmethod
     def build(cls, config: Config, order: DataOrder) -> Self:
-        """The objective of section `objective` of ``config``, over ``order``. Raises UserError for what does not fit."""
+        """The objective of section `objective` of ``config``, over ``order``. Raises UserError for what does not
+        fit."""
 
     @abstractmethod
     def batch(self, samples: Sequence[Any], train: bool, phase: int = 0) -> Batch:
-        """One micro-batch of ``samples`` of the ``phase`` with that number, for training or for validation. What is drawn at
-        random depends on seed, phase and each sample's index alone, never on a rank."""
+        """One micro-batch of ``samples`` of the ``phase`` with that number, for training or for validation. What is
+        drawn at random depends on seed, phase and each sample's index alone, never on a rank."""
 
     @abstractmethod
     def loss(
@@ -43,10 +45,10 @@ class Objective(ABC):
     ) -> tuple[torch.Tensor, torch.Tensor] | torch.Tensor:
         """The loss summed over what the batch counts (fp32 scalar), and how much that is (int scalar).
 
-        ``record(name, value)`` tells more, without a wait for the device; the names come after train/ or validation/, on
-        TensorBoard and in metrics.jsonl. On a pipeline stage without the head: what the stage hands on.
-        """
+        ``record(name, value)`` tells more, without a wait for the device; the names come after train/ or validation/,
+        on TensorBoard and in metrics.jsonl. On a pipeline stage without the head: what the stage hands on. """
 
     def head_positions(self, count: int) -> int:
-        """Positions at which the head's logits are computed where the loss is taken over ``count``; for the count of FLOPs."""
+        """Positions at which the head's logits are computed where the loss is taken over ``count``; for the count of
+        FLOPs."""
         return count

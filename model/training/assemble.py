@@ -86,7 +86,8 @@ def callbacks(config: Config, run: Run, probe: Callable[[Checkpoint], None] | No
 
 @dataclass(frozen=True)
 class Start:
-    """Where a phase begins or goes on: a checkpoint of this run, or of the one it branches from; nowhere for an untrained net."""
+    """Where a phase begins or goes on: a checkpoint of this run, or of the one it branches from; nowhere for an
+    untrained net."""
 
     folder: Path | None = None
 
@@ -167,8 +168,8 @@ def _state(values: dict[str, Any], training: Training, folder: Path) -> TrainSta
 
 
 def rehearse(training: Training) -> None:
-    """Raise UserError for what `build_loop` would refuse, without a net that takes memory: objective, parts to freeze, and the
-    checkpoint or the weights to start from. For a process that is to train nothing: it is left as it was."""
+    """Raise UserError for what `build_loop` would refuse, without a net that takes memory: objective, parts to freeze,
+    and the checkpoint or the weights to start from. For a process that is to train nothing: it is left as it was."""
     config, start = training.config, Start.of(training)
     objective_class(config.objective).build(config, next(iter(training.data.orders.values())))
     if start.folder is not None:

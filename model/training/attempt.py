@@ -18,8 +18,8 @@ from model.training.remarks import remarks
 
 
 def begin_attempt(training: Training, state: TrainState, drafts: ExitStack) -> None:
-    """Net and optimizer are ready: from here on the attempt counts. Rank 0 puts ``drafts`` in place, writes the run's manifest,
-    and says what a person should know."""
+    """Net and optimizer are ready: from here on the attempt counts. Rank 0 puts ``drafts`` in place, writes the run's
+    manifest, and says what a person should know."""
     if not ranks.is_first():
         return
     config, run, timeline, place = training.config, training.run, training.timeline, world()
@@ -41,9 +41,9 @@ def train(
     """Train; returns how it ended (`Loop.train`) and where it stands. ``begin(state)`` is called once net and optimizer
     are ready; ``probe``: see the callback of that name.
 
-    Every phase ends with a checkpoint, and the next one is built from it, in the same way whether or not the process is a new
-    one: what a phase changes (length, RoPE base, frozen parts, moments) cannot leak from one into the next. An attempt
-    that fails is told to the run."""
+    Every phase ends with a checkpoint, and the next one is built from it, in the same way whether or not the process is
+    a new one: what a phase changes (length, RoPE base, frozen parts, moments) cannot leak from one into the next. An
+    attempt that fails is told to the run."""
     run, start, status, state = training.run, Start.of(training), BORDER, None
     made = training.latest.step if training.latest else training.timeline.start
     for phase in training.timeline.phases_after(made):

@@ -16,11 +16,13 @@ from model.training.timeline.timeline import Timeline
 SKETCH_WIDTH = 60
 LEVELS = " ▁▂▃▄▅▆▇█"
 BYTES = {"fp32": (12, 4), "bf16": (14, 2)}
-"""Bytes a parameter takes in the Megatron half of a checkpoint (weight, two moments, master weight) and in the hf/ half."""
+"""Bytes a parameter takes in the Megatron half of a checkpoint (weight, two moments, master weight) and in the hf/
+half."""
 
 
 def describe(training: Training) -> str:
-    """Parameters, tokens, steps, epochs, checkpoints and their disk, learning rate: one line each; of phases a line each."""
+    """Parameters, tokens, steps, epochs, checkpoints and their disk, learning rate: one line each; of phases a line
+    each."""
     return "\n".join(f"{name:16} {text}" for name, text in _lines(training))
 
 

@@ -10,8 +10,9 @@ from model.megatron.startup import computes_bf16
 from model.open_model import check_start
 from model.training.checkpoints.checkpoints import Checkpoint, latest_valid, list_checkpoints
 from model.training.checks import check_training
+from model.training.run.config import show
 from model.training.run.continuation import check_extension, find_branch
-from model.training.run.folder import Run, open_run, show
+from model.training.run.folder import Run, open_run
 from model.training.run.tokenizers import check_tokenizers
 from model.training.timeline.timeline import Branch, Timeline, build_timeline
 
@@ -29,7 +30,8 @@ class PreparedRun(NamedTuple):
 
 
 def prepare_run(config: Config) -> PreparedRun:
-    """Resolve a run from its folder: its length, and the checkpoint to resume from. Raises UserError for what does not fit it; writes nothing. One rank does this for all."""
+    """Resolve a run from its folder: its length, and the checkpoint to resume from. Raises UserError for what does not
+    fit it; writes nothing. One rank does this for all."""
     run = open_run(config)
     parallel = run.settled(config).parallel.on(computes_bf16())
     run.config["parallel"]["precision"] = parallel.precision

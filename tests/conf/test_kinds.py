@@ -4,7 +4,7 @@ import pytest
 
 from common.errors import UserError
 from jobs.cli import compose, to_config
-from model.training.run.folder import CONFIG, load_config
+from model.training.run.config import CONFIG, load_config
 from slurm.submission import Point, freeze
 
 

@@ -16,8 +16,8 @@ class Callback:
         """Before the first step of this attempt; the state stands where the run goes on."""
 
     def step(self, loop: "Loop", record: StepRecord) -> None:
-        """After each step, and once before the first step of a new run with step 0 and no loss. ``record(name, value)`` adds a
-        metric to it; those after this callback see it, and every writer writes it."""
+        """After each step, and once before the first step of a new run with step 0 and no loss. ``record(name, value)``
+        adds a metric to it; those after this callback see it, and every writer writes it."""
 
     def saved(self, loop: "Loop", checkpoint: Checkpoint) -> None:
         """After a checkpoint."""

@@ -27,12 +27,12 @@ from model.training.run.tokenizers import tokenizer_of_run
 
 
 class Checkpointer(Callback):
-    """Makes a checkpoint where one is due, and a resume checkpoint where the attempt ends. A step with both due has one checkpoint, a
-    probe checkpoint."""
+    """Makes a checkpoint where one is due, and a resume checkpoint where the attempt ends. A step with both due has one
+    checkpoint, a probe checkpoint."""
 
     def __init__(self, config: CheckpointConfig, exportable: bool = True):
-        """``config``: section `train.checkpoint`; ``exportable``: the net has an hf/ form, without which every checkpoint is a
-        resume checkpoint."""
+        """``config``: section `train.checkpoint`; ``exportable``: the net has an hf/ form, without which every
+        checkpoint is a resume checkpoint."""
         self.config = config
         self.probe = PROBE if exportable else RESUME
         self.last_step: int | None = None
@@ -55,8 +55,8 @@ class Checkpointer(Callback):
             self._write(loop, RESUME)
 
     def _write(self, loop, kind: str) -> None:
-        """Make a checkpoint, remove what is no longer kept, tell the other callbacks. Raises UserError rather than save what
-        is not finite."""
+        """Make a checkpoint, remove what is no longer kept, tell the other callbacks. Raises UserError rather than save
+        what is not finite."""
         state, config = loop.state, loop.config
         mine = [name for name, parameter in global_names(loop.net).items() if not torch.isfinite(parameter).all()]
         broken = [name for names in ranks.gather(mine) for name in names]
@@ -108,7 +108,8 @@ def _tokenizer(run: Run, folder: str) -> tuple[Path | None, str]:
 
 
 def adapted_model(run: Run) -> str:
-    """Folder of the model that a low-rank adapter belongs to, as it was when the run began; of a checkpoint its hf/ half.
+    """Folder of the model that a low-rank adapter belongs to, as it was when the run began; of a checkpoint its hf/
+    half.
 
     A run that branches goes on with the pairs of another, beside the model that the other began with.
     """

@@ -10,7 +10,7 @@ from typing import Any
 from common.remove import remove_files
 from model.training.callbacks.callback import Callback
 from model.training.callbacks.events import events
-from model.training.run.folder import read_config
+from model.training.run.config import read_config
 
 Score = tuple[int, float]
 """Step and value of a point of a curve."""

@@ -12,8 +12,8 @@ PLAIN = (TRAIN, SPEED)
 
 @dataclass
 class StepRecord:
-    """A step, or the moment before the first one (step 0). ``record(name, value)`` adds a metric, and later ones may read it:
-    it stands under its name on TensorBoard, and in metrics.jsonl under the key that `line` makes of it."""
+    """A step, or the moment before the first one (step 0). ``record(name, value)`` adds a metric, and later ones may
+    read it: it stands under its name on TensorBoard, and in metrics.jsonl under the key that `line` makes of it."""
 
     step: int
     phase: str = ""
@@ -42,12 +42,13 @@ class StepRecord:
         return f"{VALIDATION}/loss" in self.metrics
 
     def is_due(self, every_steps: int, total: int) -> bool:
-        """Whether this step is written by who writes every so many, the last of ``total``, and those with a validation."""
+        """Whether this step is written by who writes every so many, the last of ``total``, and those with a
+        validation."""
         return self.is_validated() or bool(self.step and (self.step % every_steps == 0 or self.step == total))
 
     def line(self) -> dict[str, Any]:
-        """Its line in metrics.jsonl: train/loss is `loss`, speed/mfu `mfu`, validation/loss `validation_loss`, and a name of three
-        parts, such as train/loss_by_source/web, an entry of a dictionary, `loss_by_source`."""
+        """Its line in metrics.jsonl: train/loss is `loss`, speed/mfu `mfu`, validation/loss `validation_loss`, and a
+        name of three parts, such as train/loss_by_source/web, an entry of a dictionary, `loss_by_source`."""
         line: dict[str, Any] = {"step": self.step, **({"phase": self.phase} if self.phase else {})}
         for name, value in self.metrics.items():
             group, metric, *of = name.split("/", 2)

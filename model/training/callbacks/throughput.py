@@ -8,8 +8,8 @@ from model.training.cost.flops import peak_flops, utilisation
 
 
 class Throughput(Callback):
-    """Records `tokens_per_second`, for an objective that counts something else that too (`pairs_per_second`), and `mfu`, over
-    the steps since they were last told, without the time of checkpoints and evaluations."""
+    """Records `tokens_per_second`, for an objective that counts something else that too (`pairs_per_second`), and
+    `mfu`, over the steps since they were last told, without the time of checkpoints and evaluations."""
 
     def __init__(self, every_steps: int, precision: str):
         """``every_steps``: average over so many steps; ``precision``: of the peak that `mfu` is a share of."""

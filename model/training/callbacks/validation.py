@@ -9,8 +9,9 @@ from model.training.timeline.phase import MAIN
 
 
 class Validation(Callback):
-    """Evaluates every so many steps, at every probe checkpoint, and where the run ends. Records validation/loss and what the objective
-    records beside it, of the first text; and, where the held-out text has names, validation/losses/<name> of each."""
+    """Evaluates every so many steps, at every probe checkpoint, and where the run ends. Records validation/loss and
+    what the objective records beside it, of the first text; and, where the held-out text has names,
+    validation/losses/<name> of each."""
 
     def __init__(self, packs: int, every_steps: int):
         """``packs``: held-out packs of one evaluation; ``every_steps``: 0 for probe checkpoints only."""

@@ -10,7 +10,8 @@ from model.training.timeline.timeline import Timeline
 
 
 def check_position(state: TrainState, digest: str, data: Data, timeline: Timeline, checkpoint: Path) -> None:
-    """Raise UserError where ``checkpoint`` was trained on other samples than this run has, or on another number of them.
+    """Raise UserError where ``checkpoint`` was trained on other samples than this run has, or on another number of
+    them.
 
     ``digest`` is that of the plans of the phases it had begun. Counts by source are those of whole steps, so they are
     right where their sum is what the plan holds in as many samples."""

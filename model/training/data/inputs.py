@@ -52,9 +52,9 @@ def open_data(
 ) -> Data:
     """The planned data order of every one of ``phases``: the run's own where it has one in ``folder``, else made now.
 
-    Rank 0 opens, has its ``check`` say whether the run was started with these bytes, plans and, where ``drafts`` are given,
-    writes a new index aside, for all ranks to read; closing them puts it in place. Raises UserError where data, tokenizer,
-    net and run do not fit together."""
+    Rank 0 opens, has its ``check`` say whether the run was started with these bytes, plans and, where ``drafts`` are
+    given, writes a new index aside, for all ranks to read; closing them puts it in place. Raises UserError where data,
+    tokenizer, net and run do not fit together."""
     indices = {phase.name: folder if phase.name == MAIN else folder / phase.name for phase in phases}
     first: list[Data] = []
 

@@ -31,7 +31,8 @@ ARRAYS = [(group, name) for group in ("train", "validation") for name in ("start
 
 @dataclass
 class PackedOrder(DataOrder):
-    """Packs of documents, best fit. `train` is repeated in a new order every epoch, `validation` is never trained on."""
+    """Packs of documents, best fit. `train` is repeated in a new order every epoch, `validation` is never trained
+    on."""
 
     tokens: Tokens
     seed: int

@@ -1,4 +1,5 @@
-"""What an objective reads: a kind of prepared data (`DataSource`), and the planned order of its samples (`DataOrder`)."""
+"""What an objective reads: a kind of prepared data (`DataSource`), and the planned order of its samples
+(`DataOrder`)."""
 
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
@@ -14,8 +15,9 @@ from model.training.timeline.phase import Phase
 
 
 class DataOrder(ABC):
-    """The samples of one phase. Sample i is a look-up, item order[i mod n] of epoch i div n, where the order of an epoch is
-    decided by seed and epoch alone: any rank on any machine finds the same samples, without having read those before."""
+    """The samples of one phase. Sample i is a look-up, item order[i mod n] of epoch i div n, where the order of an
+    epoch is decided by seed and epoch alone: any rank on any machine finds the same samples, without having read those
+    before."""
 
     folder: Path
     """Where the data lie; what people are told."""
@@ -97,7 +99,8 @@ class DataOrder(ABC):
         return self.sequence_lengths(self.items(first, count))
 
     def _order(self, epoch: int) -> np.ndarray:
-        """Order of the items in ``epoch`` [items]. The last two are kept: a reader ahead may have begun the next epoch."""
+        """Order of the items in ``epoch`` [items]. The last two are kept: a reader ahead may have begun the next
+        epoch."""
         orders: dict[int, np.ndarray] = self.__dict__.setdefault("_orders", {})
         if epoch not in orders:
             self.__dict__["_orders"] = orders = {
@@ -121,10 +124,11 @@ class DataSource(ABC):
 
     @abstractmethod
     def plan(self, config: Config, phase: Phase, index: Path, drafts: ExitStack | None) -> DataOrder:
-        """The order of the samples of ``phase``: the one in ``index``, or one that is made now and, given ``drafts``, written
-        aside, where `DataOrder.index` says, to be put in place when they close."""
+        """The order of the samples of ``phase``: the one in ``index``, or one that is made now and, given ``drafts``,
+        written aside, where `DataOrder.index` says, to be put in place when they close."""
 
     @classmethod
     def validation(cls, config: Config) -> dict[str, DataOrder]:
-        """Name -> data that training never reads, of which the loss is measured; none: what the order of the run holds out."""
+        """Name -> data that training never reads, of which the loss is measured; none: what the order of the run holds
+        out."""
         return {}

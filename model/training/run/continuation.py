@@ -4,7 +4,8 @@ from common.errors import UserError
 from conf.schema import Config
 from conf.schema.replace import with_value
 from model.training.checkpoints.checkpoints import list_checkpoints, read_checkpoint, verify
-from model.training.run.folder import Run, show
+from model.training.run.config import show
+from model.training.run.folder import Run
 from model.training.timeline.timeline import Branch, Timeline, build_timeline
 
 

@@ -13,7 +13,7 @@ from common import manifest as manifests
 from common.artefacts import SCHEME, parse
 from common.errors import UserError
 from model.training.checkpoints.checkpoints import Checkpoint
-from model.training.run.folder import read_config
+from model.training.run.config import read_config
 
 MIRRORED = re.compile(r"(?:models|datasets)--([^/]+?)--([^/]+)/snapshots/")
 STREAMED = "hub:"

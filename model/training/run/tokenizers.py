@@ -14,7 +14,7 @@ from conf.schema import Config
 from model.hf.tokenizer import check_tokenizer_files
 from model.training.checkpoints.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
 from model.training.data.tokens import check_tokenizer
-from model.training.run.folder import CONFIG, read_config
+from model.training.run.config import CONFIG, read_config
 from model.training.timeline.phase import MAIN, Phase
 
 HALF = "hf"

@@ -13,7 +13,8 @@ from model.training.timeline.schedule import Schedule, WarmStayDecay, build_deca
 
 @dataclass(frozen=True)
 class Branch:
-    """The checkpoint of another run that this one starts from, as the manifest keeps it (the checkpoint itself may go later)."""
+    """The checkpoint of another run that this one starts from, as the manifest keeps it (the checkpoint itself may go
+    later)."""
 
     checkpoint: str
     step: int
@@ -70,8 +71,8 @@ class Timeline:
 def build_timeline(
     config: Config, branch: Branch | None = None, data_parallel: int = 1, warmup: int | None = None
 ) -> Timeline:
-    """The timeline of a run, which began with ``warmup`` steps of warm-up where that is known: where they are a share of
-    its steps, they stay so many when it is extended. Raises UserError where lengths do not fit together."""
+    """The timeline of a run, which began with ``warmup`` steps of warm-up where that is known: where they are a share
+    of its steps, they stay so many when it is extended. Raises UserError where lengths do not fit together."""
     start = branch.step if branch else 0
     if config.phases:
         return _of_phases(config, start, data_parallel)

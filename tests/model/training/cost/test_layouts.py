@@ -21,8 +21,8 @@ from conf.schema import (
 )
 from conf.schema.hardware import HardwareConfig
 from conf.schema.kinds import section
-from model.training.cost import estimate, plan_layout
-from model.training.cost.layouts import SPARE, cost
+from model.training.cost import plan_layout
+from model.training.cost.layouts import SPARE, cost, estimate
 from model.training.cost.machines import MACHINES, peak
 from model.training.cost.show import overrides
 from model.training.cost.work import spans

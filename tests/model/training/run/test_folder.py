@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from common.errors import UserError
-from model.training.run.folder import difference, open_run
+from model.training.run.config import difference
+from model.training.run.folder import open_run
 
 INPUTS = {"tokens": {"path": "data/tokens", "digests": {"tokens.bin": "aa", "tokens.idx": "bb"}}}
 
