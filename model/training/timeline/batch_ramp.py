@@ -3,13 +3,9 @@
 import bisect
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from common.errors import UserError
-from conf.schema import ScheduleConfig, TrainConfig
-
-if TYPE_CHECKING:
-    from model.training.timeline.phase import Clock
+from conf.schema import TrainConfig
 
 
 @dataclass
@@ -96,19 +92,3 @@ def total_steps(train: TrainConfig, ramp: BatchRamp) -> int:
             f"train.steps={train.steps} and train.tokens={train.tokens}: set one of them, and the other to 0"
         )
     return train.steps or ramp.steps(train.tokens)
-
-
-def warmup_steps(schedule: ScheduleConfig, total: int, ramp: "BatchRamp | Clock") -> int:
-    """Steps of the warm-up of ``total`` steps. Raises UserError when it is given in two ways."""
-    schedule = schedule.settled()
-    given = [
-        f"optim.schedule.{key}={value:g}"
-        for key in ("warmup_steps", "warmup_tokens", "warmup_share")
-        if (value := getattr(schedule, key))
-    ]
-    if len(given) > 1:
-        raise UserError(f"{' and '.join(given)}: set one, and the others to 0")
-    if schedule.warmup_share:
-        return round(schedule.warmup_share * total)
-    # The update that reaches the given tokens already has the full rate.
-    return schedule.warmup_steps or max(0, ramp.steps(schedule.warmup_tokens) - 1)

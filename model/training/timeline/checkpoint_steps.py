@@ -2,13 +2,9 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from conf.schema import CheckpointConfig
-
-if TYPE_CHECKING:
-    from model.training.timeline.batch_ramp import BatchRamp
-    from model.training.timeline.phase import Clock
+from model.training.timeline.schedule import TokenClock
 
 
 @dataclass(frozen=True)
@@ -16,7 +12,7 @@ class CheckpointSteps:
     """Probe checkpoints of a run of ``total`` steps. Its last step is always one."""
 
     config: CheckpointConfig
-    clock: "BatchRamp | Clock"
+    clock: TokenClock
     total: int
     ends: tuple[int, ...] = ()
     """Last steps of phases; each has a probe checkpoint."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from common.errors import UserError
 from conf.schema import Config, DecoderConfig, OptimConfig, PhaseConfig, TrainConfig
 from conf.schema.phase import scaled
-from model.training.timeline.batch_ramp import BatchRamp, warmup_steps
-from model.training.timeline.schedule import DecayOnly, Schedule, build_schedule
+from model.training.timeline.batch_ramp import BatchRamp
+from model.training.timeline.schedule import DecayOnly, Schedule, build_schedule, warmup_steps
 
 STAY = DecayOnly(0.0, 0.0, "linear", 0, 1)
 """No learning rate yet."""
@@ -60,7 +60,7 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Clock:
+class PhaseClock:
     """Samples and tokens (capacity) of a run after each step, over all phases."""
 
     phases: Sequence[Phase]
@@ -163,7 +163,7 @@ def _scheduled(optim: OptimConfig, phases: Sequence[Phase], number: int) -> Phas
     """Phase ``number`` of ``phases`` with its learning rate; those before it have theirs."""
     phase = phases[number]
     if phase.config.schedule == "run":
-        clock = Clock(_end_to_end([one for one in phases if one.config.schedule == "run"]))
+        clock = PhaseClock(_end_to_end([one for one in phases if one.config.schedule == "run"]))
         total = clock.phases[-1].last
         schedule: Schedule = build_schedule(optim, total, warmup_steps(optim.schedule, total, clock))
         before = next(one.first for one in clock.phases if one.number == number)

@@ -17,6 +17,16 @@ class Schedule(Protocol):
         (capacity)."""
 
 
+class TokenClock(Protocol):
+    """Tokens (capacity) by step: the `BatchRamp` of a phase, or the `PhaseClock` of several."""
+
+    def tokens(self, step: int) -> int:
+        """Tokens seen after ``step`` steps."""
+
+    def steps(self, tokens: int) -> int:
+        """Steps until at least ``tokens`` tokens are seen."""
+
+
 def shape(kind: str, x: float) -> float:
     """What is left of a decay of ``kind`` after the share ``x`` of it (0 to 1): 1 at x = 0, 0 at x = 1.
 
@@ -120,3 +130,19 @@ def build_decay(optim: OptimConfig, first: float, start: int) -> DecayOnly:
     if not config.decay_steps:
         raise UserError("train.decay_only needs the length of the decay; set optim.schedule.decay_steps")
     return DecayOnly(first, config.min_lr_ratio * optim.lr, config.decay_shape, start, config.decay_steps)
+
+
+def warmup_steps(schedule: ScheduleConfig, total: int, clock: TokenClock) -> int:
+    """Steps of the warm-up of ``total`` steps. Raises UserError when it is given in two ways."""
+    schedule = schedule.settled()
+    given = [
+        f"optim.schedule.{key}={value:g}"
+        for key in ("warmup_steps", "warmup_tokens", "warmup_share")
+        if (value := getattr(schedule, key))
+    ]
+    if len(given) > 1:
+        raise UserError(f"{' and '.join(given)}: set one, and the others to 0")
+    if schedule.warmup_share:
+        return round(schedule.warmup_share * total)
+    # The update that reaches the given tokens already has the full rate.
+    return schedule.warmup_steps or max(0, clock.steps(schedule.warmup_tokens) - 1)

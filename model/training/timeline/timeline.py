@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from common.errors import UserError
 from conf.schema import Config, PhaseConfig
-from model.training.timeline.batch_ramp import BatchRamp, total_steps, warmup_steps
+from model.training.timeline.batch_ramp import BatchRamp, total_steps
 from model.training.timeline.checkpoint_steps import CheckpointSteps
-from model.training.timeline.phase import MAIN, Clock, Phase, build_phases
-from model.training.timeline.schedule import Schedule, WarmStayDecay, build_decay, build_schedule
+from model.training.timeline.phase import MAIN, Phase, PhaseClock, build_phases
+from model.training.timeline.schedule import Schedule, WarmStayDecay, build_decay, build_schedule, warmup_steps
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Timeline:
         return schedule.warmup if self.phases[0].name == MAIN and isinstance(schedule, WarmStayDecay) else None
 
     @property
-    def clock(self) -> Clock:
+    def clock(self) -> PhaseClock:
         """Samples and tokens after each step."""
-        return Clock(self.phases)
+        return PhaseClock(self.phases)
 
     def checkpoint_steps(self, config: Config) -> CheckpointSteps:
         """Where its probe checkpoints are: by section `train.checkpoint`, and at the end of every phase."""

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from common.errors import UserError
 from conf.schema import ScheduleConfig, TrainConfig
-from model.training.timeline.batch_ramp import BatchRamp, total_steps, warmup_steps
+from model.training.timeline.batch_ramp import BatchRamp, total_steps
+from model.training.timeline.schedule import warmup_steps
 
 
 def walk(ramp: BatchRamp, steps: int) -> list[int]:

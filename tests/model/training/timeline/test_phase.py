@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import UserError
 from conf.schema import CausalConfig, Config, DecoderConfig, OptimConfig, PhaseConfig, ScheduleConfig, TrainConfig
-from model.training.timeline.phase import Clock, build_phases
+from model.training.timeline.phase import PhaseClock, build_phases
 
 PHASES = {
     "a": PhaseConfig(tokens=1000),
@@ -33,7 +33,7 @@ def test_phases_follow_each_other_to_the_last_whole_batch(config):
     assert [phase.steps for phase in phases] == LENGTHS
     assert [phase.first for phase in phases] == [0, 10, 25, 45, 51]
     assert [phase.rope_theta for phase in phases] == [0, 0, 7e4, 7e4, 7e4]
-    clock = Clock(phases)
+    clock = PhaseClock(phases)
     assert [clock.tokens(step) for step in (0, 1, 10, 11, 25, 26, 56)] == [0, 100, 1000, 1060, 1900, 2000, 5000]
     assert [clock.samples(step) for step in (10, 11, 25)] == [40, 43, 85]
     assert all(
