@@ -29,6 +29,7 @@ import torch.distributed.checkpoint as dcp
 
 from benchmarks.measure import alternate, peak_memory, ratio, summary
 from benchmarks.record import keep
+from common.layout import CHECKPOINTS, MEGATRON
 from conf.schema import EncoderConfig, OptimConfig, ParallelConfig
 from model.megatron import checkpoint, startup, step
 from model.megatron.optimizer import build_optimizer
@@ -66,18 +67,18 @@ class Ours:
 
     def save(self) -> None:
         """A new checkpoint; the one before it goes."""
-        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        shutil.rmtree(self.folder / CHECKPOINTS, ignore_errors=True)
         self.number += 1
         write_save.write_checkpoint(
             self.folder,
             self.number,
             RESUME,
-            lambda folder: checkpoint.save(folder / "megatron", self.model, self.optimizer, {}),
+            lambda folder: checkpoint.save(folder / MEGATRON, self.model, self.optimizer, {}),
         )
 
     def load(self) -> None:
         """Find the newest whole checkpoint, load it."""
-        checkpoint.load(latest_valid(self.folder).folder / "megatron", self.model, self.optimizer)
+        checkpoint.load(latest_valid(self.folder).folder / MEGATRON, self.model, self.optimizer)
 
 
 class Peer:

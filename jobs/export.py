@@ -17,6 +17,7 @@ from typing import Any
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_folder, digest_of, read_json
+from common.layout import CONFIG
 from common.progress import say
 from common.read_yaml import read_yaml
 from common.remove import refuse_strange
@@ -24,7 +25,7 @@ from common.tokenizer import FILE
 from conf.schema import Config, DecoderConfig
 from jobs.cli import main
 from model.training.checkpoints.checkpoints import PROBE, Checkpoint, read_checkpoint, verify
-from model.training.run.config import CONFIG, read_config
+from model.training.run.config import read_config
 
 KIND = "export"
 

@@ -17,6 +17,7 @@ from common.disk import explained
 from common.environment import array_task_id
 from common.errors import UserError
 from common.files import write_json
+from common.layout import checkpoint_name
 from common.progress import say
 from conf.schema import ClusterConfig, Config
 from jobs.launch.catalogue import JOBS
@@ -27,7 +28,7 @@ from model.evaluation.results import failure_file, result_file
 from model.evaluation.retrieval_set import check_retrieval
 from model.evaluation.tasks import Tasks
 from model.evaluation.texts import text_files
-from model.training.checkpoints.checkpoints import PROBE, Checkpoint, checkpoint_name, list_checkpoints
+from model.training.checkpoints.checkpoints import PROBE, Checkpoint, list_checkpoints
 from slurm import outbox
 from slurm.commands import SlurmError, outside
 from slurm.queue import runs

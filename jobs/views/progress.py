@@ -13,10 +13,11 @@ from typing import Any
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import read_json
+from common.layout import CONFIG
 from common.read_yaml import read_yaml
 from common.tail import read_tail
 from conf.schema import CheckpointConfig, ParallelConfig, TrainConfig
-from model.training.run.config import CONFIG, load_config
+from model.training.run.config import load_config
 from model.training.timeline.batch_ramp import BatchRamp, total_steps
 from model.training.timeline.timeline import build_timeline
 

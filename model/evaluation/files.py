@@ -9,8 +9,9 @@ import numpy as np
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_file, digest, read_json, write_json
+from common.layout import checkpoint_name
 from model.evaluation.results import known, results_folder
-from model.training.checkpoints.checkpoints import Checkpoint, checkpoint_name
+from model.training.checkpoints.checkpoints import Checkpoint
 
 NOUNS = {"settings": "other settings", "inputs": "other texts, tasks or tokenizer", "weights": "other weights"}
 """Part of the digests of a result -> what it means when it differs."""

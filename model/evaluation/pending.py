@@ -8,6 +8,7 @@ from pathlib import Path
 from common.claim import Claim, told
 from common.errors import UserError
 from common.files import digest, nothing_left
+from common.layout import CONFIG
 from common.progress import Bar, say
 from common.remove import remove_file
 from common.same_tokenizer import difference
@@ -15,7 +16,7 @@ from conf.schema import Config, ParallelConfig
 from model.evaluation.measures import Measure
 from model.evaluation.results import claim_file, failure_file, read_failures
 from model.training.checkpoints.checkpoints import PROBE, Checkpoint, list_checkpoints, verify
-from model.training.run.config import CONFIG, read_config
+from model.training.run.config import read_config
 
 Claims = Callable[[Path], Claim]
 TOKENIZER = "hf/tokenizer.json"

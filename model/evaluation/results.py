@@ -12,10 +12,11 @@ import numpy as np
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_file, digest, digest_of, read_json, write_json
+from common.layout import checkpoint_name
 from conf.schema import ProbeConfig
 from model.evaluation.prepared import Prepared
 from model.evaluation.probe import ProbeResult
-from model.training.checkpoints.checkpoints import Checkpoint, checkpoint_name
+from model.training.checkpoints.checkpoints import Checkpoint
 from model.training.timeline.phase import MAIN
 
 KIND, RECORD = "probe", "measured checkpoint"

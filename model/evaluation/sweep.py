@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common.claim import Claim
 from common.errors import UserError
+from common.layout import checkpoints_folder
 from common.progress import say
 from conf.schema import Config, SweepConfig
 from model.evaluation.baseline import bm25_digest, measure_bm25, read_bm25
@@ -23,7 +24,7 @@ from model.evaluation.retrieval import Retrieval, SharedRetrieval, budgets
 from model.evaluation.scalars import write_row, write_scalars
 from model.evaluation.task_results import TaskMeasure, TaskScores
 from model.evaluation.tasks import Tasks
-from model.training.checkpoints.checkpoints import Checkpoint, checkpoints_folder, set_link
+from model.training.checkpoints.checkpoints import Checkpoint, set_link
 from model.training.run.origins import name_of_start
 
 NDCG = "ndcg@10"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from common.errors import UserError
+from common.layout import CURVES, MEGATRON, METRICS
 from common.progress import say
 from conf.schema import Config, EncoderConfig, ModelConfig
 from model.hf.folder import check_exportable, check_weights
@@ -73,13 +74,13 @@ def callbacks(config: Config, run: Run, probe: Callable[[Checkpoint], None] | No
 
     What all ranks do together is on every rank, the rest on rank 0.
     """
-    every, tb = config.train.log_every_steps, run.folder / "tb"
+    every, tb = config.train.log_every_steps, run.folder / CURVES
     guard = NanGuard(config.train.nan_patience)
     validation = Validation(config.train.eval_packs, config.train.eval_every_steps)
     saving = Checkpointer(config.train.checkpoint, exportable(config.model, run))
     if not ranks.is_first():
         return [guard, validation, saving]
-    speed, metrics = Throughput(every, config.parallel.precision), Metrics(run.folder / "metrics.jsonl", every)
+    speed, metrics = Throughput(every, config.parallel.precision), Metrics(run.folder / METRICS, every)
     told = [speed, metrics, TensorBoard(tb / "train", every), Progress()]
     return [guard, validation, *told, saving, HParams(), *([Probe(probe)] if probe else [])]
 
@@ -146,8 +147,8 @@ def _resume(
     """Load ``folder``. At the beginning of a phase the optimizer's moments are carried over or not, as the phase says.
 
     Raises UserError where the checkpoint was trained on other samples than those of this run."""
-    values = checkpoint.read_state(folder / "megatron")
-    values = checkpoint.load(folder / "megatron", model, optimizer, _moments(values, phase))
+    values = checkpoint.read_state(folder / MEGATRON)
+    values = checkpoint.load(folder / MEGATRON, model, optimizer, _moments(values, phase))
     return _state(values, training, folder)
 
 
@@ -173,9 +174,9 @@ def rehearse(training: Training) -> None:
     config, start = training.config, Start.of(training)
     objective_class(config.objective).build(config, next(iter(training.data.orders.values())))
     if start.folder is not None:
-        values = checkpoint.read_state(start.folder / "megatron")
+        values = checkpoint.read_state(start.folder / MEGATRON)
         first = training.timeline.phases_after(values["step"])[0]
-        checkpoint.check_optimizer(start.folder / "megatron", config.optim.name, _moments(values, first))
+        checkpoint.check_optimizer(start.folder / MEGATRON, config.optim.name, _moments(values, first))
         _state(values, training, start.folder)
     elif config.train.init_from:
         check_weights(config.model, config.train.init_from)

@@ -9,6 +9,7 @@ import torch
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest
+from common.layout import ADAPTER, HF, MEGATRON
 from common.progress import say
 from common.tokenizer import FILE
 from conf.schema import CheckpointConfig, DecoderConfig
@@ -78,11 +79,11 @@ class Checkpointer(Callback):
 
         def fill(folder: Path) -> None:
             values = ranks.on_first(lambda: {**state.to_dict(), "plan": plan})  # times differ between ranks
-            checkpoint.save(folder / "megatron", loop.model, loop.optimizer, values)
+            checkpoint.save(folder / MEGATRON, loop.model, loop.optimizer, values)
             if kind == PROBE:
-                export_net(loop.net, loop.shape, folder / "hf", tokenizer)
+                export_net(loop.net, loop.shape, folder / HF, tokenizer)
                 if isinstance(loop.shape, DecoderConfig) and loop.shape.lora.rank:
-                    export_adapter(loop.net, loop.shape, folder / "adapter", adapted_model(loop.run))
+                    export_adapter(loop.net, loop.shape, folder / ADAPTER, adapted_model(loop.run))
 
         known = ("samples", "tokens", "sources", "loss", "validation_loss", "lr", "skipped")
         written = loop.checkpoint = write_checkpoint(
@@ -123,4 +124,4 @@ def adapted_model(run: Run) -> str:
             )
         manifest = manifests.read(folder)
     start = Path(manifest["start"])
-    return str(start / "hf" if (start / "hf").is_dir() else start)
+    return str(start / HF if (start / HF).is_dir() else start)

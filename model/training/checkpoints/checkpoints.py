@@ -1,6 +1,5 @@
 """Checkpoints of a run, found again only when every byte is right. `write_checkpoint` makes them."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +8,12 @@ from typing import Any
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest, replace_link
+from common.layout import STEP, checkpoint_name, checkpoints_folder, step_of
 from common.progress import say
 from common.remove import remove_folder
 from conf.schema import ClusterConfig
 
 KIND, PROBE, RESUME = "checkpoint", "probe", "resume"
-_NAME = re.compile(r"step_(\d{7,})")
 
 
 @dataclass(frozen=True)
@@ -30,16 +29,6 @@ class Checkpoint:
     def kind(self) -> str:
         """``probe`` (with an hf/ half) or ``resume``."""
         return self.manifest["checkpoint"]
-
-
-def checkpoints_folder(run_dir: str | Path) -> Path:
-    """Folder of the checkpoints of a run."""
-    return Path(run_dir) / "checkpoints"
-
-
-def checkpoint_name(step: int) -> str:
-    """Name of the folder of a checkpoint: step_0001000."""
-    return f"step_{step:07d}"
 
 
 def read_checkpoint(folder: str | Path) -> Checkpoint:
@@ -121,17 +110,16 @@ def set_link(run_dir: str | Path, name: str, step: int) -> None:
 def linked(run_dir: str | Path, name: str) -> int | None:
     """Step of the checkpoint that the link ``best`` or ``last`` points at, None when there is no such link."""
     link = checkpoints_folder(run_dir) / name
-    match = _NAME.fullmatch(link.readlink().name) if link.is_symlink() else None
-    return int(match[1]) if match else None
+    return step_of(link.readlink().name) if link.is_symlink() else None
 
 
 def _found(run_dir: str | Path) -> Iterator[tuple[Path, Checkpoint | None]]:
     """Folders that are named like checkpoints, by step, links to others among them as they are; None for one without a
     manifest that can be read, or with that of another step."""
     named = [
-        (int(match[1]), path)
-        for path in checkpoints_folder(run_dir).resolve().glob("step_*")
-        if (match := _NAME.fullmatch(path.name))
+        (step, path)
+        for path in checkpoints_folder(run_dir).resolve().glob(f"{STEP}*")
+        if (step := step_of(path.name)) is not None
     ]
     for step, folder in sorted(named):
         try:

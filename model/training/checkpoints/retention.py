@@ -2,18 +2,11 @@
 
 from pathlib import Path
 
+from common.layout import RESULTS, checkpoint_name
 from common.progress import say
 from common.remove import strange
 from conf.schema import CheckpointConfig
-from model.training.checkpoints.checkpoints import (
-    KIND,
-    PROBE,
-    Checkpoint,
-    checkpoint_name,
-    linked,
-    list_checkpoints,
-    remove_checkpoint,
-)
+from model.training.checkpoints.checkpoints import KIND, PROBE, Checkpoint, linked, list_checkpoints, remove_checkpoint
 
 
 def apply_retention(run_dir: str | Path, config: CheckpointConfig, newest: int) -> list[Checkpoint]:
@@ -27,7 +20,7 @@ def apply_retention(run_dir: str | Path, config: CheckpointConfig, newest: int) 
         for checkpoint in list_checkpoints(run_dir)
         if checkpoint.step <= newest and not checkpoint.folder.is_symlink()
     ]
-    results = Path(run_dir) / "eval"
+    results = Path(run_dir) / RESULTS
     probed = {
         checkpoint.step
         for checkpoint in checkpoints

@@ -8,15 +8,9 @@ from typing import Any
 
 from common import manifest as manifests
 from common.files import atomic_folder, digest
+from common.layout import checkpoint_name, checkpoints_folder
 from model.megatron import ranks
-from model.training.checkpoints.checkpoints import (
-    KIND,
-    Checkpoint,
-    checkpoint_name,
-    checkpoints_folder,
-    read_checkpoint,
-    set_link,
-)
+from model.training.checkpoints.checkpoints import KIND, Checkpoint, read_checkpoint, set_link
 
 
 def write_checkpoint(

@@ -8,14 +8,12 @@ import numpy as np
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest, read_json
+from common.layout import DOCUMENTS, TOKENIZER, TOKENS, TOKENS_INDEX
 from common.progress import say
 from common.tokenizer import end_of_text
 
 MEND = "run jobs.prepare again"
 BLOCK = 1 << 22
-DOCUMENTS = "documents.npy"
-"""Of a mixture: [documents, 3] uint32, number of the source, of the document in it, and how often it was read
-before."""
 LARGE = 5_000_000_000  # bytes that take more than a few seconds to read
 
 
@@ -41,7 +39,7 @@ class Tokens:
     @property
     def digests(self) -> dict[str, str]:
         """sha256 of tokens.bin and tokens.idx."""
-        return {name: self.manifest["files"][name] for name in ("tokens.bin", "tokens.idx")}
+        return {name: self.manifest["files"][name] for name in (TOKENS, TOKENS_INDEX)}
 
     def sources_at(self, starts: np.ndarray) -> np.ndarray:
         """Number of the source of the documents that hold the tokens at ``starts`` [n] -> [n]."""
@@ -59,10 +57,7 @@ class Tokens:
 
 def stamp(folder: str | Path) -> dict[str, list[int]]:
     """Size and time of change of the two large files: while they stay, so do the bytes that were once checked."""
-    return {
-        name: [(stat := (Path(folder) / name).stat()).st_size, stat.st_mtime_ns]
-        for name in ("tokens.bin", "tokens.idx")
-    }
+    return {name: [(stat := (Path(folder) / name).stat()).st_size, stat.st_mtime_ns] for name in (TOKENS, TOKENS_INDEX)}
 
 
 def open_tokens(folder: str | Path, tokenizer: str | Path, vocab_size: int, checked: dict | None = None) -> Tokens:
@@ -81,7 +76,7 @@ def open_tokens(folder: str | Path, tokenizer: str | Path, vocab_size: int, chec
     missing = [key for key in ("tokenizer", "vocab_size", "files") if key not in manifest]
     if manifest.get("kind") != "tokens" or missing:
         raise UserError(f"{folder / manifests.NAME} is not the manifest of prepared tokens; {MEND}")
-    for name in ("tokens.bin", "tokens.idx"):
+    for name in (TOKENS, TOKENS_INDEX):
         if not (folder / name).is_file():
             raise UserError(f"{folder / name} is missing; {MEND}")
     check_tokenizer(folder, manifest, Path(tokenizer))
@@ -91,7 +86,7 @@ def open_tokens(folder: str | Path, tokenizer: str | Path, vocab_size: int, chec
             f"set model.vocab_size={-(-manifest['vocab_size'] // 64) * 64}"
         )
     if checked != stamp(folder):
-        for name in ("tokens.idx", "tokens.bin"):
+        for name in (TOKENS_INDEX, TOKENS):
             if (size := (folder / name).stat().st_size) > LARGE:
                 say(f"checking {size / 1e9:.0f} GB of {folder / name}, once")
             if digest(folder / name) != manifest["files"].get(name):
@@ -114,7 +109,7 @@ def _sources(folder: Path, manifest: dict) -> tuple[tuple[str, ...], np.ndarray 
 def check_tokenizer(folder: Path, manifest: dict, tokenizer: Path) -> None:
     """Raise UserError where the tokens in ``folder``, with ``manifest``, were not made with the tokenizer in the folder
     ``tokenizer``."""
-    file = tokenizer / "tokenizer.json"
+    file = tokenizer / TOKENIZER
     if not file.is_file():
         raise UserError(f"there is no {file}; run jobs.tokenizer first, or set data.tokenizer to a folder that has one")
     read_json(file)
@@ -134,9 +129,9 @@ def _read(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Tokens, and start and length of each document. A document may have several sequences; they lie in a row."""
     from megatron.core.datasets.indexed_dataset import IndexedDataset
 
-    if not (folder / "tokens.bin").stat().st_size:
+    if not (folder / TOKENS).stat().st_size:
         raise UserError(f"{folder} holds no tokens; give jobs.prepare documents with text")
     dataset = IndexedDataset(str(folder / "tokens"))
     ends = np.concatenate([[0], np.cumsum(dataset.sequence_lengths, dtype=np.int64)])[dataset.document_indices]
     dtype = np.dtype(dataset.index.dtype)
-    return np.memmap(folder / "tokens.bin", dtype=dtype, mode="r"), ends[:-1], np.diff(ends)
+    return np.memmap(folder / TOKENS, dtype=dtype, mode="r"), ends[:-1], np.diff(ends)

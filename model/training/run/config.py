@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from common.environment import resolve_threads
+from common.layout import CONFIG
 from common.numbers import same
 from common.read_yaml import read_yaml
 from conf.schema import Config, PhaseConfig
@@ -35,7 +36,6 @@ EXTENDS = (
     "optim.schedule.decay_shape",
     "optim.schedule.min_lr_ratio",
 )
-CONFIG = "config.yaml"
 
 
 def keep_settled(config: Config, wanted: dict[str, Any], before: dict[str, Any]) -> None:

@@ -17,14 +17,14 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.fence import Fence
 from common.files import atomic_file, make_folder, nothing_left, replace_link
+from common.layout import CONFIG, checkpoints_folder
 from common.progress import say
 from common.remove import sweep_asides
 from conf.schema import Config
 from conf.schema.kinds import section
-from model.training.checkpoints.checkpoints import checkpoints_folder, list_checkpoints, verify
+from model.training.checkpoints.checkpoints import list_checkpoints, verify
 from model.training.run.clear import clear
 from model.training.run.config import (
-    CONFIG,
     EXTENDS,
     LAYOUT,
     PHASES,

@@ -7,6 +7,7 @@ from typing import Any
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest
+from common.layout import CONFIG
 from common.progress import say
 from common.same_tokenizer import difference
 from common.tokenizer import FILE
@@ -14,7 +15,7 @@ from conf.schema import Config
 from model.hf.tokenizer import check_tokenizer_files
 from model.training.checkpoints.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
 from model.training.data.tokens import check_tokenizer
-from model.training.run.config import CONFIG, read_config
+from model.training.run.config import read_config
 from model.training.timeline.phase import MAIN, Phase
 
 HALF = "hf"

@@ -7,10 +7,10 @@ import pytest
 
 from common.errors import UserError
 from common.files import digest, write_json
+from common.layout import checkpoint_name
 from model.training.checkpoints.checkpoints import (
     PROBE,
     RESUME,
-    checkpoint_name,
     latest_valid,
     linked,
     list_checkpoints,

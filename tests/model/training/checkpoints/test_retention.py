@@ -7,12 +7,12 @@ import pytest
 from common.claim import Claim
 from common.errors import UserError
 from common.files import write_json
+from common.layout import checkpoint_name
 from conf.schema import CheckpointConfig
 from model.training.checkpoints.checkpoints import (
     PROBE,
     RESUME,
     Checkpoint,
-    checkpoint_name,
     list_checkpoints,
     remove_checkpoint,
     set_link,
