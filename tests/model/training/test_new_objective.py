@@ -132,7 +132,7 @@ def elsewhere(config, run: str):
 
 
 def series(metrics, config) -> list[dict]:
-    timed = ("seconds", "tokens_per_second", "pairs_per_second")
+    timed = ("seconds", "tokens_per_second", "pairs_per_second", "mfu")
     return [{key: value for key, value in line.items() if key not in timed} for line in metrics(config.run_dir)]
 
 
