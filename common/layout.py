@@ -32,7 +32,8 @@ BEST, LAST = "best", "last"
 STEP = "step_"
 """Begins the name of a checkpoint, and of what was measured of it."""
 MEGATRON, HF, ADAPTER = "megatron", "hf", "adapter"
-"""Halves of a checkpoint: what a training resumes from, what Hugging Face's tools open; and a low-rank adapter by itself."""
+"""Halves of a checkpoint: what a training resumes from, what Hugging Face's tools open; and a low-rank adapter by
+itself."""
 
 TOKENS, TOKENS_INDEX = "tokens.bin", "tokens.idx"
 """Of a folder of prepared tokens: Megatron-Core's IndexedDataset."""

@@ -7,13 +7,13 @@ again. A second Ctrl-C ends it at once.
 
   python -m jobs.train experiment=quickstart
   python -m jobs.train name=mine model=encoder/modernbert_base train.steps=20000 optim.lr=8e-4 dry_run=true
-  python -m jobs.train name=mine run=longer train.steps=40000      a longer run of its own; before its decay begins, a run
-                                                                   is extended by the same command with more train.steps
-  python -m jobs.train name=cpt train.init_from=models/base objective=causal train.tokens=1_000_000_000     the shape is read there
-  python -m jobs.train experiment=quickstart cluster=slurm sweep.trigger=on_save       every fresh probe checkpoint is probed at once
-  python -m jobs.train experiment=mecellem/qwen3_1_7b_cpt budget=0.001 dry_run=true       phases, with exact counts of each source
-  python -m jobs.train experiment=mecellem/qwen3_1_7b_cpt plan=true hardware.gpus=64      memory, time, and a layout for 64 GPUs
-  python -m jobs.train name=mine run=decay train.branch_from=runs/mine/seed_0/checkpoints/step_0010000 train.decay_only=true
+  python -m jobs.train name=mine run=longer train.steps=40000    a longer run of its own; before its decay begins, a run
+                                                                 is extended by the same command with more train.steps
+  python -m jobs.train name=cpt train.init_from=models/base objective=causal train.tokens=1_000_000_000   its shape
+  python -m jobs.train experiment=quickstart cluster=slurm sweep.trigger=on_save      fresh checkpoints are probed
+  python -m jobs.train experiment=mecellem/qwen3_1_7b_cpt budget=0.001 dry_run=true    phases, exact counts by source
+  python -m jobs.train experiment=mecellem/qwen3_1_7b_cpt plan=true hardware.gpus=64   memory, time, and a layout
+  python -m jobs.train name=mine run=decay train.branch_from=runs/m/s_0/checkpoints/step_0010000 train.decay_only=true
 """
 
 import sys

@@ -13,11 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("benchmarks", "common", "conf", "data_prep", "jobs", "model", "slurm")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if path.name != "layout.py")
 NAMES = {
-    value
-    for value in (
-        layout.MANIFEST, layout.CONFIG, layout.METRICS, layout.REPORT, layout.OWNER, layout.TOKENS, layout.TOKENS_INDEX,
-        layout.DOCUMENTS, layout.TOKENIZER,
-    )
+    layout.MANIFEST, layout.CONFIG, layout.METRICS, layout.REPORT, layout.OWNER, layout.TOKENS, layout.TOKENS_INDEX,
+    layout.DOCUMENTS, layout.TOKENIZER,
 }  # fmt: skip
 FOLDERS = {layout.CURVES, layout.RESULTS, layout.CHECKPOINTS, layout.MEGATRON, layout.HF}
 """Words too: they count as names where they are a part of a path."""
@@ -42,11 +39,15 @@ def test_names_on_disk_are_spelled_in_one_place(path):
     assert not list(spelled(ast.parse(path.read_text())))
 
 
-@pytest.mark.parametrize("line", ['run / "eval"', 'open("config.yaml")', 'glob("step_*")', 'f"{run}/checkpoints/best"', '["a/hf"]'])
+@pytest.mark.parametrize(
+    "line", ['run / "eval"', 'open("config.yaml")', 'glob("step_*")', 'f"{run}/checkpoints/best"', '["a/hf"]']
+)
 def test_a_name_that_is_spelled_is_found(line):
     assert list(spelled(ast.parse(line)))
 
 
-@pytest.mark.parametrize("line", ['sections["checkpoints"]', '"""eval/step_0001000.json"""', '"no config.yaml in it"', "layout.HF"])
+@pytest.mark.parametrize(
+    "line", ['sections["checkpoints"]', '"""eval/step_0001000.json"""', '"no config.yaml in it"', "layout.HF"]
+)
 def test_words_and_prose_are_none(line):
     assert not list(spelled(ast.parse(line)))

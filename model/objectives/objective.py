@@ -46,7 +46,7 @@ class Objective(ABC):
         """The loss summed over what the batch counts (fp32 scalar), and how much that is (int scalar).
 
         ``record(name, value)`` tells more, without a wait for the device; the names come after train/ or validation/,
-        on TensorBoard and in metrics.jsonl. On a pipeline stage without the head: what the stage hands on. """
+        on TensorBoard and in metrics.jsonl. On a pipeline stage without the head: what the stage hands on."""
 
     def head_positions(self, count: int) -> int:
         """Positions at which the head's logits are computed where the loss is taken over ``count``; for the count of

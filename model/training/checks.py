@@ -38,7 +38,8 @@ def check_training(config: Config, phases: Sequence[Phase]) -> None:
         _check_supply(config, phase)
     if config.train.init_from and config.train.branch_from:
         raise UserError(
-            "train.init_from begins anew with the weights of a model, train.branch_from goes on from a checkpoint; set one of"
+            "train.init_from begins anew with the weights of a model, train.branch_from goes on from a checkpoint; set"
+            " one of"
             " them"
         )
 

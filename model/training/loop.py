@@ -109,9 +109,15 @@ class Loop:
         sources = self.order.count_sources(first, batch)
         state.consume(self.phase.name, batch, sources)
         record = StepRecord(
-            state.step, self.phase.name if self.config.phases else "", state.samples, batch, sum(sources.values()), result.count,
-            skipped=result.skipped, seconds=time.perf_counter() - begun,
-        )  # fmt: skip
+            step=state.step,
+            phase=self.phase.name if self.config.phases else "",
+            samples=state.samples,
+            batch=batch,
+            tokens=sum(sources.values()),
+            count=result.count,
+            seconds=time.perf_counter() - begun,
+            skipped=result.skipped,
+        )
         state.seconds += record.seconds
         lengths, head = self.order.lengths(first, batch), self.objective.head_positions(result.count)
         record.flops = step_flops(self.shape, lengths, head)

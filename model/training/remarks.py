@@ -21,7 +21,8 @@ def remarks(training: Training) -> Iterator[str]:
             keys = "train.steps or train.tokens" if phase.name == MAIN else f"phases.{phase.name}.tokens or budget"
             where = "" if phase.name == MAIN else f"phase {phase.name}: "
             yield (
-                f"warning: {where}{training.data.orders[phase.name].folder} is read {read:,.1f} times, and text that is read"
+                f"warning: {where}{training.data.orders[phase.name].folder} is read {read:,.1f} times, and text that is"
+                " read"
                 f" more than {READINGS} times teaches little more; lower {keys}, or prepare more text"
             )
 
@@ -31,7 +32,8 @@ def _unused_rows(training: Training) -> Iterator[str]:
     tokens, rows = next(iter(training.data.orders.values())).vocab_size, config.model.vocab_size
     if tokens and rows > tokens:
         yield (
-            f"vocabulary: {tokens:,} tokens of {config.data.tokenizer} in {rows:,} rows of the net; {1 - tokens / rows:.1%} are"
+            f"vocabulary: {tokens:,} tokens of {config.data.tokenizer} in {rows:,} rows of the net;"
+            f" {1 - tokens / rows:.1%} are"
             " unused"
         )
 

@@ -10,9 +10,13 @@ from model.training.checkpoints.checkpoints import Checkpoint, list_checkpoints
 def mend(checkpoints: list[Checkpoint]) -> str:
     """What to do about a run with ``checkpoints`` that diverges."""
     if not checkpoints:
-        return "lower optim.lr and give the same command again (the run has no checkpoint, so it takes another configuration)"
+        return (
+            "lower optim.lr and give the same command again (the run has no checkpoint, so it takes another"
+            " configuration)"
+        )
     return (
-        f"lower optim.lr in another run=<name>, which with train.branch_from={checkpoints[-1].folder} goes on from before"
+        f"lower optim.lr in another run=<name>, which with train.branch_from={checkpoints[-1].folder} goes on from"
+        " before"
         " that"
     )
 

@@ -81,14 +81,15 @@ def lead_warning(checkpoint: Checkpoint, cluster: ClusterConfig) -> str | None:
     if cluster.kind == "local" or seconds < cluster.signal_lead:
         return None
     return (
-        f"warning: the checkpoint of step {checkpoint.step} took {seconds:.0f} s, and the signal comes cluster.signal_lead="
+        f"warning: the checkpoint of step {checkpoint.step} took {seconds:.0f} s, and the signal comes"
+        " cluster.signal_lead="
         f"{cluster.signal_lead} s before the time limit; set it to {2 * seconds + 60:.0f} or more"
     )
 
 
 def latest_valid(run_dir: str | Path) -> Checkpoint | None:
-    """The newest checkpoint whose every byte is right, None when there is none. A broken one is named in a warning and passed
-    over."""
+    """The newest checkpoint whose every byte is right, None when there is none. A broken one is named in a warning and
+    passed over."""
     for folder, checkpoint in reversed(list(_found(run_dir))):
         problem = verify(checkpoint) if checkpoint else f"{manifests.NAME} is missing, broken or of another step"
         if checkpoint and not problem:

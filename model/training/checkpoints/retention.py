@@ -10,11 +10,11 @@ from model.training.checkpoints.checkpoints import KIND, PROBE, Checkpoint, link
 
 
 def apply_retention(run_dir: str | Path, config: CheckpointConfig, newest: int) -> list[Checkpoint]:
-    """Remove the checkpoints of a run that ``config`` does not keep, and return them. ``newest`` is the checkpoint just made, which
-    stays.
+    """Remove the checkpoints of a run that ``config`` does not keep, and return them. ``newest`` is the checkpoint just
+    made, which stays.
 
-    A link among them, which may lead to somebody else's checkpoint, is neither counted nor touched; one that holds what no
-    checkpoint wrote is named in a warning and stays."""
+    A link among them, which may lead to somebody else's checkpoint, is neither counted nor touched; one that holds what
+    no checkpoint wrote is named in a warning and stays."""
     checkpoints = [
         checkpoint
         for checkpoint in list_checkpoints(run_dir)
@@ -46,10 +46,10 @@ def superfluous(
 ) -> list[Checkpoint]:
     """Checkpoints, of ``checkpoints`` by step, that nothing asks to keep.
 
-    Kept are: the newest checkpoint of all; the last `keep_last` resume checkpoints; multiples of `keep_every_steps`; the one that
-    ``best`` names; probe checkpoints that are not among ``probed`` (their result is still to come), and of the others the
-    last `keep_probes`, or all when that is 0. A checkpoint newer than the newest is not for this function to judge: it is one
-    that was found broken, and is overwritten on the way."""
+    Kept are: the newest checkpoint of all; the last `keep_last` resume checkpoints; multiples of `keep_every_steps`;
+    the one that ``best`` names; probe checkpoints that are not among ``probed`` (their result is still to come), and of
+    the others the last `keep_probes`, or all when that is 0. A checkpoint newer than the newest is not for this
+    function to judge: it is one that was found broken, and is overwritten on the way."""
     kept = {checkpoint.step for checkpoint in checkpoints[-1:]}
     kept.update(
         checkpoint.step

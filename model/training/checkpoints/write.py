@@ -21,8 +21,8 @@ def write_checkpoint(
     check: Callable[[], None] = lambda: None,
     **fields: Any,
 ) -> Checkpoint:
-    """Make the checkpoint of ``step``: ``fill(folder)`` writes its files, ``fields`` go into its manifest. It appears whole
-    or not at all, and not where ``check()`` raises, which is called right before.
+    """Make the checkpoint of ``step``: ``fill(folder)`` writes its files, ``fields`` go into its manifest. It appears
+    whole or not at all, and not where ``check()`` raises, which is called right before.
 
     All ranks call this, fill the same folder, and share the work of computing digests; rank 0 makes it visible and
     points the link ``last`` at it."""

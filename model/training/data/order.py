@@ -157,16 +157,16 @@ def digest_packs(
 def make_plan(tokens: Tokens, seq_length: int, validation_fraction: float, seed: int) -> PackedOrder:
     """Pack the documents of ``tokens``. Raises UserError when none is left to train on."""
     validation = is_validation(len(tokens.lengths), validation_fraction)
-    order = permutation(
-        len(tokens.lengths), TIES, seed
-    )  # documents of one length are packed in this order, not file by file
+    # Documents of one length are packed in this order, not file by file.
+    order = permutation(len(tokens.lengths), TIES, seed)
     train, held = (
         pack(tokens.starts[members], tokens.lengths[members], seq_length)
         for members in (order[~validation[order]], np.flatnonzero(validation))
     )
     if not len(train):
         raise UserError(
-            f"{tokens.folder} holds no document to train on; lower train.validation_fraction={validation_fraction} or add"
+            f"{tokens.folder} holds no document to train on; lower train.validation_fraction={validation_fraction} or"
+            " add"
             " text"
         )
     held = _shuffled(held)

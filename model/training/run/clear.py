@@ -1,5 +1,5 @@
-"""A run folder whose configuration is replaced, since it has no checkpoint: what it holds is not to be taken for that of the
-new one."""
+"""A run folder whose configuration is replaced, since it has no checkpoint: what it holds is not to be taken for that
+of the new one."""
 
 import os
 from pathlib import Path
@@ -14,8 +14,8 @@ KEPT = (RESULTS, REPORT, "outbox")
 
 
 def clear(folder: Path) -> None:
-    """Take away what a run without a checkpoint left in ``folder``: series, curves, plans, links, and the manifest. Checkpoints
-    that are not whole and results stay beside under another name. The logs stay, named by their jobs."""
+    """Take away what a run without a checkpoint left in ``folder``: series, curves, plans, links, and the manifest.
+    Checkpoints that are not whole and results stay beside under another name. The logs stay, named by their jobs."""
     remove_file(folder / manifests.NAME)  # first: it tells what the new configuration would be taken to have read
     remove_file(folder / METRICS)
     for curves in (folder / CURVES).glob("*"):

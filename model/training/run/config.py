@@ -15,16 +15,16 @@ SECTIONS = ("model", "objective", "optim", "parallel", "train")
 # What may differ when a run is continued: paths (the digests of what they hold may not), and what watches the training
 # without changing it.
 FREE = (
-    "data.", "train.checkpoint.", "train.log_every_steps", "train.eval_every_steps", "train.eval_packs", "train.nan_patience",
-    "train.allow_other_tokenizer",
+    "data.", "train.checkpoint.", "train.log_every_steps", "train.eval_every_steps", "train.eval_packs",
+    "train.nan_patience", "train.allow_other_tokenizer",
 )  # fmt: skip
 PHASES = ("phases.", "budget")
 """Where phases are described: those that have not begun may change."""
 # What may differ too: the samples stay the same, and losses agree to rounding (to dropout, with another micro-batch),
 # not bit for bit.
 LAYOUT = (
-    "parallel.tensor", "parallel.pipeline", "parallel.context", "parallel.sequence", "parallel.distributed_optimizer", "parallel.recompute",
-    "parallel.threads", "parallel.attention", "train.micro_batch",
+    "parallel.tensor", "parallel.pipeline", "parallel.context", "parallel.sequence", "parallel.distributed_optimizer",
+    "parallel.recompute", "parallel.threads", "parallel.attention", "train.micro_batch",
 )  # fmt: skip
 # What may differ as long as no step has been made whose learning rate depended on it: a run may be extended before its
 # decay begins.

@@ -15,7 +15,8 @@ def find_branch(config: Config, run: Run) -> Branch | None:
     if config.train.branch_from is None:
         if config.train.decay_only:
             raise UserError(
-                "train.decay_only decays from the learning rate of a checkpoint; name that checkpoint in train.branch_from"
+                "train.decay_only decays from the learning rate of a checkpoint; name that checkpoint in"
+                " train.branch_from"
             )
         return None
     if "branch" in run.manifest:

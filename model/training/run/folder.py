@@ -90,7 +90,8 @@ class Run:
                     if is_replaceable(self.folder, self.manifest):
                         self.manifest, self.replaced = {}, {key: (before["path"], found["path"])}
                         say(
-                            f"{self.folder} has no checkpoint, so it begins anew with what {found['path']} holds now ({key})"
+                            f"{self.folder} has no checkpoint, so it begins anew with what {found['path']} holds now"
+                            f" ({key})"
                         )
                         return
                     raise UserError(
@@ -154,7 +155,8 @@ def open_run(config: Config) -> Run:
     theirs = checkpoints_folder(folder).resolve().parent
     if theirs != folder.resolve() and (theirs / CONFIG).is_file():
         raise UserError(
-            f"{checkpoints_folder(folder)} is a link to the checkpoints of another run, {theirs}; remove it, or choose another"
+            f"{checkpoints_folder(folder)} is a link to the checkpoints of another run, {theirs}; remove it, or choose"
+            " another"
             " run=<name>"
         )
     wanted = freeze(config)

@@ -1,5 +1,5 @@
-"""What a checkpoint was made of, by the manifests along the way: the net that training started from, the text that it read,
-its languages and licences. What is gone from the disk, or was made by others, is left out."""
+"""What a checkpoint was made of, by the manifests along the way: the net that training started from, the text that it
+read, its languages and licences. What is gone from the disk, or was made by others, is left out."""
 
 import re
 from collections.abc import Iterator

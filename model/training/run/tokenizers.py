@@ -32,9 +32,9 @@ def tokenizer_of(model: str | Path) -> Path | None:
 
 
 def tokenizer_of_checkpoint(checkpoint: Checkpoint) -> Path | None:
-    """Folder of the tokenizer that a checkpoint was trained with: its own, or, where it has none, one that is still the same
-    in the data of its run or in another checkpoint; None where that is gone. Of a checkpoint that does not tell, that of the data
-    of its run."""
+    """Folder of the tokenizer that a checkpoint was trained with: its own, or, where it has none, one that is still the
+    same in the data of its run or in another checkpoint; None where that is gone. Of a checkpoint that does not tell,
+    that of the data of its run."""
     if (checkpoint.folder / HALF / FILE).is_file():
         return checkpoint.folder / HALF
     return tokenizer_of_run(checkpoint.folder.parents[1], checkpoint.manifest.get("tokenizer"))

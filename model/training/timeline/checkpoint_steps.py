@@ -20,8 +20,8 @@ class CheckpointSteps:
     """Steps made before the run: those of the checkpoint that it branches from."""
 
     def probe_due(self, step: int) -> bool:
-        """Whether a probe checkpoint is due after ``step``: at the start, by steps, by tokens (capacity), by shares of the
-        run, at the end."""
+        """Whether a probe checkpoint is due after ``step``: at the start, by steps, by tokens (capacity), by shares of
+        the run, at the end."""
         if step == 0:
             return self.config.probe_at_start
         if step in (self.total, *self.ends, *self._by_share) or (

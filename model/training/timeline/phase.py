@@ -123,7 +123,8 @@ def _check(config: Config) -> None:
         )
     if train.validation_fraction:
         raise UserError(
-            f"train.validation_fraction={train.validation_fraction:g}: a document may be in several phases, so none can be"
+            f"train.validation_fraction={train.validation_fraction:g}: a document may be in several phases, so none can"
+            " be"
             " held out of one; leave it out (or 0) and name prepared held-out text, such as"
             " data.validation.law=data/law_dev/tokens"
         )

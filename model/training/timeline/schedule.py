@@ -87,7 +87,8 @@ class WarmStayDecay:
 
 @dataclass(frozen=True)
 class DecayOnly:
-    """A branch that only decays: from the learning rate of the checkpoint to `min_lr_ratio` x `optim.lr` over `decay_steps`.
+    """A branch that only decays: from the learning rate of the checkpoint to `min_lr_ratio` x `optim.lr` over
+    `decay_steps`.
 
     With s = step - 1 - start: low + (first - low) shape(s / D), so that a branch from the last step before the decay of
     a wsd run repeats that run's own decay."""
