@@ -72,10 +72,8 @@ def reduce_reports(reports: Sequence[Report]) -> tuple[float, int, dict[str, flo
     values = _over_ranks(reports) if reports else ({}, {}, {})
     if parallel_state.get_pipeline_model_parallel_world_size() > 1:
         holder = [values]
-        last, group = (
-            parallel_state.get_pipeline_model_parallel_last_rank(),
-            parallel_state.get_pipeline_model_parallel_group(),
-        )
+        last = parallel_state.get_pipeline_model_parallel_last_rank()
+        group = parallel_state.get_pipeline_model_parallel_group()
         torch.distributed.broadcast_object_list(holder, src=last, group=group)
         values = holder[0]
     sums, maxima, divisors = values
@@ -101,6 +99,6 @@ def _over_ranks(reports: Sequence[Report]) -> tuple[dict[str, float], dict[str, 
         maxima = maxima.amax(dim=0)
         torch.distributed.all_reduce(maxima, torch.distributed.ReduceOp.MAX, group=group)
         values = torch.cat((sums, maxima))
-    found = values.tolist()
-    parts = found[: len(first.sums)], found[len(first.sums) :]
-    return dict(zip(first.sums, parts[0], strict=True)), dict(zip(first.maxima, parts[1], strict=True)), first.divisors
+    numbers = values.tolist()
+    named_sums = dict(zip(first.sums, numbers[: len(first.sums)], strict=True))
+    return named_sums, dict(zip(first.maxima, numbers[len(first.sums) :], strict=True)), first.divisors

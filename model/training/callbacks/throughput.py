@@ -34,8 +34,10 @@ class Throughput(Callback):
         self.flops += record.flops
         self.seconds += record.seconds
         if record.step % self.every_steps == 0 or record.step == loop.total:
-            record(f"{SPEED}/tokens_per_second", round(self.tokens / self.seconds, 1))
-            if self.unit != "tokens":
-                record(f"{SPEED}/{self.unit}_per_second", round(self.count / self.seconds, 1))
+            for unit, amount in {
+                self.unit: self.count,
+                "tokens": self.tokens,
+            }.items():  # of tokens, those that are read
+                record(f"{SPEED}/{unit}_per_second", round(amount / self.seconds, 1))
             record(f"{SPEED}/mfu", utilisation(self.flops, self.seconds, self.peak, self.devices))
             self._begin()

@@ -5,28 +5,22 @@ i is then a look-up: pack order[i mod n] of epoch i div n, where the order of an
 alone. Any rank on any machine finds the same samples, in any order, without having read those before."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from common import manifest as manifests
-from common.arrays import save_array
 from common.errors import UserError
-from common.files import atomic_folder, digest_of, read_json
-from common.progress import say
+from common.files import digest_of
 from model.training.data.packing import Packs, pack
 from model.training.data.sample import Sample
 from model.training.data.shuffle import mix, permutation
 from model.training.data.source import DataOrder
-from model.training.data.tokens import Tokens, stamp
+from model.training.data.tokens import Tokens
 
 FORMAT = 1
 HELD_OUT, TIES = 1, 3  # salts: what a hash is for (2 is the order of an epoch)
-ARRAYS = [(group, name) for group in ("train", "validation") for name in ("starts", "lengths", "offsets")]
 
 
 @dataclass
@@ -196,52 +190,3 @@ def _shuffled(packs: Packs) -> Packs:
         np.repeat(packs.offsets[:-1][order], counts) + np.arange(len(packs.starts)) - np.repeat(offsets[:-1], counts)
     )
     return Packs(packs.starts[pieces], packs.lengths[pieces], offsets)
-
-
-@contextmanager
-def draft_plan(plan: PackedOrder, folder: str | Path) -> Iterator[Path]:
-    """Write ``plan`` as an index: six .npy files and a manifest, which appear in ``folder`` together when the block
-    ends without an error. Yields where they are until then."""
-    with atomic_folder(folder, "plan", keep=True) as aside:
-        for group, name in ARRAYS:
-            save_array(aside / f"{group}_{name}.npy", getattr(getattr(plan, group), name))
-        counts = {
-            "packs": len(plan.train),
-            "tokens": plan.train.tokens,
-            "validation_packs": len(plan.validation),
-            "fill": round(plan.fill, 5),
-        }
-        files = sorted(path.name for path in aside.iterdir())
-        manifests.write(
-            aside,
-            manifests.describe("plan", digest=plan.digest, checked=stamp(plan.tokens.folder), **counts, files=files),
-        )
-        yield aside
-
-
-def load_plan(
-    folder: str | Path, tokens: Tokens, seq_length: int, validation_fraction: float, seed: int
-) -> PackedOrder | None:
-    """The plan in ``folder``, memory-mapped; None when there is none, or it is not the one that these arguments make,
-    byte for byte."""
-    folder = Path(folder)
-    if not (folder / manifests.NAME).is_file():
-        return None
-    try:
-        arrays = [np.load(folder / f"{group}_{name}.npy", mmap_mode="r") for group, name in ARRAYS]
-    except (OSError, ValueError, EOFError):
-        say(f"the plan in {folder} is broken; planning again")
-        return None
-    train, validation = Packs(*arrays[:3]), Packs(*arrays[3:])
-    found = digest_packs(tokens, seq_length, validation_fraction, seed, train, validation)
-    return (
-        PackedOrder(tokens, seed, seq_length, found, train, validation)
-        if found == manifests.read(folder).get("digest")
-        else None
-    )
-
-
-def checked_stamp(folder: str | Path) -> dict | None:
-    """Stamp of the tokens files when the plan in ``folder`` was made from them; see `open_tokens`."""
-    file = Path(folder) / manifests.NAME
-    return read_json(file).get("checked") if file.is_file() else None

@@ -7,7 +7,8 @@ from pathlib import Path
 from common import manifest as manifests
 from common.errors import UserError
 from conf.schema import Config
-from model.training.data.order import PackedOrder, checked_stamp, draft_plan, load_plan, make_plan, make_validation
+from model.training.data.index import checked_stamp, draft_plan, load_plan
+from model.training.data.order import PackedOrder, make_plan, make_validation
 from model.training.data.source import DataOrder, DataSource
 from model.training.data.tokens import Tokens, open_tokens
 from model.training.timeline.phase import MAIN, Phase

@@ -75,12 +75,12 @@ class DataOrder(ABC):
 
     def items(self, first: int, count: int) -> np.ndarray:
         """The items that samples ``first`` to ``first + count - 1`` are [count]; an epoch's end may lie between."""
-        found = []
+        parts = []
         while count:
             epoch, position = divmod(first, len(self))
-            found.append(self._order(epoch)[position : position + count])
-            first, count = first + len(found[-1]), count - len(found[-1])
-        return np.concatenate(found)
+            parts.append(self._order(epoch)[position : position + count])
+            first, count = first + len(parts[-1]), count - len(parts[-1])
+        return np.concatenate(parts)
 
     def samples(self, first: int, count: int) -> list[Any]:
         """Samples ``first`` to ``first + count - 1`` of the phase; after an epoch the items come in another order."""

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.errors import UserError
-from model.training.data.order import checked_stamp, draft_plan, is_validation, load_plan, make_plan
+from model.training.data.index import checked_stamp, draft_plan, load_plan
+from model.training.data.order import is_validation, make_plan
 from model.training.data.tokens import Tokens, open_tokens, stamp
 
 ROOT = Path(__file__).resolve().parents[4]
