@@ -1,10 +1,10 @@
 """Names of files and folders on disk: the one place that spells them.
 
-    <run>/config.yaml  manifest.json  metrics.jsonl  report.html  owner.json  plan/  tb/  logs/  code -> snapshot
-          checkpoints/step_0001000/{manifest.json, megatron/, hf/, adapter/}   checkpoints/{best,last} -> step_...
-          eval/step_0001000.json  eval/claims/
-    <tokens>/manifest.json  tokens.bin  tokens.idx  documents.npy (of a mixture)
-    <tokenizer>/tokenizer.json
+<run>/config.yaml  manifest.json  metrics.jsonl  report.html  owner.json  plan/  tb/  logs/  code -> snapshot
+      checkpoints/step_0001000/{manifest.json, megatron/, hf/, adapter/}   checkpoints/{best,last} -> step_...
+      eval/step_0001000.json  eval/claims/
+<tokens>/manifest.json  tokens.bin  tokens.idx  documents.npy (of a mixture)
+<tokenizer>/tokenizer.json
 """
 
 import re
@@ -31,6 +31,8 @@ BEST, LAST = "best", "last"
 """Links to checkpoints, beside them."""
 STEP = "step_"
 """Begins the name of a checkpoint, and of what was measured of it."""
+STEPS, RESULT_FILES = f"{STEP}*", f"{STEP}*[0-9].json"
+"""Patterns: all checkpoints in their folder; all results in theirs."""
 MEGATRON, HF, ADAPTER = "megatron", "hf", "adapter"
 """Halves of a checkpoint: what a training resumes from, what Hugging Face's tools open; and a low-rank adapter by
 itself."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from common import manifest
 from common.files import atomic_folder, digest
+from common.layout import TOKENIZER
 from common.progress import Bar, say
 from common.reading.bad import BadDocuments
 from common.remove import sweep_asides
@@ -35,7 +36,7 @@ def run(config: Config) -> dict[str, Any] | None:
         "learn_bytes": semantic.learn_bytes,
         "text_field": config.data.text_field,
     }
-    settings["tokenizer"] = digest(Path(config.data.tokenizer) / "tokenizer.json")
+    settings["tokenizer"] = digest(Path(config.data.tokenizer) / TOKENIZER)
     made_from = {"settings": settings, "inputs": digests_of(config.data.inputs)}
     known = already(folder, KIND, made_from, "corpus.semantic.model")
     if known:

@@ -17,9 +17,8 @@ from typing import Any
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_folder, digest_of, read_json
-from common.layout import CONFIG
+from common.layout import CONFIG, HF, MEGATRON
 from common.progress import say
-from common.read_yaml import read_yaml
 from common.remove import refuse_strange
 from common.tokenizer import FILE
 from conf.schema import Config, DecoderConfig
@@ -118,7 +117,7 @@ def _write_model(config: Config, checkpoint: Checkpoint, folder: Path) -> None:
 
     parallel = config.parallel.on(bf16=False)  # whatever the device: what is written must not depend on it
     start(parallel, config.seed)
-    frozen = read_yaml(_run_folder(checkpoint) / "config.yaml")
+    frozen = read_config(_run_folder(checkpoint))
     if (tokenizer := tokenizer_of_checkpoint(checkpoint)) is None:
         raise UserError(
             f"the tokenizer that {checkpoint.folder} was trained with is no longer in {frozen['data']['tokenizer']}; restore"
@@ -126,7 +125,7 @@ def _write_model(config: Config, checkpoint: Checkpoint, folder: Path) -> None:
         )
     shape = frozen_shape(checkpoint)
     net = build_net(shape, parallel, initialise=False)
-    load_model_only(checkpoint.folder / "megatron", net)
+    load_model_only(checkpoint.folder / MEGATRON, net)
     export_net(net, shape, folder, tokenizer)
 
 
@@ -141,7 +140,7 @@ def _copy_half(checkpoint: Checkpoint, folder: Path) -> None:
     kept = (*FILES, SETTINGS, GENERATION, CONFIG, INDEX, *MODULES)  # and weights
     for name in checkpoint.manifest["files"]:
         path, file = PurePosixPath(name), checkpoint.folder / name
-        inner = name.removeprefix("hf/")
+        inner = name.removeprefix(f"{HF}/")
         if path.parts[0] != "hf" or not (inner in kept or fnmatch(inner, "model*.safetensors")):
             continue
         if ".." in path.parts or any(part.is_symlink() for part in (file, *file.parents[: len(path.parts) - 1])):

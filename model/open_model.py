@@ -13,7 +13,7 @@ from common import manifest as manifests
 from common.artefacts import SCHEME, resolve
 from common.errors import UserError
 from common.layout import CONFIG as RUN
-from common.layout import HF, STEP, checkpoints_folder
+from common.layout import HF, STEPS, checkpoints_folder
 from common.numbers import same
 from common.progress import say
 from common.tokenizer import FILE, load_tokenizer
@@ -90,7 +90,7 @@ def shape_in(folder: Path, key: str, whole: bool = False) -> ModelConfig:
             f"{key}: {folder} does not exist, and model=auto reads its shape there; make it first, or name model=..."
         )
     if (shape := _stated(folder, whole)) is None:
-        checkpoints = sorted(checkpoints_folder(folder).glob(f"{STEP}*"))
+        checkpoints = sorted(checkpoints_folder(folder).glob(STEPS))
         mend = f"name one of its checkpoints, such as {checkpoints[-1]}" if checkpoints else "name model=..."
         raise UserError(f"{key}: {folder} does not state its shape (no {CONFIG}), which model=auto reads; {mend}")
     return shape

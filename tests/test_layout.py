@@ -11,7 +11,9 @@ from common import layout
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("benchmarks", "common", "conf", "data_prep", "jobs", "model", "slurm")
-FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if path.name != "layout.py")
+FILES = sorted(
+    path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if path != ROOT / "common" / "layout.py"
+)
 NAMES = {
     layout.MANIFEST, layout.CONFIG, layout.METRICS, layout.REPORT, layout.OWNER, layout.TOKENS, layout.TOKENS_INDEX,
     layout.DOCUMENTS, layout.TOKENIZER,

@@ -12,6 +12,7 @@ import numpy as np
 from common import manifest
 from common.errors import UserError
 from common.files import atomic_folder, write_json
+from common.layout import REPORT
 from conf.schema.data import DataConfig
 from conf.schema.language import LanguageConfig
 from conf.schema.quality import TopicsConfig
@@ -106,7 +107,7 @@ def build(
     with atomic_folder(config.model, "topics") as aside:
         model.save(aside)
         write_json(aside / "report.json", found)
-        (aside / "report.html").write_text(report.render(found), encoding="utf-8")
+        (aside / REPORT).write_text(report.render(found), encoding="utf-8")
         fields = known | {
             "seed": seed,
             "topics": model.topics,

@@ -17,7 +17,7 @@ from common.disk import explained
 from common.environment import array_task_id
 from common.errors import UserError
 from common.files import write_json
-from common.layout import checkpoint_name
+from common.layout import REPORT, checkpoint_name
 from common.progress import say
 from conf.schema import ClusterConfig, Config
 from jobs.launch.catalogue import JOBS
@@ -95,7 +95,7 @@ class Probing:
 
     def reported(self) -> bool:
         """Whether the report is newer than every result, and none is missing."""
-        report = self.run / "report.html"
+        report = self.run / REPORT
         results = [file.stat().st_mtime for step in self._steps() if (file := result_file(self.run, step)).is_file()]
         return not self.missing() and report.is_file() and report.stat().st_mtime >= max(results, default=0)
 

@@ -13,7 +13,7 @@ from typing import Any
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import read_json
-from common.layout import CONFIG
+from common.layout import CHECKPOINTS, CONFIG, METRICS, RESULTS, STEPS
 from common.read_yaml import read_yaml
 from common.tail import read_tail
 from conf.schema import CheckpointConfig, ParallelConfig, TrainConfig
@@ -52,7 +52,7 @@ class Progress:
 
 def is_run(folder: Path) -> bool:
     """Whether ``folder`` is a run folder."""
-    return (folder / CONFIG).is_file() and (folder / "checkpoints").is_dir()
+    return (folder / CONFIG).is_file() and (folder / CHECKPOINTS).is_dir()
 
 
 def read_progress(folder: Path) -> Progress:
@@ -69,7 +69,7 @@ def read_progress(folder: Path) -> Progress:
 def _read(folder: Path) -> Progress:
     manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
     total = _total(folder, read_yaml(folder / CONFIG), manifest)
-    lines = _last_metrics(folder / "metrics.jsonl")
+    lines = _last_metrics(folder / METRICS)
     last = lines[-1] if lines else {}
     step = max(int(last.get("step", 0)), int(manifest.get("step", 0))) if lines or "step" in manifest else None
     timed = [line["seconds"] for line in lines if line.get("seconds")]
@@ -84,7 +84,7 @@ def _read(folder: Path) -> Progress:
 def best_ndcg(folder: Path) -> float | None:
     """Highest nDCG@10 on dev queries (on others where there are none) of the probes of a run; None before the first."""
     found = []
-    for file in (folder / "eval").glob("step_*.json"):
+    for file in (folder / RESULTS).glob(f"{STEPS}.json"):
         try:
             result = read_json(file)
             splits = result["metrics"][result["readout"]]
@@ -135,7 +135,7 @@ def _status(folder: Path, manifest: dict[str, Any]) -> tuple[str, str]:
             return "running", ""
         return "stopped", f"its process {last['pid']} ended without a word; the same command continues"
     try:
-        silent = time.time() - os.stat(folder / "metrics.jsonl").st_mtime
+        silent = time.time() - os.stat(folder / METRICS).st_mtime
     except OSError:
         silent = time.time() - os.stat(folder / manifests.NAME).st_mtime
     if silent < SILENCE:

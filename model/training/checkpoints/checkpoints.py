@@ -8,7 +8,7 @@ from typing import Any
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest, replace_link
-from common.layout import STEP, checkpoint_name, checkpoints_folder, step_of
+from common.layout import STEPS, checkpoint_name, checkpoints_folder, step_of
 from common.progress import say
 from common.remove import remove_folder
 from conf.schema import ClusterConfig
@@ -119,7 +119,7 @@ def _found(run_dir: str | Path) -> Iterator[tuple[Path, Checkpoint | None]]:
     manifest that can be read, or with that of another step."""
     named = [
         (step, path)
-        for path in checkpoints_folder(run_dir).resolve().glob(f"{STEP}*")
+        for path in checkpoints_folder(run_dir).resolve().glob(STEPS)
         if (step := step_of(path.name)) is not None
     ]
     for step, folder in sorted(named):

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from common import manifest as manifests
-from common.layout import BEST, CURVES, LAST, METRICS, REPORT, RESULTS, STEP, checkpoints_folder
+from common.layout import BEST, CURVES, LAST, METRICS, REPORT, RESULTS, STEPS, checkpoints_folder
 from common.progress import say
 from common.remove import move_away, remove_file, remove_files, remove_folder, strange
 
@@ -26,6 +26,6 @@ def clear(folder: Path) -> None:
     for link in (folder / "code", *(checkpoints_folder(folder) / name for name in (BEST, LAST))):
         if link.is_symlink():
             remove_file(link)
-    for path in (*checkpoints_folder(folder).glob(f"{STEP}*"), *(folder / name for name in KEPT)):
+    for path in (*checkpoints_folder(folder).glob(STEPS), *(folder / name for name in KEPT)):
         if os.path.lexists(path) and ".kept-" not in path.name:
             say(f"warning: {path} is not of the new configuration; it is {move_away(path).name} now")
