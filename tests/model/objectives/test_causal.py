@@ -13,7 +13,7 @@ import torch
 from common.errors import UserError
 from conf.schema import CausalConfig, ParallelConfig
 from model.hf.decoder import export_decoder
-from model.megatron.metrics import Report
+from model.megatron.metrics import COUNT, Report
 from model.megatron.step import distribute, eval_step
 from model.nets.decoder import Decoder, build_decoder, transformer_config
 from model.objectives.causal import Causal
@@ -193,9 +193,8 @@ def test_over_two_ranks(samples, net, tmp_path):
             assert found["table"] == pytest.approx(gradient, rel=1e-4)
             norm = peer.model.layers[0].input_layernorm.weight.grad.numpy()
             assert np.linalg.norm(found["norm"] - norm) <= 1e-4 * np.linalg.norm(norm)
-            assert found["tokens:law"] + found["tokens:news"] == sum(
-                length - 1 for lengths in LENGTHS for length in lengths
-            )
+            predicted = sum(found[f"{COUNT}:loss_by_source/{name}"] for name in ("law", "news"))
+            assert predicted == sum(length - 1 for lengths in LENGTHS for length in lengths)
             for number, name in enumerate(NAMES):
                 expected = sum(loss.item() for loss, source in zip(losses, sources, strict=True) if source == number)
-                assert found[f"loss:{name}"] == pytest.approx(expected, rel=1e-5)
+                assert found[f"loss_by_source/{name}"] == pytest.approx(expected, rel=1e-5)
