@@ -48,7 +48,7 @@ from conf.schema.corpus import SourceConfig
 from conf.schema.language import LanguageConfig
 from conf.schema.root import Config
 from data_prep.cleaning.steps import build as build_cleaner
-from data_prep.filters.chain import build as build_rules
+from data_prep.filters.registry import build as build_rules
 from data_prep.sources.readers import read_documents
 from data_prep.text.batch import Batch
 from data_prep.text.language import load_language

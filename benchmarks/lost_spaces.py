@@ -31,9 +31,9 @@ from benchmarks.record import keep
 from benchmarks.text import data
 from conf.schema.duplicates import DuplicatesConfig
 from conf.schema.language import LanguageConfig
-from data_prep.duplicates.signature import Signer, digests, shingles, token_prefix
+from data_prep.dedup.signature import Signer, digests, shingles, token_prefix
 from data_prep.filters.glued_words import GluedWords
-from data_prep.quality.degrade_characters import ocr, punctuation, split
+from data_prep.quality.degrade.characters import ocr, punctuation, split
 from data_prep.text.batch import Batch
 from data_prep.text.hashing import runs
 from data_prep.text.language import load_language

@@ -11,7 +11,7 @@ import xxhash
 from common.reading.bad import BadDocuments
 from conf.schema import DataConfig
 from conf.schema.split import SplitConfig
-from data_prep.corpus.zst import Writer
+from data_prep.records.zst import Writer
 from data_prep.sources.readers import read_documents
 
 TRAIN, VALIDATION = "train.jsonl.zst", "validation.jsonl.zst"

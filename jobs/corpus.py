@@ -23,7 +23,7 @@ from common.remove import sweep_asides
 from common.screen import screen
 from conf.schema import Config
 from data_prep.corpus.factory import SHARED, Share, freeze, run_share, share, stages
-from data_prep.corpus.stage import Stage
+from data_prep.corpus.stages.stage import Stage
 from jobs.cli import main
 from slurm.local import run_array_tasks
 

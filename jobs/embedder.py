@@ -15,7 +15,7 @@ from common.progress import Bar, say
 from common.reading.bad import BadDocuments
 from common.remove import sweep_asides
 from conf.schema import Config
-from data_prep.already import already, digests_of
+from data_prep.reuse import already, digests_of
 from data_prep.sources.inputs import stamp, told_inputs
 from jobs.cli import main
 
@@ -24,7 +24,7 @@ KIND = "embedder"
 
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `corpus.semantic.model`; returns its manifest (None for a dry run)."""
-    from data_prep.duplicates import static_model
+    from data_prep.dedup import static_model
     from data_prep.tokenizer.backends import load_reference
 
     folder, semantic = Path(config.corpus.semantic.model), config.corpus.semantic

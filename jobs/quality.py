@@ -21,9 +21,9 @@ USED_LATER = ("model", "min_label", "min_probability")
 
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `quality.model`; returns its manifest (None for a dry run)."""
-    from data_prep.already import already, digests_of
     from data_prep.quality import build, examples, report
     from data_prep.quality.classifier import PROFILE_KEYS
+    from data_prep.reuse import already, digests_of
     from data_prep.text.language import load_language
 
     quality = config.quality

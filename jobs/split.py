@@ -18,7 +18,7 @@ from common.progress import Bar, say
 from common.reading.bad import BadDocuments
 from common.remove import sweep_asides
 from conf.schema import Config
-from data_prep.already import already, digests_of
+from data_prep.reuse import already, digests_of
 from data_prep.sources.inputs import stamp, told_inputs
 from jobs.cli import main
 

@@ -19,7 +19,7 @@ USED_LATER = ("model", "min_probability")
 
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `topics.model`; returns its manifest (None for a dry run)."""
-    from data_prep.already import already, digests_of
+    from data_prep.reuse import already, digests_of
     from data_prep.text.language import load_language
     from data_prep.topics import learn
 

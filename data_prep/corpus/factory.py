@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass
 
 from conf.schema import Config
-from data_prep.corpus.compare import Buckets, Cells, Clusters, Paragraphs, Semantic
-from data_prep.corpus.curate import Curate
-from data_prep.corpus.plan import Plan
-from data_prep.corpus.stage import Report, Stage, Task, Work
-from data_prep.corpus.write import Write
+from data_prep.corpus.stages.compare import Buckets, Cells, Clusters, Paragraphs, Semantic
+from data_prep.corpus.stages.curate import Curate
+from data_prep.corpus.stages.plan import Plan
+from data_prep.corpus.stages.stage import Report, Stage, Task, Work
+from data_prep.corpus.stages.write import Write
 
 SHARED = ("curate", "buckets", "cells", "semantic", "paragraphs", "write")
 """Stages whose units array tasks share; the others are one unit of work."""

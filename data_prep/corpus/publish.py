@@ -5,10 +5,10 @@ from typing import Any
 from common import manifest
 from common.errors import UserError
 from common.files import read_json
-from data_prep.corpus.curate import COUNTS, Curate
 from data_prep.corpus.funnel import build
-from data_prep.corpus.stage import Stage
-from data_prep.corpus.write import Write
+from data_prep.corpus.stages.curate import COUNTS, Curate
+from data_prep.corpus.stages.stage import Stage
+from data_prep.corpus.stages.write import Write
 
 
 def publish(line: list[Stage]) -> dict[str, Any]:

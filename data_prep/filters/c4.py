@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from conf.schema.language import LanguageConfig
-from data_prep.corpus.record import Record
-from data_prep.filters.measures import MOST_CLOSING
+from data_prep.filters.measures.shares import MOST_CLOSING
 from data_prep.filters.rule import Test
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch, hash_words
 from data_prep.text.characters import BREAK, DIGIT, SPACE, UPPER, lower
 

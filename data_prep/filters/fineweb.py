@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from conf.schema.language import LanguageConfig
-from data_prep.corpus.record import Record
-from data_prep.filters.measures import duplicates, end_with, share, total_in
+from data_prep.filters.measures.shares import duplicates, end_with, share, total_in
 from data_prep.filters.rule import Test
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch, Spans
 from data_prep.text.characters import SPACE
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from common.errors import UserError
 from conf.schema.language import LanguageConfig
-from data_prep.corpus.record import Record
-from data_prep.filters.measures import share, total_in
+from data_prep.filters.measures.shares import share, total_in
 from data_prep.filters.rule import Test
 from data_prep.morphology.dictionary import Known, has_dictionary, word_hashes_of
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch, hash_words
 from data_prep.text.characters import LETTER
 from data_prep.text.hashing import mix

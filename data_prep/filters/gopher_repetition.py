@@ -1,17 +1,17 @@
 """Gopher's repetition rules (Rae et al. 2021, arXiv 2112.11446, table A1).
 
 The verdicts are exact. Of repeated runs of words the value is an upper bound where that is below the threshold
-(`data_prep.filters.runs`)."""
+(`data_prep.filters.measures.runs`)."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from conf.schema.language import LanguageConfig
-from data_prep.corpus.record import Record
-from data_prep.filters.measures import duplicates, share
+from data_prep.filters.measures.runs import Runs
+from data_prep.filters.measures.shares import duplicates, share
 from data_prep.filters.rule import Test
-from data_prep.filters.runs import Runs
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch, Spans
 from data_prep.text.characters import SPACE
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from common.errors import UserError
 from conf.schema.language import LanguageConfig
-from data_prep.corpus.record import Record
 from data_prep.filters.rule import Test
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch
 
 LITE = "lite"

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from conf.schema.language import LanguageConfig
-from data_prep.corpus.record import Record
 from data_prep.filters.rule import Test
 from data_prep.morphology.analysers import make_analyser
 from data_prep.morphology.words import Words, WordTable
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch
 
 _HASH_BITS = np.uint64(40)

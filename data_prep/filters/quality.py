@@ -7,10 +7,10 @@ import numpy as np
 from common.errors import UserError
 from conf.schema.language import LanguageConfig
 from conf.schema.quality import QualityConfig
-from data_prep.corpus.record import Record
 from data_prep.filters.rule import Test
 from data_prep.quality.classifier import load
 from data_prep.quality.examples import LABELS
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch
 
 MANY = 0.7

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from data_prep.corpus.record import Record
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch
 
 

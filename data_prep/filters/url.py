@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from common.errors import UserError
-from data_prep.corpus.record import Record
 from data_prep.filters.rule import Test
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch
 
 

@@ -14,7 +14,7 @@ from conf.schema.quality import QualityConfig
 from data_prep.quality import measures, report
 from data_prep.quality.classifier import Classifier
 from data_prep.quality.examples import LABELS, Examples, gather
-from data_prep.quality.features import NAMES
+from data_prep.quality.features.stylometric import NAMES
 from data_prep.quality.learn import ROUNDS, Vocabularies, features_of, fit, fit_peers, labels_of, training_features
 
 

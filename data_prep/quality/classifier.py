@@ -16,9 +16,9 @@ from common.errors import UserError
 from common.files import digest, read_json, write_json
 from conf.schema.language import LanguageConfig
 from data_prep.quality.examples import LABELS
-from data_prep.quality.features import NAMES, features
+from data_prep.quality.features.stylometric import NAMES, features
+from data_prep.quality.features.vocabulary import Vocabulary
 from data_prep.quality.learn import features_of
-from data_prep.quality.vocabulary import Vocabulary
 from data_prep.text.batch import Batch
 
 BOOSTER, VOCABULARY, PROFILE = "booster.ubj", "vocabulary.npy", "profile.json"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from common.errors import UserError, suggestion
 from conf.schema.data import DataConfig
 from conf.schema.quality import QualityConfig
-from data_prep.quality.degrade import HIGH, KINDS, LOW, MEDIUM, degrade
+from data_prep.quality.degrade.degrade import HIGH, KINDS, LOW, MEDIUM, degrade
 from data_prep.quickstart.group_split import share_of
 from data_prep.sources.inputs import list_inputs
 from data_prep.sources.readers import read_documents

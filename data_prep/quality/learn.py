@@ -7,9 +7,9 @@ import numpy as np
 
 from conf.schema.language import LanguageConfig
 from data_prep.quality.examples import LABELS, Example, Examples
-from data_prep.quality.features import NAMES, features
-from data_prep.quality.view import View
-from data_prep.quality.vocabulary import Counts, Vocabulary, add, count
+from data_prep.quality.features.char_index import View
+from data_prep.quality.features.stylometric import NAMES, features
+from data_prep.quality.features.vocabulary import Counts, Vocabulary, add, count
 from data_prep.quickstart.group_split import share_of
 from data_prep.text.batch import Batch
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data_prep.pages.html import number, page, table, text, tiles
-from data_prep.quality.features import MEANINGS
+from data_prep.quality.features.stylometric import MEANINGS
 from data_prep.quality.figures import bars, reliability
 
 SHOWN = 30

@@ -18,10 +18,10 @@ from common.retrieval.layout import is_judgements
 from common.retrieval.load import load_retrieval
 from conf.schema import Config
 from data_prep.quickstart.beir import copy_set, corpus_files, find_set, set_files, write_set
+from data_prep.quickstart.collect import Gathered, from_docstrings, from_files
 from data_prep.quickstart.docstrings import environment, installed_roots
-from data_prep.quickstart.gather import Gathered, from_docstrings, from_files
 from data_prep.quickstart.report import show
-from data_prep.quickstart.sieve import SPLITS, Selection, by_hash, select
+from data_prep.quickstart.selection import SPLITS, Selection, by_hash, select
 from data_prep.sources.inputs import search
 from data_prep.sources.readers import BadDocuments
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from common.progress import console
 from common.screen import Screen
-from data_prep.quickstart.sieve import SPLITS, Asked
+from data_prep.quickstart.selection import SPLITS, Asked
 
 WIDTH = 120
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from conf.schema import Config
-from data_prep.corpus.plan import Plan
+from data_prep.corpus.stages.plan import Plan
 from model.open_model import close_model
 from model.training.course import build_course
 from model.training.flops import parameter_count

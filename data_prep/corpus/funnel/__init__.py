@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from common.files import atomic_file, write_json
-from data_prep.corpus.stage import Stage
-from data_prep.filters.contamination import Index
+from data_prep.corpus.stages.stage import Stage
+from data_prep.decontamination.index import Index
 
 JSON, HTML = "funnel.json", "funnel.html"
 TIMING, SPEED = "timing.json", "throughput.html"

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.corpus.compare import EXACT, NEAR, Clusters, Semantic
-from data_prep.corpus.curate import KEPT, Curate
-from data_prep.corpus.record import Record, from_line
-from data_prep.corpus.stage import Stage
-from data_prep.corpus.zst import read
-from data_prep.duplicates.report import largest, samples, sizes
+from data_prep.corpus.stages.compare import EXACT, NEAR, Clusters, Semantic
+from data_prep.corpus.stages.curate import KEPT, Curate
+from data_prep.corpus.stages.stage import Stage
+from data_prep.dedup.report import largest, samples, sizes
+from data_prep.records.record import Record, from_line
+from data_prep.records.zst import read
 
 SHOWN = 400
 """Characters of a document, and of a difference."""

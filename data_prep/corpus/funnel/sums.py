@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from data_prep.corpus.tally import MEASURES
+from data_prep.corpus.counts.tally import MEASURES
 
 FLOWS = tuple(f"{measure}_{side}" for measure in MEASURES for side in ("in", "out"))
 

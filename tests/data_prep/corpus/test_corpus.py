@@ -12,8 +12,8 @@ from common.errors import UserError
 from common.files import digest
 from conf.schema.corpus import SourceConfig
 from data_prep.corpus.publish import balance
-from data_prep.corpus.record import from_line
-from data_prep.corpus.zst import read
+from data_prep.records.record import from_line
+from data_prep.records.zst import read
 from data_prep.tokenizer.backends import load_reference
 from jobs import corpus
 from tests.data_prep.corpus.conftest import FILES, LEAK, MAIL

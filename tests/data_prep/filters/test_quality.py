@@ -5,10 +5,10 @@ import pytest
 
 from common.errors import UserError
 from conf.schema.quality import QualityConfig
-from data_prep.corpus.record import Record
 from data_prep.filters.quality import Quality
 from data_prep.quality.classifier import load
-from data_prep.quality.degrade import degrade
+from data_prep.quality.degrade.degrade import degrade
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch
 from data_prep.text.language import load_language
 from tests.data_prep.quality.small import articles

@@ -5,15 +5,15 @@ import pytest
 
 from common.errors import UserError
 from conf.schema.root import Config
-from data_prep.corpus.record import Record
 from data_prep.filters.c4 import C4
-from data_prep.filters.chain import RULES, build
 from data_prep.filters.fineweb import FineWeb
 from data_prep.filters.gopher_quality import GopherQuality
 from data_prep.filters.gopher_repetition import GopherRepetition
 from data_prep.filters.identification import Identification, load_identifier, middle
-from data_prep.filters.runs import Runs
+from data_prep.filters.measures.runs import Runs
+from data_prep.filters.registry import RULES, build
 from data_prep.filters.url import Url
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch
 from data_prep.text.language import load_language
 

@@ -9,9 +9,9 @@ from common import manifest
 from common.errors import UserError
 from conf.schema.data import DataConfig
 from data_prep.quality.classifier import BOOSTER, VOCABULARY, load
-from data_prep.quality.degrade import degrade
+from data_prep.quality.degrade.degrade import degrade
 from data_prep.quality.examples import gather
-from data_prep.quality.features import MEANINGS, NAMES
+from data_prep.quality.features.stylometric import MEANINGS, NAMES
 from data_prep.quality.learn import Vocabularies, batches, features_of, fit, fold, labels_of, training_features
 from data_prep.text.language import load_language
 from tests.data_prep.quality.small import ROUNDS, articles
