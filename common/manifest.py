@@ -18,20 +18,20 @@ OF_MODELS = ("torch", "megatron-core", "transformers", "tokenizers", "numpy")
 """Those of them that train and measure models."""
 
 
-def of_models(found: dict[str, str]) -> dict[str, str]:
-    """Those of the versions ``found`` that a model, or what is measured of it, may depend on."""
-    return {name: number for name, number in found.items() if name in OF_MODELS}
+def of_models(installed: dict[str, str]) -> dict[str, str]:
+    """Choose those of the versions ``installed`` that a model, or what is measured of it, may depend on."""
+    return {name: number for name, number in installed.items() if name in OF_MODELS}
 
 
 def versions() -> dict[str, str]:
     """Installed versions of the packages whose change could change an artefact."""
-    found = {}
+    installed = {}
     for package in PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            installed[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def describe(kind: str, **fields: Any) -> dict[str, Any]:

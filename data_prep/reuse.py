@@ -1,4 +1,4 @@
-"""Whether a folder holds just what is asked for, or something else."""
+"""Reuse of artefacts: whether a folder holds just what is asked for, or something else."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +18,8 @@ def digests_of(inputs: list[str], key: str = "") -> dict[str, str]:
     return {str(path): span_digest(path) for path in (told_inputs(inputs, key) if key else list_inputs(inputs))}
 
 
-def already(folder: str | Path, kind: str, known: Mapping[str, Any], key: str) -> dict[str, Any] | None:
-    """The manifest when ``folder`` was made by the same settings of the same files (``known``), None when it is free.
+def find_reusable(folder: str | Path, kind: str, made_from: Mapping[str, Any], key: str) -> dict[str, Any] | None:
+    """The manifest when ``folder`` was made by the same settings of the same files (``made_from``), None when it is free.
 
     Raises UserError naming what differs: corpora were made with what is there, so it is not replaced."""
     folder = Path(folder)
@@ -29,9 +29,9 @@ def already(folder: str | Path, kind: str, known: Mapping[str, Any], key: str) -
     mend = f"choose another {key} or remove {folder}"
     if not (folder / manifest.NAME).exists():
         raise UserError(f"{folder} holds files that jobs.{kind} did not write; {mend}")
-    found = manifest.read(folder)
-    for part, wanted in known.items():
-        there = found.get(part, {})
+    manifest_there = manifest.read(folder)
+    for part, wanted in made_from.items():
+        there = manifest_there.get(part, {})
         for name in dict.fromkeys([*wanted, *there]):
             if wanted.get(name) != there.get(name):
                 what = (
@@ -40,4 +40,4 @@ def already(folder: str | Path, kind: str, known: Mapping[str, Any], key: str) -
                     else f"other text in {name}"
                 )
                 raise UserError(f"{folder} was learnt with {what}; {mend}")
-    return found
+    return manifest_there

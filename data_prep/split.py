@@ -18,7 +18,7 @@ TRAIN, VALIDATION = "train.jsonl.zst", "validation.jsonl.zst"
 
 
 def is_validation(text: str, config: SplitConfig) -> bool:
-    """Whether a document is held out; white space at its ends does not count."""
+    """Check whether a document is held out; white space at its ends does not count."""
     return xxhash.xxh3_64_intdigest(text.strip().encode(), config.seed) < config.validation_share * 2.0**64
 
 

@@ -22,7 +22,7 @@ from common.progress import say
 from common.remove import sweep_asides
 from common.screen import screen
 from conf.schema import Config
-from data_prep.corpus.factory import SHARED, Share, freeze, run_share, share, stages
+from data_prep.corpus.factory import SHARED, StageShare, freeze_corpus, run_stage_share, stage_share, stages
 from data_prep.corpus.stages.stage import Stage
 from jobs.cli import main
 from slurm.local import run_array_tasks
@@ -32,7 +32,7 @@ def run(config: Config) -> dict[str, Any] | None:
     """Fill `corpus.output`; returns counts by source (None for a dry run)."""
     from data_prep.corpus.publish import publish
 
-    config = freeze(config)
+    config = freeze_corpus(config)
     line = stages(config)
     if not config.corpus.stage:  # the job itself, and no array task of it
         for key, unread in line[0].work.plan.unread.items():
@@ -75,8 +75,8 @@ def _all(config: Config, stage: Stage) -> None:
         return
     size = sum(task.size for task in tasks)
     workers = min(len(tasks), config.cluster.workers or cores()) if stage.name in SHARED and size > stage.small else 1
-    points = [Share(config, stage.name, workers, array_task) for array_task in range(workers)]
-    run_array_tasks(run_share, points, workers, stage.name, round(size, 1), "MB")
+    points = [StageShare(config, stage.name, workers, array_task) for array_task in range(workers)]
+    run_array_tasks(run_stage_share, points, workers, stage.name, round(size, 1), "MB")
 
 
 def _one(config: Config, stage: Stage) -> dict[str, Any]:
@@ -84,9 +84,11 @@ def _one(config: Config, stage: Stage) -> dict[str, Any]:
     if config.corpus.array_task is None:
         _all(config, stage)
         return {"stage": stage.name, "units": len(stage.tasks())}
-    point = Share(config, stage.name, config.corpus.array_size if stage.name in SHARED else 1, config.corpus.array_task)
-    tasks = share(stage, point.array_size, point.array_task)
-    run_array_tasks(run_share, [point], 1, stage.name, round(sum(task.size for task in tasks), 1), "MB")
+    point = StageShare(
+        config, stage.name, config.corpus.array_size if stage.name in SHARED else 1, config.corpus.array_task
+    )
+    tasks = stage_share(stage, point.array_size, point.array_task)
+    run_array_tasks(run_stage_share, [point], 1, stage.name, round(sum(task.size for task in tasks), 1), "MB")
     return {"stage": stage.name, "units": len(tasks)}
 
 

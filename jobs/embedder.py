@@ -15,7 +15,7 @@ from common.progress import Bar, say
 from common.reading.bad import BadDocuments
 from common.remove import sweep_asides
 from conf.schema import Config
-from data_prep.reuse import already, digests_of
+from data_prep.reuse import digests_of, find_reusable
 from data_prep.sources.inputs import stamp, told_inputs
 from jobs.cli import main
 
@@ -37,7 +37,7 @@ def run(config: Config) -> dict[str, Any] | None:
     }
     settings["tokenizer"] = digest(Path(config.data.tokenizer) / "tokenizer.json")
     made_from = {"settings": settings, "inputs": digests_of(config.data.inputs)}
-    known = already(folder, KIND, made_from, "corpus.semantic.model")
+    known = find_reusable(folder, KIND, made_from, "corpus.semantic.model")
     if known:
         say(f"{folder} is there: {known['dimensions']} dimensions")
         return known

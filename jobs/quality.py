@@ -23,7 +23,7 @@ def run(config: Config) -> dict[str, Any] | None:
     """Fill `quality.model`; returns its manifest (None for a dry run)."""
     from data_prep.quality import build, examples, report
     from data_prep.quality.classifier import PROFILE_KEYS
-    from data_prep.reuse import already, digests_of
+    from data_prep.reuse import digests_of, find_reusable
     from data_prep.text.language import load_language
 
     quality = config.quality
@@ -35,7 +35,7 @@ def run(config: Config) -> dict[str, Any] | None:
     learnt = digests_of(quality.labelled or quality.good, "quality.labelled" if quality.labelled else "quality.good")
     inputs = learnt | digests_of(quality.measured, "quality.measured")
     known = {"settings": settings, "inputs": dict(sorted(inputs.items()))}
-    there = already(quality.model, "quality", known, "quality.model")
+    there = find_reusable(quality.model, "quality", known, "quality.model")
     if there:
         say(f"{quality.model} is there")
         return there

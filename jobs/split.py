@@ -18,7 +18,7 @@ from common.progress import Bar, say
 from common.reading.bad import BadDocuments
 from common.remove import sweep_asides
 from conf.schema import Config
-from data_prep.reuse import already, digests_of
+from data_prep.reuse import digests_of, find_reusable
 from data_prep.sources.inputs import stamp, told_inputs
 from jobs.cli import main
 
@@ -39,7 +39,7 @@ def run(config: Config) -> dict[str, Any] | None:
         "text_field": config.data.text_field
     }
     known = {"settings": settings, "inputs": digests_of(config.data.inputs)}
-    if made := already(folder, "split", known, "split.output"):
+    if made := find_reusable(folder, "split", known, "split.output"):
         say(f"{folder} is there: {made['counts']}")
         return made
     if folder.parent.is_dir():

@@ -36,7 +36,7 @@ def run(config: Config) -> dict[str, Any] | None:
     known = _already(folder, settings, paths)
     if known:
         say(f"{folder} is there: {known['vocab_size']:,} tokens")
-        report.show(read_json(folder / "report.json"))
+        report.print_report(read_json(folder / "report.json"))
         return known
     others = _others(config)
     if config.dry_run:
@@ -60,7 +60,7 @@ def run(config: Config) -> dict[str, Any] | None:
             files=manifest.digests(aside),
         )
         manifest.write(aside, made)
-    report.show(figures)
+    report.print_report(figures)
     return made
 
 

@@ -19,7 +19,7 @@ USED_LATER = ("model", "min_probability")
 
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `topics.model`; returns its manifest (None for a dry run)."""
-    from data_prep.reuse import already, digests_of
+    from data_prep.reuse import digests_of, find_reusable
     from data_prep.text.language import load_language
     from data_prep.topics import learn
 
@@ -34,7 +34,7 @@ def run(config: Config) -> dict[str, Any] | None:
         "casing": profile.casing,
     }
     known = {"settings": settings, "inputs": digests_of(topics.labelled, "topics.labelled")}
-    there = already(topics.model, "topics", known, "topics.model")
+    there = find_reusable(topics.model, "topics", known, "topics.model")
     if there:
         say(f"{topics.model} is there")
         return there

@@ -36,10 +36,10 @@ def read_texts(config: ContaminationConfig, max_bytes: int | None = LIMIT) -> It
 
 
 def _fields(
-    path: Path, found: Iterator[tuple[int, dict[str, Any]]], fields: Sequence[str]
+    path: Path, numbered_records: Iterator[tuple[int, dict[str, Any]]], fields: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
     seen = False
-    for row, record in found:
+    for row, record in numbered_records:
         for field in fields:
             for text in _strings(record.get(field)):
                 seen = True
@@ -53,5 +53,5 @@ def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _strings(one)
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _strings(part)

@@ -1,4 +1,4 @@
-"""Finds evaluation text in training data by runs of words in common (GPT-3, arXiv 2005.14165, appendix C: runs of 13
+"""Index of evaluation texts: finds them in training data by runs of words in common (GPT-3, arXiv 2005.14165, appendix C: runs of 13
 words).
 
 Case, white space and punctuation do not count. An evaluation text shorter than a run must occur whole; one of fewer
@@ -24,7 +24,7 @@ TEXTS_AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class Hits:
-    """Where runs of evaluation text lie in a batch."""
+    """Places of runs of evaluation text in a batch."""
 
     owners: np.ndarray
     """[h] int64: document of each run."""
@@ -76,9 +76,9 @@ class Index:
             short += int((counts < config.min_words).sum())
             chunk = [pair for pair, count in zip(chunk, counts, strict=True) if count >= config.min_words]
             for casing in variants:
-                for length, found, owners in _runs_of(Batch([text for _, text in chunk], casing), config.words):
+                for length, run_hashes, owners in _runs_of(Batch([text for _, text in chunk], casing), config.words):
                     lengths.add(length)
-                    parts.append((found, owners + len(places)))
+                    parts.append((run_hashes, owners + len(places)))
             places += [place for place, _ in chunk]
             samples += [text[:SAMPLE] for _, text in chunk]
         return cls(*_entries(parts), sorted(lengths), places, samples, short)
@@ -87,11 +87,11 @@ class Index:
         """All runs of evaluation text in a batch."""
         words = batch.words
         firsts, lasts, ranks = [], [], []
-        for length, found in _runs(batch.word_hashes, self.lengths):
-            first = np.flatnonzero(self.filter.take((found >> self.shift).view(np.int64), mode="clip"))
+        for length, run_hashes in _runs(batch.word_hashes, self.lengths):
+            first = np.flatnonzero(self.filter.take((run_hashes >> self.shift).view(np.int64), mode="clip"))
             first = first[words.owners[first] == words.owners[first + length - 1]]
-            rank = np.searchsorted(self.entries, found[first])
-            exact = self.entries[np.minimum(rank, len(self.entries) - 1)] == found[first]
+            rank = np.searchsorted(self.entries, run_hashes[first])
+            exact = self.entries[np.minimum(rank, len(self.entries) - 1)] == run_hashes[first]
             firsts.append(first[exact])
             lasts.append(first[exact] + length - 1)
             ranks.append(rank[exact])
@@ -109,10 +109,10 @@ class Index:
         pairs = np.unique(np.repeat(owners, counts) * len(self.places) + self.texts[entries])
         return np.stack(np.divmod(pairs, len(self.places)), axis=1)
 
-    def summary(self, found: Iterable[int], samples: int) -> dict[str, Any]:
-        """Counts for the report, with the first ``samples`` of the texts ``found`` (their numbers, as in
+    def summary(self, leaked: Iterable[int], samples: int) -> dict[str, Any]:
+        """Counts for the report, with the first ``samples`` of the texts ``leaked`` (their numbers, as in
         `Hits.pairs`)."""
-        numbers = sorted(set(found))
+        numbers = sorted(set(leaked))
         shown = [{"place": self.places[number], "text": self.samples[number]} for number in numbers[:samples]]
         counts = {
             "texts": len(self.places) + self.short,
@@ -125,7 +125,7 @@ class Index:
 
 def _entries(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of hash [e] and text [e], ascending, each once."""
-    hashes = np.concatenate([np.empty(0, np.uint64), *(found for found, _ in parts)])
+    hashes = np.concatenate([np.empty(0, np.uint64), *(run_hashes for run_hashes, _ in parts)])
     texts = np.concatenate([np.empty(0, np.int64), *(owners for _, owners in parts)])
     order = np.lexsort((texts, hashes))
     hashes, texts = hashes[order], texts[order]
@@ -152,7 +152,7 @@ def _runs(hashes: np.ndarray, lengths: Sequence[int]) -> Iterator[tuple[int, np.
 def _runs_of(batch: Batch, words: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Length, hashes [k] and owners [k] of the runs to look for: of ``words`` words, or of a whole shorter text."""
     owners, wanted = batch.words.owners, np.minimum(batch.words.counts, words)
-    for length, found in _runs(batch.word_hashes, np.unique(wanted).tolist()):
-        first = np.flatnonzero(owners[: len(found)] == owners[length - 1 :])
+    for length, run_hashes in _runs(batch.word_hashes, np.unique(wanted).tolist()):
+        first = np.flatnonzero(owners[: len(run_hashes)] == owners[length - 1 :])
         first = first[wanted[owners[first]] == length]
-        yield length, found[first], owners[first]
+        yield length, run_hashes[first], owners[first]

@@ -1,4 +1,4 @@
-"""Cut passages out of a text, with the sentences and lines that hold them."""
+"""Passages of evaluation text, cut out of a text with the sentences and lines that hold them."""
 
 import re
 from bisect import bisect_left, bisect_right
@@ -27,7 +27,7 @@ def cut(text: str, passages: Iterable[tuple[int, int]], language: LanguageConfig
 
 
 def sentence_borders(text: str, language: LanguageConfig) -> list[int]:
-    """Where sentences begin, and the end of the text, ascending. A newline ends one; so do the signs of the profile
+    """Return where sentences begin, and the end of the text, ascending. A newline ends one; so do the signs of the profile
     that white space follows, but not the full stop of an abbreviation, of a number, or before a small letter."""
     borders = [0]
     for match in _end_of_sentence(language.terminal_punctuation, language.closing).finditer(text):
@@ -37,7 +37,7 @@ def sentence_borders(text: str, language: LanguageConfig) -> list[int]:
 
 
 def _goes_on(text: str, match: re.Match[str], language: LanguageConfig) -> bool:
-    """Whether the sentence does not end with the sign that ``match`` found."""
+    """Check whether the sentence does not end with the sign that ``match`` found."""
     if text[match.end() : match.end() + 1].islower():
         return True
     if match.group().rstrip() != ".":

@@ -1,1 +1,1 @@
-"""Duplicates."""
+"""Deduplication: exact and near duplicates, paragraphs, duplicates in meaning."""

@@ -1,4 +1,4 @@
-"""From the keys of all shards to pairs of documents that share one.
+"""Buckets of equal keys: from the keys of all shards to pairs of documents that share one.
 
 A shard's keys lie sorted, column by column, so that a range of keys is one slice of its file. All slices of one range,
 over all shards, are merged in memory: ``parts`` ranges a column make it as small as one likes."""
@@ -54,11 +54,11 @@ def _slice(folder: Path, column: int, part: int, parts: int) -> tuple[np.ndarray
 
 
 def _place(keys: np.ndarray, border: int, parts: int) -> int:
-    """Where the ``border``-th of ``parts`` ranges begins in ascending keys."""
+    """Return where the ``border``-th of ``parts`` ranges begins in ascending keys."""
     return len(keys) if border == parts else int(np.searchsorted(keys, np.uint64((border << 64) // parts)))
 
 
 def _begins(again: np.ndarray) -> np.ndarray:
-    """For ascending places [k] that equal the one before them: where their run of equals begins."""
+    """Return where the run of equals begins, for ascending places [k] that equal the one before them."""
     first = np.diff(again, prepend=-1) != 1
     return (again[first] - 1)[np.cumsum(first) - 1]

@@ -29,8 +29,8 @@ class Embedder:
         """[n, dimensions] float16 of length 1; zeros for a text without tokens."""
         from scipy.sparse import csr_array
 
-        ids = [self._known(found) for found in self.encoder.encode([text[: self.characters] for text in texts])]
-        bounds = np.concatenate([[0], np.cumsum([len(found) for found in ids])]).astype(np.int64)
+        ids = [self._known(token_ids) for token_ids in self.encoder.encode([text[: self.characters] for text in texts])]
+        bounds = np.concatenate([[0], np.cumsum([len(token_ids) for token_ids in ids])]).astype(np.int64)
         flat = np.concatenate([np.empty(0, np.uint32), *ids]).astype(np.int64)
         weights = np.ones(len(flat), np.float32) if self.weights is None else self.weights[flat].astype(np.float32)
         rows = flat if self.mapping is None else self.mapping[flat]

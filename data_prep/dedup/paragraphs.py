@@ -1,4 +1,4 @@
-"""Paragraphs that occur again, in other documents or in the same one; the first occurrence stays.
+"""Repeated paragraphs: those that occur again, in other documents or in the same one; the first occurrence stays.
 
 Paragraphs are separated by blank lines; in a text without a blank line every line is one.
 """
@@ -26,7 +26,7 @@ def split(batch: Batch) -> Spans:
 
 
 def keys(batch: Batch, min_characters: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of all paragraphs of at least ``min_characters``: key (uint64; blind to case and white space), document (int64)
+    """Hash all paragraphs of at least ``min_characters``: key (uint64; blind to case and white space), document (int64)
     and number within it (int64, counting the shorter ones too), each [p], in order."""
     paragraphs = split(batch)
     chosen = paragraphs.lengths >= min_characters

@@ -38,10 +38,10 @@ def largest(firsts: np.ndarray, clusters: int, members: int) -> list[np.ndarray]
     counts = np.bincount(firsts, minlength=1)
     tops = np.argsort(-counts, kind="stable")[:clusters]
     tops = tops[counts[tops] > 1]
-    found = [np.flatnonzero(firsts == top) for top in tops]
+    members_of = [np.flatnonzero(firsts == top) for top in tops]
     return [
         numbers[np.unique(np.linspace(0, len(numbers) - 1, min(members + 1, len(numbers))).astype(np.int64))]
-        for numbers in found
+        for numbers in members_of
     ]
 
 
@@ -65,8 +65,8 @@ def samples(
 def differences(first: str, second: str, limit: int = 10) -> list[dict[str, str]]:
     """The first ``limit`` places where two texts differ, as words of each with a few common words around them."""
     a, b = first.split()[:WORDS], second.split()[:WORDS]
-    found = [codes for codes in SequenceMatcher(None, a, b, autojunk=False).get_opcodes() if codes[0] != "equal"]
-    return [{"first": _shown(a, *codes[1:3]), "second": _shown(b, *codes[3:5])} for codes in found[:limit]]
+    changes = [codes for codes in SequenceMatcher(None, a, b, autojunk=False).get_opcodes() if codes[0] != "equal"]
+    return [{"first": _shown(a, *codes[1:3]), "second": _shown(b, *codes[3:5])} for codes in changes[:limit]]
 
 
 def _shown(words: Sequence[str], start: int, end: int) -> str:

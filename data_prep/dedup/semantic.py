@@ -19,8 +19,8 @@ def centroids(sample: np.ndarray, cells: int, seed: int) -> np.ndarray:
         return np.zeros((1, sample.shape[1]), np.float32)
     from sklearn.cluster import MiniBatchKMeans
 
-    found = MiniBatchKMeans(cells, random_state=seed, n_init=1, batch_size=4 * BLOCK).fit(sample).cluster_centers_
-    return (found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-32)).astype(np.float32)
+    centres = MiniBatchKMeans(cells, random_state=seed, n_init=1, batch_size=4 * BLOCK).fit(sample).cluster_centers_
+    return (centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-32)).astype(np.float32)
 
 
 def assign(vectors: np.ndarray, cells: np.ndarray) -> np.ndarray:
@@ -65,6 +65,6 @@ def _first_near(block: np.ndarray, kept: np.ndarray, threshold: float) -> np.nda
     for start in range(0, len(kept), BLOCK):
         open_ = np.flatnonzero(places < 0)
         near = block[open_] @ kept[start : start + BLOCK].T >= threshold
-        found = near.any(axis=1)
-        places[open_[found]] = start + near[found].argmax(axis=1)
+        has_near = near.any(axis=1)
+        places[open_[has_near]] = start + near[has_near].argmax(axis=1)
     return places

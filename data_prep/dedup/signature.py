@@ -21,7 +21,7 @@ UNDERSCORE, ZERO, NUMBER = ord("_"), ord("0"), re.compile(r"\d+")
 
 
 def token_prefix(batch: Batch) -> Prefix:
-    """To hash runs of the tokens of a batch, in lower case: what is equal but for case and white space has equal
+    """Prefix sums to hash runs of the tokens of a batch, in lower case: what is equal but for case and white space has equal
     hashes."""
     return Prefix(batch.lower_prefix.spans(batch.tokens.starts, batch.tokens.ends))
 

@@ -48,7 +48,7 @@ def _counts(ids: Sequence[np.ndarray], size: int) -> Any:
     """Sparse [documents, size]: how often each document holds each token."""
     from scipy.sparse import csr_array
 
-    bounds = np.concatenate([[0], np.cumsum([len(found) for found in ids])])
+    bounds = np.concatenate([[0], np.cumsum([len(token_ids) for token_ids in ids])])
     counts = csr_array(
         (np.ones(bounds[-1], np.float32), np.concatenate(ids).astype(np.int64), bounds), (len(ids), size)
     )

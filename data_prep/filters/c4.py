@@ -1,4 +1,4 @@
-"""C4's rules on documents (Raffel et al. 2020, arXiv 1910.10683, section 2.2). Its rules on lines are the cleaning step
+"""Filter rule c4: C4's rules on documents (Raffel et al. 2020, arXiv 1910.10683, section 2.2). Its rules on lines are the cleaning step
 `c4_lines`."""
 
 import sys
@@ -31,9 +31,9 @@ class C4:
         self.abbreviations = hash_words(last_parts, profile.casing)
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """Two tests."""
-        found = self._phrases(batch)
-        yield Test("c4/phrase", found, found > 0, f"holds {' or '.join(map(repr, self.phrases))}", high=2)
+        """Yield two tests."""
+        phrases = self._phrases(batch)
+        yield Test("c4/phrase", phrases, phrases > 0, f"holds {' or '.join(map(repr, self.phrases))}", high=2)
         count = self.sentences(batch)
         yield Test(
             "c4/few_sentences",
@@ -74,14 +74,14 @@ class C4:
 
     def _within(self, batch: Batch, places: np.ndarray) -> np.ndarray:
         """[k] bool: signs that are a lone full stop after a word that takes one within a sentence."""
-        words, found = batch.words, np.zeros(len(places), bool)
+        words, inside = batch.words, np.zeros(len(places), bool)
         if not len(words):
-            return found
+            return inside
         word = np.minimum(np.searchsorted(words.ends, places), len(words) - 1)
         candidates = np.flatnonzero((batch.codes[places] == DOT) & (words.ends[word] == places))
         word = word[candidates]
         first, size = batch.flags[words.starts[word]], words.lengths[word]
         initial = (size == 1) & ((first & UPPER) != 0)
         ordinal = (size <= ORDINAL) & ((first & DIGIT) != 0) & ((batch.flags[words.ends[word] - 1] & DIGIT) != 0)
-        found[candidates] = initial | ordinal | np.isin(batch.word_hashes[word], self.abbreviations)
-        return found
+        inside[candidates] = initial | ordinal | np.isin(batch.word_hashes[word], self.abbreviations)
+        return inside

@@ -1,4 +1,4 @@
-"""FineWeb's quality rules (Penedo et al. 2024, arXiv 2406.17557, section 3.6), on texts that the step `whitespace` has
+"""Filter rule fineweb: FineWeb's quality rules (Penedo et al. 2024, arXiv 2406.17557, section 3.6), on texts that the step `whitespace` has
 gone over."""
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ class FineWeb:
         self.rules, self.terminal, self.closing = profile.fineweb, profile.terminal_punctuation, profile.closing
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """Five tests over the lines that are not blank."""
+        """Yield five tests over the lines that are not blank."""
         rules, lines = self.rules, written_lines(batch)
         yield Test("fineweb/empty", lines.counts, lines.counts == 0, "lines = 0", high=100)
 

@@ -1,4 +1,4 @@
-"""Rule glued_words: have spaces been lost, as text from PDF and OCR loses them?
+"""Filter rule glued_words: text that has lost spaces, as text from PDF and OCR does.
 
 Glued is a word of letters alone that occurs once in its document, that the dictionary does not have, and that falls
 into two words which it has (or which are stop words, where a half is short); and one that is longer than words of the
@@ -14,7 +14,7 @@ from common.errors import UserError
 from conf.schema.language import LanguageConfig
 from data_prep.filters.measures.shares import share, total_in
 from data_prep.filters.rule import Test
-from data_prep.morphology.dictionary import Known, has_dictionary, word_hashes_of
+from data_prep.morphology.dictionary import HashSet, has_dictionary, word_hashes_of
 from data_prep.records.record import Record
 from data_prep.text.batch import Batch, hash_words
 from data_prep.text.characters import LETTER
@@ -46,35 +46,37 @@ class GluedWords:
         self.profile = profile
 
     @cached_property
-    def known(self) -> Known:
+    def known(self) -> HashSet:
         """The dictionary; loaded when the first document is judged."""
-        return Known(word_hashes_of(self.profile))
+        return HashSet(word_hashes_of(self.profile))
 
     @cached_property
-    def halves(self) -> Known:
-        """What may be half of a glued word where it is long enough."""
-        return Known(self.known.hashes[~Known(self._hashes(self.rules.no_halves)).has(self.known.hashes)])
+    def halves(self) -> HashSet:
+        """Words that may be half of a glued word where it is long enough."""
+        return HashSet(self.known.hashes[~HashSet(self._hashes(self.rules.no_halves)).has(self.known.hashes)])
 
     @cached_property
-    def short(self) -> Known:
-        """What may be half of one in any length: stop words."""
-        return Known(self._hashes(set(self.profile.stop_words) - set(self.rules.no_halves)))
+    def short(self) -> HashSet:
+        """Words that may be half of one in any length: stop words."""
+        return HashSet(self._hashes(set(self.profile.stop_words) - set(self.rules.no_halves)))
 
     def _hashes(self, words: Iterable[str]) -> np.ndarray:
         return np.unique(hash_words(sorted(words), self.profile.casing))
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """See `data_prep.filters.rule.Rule`."""
+        """Yield one test."""
         if not self.on:
             return
         rules, words = self.rules, batch.words
         proper = _letters_alone(batch)
         counts = total_in(words, proper)
-        found = proper & (words.lengths > rules.longest)
-        chosen = np.flatnonzero(proper & ~found & alive[words.owners] & (words.lengths >= 2 * SHORTEST) & _once(batch))
+        is_glued = proper & (words.lengths > rules.longest)
+        chosen = np.flatnonzero(
+            proper & ~is_glued & alive[words.owners] & (words.lengths >= 2 * SHORTEST) & _once(batch)
+        )
         chosen = chosen[~self.known.has(batch.word_hashes[chosen])]
-        found[chosen] = self._falls_in_two(batch, chosen)
-        glued = total_in(words, found)
+        is_glued[chosen] = self._falls_in_two(batch, chosen)
+        glued = total_in(words, is_glued)
         shares = share(glued, counts)
         rejected = (counts >= rules.min_words) & (glued >= rules.min_found) & (shares > rules.max_share)
         yield Test(f"{self.name}/share", shares, rejected, f"share of glued words > {rules.max_share}", high=0.2)
@@ -82,21 +84,21 @@ class GluedWords:
     def _falls_in_two(self, batch: Batch, chosen: np.ndarray) -> np.ndarray:
         """[c] bool: whether a word of ``chosen`` [c], none longer than `longest`, is two known ones at some place."""
         starts, ends = batch.words.starts[chosen], batch.words.ends[chosen]
-        lengths, found = ends - starts, np.zeros(len(chosen), bool)
+        lengths, falls = ends - starts, np.zeros(len(chosen), bool)
         for size in range(SHORTEST, int(lengths.max(initial=0)) - SHORTEST + 1):
-            left = np.flatnonzero(~found & (lengths - size >= SHORTEST))
+            left = np.flatnonzero(~falls & (lengths - size >= SHORTEST))
             cut = starts[left] + size
             first = self._is_half(batch.lower_prefix.spans(starts[left], cut), np.full(len(left), size))
             left, cut = left[first], cut[first]
-            found[left] = self._is_half(batch.lower_prefix.spans(cut, ends[left]), lengths[left] - size)
-        return found
+            falls[left] = self._is_half(batch.lower_prefix.spans(cut, ends[left]), lengths[left] - size)
+        return falls
 
     def _is_half(self, hashes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         """[k] bool: words of ``sizes`` [k] letters that may be half of a glued one."""
-        found = self.short.has(hashes)
-        long = np.flatnonzero(~found & (sizes >= self.rules.min_half))
-        found[long] = self.halves.has(hashes[long])
-        return found
+        is_half = self.short.has(hashes)
+        long = np.flatnonzero(~is_half & (sizes >= self.rules.min_half))
+        is_half[long] = self.halves.has(hashes[long])
+        return is_half
 
 
 def _letters_alone(batch: Batch) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Gopher's quality rules (Rae et al. 2021, arXiv 2112.11446, appendix A.1), with the constants and stop words of the
+"""Filter rule gopher_quality: Gopher's quality rules (Rae et al. 2021, arXiv 2112.11446, appendix A.1), with the constants and stop words of the
 language."""
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ class GopherQuality:
         self.stop_words = np.sort(hash_words(sorted(set(profile.stop_words)), profile.casing))
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """Ten tests."""
+        """Yield ten tests."""
         rules, name = self.rules, self.name
         counted = self._counted(batch)
         words = total_in(batch.tokens, counted)
@@ -57,11 +57,11 @@ class GopherQuality:
         limit = f"words with a letter < {rules.min_alphabetic_words}"
         yield Test(f"{name}/few_letters", alphabetic, alphabetic < rules.min_alphabetic_words, limit)
 
-        found = self._stop_words(batch)
+        stop_words = self._stop_words(batch)
         yield Test(
             f"{name}/stop_words",
-            found,
-            found < rules.min_stop_words,
+            stop_words,
+            stop_words < rules.min_stop_words,
             f"different stop words < {rules.min_stop_words}",
             high=50,
         )

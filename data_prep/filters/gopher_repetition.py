@@ -1,4 +1,4 @@
-"""Gopher's repetition rules (Rae et al. 2021, arXiv 2112.11446, table A1).
+"""Filter rule gopher_repetition: Gopher's repetition rules (Rae et al. 2021, arXiv 2112.11446, table A1).
 
 The verdicts are exact. Of repeated runs of words the value is an upper bound where that is below the threshold
 (`data_prep.filters.measures.runs`)."""
@@ -28,7 +28,7 @@ class GopherRepetition:
         self.rules = profile.gopher_repetition
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """Fourteen tests."""
+        """Yield fourteen tests."""
         rules, sizes = self.rules, batch.sizes
         yield Test(f"{self.name}/empty", sizes, sizes == 0, "characters = 0", high=1000)
         for kind, spans, most, most_characters in (
@@ -56,7 +56,7 @@ class GopherRepetition:
 
 
 def separated_lines(batch: Batch) -> Spans:
-    """What stands between runs of newlines: lines that are not empty, and an empty one where a text begins or ends with
+    """Split texts at runs of newlines: lines that are not empty, and an empty one where a text begins or ends with
     a newline."""
     lines = batch.lines
     wanted = lines.lengths > 0
@@ -66,7 +66,7 @@ def separated_lines(batch: Batch) -> Spans:
 
 
 def paragraphs(batch: Batch) -> Spans:
-    """What stands between runs of two or more newlines in a text without the white space at its ends."""
+    """Split texts, without the white space at their ends, at runs of two or more newlines."""
     inked = np.flatnonzero((batch.flags & SPACE) == 0)
     lines = batch.lines.take(batch.lines.lengths > 0)
     if not len(inked) or not len(lines):

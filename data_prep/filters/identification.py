@@ -1,4 +1,4 @@
-"""The rule identification: is a text in the language of its source?"""
+"""Filter rule identification: text that is not in the language of its source."""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -20,7 +20,7 @@ CANDIDATES = 5
 
 
 class Identifier(Protocol):
-    """Tells languages apart."""
+    """Model that tells languages apart."""
 
     def labels(self, text: str) -> dict[str, float]:
         """Probable languages of one line of text (codes as the model writes them) with their probabilities."""
@@ -36,7 +36,7 @@ class Identification:
         self.own = set(profile.identification.labels) | {profile.code}
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """One test. The most probable language of what is rejected is put into the record's notes."""
+        """Yield one test. The most probable language of what is rejected is put into the record's notes."""
         probability = np.zeros(len(batch))
         for index in np.flatnonzero(alive):
             labels, probability[index] = self._look(batch.texts[index], self.rules.glance)

@@ -1,4 +1,4 @@
-"""Rule morphology: is the text inflected as running text of its language is, with enough different words?
+"""Filter rule morphology: text that is not inflected as running text of its language is, or has too few different words.
 
 Both measures are taken over windows of a fixed number of words (they depend on length) and averaged over the windows of
 a document:
@@ -34,7 +34,7 @@ class Morphology:
         self.table = None if self.rules.analyser == "none" else WordTable(make_analyser(profile), self.rules.cache)
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """See `data_prep.filters.rule.Rule`."""
+        """Yield two tests."""
         if self.table is None:
             return
         words = self.table.words(batch, alive)
@@ -64,9 +64,9 @@ def measure(words: Words, documents: int, window: int, min_words: int) -> tuple[
     share = times / size[group]
     entropy = np.bincount(group, -share * np.log(share), total) / np.log(np.maximum(size, 2))
 
-    known = words.lemmas[inside] != 0
-    analysed = np.bincount(owner[known], minlength=total)
-    distinct = np.bincount(_tally(owner[known], words.lemmas[inside][known])[0], minlength=total)
+    analysed_word = words.lemmas[inside] != 0
+    analysed = np.bincount(owner[analysed_word], minlength=total)
+    distinct = np.bincount(_tally(owner[analysed_word], words.lemmas[inside][analysed_word])[0], minlength=total)
     diversity = np.where(analysed > 0, distinct / np.maximum(analysed, 1), 1.0)
 
     document = np.repeat(np.arange(documents), windows)

@@ -1,4 +1,4 @@
-"""The rule quality: what the classifier of `jobs.quality` calls too bad."""
+"""Filter rule quality: text that the classifier of `jobs.quality` calls too bad."""
 
 from collections.abc import Iterator, Sequence
 
@@ -33,26 +33,26 @@ class Quality:
         self.least, self.probability = LABELS.index(config.min_label), config.min_probability
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """One test, or two where `quality.min_probability` is set. Notes of the living: `quality` and
+        """Yield one test, or two where `quality.min_probability` is set. Notes of the living: `quality` and
         `quality_probabilities`, of LOW, MEDIUM, HIGH."""
         places = np.flatnonzero(alive)
-        found = np.zeros((len(batch), len(LABELS)), np.float32)
+        probabilities = np.zeros((len(batch), len(LABELS)), np.float32)
         if len(places) >= MANY * len(
             batch
         ):  # what other rules computed of the whole batch is worth more than a few dead texts
-            found[places] = self.classifier.probabilities_of(batch)[places]
+            probabilities[places] = self.classifier.probabilities_of(batch)[places]
         else:
-            found[places] = self.classifier.probabilities_of(
+            probabilities[places] = self.classifier.probabilities_of(
                 Batch([batch.texts[place] for place in places], batch.casing)
             )
-        label = found.argmax(1)
+        label = probabilities.argmax(1)
         for place in places if records else ():
             records[place].notes |= {
                 "quality": LABELS[label[place]],
-                "quality_probabilities": [round(float(x), 4) for x in found[place]],
+                "quality_probabilities": [round(float(x), 4) for x in probabilities[place]],
             }
         least = LABELS[self.least]
-        enough = found[:, self.least :].sum(1)
+        enough = probabilities[:, self.least :].sum(1)
         yield Test(
             "quality/below_label", enough, alive & (label < self.least), f"the most probable label is below {least}"
         )

@@ -50,9 +50,9 @@ def _quality(profile: LanguageConfig, config: Config) -> Rule:
 
 
 def _topics(profile: LanguageConfig, config: Config) -> Rule:
-    from data_prep.filters.topics import Topics
+    from data_prep.filters.topics import TopicAnnotator
 
-    return Topics(config.topics, profile)
+    return TopicAnnotator(config.topics, profile)
 
 
 RULES: dict[str, Callable[[LanguageConfig, Config], Rule]] = {

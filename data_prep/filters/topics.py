@@ -1,4 +1,4 @@
-"""The annotator topics: writes what a document is about into its notes, and rejects nothing."""
+"""Filter rule topics, an annotator: writes what a document is about into its notes, and rejects nothing."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,8 +15,8 @@ from data_prep.topics.classifier import load
 NOTE = "topic"
 
 
-class Topics:
-    """Stands among the rules and has no test."""
+class TopicAnnotator:
+    """Annotator that stands among the rules and has no test."""
 
     name = "topics"
 
@@ -29,7 +29,7 @@ class Topics:
             )
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """No test. The topic of each document that is alive stands in its notes."""
+        """Yield no test; the topic of each document that is alive stands in its notes."""
         topics = self.model.topics_of(batch, self.least)
         for place in np.flatnonzero(alive) if records else ():
             records[place].notes[NOTE] = topics[place]

@@ -1,4 +1,4 @@
-"""The rule url: documents of listed domains and addresses."""
+"""Filter rule url: documents of listed domains and addresses."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -48,13 +48,13 @@ class Url:
             (self.addresses if "/" in address else self.domains).add(address)
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """Two tests; a document without an address passes."""
+        """Yield two tests; a document without an address passes."""
         places = [split(record.url) if record.url else ("", "") for record in records]
-        for reason, found in (
+        for reason, is_listed in (
             ("domain", [not self.domains.isdisjoint(above(host, self.labels)) for host, _ in places]),
             ("address", [not self.addresses.isdisjoint(below(address, self.steps)) for _, address in places]),
         ):
-            listed = np.array(found, bool)
+            listed = np.array(is_listed, bool)
             yield Test(f"url/{reason}", listed.astype(np.int64), listed, f"its {reason} is listed", high=2)
 
 

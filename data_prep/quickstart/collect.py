@@ -1,4 +1,4 @@
-"""Text for the quickstart with the groups it may be split by and the pairs in it: docstrings of packages, or the files
+"""Collection of text for the quickstart, with the groups it may be split by and the pairs in it: docstrings of packages, or the files
 of a folder."""
 
 import heapq
@@ -40,8 +40,8 @@ class Text:
 
 
 @dataclass
-class Gathered:
-    """What was read, and what is worth knowing about it."""
+class Collected:
+    """Collected text: what was read, and what is worth knowing about it."""
 
     texts: list[Text]
     grouped_by: str
@@ -50,19 +50,19 @@ class Gathered:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def from_docstrings(roots: Sequence[Path], workers: int, max_bytes: float) -> Gathered:
+def from_docstrings(roots: Sequence[Path], workers: int, max_bytes: float) -> Collected:
     """Docstrings of the packages below ``roots``, signature first, grouped by distribution or module of the standard
     library.
 
     White space is folded: indentation of examples and tables would cost a small model a twelfth of its tokens.
     """
     docstrings, skipped = extract(list_sources(roots), workers, max_bytes)
-    names = numbered(found.name for found in docstrings)
+    names = numbered(docstring.name for docstring in docstrings)
     texts = [
-        Text(name, found.package, one_line(f"{found.signature}\n{found.text}"), [docstring_pair(found)])
-        for name, found in zip(names, docstrings, strict=True)
+        Text(name, docstring.package, one_line(f"{docstring.signature}\n{docstring.text}"), [docstring_pair(docstring)])
+        for name, docstring in zip(names, docstrings, strict=True)
     ]
-    return Gathered(texts, "package", skipped)
+    return Collected(texts, "package", skipped)
 
 
 def numbered(names: Iterable[str]) -> Iterator[str]:
@@ -83,7 +83,7 @@ class _Part:
     title: str
 
 
-def from_files(folder: Path, files: Sequence[Path], data: DataConfig, bad: BadDocuments, max_bytes: float) -> Gathered:
+def from_files(folder: Path, files: Sequence[Path], data: DataConfig, bad: BadDocuments, max_bytes: float) -> Collected:
     """Documents of ``files`` below ``folder`` in parts of about 20,000 characters, with their pairs.
 
     A document (a .txt or .md file, a line of a .jsonl, a row of a .parquet) is a group; with fewer than 20 documents
@@ -109,7 +109,7 @@ def from_files(folder: Path, files: Sequence[Path], data: DataConfig, bad: BadDo
         Text(name, f"{part.group}#{part.number}" if by_part else part.group, part.text, _pairs(part))
         for name, part in zip(names, chosen, strict=True)
     ]
-    return Gathered(
+    return Collected(
         texts, "part of a document" if by_part else "document", passed_over, {"bad_documents": bad.examples}
     )
 

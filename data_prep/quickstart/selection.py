@@ -1,4 +1,4 @@
-"""Which texts are trained on and which pairs are asked: split by group, without copies, leaks and ambiguous queries,
+"""Selection of training texts and pairs: split by group, without copies, leaks and ambiguous queries,
 within limits."""
 
 from collections import Counter
@@ -33,7 +33,7 @@ class Asked:
     pair: Pair
 
 
-class Sieve:
+class Remaining:
     """What is still in of ``items``; ``counts``: read = kept + the rest, by the reason it was dropped for."""
 
     def __init__(self, items: Iterable[Any]):
@@ -55,28 +55,28 @@ class Sieve:
 class Selection:
     """Training texts, and the pairs of each split."""
 
-    texts: dict[str, Sieve]
-    pairs: dict[str, Sieve]
+    texts: dict[str, Remaining]
+    pairs: dict[str, Remaining]
     splits: dict[str, str]
     """Split of each group."""
 
 
 def select(texts: Sequence[Text], shares: Mapping[str, float], max_train_bytes: int, max_queries: int) -> Selection:
-    """Split ``texts`` by group (``shares`` of test and dev; the rest is training text) and sieve texts and pairs."""
+    """Split ``texts`` by group (``shares`` of test and dev; the rest is training text) and remaining texts and pairs."""
     sizes: Counter[str] = Counter()
     for text in texts:
         sizes[text.group] += text.size
     splits = split_groups(sizes, shares)
-    sieves = {split: Sieve(text for text in texts if splits[text.group] == split) for split in SPLITS}
-    _drop_copies([sieves[split] for split in ("test", "dev", "train")])
-    pairs = {split: _pairs(sieves[split].items) for split in ("dev", "test")}
-    _drop_near_duplicates(sieves["train"], pairs["dev"], pairs["test"], max_train_bytes)
-    pairs["train"] = _pairs(sieves["train"].items)
+    remaining = {split: Remaining(text for text in texts if splits[text.group] == split) for split in SPLITS}
+    _drop_copies([remaining[split] for split in ("test", "dev", "train")])
+    pairs = {split: _pairs(remaining[split].items) for split in ("dev", "test")}
+    _drop_near_duplicates(remaining["train"], pairs["dev"], pairs["test"], max_train_bytes)
+    pairs["train"] = _pairs(remaining["train"].items)
     _drop_ambiguous(list(pairs.values()))
     for split in ("dev", "test"):
         chosen = {entry.id for entry in sorted(pairs[split].items, key=by_hash)[:max_queries]}
         pairs[split].drop([entry.id not in chosen for entry in pairs[split].items], "over max_queries")
-    return Selection(sieves, pairs, splits)
+    return Selection(remaining, pairs, splits)
 
 
 def by_hash(entry: Text | Asked) -> tuple[float, str]:
@@ -84,28 +84,30 @@ def by_hash(entry: Text | Asked) -> tuple[float, str]:
     return share_of(entry.id), entry.id
 
 
-def _drop_copies(sieves: Sequence[Sieve]) -> None:
+def _drop_copies(remaining: Sequence[Remaining]) -> None:
     seen: set[str] = set()
-    for sieve in sieves:
+    for remaining in remaining:
         copies = []
-        for text in sieve.items:
+        for text in remaining.items:
             copies.append(text.text in seen)
             seen.add(text.text)
-        sieve.drop(copies, "copy of another text")
+        remaining.drop(copies, "copy of another text")
 
 
-def _pairs(texts: Iterable[Text]) -> Sieve:
+def _pairs(texts: Iterable[Text]) -> Remaining:
     """Pairs of ``texts``; where one was looked for and not found, the reason is counted."""
-    found = [(text, number, pair) for text in texts for number, pair in enumerate(text.pairs)]
-    sieve = Sieve(Asked(f"{text.id}/{number}" if number else text.id, text.group, pair) for text, number, pair in found)
-    for reason in sorted({pair for _, _, pair in found if isinstance(pair, str)}):
-        sieve.drop([entry.pair == reason for entry in sieve.items], reason)
-    sieve.rows = np.arange(len(sieve.items))
-    return sieve
+    numbered = [(text, number, pair) for text in texts for number, pair in enumerate(text.pairs)]
+    remaining = Remaining(
+        Asked(f"{text.id}/{number}" if number else text.id, text.group, pair) for text, number, pair in numbered
+    )
+    for reason in sorted({pair for _, _, pair in numbered if isinstance(pair, str)}):
+        remaining.drop([entry.pair == reason for entry in remaining.items], reason)
+    remaining.rows = np.arange(len(remaining.items))
+    return remaining
 
 
-def _drop_near_duplicates(train: Sieve, dev: Sieve, test: Sieve, max_train_bytes: int) -> None:
-    """Sieve the three against themselves and each other; training text is also cut to ``max_train_bytes``."""
+def _drop_near_duplicates(train: Remaining, dev: Remaining, test: Remaining, max_train_bytes: int) -> None:
+    """Remaining the three against themselves and each other; training text is also cut to ``max_train_bytes``."""
     spoken = [f"{entry.pair.query}\n{entry.pair.document}" for entry in test.items + dev.items]
     with Bar("find near-duplicates", 4, "passes") as bar:
         shingles = shingle([text.text for text in train.items] + spoken)
@@ -122,14 +124,14 @@ def _drop_near_duplicates(train: Sieve, dev: Sieve, test: Sieve, max_train_bytes
         bar.advance(note="dev pairs")
 
 
-def _drop_leaks(pairs: Sieve, shingles: Shingles, others: Mapping[str, Sieve]) -> None:
-    for reason, sieve in others.items():
-        pairs.drop(held_by_other(shingles.take(pairs.rows), shingles.take(sieve.rows), LEAK), reason)
+def _drop_leaks(pairs: Remaining, shingles: Shingles, others: Mapping[str, Remaining]) -> None:
+    for reason, remaining in others.items():
+        pairs.drop(held_by_other(shingles.take(pairs.rows), shingles.take(remaining.rows), LEAK), reason)
     pairs.drop(repeats(shingles.take(pairs.rows), PAIR_REPEAT), "near-duplicate within the split")
 
 
 def _beyond(texts: Sequence[Text], max_bytes: int) -> list[bool]:
-    """Which texts to leave out so that at most ``max_bytes`` stay: those with the highest hashes."""
+    """Choose which texts to leave out so that at most ``max_bytes`` stay: those with the highest hashes."""
     size, out = 0, {}
     for text in sorted(texts, key=by_hash):
         size += text.size
@@ -137,9 +139,9 @@ def _beyond(texts: Sequence[Text], max_bytes: int) -> list[bool]:
     return [out[id(text)] for text in texts]
 
 
-def _drop_ambiguous(sieves: Sequence[Sieve]) -> None:
+def _drop_ambiguous(remaining: Sequence[Remaining]) -> None:
     """Drop every pair whose query stands for more than one document, so that queries are disjoint and have one
     answer."""
-    asked = Counter(entry.pair.query.casefold() for sieve in sieves for entry in sieve.items)
-    for sieve in sieves:
-        sieve.drop([asked[entry.pair.query.casefold()] > 1 for entry in sieve.items], "query not unique")
+    asked = Counter(entry.pair.query.casefold() for remaining in remaining for entry in remaining.items)
+    for remaining in remaining:
+        remaining.drop([asked[entry.pair.query.casefold()] > 1 for entry in remaining.items], "query not unique")

@@ -8,7 +8,7 @@ from common.reading.exact import dumps_line, loads
 
 @dataclass(slots=True)
 class Record:
-    """One text with where it came from; one line of the corpus files."""
+    """A document with where it came from; one line of the corpus files."""
 
     id: str
     """Its own id at the source, else ``file:line``."""
@@ -41,5 +41,5 @@ def to_line(record: Record) -> bytes:
 def from_line(line: bytes) -> Record:
     """The record of a line that `to_line` wrote."""
     fields = loads(line)
-    known = {name: fields.pop(name) for name in Record.__slots__ if name != "notes"}
-    return Record(**known, notes=fields)
+    own_fields = {name: fields.pop(name) for name in Record.__slots__ if name != "notes"}
+    return Record(**own_fields, notes=fields)

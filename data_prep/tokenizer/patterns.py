@@ -1,4 +1,4 @@
-"""How text is cut before BPE: the published patterns, the normalizers and the special tokens."""
+"""Pre-tokenisation: how text is cut before BPE, by the published patterns, the normalizers and the special tokens."""
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 

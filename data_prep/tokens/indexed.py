@@ -27,7 +27,7 @@ BIN, IDX = "tokens.bin", "tokens.idx"
 
 
 class Writable(Protocol):
-    """What takes bytes: a file, or something that digests them."""
+    """Writer of bytes: a file, or something that digests them."""
 
     def write(self, data: bytes, /) -> object:
         """Take ``data``."""

@@ -1,4 +1,4 @@
-"""How long documents are, in every unit that the funnel counts."""
+"""Sizes of documents, in every unit that the funnel counts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

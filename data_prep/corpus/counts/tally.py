@@ -48,7 +48,7 @@ class Step:
                 self.sums[f"{name}_{side}"] += value
 
     def fields(self) -> dict[str, Any]:
-        """As JSON; a measure that was not counted is null."""
+        """Return the counts as JSON; a measure that was not counted is null."""
         keys = [f"{name}_{side}" for name in MEASURES for side in ("in", "out")]
         counted = {key: None if key.rpartition("_")[0] in self.uncounted else self.sums[key] for key in keys}
         changed = {"changed": self.changed, "changed_by": dict(self.changed_by)}

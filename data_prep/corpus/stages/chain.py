@@ -1,4 +1,4 @@
-"""What happens to the documents of one source: cleaned, measured, judged."""
+"""The processing chain of one source: documents are cleaned, measured, judged, decontaminated."""
 
 import time
 from collections import Counter
@@ -10,7 +10,7 @@ import numpy as np
 
 from data_prep.corpus.counts.sizes import Sizer, Sizes
 from data_prep.corpus.counts.tally import Tally
-from data_prep.corpus.stages.stage import Work
+from data_prep.corpus.stages.stage import CorpusWork
 from data_prep.decontamination.index import Index
 from data_prep.decontamination.passages import cut
 from data_prep.records.record import Record
@@ -33,14 +33,14 @@ class Survivors:
     """[records, 4] as in `Sizes`."""
 
 
-class Clock:
-    """CPU seconds from lap to lap."""
+class StepTimer:
+    """Timer of the steps of a chain: CPU seconds from lap to lap."""
 
     def __init__(self, took: Counter[str]):
         self.took, self.last = took, time.process_time()
 
     def lap(self, name: str) -> None:
-        """What went by since the last lap is ``name``'s."""
+        """Count what went by since the last lap as ``name``'s."""
         now = time.process_time()
         self.took[name] += now - self.last
         self.last = now
@@ -49,7 +49,7 @@ class Clock:
 class Chain:
     """Cleaning steps, rules and decontamination of one source, in this order."""
 
-    def __init__(self, work: Work, source: str, say: Callable[[str], Any]):
+    def __init__(self, work: CorpusWork, source: str, say: Callable[[str], Any]):
         from data_prep.cleaning.steps import build as build_cleaner
         from data_prep.filters.registry import build as build_rules
 
@@ -73,12 +73,12 @@ class Chain:
 
     def pass_through(self, records: list[Record], tally: Tally, dropped: Dropped) -> Survivors:
         """Take ``records`` through all steps; their texts and notes change in place."""
-        clock = Clock(self.took)
+        timer = StepTimer(self.took)
         records = self._clean(records, tally, dropped)
-        clock.lap("cleaning")
+        timer.lap("cleaning")
         batch = Batch([record.text for record in records], self.profile.casing)
         sizes = self.sizer.measure(batch)
-        clock.lap("measuring")
+        timer.lap("measuring")
         alive = np.ones(len(records), bool)
         for rule in self.rules:
             step = tally.step(rule.name)
@@ -93,13 +93,13 @@ class Chain:
                 step.dropped[test.name] += int(out.sum())
                 alive &= ~out
             step.flow("out", sizes.sums(alive))
-            clock.lap(rule.name)
+            timer.lap(rule.name)
         survivors = Survivors(
             [record for record, stays in zip(records, alive, strict=True) if stays], batch, alive, sizes.values[alive]
         )
         if self.index:
             survivors = self._decontaminate(records, batch, alive, sizes, tally, dropped)
-        clock.lap("contamination")
+        timer.lap("contamination")
         return survivors
 
     def _clean(self, records: list[Record], tally: Tally, dropped: Dropped) -> list[Record]:

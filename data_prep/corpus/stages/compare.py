@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from common.arrays import save_array
+from common.progress import ProgressReport
 from data_prep.corpus.stages.curate import EMBEDDINGS, PARAGRAPHS, PLACES, Curate
-from data_prep.corpus.stages.stage import Report, Stage, Task, Work
+from data_prep.corpus.stages.stage import CorpusWork, Stage, Task
 from data_prep.dedup import buckets, clusters, paragraphs, semantic
 
 EDGES, EXACT, NEAR, CENTROIDS, REPEATS = "edges.npy", "exact.npy", "near.npy", "centroids.npy", "repeats.npy"
@@ -23,7 +24,7 @@ class Buckets(Stage):
 
     name = "buckets"
 
-    def __init__(self, work: Work, curate: Curate):
+    def __init__(self, work: CorpusWork, curate: Curate):
         super().__init__(work, curate)
         self.curate = curate
 
@@ -33,7 +34,7 @@ class Buckets(Stage):
         return [0] * config.exact + list(range(1, config.bands + 1)) * config.near
 
     def settings(self) -> dict[str, Any]:
-        """Which keys are compared."""
+        """Return which keys are compared."""
         return dataclasses.asdict(self.work.config.duplicates)
 
     def tasks(self) -> list[Task]:
@@ -41,41 +42,41 @@ class Buckets(Stage):
         parts = self.work.config.duplicates.parts
         return self.even([f"column_{column:02d}_part_{part:03d}" for column in self.columns() for part in range(parts)])
 
-    def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
+    def make(self, task: Task, folder: Path, report: ProgressReport) -> dict[str, Any]:
         """Find the pairs of one part of one column."""
         _, column, _, part = task.name.split("_")
-        homes = [self.curate.folder / one.name for one in self.curate.tasks()]
-        found = buckets.edges(
+        homes = [self.curate.folder / task_of_shard.name for task_of_shard in self.curate.tasks()]
+        edges = buckets.edges(
             homes, self.curate.firsts()[:-1], int(column), int(part), self.work.config.duplicates.parts
         )
-        save_array(folder / EDGES, found)
+        save_array(folder / EDGES, edges)
         report.advance(task.size)
-        return {"column": int(column), "edges": len(found)}
+        return {"column": int(column), "edges": len(edges)}
 
 
 class Clusters(Stage):
-    """Who repeats whom: of documents with an equal digest, and of those connected by equal bands, the first stays."""
+    """Clusters of duplicates: of documents with an equal digest, and of those connected by equal bands, the first stays."""
 
     name = "clusters"
 
-    def __init__(self, work: Work, buckets_: Buckets):
+    def __init__(self, work: CorpusWork, buckets_: Buckets):
         super().__init__(work, buckets_)
         self.buckets, self.curate = buckets_, buckets_.curate
 
     def settings(self) -> dict[str, Any]:
-        """How many cells the vectors are cut into."""
+        """Return the settings of the cells that vectors are cut into."""
         return dataclasses.asdict(self.work.config.semantic)
 
     def tasks(self) -> list[Task]:
-        """One task."""
+        """Return the one task."""
         return self.even(["all"])
 
-    def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
+    def make(self, task: Task, folder: Path, report: ProgressReport) -> dict[str, Any]:
         """Write for each document the first of its exact group and of its cluster; and, for the semantic stage,
         centroids."""
         documents = int(self.curate.firsts()[-1])
         pairs = list(zip(self.buckets.manifests, self.buckets.files(EDGES), strict=True))
-        exact = clusters.components((np.load(path) for one, path in pairs if one["column"] == 0), documents)
+        exact = clusters.components((np.load(path) for bucket, path in pairs if bucket["column"] == 0), documents)
         near = clusters.components((np.load(path) for _, path in pairs), documents)
         save_array(folder / EXACT, exact)
         save_array(folder / NEAR, near)
@@ -127,7 +128,7 @@ class Cells(Stage):
 
     name = "cells"
 
-    def __init__(self, work: Work, clusters_: Clusters):
+    def __init__(self, work: CorpusWork, clusters_: Clusters):
         super().__init__(work, clusters_)
         self.clusters, self.curate = clusters_, clusters_.curate
 
@@ -135,7 +136,7 @@ class Cells(Stage):
         """A task a shard."""
         return self.curate.tasks()
 
-    def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
+    def make(self, task: Task, folder: Path, report: ProgressReport) -> dict[str, Any]:
         """Assign the documents of one shard."""
         vectors = np.load(self.curate.folder / task.name / EMBEDDINGS).astype(np.float32)
         save_array(
@@ -151,7 +152,7 @@ class Semantic(Stage):
 
     name = "semantic"
 
-    def __init__(self, work: Work, cells: Cells):
+    def __init__(self, work: CorpusWork, cells: Cells):
         super().__init__(work, cells)
         self.cells, self.clusters, self.curate = cells, cells.clusters, cells.curate
 
@@ -165,7 +166,7 @@ class Semantic(Stage):
         count = len(np.load(centroids, mmap_mode="r")) if centroids.exists() else self.work.config.semantic.cells or 1
         return self.even([f"cell_{number:05d}" for number in range(count)])
 
-    def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
+    def make(self, task: Task, folder: Path, report: ProgressReport) -> dict[str, Any]:
         """Compare the documents of one cell."""
         cells = np.concatenate([np.load(path) for path in self.cells.files("cells.npy")])
         documents = np.flatnonzero((cells == int(task.name.rpartition("_")[2])) & ~self.clusters.dropped())
@@ -185,7 +186,7 @@ class Paragraphs(Stage):
 
     name = "paragraphs"
 
-    def __init__(self, work: Work, before: Stage, clusters_: Clusters, semantic_: Semantic | None):
+    def __init__(self, work: CorpusWork, before: Stage, clusters_: Clusters, semantic_: Semantic | None):
         super().__init__(work, before)
         self.clusters, self.curate, self.semantic = clusters_, clusters_.curate, semantic_
 
@@ -193,7 +194,7 @@ class Paragraphs(Stage):
         """A task a part of the range of keys."""
         return self.even([f"part_{part:03d}" for part in range(self.work.config.duplicates.parts)])
 
-    def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
+    def make(self, task: Task, folder: Path, report: ProgressReport) -> dict[str, Any]:
         """Find the repeated paragraphs of one part, among documents that are still there."""
         dropped = self.clusters.dropped()
         if self.semantic:
@@ -203,15 +204,15 @@ class Paragraphs(Stage):
         alive = np.concatenate([~dropped[own[:, 0] + first] for own, first in zip(places, firsts, strict=True)])
         begins = np.cumsum([0, *map(len, places)])
         part, parts = int(task.name.rpartition("_")[2]), self.work.config.duplicates.parts
-        found = paragraphs.repeated(list(self.curate.files(PARAGRAPHS)), begins[:-1], part, parts, alive)
-        cuts = np.searchsorted(found, begins)
+        numbers = paragraphs.repeated(list(self.curate.files(PARAGRAPHS)), begins[:-1], part, parts, alive)
+        cuts = np.searchsorted(numbers, begins)
         gone = [
-            own[found[low:high] - begin] + np.array([first, 0])
+            own[numbers[low:high] - begin] + np.array([first, 0])
             for own, begin, first, low, high in zip(places, begins[:-1], firsts, cuts[:-1], cuts[1:], strict=True)
         ]
         save_array(folder / REPEATS, np.concatenate(gone).astype(np.int64))
         report.advance(task.size)
-        return {"paragraphs": len(found)}
+        return {"paragraphs": len(numbers)}
 
     def places(self, first: int, last: int) -> np.ndarray:
         """[k, 2] int64: document and number of each paragraph to remove from the documents ``first`` to ``last``

@@ -10,14 +10,15 @@ import orjson
 
 from common.arrays import save_array
 from common.files import make_folder, write_json
+from common.progress import ProgressReport
 from common.reading.bad import BadDocuments
 from conf.schema.duplicates import ParagraphsConfig
 from data_prep.corpus.counts.sizes import joined
 from data_prep.corpus.counts.tally import Tally
-from data_prep.corpus.stages.chain import Chain, Clock, Survivors
+from data_prep.corpus.stages.chain import Chain, StepTimer, Survivors
 from data_prep.corpus.stages.identity import curate_settings
 from data_prep.corpus.stages.plan import Unit
-from data_prep.corpus.stages.stage import MB, Report, Stage, Task, Work
+from data_prep.corpus.stages.stage import MB, CorpusWork, Stage, Task
 from data_prep.dedup import buckets, paragraphs
 from data_prep.dedup.embedding import Embedder
 from data_prep.dedup.signature import Signer
@@ -51,20 +52,20 @@ class Curate(Stage):
     name = "curate"
     small = 2.0
 
-    def __init__(self, work: Work):
+    def __init__(self, work: CorpusWork):
         super().__init__(work)
         self.units = {unit.key: unit for unit in work.plan.units}
         self.chains: dict[str, Chain] = {}
         self.source_settings: dict[str, str] = {}
 
     def signer(self, source: str) -> Signer | None:
-        """What makes the keys of a source's documents, if they are compared."""
+        """Make the signer of a source's documents, if they are compared."""
         config = self.work.config.duplicates
         return Signer(config, self.work.plan.profile(source)) if config.exact or config.near else None
 
     @cached_property
     def embedder(self) -> Embedder | None:
-        """What embeds documents, if that is asked for; loaded once for all shards."""
+        """Embedder of documents, if that is asked for; loaded once for all shards."""
         config = self.work.config.semantic
         return Embedder(config.model) if config.enabled else None
 
@@ -83,9 +84,9 @@ class Curate(Stage):
     def firsts(self) -> np.ndarray:
         """[units + 1] int64: number of the first kept document of each unit, all units counted through; the last is
         their total."""
-        return np.cumsum([0, *(one["kept"] for one in self.manifests)])
+        return np.cumsum([0, *(unit_manifest["kept"] for unit_manifest in self.manifests)])
 
-    def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
+    def make(self, task: Task, folder: Path, report: ProgressReport) -> dict[str, Any]:
         """Curate one shard."""
         unit, config = self.units[task.name], self.work.config
         if unit.source not in self.chains:
@@ -104,12 +105,12 @@ class Curate(Stage):
             for records in _batches(self._records(unit, bad, report)):
                 read += len(records)
                 survivors = chain.pass_through(records, tally, drop)
-                clock = Clock(chain.took)
+                timer = StepTimer(chain.took)
                 marks.take(survivors)
-                clock.lap("marks")
+                timer.lap("marks")
                 for record in survivors.records:
                     kept.write(to_line(record))
-                clock.lap("writing")
+                timer.lap("writing")
         marks.save(folder)
         removed = dict(chain.cleaner.removed)
         chain.cleaner.removed.clear()
@@ -126,7 +127,7 @@ class Curate(Stage):
         write_json(folder / COUNTS, counts)
         return {"kept": marks.documents, "cpu_seconds_of": steps}
 
-    def _records(self, unit: Unit, bad: BadDocuments, report: Report) -> Iterator[Record]:
+    def _records(self, unit: Unit, bad: BadDocuments, report: ProgressReport) -> Iterator[Record]:
         """The documents of a shard as records."""
         source = self.work.plan.sources[unit.source]
         form = Form.of_source(unit.source, source, self.work.config)

@@ -11,11 +11,11 @@ from rensa import RMinHash
 from common.errors import UserError
 from common.files import digest, digest_of
 from conf.schema.corpus import CorpusConfig
-from data_prep.corpus.stages.stage import Work
+from data_prep.corpus.stages.stage import CorpusWork
 from data_prep.sources.inputs import list_inputs
 
 
-def curate_settings(work: Work, source: str) -> str:
+def curate_settings(work: CorpusWork, source: str) -> str:
     """Digest of everything beside the text that decides about the documents of a source."""
     config, rules = work.config, work.plan.rules(source)
     own = dataclasses.asdict(work.plan.sources[source])

@@ -20,7 +20,7 @@ Drop = Callable[[int, Record, str, int | None], None]
 
 
 class Tools:
-    """What takes time to make, for the documents of one language."""
+    """Tools of one language that take time to make: tokenizer, anonymiser."""
 
     def __init__(self, config: CorpusConfig, profile: LanguageConfig, say: Callable[[str], Any]):
         self.sizer = Sizer(profile.casing, config.tokenizer, say)
@@ -87,9 +87,9 @@ class LastSteps:
     def _anonymise(self, records: list[Record], alive: np.ndarray, step: Step, sizes: Sizes) -> Sizes:
         texts: dict[int, str] = {}
         for index in np.flatnonzero(alive):
-            text, found = self.anonymiser.replace(records[index].text)
-            if found:
+            text, kinds = self.anonymiser.replace(records[index].text)
+            if kinds:
                 records[index].text = texts[int(index)] = text
-                self.found.update(found)
+                self.found.update(kinds)
                 step.change(["pii"])
         return self.sizer.again(sizes, texts)

@@ -10,7 +10,7 @@ from conf.schema.corpus import CorpusConfig, SourceConfig
 from conf.schema.language import LanguageConfig
 from data_prep.sources.form import Form
 from data_prep.sources.inputs import search
-from data_prep.sources.shards import Shard, plan
+from data_prep.sources.shards import Shard, plan_shards
 from data_prep.text.language import load_language
 
 PLAIN = "text"
@@ -33,8 +33,8 @@ class Unit:
         return f"{self.source}-{self.shard.key}"
 
 
-class Plan:
-    """What is to be read. Raises UserError for no source, or one without an input."""
+class CorpusPlan:
+    """The plan of a corpus: sources, their shards, rules and languages. Raises UserError for no source, or one without an input."""
 
     def __init__(self, config: CorpusConfig):
         self.config = config
@@ -60,8 +60,8 @@ class Plan:
         """Files of kinds that are not read, by the key whose folders they are in; of the evaluation texts too."""
         inputs = {self.key(name): source.inputs for name, source in self.sources.items()}
         inputs |= {EVALUATION: self.config.contamination.inputs}
-        found = {key: Unread.of(search(patterns, key)[1]) for key, patterns in inputs.items() if patterns}
-        return {key: unread for key, unread in found.items() if unread}
+        unread_of = {key: Unread.of(search(patterns, key)[1]) for key, patterns in inputs.items() if patterns}
+        return {key: unread for key, unread in unread_of.items() if unread}
 
     def key(self, name: str) -> str:
         """Key of the configuration that names the inputs of a source."""
@@ -75,7 +75,7 @@ class Plan:
             )
         form = Form.of_source(name, source, self.config)
         paths, _ = search(source.inputs, self.key(name))
-        shards = plan(paths, self.config.shard_bytes, form.keeps_newlines)
+        shards = plan_shards(paths, self.config.shard_bytes, form.keeps_newlines)
         return [Unit(name, number, shard) for number, shard in enumerate(shards)]
 
     @cached_property

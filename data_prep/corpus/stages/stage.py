@@ -5,31 +5,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from common import manifest
 from common.errors import UserError
 from common.files import atomic_folder, digest, digest_of
+from common.progress import ProgressReport
 from conf.schema import Config
-from data_prep.corpus.stages.plan import Plan
+from data_prep.corpus.stages.plan import CorpusPlan
 
 MB = 1e-6
 STAGES = "stages"
 
 
-class Report(Protocol):
-    """Whom a unit of work tells of its progress (see `slurm.local`)."""
-
-    def advance(self, amount: float) -> None:
-        """So many more MB are done."""
-
-    def say(self, message: str) -> None:
-        """A line for the person who watches."""
-
-
 @dataclass(frozen=True)
 class Task:
-    """One unit of work of a stage."""
+    """A unit of work of a stage."""
 
     name: str
     """Its folder below stages/<stage>/."""
@@ -37,13 +28,13 @@ class Task:
     """MB of input that it stands for."""
 
 
-class Work:
-    """What all stages share: configuration, plan, output folder."""
+class CorpusWork:
+    """The work of all stages: configuration, plan, output folder."""
 
     def __init__(self, config: Config):
         self.root, self.config = config, config.corpus
         self.output = Path(config.corpus.output)
-        self.plan = Plan(config.corpus)
+        self.plan = CorpusPlan(config.corpus)
 
 
 class Stage:
@@ -53,11 +44,11 @@ class Stage:
     small = 200.0
     """MB of input below which a process of its own costs more than it saves."""
 
-    def __init__(self, work: Work, before: "Stage | None" = None):
+    def __init__(self, work: CorpusWork, before: "Stage | None" = None):
         self.work, self.before = work, before
 
     def tasks(self) -> list[Task]:
-        """Its units of work, the same for any number of array tasks."""
+        """Return the units of work, the same for any number of array tasks."""
         raise NotImplementedError
 
     def even(self, names: Sequence[str]) -> list[Task]:
@@ -66,20 +57,20 @@ class Stage:
         return [Task(name, whole / len(names)) for name in names]
 
     def settings(self) -> dict[str, Any]:
-        """What its results depend on beside the stage before."""
+        """Return what the results depend on beside the stage before."""
         return {}
 
-    def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
+    def make(self, task: Task, folder: Path, report: ProgressReport) -> dict[str, Any]:
         """Do one unit of work into ``folder``; returns what its manifest shall hold."""
         raise NotImplementedError
 
     @property
     def folder(self) -> Path:
-        """Where its results are."""
+        """Folder of its results."""
         return self.work.output / STAGES / self.name
 
     def inputs(self, task: Task) -> Any:
-        """What this unit's result is made of: by default everything of the stages before."""
+        """Return what a unit's result is made of: by default everything of the stages before."""
         return self.before.identity if self.before else None
 
     def depends(self, task: Task) -> str:
@@ -92,13 +83,19 @@ class Stage:
         if not (home / manifest.NAME).exists():
             return None
         try:
-            known = manifest.read(home)
+            unit_manifest = manifest.read(home)
         except UserError:
             return None
-        sizes = {name: (home / name).stat().st_size if (home / name).exists() else -1 for name in known["sizes"]}
-        return known if known["depends"] == self.depends(task) and sizes == known["sizes"] else None
+        sizes = {
+            name: (home / name).stat().st_size if (home / name).exists() else -1 for name in unit_manifest["sizes"]
+        }
+        return (
+            unit_manifest
+            if unit_manifest["depends"] == self.depends(task) and sizes == unit_manifest["sizes"]
+            else None
+        )
 
-    def run(self, task: Task, report: Report) -> None:
+    def run(self, task: Task, report: ProgressReport) -> None:
         """Do one unit of work, unless it is done."""
         if self.find(task):
             report.advance(task.size)
@@ -121,21 +118,26 @@ class Stage:
     @cached_property
     def manifests(self) -> list[dict[str, Any]]:
         """Manifests of all units, in order. Raises UserError where one is missing."""
-        found = []
+        unit_manifests = []
         for task in self.tasks():
-            known = self.find(task)
-            if known is None:
+            unit_manifest = self.find(task)
+            if unit_manifest is None:
                 raise UserError(
                     f"{self.folder / task.name} is not done (or of other inputs); give the same command without"
                     " corpus.stage"
                 )
-            found.append(known)
-        return found
+            unit_manifests.append(unit_manifest)
+        return unit_manifests
 
     @cached_property
     def identity(self) -> str:
         """Digest of all results of this stage and, through them, of those before."""
-        return digest_of([self.before.identity if self.before else None, [one["files"] for one in self.manifests]])
+        return digest_of(
+            [
+                self.before.identity if self.before else None,
+                [unit_manifest["files"] for unit_manifest in self.manifests],
+            ]
+        )
 
     def files(self, name: str) -> Iterator[Path]:
         """The file ``name`` of every unit, in order."""

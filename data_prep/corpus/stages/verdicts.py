@@ -1,4 +1,4 @@
-"""What the comparisons found out about the documents of one shard."""
+"""Verdicts of the comparisons on the documents of one shard."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from data_prep.corpus.stages.compare import EXACT, NEAR, Clusters, Paragraphs, S
 
 
 class Verdicts:
-    """For the documents ``first`` to ``last`` (exclusive): whom each repeats, and its repeated paragraphs."""
+    """Verdicts on the documents ``first`` to ``last`` (exclusive): whom each repeats, and its repeated paragraphs."""
 
     def __init__(
         self, clusters: Clusters, semantic: Semantic | None, repeated: Paragraphs | None, first: int, last: int
@@ -20,8 +20,8 @@ class Verdicts:
         }
         """Step -> [documents]: the document that each repeats, itself where none."""
         if semantic:
-            found = semantic.repeats(first, last)
-            self.repeats["duplicates/semantic"][found[:, 0] - first] = found[:, 1]
+            semantic_pairs = semantic.repeats(first, last)
+            self.repeats["duplicates/semantic"][semantic_pairs[:, 0] - first] = semantic_pairs[:, 1]
         self.gone: dict[int, list[int]] = {}
         """Row -> numbers of its repeated paragraphs."""
         for document, number in repeated.places(first, last) if repeated else ():

@@ -12,12 +12,12 @@ import orjson
 from common import manifest
 from common.errors import UserError
 from common.files import digest, fsync_folder, make_folder, put_in_place, read_json, write_json
-from common.progress import say
+from common.progress import ProgressReport, say
 from common.remove import remove_file
 from data_prep.corpus.stages.compare import Clusters, Paragraphs, Semantic
 from data_prep.corpus.stages.curate import BATCH_CHARACTERS, COUNTS, DROPPED, KEPT, SIZES
 from data_prep.corpus.stages.last_steps import LastSteps, Tools
-from data_prep.corpus.stages.stage import STAGES, Report, Stage, Task, Work
+from data_prep.corpus.stages.stage import STAGES, CorpusWork, Stage, Task
 from data_prep.corpus.stages.verdicts import Verdicts
 from data_prep.records.record import Record, from_line, to_line
 from data_prep.records.zst import Writer, read
@@ -34,14 +34,19 @@ class Write(Stage):
     small = 100.0
 
     def __init__(
-        self, work: Work, before: Stage, clusters: Clusters, semantic: Semantic | None, repeated: Paragraphs | None
+        self,
+        work: CorpusWork,
+        before: Stage,
+        clusters: Clusters,
+        semantic: Semantic | None,
+        repeated: Paragraphs | None,
     ):
         super().__init__(work, before)
         self.curate, self.clusters, self.semantic, self.paragraphs = clusters.curate, clusters, semantic, repeated
         self.tools: dict[str, Tools] = {}
 
     def settings(self) -> dict[str, Any]:
-        """What is done to documents that stay."""
+        """Return what is done to documents that stay."""
         profiles = {code: dataclasses.asdict(profile.pii) for code, profile in self.work.plan.languages.items()}
         return {
             "pii": profiles if self.work.config.pii else None,
@@ -53,13 +58,13 @@ class Write(Stage):
         return self.curate.tasks()
 
     def target(self, task: Task) -> Path:
-        """Where the documents of a shard go."""
+        """Return the file that the documents of a shard go to."""
         unit = self.curate.units[task.name]
         return self.work.output / DOCUMENTS / unit.source / f"{unit.number:05d}.jsonl.zst"
 
     @property
     def claims(self) -> Path:
-        """What `claim` writes."""
+        """File that `claim` writes."""
         return self.folder / OURS
 
     def claim(self) -> None:
@@ -79,7 +84,7 @@ class Write(Stage):
         write_json(self.claims, sorted(ours | wanted))
 
     def ours(self) -> set[str]:
-        """What `claim` has noted until now."""
+        """Read what `claim` has noted until now."""
         return set(read_json(self.claims)) if self.claims.is_file() else set()
 
     def drop_former(self) -> None:
@@ -100,22 +105,26 @@ class Write(Stage):
                 )
 
     def find(self, task: Task) -> dict[str, Any] | None:
-        """As for every stage; the documents must be there too."""
-        known, target = super().find(task), self.target(task)
-        return known if known and target.exists() and target.stat().st_size == known["documents_size"] else None
+        """Return the manifest of a whole unit, as for every stage; the documents must be there too."""
+        unit_manifest, target = super().find(task), self.target(task)
+        return (
+            unit_manifest
+            if unit_manifest and target.exists() and target.stat().st_size == unit_manifest["documents_size"]
+            else None
+        )
 
     def steps(self) -> list[str]:
         """Names of its steps, in order."""
         config = self.work.config
-        found = [("duplicates/exact", config.duplicates.exact), ("duplicates/near", config.duplicates.near)]
-        found += [
+        switches = [("duplicates/exact", config.duplicates.exact), ("duplicates/near", config.duplicates.near)]
+        switches += [
             ("duplicates/semantic", config.semantic.enabled),
             ("paragraphs", config.paragraphs.enabled),
             ("pii", config.pii),
         ]
-        return [name for name, wanted in found if wanted]
+        return [name for name, wanted in switches if wanted]
 
-    def make(self, task: Task, folder: Path, report: Report) -> dict[str, Any]:
+    def make(self, task: Task, folder: Path, report: ProgressReport) -> dict[str, Any]:
         """Write the documents of one shard."""
         number = list(self.curate.units).index(task.name)
         first, last = map(int, self.curate.firsts()[number : number + 2])

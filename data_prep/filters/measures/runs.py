@@ -32,7 +32,7 @@ class Runs:
         self.owners = self.tokens.owners[places]
 
     def extend(self, length: int) -> None:
-        """To runs of ``length`` tokens, without those of which a part does not occur twice."""
+        """Extend the runs to ``length`` tokens, without those of which a part does not occur twice."""
         while self.length < length:
             often = np.flatnonzero(self.counts > 1)
             places, owners = self.places[often], self.owners[often]
@@ -48,10 +48,10 @@ class Runs:
         """[n] share of the characters in the most frequent run, with a space between its words; exact where its bound
         is above ``most``."""
         lengths = self._characters(self.places) + self.length - 1
-        found = greatest(self.counts * lengths, self.owners, len(self.batch))
+        characters = greatest(self.counts * lengths, self.owners, len(self.batch))
         first = np.flatnonzero(self.tokens.counts >= self.length)  # where no run occurs twice the first is taken
-        found[first] = np.maximum(found[first], self._characters(self.tokens.bounds[first]) + self.length - 1)
-        shares = share(found, self.batch.sizes)
+        characters[first] = np.maximum(characters[first], self._characters(self.tokens.bounds[first]) + self.length - 1)
+        shares = share(characters, self.batch.sizes)
         for index in np.flatnonzero(self.alive & (shares > most)):
             shares[index] = self._most_frequent(index) / self.batch.sizes[index]
         return shares
@@ -83,8 +83,8 @@ class Runs:
         before = np.maximum(
             begin, np.concatenate([[0], begin[:-1] + self.length])
         )  # what the run before has covered counts once
-        found = self.characters[begin + self.length] - self.characters[before]
-        return share(np.bincount(owners, found, len(self.batch)), self.batch.sizes)
+        new_characters = self.characters[begin + self.length] - self.characters[before]
+        return share(np.bincount(owners, new_characters, len(self.batch)), self.batch.sizes)
 
     def drop(self, documents: np.ndarray) -> None:
         """Look no more at documents of a mask [n]."""
@@ -124,8 +124,8 @@ class Runs:
 
 def greatest(values: np.ndarray, owners: np.ndarray, count: int) -> np.ndarray:
     """[count] the greatest of ``values`` [k] of each owner (ascending), 0 for one without."""
-    found = np.zeros(count, values.dtype)
+    maxima = np.zeros(count, values.dtype)
     if len(values):
         heads = np.flatnonzero(np.diff(owners, prepend=-1))
-        found[owners[heads]] = np.maximum.reduceat(values, heads)
-    return found
+        maxima[owners[heads]] = np.maximum.reduceat(values, heads)
+    return maxima

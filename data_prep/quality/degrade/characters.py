@@ -34,7 +34,7 @@ def of_words(text: str, draw: random.Random, share: float, change, wanted=str.is
 
 
 def ocr(text: str, draw: random.Random, share: float) -> str:
-    """One or two letters of a word become what a scanner takes them for; now and then a speck."""
+    """Misread words: one or two letters become what a scanner takes them for; now and then a speck."""
 
     def change(word: str) -> str:
         for _ in range(draw.randint(1, 2)):

@@ -90,7 +90,7 @@ def tables(text: str, draw: random.Random, share: float) -> str:
 def hyphenated(text: str, draw: random.Random, share: float) -> str:
     """Lines are broken at a width, words within them, as in the columns of a page; headers and numbers of pages come in
     between."""
-    width, found, page = draw.randint(25, 60), [], draw.randint(2, 300)
+    width, broken_lines, page = draw.randint(25, 60), [], draw.randint(2, 300)
     header = " ".join(text.split()[:4]).upper()
     lines = text.split("\n")
     broken = set(drawn(draw, [number for number, line in enumerate(lines) if len(line) > width], share))
@@ -99,15 +99,15 @@ def hyphenated(text: str, draw: random.Random, share: float) -> str:
         while number in broken and len(line) - at > width:
             end = at + width
             hyphen = "-" if line[end - 1].isalpha() and line[end].isalpha() else ""
-            found.append(line[at:end].rstrip() + hyphen)
+            broken_lines.append(line[at:end].rstrip() + hyphen)
             at = end
             while at < len(line) and line[at].isspace():
                 at += 1
             if draw.random() < 0.04:
                 page += 1
-                found += [str(page), header]
-        found.append(line[at:])
-    return "\n".join(found)
+                broken_lines += [str(page), header]
+        broken_lines.append(line[at:])
+    return "\n".join(broken_lines)
 
 
 def markup(text: str, draw: random.Random, share: float) -> str:

@@ -27,15 +27,15 @@ def tally(spans: Spans, masks: Sequence[np.ndarray]) -> np.ndarray:
     """[n, k] float64: how many pieces of each document every mask holds; eight masks [pieces] at a time become the bits
     of one class."""
     shape = (len(spans.bounds) - 1, 256)
-    found = []
+    counts = []
     for start in range(0, len(masks), 8):
         part = masks[start : start + 8]
         classes = np.zeros(len(spans), np.uint8)
         for bit, mask in enumerate(part):
             classes |= mask.view(np.uint8) << np.uint8(bit)
         bits = (np.arange(256)[:, None] >> np.arange(len(part)) & 1).astype(np.float64)
-        found.append(histogram(spans.owners, classes, shape) @ bits)  # exact: far below 2**53
-    return np.concatenate(found, 1)
+        counts.append(histogram(spans.owners, classes, shape) @ bits)  # exact: far below 2**53
+    return np.concatenate(counts, 1)
 
 
 def spread(spans: Spans, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -47,15 +47,15 @@ def spread(spans: Spans, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def largest(spans: Spans, values: np.ndarray) -> np.ndarray:
     """[n]: the largest value of the pieces of each document, 0 where it has none."""
-    found, some = np.zeros(len(spans.bounds) - 1), spans.counts > 0
+    maxima, some = np.zeros(len(spans.bounds) - 1), spans.counts > 0
     if len(values):
-        found[some] = np.maximum.reduceat(values, spans.bounds[:-1][some])
-    return found
+        maxima[some] = np.maximum.reduceat(values, spans.bounds[:-1][some])
+    return maxima
 
 
 def after_same(owners: np.ndarray, mask: np.ndarray, distance: int = 1) -> np.ndarray:
     """[k] bool: ``mask`` [k - distance] belongs to a piece and one before it; here it stands at the later one, if both
     are of one text."""
-    found = np.zeros(len(owners), bool)
-    found[distance:] = mask & (owners[distance:] == owners[:-distance])
-    return found
+    follows = np.zeros(len(owners), bool)
+    follows[distance:] = mask & (owners[distance:] == owners[:-distance])
+    return follows

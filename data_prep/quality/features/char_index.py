@@ -1,4 +1,4 @@
-"""What several themes of features ask of the characters of a batch, computed once."""
+"""Character index of a batch: what several themes of features ask of its characters, computed once."""
 
 from functools import cache, cached_property
 
@@ -58,7 +58,7 @@ def _counters(diacritics: str, casing: tuple[tuple[str, str], ...]) -> np.ndarra
     )
 
 
-class View:
+class CharIndex:
     """A batch with the profile of its language."""
 
     def __init__(self, batch: Batch, profile: LanguageConfig):

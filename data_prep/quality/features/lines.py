@@ -3,7 +3,7 @@
 import numpy as np
 
 from data_prep.quality.features.arrays import after_same, columns, histogram, largest, share, spread, tally
-from data_prep.quality.features.char_index import View
+from data_prep.quality.features.char_index import CharIndex
 from data_prep.text.batch import Spans
 from data_prep.text.characters import DIGIT, LETTER, UPPER, WORD
 
@@ -43,15 +43,15 @@ MEANINGS = {
 SHORT, SOFT_HYPHEN = 40, 0xAD
 
 
-def measure(view: View) -> np.ndarray:
+def measure(chars: CharIndex) -> np.ndarray:
     """float32 [n, k]: the features of MEANINGS, in its order; of lines that are not empty unless it says otherwise."""
-    batch, lines, every = view.batch, view.lines, view.batch.lines
+    batch, lines, every = chars.batch, chars.lines, chars.batch.lines
     sizes, count = lines.lengths, lines.counts
     ink = lines.total(sizes)
     mean, deviation = spread(lines, sizes)
     words = _starts_within(lines, batch.words.starts)
     short = sizes <= SHORT
-    terminal = view.ends_sentence(lines.ends)
+    terminal = chars.ends_sentence(lines.ends)
     change = after_same(lines.owners, np.ones(max(len(lines) - 1, 0), bool)).astype(np.float64)
     change[1:] *= np.abs(np.diff(sizes)) / (sizes[1:] + sizes[:-1])
     return columns(
@@ -71,9 +71,9 @@ def measure(view: View) -> np.ndarray:
                     [
                         after_same(lines.owners, short[1:] & short[:-1]),
                         terminal,
-                        *_edges(view),
+                        *_edges(chars),
                         words == 1,
-                        *_made_of(view),
+                        *_made_of(chars),
                     ],
                 ),
                 count,
@@ -88,8 +88,8 @@ def _starts_within(lines: Spans, starts: np.ndarray) -> np.ndarray:
     return np.searchsorted(starts, lines.ends) - np.searchsorted(starts, lines.starts)
 
 
-def _edges(view: View) -> list[np.ndarray]:
-    lines, codes, flags = view.lines, view.batch.codes, view.batch.flags
+def _edges(chars: CharIndex) -> list[np.ndarray]:
+    lines, codes, flags = chars.lines, chars.batch.codes, chars.batch.flags
     last, first, end = codes[lines.ends - 1], flags[lines.starts], flags[lines.ends - 1]
     return [
         (last == ord(",")) | (last == ord(";")),
@@ -104,12 +104,12 @@ def _edges(view: View) -> list[np.ndarray]:
     ]
 
 
-def _made_of(view: View) -> list[np.ndarray]:
-    codes, lines, inside = view.batch.codes, view.lines, view.counts(view.lines)
-    signs = _starts_within(lines, view.marks)
+def _made_of(chars: CharIndex) -> list[np.ndarray]:
+    codes, lines, inside = chars.batch.codes, chars.lines, chars.counts(chars.lines)
+    signs = _starts_within(lines, chars.marks)
     blanks = np.flatnonzero(codes == ord(" "))
     three = blanks[2:][blanks[2:] == blanks[:-2] + 2]
-    apart = np.sort(np.concatenate([three, view.places("|"), np.flatnonzero(codes == ord("\t"))]))
+    apart = np.sort(np.concatenate([three, chars.places("|"), np.flatnonzero(codes == ord("\t"))]))
     return [
         inside["letters"] == 0,
         inside["digits"] > inside["letters"],

@@ -1,10 +1,10 @@
-"""Features of what is known of the language: out-of-vocabulary words, and whether endings follow each other as they
+"""Out-of-vocabulary features: words that good text of the language has not, and whether endings follow each other as they
 should."""
 
 import numpy as np
 
 from data_prep.quality.features.arrays import columns, share, tally
-from data_prep.quality.features.char_index import View
+from data_prep.quality.features.char_index import CharIndex
 from data_prep.quality.features.vocabulary import Vocabulary, beginnings, keys
 from data_prep.text.characters import UPPER
 
@@ -31,25 +31,25 @@ MEANINGS = {
 }
 
 
-def measure(view: View, vocabulary: Vocabulary) -> np.ndarray:
+def measure(chars: CharIndex, vocabulary: Vocabulary) -> np.ndarray:
     """float32 [n, k]: the features of MEANINGS, in its order."""
-    batch, words = view.batch, view.batch.words
-    found, plain, length = keys(view), view.in_words["digits"] == 0, words.lengths
-    band = np.where(plain, vocabulary.look_up(found.words), 0)
+    batch, words = chars.batch, chars.batch.words
+    word_keys, plain, length = keys(chars), chars.in_words["digits"] == 0, words.lengths
+    band = np.where(plain, vocabulary.look_up(word_keys.words), 0)
     unknown = plain & (band == 0)
     # What is known as a word is known by its beginning and ending.
     strange = np.flatnonzero(unknown)
     no_beginning, no_ending = np.zeros(len(words), bool), np.zeros(len(words), bool)
-    no_beginning[strange] = vocabulary.look_up(beginnings(view, strange)) == 0
-    no_ending[strange] = vocabulary.look_up(found.endings[strange]) == 0
-    no_pair = found.paired & (vocabulary.look_up(found.pairs) == 0)
+    no_beginning[strange] = vocabulary.look_up(beginnings(chars, strange)) == 0
+    no_ending[strange] = vocabulary.look_up(word_keys.endings[strange]) == 0
+    no_pair = word_keys.paired & (vocabulary.look_up(word_keys.pairs) == 0)
     small = (batch.flags[words.starts] & UPPER) == 0
     after, both = np.zeros(len(words), bool), np.zeros(len(words), bool)
-    after[1:] = unknown[1:] & unknown[:-1] & found.paired[1:]
-    both[1:] = (band[1:] > 0) & (band[:-1] > 0) & found.paired[1:]
+    after[1:] = unknown[1:] & unknown[:-1] & word_keys.paired[1:]
+    both[1:] = (band[1:] > 0) & (band[:-1] > 0) & word_keys.paired[1:]
 
     among = (plain, plain & small, plain & (length <= 4), plain & (length > 4) & (length < 9), plain & (length >= 9))
-    whole = tally(words, [*among, found.paired, both])
+    whole = tally(words, [*among, word_keys.paired, both])
     parts = tally(words, [*(unknown & some for some in among), no_pair, no_pair & both])
     rest = [
         no_beginning,
@@ -60,11 +60,11 @@ def measure(view: View, vocabulary: Vocabulary) -> np.ndarray:
         *(band == number for number in (4, 3, 2, 1)),
     ]
     relative = np.where(whole > 0, parts / np.maximum(whole, 1), 0)
-    return columns([relative, share(tally(words, rest), whole[:, 0]), _lines(view, unknown, plain)])
+    return columns([relative, share(tally(words, rest), whole[:, 0]), _lines(chars, unknown, plain)])
 
 
-def _lines(view: View, unknown: np.ndarray, plain: np.ndarray) -> np.ndarray:
-    batch, lines, words = view.batch, view.batch.lines, view.batch.words
+def _lines(chars: CharIndex, unknown: np.ndarray, plain: np.ndarray) -> np.ndarray:
+    batch, lines, words = chars.batch, chars.batch.lines, chars.batch.words
     bounds = np.searchsorted(words.starts, np.append(lines.starts, len(batch.codes)))
 
     def per_line(mask: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from data_prep.quality.features.arrays import after_same, columns, share
-from data_prep.quality.features.char_index import View
+from data_prep.quality.features.char_index import CharIndex
 from data_prep.text.batch import Spans
 from data_prep.text.hashing import runs
 
@@ -23,9 +23,9 @@ MEANINGS = {
 _HALF, _SAMPLE = np.uint64(32), np.uint64(3)
 
 
-def measure(view: View) -> np.ndarray:
+def measure(chars: CharIndex) -> np.ndarray:
     """float32 [n, k]: the features of MEANINGS, in its order."""
-    words, hashes = view.batch.words, view.batch.word_hashes
+    words, hashes = chars.batch.words, chars.batch.word_hashes
     return columns(
         [
             *_in_windows(words, hashes, 128, 1),
@@ -34,13 +34,13 @@ def measure(view: View) -> np.ndarray:
                 share(words.total(after_same(words.owners, hashes[by:] == hashes[:-by], by)), words.counts)
                 for by in (1, 2)
             ),
-            *_lines(view),
+            *_lines(chars),
         ]
     )
 
 
 def _in_windows(words: Spans, hashes: np.ndarray, size: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of runs of words in windows of ``size`` words (a power of two; 0: the text, and a sample of its runs): share that
+    """Measure runs of words in windows of ``size`` words (a power of two; 0: the text, and a sample of its runs): share that
     came before [n], share of the most frequent one [n].
 
     The window stands in the upper half of a key and the hash in the lower, so one sort brings equals together and
@@ -65,9 +65,9 @@ def _in_windows(words: Spans, hashes: np.ndarray, size: int, length: int) -> tup
     return share(totals - distinct, totals), share(top, totals)
 
 
-def _lines(view: View) -> list[np.ndarray]:
-    lines, sizes = view.lines, view.lines.lengths
-    hashes = view.batch.prefix.spans(lines.starts, lines.ends)
+def _lines(chars: CharIndex) -> list[np.ndarray]:
+    lines, sizes = chars.lines, chars.lines.lengths
+    hashes = chars.batch.prefix.spans(lines.starts, lines.ends)
     order = np.lexsort((hashes, lines.owners))
     again = np.zeros(len(lines), bool)
     again[order] = after_same(lines.owners, hashes[order[1:]] == hashes[order[:-1]])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from data_prep.quality.features.arrays import columns, histogram, share, spread
-from data_prep.quality.features.char_index import View, members
+from data_prep.quality.features.char_index import CharIndex, members
 from data_prep.text.batch import Spans
 from data_prep.text.characters import DIGIT, LETTER, SPACE, UPPER, look_up
 
@@ -27,14 +27,14 @@ MEANINGS = {
 }
 
 
-def sentences(view: View) -> Spans:
+def sentences(chars: CharIndex) -> Spans:
     """Sentences: up to a terminal sign that does not follow a digit and precedes white space, or up to the end of the
     text.
 
     A cheap rule, made to be the same for all texts rather than right: abbreviations end sentences here."""
-    batch, profile = view.batch, view.profile
+    batch, profile = chars.batch, chars.profile
     codes, flags = batch.codes, batch.flags
-    places = view.marks[look_up(members(profile.terminal_punctuation, ()), view.mark_codes)]
+    places = chars.marks[look_up(members(profile.terminal_punctuation, ()), chars.mark_codes)]
     after = np.minimum(places + 1, len(codes) - 1)
     after = np.where(look_up(members(profile.closing, ()), codes[after]), np.minimum(after + 1, len(codes) - 1), after)
     places = places[((flags[after] & SPACE) != 0) & ((flags[np.maximum(places - 1, 0)] & DIGIT) == 0)]
@@ -45,42 +45,42 @@ def sentences(view: View) -> Spans:
     return batch.spans(starts, ends)
 
 
-def measure(view: View) -> np.ndarray:
+def measure(chars: CharIndex) -> np.ndarray:
     """float32 [n, k]: the features of MEANINGS, in its order; of sentences that hold a word."""
-    batch, words = view.batch, view.batch.words
-    found = sentences(view)
-    found = found.take(np.searchsorted(words.starts, found.ends) > np.searchsorted(words.starts, found.starts))
-    first = np.searchsorted(words.starts, found.starts)
-    sizes = np.searchsorted(words.starts, found.ends) - first
+    batch, words = chars.batch, chars.batch.words
+    spans = sentences(chars)
+    spans = spans.take(np.searchsorted(words.starts, spans.ends) > np.searchsorted(words.starts, spans.starts))
+    first = np.searchsorted(words.starts, spans.starts)
+    sizes = np.searchsorted(words.starts, spans.ends) - first
     newlines = batch.lines.ends
-    broken = np.searchsorted(newlines, found.ends) - np.searchsorted(newlines, words.starts[first])
-    last, opening = batch.codes[found.ends - 1], batch.flags[batch.starts[:-1]]
-    count = found.counts
-    mean, deviation = spread(found, sizes)
+    broken = np.searchsorted(newlines, spans.ends) - np.searchsorted(newlines, words.starts[first])
+    last, opening = batch.codes[spans.ends - 1], batch.flags[batch.starts[:-1]]
+    count = spans.counts
+    mean, deviation = spread(spans, sizes)
     return columns(
         [
-            share(histogram(found.owners, np.searchsorted(BOUNDS, sizes), (len(batch), len(BOUNDS) + 1)), count),
+            share(histogram(spans.owners, np.searchsorted(BOUNDS, sizes), (len(batch), len(BOUNDS) + 1)), count),
             share(count, words.counts),
             np.log1p(mean),
             share(deviation, mean),
-            share(found.total((batch.flags[words.starts[first]] & UPPER) != 0), count),
-            share(found.total(last == ord("?")), count),
-            share(found.total(last == ord("!")), count),
-            share(view.per_document(view.places(",")), count),
-            share(found.total(broken), count),
+            share(spans.total((batch.flags[words.starts[first]] & UPPER) != 0), count),
+            share(spans.total(last == ord("?")), count),
+            share(spans.total(last == ord("!")), count),
+            share(chars.per_document(chars.places(",")), count),
+            share(spans.total(broken), count),
             (opening & (UPPER | LETTER)) != LETTER,
-            share(found.total(np.where(view.ends_sentence(found.ends), 0, sizes)), words.counts),
-            _in_parentheses(view),
+            share(spans.total(np.where(chars.ends_sentence(spans.ends), 0, sizes)), words.counts),
+            _in_parentheses(chars),
         ]
     )
 
 
-def _in_parentheses(view: View) -> np.ndarray:
+def _in_parentheses(chars: CharIndex) -> np.ndarray:
     """[n]: share of the words that have more parentheses opened than closed before them in their text."""
-    words = view.batch.words
-    steps, before = np.zeros(len(words) + 1, np.int32), np.zeros(len(view.batch), np.int64)
+    words = chars.batch.words
+    steps, before = np.zeros(len(words) + 1, np.int32), np.zeros(len(chars.batch), np.int64)
     for sign, step in (("(", 1), (")", -1)):
-        places = view.places(sign)
+        places = chars.places(sign)
         np.add.at(steps, np.searchsorted(words.starts, places), np.int32(step))
-        before += step * np.searchsorted(places, view.batch.starts[:-1])
+        before += step * np.searchsorted(places, chars.batch.starts[:-1])
     return share(words.total(np.cumsum(steps)[:-1] > before[words.owners]), words.counts)

@@ -8,7 +8,7 @@ import numpy as np
 from conf.schema.language import LanguageConfig
 from data_prep.quality.features import characters, lines, oov_features, repetition, sentences, words
 from data_prep.quality.features.arrays import columns
-from data_prep.quality.features.char_index import View
+from data_prep.quality.features.char_index import CharIndex
 from data_prep.quality.features.vocabulary import Vocabulary
 from data_prep.text.batch import Batch
 
@@ -25,5 +25,5 @@ def features(batch: Batch, profile: LanguageConfig, vocabulary: Vocabulary) -> n
     everywhere."""
     if not len(batch):
         return np.empty((0, len(NAMES)), np.float32)
-    view = View(batch, profile)
-    return columns([*(theme.measure(view) for theme in THEMES.values()), oov_features.measure(view, vocabulary)])
+    chars = CharIndex(batch, profile)
+    return columns([*(theme.measure(chars) for theme in THEMES.values()), oov_features.measure(chars, vocabulary)])

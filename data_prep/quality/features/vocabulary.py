@@ -1,4 +1,4 @@
-"""What is known of a language: words, their beginnings and endings, which endings follow each other, learnt from good
+"""Vocabulary of a language: words, their beginnings and endings, which endings follow each other, learnt from good
 text.
 
 Everything is a hash. A table of 2**24 bytes says how frequent what has this hash is; two things with one place in it
@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from data_prep.quality.features.char_index import View
+from data_prep.quality.features.char_index import CharIndex
 from data_prep.text.hashing import BASE
 
 BITS = 24
@@ -37,31 +37,31 @@ class Keys:
     """[k] bool: a word of the same text stands before it."""
 
 
-def keys(view: View) -> Keys:
+def keys(chars: CharIndex) -> Keys:
     """The hashes of all words; each kind has hashes of its own."""
-    batch, words, prefix = view.batch, view.batch.words, view.batch.lower_prefix
+    batch, words, prefix = chars.batch, chars.batch.words, chars.batch.lower_prefix
     ends = prefix.spans(np.maximum(words.starts, words.ends - ENDING), words.ends)
-    tails = np.where(view.in_words["digits"] == 0, ends, np.uint64(1))
+    tails = np.where(chars.in_words["digits"] == 0, ends, np.uint64(1))
     pairs, paired = np.zeros_like(tails), np.zeros(len(words), bool)
     pairs[1:] = tails[:-1] * BASE + tails[1:]
     paired[1:] = words.owners[1:] == words.owners[:-1]
     return Keys(batch.word_hashes, ~ends, pairs, paired)
 
 
-def beginnings(view: View, chosen: np.ndarray) -> np.ndarray:
+def beginnings(chars: CharIndex, chosen: np.ndarray) -> np.ndarray:
     """[c] uint64: hashes of the first letters of the chosen words."""
-    starts, ends = view.batch.words.starts[chosen], view.batch.words.ends[chosen]
-    return view.batch.lower_prefix.spans(starts, np.minimum(ends, starts + BEGINNING)) ^ BASE
+    starts, ends = chars.batch.words.starts[chosen], chars.batch.words.ends[chosen]
+    return chars.batch.lower_prefix.spans(starts, np.minimum(ends, starts + BEGINNING)) ^ BASE
 
 
-def count(view: View) -> Counts:
-    """How often everything occurs in a batch."""
-    found, plain = keys(view), view.in_words["digits"] == 0
+def count(chars: CharIndex) -> Counts:
+    """Count how often everything occurs in a batch."""
+    word_keys, plain = keys(chars), chars.in_words["digits"] == 0
     hashes = {
-        "words": found.words[plain],
-        "beginnings": beginnings(view, plain),
-        "endings": found.endings[plain],
-        "pairs": found.pairs[found.paired],
+        "words": word_keys.words[plain],
+        "beginnings": beginnings(chars, plain),
+        "endings": word_keys.endings[plain],
+        "pairs": word_keys.pairs[word_keys.paired],
     }
     return {name: np.unique(some, return_counts=True) for name, some in hashes.items()}
 
@@ -79,14 +79,14 @@ def add(parts: Iterable[Counts]) -> Counts:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What occurred at least twice in good text."""
+    """Vocabulary of what occurred at least twice in good text."""
 
     entries: np.ndarray
     """uint32, ascending: place in the table and, in the low byte, how frequent: 1 rare to 4 very frequent."""
 
     @classmethod
     def of(cls, counts: Counts) -> "Vocabulary":
-        """From counts of good text."""
+        """Make it from counts of good text."""
         entries = []
         for name in KINDS:
             hashes, numbers = counts[name]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from data_prep.quality.features.arrays import after_same, columns, histogram, largest, share, spread, tally
-from data_prep.quality.features.char_index import View
+from data_prep.quality.features.char_index import CharIndex
 from data_prep.text.batch import hash_words
 from data_prep.text.characters import LETTER, UPPER
 
@@ -33,9 +33,9 @@ FIRST = 200
 _PLACE = np.uint64(48)
 
 
-def measure(view: View) -> np.ndarray:
+def measure(chars: CharIndex) -> np.ndarray:
     """float32 [n, k]: the features of MEANINGS, in its order."""
-    batch, words = view.batch, view.batch.words
+    batch, words = chars.batch, chars.batch.words
     sizes = words.lengths
     return columns(
         [
@@ -43,23 +43,23 @@ def measure(view: View) -> np.ndarray:
             *spread(words, sizes),
             share(words.counts, batch.sizes),
             share(batch.tokens.counts - words.counts, words.counts),
-            *_made_of(view),
-            *_stop_words(view),
-            _small_letters(view),
+            *_made_of(chars),
+            *_stop_words(chars),
+            _small_letters(chars),
             np.log1p(largest(words, sizes)),
         ]
     )
 
 
-def _made_of(view: View) -> list[np.ndarray]:
-    words, inside = view.batch.words, view.in_words
+def _made_of(chars: CharIndex) -> list[np.ndarray]:
+    words, inside = chars.batch.words, chars.in_words
     capitals, digits, letters, diacritics = (
         inside["capitals"],
         inside["digits"],
         inside["letters"],
         inside["diacritics"],
     )
-    first = (view.batch.flags[words.starts] & UPPER) != 0
+    first = (chars.batch.flags[words.starts] & UPPER) != 0
     all_capitals = (capitals == letters) & (capitals > 1)
     tests = [
         first & (capitals == 1) & (letters > 1),
@@ -74,23 +74,23 @@ def _made_of(view: View) -> list[np.ndarray]:
     return [share(tally(words, tests), words.counts), share(words.total(diacritics), words.counts)]
 
 
-def _stop_words(view: View) -> list[np.ndarray]:
-    words, hashes = view.batch.words, view.batch.word_hashes
-    known = np.unique(hash_words(view.profile.stop_words, view.batch.casing))
-    if not len(known):
-        return [np.zeros((len(view.batch), 3))]
+def _stop_words(chars: CharIndex) -> list[np.ndarray]:
+    words, hashes = chars.batch.words, chars.batch.word_hashes
+    stop_hashes = np.unique(hash_words(chars.profile.stop_words, chars.batch.casing))
+    if not len(stop_hashes):
+        return [np.zeros((len(chars.batch), 3))]
     table = np.zeros(1 << 16, np.int64)  # of two with one place in it the later stays; the same one always
-    table[known >> _PLACE] = np.arange(len(known))
-    found = table[hashes >> _PLACE]
-    is_stop = known[found] == hashes
+    table[stop_hashes >> _PLACE] = np.arange(len(stop_hashes))
+    numbers = table[hashes >> _PLACE]
+    is_stop = stop_hashes[numbers] == hashes
     early = is_stop & (np.arange(len(words)) - words.bounds[words.owners] < FIRST)
-    kinds = histogram(words.owners[early], found[early], (len(view.batch), len(known))) > 0
+    kinds = histogram(words.owners[early], numbers[early], (len(chars.batch), len(stop_hashes))) > 0
     adjacent = after_same(words.owners, is_stop[1:] & is_stop[:-1])
-    return [share(tally(words, [is_stop, adjacent]), words.counts), kinds.sum(1) / len(known)]
+    return [share(tally(words, [is_stop, adjacent]), words.counts), kinds.sum(1) / len(stop_hashes)]
 
 
-def _small_letters(view: View) -> np.ndarray:
-    words = view.batch.words
-    small = (view.batch.flags[words.starts] & (UPPER | LETTER)) == LETTER
+def _small_letters(chars: CharIndex) -> np.ndarray:
+    words = chars.batch.words
+    small = (chars.batch.flags[words.starts] & (UPPER | LETTER)) == LETTER
     follows = after_same(words.owners, small[1:] & small[:-1] & (words.starts[1:] == words.ends[:-1] + 1))
     return share(words.total(follows), words.counts)

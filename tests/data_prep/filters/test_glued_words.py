@@ -14,7 +14,7 @@ import zstandard
 
 from common.errors import UserError
 from data_prep.filters.glued_words import GluedWords
-from data_prep.morphology.dictionary import Known
+from data_prep.morphology.dictionary import HashSet
 from data_prep.text.batch import Batch
 from data_prep.text.language import load_language
 
@@ -132,7 +132,7 @@ def test_a_language_without_a_bound_passes_and_needs_no_dictionary():
 
 def test_a_set_of_hashes_is_exact():
     hashes = np.random.default_rng(0).integers(0, 1 << 64, 5000, np.uint64)
-    known = Known(np.sort(hashes[:2500]))
+    known = HashSet(np.sort(hashes[:2500]))
     near = hashes[:2500] ^ np.uint64(1)  # the same place in the table
     assert known.has(hashes).tolist() == [True] * 2500 + [False] * 2500 and not known.has(near).any()
-    assert not Known(np.empty(0, np.uint64)).has(hashes).any() and known.has(np.empty(0, np.uint64)).shape == (0,)
+    assert not HashSet(np.empty(0, np.uint64)).has(hashes).any() and known.has(np.empty(0, np.uint64)).shape == (0,)

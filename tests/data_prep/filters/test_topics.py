@@ -4,7 +4,7 @@ import pytest
 from common.errors import UserError
 from conf.schema.data import DataConfig
 from conf.schema.quality import TopicsConfig
-from data_prep.filters.topics import Topics
+from data_prep.filters.topics import TopicAnnotator
 from data_prep.records.record import Record
 from data_prep.text.batch import Batch
 from data_prep.text.language import load_language
@@ -27,10 +27,10 @@ def test_topics_stand_in_the_notes_of_the_living(tmp_path):
     build(config, DataConfig(), profile, 0, {})
     texts = ["a judge of the court", "dead", "a wave and a ship", ""]
     records = [Record(str(place), text, "s", "", "", "en", "f", place) for place, text in enumerate(texts)]
-    annotator = Topics(config, profile)
+    annotator = TopicAnnotator(config, profile)
     assert annotator.name == "topics"
     assert list(annotator.judge(Batch(texts), np.array([True, False, True, True]), records)) == []
     expected = load(config.model).topics_of(Batch(texts), config.min_probability)
     assert [record.notes for record in records] == [{"topic": "law"}, {}, {"topic": "sea"}, {"topic": expected[3]}]
     with pytest.raises(UserError, match="learnt from en text, the source is tr"):
-        Topics(config, load_language("tr"))
+        TopicAnnotator(config, load_language("tr"))

@@ -43,12 +43,12 @@ def chosen(texts):
 
 
 def test_kept_and_dropped_are_what_was_read(texts, chosen):
-    for sieves in (chosen.texts, chosen.pairs):
-        for sieve in sieves.values():
-            counts = dict(sieve.counts)
-            assert counts.pop("read") == sum(counts.values()) and counts["kept"] == len(sieve.items) > 0
-    assert sum(sieve.counts["read"] for sieve in chosen.texts.values()) == len(texts)
-    assert sum(sieve.counts["copy of another text"] for sieve in chosen.texts.values()) == 2
+    for remaining in (chosen.texts, chosen.pairs):
+        for remaining in remaining.values():
+            counts = dict(remaining.counts)
+            assert counts.pop("read") == sum(counts.values()) and counts["kept"] == len(remaining.items) > 0
+    assert sum(remaining.counts["read"] for remaining in chosen.texts.values()) == len(texts)
+    assert sum(remaining.counts["copy of another text"] for remaining in chosen.texts.values()) == 2
     assert chosen.pairs["test"].counts["query too short"] and chosen.pairs["test"].counts["over max_queries"]
     assert chosen.texts["train"].counts["near-duplicate of a training text"]
     assert chosen.pairs["test"].counts["near-duplicate of a training text"] > 5
@@ -73,9 +73,9 @@ def test_nothing_leaks_by_brute_force(chosen):
 
 
 def test_groups_and_queries_are_in_one_split_only(chosen):
-    groups = {split: {one.group for one in sieve.items} for split, sieve in chosen.pairs.items()}
+    groups = {split: {one.group for one in remaining.items} for split, remaining in chosen.pairs.items()}
     groups["train"] |= {text.group for text in chosen.texts["train"].items}
-    queries = [entry.pair.query for sieve in chosen.pairs.values() for entry in sieve.items]
+    queries = [entry.pair.query for remaining in chosen.pairs.values() for entry in remaining.items]
     assert (
         not groups["train"] & groups["test"]
         and not groups["train"] & groups["dev"]

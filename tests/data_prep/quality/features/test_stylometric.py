@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep.quality.features.char_index import KINDS, View
+from data_prep.quality.features.char_index import KINDS, CharIndex
 from data_prep.quality.features.stylometric import MEANINGS, NAMES, features
 from data_prep.quality.features.vocabulary import Vocabulary, count
 from data_prep.text.batch import Batch
@@ -32,7 +32,7 @@ TEXTS = [
 ]
 PROFILE = load_language("tr")
 VOCABULARY = Vocabulary.of(
-    count(View(Batch([TURKISH, "bu bir metindir ve bir metin bu metindir"] * 2, PROFILE.casing), PROFILE))
+    count(CharIndex(Batch([TURKISH, "bu bir metindir ve bir metin bu metindir"] * 2, PROFILE.casing), PROFILE))
 )
 
 

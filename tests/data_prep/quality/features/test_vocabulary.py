@@ -1,6 +1,6 @@
 import numpy as np
 
-from data_prep.quality.features.char_index import View
+from data_prep.quality.features.char_index import CharIndex
 from data_prep.quality.features.vocabulary import Vocabulary, add, count
 from data_prep.text.batch import Batch, hash_words
 from data_prep.text.language import load_language
@@ -9,7 +9,7 @@ PROFILE = load_language("tr")
 
 
 def counted(*texts: str):
-    return count(View(Batch(texts, PROFILE.casing), PROFILE))
+    return count(CharIndex(Batch(texts, PROFILE.casing), PROFILE))
 
 
 def test_words_seen_twice_are_known_whatever_their_case():
