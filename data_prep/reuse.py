@@ -30,6 +30,8 @@ def find_reusable(folder: str | Path, kind: str, made_from: Mapping[str, Any], k
     if not (folder / manifest.NAME).exists():
         raise UserError(f"{folder} holds files that jobs.{kind} did not write; {mend}")
     manifest_there = manifest.read(folder)
+    if change := manifest.version_change(manifest_there.get(manifest.MADE_BY), made_from.get(manifest.MADE_BY, {})):
+        raise UserError(f"{folder} was made by {change}; {mend}")
     for part, wanted in made_from.items():
         there = manifest_there.get(part, {})
         for name in dict.fromkeys([*wanted, *there]):

@@ -5,7 +5,7 @@ what went and why.
   python -m jobs.corpus experiment=mecellem/corpus dry_run=true                         sources, shards and stages; what is done already
   python -m jobs.corpus experiment=mecellem/corpus                                      here, on all cores
   python -m jobs.corpus experiment=mecellem/corpus cluster=slurm corpus.array_size=64     each stage an array, one after the other
-  python -m jobs.corpus experiment=mecellem/corpus corpus.languages.tr.fineweb.short_line=20     another threshold of a profile
+  python -m jobs.corpus experiment=mecellem/corpus corpus.languages.tr.rules.fineweb.short_line=20     another threshold of a profile
 
 Killed at any moment, the same command does what is left; the documents are the same for any number of array tasks. Other
 rules or thresholds do again what they touch. The documents are in <corpus.output>/documents, the report in
@@ -24,6 +24,7 @@ from common.screen import screen
 from conf.schema import Config
 from data_prep.corpus.factory import SHARED, StageShare, freeze_corpus, run_stage_share, stage_share, stages
 from data_prep.corpus.stages.stage import Stage
+from data_prep.corpus.stages.versions import raised_versions
 from jobs.cli import main
 from slurm.local import run_array_tasks
 
@@ -73,6 +74,8 @@ def _all(config: Config, stage: Stage) -> None:
     left = [task for task in tasks if not stage.find(task)]
     if not left:
         return
+    for change in raised_versions(stage, left):
+        say(change)
     size = sum(task.size for task in tasks)
     workers = min(len(tasks), config.cluster.workers or cores()) if stage.name in SHARED and size > stage.small else 1
     points = [StageShare(config, stage.name, workers, array_task) for array_task in range(workers)]

@@ -17,6 +17,7 @@ from common.remove import sweep_asides
 from conf.schema import Config
 from data_prep.reuse import digests_of, find_reusable
 from data_prep.sources.inputs import stamp, told_inputs
+from data_prep.sources.version import VERSION
 from jobs.cli import main
 
 KIND = "embedder"
@@ -36,7 +37,8 @@ def run(config: Config) -> dict[str, Any] | None:
         "text_field": config.data.text_field,
     }
     settings["tokenizer"] = digest(Path(config.data.tokenizer) / "tokenizer.json")
-    made_from = {"settings": settings, "inputs": digests_of(config.data.inputs)}
+    made_by = {"static model": static_model.VERSION, "reader": VERSION}
+    made_from = {"settings": settings, manifest.MADE_BY: made_by, "inputs": digests_of(config.data.inputs)}
     known = find_reusable(folder, KIND, made_from, "corpus.semantic.model")
     if known:
         say(f"{folder} is there: {known['dimensions']} dimensions")

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from common import manifest
 from common.errors import UserError
 from common.files import digest, make_folder, nothing_left
+from common.manifest import MADE_BY
 from common.progress import Bar, say
 from common.remove import sweep_asides
 from common.screen import screen
 from common.tokenizer import DocumentTokenizer, end_of_text
 from conf.schema import Config
+from data_prep.sources import version
 from data_prep.sources.inputs import list_inputs, told_inputs
 from data_prep.sources.shards import Shard, groups, plan_shards
-from data_prep.tokens.state import END, SETTINGS, begin, finished, read_manifest, refuse_others
+from data_prep.tokens.state import END, SETTINGS, VERSION, begin, finished, read_manifest, refuse_others
 from jobs.cli import main
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def _settings(config: Config) -> dict[str, Any]:
     if config.prepare.adopt:
         return settings | {"adopt": config.prepare.adopt}
     settings |= {"add_special_tokens": config.prepare.add_special_tokens, "text_field": config.data.text_field}
-    return settings | _end(config)
+    return settings | {MADE_BY: {"tokens": VERSION, "reader": version.VERSION}} | _end(config)
 
 
 def _end(config: Config) -> dict[str, str]:

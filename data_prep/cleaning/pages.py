@@ -21,7 +21,7 @@ class Pages:
     page, and stays."""
 
     def __init__(self, profile: LanguageConfig):
-        self.rules, self.short, self.casing = profile.pages, profile.fineweb.short_line, profile.casing
+        self.rules, self.short, self.casing = profile.pages, profile.pages.short_line, profile.casing
         self.headings = {lower(heading, profile.casing) for heading in profile.pages.headings}
         self.longest = max(map(len, self.headings), default=0) + NUMBERING
 

@@ -9,6 +9,9 @@ import numpy as np
 from common.errors import UserError
 from data_prep.tokenizer.encoder import Encoder
 
+VERSION = 1
+"""Raised by hand whenever the same text may get another vector: documents are embedded anew; ``tests/data_prep/versions`` holds it to that."""
+
 
 class Embedder:
     """A StaticModel folder, ready to embed: what ``StaticModel.encode`` gives, up to rounding, many times faster.

@@ -3,12 +3,15 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from conf.schema.language import LanguageConfig
+from conf.schema.ranges import Count
+from conf.schema.root import Config
 from data_prep.filters.measures.shares import MOST_CLOSING
-from data_prep.filters.rule import Test
+from data_prep.filters.rule import Rule, Test
 from data_prep.records.record import Record
 from data_prep.text.batch import Batch, hash_words
 from data_prep.text.characters import BREAK, DIGIT, SPACE, UPPER, lower
@@ -18,14 +21,26 @@ ORDINAL = 2
 """A full stop after a number of at most so many digits makes it an ordinal (5. Ceza Dairesi, 3. maja)."""
 
 
-class C4:
+@dataclass
+class C4Settings:
+    """C4's rules (Raffel et al. 2020, arXiv 1910.10683, section 2.2), on documents; its rules on lines are the cleaning
+    step c4_lines."""
+
+    min_sentences: Count = 5
+    """Fewer sentences are rejected."""
+    reject: list[str] = field(default_factory=lambda: ["lorem ipsum", "{"])
+    """Documents that hold one of these are rejected."""
+
+
+class C4(Rule):
     """Rejects texts of few sentences, and those with marks of code or of filler text."""
 
-    name = "c4"
+    name, version = "c4", 1
+    Settings = C4Settings
 
-    def __init__(self, profile: LanguageConfig):
-        self.rules, self.casing = profile.c4, profile.casing
-        self.phrases = [lower(phrase, profile.casing) for phrase in self.rules.reject]
+    def __init__(self, profile: LanguageConfig, config: Config):
+        super().__init__(profile, config)
+        self.phrases = [lower(phrase, profile.casing) for phrase in self.settings.reject]
         self.terminal, self.closing = profile.terminal_punctuation, profile.closing
         last_parts = sorted({word.rstrip(".").split(".")[-1] for word in profile.abbreviations})
         self.abbreviations = hash_words(last_parts, profile.casing)
@@ -38,8 +53,8 @@ class C4:
         yield Test(
             "c4/few_sentences",
             count,
-            count < self.rules.min_sentences,
-            f"sentences < {self.rules.min_sentences}",
+            count < self.settings.min_sentences,
+            f"sentences < {self.settings.min_sentences}",
             high=100,
         )
 

@@ -1,13 +1,16 @@
 """Filter rule quality: text that the classifier of `jobs.quality` calls too bad."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
 from common.errors import UserError
 from conf.schema.language import LanguageConfig
-from conf.schema.quality import QualityConfig
-from data_prep.filters.rule import Test
+from conf.schema.root import Config
+from data_prep.filters.rule import Rule, Test
+from data_prep.model_digest import model_digest
 from data_prep.quality.classifier import load
 from data_prep.quality.examples import LABELS
 from data_prep.records.record import Record
@@ -16,21 +19,27 @@ from data_prep.text.batch import Batch
 MANY = 0.7
 
 
-class Quality:
+class Quality(Rule):
     """Rejects texts whose most probable label is below `quality.min_label`, and those of which it is too improbable
     that they reach it."""
 
-    name = "quality"
+    name, version = "quality", 1
 
-    def __init__(self, config: QualityConfig, profile: LanguageConfig):
-        self.classifier = load(config.model)
+    def __init__(self, profile: LanguageConfig, config: Config):
+        super().__init__(profile, config)
+        self.classifier = load(config.quality.model)
         language = self.classifier.profile.code
         if language != profile.code:
             raise UserError(
-                f"{config.model} was learnt from {language} text, the source is {profile.code}; leave the rule quality"
+                f"{config.quality.model} was learnt from {language} text, the source is {profile.code}; leave the rule quality"
                 " out of its rules"
             )
-        self.least, self.probability = LABELS.index(config.min_label), config.min_probability
+        self.least, self.probability = LABELS.index(config.quality.min_label), config.quality.min_probability
+
+    @classmethod
+    def inputs(cls, profile: LanguageConfig, config: Config) -> list[Any]:
+        """What is asked of the model, and the digest of its files."""
+        return [asdict(config.quality), model_digest(config.quality.model, "quality.model", "quality")]
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
         """Yield one test, or two where `quality.min_probability` is set. Notes of the living: `quality` and

@@ -1,70 +1,47 @@
-"""The rules of a source by their names."""
+"""The rules by their names, and the rules of a source in their order."""
 
-from collections.abc import Callable, Iterable
+import dataclasses
+import importlib
+from collections.abc import Iterable
+from typing import Any
 
 from common.errors import UserError, suggestion
 from conf.schema.language import LanguageConfig
 from conf.schema.root import Config
-from data_prep.filters.c4 import C4
-from data_prep.filters.fineweb import FineWeb
-from data_prep.filters.gopher_quality import GopherQuality
-from data_prep.filters.gopher_repetition import GopherRepetition
 from data_prep.filters.rule import Rule
-from data_prep.filters.url import Url
 
-
-def build(names: Iterable[str], profile: LanguageConfig, config: Config) -> list[Rule]:
-    """The rules ``names`` (`corpus.rules`), in order, for the language of ``profile``. Raises UserError for an unknown
-    name."""
-    rules = []
-    for name in names:
-        if name not in RULES:
-            hint = suggestion(name, RULES)
-            raise UserError(f"there is no rule '{name}' (key corpus.rules){hint}; there are: {', '.join(RULES)}")
-        rules.append(RULES[name](profile, config))
-    return rules
-
-
-def _identification(profile: LanguageConfig, config: Config) -> Rule:
-    from data_prep.filters.identification import Identification, load_identifier
-
-    return Identification(profile, load_identifier(config.corpus.identifier))
-
-
-def _morphology(profile: LanguageConfig, config: Config) -> Rule:
-    from data_prep.filters.morphology import Morphology
-
-    return Morphology(profile)
-
-
-def _glued_words(profile: LanguageConfig, config: Config) -> Rule:
-    from data_prep.filters.glued_words import GluedWords
-
-    return GluedWords(profile)
-
-
-def _quality(profile: LanguageConfig, config: Config) -> Rule:
-    from data_prep.filters.quality import Quality
-
-    return Quality(config.quality, profile)
-
-
-def _topics(profile: LanguageConfig, config: Config) -> Rule:
-    from data_prep.filters.topics import TopicAnnotator
-
-    return TopicAnnotator(config.topics, profile)
-
-
-RULES: dict[str, Callable[[LanguageConfig, Config], Rule]] = {
-    "url": lambda profile, config: Url(config.corpus.url_lists),
-    "identification": _identification,
-    "fineweb": lambda profile, config: FineWeb(profile),
-    "gopher_quality": lambda profile, config: GopherQuality(profile),
-    "gopher_repetition": lambda profile, config: GopherRepetition(profile),
-    "c4": lambda profile, config: C4(profile),
-    "glued_words": _glued_words,
-    "morphology": _morphology,
-    "quality": _quality,
-    "topics": _topics,
+RULES: dict[str, str] = {
+    "url": "data_prep.filters.url.Url",
+    "identification": "data_prep.filters.identification.Identification",
+    "fineweb": "data_prep.filters.fineweb.FineWeb",
+    "gopher_quality": "data_prep.filters.gopher_quality.GopherQuality",
+    "gopher_repetition": "data_prep.filters.gopher_repetition.GopherRepetition",
+    "c4": "data_prep.filters.c4.C4",
+    "glued_words": "data_prep.filters.glued_words.GluedWords",
+    "morphology": "data_prep.filters.morphology.Morphology",
+    "quality": "data_prep.filters.quality.Quality",
+    "topics": "data_prep.filters.topics.TopicAnnotator",
 }
-"""What makes each rule; those that load a model import what they need when they are asked for."""
+"""Name of a rule -> its class; imported when it is asked for, since some bring libraries that are slow to load."""
+
+
+def rule_class(name: str) -> type[Rule]:
+    """Import the class of a rule. Raises UserError for an unknown name."""
+    if name not in RULES:
+        raise UserError(f"there is no rule '{name}' (key corpus.rules){suggestion(name, RULES)}; there are: {', '.join(RULES)}")
+    module, _, kind = RULES[name].rpartition(".")
+    return getattr(importlib.import_module(module), kind)
+
+
+def build_rules(names: Iterable[str], profile: LanguageConfig, config: Config) -> list[Rule]:
+    """Build the rules ``names`` (`corpus.rules`), in order, for the language of ``profile``. Raises UserError for an unknown name."""
+    return [rule_class(name)(profile, config) for name in names]
+
+
+def complete_settings(profile: LanguageConfig) -> dict[str, dict[str, Any]]:
+    """Sections of a profile's ``rules`` with every default written out. Raises UserError for a section of no rule, or a wrong value."""
+    for name in profile.rules:
+        if name not in RULES:
+            key = f"corpus.languages.{profile.code}.rules.{name}"
+            raise UserError(f"{key}: there is no rule '{name}'{suggestion(name, RULES)}; there are: {', '.join(RULES)}")
+    return {name: dataclasses.asdict(rule_class(name).settings_in(profile)) for name in profile.rules}

@@ -12,7 +12,7 @@ import numpy as np
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_folder, digest
-from data_prep.mixture.draw import StratumShare, stream
+from data_prep.mixture.draw import VERSION, StratumShare, stream
 from data_prep.mixture.sources import Source
 from data_prep.sources.inputs import stamp
 from data_prep.tokens.indexed import BIN, IDX, Digest, token_dtype, write_index
@@ -31,6 +31,7 @@ def settings_of(phase: str, seed: int, sources: Sequence[Source], shares: Sequen
     """All that the bytes of a phase depend on."""
     return {
         "phase": phase,
+        manifests.MADE_BY: {"mixture": VERSION},
         "seed": seed,
         "sources": {source.name: [source.manifest["files"][name] for name in (BIN, IDX)] for source in sources},
         "shares": [[share.stratum.source.name, share.stratum.topic, share.first, share.documents] for share in shares],
@@ -50,8 +51,11 @@ def find_phase(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     if not (folder / manifests.NAME).is_file():
         raise UserError(f"{folder} holds files that jobs.mix did not write; {mend}")
     phase_manifest = manifests.read(folder)
-    if phase_manifest.get("settings") != settings:
-        differs = [key for key in settings if phase_manifest.get("settings", {}).get(key) != settings[key]]
+    former = phase_manifest.get("settings", {})
+    if change := manifests.version_change(former.get(manifests.MADE_BY), settings[manifests.MADE_BY]):
+        raise UserError(f"{folder} was written by {change}; {mend}")
+    if former != settings:
+        differs = [key for key in settings if former.get(key) != settings[key]]
         raise UserError(f"{folder} holds another mixture (other {', '.join(differs)}); {mend}")
     for name, right in (phase_manifest["files"] | {DOCUMENTS: phase_manifest["mixture"]["documents"]}).items():
         path = folder / name

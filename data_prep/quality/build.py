@@ -14,7 +14,7 @@ from conf.schema.quality import QualityConfig
 from data_prep.quality import measures, report
 from data_prep.quality.classifier import Classifier
 from data_prep.quality.examples import LABELS, Examples, collect_examples
-from data_prep.quality.features.stylometric import NAMES
+from data_prep.quality.features.stylometric import NAMES, VERSION
 from data_prep.quality.learn import ROUNDS, Vocabularies, features_of, fit, fit_peers, labels_of, training_features
 
 
@@ -51,6 +51,7 @@ def build(
         fields = made_from | {
             "seed": seed,
             "features": list(NAMES),
+            "features_version": VERSION,
             "examples": len(labels),
             "files": manifest.digests(aside),
         }

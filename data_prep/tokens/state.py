@@ -15,6 +15,8 @@ from data_prep.tokens.indexed import BIN, IDX
 from data_prep.tokens.merge import drop_shards
 from data_prep.tokens.origins import ORIGINS
 
+VERSION = 1
+"""Raised by hand whenever the same text may become other tokens: tokens that are there are refused; ``tests/data_prep/versions`` holds it to that."""
 SETTINGS = "settings.json"
 END = "end_of_text"
 """Key of the token that ends documents, where the template of the tokenizer ends with nothing."""
@@ -42,6 +44,8 @@ def refuse_others(folder: Path, settings: dict[str, Any]) -> None:
             )
         return
     begun = read_json(folder / SETTINGS)
+    if change := manifest.version_change(begun.get(manifest.MADE_BY), settings.get(manifest.MADE_BY, {})):
+        raise UserError(f"{folder} was begun by {change}; choose another data.tokens or remove that folder")
     for key in dict.fromkeys([*begun, *settings]):
         before, now = begun.get(key), settings.get(key)
         if before != now and not (key == END and key not in begun):  # begun before it was written down

@@ -15,6 +15,8 @@ from common.files import digest, read_json, write_json
 from data_prep.text.batch import Batch, hash_words
 from data_prep.topics.words import counts
 
+VERSION = 1
+"""Raised by hand whenever the same weights may give other topics: models of another version are refused; ``tests/data_prep/versions`` holds it to that."""
 WEIGHTS, WORDS = "weights.npz", "words.json"
 OTHER = "Other"
 
@@ -109,6 +111,11 @@ def load(folder: str | Path) -> TopicClassifier:
     made = manifest.read(folder)
     if made.get("kind") != "topics":
         raise UserError(f"{folder} holds no topic classifier (key topics.model); make one with python -m jobs.topics")
+    if made["classifier_version"] != VERSION:
+        raise UserError(
+            f"{folder} (key topics.model) is of version {made['classifier_version']} of the classifier, now {VERSION}; make it anew "
+            "with python -m jobs.topics"
+        )
     for name in (WEIGHTS, WORDS):
         if not (folder / name).is_file() or digest(folder / name) != made["files"][name]:
             raise UserError(f"{folder / name} is not as jobs.topics wrote it; make it anew with python -m jobs.topics")

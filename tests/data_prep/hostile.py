@@ -24,7 +24,7 @@ from data_prep.decontamination.passages import cut
 from data_prep.dedup import paragraphs
 from data_prep.dedup.signature import Signer
 from data_prep.endpoint.client import Answer
-from data_prep.filters.registry import RULES
+from data_prep.filters.registry import RULES, rule_class
 from data_prep.ocr.answers import page_of
 from data_prep.pii.anonymise import KINDS, Anonymiser
 from data_prep.quality.degrade.degrade import KINDS as DEGRADATIONS
@@ -204,11 +204,11 @@ def _of_language(code: str) -> Iterator[tuple[str, Subject]]:
     yield "passages", lambda text: cut(text, [(0, 1), (len(text) // 2, len(text) // 2 + 1)], profile)
     if code == "tr":  # what differs in these are lists of words
         for name, step in STEPS.items():
-            yield f"step {name}", step(profile)
-        for name, rule in RULES.items():
+            yield f"step {name}", step.make(profile)
+        for name in RULES:
             yield (
                 f"rule {name}",
-                _measured(MODELS[name](profile)) if name in MODELS else _judged(rule(profile, Config())),
+                _measured(MODELS[name](profile)) if name in MODELS else _judged(rule_class(name)(profile, Config())),
             )
 
 

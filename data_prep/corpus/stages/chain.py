@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from data_prep.cleaning.steps import build_cleaner
 from data_prep.corpus.counts.sizes import Sizer, Sizes
 from data_prep.corpus.counts.tally import Tally
 from data_prep.corpus.stages.stage import CorpusWork
 from data_prep.decontamination.index import Index
 from data_prep.decontamination.passages import cut
+from data_prep.filters.registry import build_rules
 from data_prep.records.record import Record
 from data_prep.text.batch import Batch
 
@@ -50,9 +52,6 @@ class Chain:
     """Cleaning steps, rules and decontamination of one source, in this order."""
 
     def __init__(self, work: CorpusWork, source: str, say: Callable[[str], Any]):
-        from data_prep.cleaning.steps import build as build_cleaner
-        from data_prep.filters.registry import build as build_rules
-
         self.profile = work.plan.profile(source)
         self.cleaner = build_cleaner(work.plan.cleaning(source), self.profile)
         self.rules = build_rules(work.plan.rules(source), self.profile, work.root)

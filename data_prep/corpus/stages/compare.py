@@ -22,7 +22,7 @@ CELL_DOCUMENTS = 20_000
 class Buckets(Stage):
     """Pairs of documents with an equal key: the exact digest, or a band of the MinHash signature."""
 
-    name = "buckets"
+    name, version = "buckets", 1
 
     def __init__(self, work: CorpusWork, curate: Curate):
         super().__init__(work, curate)
@@ -57,7 +57,7 @@ class Buckets(Stage):
 class Clusters(Stage):
     """Clusters of duplicates: of documents with an equal digest, and of those connected by equal bands, the first stays."""
 
-    name = "clusters"
+    name, version = "clusters", 1
 
     def __init__(self, work: CorpusWork, buckets_: Buckets):
         super().__init__(work, buckets_)
@@ -70,6 +70,11 @@ class Clusters(Stage):
     def tasks(self) -> list[Task]:
         """Return the one task."""
         return self.even(["all"])
+
+    def versions(self, task: Task) -> dict[str, int]:
+        """Return the version of the centroids, too, where there are any."""
+        made = {"semantic": semantic.VERSION} if self.work.config.semantic.enabled else {}
+        return super().versions(task) | made
 
     def make(self, task: Task, folder: Path, report: ProgressReport) -> dict[str, Any]:
         """Write for each document the first of its exact group and of its cluster; and, for the semantic stage,
@@ -126,7 +131,7 @@ class Vectors:
 class Cells(Stage):
     """The cell of every document, shard by shard."""
 
-    name = "cells"
+    name, version = "cells", 1
 
     def __init__(self, work: CorpusWork, clusters_: Clusters):
         super().__init__(work, clusters_)
@@ -135,6 +140,10 @@ class Cells(Stage):
     def tasks(self) -> list[Task]:
         """A task a shard."""
         return self.curate.tasks()
+
+    def versions(self, task: Task) -> dict[str, int]:
+        """Return the version of the comparison of vectors, too."""
+        return super().versions(task) | {"semantic": semantic.VERSION}
 
     def make(self, task: Task, folder: Path, report: ProgressReport) -> dict[str, Any]:
         """Assign the documents of one shard."""
@@ -150,7 +159,7 @@ class Cells(Stage):
 class Semantic(Stage):
     """Neighbours in the space of the embedding, cell by cell; exact and near duplicates are out already."""
 
-    name = "semantic"
+    name, version = "semantic", 1
 
     def __init__(self, work: CorpusWork, cells: Cells):
         super().__init__(work, cells)
@@ -165,6 +174,10 @@ class Semantic(Stage):
         centroids = self.clusters.folder / "all" / CENTROIDS
         count = len(np.load(centroids, mmap_mode="r")) if centroids.exists() else self.work.config.semantic.cells or 1
         return self.even([f"cell_{number:05d}" for number in range(count)])
+
+    def versions(self, task: Task) -> dict[str, int]:
+        """Return the version of the comparison of vectors, too."""
+        return super().versions(task) | {"semantic": semantic.VERSION}
 
     def make(self, task: Task, folder: Path, report: ProgressReport) -> dict[str, Any]:
         """Compare the documents of one cell."""
@@ -184,7 +197,7 @@ class Semantic(Stage):
 class Paragraphs(Stage):
     """Paragraphs that an earlier document, or the same one before, has too."""
 
-    name = "paragraphs"
+    name, version = "paragraphs", 1
 
     def __init__(self, work: CorpusWork, before: Stage, clusters_: Clusters, semantic_: Semantic | None):
         super().__init__(work, before)

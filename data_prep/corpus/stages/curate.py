@@ -16,7 +16,7 @@ from conf.schema.duplicates import ParagraphsConfig
 from data_prep.corpus.counts.sizes import joined
 from data_prep.corpus.counts.tally import Tally
 from data_prep.corpus.stages.chain import Chain, StepTimer, Survivors
-from data_prep.corpus.stages.identity import curate_settings
+from data_prep.corpus.stages.identity import curate_settings, curate_versions
 from data_prep.corpus.stages.plan import Unit
 from data_prep.corpus.stages.stage import MB, CorpusWork, Stage, Task
 from data_prep.dedup import buckets, paragraphs
@@ -49,7 +49,7 @@ BATCH_CHARACTERS = 250_000
 class Curate(Stage):
     """Reads the sources."""
 
-    name = "curate"
+    name, version = "curate", 1
     small = 2.0
 
     def __init__(self, work: CorpusWork):
@@ -72,6 +72,10 @@ class Curate(Stage):
     def tasks(self) -> list[Task]:
         """A task a unit of the plan."""
         return [Task(key, unit.shard.bytes * MB or STREAMED_MB) for key, unit in self.units.items()]
+
+    def versions(self, task: Task) -> dict[str, int]:
+        """Return the versions of the rules, cleaning steps and keys of this source, too."""
+        return super().versions(task) | curate_versions(self.work, self.units[task.name].source)
 
     def inputs(self, task: Task) -> Any:
         """The files as they are now, and what decides about the documents of this source."""

@@ -1,67 +1,61 @@
 """What the verdict on a document depends on, so that a shard is judged again when any of it changes."""
 
 import dataclasses
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from rensa import RMinHash
 
-from common.errors import UserError
 from common.files import digest, digest_of
-from conf.schema.corpus import CorpusConfig
+from common.manifest import installed
+from data_prep.cleaning.steps import STEPS
 from data_prep.corpus.stages.stage import CorpusWork
+from data_prep.decontamination import index
+from data_prep.dedup import embedding, paragraphs, signature
+from data_prep.filters.registry import rule_class
+from data_prep.model_digest import model_digest
+from data_prep.sources import version as reader
 from data_prep.sources.inputs import list_inputs
+
+NOT_READ = ("inputs", "rules", "cleaning")
+"""Keys of a source that decide nothing by themselves; what they name is counted otherwise."""
+
+
+def curate_versions(work: CorpusWork, source: str) -> dict[str, int]:
+    """Versions of all that decides about the documents of a source, by names that messages can use."""
+    config, comparing = work.config, work.config.duplicates
+    versions = {"reader": reader.VERSION}
+    versions |= {f"cleaning step {name}": STEPS[name].version for name in work.plan.cleaning(source)}
+    versions |= {f"rule {name}": rule_class(name).version for name in work.plan.rules(source)}
+    optional = {
+        "decontamination": (config.contamination.inputs, index.VERSION),
+        "duplicate keys": (comparing.exact or comparing.near, signature.VERSION),
+        "paragraph keys": (config.paragraphs.enabled, paragraphs.VERSION),
+        "embedding": (config.semantic.enabled, embedding.VERSION),
+    }
+    return versions | {name: version for name, (used, version) in optional.items() if used}
 
 
 def curate_settings(work: CorpusWork, source: str) -> str:
-    """Digest of everything beside the text that decides about the documents of a source."""
-    config, rules = work.config, work.plan.rules(source)
+    """Digest of everything beside the text and the versions that decides about the documents of a source."""
+    config, rules, profile = work.config, work.plan.rules(source), work.plan.profile(source)
     own = dataclasses.asdict(work.plan.sources[source])
     parts: list[Any] = [
-        {key: own[key] for key in own if key not in ("inputs", "rules", "cleaning")},
-        work.plan.cleaning(source), rules, dataclasses.asdict(work.plan.profile(source)),
+        {key: own[key] for key in own if key not in NOT_READ},
+        work.plan.cleaning(source), rules, dataclasses.asdict(profile),
         dataclasses.asdict(config.duplicates), RMinHash.ALGORITHM_VERSION,
         dataclasses.asdict(config.contamination), dataclasses.asdict(config.paragraphs),
         [config.max_document_bytes, config.samples, config.on_bad_document],
-        config.tokenizer and model_digest(config.tokenizer, "corpus.tokenizer"),
-        [digest(path) for path in _evaluation(config)],
+        config.tokenizer and model_digest(config.tokenizer, "corpus.tokenizer", "tokenizer"),
+        [digest(path) for path in _evaluation_files(work)],
+        [[package, installed(package)] for name in work.plan.cleaning(source) for package in STEPS[name].packages],
+        [rule_class(name).inputs(profile, work.root) for name in rules],
     ]  # fmt: skip
-    if "url" in rules:
-        parts.append([digest(path) for path in config.url_lists])
-    if "identification" in rules:
-        parts.append(config.identifier)
-    if {"morphology", "glued_words"} & set(rules):
-        parts.append(["simplemma", version("simplemma")])  # its dictionaries decide
-    if "quality" in rules:
-        parts += [dataclasses.asdict(work.root.quality), model_digest(work.root.quality.model, "quality.model")]
-    if "topics" in rules:
-        parts += [dataclasses.asdict(work.root.topics), model_digest(work.root.topics.model, "topics.model")]
     if config.semantic.enabled:
-        parts.append(model_digest(config.semantic.model, "corpus.semantic.model"))
+        parts.append(model_digest(config.semantic.model, "corpus.semantic.model", "embedder"))
     return digest_of(parts)
 
 
-def _evaluation(config: CorpusConfig) -> list[Path]:
+def _evaluation_files(work: CorpusWork) -> list[Any]:
     """Files with evaluation text."""
-    return (
-        list_inputs(config.contamination.inputs, "corpus.contamination.inputs") if config.contamination.inputs else []
-    )
-
-
-@cache
-def model_digest(folder: str, key: str) -> str:
-    """Digest of the files of a model. Raises UserError where there is none."""
-    files = sorted(path for path in Path(folder).rglob("*") if path.is_file()) if Path(folder).is_dir() else []
-    if not files:
-        raise UserError(
-            f"{key}: {folder} holds no model; make it first (python -m jobs.{MAKERS[key]}), or leave out what needs it"
-        )
-    return digest_of([[str(path.relative_to(folder)), digest(path)] for path in files])
-
-
-MAKERS = {
-    "corpus.tokenizer": "tokenizer", "quality.model": "quality", "topics.model": "topics", "corpus.semantic.model": "embedder",
-}  # fmt: skip
-"""Jobs that make the models."""
+    inputs = work.config.contamination.inputs
+    return list_inputs(inputs, "corpus.contamination.inputs") if inputs else []

@@ -8,6 +8,7 @@ from common.errors import UserError
 from common.reading.unread import Unread
 from conf.schema.corpus import CorpusConfig, SourceConfig
 from conf.schema.language import LanguageConfig
+from data_prep.filters.registry import complete_settings
 from data_prep.sources.form import Form
 from data_prep.sources.inputs import search
 from data_prep.sources.shards import Shard, plan_shards
@@ -86,7 +87,10 @@ class CorpusPlan:
             raise UserError(
                 f"corpus.languages.{min(unknown)}: no source has this language; the sources have {', '.join(codes)}"
             )
-        return {code: load_language(code, self.config.languages.get(code)) for code in codes}
+        profiles = {code: load_language(code, self.config.languages.get(code)) for code in codes}
+        for profile in profiles.values():
+            profile.rules = complete_settings(profile)
+        return profiles
 
     def profile(self, source: str) -> LanguageConfig:
         """Profile of a source's language."""

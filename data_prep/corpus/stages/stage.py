@@ -41,6 +41,9 @@ class Stage:
     """Base of the stages. A result is whole when its manifest stands and says that it was made of what is there now."""
 
     name = ""
+    version = 0
+    """Raised by hand whenever the same input may give another result: results of older versions are made anew.
+    ``tests/data_prep/versions`` holds it to that."""
     small = 200.0
     """MB of input below which a process of its own costs more than it saves."""
 
@@ -73,9 +76,13 @@ class Stage:
         """Return what a unit's result is made of: by default everything of the stages before."""
         return self.before.identity if self.before else None
 
+    def versions(self, task: Task) -> dict[str, int]:
+        """Return the versions of the code that decides a unit's result, by names that messages can use."""
+        return {f"stage {self.name}": self.version}
+
     def depends(self, task: Task) -> str:
         """Digest of all that decides a unit's result."""
-        return digest_of([self.settings(), self.inputs(task)])
+        return digest_of([self.settings(), self.versions(task), self.inputs(task)])
 
     def find(self, task: Task) -> dict[str, Any] | None:
         """The manifest of a unit whose result is there, whole and up to date."""
@@ -89,11 +96,8 @@ class Stage:
         sizes = {
             name: (home / name).stat().st_size if (home / name).exists() else -1 for name in unit_manifest["sizes"]
         }
-        return (
-            unit_manifest
-            if unit_manifest["depends"] == self.depends(task) and sizes == unit_manifest["sizes"]
-            else None
-        )
+        current = unit_manifest["depends"] == self.depends(task) and sizes == unit_manifest["sizes"]
+        return unit_manifest if current else None
 
     def run(self, task: Task, report: ProgressReport) -> None:
         """Do one unit of work, unless it is done."""
@@ -111,9 +115,8 @@ class Stage:
                 "cpu_seconds": round(time.process_time() - cpu, 4),
                 "mb": task.size,
             }
-            manifest.write(
-                aside, manifest.describe(self.name, depends=depends, files=sums, sizes=sizes, **took, **fields)
-            )
+            fields |= {manifest.MADE_BY: self.versions(task), "depends": depends, "files": sums, "sizes": sizes, **took}
+            manifest.write(aside, manifest.describe(self.name, **fields))
 
     @cached_property
     def manifests(self) -> list[dict[str, Any]]:

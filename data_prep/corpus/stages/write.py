@@ -19,6 +19,8 @@ from data_prep.corpus.stages.curate import BATCH_CHARACTERS, COUNTS, DROPPED, KE
 from data_prep.corpus.stages.last_steps import LastSteps, Tools
 from data_prep.corpus.stages.stage import STAGES, CorpusWork, Stage, Task
 from data_prep.corpus.stages.verdicts import Verdicts
+from data_prep.dedup import paragraphs
+from data_prep.pii import anonymise
 from data_prep.records.record import Record, from_line, to_line
 from data_prep.records.zst import Writer, read
 
@@ -30,7 +32,7 @@ OURS = "ours.json"
 class Write(Stage):
     """Writes documents/<source>/<number>.jsonl.zst."""
 
-    name = "write"
+    name, version = "write", 1
     small = 100.0
 
     def __init__(
@@ -52,6 +54,15 @@ class Write(Stage):
             "pii": profiles if self.work.config.pii else None,
             "min_words_left": self.work.config.paragraphs.min_words_left,
         }
+
+    def versions(self, task: Task) -> dict[str, int]:
+        """Return the versions of what changes the documents that stay, too."""
+        config = self.work.config
+        changing = {
+            "paragraph keys": (config.paragraphs.enabled, paragraphs.VERSION),
+            "personal data": (config.pii, anonymise.VERSION),
+        }
+        return super().versions(task) | {name: version for name, (used, version) in changing.items() if used}
 
     def tasks(self) -> list[Task]:
         """A task a shard."""

@@ -4,6 +4,7 @@ import pytest
 from common.errors import UserError
 from conf.schema.data import DataConfig
 from conf.schema.quality import TopicsConfig
+from conf.schema.root import Config
 from data_prep.filters.topics import TopicAnnotator
 from data_prep.records.record import Record
 from data_prep.text.batch import Batch
@@ -27,10 +28,10 @@ def test_topics_stand_in_the_notes_of_the_living(tmp_path):
     build(config, DataConfig(), profile, 0, {})
     texts = ["a judge of the court", "dead", "a wave and a ship", ""]
     records = [Record(str(place), text, "s", "", "", "en", "f", place) for place, text in enumerate(texts)]
-    annotator = TopicAnnotator(config, profile)
+    annotator = TopicAnnotator(profile, Config(topics=config))
     assert annotator.name == "topics"
     assert list(annotator.judge(Batch(texts), np.array([True, False, True, True]), records)) == []
     expected = load(config.model).topics_of(Batch(texts), config.min_probability)
     assert [record.notes for record in records] == [{"topic": "law"}, {}, {"topic": "sea"}, {"topic": expected[3]}]
     with pytest.raises(UserError, match="learnt from en text, the source is tr"):
-        TopicAnnotator(config, load_language("tr"))
+        TopicAnnotator(load_language("tr"), Config(topics=config))
