@@ -1,4 +1,4 @@
-"""Who writes into a folder: the last process that claimed it. An earlier one may still live, on a node that was given
+"""Fence around a folder: it is written by the last process that claimed it. An earlier one may still live, on a node that was given
 up for dead."""
 
 from pathlib import Path
@@ -47,7 +47,7 @@ class Fence:
         self.token = ""
 
     def holder(self) -> Holder | None:
-        """Who claimed the folder last, and may have ended since; None where nobody did."""
+        """Return who claimed the folder last, and may have ended since; None where nobody did."""
         file = self.folder / NAME
         return {"restart": 0, "born": None, **read_json(file)} if file.is_file() else None
 

@@ -16,8 +16,9 @@ from common.progress import Bar, say
 from common.reading.bad import BadDocuments
 from common.remove import sweep_asides
 from conf.schema import Config
-from data_prep.already import already, digests_of
+from data_prep.reuse import digests_of, find_reusable
 from data_prep.sources.inputs import stamp, told_inputs
+from data_prep.sources.version import VERSION
 from jobs.cli import main
 
 KIND = "embedder"
@@ -25,7 +26,7 @@ KIND = "embedder"
 
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `corpus.semantic.model`; returns its manifest (None for a dry run)."""
-    from data_prep.duplicates import static_model
+    from data_prep.dedup import static_model
     from data_prep.tokenizer.backends import load_reference
 
     folder, semantic = Path(config.corpus.semantic.model), config.corpus.semantic
@@ -37,8 +38,9 @@ def run(config: Config) -> dict[str, Any] | None:
         "text_field": config.data.text_field,
     }
     settings["tokenizer"] = digest(Path(config.data.tokenizer) / TOKENIZER)
-    made_from = {"settings": settings, "inputs": digests_of(config.data.inputs)}
-    known = already(folder, KIND, made_from, "corpus.semantic.model")
+    made_by = {"static model": static_model.VERSION, "reader": VERSION}
+    made_from = {"settings": settings, manifest.MADE_BY: made_by, "inputs": digests_of(config.data.inputs)}
+    known = find_reusable(folder, KIND, made_from, "corpus.semantic.model")
     if known:
         say(f"{folder} is there: {known['dimensions']} dimensions")
         return known

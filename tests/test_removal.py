@@ -20,7 +20,7 @@ CALLERS = {
     "common/claim.py": {"remove_file"},
     "common/fence.py": {"remove_file"},
     "common/files.py": {"move_away", "put_in_place", "remove_aside", "remove_empty", "remove_file", "set_aside"},
-    "data_prep/corpus/write.py": {"put_in_place", "remove_file"},
+    "data_prep/corpus/stages/write.py": {"put_in_place", "remove_file"},
     "data_prep/ocr/read.py": {"remove_file"},
     "data_prep/tokens/adopt.py": {"put_in_place", "remove_aside"},
     "data_prep/tokens/merge.py": {"remove_file", "remove_folder"},

@@ -1,4 +1,4 @@
-"""What the model will read: windows at random places of the final streams, decoded, with source and origin of every
+"""Preview of what a model will read: windows at random places of the final streams, decoded, with source and origin of every
 document in view."""
 
 import bisect

@@ -43,11 +43,11 @@ def train(texts: list[str], config: TokenizerConfig) -> Tokenizer:
     )
     with _all_cores():
         tokenizer.train_from_iterator(texts, trainer, length=len(texts))
-    found = tokenizer.get_vocab_size()
-    if found != config.vocab_size:
+    learnt = tokenizer.get_vocab_size()
+    if learnt != config.vocab_size:
         raise UserError(
-            f"the text gives only {found} tokens of tokenizer.vocab_size={config.vocab_size}; give more text"
-            f" (data.inputs, tokenizer.sample_bytes) or set tokenizer.vocab_size={found} or less"
+            f"the text gives only {learnt} tokens of tokenizer.vocab_size={config.vocab_size}; give more text"
+            f" (data.inputs, tokenizer.sample_bytes) or set tokenizer.vocab_size={learnt} or less"
         )
     add_template(tokenizer)
     tokenizer.encode_special_tokens = True  # in the report as in `common.tokenizer`; no part of tokenizer.json

@@ -28,7 +28,7 @@ BIN, IDX = TOKENS, TOKENS_INDEX
 
 
 class Writable(Protocol):
-    """What takes bytes: a file, or something that digests them."""
+    """Writer of bytes: a file, or something that digests them."""
 
     def write(self, data: bytes, /) -> object:
         """Take ``data``."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from conf.schema import Config
-from data_prep.corpus.plan import Plan
+from data_prep.corpus.stages.plan import CorpusPlan
 from model.open_model import close_model
 from model.training.cost.flops import parameter_count
 from model.training.timeline.timeline import build_timeline
@@ -57,7 +57,7 @@ def forecast(job: str, configs: Sequence[Config]) -> Need:
             text * TOKENS_PER_BYTE * 4 * 2, 10 * len(configs), Path(first.data.tokens), "tokens, as shards and merged"
         )
     if job == "corpus":
-        text = sum(unit.shard.bytes for config in configs for unit in Plan(config.corpus).units)
+        text = sum(unit.shard.bytes for config in configs for unit in CorpusPlan(config.corpus).units)
         return Need(
             text * CORPUS_SHARE,
             100 * len(configs),
