@@ -328,8 +328,8 @@ def test_dry_run_tells_and_writes_nothing(config, capsys):
     )
     assert train.run(config)["status"] == "planned"
     told = capsys.readouterr().out
-    assert "probe checkpoints      4: 0, 5, 10, 12" in told
-    assert "samples a step   4 (2 a forward pass)" in told
+    assert "probe checkpoints  4: 0, 5, 10, 12" in told
+    assert "samples a step     4 (2 a forward pass)" in told
     assert "48 samples, 0.55 epochs" in told
     assert not Path(config.runs_dir).exists()
 
