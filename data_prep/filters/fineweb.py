@@ -41,7 +41,9 @@ class FineWeb(Rule):
         settings, lines, profile = self.settings, written_lines(batch), self.profile
         yield Test("fineweb/empty", lines.counts, lines.counts == 0, "lines = 0", high=100)
 
-        terminal = share(total_in(lines, end_with(batch, lines, profile.terminal_punctuation, profile.closing)), lines.counts)
+        terminal = share(
+            total_in(lines, end_with(batch, lines, profile.terminal_punctuation, profile.closing)), lines.counts
+        )
         limit = f"lines that end a sentence < {settings.min_terminal_lines}"
         yield Test("fineweb/few_terminal_lines", terminal, terminal < settings.min_terminal_lines, limit)
 

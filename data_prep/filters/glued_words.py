@@ -83,7 +83,9 @@ class GluedWords(Rule):
     @cached_property
     def halves(self) -> HashSet:
         """Words that may be half of a glued word where it is long enough."""
-        return HashSet(self.dictionary.hashes[~HashSet(self._hashes(self.settings.no_halves)).has(self.dictionary.hashes)])
+        return HashSet(
+            self.dictionary.hashes[~HashSet(self._hashes(self.settings.no_halves)).has(self.dictionary.hashes)]
+        )
 
     @cached_property
     def short(self) -> HashSet:

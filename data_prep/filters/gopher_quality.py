@@ -59,7 +59,9 @@ class GopherQuality(Rule):
         settings, name = self.settings, self.name
         counted = self._counted(batch)
         words = total_in(batch.tokens, counted)
-        yield Test(f"{name}/too_few_words", words, words < settings.min_words, f"words < {settings.min_words}", high=2000)
+        yield Test(
+            f"{name}/too_few_words", words, words < settings.min_words, f"words < {settings.min_words}", high=2000
+        )
         yield Test(
             f"{name}/too_many_words",
             words,

@@ -49,7 +49,12 @@ class GopherRepetition(Rule):
         settings, sizes = self.settings, batch.sizes
         yield Test(f"{self.name}/empty", sizes, sizes == 0, "characters = 0", high=1000)
         for kind, spans, most, most_characters in (
-            ("paragraphs", paragraphs(batch), settings.max_duplicate_paragraphs, settings.max_duplicate_paragraph_characters),
+            (
+                "paragraphs",
+                paragraphs(batch),
+                settings.max_duplicate_paragraphs,
+                settings.max_duplicate_paragraph_characters,
+            ),
             ("lines", separated_lines(batch), settings.max_duplicate_lines, settings.max_duplicate_line_characters),
         ):
             count, characters = duplicates(batch, spans)

@@ -74,7 +74,10 @@ class Identification(Rule):
                 records[index].notes["identified"] = next(iter(labels), "")
         rejected = probability < self.settings.min_probability
         yield Test(
-            "identification/other_language", probability, rejected, f"P({self.language}) < {self.settings.min_probability}"
+            "identification/other_language",
+            probability,
+            rejected,
+            f"P({self.language}) < {self.settings.min_probability}",
         )
 
     def _look(self, text: str, characters: int) -> tuple[dict[str, float], float]:

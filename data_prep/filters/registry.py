@@ -28,7 +28,9 @@ RULES: dict[str, str] = {
 def rule_class(name: str) -> type[Rule]:
     """Import the class of a rule. Raises UserError for an unknown name."""
     if name not in RULES:
-        raise UserError(f"there is no rule '{name}' (key corpus.rules){suggestion(name, RULES)}; there are: {', '.join(RULES)}")
+        raise UserError(
+            f"there is no rule '{name}' (key corpus.rules){suggestion(name, RULES)}; there are: {', '.join(RULES)}"
+        )
     module, _, kind = RULES[name].rpartition(".")
     return getattr(importlib.import_module(module), kind)
 

@@ -62,7 +62,7 @@ class Selection:
 
 
 def select(texts: Sequence[Text], shares: Mapping[str, float], max_train_bytes: int, max_queries: int) -> Selection:
-    """Split ``texts`` by group (``shares`` of test and dev; the rest is training text) and remaining texts and pairs."""
+    """Split ``texts`` by group (``shares`` of test and dev; the rest is training text) and sieve texts and pairs."""
     sizes: Counter[str] = Counter()
     for text in texts:
         sizes[text.group] += text.size
@@ -107,7 +107,7 @@ def _pairs(texts: Iterable[Text]) -> Remaining:
 
 
 def _drop_near_duplicates(train: Remaining, dev: Remaining, test: Remaining, max_train_bytes: int) -> None:
-    """Remaining the three against themselves and each other; training text is also cut to ``max_train_bytes``."""
+    """Sieve the three against themselves and each other; training text is also cut to ``max_train_bytes``."""
     spoken = [f"{entry.pair.query}\n{entry.pair.document}" for entry in test.items + dev.items]
     with Bar("find near-duplicates", 4, "passes") as bar:
         shingles = shingle([text.text for text in train.items] + spoken)

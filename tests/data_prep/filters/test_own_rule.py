@@ -29,7 +29,11 @@ def funnel(config) -> dict:
 
 
 def times(config, stage: str) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in (Path(config.corpus.output) / "stages" / stage).iterdir()}
+    return {
+        path.name: path.stat().st_mtime_ns
+        for path in (Path(config.corpus.output) / "stages" / stage).iterdir()
+        if path.is_dir()
+    }
 
 
 def test_a_rule_of_one_file_runs_and_is_counted(own_config):
@@ -70,9 +74,15 @@ def test_a_rule_that_is_not_used_invalidates_nothing(own_config, monkeypatch):
     ("section", "message"),
     [
         ({"vowels": {"min_share": 1.5}}, "corpus.languages.en.rules.vowels.min_share=1.5 is a share"),
-        ({"vowels": {"min_shre": 0.5}}, "corpus.languages.en.rules.vowels.min_shre is no key of the rule.*did you mean 'min_share'"),
+        (
+            {"vowels": {"min_shre": 0.5}},
+            "corpus.languages.en.rules.vowels.min_shre is no key of the rule.*did you mean 'min_share'",
+        ),
         ({"vowels": {"min_share": "x"}}, "corpus.languages.en.rules.vowels.min_share=x is no number"),
-        ({"vowel": {"min_share": 0.5}}, "corpus.languages.en.rules.vowel: there is no rule 'vowel'.*did you mean 'vowels'"),
+        (
+            {"vowel": {"min_share": 0.5}},
+            "corpus.languages.en.rules.vowel: there is no rule 'vowel'.*did you mean 'vowels'",
+        ),
     ],
 )
 def test_its_settings_are_typed_and_in_range(own_config, section, message):

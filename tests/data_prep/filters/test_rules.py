@@ -177,7 +177,12 @@ def test_a_chain_is_built_by_names():
 
 def test_rules_take_an_empty_batch_and_empty_texts():
     profile = load_language("en")
-    for rule in (FineWeb(profile, Config()), GopherQuality(profile, Config()), GopherRepetition(profile, Config()), C4(profile, Config())):
+    for rule in (
+        FineWeb(profile, Config()),
+        GopherQuality(profile, Config()),
+        GopherRepetition(profile, Config()),
+        C4(profile, Config()),
+    ):
         assert judge(rule, [], profile) == []
         assert None not in judge(rule, ["", "\n"], profile)[:1], rule.name
 
@@ -185,7 +190,12 @@ def test_rules_take_an_empty_batch_and_empty_texts():
 def test_verdicts_do_not_depend_on_the_batch():
     profile = load_language("tr")
     texts = [TURKISH, TURKISH * 3, "a\n" * 60, POLISH, "", TURKISH + "\n" + TURKISH, "bir iki üç dört beş altı " * 20]
-    for rule in (FineWeb(profile, Config()), GopherQuality(profile, Config()), GopherRepetition(profile, Config()), C4(profile, Config())):
+    for rule in (
+        FineWeb(profile, Config()),
+        GopherQuality(profile, Config()),
+        GopherRepetition(profile, Config()),
+        C4(profile, Config()),
+    ):
         alone = [judge(rule, [text], profile)[0] for text in texts]
         assert judge(rule, texts, profile) == alone
         assert judge(rule, texts[::-1], profile) == alone[::-1]

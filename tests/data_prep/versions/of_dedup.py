@@ -15,7 +15,11 @@ from tests.data_prep.versions.table import Entry
 
 def entries(folder: Path) -> dict[str, Entry]:
     """An entry a kind of duplicates."""
-    kinds = {"duplicate keys": (signature, _keys()), "paragraph keys": (paragraphs, _paragraphs()), "semantic": (semantic, _near())}
+    kinds = {
+        "duplicate keys": (signature, _keys()),
+        "paragraph keys": (paragraphs, _paragraphs()),
+        "semantic": (semantic, _near()),
+    }
     return {
         name: {
             "version": module.VERSION, "digest": digest_values(values),
@@ -36,7 +40,11 @@ def _paragraphs() -> Iterator[Any]:
     for language in LANGUAGES:
         documents = batch(language)
         yield list(paragraphs.keys(documents, 40))
-        yield [paragraphs.remove(text, [0, 2]) for text in documents.texts if len(paragraphs.split(type(documents)([text]))) > 2]
+        yield [
+            paragraphs.remove(text, [0, 2])
+            for text in documents.texts
+            if len(paragraphs.split(type(documents)([text]))) > 2
+        ]
 
 
 def _near() -> Iterator[np.ndarray]:

@@ -73,7 +73,9 @@ def _leaks(folder: Path) -> Iterator[Any]:
             yield [made.short, hits.owners, hits.starts, hits.ends, hits.pairs]
             for owner in np.unique(hits.owners).tolist():
                 own = hits.owners == owner
-                spans = zip(hits.starts[own] - documents.starts[owner], hits.ends[own] - documents.starts[owner], strict=True)
+                spans = zip(
+                    hits.starts[own] - documents.starts[owner], hits.ends[own] - documents.starts[owner], strict=True
+                )
                 yield passages.cut(documents.texts[owner], spans, profile)
 
 

@@ -33,7 +33,12 @@ def entries(folder: Path) -> dict[str, Entry]:
         "static model": (static_model, digest_values(_weights(), 4)),
     }
     return {
-        name: {"version": module.VERSION, "digest": digest, "file": f"{module.__name__.replace('.', '/')}.py", "rests_on": []}
+        name: {
+            "version": module.VERSION,
+            "digest": digest,
+            "file": f"{module.__name__.replace('.', '/')}.py",
+            "rests_on": [],
+        }
         for name, (module, digest) in made.items()
     }
 
@@ -65,7 +70,11 @@ def quality_model(folder: Path) -> Path:
     labels = np.array([2 - min(2, row["id"].count("/")) if place % 3 else 1 for place, row in enumerate(sample)])
     values = stylometric.features(batch("en"), profile, words)
     Classifier(quality_learn.fit(values, labels, 0, 10), words, profile).save(folder)
-    fields = {"features": list(stylometric.NAMES), "features_version": stylometric.VERSION, "files": manifest.digests(folder)}
+    fields = {
+        "features": list(stylometric.NAMES),
+        "features_version": stylometric.VERSION,
+        "files": manifest.digests(folder),
+    }
     manifest.write(folder, manifest.describe("quality", **fields))
     return folder
 

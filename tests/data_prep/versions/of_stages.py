@@ -26,7 +26,9 @@ def entries(folder: Path) -> dict[str, Entry]:
     made: dict[str, Entry] = {}
     for stage in stages(config):
         file = f"{type(stage).__module__.replace('.', '/')}.py"
-        rests_on = sorted({*(name for task in stage.tasks() for name in stage.versions(task)), *made} - {f"stage {stage.name}"})
+        before = {name for entry in made.values() for name in entry["rests_on"]}
+        own = {name for task in stage.tasks() for name in stage.versions(task)}
+        rests_on = sorted((before | own | made.keys()) - {f"stage {stage.name}"})
         made[f"stage {stage.name}"] = {
             "version": stage.version, "digest": digest_values(_results(stage, folder)), "file": file, "rests_on": rests_on,
         }  # fmt: skip
@@ -37,7 +39,9 @@ def _config(folder: Path) -> Config:
     """A source a language, everything compared but the meaning, personal data replaced, some evaluation text."""
     config = Config()
     for language in LANGUAGES:
-        (folder / f"{language}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows(language)), encoding="utf-8")
+        (folder / f"{language}.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in rows(language)), encoding="utf-8"
+        )
         config.corpus.sources[language] = SourceConfig(inputs=[str(folder / f"{language}.jsonl")], language=language)
     questions = [{"question": row["text"].split("\n\n")[-1]} for row in rows("en")[1:3]]
     (folder / "questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in questions), encoding="utf-8")
@@ -59,4 +63,5 @@ def _results(stage: Stage, folder: Path) -> Iterator[Any]:
             elif path.suffix == ".zst" or path.name == "documents":
                 yield [line.decode().replace(str(folder), "") for line in read(path)]
             elif path.name == "counts.json":
-                yield json.loads(path.read_text(encoding="utf-8").replace(str(folder), ""))
+                counts = json.loads(path.read_text(encoding="utf-8").replace(str(folder), ""))
+                yield counts | {"unit": None}  # its name depends on the folder

@@ -68,7 +68,12 @@ def _mixture(folder: Path) -> Iterator[Any]:
         config.data.tokenizer, config.mixture.output = str(folder / "gpt4_False"), str(folder / f"mixture_{len(caps)}")
         config.mixture.sources = {language: str(folder / f"tokens_{language}") for language in LANGUAGES}
         config.mixture.topic_caps, config.mixture.max_repeats = caps, 8.0
-        config.phases = {"a": PhaseConfig(tokens=20_000), "b": PhaseConfig(tokens=9_000, weights={"tr": 2.0, "pl": 1.0})}
+        config.phases = {
+            "a": PhaseConfig(tokens=20_000),
+            "b": PhaseConfig(tokens=9_000, weights={"tr": 2.0, "pl": 1.0}),
+        }
         mix.run(config)
         for phase in config.phases:
-            yield [(folder / f"mixture_{len(caps)}" / phase / name).read_bytes() for name in ("tokens.bin", "tokens.idx")]
+            yield [
+                (folder / f"mixture_{len(caps)}" / phase / name).read_bytes() for name in ("tokens.bin", "tokens.idx")
+            ]

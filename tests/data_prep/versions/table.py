@@ -27,7 +27,9 @@ class Entry(TypedDict):
 
 def complaints(recorded: Mapping[str, Entry], current: Mapping[str, Entry], recording: bool = False) -> list[str]:
     """Say of each behaviour what is wrong and what to do; ``recording``: only what forbids to record the table anew."""
-    wrong = [] if recording else [f"{name} is gone; record the table: {RECORD}" for name in recorded if name not in current]
+    wrong = (
+        [] if recording else [f"{name} is gone; record the table: {RECORD}" for name in recorded if name not in current]
+    )
     for name, entry in current.items():
         former = recorded.get(name)
         if former is None:
@@ -38,14 +40,18 @@ def complaints(recorded: Mapping[str, Entry], current: Mapping[str, Entry], reco
             other in recorded and current[other]["version"] > recorded[other]["version"] for other in entry["rests_on"]
         )
         if entry["version"] < former["version"]:
-            wrong.append(f"{name}: its version went from {former['version']} back to {entry['version']} in {entry['file']}; it only rises")
+            wrong.append(
+                f"{name}: its version went from {former['version']} back to {entry['version']} in {entry['file']}; it only rises"
+            )
         elif entry["digest"] != former["digest"] and not raised and not rests:
             wrong.append(
                 f"{name} makes something else of the sample, and its version is still {entry['version']}: results that are kept on disk "
                 f"would stay as they were; raise its version in {entry['file']}, then record the table: {RECORD}"
             )
         elif not recording and (raised or entry["digest"] != former["digest"]):
-            wrong.append(f"{name} has version {entry['version']} and another digest than on record; record the table: {RECORD}")
+            wrong.append(
+                f"{name} has version {entry['version']} and another digest than on record; record the table: {RECORD}"
+            )
     return wrong
 
 

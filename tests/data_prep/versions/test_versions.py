@@ -59,5 +59,7 @@ def test_versions_only_rise_and_new_ones_are_recorded(current):
     changed["tokens"]["version"] -= 1
     changed["rule new"] = changed.pop("rule url")
     wrong = complaints(current, changed)
-    assert any("rule url is gone" in line for line in wrong) and any("rule new is not in the table" in line for line in wrong)
+    assert any("rule url is gone" in line for line in wrong) and any(
+        "rule new is not in the table" in line for line in wrong
+    )
     assert any("tokens: its version went from" in line and "back to" in line for line in wrong)
