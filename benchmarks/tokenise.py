@@ -20,6 +20,8 @@ at least half as fast as gigatoken alone.
 
 import os
 
+from common.layout import TOKENIZER
+
 os.environ |= {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}  # before the libraries start their threads
 
 import gc
@@ -116,9 +118,7 @@ def main() -> None:
         sides = {
             "ours": lambda: ours(whole, work),
             "alone": (
-                lambda: Gigatoken.from_json((tokenizer / "tokenizer.json").read_text(encoding="utf-8")).encode_batch(
-                    texts
-                )
+                lambda: Gigatoken.from_json((tokenizer / TOKENIZER).read_text(encoding="utf-8")).encode_batch(texts)
             ),
             "peer": lambda: peer(part, reference, folder),
         }

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from common import layout
 from common.errors import UserError
 from common.files import read_json
 
@@ -18,7 +19,7 @@ SCHEME = "hf://"
 TEXT = ("*.jsonl", "*.jsonl.gz", "*.jsonl.zst", "*.parquet")
 RETRIEVAL = (*TEXT, "*.tsv", "*.tsv.gz", "*.tsv.zst")
 TOKENIZER = (
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
+    layout.TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
     "*.model", "chat_template*", "config.json",
 )  # fmt: skip
 WEIGHTS = ("*.safetensors", "model.safetensors.index.json", "generation_config.json", *TOKENIZER)

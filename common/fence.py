@@ -7,9 +7,10 @@ from common.claim import Holder, this_process
 from common.environment import array_task_id
 from common.errors import UserError
 from common.files import atomic_file, make_folder, read_json, write_json
+from common.layout import OWNER
 from common.remove import remove_file
 
-NAME = "owner.json"
+NAME = OWNER
 EXIT_SUPERSEDED = 76
 """Exit status of a process that found another one in its place and left everything to it."""
 

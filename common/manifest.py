@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from common.files import digest, read_json, write_json
-from common.remove import MANIFEST
+from common.layout import MANIFEST
 
 NAME = MANIFEST
 MADE_BY = "made_by"

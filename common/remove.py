@@ -17,10 +17,10 @@ from pathlib import Path
 
 from common.disk import naming
 from common.errors import UserError
+from common.layout import MANIFEST
 
 ASIDE = ".aside-"
 """Begins the name of whatever is written but not whole yet, or on its way out."""
-MANIFEST = "manifest.json"
 MARK = ".work"
 
 

@@ -15,11 +15,12 @@ import numpy as np
 
 from common.errors import UserError
 from common.files import read_json
+from common.layout import TOKENIZER
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
-FILE, SETTINGS, SPECIAL_MAP = "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"
+FILE, SETTINGS, SPECIAL_MAP = TOKENIZER, "tokenizer_config.json", "special_tokens_map.json"
 END_OF_TEXT = "<|endoftext|>"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from common import manifest
 from common.files import atomic_folder, digest
+from common.layout import TOKENIZER
 from common.progress import Bar, say
 from common.reading.bad import BadDocuments
 from common.remove import sweep_asides
@@ -36,7 +37,7 @@ def run(config: Config) -> dict[str, Any] | None:
         "learn_bytes": semantic.learn_bytes,
         "text_field": config.data.text_field,
     }
-    settings["tokenizer"] = digest(Path(config.data.tokenizer) / "tokenizer.json")
+    settings["tokenizer"] = digest(Path(config.data.tokenizer) / TOKENIZER)
     made_by = {"static model": static_model.VERSION, "reader": VERSION}
     made_from = {"settings": settings, manifest.MADE_BY: made_by, "inputs": digests_of(config.data.inputs)}
     known = find_reusable(folder, KIND, made_from, "corpus.semantic.model")

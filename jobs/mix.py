@@ -15,6 +15,7 @@ from typing import Any
 
 from common.errors import UserError
 from common.files import atomic_file, digest, make_folder, write_json
+from common.layout import TOKENIZER
 from common.progress import Bar, say
 from common.remove import sweep_asides
 from conf.schema import Config
@@ -58,7 +59,7 @@ def run(config: Config) -> dict[str, Any] | None:
 
 
 def _tokenizer(config: Config) -> Path:
-    tokenizer = Path(config.data.tokenizer) / "tokenizer.json"
+    tokenizer = Path(config.data.tokenizer) / TOKENIZER
     if not tokenizer.is_file():
         raise UserError(
             f"there is no {tokenizer}; name with data.tokenizer the folder of the tokenizer that the sources were"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from common import manifest
 from common.errors import UserError
 from common.files import digest, make_folder, nothing_left
+from common.layout import TOKENIZER, TOKENS
 from common.manifest import MADE_BY
 from common.progress import Bar, say
 from common.remove import sweep_asides
@@ -78,7 +79,7 @@ def _settings(config: Config) -> dict[str, Any]:
     for key in ("shard_bytes", "array_size", "check_every"):
         if getattr(config.prepare, key) < 1:
             raise UserError(f"prepare.{key}={getattr(config.prepare, key)} makes no sense; give 1 or more")
-    tokenizer = Path(config.data.tokenizer) / "tokenizer.json"
+    tokenizer = Path(config.data.tokenizer) / TOKENIZER
     if not tokenizer.is_file():
         raise UserError(
             f"there is no {tokenizer}; run jobs.tokenizer first or name a folder that has one with data.tokenizer"
@@ -119,7 +120,7 @@ def _tokenise(
     inside = (
         whole
         and keys == list(work.merged.places)
-        and not any((work.folder / "shards" / key / "tokens.bin").exists() for key in keys)
+        and not any((work.folder / "shards" / key / TOKENS).exists() for key in keys)
     )
     tokens = sum(one["tokens"] for one in made.values())
     with Bar("merge", 0 if inside else tokens * (2 if work.vocab_size < 65500 else 4) * MB, "MB") as bar:

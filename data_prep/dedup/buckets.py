@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from common.arrays import save_array
+from common.layout import DOCUMENTS
 
-KEYS, DOCUMENTS = "keys.npy", "documents.npy"
+KEYS = "keys.npy"
 
 
 def write_sorted(folder: Path, keys: np.ndarray) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from common.errors import UserError
+from common.layout import TOKENIZER
 from data_prep.tokenizer.encoder import Encoder
 
 VERSION = 1
@@ -48,7 +49,7 @@ class Embedder:
 def _load(folder: Path) -> Any:
     from model2vec import StaticModel
 
-    missing = [name for name in ("config.json", "model.safetensors", "tokenizer.json") if not (folder / name).is_file()]
+    missing = [name for name in ("config.json", "model.safetensors", TOKENIZER) if not (folder / name).is_file()]
     if missing:
         mend = "make one with jobs.embedder, or name another folder in corpus.semantic.model"
         raise UserError(f"{folder} is not a model2vec StaticModel: {missing[0]} is missing; {mend}")

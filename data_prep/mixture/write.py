@@ -12,13 +12,13 @@ import numpy as np
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_folder, digest
+from common.layout import DOCUMENTS
 from data_prep.mixture.draw import VERSION, StratumShare, stream
 from data_prep.mixture.sources import Source
 from data_prep.sources.inputs import stamp
 from data_prep.tokens.indexed import BIN, IDX, Digest, token_dtype, write_index
 from data_prep.tokens.origins import read_rows, write_rows
 
-DOCUMENTS = "documents.npy"
 """[documents, 3] uint32, in the order of the stream: number of the source, of the document in it, and how often it was
 read before."""
 BLOCK = 1 << 17

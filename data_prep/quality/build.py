@@ -7,6 +7,7 @@ import numpy as np
 
 from common import manifest
 from common.files import atomic_folder, write_json
+from common.layout import REPORT
 from common.progress import say
 from conf.schema.data import DataConfig
 from conf.schema.language import LanguageConfig
@@ -47,7 +48,7 @@ def build(
     with atomic_folder(folder, "quality") as aside:
         classifier.save(aside)
         write_json(aside / "report.json", figures)
-        (aside / "report.html").write_text(report.render(figures), encoding="utf-8")
+        (aside / REPORT).write_text(report.render(figures), encoding="utf-8")
         fields = made_from | {
             "seed": seed,
             "features": list(NAMES),

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, pre_tokenizers, trainers
 
 from common.errors import UserError
 from common.files import write_json
+from common.layout import TOKENIZER
 from conf.schema.data import TokenizerConfig
 from data_prep.tokenizer.patterns import add_template, hf_config, special_tokens, untrained
 
@@ -66,5 +67,5 @@ def _all_cores() -> Iterator[None]:
 
 def save(tokenizer: Tokenizer, config: TokenizerConfig, folder: Path) -> None:
     """Write tokenizer.json and tokenizer_config.json into ``folder``."""
-    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer.save(str(folder / TOKENIZER))
     write_json(folder / "tokenizer_config.json", hf_config(config))

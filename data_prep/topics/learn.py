@@ -12,6 +12,7 @@ import numpy as np
 from common import manifest
 from common.errors import UserError
 from common.files import atomic_folder, write_json
+from common.layout import REPORT
 from conf.schema.data import DataConfig
 from conf.schema.language import LanguageConfig
 from conf.schema.quality import TopicsConfig
@@ -108,7 +109,7 @@ def build(
     with atomic_folder(config.model, "topics") as aside:
         model.save(aside)
         write_json(aside / "report.json", figures)
-        (aside / "report.html").write_text(report.render(figures), encoding="utf-8")
+        (aside / REPORT).write_text(report.render(figures), encoding="utf-8")
         fields = made_from | {
             "seed": seed,
             "topics": model.topics,

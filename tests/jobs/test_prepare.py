@@ -303,7 +303,9 @@ def interrupted(config):
     folder = Path(config.data.tokens)
     folder.mkdir()
     begin(folder, settings)
-    work = TokeniseWork(folder, config.data, config.prepare, settings, 310, [2], [3], Merged(Path(config.data.tokens), None))
+    work = TokeniseWork(
+        folder, config.data, config.prepare, settings, 310, [2], [3], Merged(Path(config.data.tokens), None)
+    )
     run_array_task(ArrayTask(work, plan_shards(list_inputs(config.data.inputs), config.prepare.shard_bytes)), Silent())
 
 
