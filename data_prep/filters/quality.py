@@ -31,7 +31,8 @@ class Quality(Rule):
         language = self.classifier.profile.code
         if language != profile.code:
             raise UserError(
-                f"{config.quality.model} was learnt from {language} text, the source is {profile.code}; leave the rule quality"
+                f"{config.quality.model} was learnt from {language} text, the source is {profile.code}; leave the "
+                "rule quality"
                 " out of its rules"
             )
         self.least, self.probability = LABELS.index(config.quality.min_label), config.quality.min_probability

@@ -28,7 +28,8 @@ class TopicAnnotator(Rule):
         self.model, self.least = load(config.topics.model), config.topics.min_probability
         if self.model.language != profile.code:
             raise UserError(
-                f"{config.topics.model} was learnt from {self.model.language} text, the source is {profile.code}; take topics"
+                f"{config.topics.model} was learnt from {self.model.language} text, the source is {profile.code}; "
+                "take topics"
                 " out of its rules"
             )
 

@@ -164,7 +164,8 @@ MODELS = {
 }
 """Rules that ask a model: what they do with the text before."""
 BOUNDED = {
-    "data_prep.cleaning.pages._LISTED": 60, "data_prep.cleaning.pages._NUMBERING": 100, "data_prep.pii.online._IP_NAMED": 40,
+    "data_prep.cleaning.pages._LISTED": 60, "data_prep.cleaning.pages._NUMBERING": 100,
+    "data_prep.pii.online._IP_NAMED": 40,
     "data_prep.decontamination.passages._LAST": 40, "data_prep.sources.plain.META": 1024,
 }  # fmt: skip
 """Expressions that see only so many characters of a text."""

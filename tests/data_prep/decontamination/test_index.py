@@ -52,7 +52,8 @@ def test_what_is_looked_for(index):
     text = f"Başka bir söz. {QUESTION} {SHORT}"
     assert find(index, text).pairs.tolist() == [[0, 0], [0, 1], [0, 2]]
     assert index.summary([1, 0, 1], 1) == {
-        "texts": 4, "too_short": 1, "looked_for": 3, "found": 2, "samples": [{"place": index.places[0], "text": QUESTION}],
+        "texts": 4, "too_short": 1, "looked_for": 3, "found": 2, "samples": [{"place": index.places[0],
+        "text": QUESTION}],
     }  # fmt: skip
 
 

@@ -124,8 +124,10 @@ def damaged(text: str, draw: random.Random) -> str:
         "digits": lambda: re.sub(r"[a-zç-ş]{3,}", lambda found: str(len(found[0])), text[:3000]),
         "separators": lambda: re.sub(r"[.,] ", lambda found: found[0] + draw.choice(SEPARATORS), text[:3000]),
         "glued": lambda: re.sub(r"(\w) (\w)", r"\1\2", text[:2000]),
-        "blank": lambda: draw.choice(["", " ", "\n", "\n\n", " \n \n", "\n" + text[:200] + "\n", text[:300] + "\n\n\n"]),
-        "phrase": lambda: text[:2000] + draw.choice([" Lorem Ipsum sit amet dolor.", " bir { iki üç.", "\nLOREM IPSUM", "\nx {", " [12]"]),
+        "blank": lambda: draw.choice(["", " ", "\n", "\n\n", " \n \n", "\n" + text[:200] + "\n",
+        text[:300] + "\n\n\n"]),
+        "phrase": lambda: text[:2000] + draw.choice([" Lorem Ipsum sit amet dolor.", " bir { iki üç.", "\nLOREM IPSUM",
+        "\nx {", " [12]"]),
         "underscores": lambda: re.sub(r"(\w+) ", lambda found: draw.choice([found[0], "____ ", "_a "]), text[:1500]),
     }  # fmt: skip
     return kinds[draw.choice(sorted(kinds))]()

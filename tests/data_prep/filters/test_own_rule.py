@@ -1,4 +1,5 @@
-"""A new rule is one file and one line: it runs in a real corpus, is counted in its funnel, and its version invalidates its verdicts."""
+"""A new rule is one file and one line: it runs in a real corpus, is counted in its funnel, and its version invalidates
+its verdicts."""
 
 import json
 from pathlib import Path

@@ -151,7 +151,8 @@ def test_url_lists(tmp_path):
     urls = {
         "https://example.org/a?b": "domain", "http://user@www.News.Example.ORG:8080": "domain", "example.org": "domain",
         "https://notexample.org/": None, "https://good.net/shop/x?y": "address", "https://good.net/shop": "address",
-        "https://good.net/shopping": None, "https://good.net": None, "": None, "http://[broken": None, "https://çöp.com.tr/1": "domain",
+        "https://good.net/shopping": None, "https://good.net": None, "": None, "http://[broken": None,
+        "https://çöp.com.tr/1": "domain",
     }  # fmt: skip
     assert judge(rule, ["text"] * len(urls), profile, [record(url) for url in urls]) == list(urls.values())
 

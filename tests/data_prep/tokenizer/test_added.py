@@ -15,7 +15,8 @@ from data_prep.tokenizer.bulk import BulkEncoder
 from data_prep.tokenizer.patterns import CL100K
 from tests.data_prep.tokenizer.test_bulk import documents, equal
 
-WORDS = ["cat", "Cat", "CAT", "concatenate", "foo bar", "foo  bar", "FOO BAR", "é", "e\u0301", "\u00e9\u0323\u0301", "É", "ﬁn", "abc", "a",
+WORDS = ["cat", "Cat", "CAT", "concatenate", "foo bar", "foo  bar", "FOO BAR", "é", "e\u0301", "\u00e9\u0323\u0301",
+"É", "ﬁn", "abc", "a",
          "K", "\u212a", "a\u0301", "<x>", "<x>\u0338", "12345", "  ", "\n\n", "İ", "<s>"]  # fmt: skip
 TEXTS = [
     shape.format(word)
@@ -120,8 +121,10 @@ def test_others_are_served_by_gigatoken(case, tmp_path):
 
 
 TOKEN = st.builds(
-    AddedToken, st.text("ab< \n|é\u0301K", min_size=1, max_size=3), single_word=st.sampled_from([False, False, False, True]),
-    lstrip=st.sampled_from([False, False, True]), rstrip=st.sampled_from([False, False, True]), normalized=st.booleans(),
+    AddedToken, st.text("ab< \n|é\u0301K", min_size=1, max_size=3), single_word=st.sampled_from([False, False, False,
+    True]),
+    lstrip=st.sampled_from([False, False, True]), rstrip=st.sampled_from([False, False, True]),
+    normalized=st.booleans(),
     special=st.sampled_from([False, False, True]),
 )  # fmt: skip
 

@@ -30,7 +30,8 @@ def entries(folder: Path) -> dict[str, Entry]:
         own = {name for task in stage.tasks() for name in stage.versions(task)}
         rests_on = sorted((before | own | made.keys()) - {f"stage {stage.name}"})
         made[f"stage {stage.name}"] = {
-            "version": stage.version, "digest": digest_values(_results(stage, folder)), "file": file, "rests_on": rests_on,
+            "version": stage.version, "digest": digest_values(_results(stage, folder)), "file": file,
+            "rests_on": rests_on,
         }  # fmt: skip
     return made
 
