@@ -2,7 +2,7 @@
 what went and why.
 
   python -m jobs.corpus name=mine 'corpus.inputs=[my/folder]' corpus.language=tr       one source, without a YAML
-  python -m jobs.corpus experiment=mecellem/corpus dry_run=true                  sources, shards and stages; what is done already
+  python -m jobs.corpus experiment=mecellem/corpus dry_run=true   sources, shards and stages; what is done already
   python -m jobs.corpus experiment=mecellem/corpus                                      here, on all cores
   python -m jobs.corpus experiment=mecellem/corpus cluster=slurm corpus.array_size=64   each stage an array
   python -m jobs.corpus experiment=mecellem/corpus corpus.languages.tr.rules.fineweb.short_line=20   another threshold

@@ -39,7 +39,7 @@ class Quality(Rule):
 
     @classmethod
     def inputs(cls, profile: LanguageConfig, config: Config) -> list[Any]:
-        """What is asked of the model, and the digest of its files."""
+        """Settings of the question to the model, and the digest of its files."""
         return [asdict(config.quality), model_digest(config.quality.model, "quality.model", "quality")]
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:

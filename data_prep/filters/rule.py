@@ -17,7 +17,7 @@ from data_prep.text.batch import Batch
 
 @dataclass(frozen=True)
 class Test:
-    """One measure of a rule with its verdict."""
+    """A measure of a rule with its verdict."""
 
     name: str
     """``rule/reason``, such as gopher_quality/too_few_words: the reason under which rejected documents are counted."""

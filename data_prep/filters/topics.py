@@ -35,7 +35,7 @@ class TopicAnnotator(Rule):
 
     @classmethod
     def inputs(cls, profile: LanguageConfig, config: Config) -> list[Any]:
-        """What is asked of the model, and the digest of its files."""
+        """Settings of the question to the model, and the digest of its files."""
         return [asdict(config.topics), model_digest(config.topics.model, "topics.model", "topics")]
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:

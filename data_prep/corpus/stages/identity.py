@@ -1,4 +1,4 @@
-"""What the verdict on a document depends on, so that a shard is judged again when any of it changes."""
+"""Identity of verdicts: what they depend on, so that a shard is judged again when any of it changes."""
 
 import dataclasses
 from typing import Any

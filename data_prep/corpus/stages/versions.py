@@ -1,4 +1,4 @@
-"""What is said where results were made by older versions of rules and algorithms."""
+"""Raised versions: what is said where results were made by older versions of rules and algorithms."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

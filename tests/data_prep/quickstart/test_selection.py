@@ -43,8 +43,8 @@ def chosen(texts):
 
 
 def test_kept_and_dropped_are_what_was_read(texts, chosen):
-    for remaining in (chosen.texts, chosen.pairs):
-        for remaining in remaining.values():
+    for by_split in (chosen.texts, chosen.pairs):
+        for remaining in by_split.values():
             counts = dict(remaining.counts)
             assert counts.pop("read") == sum(counts.values()) and counts["kept"] == len(remaining.items) > 0
     assert sum(remaining.counts["read"] for remaining in chosen.texts.values()) == len(texts)
@@ -73,7 +73,7 @@ def test_nothing_leaks_by_brute_force(chosen):
 
 
 def test_groups_and_queries_are_in_one_split_only(chosen):
-    groups = {split: {one.group for one in remaining.items} for split, remaining in chosen.pairs.items()}
+    groups = {split: {entry.group for entry in remaining.items} for split, remaining in chosen.pairs.items()}
     groups["train"] |= {text.group for text in chosen.texts["train"].items}
     queries = [entry.pair.query for remaining in chosen.pairs.values() for entry in remaining.items]
     assert (
