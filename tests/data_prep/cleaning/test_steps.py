@@ -32,7 +32,7 @@ def read_with(encoding, text):
 
 @pytest.mark.parametrize("encoding", ["latin-1", "iso8859-9", "cp1250", "cp1252", "cp1254"])
 def test_text_read_with_the_wrong_encoding_comes_back(encoding):
-    wrong = {found: text for text in SOUND if text != LEADS and (found := read_with(encoding, text))}
+    wrong = {misread: text for text in SOUND if text != LEADS and (misread := read_with(encoding, text))}
     assert len(wrong) >= 3
     assert {text: repair(f"sound line\n{text}\nâli") for text in wrong} == {
         text: f"sound line\n{right}\nâli" for text, right in wrong.items()

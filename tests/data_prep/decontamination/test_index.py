@@ -188,9 +188,9 @@ def test_evaluation_files_of_all_kinds(tmp_path):
     rows = [{"question": "soru", "choices": {"text": ["a", "b"], "label": [1, 2]}}, {"question": None, "choices": None}]
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "b.parquet")
     (tmp_path / "c.jsonl").write_text('{"answer": [["x"], 5]}\n\n{"other": "y"}\n')
-    found = list(read_texts(ContaminationConfig(inputs=[str(tmp_path)])))
-    assert [text for _, text in found] == ["bir metin", "soru", "a", "b", "x"]
-    assert [place.rpartition("/")[2] for place, _ in found[1:]] == [
+    read = list(read_texts(ContaminationConfig(inputs=[str(tmp_path)])))
+    assert [text for _, text in read] == ["bir metin", "soru", "a", "b", "x"]
+    assert [place.rpartition("/")[2] for place, _ in read[1:]] == [
         "b.parquet:1 question",
         "b.parquet:1 choices",
         "b.parquet:1 choices",

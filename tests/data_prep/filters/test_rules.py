@@ -109,8 +109,8 @@ def test_identification_by_the_model_in_its_package():
     expected = {"tr": [None, "x", "x", "x", None], "pl": ["x", None, "x", "x", "x"], "en": ["x", "x", None, "x", "x"]}
     for code, profile in profiles.items():
         records = [record("") for _ in texts]
-        found = judge(Identification(profile, Config()), texts, profile, records)
-        assert found == [reason and "other_language" for reason in expected[code]]
+        reasons = judge(Identification(profile, Config()), texts, profile, records)
+        assert reasons == [reason and "other_language" for reason in expected[code]]
     assert records[0].notes["identified"] == "tr" and not records[2].notes
 
 

@@ -56,8 +56,8 @@ def first_backend(folder, texts):
     being sampled but the first."""
     encoder = BulkEncoder(folder, PrepareConfig().check_every * 1000, (warned := []).append)
     backend = next(encoder.backends())
-    found = sum(encoder.encode(backend, documents(["", *texts])), [])[1:]
-    return backend.name, warned, equal(found, Reference(load_reference(folder)).encode(texts))
+    encoded = sum(encoder.encode(backend, documents(["", *texts])), [])[1:]
+    return backend.name, warned, equal(encoded, Reference(load_reference(folder)).encode(texts))
 
 
 WRONG = {
@@ -103,7 +103,7 @@ RIGHT = {
     "as Qwen has them": ("nfc", [AddedToken("<think>", normalized=False), AddedToken("</think>", normalized=False)]),
     "as ModernBERT has them": (
         "nfc",
-        [AddedToken(one, normalized=True) for one in ("|||EMAIL|||", "  ", "   ", "\n\n")],
+        [AddedToken(content, normalized=True) for content in ("|||EMAIL|||", "  ", "   ", "\n\n")],
     ),
     "special ones alone": (
         "lowercase",
