@@ -64,8 +64,8 @@ def test_nothing_leaks_by_brute_force(chosen):
     }
     for own in spoken.values():
         assert not any(held(pair, other, LEAK) for pair in own for other in train)
-        for first, one in enumerate(own):
-            assert not any(held(one, other, PAIR_REPEAT) and held(other, one, PAIR_REPEAT) for other in own[:first])
+        for first, pair in enumerate(own):
+            assert not any(held(pair, other, PAIR_REPEAT) and held(other, pair, PAIR_REPEAT) for other in own[:first])
     assert not any(held(pair, other, LEAK) for pair in spoken["dev"] for other in spoken["test"])
     assert not any(
         held(a, b, TRAIN_REPEAT) and held(b, a, TRAIN_REPEAT) for i, a in enumerate(train) for b in train[:i]
