@@ -7,6 +7,7 @@ from typing import Protocol
 
 from common.errors import UserError
 from common.files import read_json
+from conf.families import DecoderFamily, family_in
 from conf.schema import Config, EncoderConfig
 from conf.schema.evaluation import EvaluationConfig
 from model.evaluation.results import known, result_file, why_record, write_record
@@ -66,7 +67,7 @@ def wanted_of(config: Config, decoder: bool) -> Wanted:
 
 def wanted(config: Config, checkpoint: Checkpoint) -> Wanted:
     """`wanted_of` the net in the hf/ half of ``checkpoint``."""
-    return wanted_of(config, read_json(checkpoint.folder / "hf" / "config.json").get("model_type") != "modernbert")
+    return wanted_of(config, isinstance(family_in(read_json(checkpoint.folder / "hf" / "config.json")), DecoderFamily))
 
 
 def wanted_ahead(config: Config) -> Wanted:

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 from common.errors import UserError
 from conf.schema import LoraConfig
 from model.hf.adapter import CONFIG, WEIGHTS, export_adapter, load_adapter, read_lora
-from model.hf.decoder import export_decoder, load_weights
+from model.hf.decoder.folder import export_decoder, load_weights
 from model.nets.decoder import build_decoder
 from tests.model.nets.decoder_peers import SMALL, logits, theirs
 from tests.model.nets.lora_peers import adapted_config, adapted_net, pack, peft_peer

@@ -8,11 +8,12 @@ import pytest
 import transformers
 
 from common.errors import UserError
+from conf.families import FAMILIES
 from conf.schema import EncoderConfig
-from model.hf import config as modernbert
-from model.hf.decoder_config import to_theirs
+from model.hf.decoder.config import to_theirs
 from model.hf.folder import read_model
-from model.hf.their_config import _DEFAULTS, filled
+from model.hf.modernbert import config as modernbert
+from model.hf.their_config import filled
 
 CLASSES = {
     "qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "mistral": "Mistral", "phi": "Phi", "modernbert": "ModernBert",
@@ -77,7 +78,7 @@ def test_as_transformers_reads_it(family, all_decoders, tmp_path):
 
 
 def test_neither_torch_nor_transformers_is_loaded_for_it(qwen, tmp_path):
-    from model.hf.decoder_config import write_config
+    from model.hf.decoder.config import write_config
 
     write_config(qwen, tmp_path, "float32")
     code = (
@@ -116,7 +117,7 @@ def test_a_value_that_is_none_is_named(change, message, tmp_path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"global_rope_theta": None}, r"is not a configuration of ModernBERT \(global_rope_theta=None\)"),
+        ({"global_rope_theta": None}, r"is not a configuration of modernbert \(global_rope_theta=None\)"),
         (
             {"local_rope_theta": None, "global_rope_theta": None},
             r"\(local_rope_theta=None\)|\(global_rope_theta=None\)",
@@ -159,7 +160,7 @@ WRONG = [
 def test_any_value_of_any_key_is_read_or_refused_in_one_sentence(family, tmp_path):
     others = ("original_max_position_embeddings", "quantization_config", "attention_out_dropout")
     refused = 0
-    for key in (*_DEFAULTS[family], *others):
+    for key in (*FAMILIES[family].defaults, *others):
         for value in WRONG:
             (tmp_path / "config.json").write_text(json.dumps({"model_type": family, key: value}))
             try:
@@ -167,7 +168,7 @@ def test_any_value_of_any_key_is_read_or_refused_in_one_sentence(family, tmp_pat
             except UserError as error:
                 refused += 1
                 assert "\n" not in str(error) and "config.json" in str(error)
-    assert refused > 12 * len(_DEFAULTS[family])
+    assert refused > 12 * len(FAMILIES[family].defaults)
 
 
 @pytest.mark.parametrize("written", ["[]", "3", "null", '"qwen3"'])

@@ -15,11 +15,11 @@ from megatron.core.utils import get_attr_wrapped_model
 from safetensors.torch import load_file, save_file
 
 from conf.schema import OptimConfig, ParallelConfig
-from model.hf.weights import part, whole
 from model.megatron import ranks, startup, step
 from model.megatron.optimizer import build_optimizer
 from model.nets.decoder import build_decoder
 from model.nets.pack import Pack
+from model.nets.sharding import part, whole
 from tests.model.nets.decoder_peers import SMALL
 
 LAYOUTS = {

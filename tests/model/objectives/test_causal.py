@@ -12,7 +12,7 @@ import torch
 
 from common.errors import UserError
 from conf.schema import CausalConfig, ParallelConfig
-from model.hf.decoder import export_decoder
+from model.hf.decoder.folder import export_decoder
 from model.megatron.step import distribute, eval_step
 from model.nets.decoder import Decoder, build_decoder, transformer_config
 from model.objectives.causal import Causal

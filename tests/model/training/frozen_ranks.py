@@ -19,8 +19,8 @@ from conf.schema import EncoderConfig, LoraConfig, ModelConfig, OptimConfig, Par
 from model.megatron import ranks, startup, step
 from model.megatron.optimizer import build_optimizer
 from model.nets.build import build_net
-from model.nets.names import global_names
 from model.nets.pack import Pack
+from model.nets.sharding import global_names
 from model.training.frozen import check_frozen, freeze
 from tests.model.nets.decoder_peers import SMALL
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from conf.schema import CausalConfig, Config, LoraConfig
 from jobs import train
-from model.hf.decoder import export_decoder
+from model.hf.decoder.folder import export_decoder
 from model.megatron import startup
 from model.nets.decoder import build_decoder
 from model.training.course import with_value
