@@ -76,6 +76,18 @@ _RECORDS = (
         keys=_KEYS,
         layer=_LAYER,
     ),
+    # Llama with biases everywhere but in the head, as Bielik v3 was released: arXiv 2505.02550
+    DecoderFamily(
+        name="llama_biased",
+        model_type="llama",
+        prefix="Llama",
+        defaults=_DEFAULTS | _LLAMA,
+        fixed={"hidden_act": "silu", "attention_bias": True, "mlp_bias": True},
+        keys=_KEYS,
+        layer=_LAYER,
+        qkv_bias=True,
+        linear_bias=True,
+    ),
     # arXiv 2310.06825
     DecoderFamily(
         name="mistral",

@@ -114,6 +114,7 @@ DECODERS = {
         tie_embeddings=False,
         **_ODD,
     ),
+    "llama_biased": DecoderConfig(architecture="llama_biased", tie_embeddings=False, **_ODD),
     "mistral": DecoderConfig(architecture="mistral", window=16, tie_embeddings=False, norm_eps=1e-5, **_ODD),
     "phi": DecoderConfig(
         architecture="phi",

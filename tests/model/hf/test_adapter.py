@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from common.errors import UserError
+from conf.families import DECODERS
 from conf.schema import LoraConfig
 from model.hf.adapter import CONFIG, WEIGHTS, export_adapter, load_adapter, read_lora
 from model.hf.decoder.folder import export_decoder, load_weights
@@ -33,7 +34,7 @@ def save_base(net, config, folder):
     ).save_pretrained(folder)
 
 
-@pytest.mark.parametrize("family", ["qwen3", "qwen2", "llama", "mistral", "phi"])
+@pytest.mark.parametrize("family", DECODERS)
 @torch.no_grad()
 def test_peft_computes_the_same_from_what_is_exported(family, tmp_path):
     config = adapted_config(family)

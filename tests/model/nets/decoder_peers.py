@@ -26,6 +26,7 @@ SMALL: dict[str, DecoderConfig] = {
     ),
     "qwen2_linear": dataclasses.replace(BASE, architecture="qwen2", num_heads=8, head_width=8, rope_scaling=LINEAR),
     "llama": dataclasses.replace(BASE, architecture="llama", rope_scaling=LLAMA3),
+    "llama_biased": dataclasses.replace(BASE, architecture="llama_biased", tie_embeddings=True),
     "mistral": dataclasses.replace(BASE, architecture="mistral", num_kv_heads=1, window=16),
     "phi": dataclasses.replace(BASE, architecture="phi", num_kv_heads=4, head_width=16, rope_share=0.5),
 }
@@ -34,7 +35,11 @@ _THEIRS = {
     "self_attention.k_layernorm": "self_attn.k_norm", "self_attention.linear_proj": "self_attn.o_proj", "mlp.linear_fc2": "mlp.down_proj",
 }  # fmt: skip
 _PHI = {"self_attention.linear_proj": "self_attn.dense", "mlp.linear_fc1": "mlp.fc1", "mlp.linear_fc2": "mlp.fc2"}
-_CLASSES = {"qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "mistral": "Mistral", "phi": "Phi"}
+_CLASSES = {
+    "qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "llama_biased": "Llama", "mistral": "Mistral", "phi": "Phi",
+}  # fmt: skip
+_KEYS = {"llama_biased": {"attention_bias": True, "mlp_bias": True}}
+"""Keys of theirs that tell a family apart."""
 
 
 @torch.no_grad()
@@ -71,6 +76,7 @@ def theirs_config(config: DecoderConfig) -> Any:
     eps = "layer_norm_eps" if kind == "Phi" else "rms_norm_eps"
     values = {"head_dim": config.head_width} if kind not in ("Phi", "Qwen2") else {}
     values |= {"sliding_window": config.window} if kind == "Mistral" else {}
+    values |= _KEYS.get(config.architecture, {})
     return getattr(transformers, f"{kind}Config")(
         vocab_size=config.vocab_size, hidden_size=config.hidden_size, intermediate_size=config.ffn_size,
         num_hidden_layers=config.num_layers, num_attention_heads=config.num_heads, num_key_value_heads=config.num_kv_heads,

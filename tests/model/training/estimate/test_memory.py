@@ -40,6 +40,7 @@ NETS = {
     "qwen3": NET,
     "one group": dataclasses.replace(NET, num_kv_heads=1, hidden_size=192, ffn_size=320),
     "qwen2": dataclasses.replace(NET, architecture="qwen2"),
+    "llama_biased": dataclasses.replace(NET, architecture="llama_biased"),
     "mistral": dataclasses.replace(NET, architecture="mistral", tie_embeddings=False),
     "phi": PHI,
     "lora": dataclasses.replace(NET, lora=LoraConfig(rank=8)),
