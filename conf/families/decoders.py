@@ -22,6 +22,10 @@ _MISTRAL = {
     "vocab_size": 32_000, "intermediate_size": 14_336, "max_position_embeddings": 131_072, "num_key_value_heads": 8,
     "sliding_window": 4096,
 }  # fmt: skip
+_OLMO2 = {
+    "vocab_size": 50_304, "intermediate_size": 11_008, "max_position_embeddings": 2048, "rms_norm_eps": 1e-5,
+    "attention_bias": False,
+}  # fmt: skip
 _PHI = {
     "vocab_size": 51_200, "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 24,
     "max_position_embeddings": 2048, "layer_norm_eps": 1e-5, "hidden_act": "gelu_new", "resid_pdrop": 0.0,
@@ -37,6 +41,10 @@ _ATTENTION = {QKV: ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
 _QK_NORM = {
     "self_attention.q_layernorm": ("self_attn.q_norm",),
     "self_attention.k_layernorm": ("self_attn.k_norm",),
+}
+_POST_NORM = {
+    "post_self_attn_layernorm": ("post_attention_layernorm",),
+    "post_mlp_layernorm": ("post_feedforward_layernorm",),
 }
 _GATED = {FC1: ("mlp.gate_proj", "mlp.up_proj"), FC2: ("mlp.down_proj",)}
 _INPUT_NORM = {"input_layernorm": ("input_layernorm",)}
@@ -97,6 +105,20 @@ _RECORDS = (
         fixed={"hidden_act": "silu"},
         keys=_KEYS | {"window": "sliding_window"},
         layer=_LAYER,
+    ),
+    # OLMo 2: arXiv 2501.00656
+    DecoderFamily(
+        name="olmo2",
+        model_type="olmo2",
+        prefix="Olmo2",
+        defaults=_DEFAULTS | _OLMO2,
+        fixed={"hidden_act": "silu", "attention_bias": False},
+        keys=_KEYS,
+        layer=_ATTENTION | _QK_NORM | _POST_NORM | _GATED,
+        always_head_dim=False,
+        pre_norm=False,
+        post_norm=True,
+        qk_norm="width",
     ),
     # Phi-1 to Phi-2 (Microsoft, 2023)
     DecoderFamily(

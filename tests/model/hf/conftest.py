@@ -116,6 +116,7 @@ DECODERS = {
     ),
     "llama_biased": DecoderConfig(architecture="llama_biased", tie_embeddings=False, **_ODD),
     "mistral": DecoderConfig(architecture="mistral", window=16, tie_embeddings=False, norm_eps=1e-5, **_ODD),
+    "olmo2": DecoderConfig(architecture="olmo2", tie_embeddings=False, norm_eps=1e-5, **_ODD),
     "phi": DecoderConfig(
         architecture="phi",
         rope_share=0.5,

@@ -15,9 +15,7 @@ from model.hf.folder import read_model
 from model.hf.modernbert import config as modernbert
 from model.hf.their_config import filled
 
-CLASSES = {
-    "qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "mistral": "Mistral", "phi": "Phi", "modernbert": "ModernBert",
-}  # fmt: skip
+CLASSES = {name: family.prefix for name, family in FAMILIES.items()}
 ENCODER = EncoderConfig(
     vocab_size=500, num_layers=5, hidden_size=64, num_heads=4, ffn_size=96, global_every=2, mlp_dropout=0.1
 )

@@ -42,6 +42,8 @@ NETS = {
     "qwen2": dataclasses.replace(NET, architecture="qwen2"),
     "llama_biased": dataclasses.replace(NET, architecture="llama_biased"),
     "mistral": dataclasses.replace(NET, architecture="mistral", tie_embeddings=False),
+    "olmo2": dataclasses.replace(NET, architecture="olmo2"),
+    "olmo2, one group": dataclasses.replace(NET, architecture="olmo2", num_kv_heads=1),
     "phi": PHI,
     "lora": dataclasses.replace(NET, lora=LoraConfig(rank=8)),
     "dropout": dataclasses.replace(NET, dropout=0.1),
@@ -132,7 +134,7 @@ def test_states_of_two_ranks():
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert len(lines) == 2 * 10
+    assert len(lines) == 2 * 12
     for line in lines:
         assert line["formula"] == pytest.approx(line["real"], rel=2e-3), line
 
