@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from conf.families.record import FC1, FC2, OUT, QKV, DecoderFamily
+from conf.families.record import FC1, FC2, OUT, QKV, DecoderFamily, LayerKinds
 
 _DEFAULTS: dict[str, Any] = {
     "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": None,
@@ -21,6 +21,14 @@ _LLAMA = {
 _MISTRAL = {
     "vocab_size": 32_000, "intermediate_size": 14_336, "max_position_embeddings": 131_072, "num_key_value_heads": 8,
     "sliding_window": 4096,
+}  # fmt: skip
+_GEMMA3 = {key: value for key, value in _DEFAULTS.items() if key not in ("hidden_act", "partial_rotary_factor")} | {
+    "vocab_size": 262_208, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
+    "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "hidden_activation": "gelu_pytorch_tanh",
+    "max_position_embeddings": 131_072, "tie_word_embeddings": True, "rope_theta": 1_000_000.0,
+    "rope_local_base_freq": 10_000.0, "attention_bias": False, "query_pre_attn_scalar": 256, "sliding_window": 4096,
+    "sliding_window_pattern": 6, "final_logit_softcapping": None, "attn_logit_softcapping": None,
+    "use_bidirectional_attention": False,
 }  # fmt: skip
 _OLMO2 = {
     "vocab_size": 50_304, "intermediate_size": 11_008, "max_position_embeddings": 2048, "rms_norm_eps": 1e-5,
@@ -105,6 +113,42 @@ _RECORDS = (
         fixed={"hidden_act": "silu"},
         keys=_KEYS | {"window": "sliding_window"},
         layer=_LAYER,
+    ),
+    # Gemma 3, text alone: arXiv 2503.19786
+    DecoderFamily(
+        name="gemma3_text",
+        model_type="gemma3_text",
+        prefix="Gemma3",
+        config_prefix="Gemma3Text",
+        defaults=_GEMMA3,
+        fixed={
+            "hidden_activation": "gelu_pytorch_tanh",
+            "attention_bias": False,
+            "attn_logit_softcapping": None,
+            "final_logit_softcapping": None,
+            "use_bidirectional_attention": False,
+        },
+        keys=_KEYS
+        | {
+            "window": "sliding_window",
+            "global_every": "sliding_window_pattern",
+            "rope_theta_local": "rope_local_base_freq",
+            "attention_scalar": "query_pre_attn_scalar",
+        },
+        layer=_INPUT_NORM
+        | _ATTENTION
+        | _QK_NORM
+        | _POST_NORM
+        | {"pre_mlp_layernorm": ("pre_feedforward_layernorm",)}
+        | _GATED,
+        kinds=LayerKinds(
+            every="sliding_window_pattern", last=True, theta_global="rope_theta", theta_local="rope_local_base_freq"
+        ),
+        norm="rmsnorm_offset",
+        post_norm=True,
+        qk_norm="head",
+        activation="gelu_tanh",
+        scaled_embedding=True,
     ),
     # OLMo 2: arXiv 2501.00656
     DecoderFamily(

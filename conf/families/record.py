@@ -57,6 +57,8 @@ class Family:
     """Of transformers' classes: Qwen3 for `Qwen3Config`, `Qwen3ForCausalLM`."""
     head: str
     """The rest of the name of the class with the head."""
+    config_prefix: str = ""
+    """Of their configuration class, where it is another than `prefix`."""
     defaults: Mapping[str, Any]
     """Keys of config.json that are read -> what transformers' configuration class takes where one is left out."""
     fixed: Mapping[str, Any]
@@ -72,6 +74,11 @@ class Family:
     def class_name(self) -> str:
         """transformers' class with the head."""
         return self.prefix + self.head
+
+    @property
+    def config_class(self) -> str:
+        """transformers' class of configurations."""
+        return (self.config_prefix or self.prefix) + "Config"
 
     def agreement(self, written: Mapping[str, Any]) -> int:
         """How many of its fixed keys a config.json has at their values."""

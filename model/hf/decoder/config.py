@@ -41,7 +41,7 @@ def to_theirs(config: DecoderConfig, dtype: str, special_ids: Mapping[str, int |
     fields |= dict(family.fixed) | dict.fromkeys(family.dropout_keys, config.dropout) | _own_fields(family, config)
     fields |= {"rope_parameters": _rope_parameters(family, config), "architectures": [family.class_name]}
     try:
-        return getattr(transformers, f"{family.prefix}Config")(**fields | ids, dtype=dtype)
+        return getattr(transformers, family.config_class)(**fields | ids, dtype=dtype)
     except Exception as error:  # it checks types and values with exceptions of its own
         told = " ".join(str(error).split())
         raise UserError(f"model.architecture={family.name} cannot be exported with these sizes ({told})") from error

@@ -29,7 +29,7 @@ def to_theirs(config: EncoderConfig, special_ids: dict[str, int | None], dtype: 
             f"Hugging Face's ModernBERT has no model.norm={config.norm}; train with model.norm=layernorm to export"
         )
     ids = {f"{name}_token_id": special_ids.get(name) for name in ("pad", "cls", "sep")}
-    return getattr(transformers, f"{family.prefix}Config")(
+    return getattr(transformers, family.config_class)(
         **{theirs: getattr(config, ours) for ours, theirs in family.keys.items()},
         **ids,
         bos_token_id=ids["cls_token_id"],

@@ -15,11 +15,13 @@ from model.hf.folder import read_model
 from model.hf.modernbert import config as modernbert
 from model.hf.their_config import filled
 
-CLASSES = {name: family.prefix for name, family in FAMILIES.items()}
 ENCODER = EncoderConfig(
     vocab_size=500, num_layers=5, hidden_size=64, num_heads=4, ffn_size=96, global_every=2, mlp_dropout=0.1
 )
-OLD = {"rope_theta": 123.0, "global_rope_theta": 456.0, "local_rope_theta": 789.0, "partial_rotary_factor": 1.0}
+OLD = {
+    "rope_theta": 123.0, "global_rope_theta": 456.0, "local_rope_theta": 789.0, "rope_local_base_freq": 321.0,
+    "partial_rotary_factor": 1.0,
+}  # fmt: skip
 SCALED = [
     {"type": "linear", "factor": 2.0},
     {"rope_type": "yarn", "factor": 4.0},
@@ -37,37 +39,41 @@ def spellings(family: str, decoders) -> list[dict]:
     )
     whole = {key: value for key, value in whole.to_dict().items() if key != "transformers_version"}
     bare = {key: value for key, value in whole.items() if key not in ("rope_parameters", "layer_types")}
-    found = [{"model_type": family}, {"model_type": family} | OLD, whole, bare, bare | OLD]
+    least = {"model_type": FAMILIES[family].model_type, **FAMILIES[family].fixed}
+    found = [least, least | OLD, whole, bare, bare | OLD]
     found += [{key: value for key, value in whole.items() if key != left} for left in whole if left != "model_type"]
     nullable = [
         "sliding_window",
         "layer_types",
         "rope_parameters",
-        *(["num_key_value_heads"] if family != "mistral" else []),
+        *(["num_key_value_heads"] if family not in ("mistral", "gemma3_text") else []),
     ]
     found += [whole | {key: None} for key in nullable if key in whole]
+    if kinds := FAMILIES[family].kinds:
+        found.append(bare | {kinds.every: 4})
     if family == "modernbert":
-        return [*found, bare | {"global_attn_every_n_layers": 4}]
+        return found
     return found + [bare | {"rope_theta": 77.0, "rope_scaling": scaled} for scaled in SCALED]
 
 
-@pytest.mark.parametrize("family", CLASSES)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_as_transformers_reads_it(family, all_decoders, tmp_path):
+    keys, kinds = FAMILIES[family].keys, FAMILIES[family].kinds
     for written in spellings(family, all_decoders):
         try:
-            theirs = getattr(transformers, f"{CLASSES[family]}Config")(**json.loads(json.dumps(written)))
+            theirs = getattr(transformers, FAMILIES[family].config_class)(**json.loads(json.dumps(written)))
         except Exception:
             with pytest.raises(UserError, match="is not a configuration of"):
                 filled(json.loads(json.dumps(written)), tmp_path / "config.json")
             continue
         ours = filled(json.loads(json.dumps(written)), tmp_path / "config.json")
         for key, value in vars(ours).items():
-            if not hasattr(theirs, key) or key in ("rope_scaling", "rope_theta", *OLD, "global_attn_every_n_layers"):
+            if not hasattr(theirs, key) or key in ("rope_scaling", *OLD, *([kinds.every] if kinds else [])):
                 continue
-            if key == "rope_parameters" and family == "modernbert":
+            if key == "rope_parameters" and kinds:
                 there = {kind: {name: theirs.rope_parameters[kind][name] for name in value[kind]} for kind in value}
                 assert value == there, written
-            elif key == "sliding_window" and family != "mistral" or key == "layer_types" and family != "modernbert":
+            elif (key == "sliding_window" and "window" not in keys) or (key == "layer_types" and not kinds):
                 continue  # asked of no other family
             elif key == "head_dim":
                 assert value == (theirs.head_dim or theirs.hidden_size // theirs.num_attention_heads), written
@@ -154,7 +160,7 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("family", CLASSES)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_any_value_of_any_key_is_read_or_refused_in_one_sentence(family, tmp_path):
     others = ("original_max_position_embeddings", "quantization_config", "attention_out_dropout")
     refused = 0

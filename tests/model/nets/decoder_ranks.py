@@ -28,7 +28,7 @@ LAYOUTS = {
     "pipeline": {"pipeline": 2},
     "context": {"context": 2},
 }
-NAMES = ("qwen3", "llama_biased", "olmo2", "phi")
+NAMES = ("qwen3", "llama_biased", "gemma3_text", "olmo2", "phi")
 LENGTHS = [100, 7, 40, 1, 23]  # an odd number of tokens cannot be cut in two without filling
 
 
