@@ -151,7 +151,7 @@ def _completed(
     rotations = {"rope_theta": theta, "rope_type": stated.get("type", "default"), **stated}
     if getattr(theirs, "partial_rotary_factor", None) is not None:
         rotations.setdefault("partial_rotary_factor", theirs.partial_rotary_factor)
-    if isinstance(family, DecoderFamily) and rotations["rope_type"] in _SCALED:
+    if family.kinds is None and rotations["rope_type"] in _SCALED:
         rotations[_ORIGINAL] = original or rotations.get(_ORIGINAL) or theirs.max_position_embeddings
     if not isinstance(rotations["rope_type"], str):
         raise _wrong(family, "rope_type", rotations["rope_type"], file)
