@@ -11,7 +11,7 @@ from model.hf.decoder.folder import load_weights
 from model.hf.folder import check_exportable, read_model
 from model.nets.decoder import build_decoder
 from model.shapes import check_shape, is_local
-from model.training.flops import parameter_count
+from model.training.cost.flops import parameter_count
 from tests.model.families.peer import both, difference, random_peer, through, written
 
 PUBLISHED = {
