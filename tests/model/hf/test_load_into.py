@@ -20,7 +20,8 @@ from model.megatron import checkpoint, startup
 from model.megatron.checkpoint_io import WriteHere
 from model.megatron.optimizer import build_optimizer
 from model.megatron.step import distribute
-from model.nets.decoder import build_decoder, transformer_config
+from model.nets.decoder import build_decoder
+from model.nets.decoder_layer import transformer_config
 from model.nets.encoder import build_encoder
 from model.nets.pack import Pack
 
