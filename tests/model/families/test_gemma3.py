@@ -11,7 +11,8 @@ from model.hf.decoder.folder import load_weights
 from model.hf.folder import check_exportable, read_model
 from model.nets.decoder import build_decoder
 from model.shapes import check_shape, is_local
-from model.training.cost.flops import parameter_count
+from model.training.cost.anatomy import causal_pairs
+from model.training.cost.flops import parameter_count, step_flops
 from tests.model.families.peer import both, difference, random_peer, through, written
 
 PUBLISHED = {
@@ -109,3 +110,10 @@ def test_layers_that_are_all_alike_have_no_form_in_their_class(tmp_path):
     config = read_model(written(tmp_path, PUBLISHED))
     with pytest.raises(UserError, match="gemma3_text has global and local layers; set model.global_every"):
         check_exportable(dataclasses.replace(config, global_every=0, rope_theta_local=0.0))
+
+
+def test_local_layers_cost_their_window(tmp_path):
+    config = read_model(written(tmp_path, PUBLISHED))
+    whole = dataclasses.replace(config, global_every=1)
+    unseen = causal_pairs([2048]) - causal_pairs([2048], 512)
+    assert step_flops(whole, [2048], 0) - step_flops(config, [2048], 0) == 3 * 4 * 22 * 4 * 256 * unseen
