@@ -127,8 +127,8 @@ def _check_kinds(config: DecoderConfig) -> None:
     has_kinds = FAMILIES[config.architecture].kinds is not None
     if config.global_every and not has_kinds:
         raise UserError(
-            f"model.global_every={config.global_every} makes layers local, which {config.architecture} has none of; set it "
-            "to 0"
+            f"model.global_every={config.global_every} makes layers local, which {config.architecture} has none of; set "
+            "it to 0"
         )
     if config.rope_theta_local and not config.global_every:
         raise UserError(
@@ -137,8 +137,8 @@ def _check_kinds(config: DecoderConfig) -> None:
         )
     if config.global_every and not config.window:
         raise UserError(
-            f"model.global_every={config.global_every} leaves the other layers a window, and model.window=0 is none; set "
-            "model.window"
+            f"model.global_every={config.global_every} leaves the other layers a window, and model.window=0 is none; "
+            "set model.window"
         )
 
 

@@ -69,7 +69,7 @@ def build_decoder(
 class Decoder(LanguageModule):
     """Causal language model with its head; what it is in detail is decided by its family.
 
-    Weights and logits are those of transformers' class of the same family (`model.hf.decoder.folder`). Rows of the vocabulary
+    Weights and logits are those of transformers' class of the same family (`model.hf.decoder`). Rows of the vocabulary
     are filled up to `padded_vocab`; what fills has weights of zero at the start and no gradient ever."""
 
     causal: bool = True

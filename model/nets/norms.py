@@ -55,8 +55,8 @@ class OffsetRMSNorm(RMSNorm):
 
 
 class WidthRMSNorm(torch.nn.Module):
-    """RMSNorm over all heads of queries, or of keys, together (OLMo 2). Each tensor-parallel rank has its own heads, and
-    the weights of these."""
+    """RMSNorm over all heads of queries, or of keys, together (OLMo 2). Each tensor-parallel rank has its own heads and
+    their weights."""
 
     def __init__(self, config: TransformerConfig, hidden_size: int, eps: float, heads: int):
         """`hidden_size`: width of a head, of which there are `heads` over all ranks."""

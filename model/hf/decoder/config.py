@@ -105,7 +105,8 @@ def check_exportable(config: DecoderConfig) -> DecoderFamily:
     """Return the family of ``config``. Raises UserError for what its class has no key for."""
     if config.architecture not in DECODERS:
         raise UserError(
-            f"model.architecture={config.architecture} has no class in transformers here; it takes {', '.join(DECODERS)}"
+            f"model.architecture={config.architecture} has no class in transformers here; it takes "
+            + ", ".join(DECODERS)
         )
     family = DECODERS[config.architecture]
     for key, neutral in NEUTRAL.items():

@@ -127,8 +127,7 @@ class Anatomy:
         return self.pre_norms + self.post_norms
 
     def layer_norms(self, tensor: int = 1) -> int:
-        """Parameters of the norms of one layer that each of ``tensor`` ranks holds; those over the width of all heads are
-        cut."""
+        """Parameters of the norms of one layer that each of ``tensor`` ranks holds; those over all heads are cut."""
         by_kind = {"": 0, "head": 2 * self.queries // self.heads, "width": (self.queries + self.keys) // tensor}
         return self.norms * self.norm_width + by_kind[self.qk_norm]
 
