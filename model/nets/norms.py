@@ -10,7 +10,7 @@ from megatron.core.tensor_parallel import (
     set_tensor_model_parallel_attributes,
 )
 from megatron.core.transformer.transformer_config import TransformerConfig
-from megatron.core.transformer.utils import ensure_metadata_has_dp_cp_group, make_sharded_tensors_for_checkpoint
+from megatron.core.transformer.utils import make_sharded_tensors_for_checkpoint
 
 
 class LayerNorm(torch.nn.LayerNorm):
@@ -73,11 +73,8 @@ class WidthRMSNorm(torch.nn.Module):
         return _RMSNorm.apply(rows, self.weight.float(), self.eps, self.ranks).view(states.shape)
 
     def sharded_state_dict(self, prefix: str = "", sharded_offsets: tuple = (), metadata: dict | None = None) -> dict:
-        """What a checkpoint stores: the weight, by its cut."""
-        groups = {"dp_cp_group": ensure_metadata_has_dp_cp_group(metadata)["dp_cp_group"]}
-        return make_sharded_tensors_for_checkpoint(
-            {"weight": self.weight}, prefix, {"weight": 0}, sharded_offsets, **groups
-        )
+        """What a checkpoint stores: the weight, by its cut over the ranks of this process."""
+        return make_sharded_tensors_for_checkpoint({"weight": self.weight}, prefix, {"weight": 0}, sharded_offsets)
 
 
 def _rms_norm(states: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
