@@ -140,6 +140,7 @@ if __name__ == "__main__":
             "mixture",
             "plan",
             "hardware",
+            "tracking",
             "cluster",
         ),
     )

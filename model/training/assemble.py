@@ -29,6 +29,7 @@ from model.training.callbacks.progress import Progress
 from model.training.callbacks.save import Saving
 from model.training.callbacks.tensorboard import TensorBoard
 from model.training.callbacks.throughput import Throughput
+from model.training.callbacks.tracker import trackers
 from model.training.callbacks.validation import Validation
 from model.training.course import Branch, Course
 from model.training.data import Data
@@ -82,7 +83,7 @@ def callbacks(config: Config, run: Run, probe: Callable[[Checkpoint], None] | No
     if not ranks.is_first():
         return [guard, validation, saving]
     speed, metrics = Throughput(every, config.parallel.precision), Metrics(run.folder / "metrics.jsonl", every)
-    told = [speed, metrics, TensorBoard(tb / "train", every), Progress()]
+    told = [speed, metrics, TensorBoard(tb / "train", every), *trackers(config, run), Progress()]
     return [guard, validation, *told, saving, HParams(), *([Probe(probe)] if probe else [])]
 
 

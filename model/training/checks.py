@@ -9,12 +9,14 @@ from common import manifest as manifests
 from common.errors import UserError
 from conf.schema import CausalConfig, Config, DecoderConfig
 from model.shapes import check_encoder, check_shape
+from model.training.callbacks.tracker import check_tracking
 from model.training.phase import MAIN, Phase
 
 
 def check_training(config: Config, phases: Sequence[Phase]) -> None:
-    """Raise UserError for the first thing that does not fit: objective, layout, lengths, and text that is too
-    little."""
+    """Raise UserError for the first thing that does not fit: objective, layout, lengths, text that is too little, and a
+    tracker that is not installed."""
+    check_tracking(config)
     causal, decoder = isinstance(config.objective, CausalConfig), isinstance(config.model, DecoderConfig)
     if causal != decoder:
         fitting = "causal" if decoder else "mlm"
