@@ -12,8 +12,8 @@ class WandbConfig:
     enabled: bool = False
     """Write the metrics of `jobs.train` for Weights & Biases too (pip install wandb)."""
     mode: str = choice("offline", "online")
-    """offline: into the run folder, for `wandb sync <run>/wandb/offline-run-*` where there is internet; online: at once,
-    which compute nodes rarely can."""
+    """offline: into the run folder, for `wandb sync <run>/wandb/offline-run-*` where there is internet; online: at
+    once, which compute nodes rarely can."""
     project: str = "${name}"
     """Project; a / in it becomes a dash, since the service takes none."""
     entity: str | None = None
@@ -24,8 +24,8 @@ class WandbConfig:
 
 @dataclass
 class MlflowConfig:
-    """MLflow. User and password come from the environment (MLFLOW_TRACKING_USERNAME, ..._PASSWORD, ..._TOKEN), never from
-    here."""
+    """MLflow. User and password come from the environment (MLFLOW_TRACKING_USERNAME, ..._PASSWORD, ..._TOKEN), never
+    from here."""
 
     enabled: bool = False
     """Write the metrics of `jobs.train` for MLflow too (pip install mlflow)."""

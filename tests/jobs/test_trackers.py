@@ -14,7 +14,8 @@ from model.training.callbacks.tracker import scalars
 
 SETTINGS = [
     "train.seq_length=64", "train.global_batch=4", "train.micro_batch=4", "train.validation_fraction=0.05",
-    "train.eval_packs=2", "train.eval_every_steps=4", "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0",
+    "train.eval_packs=2", "train.eval_every_steps=4", "train.checkpoint.probe_at_start=false",
+    "train.checkpoint.probe_share=0",
     "train.checkpoint.resume_every_steps=4", "train.checkpoint.resume_every_minutes=0", "parallel.threads=1",
     "optim.schedule.kind=constant",
 ]  # fmt: skip
@@ -23,8 +24,8 @@ KEY = "0123456789abcdef0123456789abcdef01234567"
 
 @pytest.fixture
 def two_attempts(trainable, monkeypatch):
-    """``two_attempts(name, override, ...)``: a run of ten steps; the checkpoint of step 6 was lost, so steps 5 and 6 are
-    made twice."""
+    """``two_attempts(name, override, ...)``: a run of ten steps; the checkpoint of step 6 was lost, so steps 5 and 6
+    are made twice."""
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", KEY)
 

@@ -22,12 +22,13 @@ FINISHED, INTERRUPTED, FAILED = "finished", "interrupted", "failed"
 
 
 class Tracker(Callback):
-    """Sends every line of metrics.jsonl to a tracker, each step once. It comes after the callback that writes that file.
+    """Sends every line of metrics.jsonl to a tracker, each step once. It comes after the callback that writes that
+    file.
 
-    A run is one run of the tracker over all its attempts (`identity`). Steps that a resumed attempt makes again are those
-    that the tracker has got, so they are not sent twice; lines that an attempt wrote and could not send are sent by the
-    next one. A tracker that fails costs a warning and never the training: it is tried again after a while, from the line
-    where it failed.
+    A run is one run of the tracker over all its attempts (`identity`). Steps that a resumed attempt makes again are
+    those that the tracker has got, so they are not sent twice; lines that an attempt wrote and could not send are sent
+    by the next one. A tracker that fails costs a warning and never the training: it is tried again after a while, from
+    the line where it failed.
     """
 
     PAUSE = 300.0
@@ -127,8 +128,8 @@ def check_tracking(config: Config) -> None:
     for name in PACKAGES:
         if getattr(config.tracking, name).enabled and importlib.util.find_spec(name) is None:
             raise UserError(
-                f"tracking.{name}.enabled=true needs the package {name}, which is not installed; pip install {name}, or set"
-                " it to false"
+                f"tracking.{name}.enabled=true needs the package {name}, which is not installed; pip install {name}, or"
+                " set it to false"
             )
 
 

@@ -15,7 +15,8 @@ OFFLINE = "offline-run-*"
 
 class Wandb(Tracker):
     """Writes a run of W&B with the identity of the training. Offline, the folder of an attempt holds the whole
-    run from its first step, and those of earlier attempts are removed: `wandb sync` of what is there shows each step once."""
+    run from its first step, and those of earlier attempts are removed: `wandb sync` of what is there shows each step
+    once."""
 
     def __init__(self, config: WandbConfig, run: Run, metrics: Path):
         """``config``: section `tracking.wandb`."""
@@ -28,14 +29,16 @@ class Wandb(Tracker):
 
         config, folder = self.config, self.run.folder
         earlier = sorted((folder / "wandb").glob(OFFLINE))
-        # The frozen configuration is told, and neither the command line, the environment, the code nor what the job prints.
+        # The frozen configuration is told, and neither the command line, the environment, the code nor what the job
+        # prints.
         quiet = wandb.Settings(
             console="off", silent=True, disable_git=True, disable_code=True, x_disable_meta=True, x_disable_stats=True
         )
         self.tracked = wandb.init(
             dir=str(folder), id=identity(self.run), name=f"{self.run.config['name']}/{folder.name}", mode=config.mode,
             project=config.project.replace("/", "-"), entity=config.entity, tags=config.tags,
-            group=self.run.config["name"], config=self.run.config, resume="allow" if config.mode == "online" else None, settings=quiet,
+            group=self.run.config["name"], config=self.run.config,
+            resume="allow" if config.mode == "online" else None, settings=quiet,
         )  # fmt: skip
         for attempt in earlier:
             if config.mode == "offline" and attempt.is_dir() and not attempt.is_symlink():
