@@ -4,6 +4,7 @@ import gc
 from collections.abc import Callable
 from contextlib import suppress
 
+from common.collection import settle
 from common.progress import say
 from conf.schema import Config
 from model.megatron import ranks
@@ -35,6 +36,7 @@ def train(
         elif ranks.is_first():
             say(f"phase {phase.name}: steps {phase.first + 1} to {phase.last}")
         state = loop.state
+        settle()
         try:
             status = loop.train()
         except BaseException:

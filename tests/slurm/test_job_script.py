@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cli import CONF, compose, to_config
+from jobs.cli import CONF
 from slurm.submission import Submission
 from tests.slurm.jobs import ROOT
 
@@ -34,8 +34,6 @@ def test_the_command_of_each_job(job, tmp_path):
     setup.write_text("export MODULES=loaded; echo $MODULES\n")
     done = script(job, "name=a b", "seed=1", TERZI_PYTHON="echo", TERZI_SETUP=str(setup))
     assert done.stdout == f"loaded\n-m jobs.{job} cluster.kind=slurm name=a b seed=1\n", done.stderr
-    config = to_config(compose(job, ["cluster.kind=slurm", "name='a b'", "seed=1"]))
-    assert (config.cluster.kind, config.name, config.seed) == ("slurm", "a b", 1)
 
 
 def test_help_is_its_header_without_the_options_of_sbatch():
