@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
+from common.layout import METRICS
 from common.progress import say
 from conf.schema import Config
-from model.training.callbacks.callback import Callback, Record
-from model.training.run import Run
+from model.training.callbacks.callback import Callback
+from model.training.callbacks.step_record import StepRecord
+from model.training.run.folder import Run
 
 PACKAGES = ("wandb", "mlflow")
 """Trackers by their key of section `tracking`, which is the name of their package."""
@@ -45,7 +47,7 @@ class Tracker(Callback):
         self.begun = True
         self._tried(self._send_new_lines)
 
-    def step(self, loop, record: Record) -> None:
+    def step(self, loop, record: StepRecord) -> None:
         """Send what was written of this step."""
         self._tried(self._send_new_lines)
 
@@ -135,7 +137,7 @@ def check_tracking(config: Config) -> None:
 
 def trackers(config: Config, run: Run) -> list[Callback]:
     """The trackers that the configuration asks for; the package of no other one is imported."""
-    metrics, wanted = run.folder / "metrics.jsonl", []
+    metrics, wanted = run.folder / METRICS, []
     if config.tracking.wandb.enabled:
         from model.training.callbacks.wandb import Wandb
 

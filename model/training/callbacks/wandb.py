@@ -7,7 +7,7 @@ from common.progress import say
 from common.remove import remove_aside, set_aside
 from conf.schema.tracking import WandbConfig
 from model.training.callbacks.tracker import FAILED, Tracker, identity
-from model.training.run import Run
+from model.training.run.folder import Run
 
 OFFLINE = "offline-run-*"
 """Folders below <run>/wandb that an attempt without network writes."""
