@@ -5,9 +5,11 @@ import random
 
 import pytest
 
+from common.errors import UserError
 from data_prep.text.language import load_language
 from tests.docs.pages import copy_project, execute, section
 
+TEMPLATE = "conf/data/language/template.yaml"
 STOP_WORDS = [
     "ka",
     "lo",
@@ -79,11 +81,9 @@ def test_a_profile_made_as_the_page_says_runs(project):
     assert "40 of 41 documents kept" in execute(real, project)
 
 
-def test_the_template_has_only_keys_of_a_profile_and_is_no_language(project):
-    from common.errors import UserError
-
-    with pytest.raises(
-        UserError, match="cp conf/data/language/template.yaml conf/data/language/template.yaml"
-    ) as error:
-        load_language("template")
+def test_the_template_is_no_language():
+    with pytest.raises(UserError, match=f"cp {TEMPLATE} conf/data/language/xy.yaml") as error:
+        load_language("xy")
     assert "there are: en, pl, tr;" in str(error.value)
+    with pytest.raises(UserError, match="there is no profile"):
+        load_language("template")
