@@ -73,9 +73,7 @@ def test_a_profile_made_as_the_page_says_runs(project):
     assert set(STOP_WORDS) <= set(json.loads(known["stop_words"])) and json.loads(known["diacritics"]) == "åšž"
     execute(dry, project)
     assert not (project / "data").exists()
-    execute(real, project)
-    manifest = json.loads((project / "data/check/corpus/manifest.json").read_text())
-    assert manifest["counts"]["kept"] == manifest["counts"]["read"] == 40, manifest
+    assert "40 of 40 documents kept" in execute(real, project)
     bad = project / "clean" / "bad.txt"
     bad.write_text("\n".join(f"# {number} [...] >> {number * 7}" for number in range(200)))
     assert "40 of 41 documents kept" in execute(real, project)

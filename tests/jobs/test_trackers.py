@@ -16,7 +16,8 @@ SETTINGS = [
     "train.seq_length=64", "train.global_batch=4", "train.micro_batch=4", "train.validation_fraction=0.05",
     "train.eval_packs=2", "train.eval_every_steps=4", "train.checkpoint.probe_at_start=false",
     "train.checkpoint.probe_share=0",
-    "train.checkpoint.resume_every_steps=4", "train.checkpoint.resume_every_minutes=0", "parallel.threads=1",
+    "train.checkpoint.resume_every_steps=4", "train.checkpoint.keep_last=9", "train.steps=10",
+    "train.checkpoint.resume_every_minutes=0", "parallel.threads=1",
     "optim.schedule.kind=constant",
 ]  # fmt: skip
 KEY = "0123456789abcdef0123456789abcdef01234567"
@@ -24,22 +25,18 @@ KEY = "0123456789abcdef0123456789abcdef01234567"
 
 @pytest.fixture
 def two_attempts(trainable, monkeypatch):
-    """``two_attempts(name, override, ...)``: a run of ten steps; the checkpoint of step 6 was lost, so steps 5 and 6
+    """``two_attempts(name, override, ...)``: a run of ten steps whose later checkpoints were lost, so that steps 5 to 10
     are made twice."""
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", KEY)
 
     def run(name: str, *overrides: str) -> Path:
-        def attempt(steps: int) -> Path:
-            given = [*trainable, *SETTINGS, *overrides, f"name={name}", f"train.steps={steps}"]
-            config = to_config(compose("train", given))
-            train.run(config)
-            return Path(config.run_dir)
-
-        folder = attempt(6)
-        (lost,) = (folder / "checkpoints").glob("step_0000006")
-        shutil.rmtree(lost)
-        attempt(10)
+        config = to_config(compose("train", [*trainable, *SETTINGS, *overrides, f"name={name}"]))
+        train.run(config)
+        folder = Path(config.run_dir)
+        for step in (8, 10):
+            shutil.rmtree(folder / "checkpoints" / f"step_{step:07}")
+        train.run(config)
         assert json.loads((folder / "manifest.json").read_text())["attempts"][1]["from_step"] == 4
         return folder
 
