@@ -33,14 +33,22 @@ class Block:
         return found[1] if found else ""
 
 
-def section(page: str, title: str) -> list[Block]:
-    """Code blocks of docs/``page`` below the heading ``title``, up to the next heading of its level."""
+def section(page: str, title: str = "") -> list[Block]:
+    """Code blocks of docs/``page``, with a ``title`` those below that heading, up to the next of its level."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     if title:
-        level = re.search(rf"^(#+) {re.escape(title)}$", text, re.MULTILINE)
-        assert level, f"docs/{page} has no heading '{title}'"
-        text = re.split(rf"^#{{1,{len(level[1])}}} ", text[level.end() :], maxsplit=1, flags=re.MULTILINE)[0]
+        headings = [(len(mark), name, place) for mark, name, place in _headings(text)]
+        (number,) = (number for number, (_, name, _) in enumerate(headings) if name == title)
+        level, _, begin = headings[number]
+        end = next((place for other, _, place in headings[number + 1 :] if other <= level), len(text))
+        text = text[begin:end]
     return [Block(*found) for found in FENCE.findall(text)]
+
+
+def _headings(text: str) -> list[tuple[str, str, int]]:
+    """(signs, title, place) of every heading; what stands in code blocks is none."""
+    bare = FENCE.sub(lambda block: re.sub(r"^#", "-", block[0], flags=re.MULTILINE), text)
+    return [(found[1], found[2], found.start()) for found in re.finditer(r"^(#+) (.+)$", bare, re.MULTILINE)]
 
 
 def copy_project(folder: Path) -> Path:

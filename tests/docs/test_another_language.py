@@ -58,7 +58,7 @@ def project(tmp_path_factory):
 
 
 def test_a_profile_made_as_the_page_says_runs(project):
-    copied, script, proposed, dry, real = section("another_language.md", "")
+    copied, script, proposed, dry, real = section("another_language.md")
     execute(copied, project)
     execute(script, project)
     profile = project / "conf/data/language/xx.yaml"

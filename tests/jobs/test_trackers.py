@@ -25,7 +25,7 @@ KEY = "0123456789abcdef0123456789abcdef01234567"
 
 @pytest.fixture
 def two_attempts(trainable, monkeypatch):
-    """``two_attempts(name, override, ...)``: a run of ten steps whose later checkpoints were lost, so that steps 5 to 10
+    """``two_attempts(name, override, ...)``: a run of ten steps; its later checkpoints were lost, so steps 5 to 10
     are made twice."""
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", KEY)

@@ -50,7 +50,7 @@ def inputs(tmp_path_factory) -> Path:
 
 
 def test_the_command_of_the_page_gains_and_says_what_it_forgets(inputs):
-    (block,) = section("own_domain.md", "")
+    (block,) = section("own_domain.md")
     words = shlex.split(block.text.replace("\\\n", " "))
     assert words[0] == "python"
     command = [sys.executable, *words[1:], *SMALL]
