@@ -116,7 +116,9 @@ def reduced(edges: Edges) -> Edges:
 
 
 def layers_of(edges: Edges) -> dict[str, int]:
-    """Layer of each room from the top, below every room that imports it."""
+    """Layer of each room from the top, below every room that imports it; those of the jobs lie above all others."""
+    jobs = [room for room in edges if room.split("/")[0] == "jobs"]
+    edges = {room: set(others) | (set(edges) - set(jobs) if room in jobs else set()) for room, others in edges.items()}
     layer = dict.fromkeys(edges, 0)
     for _ in edges:
         for room, others in edges.items():
@@ -194,11 +196,13 @@ def _upward(start: Place, end: Place) -> str:
 
 def _box(room: str, files: int, place: Place, width: float = BOX_WIDTH) -> str:
     """A box with the name of the room and its number of files."""
+    package, _, name = room.rpartition("/")
+    name, below = f"{name}/", f"{package + ', ' if package else ''}{files} files"
     left, top, colour = place.x - width / 2, place.y - BOX_HEIGHT / 2, COLOURS[room.split("/")[0]]
     return (
         f'<rect x="{left:g}" y="{top:g}" width="{width:g}" height="{BOX_HEIGHT}" rx="5" fill="{colour}" class="box"/>'
-        f'<text x="{place.x:g}" y="{place.y - 3:g}" class="name">{escape(room)}</text>'
-        f'<text x="{place.x:g}" y="{place.y + 13:g}" class="files">{files} files</text>'
+        f'<text x="{place.x:g}" y="{place.y - 3:g}" class="name">{escape(name)}</text>'
+        f'<text x="{place.x:g}" y="{place.y + 13:g}" class="files">{escape(below)}</text>'
     )
 
 
