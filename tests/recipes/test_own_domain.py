@@ -21,8 +21,8 @@ pytestmark = pytest.mark.long
 
 STANDARD_LIBRARY = Path(json.__file__).parent.parent
 SMALL = [
-    "phases.own.tokens=40_000", "train.seq_length=128", "train.global_batch=16", "train.micro_batch=16", "optim.lr=3e-3",
-    "split.validation_share=0.2", "evaluation.max_documents=10", "sweep.bootstrap=50", "parallel.threads=2",
+    "phases.own.tokens=40_000", "train.seq_length=128", "train.global_batch=16", "train.micro_batch=16",
+    "optim.lr=3e-3", "split.validation_share=0.2", "evaluation.max_documents=10", "sweep.bootstrap=50", "parallel.threads=2",
     "train.checkpoint.probe_share=0.5", "mixture.max_repeats=50",
 ]  # fmt: skip
 """What a test of a minute needs other than the page has."""
@@ -58,8 +58,8 @@ def test_the_command_of_the_page_gains_and_says_what_it_forgets(inputs):
     done = subprocess.run(command, cwd=inputs, env=environment, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     run = inputs / "runs" / "law" / "seed_0"
-    results = [json.loads(file.read_text()) for file in sorted((run / "eval").rglob("step_*.json"))]
-    first, last = (dict(_perplexities(result)) for result in (results[0], results[-1]))
+    results = [json.loads(file.read_text()) for file in sorted((run / "eval" / "perplexity").glob("step_*.json"))]
+    first, last = map(_perplexities, (results[0], results[-1]))
     assert set(first) == {"domain", "general"} and last["domain"] < first["domain"] / 2
     assert all(math.isfinite(value) for value in [*first.values(), *last.values()])
     assert "forg" in (run / "report.html").read_text()
@@ -67,10 +67,9 @@ def test_the_command_of_the_page_gains_and_says_what_it_forgets(inputs):
     assert (model.config.model_type, model.config.vocab_size) == ("llama", 1024)
 
 
-def _perplexities(result: dict) -> list[tuple[str, float]]:
-    """(name of the text, perplexity by token) of one checkpoint."""
-    texts = result["texts"]
-    return [(name, math.exp(values["nll"] / values["token"])) for name, values in texts.items()]
+def _perplexities(result: dict) -> dict[str, float]:
+    """Name of each text -> perplexity by token of one checkpoint."""
+    return {name: math.exp(values["nll"] / values["token"]) for name, values in result["texts"].items()}
 
 
 def test_the_yaml_is_as_short_as_the_page_promises():
