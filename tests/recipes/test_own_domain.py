@@ -22,8 +22,8 @@ pytestmark = pytest.mark.long
 STANDARD_LIBRARY = Path(json.__file__).parent.parent
 SMALL = [
     "phases.own.tokens=40_000", "train.seq_length=128", "train.global_batch=16", "train.micro_batch=16",
-    "optim.lr=3e-3", "split.validation_share=0.2", "evaluation.max_documents=10", "sweep.bootstrap=50", "parallel.threads=2",
-    "train.checkpoint.probe_share=0.5", "mixture.max_repeats=50",
+    "optim.lr=3e-3", "split.validation_share=0.2", "evaluation.max_documents=10", "sweep.bootstrap=50",
+    "parallel.threads=2", "train.checkpoint.probe_share=0.5", "mixture.max_repeats=50",
 ]  # fmt: skip
 """What a test of a minute needs other than the page has."""
 
