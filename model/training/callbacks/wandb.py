@@ -44,7 +44,7 @@ class Wandb(Tracker):
             if config.mode == "offline" and attempt.is_dir() and not attempt.is_symlink():
                 remove_aside(set_aside(attempt))
         if config.mode == "offline":
-            say(f"wandb: offline; send it later with wandb sync {os.path.relpath(self.tracked.dir)}/..")
+            say(f"wandb: offline; send it later with wandb sync {os.path.relpath(Path(self.tracked.dir).parent)}")
             return -1
         return int(self.tracked.summary.get("step", -1))
 
