@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
+from common.collection import settle
 from common.progress import say
 from model.megatron import ranks
 from model.megatron.startup import world
@@ -53,6 +54,7 @@ def train(
         elif ranks.is_first():
             say(f"phase {phase.name}: steps {phase.first + 1} to {phase.last}")
         state = loop.state
+        settle()
         try:
             status = loop.train()
         except BaseException:
