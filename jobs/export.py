@@ -214,8 +214,8 @@ def _results(checkpoint: Checkpoint) -> list[dict[str, Any]]:
 def _perplexity(checkpoint: Checkpoint) -> list[dict[str, Any]]:
     """Rows of the card: how well this checkpoint predicts texts, and how well the untrained or imported net at step 0 did."""
     from model.evaluation.files import measure_file, standing
-    from model.evaluation.perplexity import KIND as PERPLEXITY
-    from model.evaluation.perplexity import told
+    from model.evaluation.measures.perplexity.measure import KIND as PERPLEXITY
+    from model.evaluation.measures.perplexity.measure import told
     from model.evaluation.results import weights_digest
 
     file = measure_file(_run_folder(checkpoint), PERPLEXITY, checkpoint.step)

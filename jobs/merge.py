@@ -118,11 +118,11 @@ def _asked(config: Config, models: Sequence["Model"], windows: Sequence[int]) ->
 
 def _measures(config: Config) -> dict[str, Any]:
     """What a choice depends on. Raises UserError for a metric that nothing measures."""
+    from common.retrieval.load import digest_retrieval
     from model.evaluation.choice import parse_choice
-    from model.evaluation.measures import sets
-    from model.evaluation.prepared import settings_digest
-    from model.evaluation.retrieval_set import digest_retrieval
-    from model.evaluation.texts import digest_texts
+    from model.evaluation.measure import sets
+    from model.evaluation.measures.perplexity.texts import digest_texts
+    from model.evaluation.measures.retrieval.prepared import settings_digest
 
     choice = parse_choice(config)
     found: dict[str, Any] = {"metric": choice.name, "evaluation": asdict(config.evaluation)}

@@ -23,24 +23,24 @@ from conf.schema import Config
 from jobs.cli import main
 
 if TYPE_CHECKING:
-    from model.evaluation.measures import Wanted
+    from model.evaluation.measure import Wanted
 
 
 def run(config: Config) -> None:
     """Probe, choose the best checkpoint of each run, print the tables, write the reports."""
+    from common.retrieval.load import load_retrieval
     from jobs.launch.probing import claims, note_failures, settle
     from model.evaluation.choice import parse_choice
-    from model.evaluation.comparison import comparison_folder, write_comparison
-    from model.evaluation.measures import wanted
+    from model.evaluation.measure import wanted
+    from model.evaluation.measures.perplexity.table import tables
+    from model.evaluation.measures.retrieval.measure import budgets
+    from model.evaluation.measures.retrieval.summary import summarise
+    from model.evaluation.measures.retrieval.table import render
     from model.evaluation.pending import probe_checkpoints, whole
-    from model.evaluation.report import full_verdict, write_report
-    from model.evaluation.retrieval import budgets
-    from model.evaluation.retrieval_set import load_retrieval
-    from model.evaluation.statements import statements
-    from model.evaluation.summary import summarise
+    from model.evaluation.report.comparison import comparison_folder, write_comparison
+    from model.evaluation.report.run import full_verdict, write_report
+    from model.evaluation.report.statements import statements
     from model.evaluation.sweep import find_runs, probe_runs, sweep_runs
-    from model.evaluation.table import render
-    from model.evaluation.table_texts import tables
 
     runs = find_runs(config.sweep)
     if config.dry_run:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from data_prep.pages.html import colour, key, number, page, percent, stack, table, text, tiles, wrapped
-from data_prep.pages.svg import histogram
+from common.report.html import colour, key, number, page, percent, stack, table, text, tiles, wrapped
+from common.report.svg import histogram
 
 
 def render(found: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data_prep.pages.html import number, text
+from common.report.html import number, text
 
 SIDE, LEFT, TOP, BOTTOM = 240, 34, 14, 30
 ROW, NAME, WIDE = 18, 190, 460

@@ -4,7 +4,7 @@ features."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data_prep.pages.html import number, page, table, text, tiles
+from common.report.html import number, page, table, text, tiles
 from data_prep.quality.features import MEANINGS
 from data_prep.quality.figures import bars, reliability
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from data_prep.pages.html import number, page, table, text, tiles
+from common.report.html import number, page, table, text, tiles
 from data_prep.quality.figures import reliability
 
 PAPER = 0.9463

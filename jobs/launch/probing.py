@@ -18,15 +18,15 @@ from common.environment import array_task_id
 from common.errors import UserError
 from common.files import write_json
 from common.progress import say
+from common.retrieval.load import check_retrieval
 from conf.schema import ClusterConfig, Config
 from jobs.launch.catalogue import JOBS
 from jobs.launch.refuse import refuse_long_texts
 from model.evaluation.choice import parse_choice
-from model.evaluation.measures import sets, wanted_ahead
+from model.evaluation.measure import sets, wanted_ahead
+from model.evaluation.measures.perplexity.texts import text_files
+from model.evaluation.measures.tasks.lm_eval import Tasks
 from model.evaluation.results import failure_file, result_file
-from model.evaluation.retrieval_set import check_retrieval
-from model.evaluation.tasks import Tasks
-from model.evaluation.texts import text_files
 from model.training.saves import PROBE, Checkpoint, checkpoint_name, list_checkpoints
 from slurm import outbox
 from slurm.commands import SlurmError, outside

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from common.errors import UserError, suggestion
 from common.progress import say
 from conf.schema import Config
-from model.evaluation.measures import Wanted, sets
-from model.evaluation.metrics import parse_metric
-from model.evaluation.perplexity import Perplexity
+from model.evaluation.measure import Wanted, sets
+from model.evaluation.measures.perplexity.measure import Perplexity
+from model.evaluation.measures.retrieval.metrics import parse_metric
+from model.evaluation.measures.tasks.measure import TaskScores
 from model.evaluation.results import Result
-from model.evaluation.task_results import TaskScores
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from common.progress import Bar, say
 from common.remove import remove_file
 from common.same_tokenizer import difference
 from conf.schema import Config, ParallelConfig
-from model.evaluation.measures import Measure
+from model.evaluation.measure import Measure
 from model.evaluation.results import claim_file, failure_file, read_failures
 from model.training.run import CONFIG, read_config
 from model.training.saves import PROBE, Checkpoint, list_checkpoints, verify

@@ -13,8 +13,8 @@ from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_file, digest, digest_of, read_json, write_json
 from conf.schema import ProbeConfig
-from model.evaluation.prepared import Prepared
-from model.evaluation.probe import ProbeResult
+from model.evaluation.measures.retrieval.prepared import Prepared
+from model.evaluation.measures.retrieval.probe import ProbeResult
 from model.training.phase import MAIN
 from model.training.saves import Checkpoint, checkpoint_name
 

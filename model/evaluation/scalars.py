@@ -5,9 +5,9 @@ from pathlib import Path
 
 from common.remove import remove_files
 from model.evaluation.choice import Choice
-from model.evaluation.perplexity import Perplexity
+from model.evaluation.measures.perplexity.measure import Perplexity
+from model.evaluation.measures.tasks.measure import TaskScores
 from model.evaluation.results import Result
-from model.evaluation.task_results import TaskScores
 from model.training.callbacks.hparams import VALIDATION, write_hparams
 from model.training.events import events
 

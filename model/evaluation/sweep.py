@@ -10,19 +10,19 @@ from common.claim import Claim
 from common.errors import UserError
 from common.progress import say
 from conf.schema import Config, SweepConfig
-from model.evaluation.baseline import bm25_digest, measure_bm25, read_bm25
-from model.evaluation.bootstrap import Interval, paired_bootstrap
 from model.evaluation.choice import choose, parse_choice, scores
-from model.evaluation.measures import Measure, Record, Wanted, wanted
+from model.evaluation.measure import Measure, Record, Wanted, wanted
+from model.evaluation.measures.perplexity.measure import Perplexity, PerplexityMeasure, SharedTexts
+from model.evaluation.measures.retrieval.baseline import bm25_digest, measure_bm25, read_bm25
+from model.evaluation.measures.retrieval.measure import Retrieval, SharedRetrieval, budgets
+from model.evaluation.measures.retrieval.prepared import readouts, settings_digest
+from model.evaluation.measures.retrieval.readout import check_readouts
+from model.evaluation.measures.tasks.lm_eval import Tasks
+from model.evaluation.measures.tasks.measure import TaskMeasure, TaskScores
 from model.evaluation.pending import Claims, measure_pending, probe_checkpoints
-from model.evaluation.perplexity import Perplexity, PerplexityMeasure, SharedTexts
-from model.evaluation.prepared import readouts, settings_digest
-from model.evaluation.readout import check_readouts
 from model.evaluation.results import Result, read_failures, read_result, results_folder
-from model.evaluation.retrieval import Retrieval, SharedRetrieval, budgets
 from model.evaluation.scalars import write_row, write_scalars
-from model.evaluation.task_results import TaskMeasure, TaskScores
-from model.evaluation.tasks import Tasks
+from model.evaluation.statistics.bootstrap import Interval, paired_bootstrap
 from model.training.origins import name_of_start
 from model.training.saves import Checkpoint, checkpoints_folder, set_link
 

@@ -17,10 +17,10 @@ from common.files import make_folder
 from common.progress import say
 from common.remove import sweep_asides
 from conf.schema import Config
-from model.evaluation.bootstrap import Interval, bootstrap_mean, paired_bootstrap
 from model.evaluation.choice import Choice, Scores, parse_choice, scores
+from model.evaluation.measures.perplexity.measure import log_changes
 from model.evaluation.pending import Claims
-from model.evaluation.perplexity import log_changes
+from model.evaluation.statistics.bootstrap import Interval, bootstrap_mean, paired_bootstrap
 from model.evaluation.sweep import NDCG, Shared, SweepResult, sweep
 from model.surgery.average import combine, identity
 from model.surgery.inputs import HALF, TOKENIZER, Model

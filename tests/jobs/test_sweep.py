@@ -15,7 +15,7 @@ import pytest
 from common.errors import UserError
 from conf.schema import Config
 from jobs.sweep import run
-from model.evaluation.table import count
+from model.evaluation.measures.retrieval.table import count
 from model.training.saves import linked
 from tests.model.evaluation import decoder_runs as runs
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from common.report.html import bar, breakable, number, page, percent, table, text, tiles
+from common.report.svg import funnel
 from data_prep.corpus.funnel.rejected import histograms, samples
 from data_prep.corpus.funnel.similar import duplicates
-from data_prep.pages.html import bar, breakable, number, page, percent, table, text, tiles
-from data_prep.pages.svg import funnel
 
 OPEN_SOURCES = 3
 """With more sources than this, their funnels are folded up."""

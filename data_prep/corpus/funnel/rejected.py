@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from data_prep.pages.html import number, text
-from data_prep.pages.svg import histogram
+from common.report.html import number, text
+from common.report.svg import histogram
 
 _LIMIT = re.compile(r"([<>])=?\s*(-?[\d.]*\d)")
 

@@ -15,7 +15,8 @@ from jobs.cli import compose, to_config
 from jobs.launch.catalogue import JOBS
 from jobs.launch.probing import note_failures, probe_cluster, refuse_probing
 from jobs.sweep import run
-from model.evaluation import pending, retrieval
+from model.evaluation import pending
+from model.evaluation.measures.retrieval import measure as retrieval
 from model.evaluation.results import claim_file, failure_file, result_file
 from model.training.saves import linked
 from slurm import outbox

@@ -16,11 +16,11 @@ from common.errors import UserError
 from common.files import read_json, write_json
 from conf.schema import Config, ProbeConfig
 from model.evaluation.files import measure_file
-from model.evaluation.measures import wanted_ahead
-from model.evaluation.report import full_verdict, write_report
+from model.evaluation.measure import wanted_ahead
+from model.evaluation.measures.retrieval.summary import summarise
+from model.evaluation.report.run import full_verdict, write_report
+from model.evaluation.report.statements import statements
 from model.evaluation.results import claim_file, result_file
-from model.evaluation.statements import statements
-from model.evaluation.summary import summarise
 from model.evaluation.sweep import probe_runs, sweep, sweep_runs
 from model.training.phase import MAIN
 from model.training.retention import apply_retention
@@ -143,7 +143,7 @@ def test_array_tasks_leave_the_choice_to_others_and_a_checkpoint_is_done_when_al
     config.sweep.step = 10
     seen = []
     monkeypatch.setattr(
-        "model.evaluation.measures.write_record",
+        "model.evaluation.measure.write_record",
         lambda file, checkpoint: seen.append(measure_file(run, "perplexity", checkpoint.step).is_file()),
     )
     probe_runs(config)
