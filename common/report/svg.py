@@ -1,11 +1,17 @@
-"""Pictures by hand: a histogram with its limit, a stepped funnel. Colours come from the page."""
+"""Pictures drawn by hand: a histogram with its limit, a stepped funnel. Colours are variables of the style sheet."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from common.report.html import number, text
 
 WIDTH, HEIGHT = 360, 150
 LEFT, RIGHT, TOP, BOTTOM = 8, 8, 18, 22
+
+
+def drawing(shapes: Iterable[str], label: str, width: float, height: float) -> str:
+    """The SVG element of ``shapes``, scaled to the page. ``label`` is read out by screen readers."""
+    box = f"0 0 {width} {height}"
+    return f'<svg viewBox="{box}" role="img" aria-label="{text(label)}">{"".join(shapes)}</svg>'
 
 
 def histogram(
@@ -38,7 +44,7 @@ def histogram(
     shapes.append(f'<text class="soft" x="{LEFT}" y="{HEIGHT - 7}">{text(low)}</text>')
     shapes.append(f'<text class="soft" x="{WIDTH - RIGHT}" y="{HEIGHT - 7}" text-anchor="end">{text(high)}</text>')
     shapes.append(f'<text class="soft" x="{LEFT}" y="11">most in a bar: {number(most)}</text>')
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(label)}">{"".join(shapes)}</svg>'
+    return drawing(shapes, label, WIDTH, HEIGHT)
 
 
 ROW, BAND, TEXT = 44, 16, 14

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from common.report.html import number, text
+from common.report.html import figure, number, text
 from common.report.svg import histogram
 
 _LIMIT = re.compile(r"([<>])=?\s*(-?[\d.]*\d)")
@@ -22,7 +22,7 @@ def histograms(found: list[dict[str, Any]]) -> str:
             f" ({text(', '.join(one['sources']))})" if len(found) > len({other["test"] for other in found}) else ""
         )
         caption = f"<b>{text(one['test'])}</b>{sources}<br>rejects {text(one['limit'])}"
-        figures.append(f'<figure class="card">{picture}<figcaption>{caption}</figcaption></figure>')
+        figures.append(figure(picture, caption, "card"))
     if not figures:
         return ""
     note = (
