@@ -10,8 +10,6 @@ STYLE = {
     "font.size": 9, "font.family": "sans-serif", "svg.fonttype": "none", "svg.hashsalt": "terzi",
     "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
 }  # fmt: skip
-COLOURS = ("#0b6e99", "#c4570a", "#5b7f2b", "#7a4fa3", "#b3261e", "#8a6d00", "#3d4f9f", "#6b6b6b")
-"""Of lines; dark enough on white, told apart without red against green."""
 NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 """Without them there is no RDF block, whose addresses would look like links."""
 

@@ -29,7 +29,8 @@ th:first-child, td:first-child {{ position: sticky; left: 0; background: var(--p
 details th:first-child, details td:first-child {{ background: var(--card); }}
 tr.best td, tr.best td:first-child {{ font-weight: 700; background: var(--best); }}
 tr.baseline td {{ color: var(--soft); }} tr.first td {{ border-top: 1px solid var(--soft); }}
-.compact {{ overflow-wrap: normal; }} .compact th {{ white-space: normal; max-width: 4.5rem; }} .compact th, .compact td {{ padding: .25rem .5rem; }}
+.compact {{ overflow-wrap: normal; }} .compact th {{ white-space: normal; max-width: 4.5rem; }}
+.compact th, .compact td {{ padding: .25rem .5rem; }}
 .compact th:first-child, .compact td:first-child {{ white-space: normal; max-width: 8rem;
   overflow-wrap: break-word; }}
 td:has(.bar) {{ text-align: left; }}

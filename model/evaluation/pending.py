@@ -12,8 +12,8 @@ from common.progress import Bar, say
 from common.remove import remove_file
 from common.same_tokenizer import difference
 from conf.schema import Config, ParallelConfig
-from model.evaluation.measure import Measure
-from model.evaluation.results import claim_file, failure_file, read_failures
+from model.evaluation.interface.measure import Measure
+from model.evaluation.interface.store import claim_file, failure_file, read_failures, recorded, write_record
 from model.training.run import CONFIG, read_config
 from model.training.saves import PROBE, Checkpoint, list_checkpoints, verify
 
@@ -36,14 +36,15 @@ def probe_checkpoints(run: Path) -> list[Checkpoint]:
         )
     if not checkpoints:
         raise UserError(
-            f"{run} has no probe checkpoints; train with train.checkpoint.probe_at_start, probe_every_steps or probe_at_tokens"
+            f"{run} has no probe checkpoints; train with train.checkpoint.probe_at_start, probe_every_steps or"
+            " probe_at_tokens"
         )
     last = checkpoints[-1]
     for checkpoint in checkpoints:
-        if found := _other_tokenizer(checkpoint, last):
+        if fault := _other_tokenizer(checkpoint, last):
             raise UserError(
-                f"the checkpoint of step {checkpoint.step} in {run} has another tokenizer than that of step {last.step}: {found};"
-                " remove one of them"
+                f"the checkpoint of step {checkpoint.step} in {run} has another tokenizer than that of step"
+                f" {last.step}: {fault}; remove one of them"
             )
     return checkpoints
 
@@ -63,13 +64,13 @@ def _other_tokenizer(checkpoint: Checkpoint, last: Checkpoint) -> str | None:
 def measure_pending(
     config: Config, run: Path, checkpoints: list[Checkpoint], measures: Sequence[Measure], claims: Claims = Claim
 ) -> None:
-    """Measure the checkpoints that lack a standing result of any of ``measures``, those in their order, and write what is
-    lacking.
+    """Measure the checkpoints that lack a standing result of any of ``measures``, those in their order, then write
+    their records.
 
     A checkpoint that another process measures is left to it by an array task, and waited for by a sweep of all checkpoints. Where it
     is gone, its claim is taken over."""
     mine, patient = chosen(config, run, checkpoints), whole(config)
-    waiting = [checkpoint for checkpoint in mine if any(measure.left(checkpoint) for measure in measures)]
+    waiting = [checkpoint for checkpoint in mine if _stale(checkpoint, measures) or not recorded(run, checkpoint)]
     if patient:
         _drop_stale(run, checkpoints, claims)
     if not waiting:
@@ -106,10 +107,10 @@ def layout(parallel: ParallelConfig, run: Path, bf16: bool) -> ParallelConfig:
 def chosen(config: Config, run: Path, checkpoints: list[Checkpoint]) -> list[Checkpoint]:
     """Of ``checkpoints`` those that this sweep is for. Raises UserError where ``sweep.step`` is none of them."""
     if config.sweep.step is not None:
-        found = [checkpoint for checkpoint in checkpoints if checkpoint.step == config.sweep.step]
-        if not found:
+        named = [checkpoint for checkpoint in checkpoints if checkpoint.step == config.sweep.step]
+        if not named:
             raise UserError(f"sweep.step={config.sweep.step}: {run} has no probe checkpoint of that step")
-        return found
+        return named
     if config.sweep.array_task is not None:
         return checkpoints[config.sweep.array_task :: config.sweep.array_size]
     failed = {} if config.sweep.retry_failed else read_failures(run)
@@ -139,22 +140,29 @@ def _taken(claim: Claim, checkpoint: Checkpoint, patient: bool) -> bool:
 
 
 def _measure(run: Path, checkpoint: Checkpoint, measures: Sequence[Measure], claim: Claim) -> str:
-    """Make of a claimed checkpoint what is (still) missing; what came of it, in words."""
-    left = [measure for measure in measures if measure.left(checkpoint)]
-    if not left:
+    """Make of a claimed checkpoint what is (still) missing, last its record; what came of it, in words."""
+    stale = _stale(checkpoint, measures)
+    if not stale and recorded(run, checkpoint):
         return f"step {checkpoint.step}: has a result by now"
     if problem := verify(checkpoint):
         raise UserError(
             f"the checkpoint {checkpoint.folder} is damaged ({problem}); remove it and run jobs.sweep again"
         )
     done = []
-    for measure in left:
+    for measure in stale:
         words = measure.make(checkpoint, claim.held)
-        if words is None:
-            return f"step {checkpoint.step}: {told(claim.holder() or claim.me)} has taken it over; this result is thrown away"
+        if words is None or not claim.held():
+            holder = told(claim.holder() or claim.me)
+            return f"step {checkpoint.step}: {holder} has taken it over; this result is thrown away"
         done.append(words)
+    write_record(run, checkpoint)
     remove_file(failure_file(run, checkpoint.step))
     return f"step {checkpoint.step}: {'; '.join(word for word in done if word)}"
+
+
+def _stale(checkpoint: Checkpoint, measures: Sequence[Measure]) -> list[Measure]:
+    """The measures of which a checkpoint lacks a standing result."""
+    return [measure for measure in measures if measure.stale(checkpoint)]
 
 
 def _drop_stale(run: Path, checkpoints: list[Checkpoint], claims: Claims) -> None:

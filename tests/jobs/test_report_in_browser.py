@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from common.report.page import figure, page
+from common.report.html import figure, page
 from common.report.plot import to_svg
 from jobs.sweep import run
 from tests.jobs.test_sweep import decoders as decoders

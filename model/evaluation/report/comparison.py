@@ -1,22 +1,16 @@
-"""The report over several runs: one curve a configuration with its seeds as a band, the statistics, a line a run."""
+"""The report over several runs: what each measure shows of them, the statistics, a line a run."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from common.files import atomic_file, read_json
-from common.report.page import figure, page, statistics, table, text
-from common.report.plot import COLOURS
-from model.evaluation.measures.perplexity.sections import forgetting_of_runs
-from model.evaluation.measures.perplexity.table import perplexity_cells, perplexity_heads, task_rows
-from model.evaluation.measures.retrieval import captions
-from model.evaluation.measures.retrieval.figure_runs import draw_runs
-from model.evaluation.measures.retrieval.figure_statistics import draw_budgets, draw_scatter
-from model.evaluation.measures.retrieval.summary import RunSummary, Summary, write_summary
-from model.evaluation.measures.retrieval.table import count
-from model.evaluation.report.run import how, subject, written
-from model.evaluation.report.statements import statements
-from model.evaluation.statistics.groups import Group, group_runs
-from model.evaluation.sweep import NDCG, SweepResult, common_start
+from common.files import atomic_file
+from common.report.html import page, table, text
+from common.report.palette import series_name
+from model.evaluation.interface.defaults import count
+from model.evaluation.interface.result import Group, Parts, SweepResult
+from model.evaluation.report.groups import group_runs
+from model.evaluation.report.run import assemble, statistics, subject, write_statistics, written
 
 
 def comparison_folder(runs: list[Path]) -> Path:
@@ -24,114 +18,50 @@ def comparison_folder(runs: list[Path]) -> Path:
     return Path(os.path.commonpath([run.resolve().parent for run in runs])) / "comparison"
 
 
-def write_comparison(folder: Path, found: list[SweepResult], summary: Summary) -> Path:
+def write_comparison(folder: Path, runs: list[SweepResult]) -> Path:
     """Write ``report.html`` and ``statistics.json`` into ``folder``; return the path of the report."""
-    write_summary(folder / "statistics.json", summary)
-    path, groups = folder / "report.html", group_runs(found)
+    write_statistics(folder / "statistics.json", runs)
+    path, groups = folder / "report.html", group_runs(runs)
+    title = f"{subject(runs)} over the checkpoints of {len(runs)} run{'s' * (len(runs) > 1)}"
     with atomic_file(path, "w", encoding="utf-8") as file:
-        file.write(
-            page(
-                f"{subject(found)} over the checkpoints of {len(found)} run{'s' * (len(found) > 1)}",
-                _body(folder, found, groups, summary),
-            )
-        )
+        file.write(page(title, _body(folder, runs, groups), narrow=True))
     return path
 
 
-def _body(folder: Path, found: list[SweepResult], groups: list[Group], summary: Summary) -> str:
-    summaries = dict(zip((one.run for one in found), summary.runs, strict=True))
-    probed = [
-        Group(group.label, runs) for group in groups if (runs := [one for one in group.runs if one.wanted.retrieval])
-    ]
-    changes = [
-        (group.label, number, summaries[one.run].forgetting)
-        for number, group in enumerate(groups)
-        for one in group.runs
-    ]
-    best = read_json(found[0].best.file)
-    return f"""{forgetting_of_runs(changes, found)}
-{figure(draw_runs(probed), captions.of_runs(probed)) if probed else ""}
-{statistics(statements(found, summary))}
-{figure(draw_scatter(probed), captions.SCATTER)}
-{figure(draw_budgets(summary), f"{captions.BUDGETS} Thin lines: runs; thick: their mean.")}
-<h2>Runs</h2>
-{_table(folder, groups, summaries)}
-<p class="small">{text(_note(found, summary))}</p>
-{_texts(groups, summaries)}
-{_tasks(groups)}
-{how(best["settings"], any(one.untrained for one in found)) if probed and "settings" in best else ""}
-{written(best)}"""
+def _body(folder: Path, runs: Sequence[SweepResult], groups: Sequence[Group]) -> str:
+    measures = {name: measure for run in runs for name, measure in run.measures.items()}
+    parts = [measure.compare(groups) for measure in measures.values()]
+    lines = f'<h2>Runs</h2>\n{_table(folder, groups, parts)}\n<p class="small">{text(_note(runs, parts))}</p>'
+    return "\n".join([*assemble(parts, statistics(runs), lines), written(runs[0])])
 
 
-def _note(found: list[SweepResult], summary: Summary) -> str:
-    probed = any(one.wanted.retrieval for one in found)
-    named = ", with its nDCG@10 on test queries" if probed else ""
-    drawn = {"queries": any(one.differences for one in found)}
-    drawn["documents"] = any(text.intervals["byte"] for run in summary.runs for text in run.perplexity)
-    over = " and ".join(name for name, there in drawn.items() if there)
+def _note(runs: Sequence[SweepResult], parts: Sequence[Parts]) -> str:
+    notes, over = (
+        " and ".join(filter(None, values)) for values in zip(*((p.note, p.over) for p in parts), strict=True)
+    )
+    named = f", with {notes}" if notes else ""
     return (
-        f"Best checkpoint of each run by {found[0].metric}{named}{f'; intervals are 95% over {over}' if over else ''}."
+        f"Best checkpoint of each run by {runs[0].metric}{named}{f'; intervals are 95% over {over}' if over else ''}."
     )
 
 
-def _texts(groups: list[Group], summaries: dict[Path, RunSummary]) -> str:
-    """Every text at the best checkpoint of every run."""
-    rows = [(["run", "text", "best step", *perplexity_heads()], "")]
-    for group in groups:
-        for one in group.runs:
-            for found in summaries[one.run].perplexity:
-                if found.step == one.best.step:
-                    cells = [one.name, f"{found.text} ({found.role})", str(found.step), *perplexity_cells(found)]
-                    rows.append(([text(cell) for cell in cells], ""))
-    return f"<h2>Perplexity at the best checkpoints</h2>{table(rows)}" if len(rows) > 1 else ""
-
-
-def _tasks(groups: list[Group]) -> str:
-    """Every task at the best checkpoint of every run."""
-    parts = []
-    for one in (one for group in groups for one in group.runs if one.tasks):
-        head, *rows = task_rows(one)
-        kept = [cells for cells, best in rows if best]
-        if not parts or parts[0] != ["run", *head[0]]:
-            parts.append(["run", *head[0]])
-        parts += [[one.name, *cells] for cells in kept]
-    return (
-        f"<h2>Tasks at the best checkpoints</h2>{table(([text(cell) for cell in cells], '') for cells in parts)}"
-        if parts
-        else ""
-    )
-
-
-def _table(folder: Path, groups: list[Group], summaries: dict[Path, RunSummary]) -> str:
-    probed = any(one.wanted.retrieval for group in groups for one in group.runs)
-    everyone = [one for group in groups for one in group.runs]
-    measured = ["nDCG@10", f"minus {common_start(everyone)}", "Spearman", "lag, steps"] if probed else []
-    rows = [(["run", "best step", "tokens", *measured, "configuration"], "")]
-    runs = [one.run.resolve() for group in groups for one in group.runs]
-    unique = len({run.name for run in runs}) == len(runs)
-    for number, group in enumerate(groups):
-        for one in group.runs:
-            name = one.run.resolve().name if unique else one.name
-            link = os.path.relpath(one.run.resolve() / "report.html", folder.resolve())
-            cells = [
-                (
-                    f'<span style="color: {COLOURS[number % len(COLOURS)]}">&#9632;</span>&nbsp;<a'
-                    f' href="{text(link)}">{text(name)}</a>'
-                ),
-                str(one.best.step),
-                count(one.best.tokens),
-                *([] if not probed else _retrieval_cells(one, summaries[one.run])),
+def _table(folder: Path, groups: Sequence[Group], parts: Sequence[Parts]) -> str:
+    columns = {heading: cells for part in parts for heading, cells in part.columns.items()}
+    paths = [run.run.resolve() for group in groups for run in group.runs]
+    unique = len({path.name for path in paths}) == len(paths)
+    rows, names = [], []
+    for place, group in enumerate(groups):
+        for run in group.runs:
+            name = run.run.resolve().name if unique else run.name
+            link = os.path.relpath(run.run.resolve() / "report.html", folder.resolve())
+            mark = f'<span style="color: var(--{series_name(place)})">&#9632;</span>'
+            rows.append([
+                f'{mark}&nbsp;<a href="{text(link)}">{text(name)}</a>',
+                str(run.best.step),
+                count(run.best.tokens),
+                *(cells.get(run.run, "") for cells in columns.values()),
                 text(group.label),
-            ]
-            rows.append((cells, "first" if number and one is group.runs[0] else ""))
-    return table(rows)
-
-
-def _retrieval_cells(one: SweepResult, summary: RunSummary) -> list[str]:
-    difference = one.differences.get(one.best.step)
-    return [
-        f"{one.best.mean('test', NDCG):.3f}" if one.wanted.retrieval else "",
-        "" if difference is None else f"{difference:+.3f}",
-        "" if summary.correlation is None else f"{summary.correlation.rho:+.2f}",
-        "" if summary.lag is None else f"{summary.lag.steps:+d}",
-    ]
+            ])  # fmt: skip
+            names.append("first" if place and run is group.runs[0] else "")
+    headings = ["run", "best step", "tokens", *columns, "configuration"]
+    return table(headings, rows, names=names, compact=True)

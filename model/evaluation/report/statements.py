@@ -1,182 +1,30 @@
 """The statistics of a sweep as a person reads them: a name, a value, and one plain sentence."""
 
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
-import numpy as np
+from model.evaluation.interface.result import Statement, SweepResult
 
-from common.files import read_json
-from model.evaluation.measures.perplexity.forgetting import DOMAIN, GENERAL
-from model.evaluation.measures.retrieval.summary import RunSummary, Summary
-from model.evaluation.measures.retrieval.table import count
-from model.evaluation.statistics.rank import Correlation
-from model.evaluation.sweep import SweepResult, common_start
-
-
-class Statement(NamedTuple):
-    """One statistic."""
-
-    name: str
-    value: str
-    sentence: str
+CONDITIONS = (
+    ("context", "give all runs one evaluation.context"),
+    ("precision", "measure all in one parallel.precision"),
+)
+"""Fields of results that have to be equal in results that stand side by side, and the mend."""
 
 
-def statements(found: list[SweepResult], summary: Summary) -> list[Statement]:
-    """What is known of the runs in ``found``, in the order in which it is best read."""
-    return [
-        *_unlike(found),
-        *_best(found),
-        *_changes(found, summary.runs),
-        *_correlation(summary),
-        *_lag(summary.runs),
-        *_budgets(summary.runs),
-    ]
+def statements(runs: Sequence[SweepResult]) -> list[Statement]:
+    """Statistics of ``runs``, measure by measure."""
+    named = {name: measure for run in runs for name, measure in run.measures.items()}
+    return [*_unlike(runs), *(statement for measure in named.values() for statement in measure.statements(runs))]
 
 
-def _unlike(found: list[SweepResult]) -> list[Statement]:
+def _unlike(runs: Iterable[SweepResult]) -> list[Statement]:
     """What results that stand side by side were measured otherwise with: a longer context lowers every perplexity, and
     bf16 moves all."""
-    files = [measured.file for one in found for measured in (*one.results, *one.perplexity)]
-    read, made = [read_json(file) for file in files], []
-    for key, mend in (
-        ("context", "give all runs one evaluation.context"),
-        ("precision", "measure all in one parallel.precision"),
-    ):
-        values = sorted({document[key] for document in read if key in document}, key=str)
+    documents = [result.document for run in runs for measure in run.measures.values() for result in measure.results]
+    made = []
+    for key, mend in CONDITIONS:
+        values = sorted({document[key] for document in documents if key in document}, key=str)
         if len(values) > 1:
-            told = " and ".join(map(str, values))
-            made.append(
-                Statement(
-                    f"Different {key}", told, f"Results that were measured with different ones do not compare: {mend}."
-                )
-            )
+            sentence = f"Results that were measured with different ones do not compare: {mend}."
+            made.append(Statement(f"Different {key}", " and ".join(map(str, values)), sentence))
     return made
-
-
-def _best(found: list[SweepResult]) -> list[Statement]:
-    name = f"Best checkpoint against {common_start(found)}, test nDCG@10"
-    differences = [one.differences[one.best.step] for one in found if one.best.step in one.differences]
-    if not differences:
-        return []
-    if len(found) == 1:
-        step, readout = found[0].best.step, found[0].untrained[1]
-        sentence = (
-            f"Step {step} against the best {found[0].start} readout ({readout}); interval: 95%, paired bootstrap over"
-            " queries."
-        )
-        return [Statement(name, f"{differences[0]:+.3f}", sentence)]
-    means, above = (
-        [difference.mean for difference in differences],
-        sum(difference.low > 0 for difference in differences),
-    )
-    sentence = (
-        f"Mean and range over runs; the 95% interval over queries lies above 0 in {above} of {len(differences)} runs."
-    )
-    return [Statement(name, f"{np.mean(means):+.3f} [{min(means):+.3f}, {max(means):+.3f}]", sentence)]
-
-
-def _changes(found: list[SweepResult], runs: list[RunSummary]) -> list[Statement]:
-    """What the best checkpoints gained on the domain and what they forgot."""
-    pairs = [
-        (change, run.forgetting[0].step)
-        for one, run in zip(found, runs, strict=True)
-        for change in run.forgetting
-        if change.step == one.best.step
-    ]
-    if not pairs:
-        return []
-    statements = []
-    for role in (DOMAIN, GENERAL):
-        name = f"Change of {role} perplexity per character at the best checkpoint"
-        if len(pairs) == 1:
-            change, first = pairs[0]
-            found_change = getattr(change, role)
-            over = "; interval: 95%, paired bootstrap over documents" if found_change.low < found_change.high else ""
-            value = f"{found_change:+.1f}" if over else f"{found_change.mean:+.1f}"
-            statements.append(Statement(name, f"{value} %", f"Step {change.step} against step {first}{over}."))
-            continue
-        intervals = [getattr(change, role) for change, _ in pairs]
-        means = [interval.mean for interval in intervals]
-        better, worse = sum(one.high < 0 for one in intervals), sum(one.low > 0 for one in intervals)
-        drawn = any(one.low < one.high for one in intervals)
-        bounds = f"lies below 0 in {better} and above 0 in {worse} of {len(means)} runs"
-        sentence = f"Mean and range over runs; {'the 95% interval over documents' if drawn else 'it'} {bounds}."
-        statements.append(Statement(name, f"{np.mean(means):+.1f} [{min(means):+.1f}, {max(means):+.1f}] %", sentence))
-    return statements
-
-
-def _correlation(summary: Summary) -> list[Statement]:
-    found, kinds = summary.correlation, sorted({run.loss for run in summary.runs})
-    if found is None:
-        return []
-    value = f"{found.rho:+.2f}" + ("" if found.low is None else f" [{found.low:+.2f}, {found.high:+.2f}]")
-    where = f"Over {found.checkpoints} checkpoints after step 0" + (
-        ", ranked within their runs" if len(summary.runs) > 1 else ""
-    )
-    bounds = "" if found.low is None else " Interval: 95%, checkpoints drawn with replacement."
-    return [
-        Statement(
-            f"Spearman correlation of {' or '.join(kinds)} loss and nDCG@10",
-            value,
-            f"{where}, {_direction(found)}.{bounds}",
-        )
-    ]
-
-
-def _direction(found: Correlation) -> str:
-    if found.low is None or found.low <= 0 <= found.high:
-        return "the loss does not say for certain which checkpoint retrieves better"
-    return "a lower loss goes with better retrieval" if found.high < 0 else "a lower loss goes with worse retrieval"
-
-
-def _lag(runs: list[RunSummary]) -> list[Statement]:
-    lags, name = [run.lag for run in runs if run.lag], "Lag from the loss minimum to the retrieval maximum"
-    if not lags:
-        return []
-    if len(lags) > 1:
-        steps, tokens = np.median([lag.steps for lag in lags]), np.median([lag.tokens for lag in lags])
-        before, after = (sum(sign * lag.steps > 0 for lag in lags) for sign in (-1, 1))
-        sentence = (
-            f"Median over runs: retrieval is best before the loss is lowest in {before}, at the same checkpoint in"
-            f" {len(lags) - before - after} and after it in {after} of {len(lags)} runs."
-        )
-        return [Statement(name, f"{steps:+.0f} steps, {_signed(tokens)} tokens", sentence)]
-    lag = lags[0]
-    bounds = (
-        f" On other queries the lag would lie between {lag.low:+d} and {lag.high:+d} steps (95%)."
-        if lag.low is not None
-        else ""
-    )
-    sentence = (
-        f"After step 0 the {runs[0].loss} loss is lowest at step {lag.loss_step}, nDCG@10 on test queries highest at"
-        f" step {lag.retrieval_step}."
-    )
-    return [Statement(name, f"{lag.steps:+d} steps, {_signed(lag.tokens)} tokens", sentence + bounds)]
-
-
-def _budgets(runs: list[RunSummary]) -> list[Statement]:
-    """A statement a budget that every run was probed with, then what the ranking of the full probe itself is worth."""
-    common = sorted(set.intersection(*({budget.steps for budget in run.budgets} for run in runs)))
-    found = []
-    for steps in common:
-        budgets = [budget for run in runs for budget in run.budgets if budget.steps == steps]
-        tau, worst = np.mean([budget.tau for budget in budgets]), max(budget.regret for budget in budgets)
-        if len(runs) == 1:
-            told = "the best one" if worst == 0 else f"{worst:.3f} below the best one"
-            sentence = f"It would choose step {budgets[0].chosen}, by the full probe {told}."
-        else:
-            sentence = (
-                f"Mean tau and largest regret; it would choose the best checkpoint in {sum(b.regret == 0 for b in budgets)}"
-                f" of {len(runs)} runs."
-            )
-        found.append(Statement(f"A probe of {steps} steps", f"tau {tau:.2f}, regret {worst:.3f}", sentence))
-    if common:
-        sentence = (
-            "Kendall's tau of the full probe's rankings on dev and on test queries: what another sample of queries"
-            " changes by itself."
-        )
-        found.append(Statement("Dev against test", f"tau {np.mean([run.dev_test for run in runs]):.2f}", sentence))
-    return found
-
-
-def _signed(tokens: float) -> str:
-    return f"{'-' if tokens < 0 else '+'}{count(abs(int(tokens)))}"

@@ -3,28 +3,28 @@
 from collections.abc import Sequence
 from typing import Any
 
-from common.report.plot import COLOURS, to_svg
-from model.evaluation.measures.perplexity.forgetting import Change
-from model.evaluation.measures.retrieval.figure import MAIN, draw_loss
-from model.evaluation.measures.retrieval.summary import RunSummary
-from model.evaluation.sweep import SweepResult
+from common.report.palette import GRID, NOTE, SERIES, series
+from common.report.plot import to_svg
+from model.evaluation.interface.loss import draw_loss
+from model.evaluation.interface.result import SweepResult
+from model.evaluation.measures.perplexity.forgetting import Change, TextPerplexity
 
 MARKERS = "osD^vPX*"
 LINES = ("-", "--", ":", "-.")
 
 
-def draw_perplexity(found: SweepResult, summary: RunSummary) -> str | None:
+def draw_perplexity(sweep: SweepResult, measured: Sequence[TextPerplexity]) -> str | None:
     """The SVG element: loss above, bits per byte of every text below, one step axis; None where perplexity was not
     measured."""
-    if not summary.perplexity:
+    if not measured:
         return None
-    texts = list(dict.fromkeys((one.text, one.role) for one in summary.perplexity))
+    texts = list(dict.fromkeys((one.text, one.role) for one in measured))
 
     def fill(figure: Any) -> None:
         loss, bits = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
-        draw_loss(loss, found)
+        draw_loss(loss, sweep)
         for number, (text, role) in enumerate(texts):
-            rows, colour = [one for one in summary.perplexity if one.text == text], COLOURS[number % len(COLOURS)]
+            rows, colour = [one for one in measured if one.text == text], series(number)
             steps, bounds = [one.step for one in rows], [one.intervals["byte"] for one in rows]
             line = "-" if role == "domain" else "--"
             bits.plot(
@@ -40,9 +40,9 @@ def draw_perplexity(found: SweepResult, summary: RunSummary) -> str | None:
                 bits.fill_between(
                     steps, [b.low for b in bounds], [b.high for b in bounds], color=colour, alpha=0.18, linewidth=0
                 )
-        bits.axvline(found.best.step, color=MAIN, linewidth=1, alpha=0.5, label=f"best by {found.metric}")
+        bits.axvline(sweep.best.step, color=SERIES[0], linewidth=1, alpha=0.5, label=f"best by {sweep.metric}")
         bits.set(xlabel="optimizer step", ylabel="bits per byte")
-        bits.grid(axis="y", color="#eeeeee")
+        bits.grid(axis="y", color=GRID)
         bits.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.18))
 
     return to_svg("perplexity", "Loss and bits per byte over the steps of the run", 5.0 + 0.18 * len(texts), fill)
@@ -62,12 +62,10 @@ def draw_forgetting(runs: Sequence[tuple[str, int, Sequence[Change]]]) -> str | 
     def fill(figure: Any) -> None:
         axes, shown = figure.subplots(), set()
         for label, number, changes in runs:
-            _draw_run(axes, changes, COLOURS[number % len(COLOURS)], None if number in shown else label, phases)
+            _draw_run(axes, changes, series(number), None if number in shown else label, phases)
             shown.add(number)
         for place, phase in enumerate(phases):
-            axes.plot(
-                [], [], MARKERS[(place + 1) % len(MARKERS)], color="#444444", markersize=5, label=f"phase {phase}"
-            )
+            axes.plot([], [], MARKERS[(place + 1) % len(MARKERS)], color=NOTE, markersize=5, label=f"phase {phase}")
         axes.margins(0.14, 0.12)
         axes.axhline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
         axes.axvline(0, color="#bbbbbb", linewidth=0.8, zorder=0)
@@ -75,7 +73,7 @@ def draw_forgetting(runs: Sequence[tuple[str, int, Sequence[Change]]]) -> str | 
             xlabel="general perplexity, change in %\n(right: forgotten)",
             ylabel="domain perplexity, change in %\n(down: gained)",
         )
-        axes.grid(color="#eeeeee")
+        axes.grid(color=GRID)
         if len(shown) > 1 or phases:
             axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.24))
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.evaluation.measures.perplexity.measure import UNITS, Perplexity, log_changes
+from model.evaluation.measures.perplexity.inputs import DOMAIN, GENERAL
+from model.evaluation.measures.perplexity.result import UNITS, Perplexity, log_changes
 from model.evaluation.statistics.bootstrap import Interval
 
-DOMAIN, GENERAL = "domain", "general"
 UNIT = "character"
 
 

@@ -7,7 +7,7 @@ where there is none, nothing predicts it, and neither the token nor its characte
 the context is cut into pieces that share one token, so that every other token is predicted exactly once, from at most
 context - 1 tokens before it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from common.errors import UserError
 from common.tokenizer import DocumentTokenizer
-from model.evaluation.measures.retrieval.encode import Tokens
-from model.evaluation.threads import spread
+from model.evaluation.inference.batches import Tokens
+from model.evaluation.inference.threads import spread
 
 if TYPE_CHECKING:
     from model.nets.decoder import Decoder
@@ -67,6 +68,37 @@ def tokenise(texts: Sequence[str], tokenizer_file: str | Path) -> Documents:
 def pieces(ids: np.ndarray, context: int) -> list[np.ndarray]:
     """A document cut after ``context`` (2 or more) tokens; the last token of a piece is the first of the next."""
     return [ids[start : start + context] for start in range(0, max(1, len(ids) - 1), context - 1)]
+
+
+def likelihoods(
+    hf_folder: str | Path, documents: Mapping[str, Documents], context: int, tokens_per_batch: int
+) -> dict[str, np.ndarray]:
+    """Negative log-likelihood of every document [D] of each text under the decoder in ``hf_folder``, in nats.
+
+    Needs `model.megatron.startup.start`. Raises UserError for a net that is too short or too small for the texts, and
+    for one whose likelihoods are not finite."""
+    from model.hf.folder import load_net
+
+    config, net = load_net(hf_folder)
+    if context > config.max_positions:
+        raise UserError(
+            f"evaluation.context={context} exceeds the {config.max_positions} positions of the net in {hf_folder};"
+            " lower it"
+        )
+    highest = max(int(ids.max()) for text in documents.values() for ids in text.ids)
+    if highest >= config.vocab_size:
+        raise UserError(
+            f"the net in {hf_folder} has {config.vocab_size} tokens and its tokenizer gives id {highest}; it belongs to"
+            " another"
+        )
+    net.eval().requires_grad_(False)
+    nll = {name: negative_log_likelihood(net, text, context, tokens_per_batch) for name, text in documents.items()}
+    for name, values in nll.items():
+        if not np.isfinite(values).all():
+            raise UserError(
+                f"the likelihood of {name} under {hf_folder} is not finite; its training diverged, so remove this checkpoint"
+            )
+    return nll
 
 
 def negative_log_likelihood(net: "Decoder", documents: Documents, context: int, tokens_per_batch: int) -> np.ndarray:

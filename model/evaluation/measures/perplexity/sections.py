@@ -1,61 +1,68 @@
-"""Parts of reports on decoders: forgetting against gain, perplexity of every text, tasks."""
+"""Parts of reports on perplexity: forgetting against gain, loss and bits per byte, a table a text."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from common.files import read_json
-from common.report.page import figure, table, text
+from common.report.html import figure, table, text
+from model.evaluation.interface.defaults import html_table
+from model.evaluation.interface.result import Parts, SweepResult
+from model.evaluation.measures.perplexity import captions
 from model.evaluation.measures.perplexity.figures import draw_forgetting, draw_perplexity
-from model.evaluation.measures.perplexity.forgetting import Change
-from model.evaluation.measures.perplexity.table import Cells, perplexity_rows, task_rows
-from model.evaluation.measures.retrieval import captions
-from model.evaluation.measures.retrieval.summary import RunSummary
-from model.evaluation.sweep import SweepResult
+from model.evaluation.measures.perplexity.forgetting import Change, TextPerplexity
+from model.evaluation.measures.perplexity.result import UNITS, Perplexity
+from model.evaluation.measures.perplexity.table import HEADINGS, cells, rows
+
+if TYPE_CHECKING:
+    from model.evaluation.measures.perplexity.measure import PerplexitySummary
+
+Compared = tuple[str, int, SweepResult, Sequence[Perplexity], "PerplexitySummary"]
+"""Label and number of the group of a run, the run, its results and its statistics."""
 
 
-def decoder_sections(found: SweepResult, summary: RunSummary) -> str:
-    """Tables of perplexity and of tasks; empty where neither was measured."""
-    return _perplexity(found, summary) + _tasks(found)
-
-
-def decoder_figures(found: SweepResult, summary: RunSummary) -> str:
-    """Forgetting against gain, and loss and perplexity by step; empty where perplexity was not measured."""
-    runs = [(found.name, 0, summary.forgetting)]
-    return forgetting_of_runs(runs, [found]) + figure(
-        draw_perplexity(found, summary), captions.of_perplexity(summary.perplexity)
+def curves(
+    sweep: SweepResult, results: Sequence[Perplexity], texts: Sequence[TextPerplexity], changes: Sequence[Change]
+) -> str:
+    """Forgetting against gain, then loss and bits per byte by step; empty where nothing was measured."""
+    return _forgetting([(sweep.name, 0, changes)], results) + figure(
+        draw_perplexity(sweep, texts), text(captions.of_curves(texts))
     )
 
 
-def forgetting_of_runs(runs: list[tuple[str, int, list[Change]]], found: list[SweepResult]) -> str:
-    """The picture of several runs, each a label and the number of its colour."""
-    roles = next((list(one.perplexity[0].roles.values()) for one in found if one.perplexity), [])
-    return figure(draw_forgetting(runs), captions.of_forgetting([change for *_, own in runs for change in own], roles))
-
-
-def _perplexity(found: SweepResult, summary: RunSummary) -> str:
-    if not found.perplexity:
+def tables(results: Sequence[Perplexity], texts: Sequence[TextPerplexity], best: int) -> str:
+    """A table a text, and how it was measured."""
+    if not results:
         return ""
-    last, parts = found.perplexity[-1], []
+    last, parts = results[-1], []
     for name, role in last.roles.items():
         totals = last.totals[name]
-        counts = ", ".join(f"{totals[unit]:,} {unit}s" for unit in ("token", "character", "byte"))
-        parts.append(f"<h3>{text(name)} ({text(role)})</h3>{_table(perplexity_rows(found, summary, name))}")
+        counts = ", ".join(f"{totals[unit]:,} {unit}s" for unit in UNITS)
+        parts.append(f"<h3>{text(name)} ({text(role)})</h3>{html_table(rows(texts, name, best))}")
         parts.append(f'<p class="small">{totals["documents"]:,} documents: {counts} predicted.</p>')
-    context = read_json(last.file)["context"]
-    how = f"{captions.of_perplexity_tables(summary.perplexity)} Pieces of {context} tokens."
+    how = f"{captions.of_tables(texts)} Pieces of {last.document['context']} tokens."
     return f'<h2>Perplexity</h2>{"".join(parts)}<p class="small">{text(how)}</p>'
 
 
-def _tasks(found: SweepResult) -> str:
-    if not found.tasks:
-        return ""
-    last = found.tasks[-1]
-    version = read_json(last.file)["lm_eval"]
-    asked = "; ".join(
-        f"{task}: version {last.versions.get(task, '-')}, {number} questions" for task, number in last.questions.items()
+def compare(runs: Iterable[Compared]) -> Parts:
+    """Forgetting against gain of several runs, and every text at the best checkpoint of each."""
+    runs = list(runs)
+    points = [(label, place, summary.forgetting) for label, place, _, _, summary in runs]
+    lines = [
+        [run.name, f"{row.text} ({row.role})", str(row.step), *cells(row)]
+        for _, _, run, _, summary in runs
+        for row in summary.perplexity
+        if row.step == run.best.step
+    ]
+    shown = ([text(cell) for cell in line] for line in lines)
+    section = table(["run", "text", "best step", *HEADINGS], shown, compact=True) if lines else ""
+    return Parts(
+        curves=_forgetting(points, next((results for *_, results, _ in runs if results), [])),
+        section=f"<h2>Perplexity at the best checkpoints</h2>{section}" if section else "",
+        over="documents" if any(row.intervals["byte"] for *_, summary in runs for row in summary.perplexity) else "",
     )
-    return f"""<h2>Tasks</h2>{_table(task_rows(found))}
-<p class="small">lm-eval {text(version)}; {text(asked)}. ± is one standard error over questions.</p>"""
 
 
-def _table(rows: Iterable[tuple[Cells, bool]]) -> str:
-    return table(([text(cell) for cell in cells], "best" if best else "") for cells, best in rows)
+def _forgetting(runs: Sequence[tuple[str, int, Sequence[Change]]], results: Sequence[Perplexity]) -> str:
+    """The picture of runs, each a label and the number of its colour."""
+    roles = list(results[0].roles.values()) if results else []
+    changes = [change for *_, own in runs for change in own]
+    return figure(draw_forgetting(runs), text(captions.of_forgetting(changes, roles)))

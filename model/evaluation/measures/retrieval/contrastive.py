@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from conf.schema import ProbeConfig
-from model.evaluation.measures.retrieval.encode import Tokens, hidden
+from model.evaluation.inference.batches import Tokens
+from model.evaluation.measures.retrieval.encode import hidden
 from model.evaluation.measures.retrieval.readout import Whitening, read
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """Texts to pooled hidden states: tokenised once for all checkpoints, then one unpadded forward pass per batch."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,8 @@ from torch import Tensor
 
 from common.errors import UserError
 from common.tokenizer import DocumentTokenizer
-from model.evaluation.threads import spread
+from model.evaluation.inference.batches import WRAPPED, Tokens
+from model.evaluation.inference.threads import spread
 
 if TYPE_CHECKING:
     from model.nets.build import Net
@@ -19,60 +19,10 @@ if TYPE_CHECKING:
 CHARACTERS_PER_TOKEN = 8
 """A long text is first cut after this many characters per wanted token; see `Tokeniser.__call__` for why that is
 safe."""
-MANY = 16
-"""So many texts of one length get forward passes of their own: one of a small net costs as much as this many documents
-in a loop."""
 AT_ONCE = 2000
 """Texts handed to the tokenizer at a time."""
-WRAPPED = (1, 1)
-"""Special tokens before and after each text of an encoder: [CLS] and [SEP]."""
 NOTHING = 0
 """A text without any token, special ones among them, is this token: without one it would have no state."""
-
-
-@dataclass
-class Tokens:
-    """Tokenised texts, ready to be packed."""
-
-    ids: list[np.ndarray]
-    """Token ids, one int64 array a text, the special tokens around it among them."""
-    shown: list[int]
-    """Characters of each text that its tokens cover."""
-    around: tuple[int, int] = WRAPPED
-    """Special tokens before and after each text, which no mean counts."""
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @property
-    def count(self) -> int:
-        """Tokens of all texts together."""
-        return sum(map(len, self.ids))
-
-    def batches(self, tokens_per_batch: int) -> list[np.ndarray]:
-        """Positions of the texts, in batches of at most ``tokens_per_batch`` tokens (or one text).
-
-        A length that many texts have gets batches of its own, in which attention runs without a loop over documents
-        (where texts are cut, most share the longest length); the others lie together, since a forward pass costs more
-        than a few turns of that loop."""
-        lengths = np.array([len(ids) for ids in self.ids])
-        found, counts = np.unique(lengths, return_counts=True)
-        groups = [np.flatnonzero(lengths == length) for length in found[counts >= MANY]]
-        rare = np.flatnonzero(~np.isin(lengths, found[counts >= MANY]))
-        groups.append(rare[np.argsort(lengths[rare], kind="stable")])
-        return [batch for group in groups for batch in _cut(group, lengths[group], tokens_per_batch)]
-
-
-def _cut(positions: np.ndarray, lengths: np.ndarray, tokens_per_batch: int) -> Iterator[np.ndarray]:
-    """``positions`` in their order, cut where the next text of ``lengths`` would exceed the batch."""
-    begin = tokens = 0
-    for place, length in enumerate(lengths.tolist()):
-        if tokens and tokens + length > tokens_per_batch:
-            yield positions[begin:place]
-            begin, tokens = place, 0
-        tokens += length
-    if begin < len(positions):
-        yield positions[begin:]
 
 
 class Tokeniser:

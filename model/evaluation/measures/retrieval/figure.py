@@ -1,71 +1,29 @@
 """Loss and retrieval over the steps of a run, as one SVG that scales with the page."""
 
-import json
-from pathlib import Path
 from typing import Any
 
+from common.report.palette import BASELINE, GRID, SERIES, WORDS
 from common.report.plot import to_svg
-from model.evaluation.measures.retrieval.table import READS, beside, loss_kind, loss_name, loss_of
-from model.evaluation.sweep import NDCG, SweepResult
+from model.evaluation.interface.loss import draw_loss, loss_name
+from model.evaluation.measures.retrieval.result import NDCG, Findings
+from model.evaluation.measures.retrieval.table import READS, beside
 
-MAIN, BESIDE, LOSS, VALIDATION, UNTRAINED, WORDS = (
-    "#0b6e99",
-    ("#c4570a", "#7a4fa3", "#5b7f2b"),
-    "#9a9a9a",
-    "#222222",
-    "#b3261e",
-    "#3d6b35",
-)
+MAIN, BESIDE = SERIES[0], (SERIES[1], SERIES[3], SERIES[2])
 
 
-def training_curve(run: Path) -> tuple[list[int], list[float]]:
-    """Steps and training losses of metrics.jsonl; of a step that stands there twice (after a resume) the last one."""
-    file, found = run / "metrics.jsonl", {}
-    if file.is_file():
-        for line in file.read_text(encoding="utf-8").splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:  # cut off by a kill
-                continue
-            if isinstance(record.get("loss"), int | float):
-                found[record["step"]] = record["loss"]
-    return sorted(found), [found[step] for step in sorted(found)]
-
-
-def draw(found: SweepResult) -> str:
+def draw(found: Findings) -> str:
     """The SVG element: loss above, nDCG@10 on the test queries below, one step axis. Small enough to be read on a
     phone."""
 
     def fill(figure: Any) -> None:
         loss, retrieval = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
-        draw_loss(loss, found)
+        draw_loss(loss, found.sweep)
         _draw_retrieval(retrieval, found)
 
-    return to_svg("run", f"{loss_name(found)} and retrieval over the steps of the run", 6.4, fill)
+    return to_svg("run", f"{loss_name(found.sweep)} and retrieval over the steps of the run", 6.4, fill)
 
 
-def draw_loss(axes: Any, found: SweepResult) -> None:
-    """The curve of the training, and the loss at the checkpoints."""
-    steps, losses = training_curve(found.run)
-    if steps:
-        axes.plot(steps, losses, color=LOSS, linewidth=1, label="train")
-    kind = loss_kind(found.results)
-    points = [(result.step, value) for result in found.results if (value := loss_of(result, kind)) is not None]
-    if points:
-        axes.plot(
-            *zip(*points, strict=True),
-            color=VALIDATION,
-            marker="o",
-            markersize=3.5,
-            linewidth=1,
-            label=f"{kind}, at checkpoints",
-        )
-        axes.legend()
-    axes.set_ylabel(loss_name(found))
-    axes.grid(axis="y", color="#eeeeee")
-
-
-def _draw_retrieval(axes: Any, found: SweepResult) -> None:
+def _draw_retrieval(axes: Any, found: Findings) -> None:
     steps = [result.step for result in found.results]
     values = [result.mean("test", NDCG) for result in found.results]
     main = found.best.readout
@@ -91,7 +49,7 @@ def _draw_retrieval(axes: Any, found: SweepResult) -> None:
         base = found.untrained[0].mean("test", NDCG, found.untrained[1])
         axes.axhline(
             base,
-            color=UNTRAINED,
+            color=BASELINE,
             linestyle="--",
             linewidth=1.2,
             label=f"{found.start}, best readout ({found.untrained[1]})",
@@ -112,12 +70,12 @@ def _draw_retrieval(axes: Any, found: SweepResult) -> None:
             list(found.failed),
             [0] * len(found.failed),
             "x",
-            color=UNTRAINED,
+            color=BASELINE,
             label="probe failed",
             zorder=5,
             clip_on=False,
         )
     axes.set(xlabel="optimizer step", ylabel="nDCG@10, test queries")
     axes.set_ylim(bottom=0)
-    axes.grid(axis="y", color="#eeeeee")
+    axes.grid(axis="y", color=GRID)
     axes.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.18))

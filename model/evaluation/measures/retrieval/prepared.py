@@ -1,18 +1,18 @@
 """What the probes of all checkpoints share: the training pairs, the queries and the corpora, drawn and tokenised once."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from common.errors import UserError
-from common.files import digest_of
 from common.retrieval.load import RetrievalSet, training_pairs
 from conf.schema import ProbeConfig
-from model.evaluation.measures.retrieval.encode import Tokeniser, Tokens
+from model.evaluation.inference.batches import Tokens
+from model.evaluation.measures.retrieval.encode import Tokeniser
 from model.evaluation.measures.retrieval.metrics import Judgements
-from model.evaluation.measures.retrieval.readout import check_readouts
 from model.evaluation.measures.retrieval.search import tie_order
+from model.evaluation.measures.retrieval.settings import check_readouts, readouts
 
 EVALUATED = ("dev", "test")
 
@@ -53,16 +53,6 @@ class Prepared:
     """Distinct corpora of the splits."""
     vocab_size: int
     """Tokens that the tokenizer knows."""
-
-
-def readouts(config: ProbeConfig) -> list[str]:
-    """The main readout, then those beside it, each once."""
-    return list(dict.fromkeys([config.readout, *config.beside]))
-
-
-def settings_digest(config: ProbeConfig) -> str:
-    """Digest of the settings that the result depends on (the size of a forward pass is not one)."""
-    return digest_of({key: value for key, value in asdict(config).items() if key != "tokens_per_batch"})
 
 
 def prepare(sets: dict[str, RetrievalSet], tokenizer_file: str | Path, config: ProbeConfig) -> Prepared:

@@ -14,13 +14,15 @@ from torch import Tensor
 
 from common.errors import UserError
 from conf.schema import DecoderConfig, ModelConfig, ProbeConfig
+from model.evaluation.inference.batches import WRAPPED, Tokens
+from model.evaluation.inference.threads import spread
 from model.evaluation.measures.retrieval.contrastive import fine_tune, train_head
-from model.evaluation.measures.retrieval.encode import WRAPPED, Tokens, encode
+from model.evaluation.measures.retrieval.encode import encode
 from model.evaluation.measures.retrieval.metrics import DEPTH, evaluate
-from model.evaluation.measures.retrieval.prepared import Prepared, readouts
+from model.evaluation.measures.retrieval.prepared import Prepared
 from model.evaluation.measures.retrieval.readout import Whitening, read
 from model.evaluation.measures.retrieval.search import of_distinct, search
-from model.evaluation.threads import spread
+from model.evaluation.measures.retrieval.settings import readouts
 
 if TYPE_CHECKING:
     from model.nets.build import Net

@@ -6,22 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from common.errors import UserError, suggestion
-
-READOUTS = ("last", "cls", "emb", "cat")
-"""last: mean of the last layer; cls: its first position (encoders alone); emb: mean of the embedding layer; cat: [emb ;
-last]. Means skip the special tokens around a text."""
 PARTS = {"last": ("last",), "cls": ("cls",), "emb": ("emb",), "cat": ("emb", "last")}
-
-
-def check_readouts(names: list[str]) -> None:
-    """Raise UserError for a readout that does not exist."""
-    for name in names:
-        if name not in READOUTS:
-            raise UserError(
-                f"the readout {name} is unknown; probe.readout and probe.beside take"
-                f" {', '.join(READOUTS)}{suggestion(name, READOUTS)}"
-            )
 
 
 def read(pooled: dict[str, Tensor], name: str) -> Tensor:

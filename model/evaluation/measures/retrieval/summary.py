@@ -1,21 +1,15 @@
-"""What a sweep says of its runs in numbers: per run, and of all runs together. Checkpoints of step 0 are the baseline and no
-part of them."""
+"""Statistics of retrieval in one run, and of all runs together. Checkpoints of step 0 are the baseline, no part of them."""
 
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy import nan
 
-from common.files import write_json
-from model.evaluation.measures.perplexity.forgetting import Change, TextPerplexity, forgetting, text_perplexities
+from model.evaluation.interface.loss import loss_kind, loss_of
 from model.evaluation.measures.retrieval.metrics import METRICS, parse_metric
-from model.evaluation.measures.retrieval.table import loss_kind, loss_of
-from model.evaluation.results import Result
+from model.evaluation.measures.retrieval.result import NDCG, Findings, ProbeScores
 from model.evaluation.statistics.bootstrap import Interval, bootstrap_mean
 from model.evaluation.statistics.rank import Correlation, Lag, correlation, kendall, lag, regret
-from model.evaluation.sweep import NDCG, SweepResult
 
 
 @dataclass
@@ -32,10 +26,9 @@ class Budget:
 
 
 @dataclass
-class RunSummary:
+class RetrievalSummary:
     """Statistics of one run."""
 
-    name: str
     loss: str
     """held-out or train."""
     means: dict[int, Interval | None]
@@ -49,79 +42,45 @@ class RunSummary:
     """By steps; empty where none were measured."""
     dev_test: float
     """Kendall's tau-b of the full probe's ranking on dev and on test queries: how much two samples of queries agree."""
-    perplexity: list[TextPerplexity] = field(default_factory=list)
-    """Text by text and by step; empty where it was not measured."""
-    forgetting: list[Change] = field(default_factory=list)
-    """By step; empty without a text of the domain and a general one."""
 
 
-@dataclass
-class Summary:
-    """Statistics of a sweep."""
-
-    runs: list[RunSummary]
-    correlation: Correlation | None
-    """Pooled within runs."""
-
-    def alone(self, position: int) -> "Summary":
-        """That of one run."""
-        return Summary([self.runs[position]], self.runs[position].correlation)
-
-
-def summarise(found: list[SweepResult], resamples: int, seed: int = 0) -> Summary:
-    """Statistics of the runs in ``found``, with ``resamples`` in each bootstrap."""
-    pooled = [pair for one in found if (pair := _losses_and_scores(one)) and len(pair[0]) > 1]
-    return Summary(
-        [_run(one, resamples, seed) for one in found], correlation(pooled, resamples, seed) if pooled else None
-    )
-
-
-def write_summary(path: Path, summary: Summary) -> None:
-    """Write it as JSON."""
-    write_json(path, {"kind": "sweep statistics", **_plain(asdict(summary))})
-
-
-def trained(results: list[Result]) -> list[Result]:
-    """Without the checkpoint of step 0."""
-    return [result for result in results if result.step > 0]
-
-
-def _run(found: SweepResult, resamples: int, seed: int) -> RunSummary:
-    if found.wanted.retrieval:
-        one = _of_retrieval(found, resamples, seed)
-    else:
-        one = RunSummary(found.name, loss_kind(found.results), {}, None, None, [], nan)
-    one.perplexity = text_perplexities(found.perplexity, resamples, seed)
-    one.forgetting = forgetting(found.perplexity, resamples, seed)
-    return one
-
-
-def _of_retrieval(found: SweepResult, resamples: int, seed: int) -> RunSummary:
-    means = {r.step: bootstrap_mean(r.per_query("test"), resamples, seed) if resamples else None for r in found.results}
-    pair, kind = _losses_and_scores(found), loss_kind(found.results)
-    measured = [result for result in trained(found.results) if loss_of(result, kind) is not None]
+def summarise(found: Findings, resamples: int, seed: int = 0) -> RetrievalSummary:
+    """Statistics of a run, with ``resamples`` in each bootstrap."""
+    results, kind = found.results, loss_kind(found.results)
+    means = {r.step: bootstrap_mean(r.per_query("test"), resamples, seed) if resamples else None for r in results}
+    losses, scores = losses_and_scores(found)
+    measured = [result for result in trained(results) if loss_of(result, kind) is not None]
     where = None
     if measured:
         per_query = np.stack([result.per_query("test") for result in measured])
         steps, tokens = [result.step for result in measured], [result.tokens for result in measured]
-        where = lag(steps, tokens, pair[0], per_query, resamples, seed)
-    dev, test = (np.array([result.mean(split, NDCG) for result in trained(found.results)]) for split in ("dev", "test"))
-    related = correlation([pair], resamples, seed) if len(measured) > 1 else None
-    return RunSummary(found.name, kind, means, related, where, _budgets(found), kendall(dev, test))
+        where = lag(steps, tokens, losses, per_query, resamples, seed)
+    dev, test = (np.array([result.mean(split, NDCG) for result in trained(results)]) for split in ("dev", "test"))
+    related = correlation([(losses, scores)], resamples, seed) if len(measured) > 1 else None
+    return RetrievalSummary(kind, means, related, where, _budgets(found), kendall(dev, test))
 
 
-def _losses_and_scores(found: SweepResult) -> tuple[np.ndarray, np.ndarray]:
-    """Loss and test nDCG@10 [saves] of the trained checkpoints that have a loss; none where retrieval is not measured."""
-    if not found.wanted.retrieval:
-        return np.zeros(0), np.zeros(0)
+def pooled(runs: Sequence[Findings], resamples: int, seed: int = 0) -> Correlation | None:
+    """Correlation of loss and test nDCG@10, pooled within runs."""
+    pairs = [pair for found in runs if len((pair := losses_and_scores(found))[0]) > 1]
+    return correlation(pairs, resamples, seed) if pairs else None
+
+
+def trained(results: Sequence[ProbeScores]) -> list[ProbeScores]:
+    """Without the checkpoint of step 0."""
+    return [result for result in results if result.step > 0]
+
+
+def losses_and_scores(found: Findings) -> tuple[np.ndarray, np.ndarray]:
+    """Loss and test nDCG@10 [checkpoints] of the trained checkpoints that have a loss."""
     kind = loss_kind(found.results)
     rows = [(loss, r.mean("test", NDCG)) for r in trained(found.results) if (loss := loss_of(r, kind)) is not None]
     return np.array([loss for loss, _ in rows]), np.array([score for _, score in rows])
 
 
-def _budgets(found: SweepResult) -> list[Budget]:
-    """Over the checkpoints that every probe has measured. Where the best checkpoint is not chosen by retrieval, they rank by dev
-    nDCG@10."""
+def _budgets(found: Findings) -> list[Budget]:
+    """Over the checkpoints that every probe has measured. Where the best one is not chosen by retrieval, they rank by
+    dev nDCG@10."""
     if not found.budgets:
         return []
     split, metric = parse_metric(found.metric if found.metric.rpartition("/")[2] in METRICS else f"dev/{NDCG}")
@@ -136,12 +95,3 @@ def _budgets(found: SweepResult) -> list[Budget]:
         few = np.array([values[step] for step in common])
         budgets.append(Budget(steps, kendall(reference, few), common[int(few.argmax())], regret(reference, few)))
     return budgets
-
-
-def _plain(value: Any) -> Any:
-    """``value`` with None in place of nan, which JSON does not have."""
-    if isinstance(value, dict):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and np.isnan(value) else value

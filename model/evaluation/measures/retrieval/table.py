@@ -6,9 +6,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from model.evaluation.interface.defaults import count
+from model.evaluation.interface.loss import loss_kind, loss_name, loss_of
 from model.evaluation.measures.retrieval.metrics import METRICS
-from model.evaluation.results import Result
-from model.evaluation.sweep import NDCG, SweepResult
+from model.evaluation.measures.retrieval.result import NDCG, Findings
 
 SHORT = {"ndcg@10": "nDCG@10", "mrr@10": "MRR@10", "map@100": "MAP@100", "recall@10": "recall@10"}
 READS = {
@@ -29,40 +30,25 @@ class Line:
     baseline: bool = False
 
 
-def loss_kind(results: list[Result]) -> str:
-    """held-out where every checkpoint but the first has such a loss, else train."""
-    return "held-out" if all(result.validation_loss is not None for result in results[1:] or results) else "train"
-
-
-def loss_of(result: Result, kind: str) -> float | None:
-    """The loss of ``kind``."""
-    return result.validation_loss if kind == "held-out" else result.train_loss
-
-
-def loss_name(found: SweepResult) -> str:
-    """Of what the net was trained with."""
-    return "loss" if found.wanted.decoder else "MLM loss"
-
-
-def columns(found: SweepResult) -> list[str]:
+def columns(found: Findings) -> list[str]:
     """Headings: what was trained, the metrics of the main readout on the test queries, nDCG@10 of the readouts beside
     it."""
     others = [f"{SHORT[NDCG]} {name}" for name in beside(found)]
     return [
         "step",
         "tokens",
-        f"{loss_name(found)} ({loss_kind(found.results)})",
+        f"{loss_name(found.sweep)} ({loss_kind(found.results)})",
         *(SHORT[name] for name in METRICS),
         *others,
     ]
 
 
-def beside(found: SweepResult) -> list[str]:
+def beside(found: Findings) -> list[str]:
     """Readouts shown beside the main one."""
     return [name for name in found.best.metrics if name != found.best.readout]
 
 
-def lines(found: SweepResult) -> list[Line]:
+def lines(found: Findings) -> list[Line]:
     """A line per checkpoint, then the baselines."""
     kind, checkpoints = loss_kind(found.results), []
     for result in found.results:
@@ -82,7 +68,7 @@ def lines(found: SweepResult) -> list[Line]:
     return sorted(checkpoints, key=lambda line: int(line.cells[0])) + _baselines(found)
 
 
-def _baselines(found: SweepResult) -> list[Line]:
+def _baselines(found: Findings) -> list[Line]:
     blank = [""] * len(beside(found))
     systems = {f"BM25, {variant}": metrics for variant, metrics in found.bm25.items()}
     if found.untrained:
@@ -94,7 +80,7 @@ def _baselines(found: SweepResult) -> list[Line]:
     ]
 
 
-def render(found: SweepResult) -> Table:
+def render(found: Findings) -> Table:
     """The table for a terminal of 80 columns or more."""
     main = found.best.readout
     title = f"Retrieval on test queries, readout {main}: {READS[main]}; best checkpoint by {found.metric}"
@@ -113,7 +99,7 @@ def render(found: SweepResult) -> Table:
     return table
 
 
-def verdict(found: SweepResult) -> str:
+def verdict(found: Findings) -> str:
     """One sentence: the best checkpoint against the best untrained readout, with its interval. And one for each probe that
     failed."""
     return " ".join(
@@ -121,7 +107,7 @@ def verdict(found: SweepResult) -> str:
     )
 
 
-def _comparison(found: SweepResult) -> str:
+def _comparison(found: Findings) -> str:
     if not found.untrained:
         return "No probe of step 0 to compare with; set train.checkpoint.probe_at_start=true."
     readout = found.untrained[1]
@@ -133,12 +119,3 @@ def _comparison(found: SweepResult) -> str:
         f"{text}, {difference:+.3f} against the best {found.start} readout ({readout}); 95% interval of a paired"
         " bootstrap over queries."
     )
-
-
-def count(tokens: int) -> str:
-    """Tokens in three digits: 120k, 2.00M, 1.72T."""
-    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if tokens >= size:
-            value = tokens / size
-            return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}{unit}"
-    return str(tokens)

@@ -27,7 +27,7 @@ DEFINITIONS = (".yaml", ".yml", ".py", ".json", ".jsonl", ".csv", ".parquet", ".
 
 
 @dataclass
-class Score:
+class TaskScore:
     """One metric of one task."""
 
     value: float
@@ -41,7 +41,7 @@ class Score:
 class TaskResult:
     """What the tasks said of one checkpoint."""
 
-    scores: dict[str, dict[str, Score]]
+    scores: dict[str, dict[str, TaskScore]]
     """Task or group -> metric (with its filter after a comma where that has a name) -> score."""
     versions: dict[str, Any]
     """Task -> version of its definition."""
@@ -168,7 +168,7 @@ def _lacking(name: str, error: Exception) -> str:
 
 
 def _read(found: dict[str, Any]) -> TaskResult:
-    scores: dict[str, dict[str, Score]] = {}
+    scores: dict[str, dict[str, TaskScore]] = {}
     for task, values in {**found["results"], **found.get("groups", {})}.items():
         for key, value in values.items():
             metric, _, filtered = key.partition(",")
@@ -177,7 +177,7 @@ def _read(found: dict[str, Any]) -> TaskResult:
             error = values.get(f"{metric}_stderr,{filtered}")
             higher = found["higher_is_better"].get(task, {}).get(metric, True)
             name = metric if filtered == "none" else key
-            scores.setdefault(task, {})[name] = Score(
+            scores.setdefault(task, {})[name] = TaskScore(
                 float(value), error if isinstance(error, float) else None, higher is False
             )
     questions = {task: number["effective"] for task, number in found["n-samples"].items()}

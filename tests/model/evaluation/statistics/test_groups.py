@@ -1,13 +1,12 @@
-"""Runs taken together: seeds of one configuration, and the mean of curves whose checkpoints lie at other places."""
+"""Runs that are seeds of one configuration."""
 
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import yaml
 
 from common.files import write_json
-from model.evaluation.statistics.groups import band, group_runs
+from model.evaluation.report.groups import group_runs
 
 DIGEST = {"tokens": {"path": "data/a", "digests": {"tokens.bin": "0f"}}}
 
@@ -55,14 +54,3 @@ def test_runs_without_a_configuration_stand_alone(make_run, tmp_path):
         (tmp_path / name).mkdir()
     bare = [SimpleNamespace(run=tmp_path / name, name=name) for name in ("e", "f")]
     assert [len(group.runs) for group in group_runs(bare)] == [1, 1]
-
-
-def test_band_by_hand():
-    """Curves over [0, 20] and [5, 25]: places 5, 10, 15, 20 are covered by both."""
-    found = band(
-        [(np.array([0, 10, 20]), np.array([0.0, 10.0, 0.0])), (np.array([5, 15, 25]), np.array([1.0, 3.0, 5.0]))]
-    )
-    np.testing.assert_allclose(found.x, [5, 10, 15, 20])
-    np.testing.assert_allclose(found.low, [1, 2, 3, 0])
-    np.testing.assert_allclose(found.high, [5, 10, 5, 4])
-    np.testing.assert_allclose(found.mean, [3, 6, 4, 2])

@@ -11,8 +11,14 @@ import zstandard
 
 from common.errors import UserError
 from model.evaluation.measures.perplexity.forgetting import change, forgetting, text_perplexities
-from model.evaluation.measures.perplexity.likelihood import negative_log_likelihood, pieces, token_losses, tokenise
-from model.evaluation.measures.perplexity.measure import Perplexity, measure
+from model.evaluation.measures.perplexity.likelihood import (
+    likelihoods,
+    negative_log_likelihood,
+    pieces,
+    token_losses,
+    tokenise,
+)
+from model.evaluation.measures.perplexity.result import Perplexity
 from model.evaluation.measures.perplexity.texts import digest_texts, read_texts
 from model.evaluation.statistics.bootstrap import Interval
 from model.hf.folder import load_net
@@ -36,7 +42,7 @@ def test_likelihoods_are_those_of_transformers(hf_folder, tmp_path):
     np.testing.assert_array_equal(np.stack([documents.tokens, documents.characters, documents.bytes], 1), theirs[:, 1:])
     assert (documents.bytes > documents.characters).any()
     for tokens_per_batch in (1, 100, 5000):
-        found = measure(hf_folder, {"law": documents}, runs.CONTEXT, tokens_per_batch)["law"]
+        found = likelihoods(hf_folder, {"law": documents}, runs.CONTEXT, tokens_per_batch)["law"]
         np.testing.assert_allclose(found, theirs[:, 0], rtol=2e-5)
     assert theirs[:, 0].sum() / theirs[:, 1].sum() > np.log(300)  # far from uniform, so that a shifted label would show
 
@@ -117,10 +123,10 @@ def test_text_that_cannot_be_read_is_named(tmp_path, name, content, told):
 def test_nets_that_do_not_fit_are_refused(hf_folder, tmp_path):
     documents = {"law": tokenise(["mahkeme karar verdi"], hf_folder / "tokenizer.json")}
     with pytest.raises(UserError, match="evaluation.context=65 exceeds the 64 positions"):
-        measure(hf_folder, documents, 65, 100)
+        likelihoods(hf_folder, documents, 65, 100)
     documents["law"].ids[0][0] = 300
     with pytest.raises(UserError, match="has 300 tokens and its tokenizer gives id 300"):
-        measure(hf_folder, documents, 8, 100)
+        likelihoods(hf_folder, documents, 8, 100)
 
 
 def written(folder: Path, step: int, nll: dict[str, np.ndarray], count: np.ndarray) -> Perplexity:
@@ -132,8 +138,8 @@ def written(folder: Path, step: int, nll: dict[str, np.ndarray], count: np.ndarr
         name: {part: arrays[f"{name}/{part}"].sum().item() for part in ("nll", "token", "character", "byte")}
         for name in nll
     }
-    roles = {name: "domain" if name[0] == "d" else "general" for name in nll}
-    return Perplexity(step, step, None, roles, totals, folder / f"step_{step}.json")
+    texts = {name: {"role": "domain" if name[0] == "d" else "general", **total} for name, total in totals.items()}
+    return Perplexity({"step": step, "tokens": step, "texts": texts}, folder / f"step_{step}.json")
 
 
 def test_intervals_and_changes(tmp_path):

@@ -9,8 +9,8 @@ import yaml
 
 from jobs.sweep import run
 from model.evaluation.measures.retrieval import captions
-from model.evaluation.statistics.groups import group_runs
-from model.evaluation.sweep import sweep
+from model.evaluation.measures.retrieval.result import Shown
+from tests.model.evaluation.test_sweep import probed
 
 GOOD = "not that the model is good"
 
@@ -40,13 +40,13 @@ def test_only_the_quickstart_says_that_its_model_is_not_good(sweep_config, run_f
     sweep_config.sweep.bm25 = False
     if made is not None:
         gathered(run_folder, tmp_path / "data", **made)
-    found = sweep(sweep_config)
+    found = probed(sweep_config)
     assert captions.is_quickstart(run_folder) is wanted
-    assert (GOOD in captions.of_run(found)) is wanted and (GOOD in captions.of_runs(group_runs([found]))) is wanted
+    assert (GOOD in captions.of_run(found)) is wanted and (GOOD in captions.of_runs([Shown("", 0, [found])])) is wanted
 
 
 def test_it_tells_a_best_checkpoint_that_is_better_from_one_that_is_not(sweep_config, run_folder):
-    found = sweep(sweep_config)
+    found = probed(sweep_config)
     told = captions.of_run(found)
     assert (
         "step 20; its nDCG@10 lies above the dashed line" in told
@@ -54,18 +54,18 @@ def test_it_tells_a_best_checkpoint_that_is_better_from_one_that_is_not(sweep_co
         and "above BM25 on full text" in told
     )
     shutil.rmtree(run_folder / "checkpoints" / "step_0000020")
-    told = captions.of_run(sweep(sweep_config))
+    told = captions.of_run(probed(sweep_config))
     assert "lies above" not in told.partition(".")[0]
     sweep_config.sweep.bm25, sweep_config.sweep.bootstrap = False, 0
-    told = captions.of_run(sweep(sweep_config))
+    told = captions.of_run(probed(sweep_config))
     assert (
         "BM25" not in told
         and "Band" not in told
         and told.startswith("The star is the best checkpoint by dev/ndcg@10, step ")
     )
     shutil.rmtree(run_folder / "checkpoints" / "step_0000000")
-    (run_folder / "eval" / "step_0000000.json").unlink()
-    assert "step 0" not in captions.of_run(sweep(sweep_config)).replace("step 0000", "")
+    (run_folder / "eval" / "retrieval" / "step_0000000.json").unlink()
+    assert "step 0" not in captions.of_run(probed(sweep_config)).replace("step 0000", "")
 
 
 def test_the_base_model_is_not_called_untrained(sweep_config, run_folder, capsys):
@@ -81,8 +81,10 @@ def test_the_base_model_is_not_called_untrained(sweep_config, run_folder, capsys
 
 def test_a_band_is_told_of_where_there_is_one(sweep_config, run_folder):
     sweep_config.sweep.bm25 = False
-    one = sweep(sweep_config)
-    assert captions.of_runs(group_runs([one])) == "Every run has a colour."
+    one = probed(sweep_config)
+    assert captions.of_runs([Shown("", 0, [one])]) == "Every run has a colour."
     copy = shutil.copytree(run_folder, run_folder.with_name("seed_1"), symlinks=True)
     sweep_config.sweep.run = str(copy)
-    assert "the band reaches from the lowest to the highest" in captions.of_runs(group_runs([one, sweep(sweep_config)]))
+    assert "the band reaches from the lowest to the highest" in captions.of_runs(
+        [Shown("", 0, [one, probed(sweep_config)])]
+    )

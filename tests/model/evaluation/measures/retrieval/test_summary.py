@@ -9,12 +9,14 @@ import pytest
 
 from common.errors import UserError
 from common.files import read_json
-from model.evaluation.measures.retrieval.summary import summarise, write_summary
+from model.evaluation.interface.store import result_file
+from model.evaluation.measures.retrieval.result import ProbeScores
+from model.evaluation.report.run import write_statistics
 from model.evaluation.report.statements import statements
-from model.evaluation.results import read_result, result_file
 from model.evaluation.statistics.bootstrap import bootstrap_mean
 from model.evaluation.statistics.rank import kendall, spearman
-from model.evaluation.sweep import find_runs, sweep, sweep_runs
+from model.evaluation.sweep import find_runs, sweep_runs
+from tests.model.evaluation.test_sweep import probed
 
 
 def stamps(run: Path) -> dict[str, int]:
@@ -23,22 +25,24 @@ def stamps(run: Path) -> dict[str, int]:
 
 def test_budgets_are_probes_of_their_own_and_measured_once(sweep_config, run_folder):
     sweep_config.sweep.bm25 = False
-    sweep(sweep_config)
+    probed(sweep_config)
     before = stamps(run_folder)
     sweep_config.sweep.budgets = [5, 20, 0]  # 20 is the full probe
-    found = sweep(sweep_config)
+    found = probed(sweep_config)
     after = stamps(run_folder)
-    assert {name: after[name] for name in before} == before and len(after) == 4 + 2 * 4
+    assert {name: after[name] for name in before} == before and len(after) == 2 * 4 + 2 * 4
     assert set(found.budgets) == {0, 5} and [result.step for result in found.budgets[5]] == [0, 10, 20, 30]
-    assert sweep(sweep_config) == found and stamps(run_folder) == after
+    assert probed(sweep_config).results == found.results and stamps(run_folder) == after
 
     alone = replace(
         sweep_config,
         probe=replace(sweep_config.probe, steps=5, beside=[]),
         sweep=replace(sweep_config.sweep, budgets=[], force=True),
     )
-    kept = [read_result(result_file(run_folder, step, 5)).metrics for step in (0, 10, 20, 30)]
-    assert [result.metrics for result in sweep(alone).results] == kept
+    kept = [
+        ProbeScores.read(result_file(run_folder, "retrieval/probe_steps_5", step)).metrics for step in (0, 10, 20, 30)
+    ]
+    assert [result.metrics for result in probed(alone).results] == kept
     assert set(kept[0]) == {"cat"} and kept[3] != found.results[3].metrics
 
 
@@ -51,9 +55,11 @@ def test_budgets_at_depth_full_equal_probes_alone(sweep_config, run_folder):
         replace(sweep_config.probe, depth="full", beside=[], steps=3, lr=1e-2),
     )
     sweep_config.sweep.budgets = [2]
-    found = sweep(sweep_config)
+    found = probed(sweep_config)
     sweep_config.sweep.budgets, sweep_config.probe = [], replace(sweep_config.probe, steps=2)
-    assert [result.metrics for result in sweep(sweep_config).results] == [result.metrics for result in found.budgets[2]]
+    assert [result.metrics for result in probed(sweep_config).results] == [
+        result.metrics for result in found.budgets[2]
+    ]
 
 
 def test_statistics_of_runs_follow_from_their_results(sweep_config, run_folder, tmp_path):
@@ -63,9 +69,10 @@ def test_statistics_of_runs_follow_from_their_results(sweep_config, run_folder, 
     sweep_config.sweep.budgets, sweep_config.sweep.bm25, sweep_config.sweep.bootstrap = [2], False, 300
     found = sweep_runs(sweep_config)
     assert [one.run.name for one in found] == ["seed_0", "seed_1"] and [one.best.step for one in found] == [20, 20]
-    summary = summarise(found, 300)
+    summary, other = (one.summary("retrieval") for one in found)
+    retrieval = found[0].measures["retrieval"]
 
-    run, results = summary.runs[0], found[0].results
+    run, results = summary, retrieval.results
     losses, scores = [5.1, 5.0, 4.9], [result.mean("test", "ndcg@10") for result in results[1:]]
     assert run.loss == "held-out" and run.correlation.rho == spearman([(np.array(losses), np.array(scores))])
     assert (run.lag.loss_step, run.lag.retrieval_step, run.lag.steps, run.lag.tokens) == (30, 20, -10, -10_000)
@@ -73,22 +80,22 @@ def test_statistics_of_runs_follow_from_their_results(sweep_config, run_folder, 
         run.means[20] == bootstrap_mean(results[2].per_query("test"), 300)
         and run.means[20].low <= scores[1] <= run.means[20].high
     )
-    dev = [[result.mean("dev", "ndcg@10") for result in of[1:]] for of in (results, found[0].budgets[2])]
+    dev = [[result.mean("dev", "ndcg@10") for result in of[1:]] for of in (results, retrieval.budgets[2])]
     assert (
         run.budgets[0].tau == kendall(*map(np.array, dev))
         and run.budgets[0].chosen == 20
         and run.budgets[0].regret == 0
     )
-    assert summary.correlation.checkpoints == 5 and summary.alone(1).runs == [summary.runs[1]]
+    assert retrieval.across(found).checkpoints == 5 and other != summary
 
-    told = {one.name: one for one in statements(found, summary)}
+    told = {one.name: one for one in statements(found)}
     assert (
         "same checkpoint in 0 and after it in 0 of 2 runs"
         in told["Lag from the loss minimum to the retrieval maximum"].sentence
     )
     assert told["A probe of 2 steps"].sentence.endswith("the best checkpoint in 2 of 2 runs.")
-    write_summary(tmp_path / "statistics.json", summary)
-    assert read_json(tmp_path / "statistics.json")["runs"][0]["lag"]["steps"] == -10
+    write_statistics(tmp_path / "statistics.json", found)
+    assert read_json(tmp_path / "statistics.json")["runs"][0]["retrieval"]["lag"]["steps"] == -10
 
 
 def test_runs_that_are_not_there_are_named(sweep_config, run_folder, tmp_path):

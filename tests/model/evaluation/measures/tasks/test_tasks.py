@@ -10,11 +10,12 @@ import torch
 
 from common.errors import UserError
 from conf.schema import Config
-from model.evaluation.choice import Choice, Scores, scores
-from model.evaluation.files import measure_file
+from model.evaluation.choice import scores
+from model.evaluation.interface.result import Scores
+from model.evaluation.interface.store import result_file
 from model.evaluation.measures.tasks import lm_eval as module
-from model.evaluation.measures.tasks.lm_eval import Score, Tasks
-from model.evaluation.measures.tasks.measure import TaskScores
+from model.evaluation.measures.tasks.lm_eval import Tasks
+from model.evaluation.measures.tasks.measure import TaskMeasure, TaskScores
 from model.evaluation.sweep import sweep
 from model.training.saves import linked, list_checkpoints
 from tests.model.evaluation import decoder_runs as runs
@@ -102,7 +103,7 @@ def test_accuracy_is_that_of_transformers(config, made, capfd):
     )
     found = sweep(config)
     right = {checkpoint.step: their_answers(checkpoint.folder / "hf", rows) for checkpoint in list_checkpoints(run)}
-    for one in found.tasks:
+    for one in found.measures["tasks"].results:
         score = one.scores["law_quiz"]["acc"]
         assert score.value == pytest.approx(np.mean(right[one.step])) and not score.lower
         assert score.stderr == pytest.approx(np.std(right[one.step], ddof=1) / QUESTIONS**0.5)
@@ -113,18 +114,21 @@ def test_accuracy_is_that_of_transformers(config, made, capfd):
     assert found.best.step == max(right, key=lambda step: np.mean(right[step])) == linked(run, "best")
     assert "Running loglikelihood" not in capfd.readouterr().err
     before = {file: file.stat().st_mtime_ns for file in run.rglob("eval/tasks/*")}
-    assert sweep(config).tasks == found.tasks and {file: file.stat().st_mtime_ns for file in before} == before
+    assert (
+        sweep(config).measures["tasks"].results == found.measures["tasks"].results
+        and {file: file.stat().st_mtime_ns for file in before} == before
+    )
     config.evaluation.limit = 7
-    assert sweep(config).tasks[0].questions == {"law_quiz": 7}
+    assert sweep(config).measures["tasks"].results[0].questions == {"law_quiz": 7}
     definition = Path(shutil.copytree(made / "definitions", run / "definitions")) / "law_quiz.yaml"
     config.evaluation.tasks, config.evaluation.task_folders = [str(definition)], []
     config.sweep.metric = "dev/ndcg@10"
     assert sweep(config).metric == "task/law_quiz/acc"
-    stale = measure_file(run, "tasks", 0).stat().st_mtime_ns
+    stale = result_file(run, "tasks", 0).stat().st_mtime_ns
     definition.write_text(definition.read_text().replace("2.0", "3.0"))
     assert (
-        sweep(config).tasks[0].versions == {"law_quiz": 3.0}
-        and measure_file(run, "tasks", 0).stat().st_mtime_ns > stale
+        sweep(config).measures["tasks"].results[0].versions == {"law_quiz": 3.0}
+        and result_file(run, "tasks", 0).stat().st_mtime_ns > stale
     )
 
 
@@ -169,14 +173,15 @@ def test_what_cannot_be_asked_is_refused(config, made, monkeypatch, tmp_path):
     assert sweep(config).metric == "perplexity/law", "what asks for no task needs no lm-eval"
 
 
-def test_direction_and_absence_of_a_metric():
-    def one(step: int, value: float) -> TaskScores:
-        return TaskScores(step, step, {"t": {"error": Score(value, None, True)}}, {}, {}, Path("x"))
+def test_direction_and_absence_of_a_metric(config):
+    def result(step: int, value: float) -> TaskScores:
+        score = {"value": value, "stderr": None, "lower": True}
+        return TaskScores({"step": step, "scores": {"t": {"error": score}}}, Path("x"))
 
-    found = scores(Choice("task/t/error", "task", "t", "error"), [], [], [one(0, 3.0), one(5, 1.0), one(9, 1.0)])
-    assert (
-        found == Scores({0: 3.0, 5: 1.0, 9: 1.0}, lower=True) and found.best([0, 5, 9]) == 5 and found.best([0, 9]) == 9
-    )
-    assert found.best([7]) is None
+    measure = TaskMeasure(config, Path(config.sweep.run))
+    measure.results = [result(0, 3.0), result(5, 1.0), result(9, 1.0)]
+    found = scores(measure, "task/t/error")
+    assert found == Scores({0: 3.0, 5: 1.0, 9: 1.0}, lower=True)
+    assert found.best([0, 5, 9]) == 5 and found.best([0, 9]) == 9 and found.best([7]) is None
     with pytest.raises(UserError, match="sweep.metric=task/t/acc was not measured; it takes task/t/error"):
-        scores(Choice("task/t/acc", "task", "t", "acc"), [], [], [one(0, 3.0)])
+        scores(measure, "task/t/acc")

@@ -1,39 +1,18 @@
-"""Runs that are seeds of one configuration, and the mean of their curves."""
+"""Runs that are seeds of one configuration."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest_of
 from common.read_yaml import read_yaml
-from model.evaluation.sweep import SweepResult
+from model.evaluation.interface.result import Group, SweepResult
 
 NOT_COMPARED = ("name", "seed", "data")
 """Keys of config.yaml in which seeds of one configuration may differ; data is compared by the digests of its files
 instead."""
-
-
-@dataclass
-class Group:
-    """Runs of one configuration."""
-
-    label: str
-    runs: list[SweepResult]
-
-
-@dataclass
-class Band:
-    """Curves of a group as one: the mean at each place, and the lowest and highest of them."""
-
-    x: np.ndarray
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
 
 
 def group_runs(found: list[SweepResult]) -> list[Group]:
@@ -52,18 +31,6 @@ def group_runs(found: list[SweepResult]) -> list[Group]:
         runs = [found[position] for position in positions]
         groups.append(Group(_label(first, differing, runs), runs))
     return groups
-
-
-def band(curves: list[tuple[np.ndarray, np.ndarray]]) -> Band:
-    """The mean of ``curves`` (x ascending, y), and the range that they fill.
-
-    Checkpoints of two seeds need not lie at quite the same place: each curve is interpolated linearly at the places of all,
-    within the stretch that all of them cover."""
-    first, last = max(x[0] for x, _ in curves), min(x[-1] for x, _ in curves)
-    places = np.unique(np.concatenate([x for x, _ in curves]))
-    places = places[(first <= places) & (places <= last)]
-    values = np.stack([np.interp(places, x, y) for x, y in curves])
-    return Band(places, values.mean(0), values.min(0), values.max(0))
 
 
 def _configuration(run: Path) -> dict[str, Any]:
