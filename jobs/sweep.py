@@ -1,17 +1,20 @@
-"""Measure every probe checkpoint of a run: retrieval after the same short contrastive step from each, then exact search; of
-decoders also perplexity on texts (evaluation.domain, evaluation.general) and tasks of lm-eval (evaluation.tasks).
+"""Measure every probe checkpoint of a run: retrieval after the same short contrastive step from each, then exact
+search; of decoders also perplexity on texts (evaluation.domain, evaluation.general) and tasks of lm-eval
+(evaluation.tasks).
 
-Checkpoints that have a result are left alone, so the same command goes on where it was. Writes eval/<measure>/step_*.json,
-scalars at the training steps (tb/probe), the link checkpoints/best, eval/statistics.json and report.html. Several runs get a
-report in common.
+Checkpoints that have a result are left alone, so the same command goes on where it was. Writes
+eval/<measure>/step_*.json, scalars at the training steps (tb/probe), the link checkpoints/best, eval/statistics.json
+and report.html. Several runs get a report in common.
 
   python -m jobs.sweep sweep.run=runs/quickstart/seed_0 data.retrieval=data/quickstart/retrieval
   python -m jobs.sweep experiment=quickstart sweep.metric=dev/recall@10
   python -m jobs.sweep experiment=quickstart probe=full sweep.force=true
   python -m jobs.sweep experiment=quickstart 'sweep.runs=[runs/quickstart/seed_*]' sweep.report=reports/seeds
-  python -m jobs.sweep experiment=quickstart sweep.budgets=[30,75,150]     how few probe steps keep the ranking of the checkpoints
-  python -m jobs.sweep sweep.run=runs/cpt/seed_0 evaluation.domain.law=validation/law.jsonl.zst evaluation.general.prose=validation/prose
-  python -m jobs.sweep sweep.run=runs/cpt/seed_0 'evaluation.tasks=[belebele_tur_Latn]' sweep.metric=task/belebele_tur_Latn/acc
+  python -m jobs.sweep experiment=quickstart sweep.budgets=[30,75,150]     how few probe steps keep the ranking
+  python -m jobs.sweep sweep.run=runs/cpt/seed_0 evaluation.domain.law=validation/law.jsonl.zst \
+      evaluation.general.prose=validation/prose
+  python -m jobs.sweep sweep.run=runs/cpt/seed_0 'evaluation.tasks=[belebele_tur_Latn]' \
+      sweep.metric=task/belebele_tur_Latn/acc
 """
 
 from pathlib import Path

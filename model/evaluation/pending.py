@@ -50,8 +50,8 @@ def probe_checkpoints(run: Path) -> list[Checkpoint]:
 
 
 def _other_tokenizer(checkpoint: Checkpoint, last: Checkpoint) -> str | None:
-    """In what the tokenizers of two checkpoints differ, None where they do not; by the digests of the checkpoints as long as those
-    are equal."""
+    """In what the tokenizers of two checkpoints differ, None where they do not; by the digests of the checkpoints as
+    long as those are equal."""
     listed = [each.manifest["files"].get(TOKENIZER) for each in (checkpoint, last)]
     if None not in listed and listed[0] == listed[1]:
         return None
@@ -67,8 +67,8 @@ def measure_pending(
     """Measure the checkpoints that lack a standing result of any of ``measures``, those in their order, then write
     their records.
 
-    A checkpoint that another process measures is left to it by an array task, and waited for by a sweep of all checkpoints. Where it
-    is gone, its claim is taken over."""
+    A checkpoint that another process measures is left to it by an array task, and waited for by a sweep of all
+    checkpoints. Where it is gone, its claim is taken over."""
     mine, patient = chosen(config, run, checkpoints), whole(config)
     waiting = [checkpoint for checkpoint in mine if _stale(checkpoint, measures) or not recorded(run, checkpoint)]
     if patient:
@@ -96,8 +96,8 @@ def measure_pending(
 
 
 def layout(parallel: ParallelConfig, run: Path, bf16: bool) -> ParallelConfig:
-    """How the checkpoints of ``run`` are measured: one process; in fp32 but where the device computes in ``bf16``: there in
-    the precision that ``parallel`` names, else in that of the training."""
+    """How the checkpoints of ``run`` are measured: one process; in fp32 but where the device computes in ``bf16``:
+    there in the precision that ``parallel`` names, else in that of the training."""
     one = ParallelConfig(threads=parallel.threads, precision=parallel.precision if bf16 else "fp32")
     if one.precision == "auto" and (run / CONFIG).is_file():
         one = dataclasses.replace(one, precision=read_config(run)["parallel"]["precision"])
@@ -123,15 +123,13 @@ def whole(config: Config) -> bool:
 
 
 def _taken(claim: Claim, checkpoint: Checkpoint, patient: bool) -> bool:
-    """Claim a checkpoint; False where another process probes it and ``patient`` is not set, with which its end is waited
-    for."""
+    """Claim a checkpoint; False where another process probes it and ``patient`` is not set, with which its end is
+    waited for."""
     told_before = False
     while holder := claim.take():
         if not told_before:
-            say(
-                f"step {checkpoint.step} is being probed by {told(holder)}; {'waiting for it' if patient else 'left to it'}"
-                f" ({claim.file})"
-            )
+            what = "waiting for it" if patient else "left to it"
+            say(f"step {checkpoint.step} is being probed by {told(holder)}; {what} ({claim.file})")
         if not patient:
             return False
         told_before = True

@@ -1,4 +1,5 @@
-"""The registry of measures, in the order in which they are made and told. A measure is added by a line in `MEASURES`."""
+"""The registry of measures, in the order in which they are made and told. A measure is added by a line in
+`MEASURES`."""
 
 from collections.abc import Iterable
 

@@ -2,8 +2,8 @@
 
 A measure is a class with a `name`, `measure` and `scores`, and a line in `model/evaluation/registry.py`. All else has a
 default: what it needs (`Planning`), what its results depend on, its curves in TensorBoard, its columns and its part of
-the reports (`Reporting`). Sweep, choice of the best checkpoint, scalars, tables, reports and jobs loop over the registry.
-"""
+the reports (`Reporting`). Sweep, choice of the best checkpoint, scalars, tables, reports and jobs loop over the
+registry."""
 
 import time
 from abc import ABC, abstractmethod

@@ -58,7 +58,8 @@ class Reporting:
         return {name: f"{score.value:.4g}" for name, score in self.scores(result).items()}
 
     def clause(self, sweep: SweepResult) -> str | None:
-        """What is said of the best checkpoint, as a part of the verdict on the run; None for a `sentence` of its own."""
+        """What is said of the best checkpoint, as a part of the verdict on the run; None for a `sentence` of its
+        own."""
         result = self.at(sweep.best.step)
         return ", ".join(f"{name} {cell}" for name, cell in self.cells(result).items()) if result else ""
 
@@ -90,7 +91,8 @@ class Reporting:
 
     @classmethod
     def card(cls, run: Path, checkpoint: Checkpoint) -> list[dict[str, Any]]:
-        """Rows of the model card of an exported checkpoint of ``run``, with equal keys, by the results that lie there."""
+        """Rows of the model card of an exported checkpoint of ``run``, with equal keys, by the results that lie
+        there."""
         return []
 
     @classmethod

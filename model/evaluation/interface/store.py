@@ -107,7 +107,8 @@ def read_failures(run: str | Path) -> dict[int, str]:
 
 
 def checkpoint_facts(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What results repeat of the manifest of a checkpoint; of a training in phases also the one in which it was made."""
+    """What results repeat of the manifest of a checkpoint; of a training in phases also the one in which it was
+    made."""
     facts = {key: checkpoint.manifest.get(key) for key in REPEATED}
     phases = [name for name in checkpoint.manifest.get("phases", {}) if name != MAIN]
     return facts | ({"phase": phases[-1]} if phases else {})
@@ -178,6 +179,7 @@ def weights_digest(checkpoint: Checkpoint) -> str:
     }
     if "hf/config.json" not in weights:
         raise UserError(
-            f"the probe checkpoint {checkpoint.folder} has no hf/ half; remove it and continue the training to write it again"
+            f"the probe checkpoint {checkpoint.folder} has no hf/ half; remove it and continue the training to write it"
+            " again"
         )
     return digest_of(weights)

@@ -18,8 +18,8 @@ class Band:
 def band(curves: list[tuple[np.ndarray, np.ndarray]]) -> Band:
     """The mean of ``curves`` (x ascending, y), and the range that they fill.
 
-    Checkpoints of two seeds need not lie at quite the same place: each curve is interpolated linearly at the places of all,
-    within the stretch that all of them cover."""
+    Checkpoints of two seeds need not lie at quite the same place: each curve is interpolated linearly at the places of
+    all, within the stretch that all of them cover."""
     first, last = max(x[0] for x, _ in curves), min(x[-1] for x, _ in curves)
     places = np.unique(np.concatenate([x for x, _ in curves]))
     places = places[(first <= places) & (places <= last)]

@@ -1,5 +1,5 @@
-"""Rank statistics over the checkpoints of runs: does the loss rank them as retrieval does, and would a shorter probe have
-done so?"""
+"""Rank statistics over the checkpoints of runs: does the loss rank them as retrieval does, and would a shorter probe
+have done so?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ Pairs = Sequence[tuple[np.ndarray, np.ndarray]]
 
 @dataclass
 class Correlation:
-    """Spearman's rank correlation over checkpoints, with the bounds of its 95% interval (None without a bootstrap, or below 4
-    checkpoints)."""
+    """Spearman's rank correlation over checkpoints, with the bounds of its 95% interval (None without a bootstrap, or
+    below 4 checkpoints)."""
 
     rho: float
     low: float | None
@@ -54,12 +54,12 @@ def spearman(pairs: Pairs) -> float:
 
 
 def correlation(pairs: Pairs, resamples: int, seed: int = 0) -> Correlation | None:
-    """`spearman` with a percentile interval from checkpoints drawn with replacement within each run; None where it is not
-    defined.
+    """`spearman` with a percentile interval from checkpoints drawn with replacement within each run; None where it is
+    not defined.
 
-    Checkpoints of a run follow one another and are no independent draws: the interval tells how much hangs on single checkpoints,
-    not what other runs would give. Draws in which a series does not vary are left out. Of fewer than 4 checkpoints an
-    interval would mean nothing."""
+    Checkpoints of a run follow one another and are no independent draws: the interval tells how much hangs on single
+    checkpoints, not what other runs would give. Draws in which a series does not vary are left out. Of fewer than 4
+    checkpoints an interval would mean nothing."""
     rho, checkpoints = spearman(pairs), sum(len(first) for first, _ in pairs)
     if np.isnan(rho):
         return None
@@ -85,8 +85,8 @@ def kendall(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def regret(full: np.ndarray, few: np.ndarray) -> float:
-    """What choosing by ``few`` costs: the best value of ``full`` [saves] minus the value there of the checkpoint that is best
-    by ``few``."""
+    """What choosing by ``few`` costs: the best value of ``full`` [saves] minus the value there of the checkpoint that
+    is best by ``few``."""
     return float(full.max() - full[few.argmax()])
 
 

@@ -49,8 +49,8 @@ def draw_perplexity(sweep: SweepResult, measured: Sequence[TextPerplexity]) -> s
 
 
 def draw_forgetting(runs: Sequence[tuple[str, int, Sequence[Change]]]) -> str | None:
-    """The SVG element: a point a checkpoint, its change of general perplexity to the right, that of the domain upwards, in
-    percent of the first.
+    """The SVG element: a point a checkpoint, its change of general perplexity to the right, that of the domain upwards,
+    in percent of the first.
 
     ``runs`` are label, number of the colour, and changes by step; runs of one colour are told by one label. A marker a
     phase, where the checkpoints know theirs. None where nothing was measured on both sides."""
@@ -87,11 +87,13 @@ def draw_forgetting(runs: Sequence[tuple[str, int, Sequence[Change]]]) -> str | 
 
 
 def _draw_run(axes: Any, changes: Sequence[Change], colour: str, label: str | None, phases: list[str]) -> None:
-    """The checkpoints of a run, joined in their order, with crosses for the intervals; first and last step are named."""
+    """The checkpoints of a run, joined in their order, with crosses for the intervals; first and last step are
+    named."""
     x, y = [change.general.mean for change in changes], [change.domain.mean for change in changes]
     axes.plot(x, y, color=colour, linewidth=1, alpha=0.7, label=label)
     axes.errorbar(
-        x, y, xerr=_arms([change.general for change in changes]), yerr=_arms([change.domain for change in changes]), fmt="none",
+        x, y, xerr=_arms([change.general for change in changes]), yerr=_arms([change.domain for change in changes]),
+        fmt="none",
         ecolor=colour, elinewidth=0.7, alpha=0.5,
     )  # fmt: skip
     for change in changes:

@@ -26,14 +26,14 @@ class TextPerplexity:
     intervals: dict[str, Interval | None]
     """`values` with their 95% intervals over documents; None without a bootstrap."""
     change: Interval | None
-    """Percent of the perplexity per character of the first checkpoint, with the interval of the paired difference; None at
-    the first checkpoint."""
+    """Percent of the perplexity per character of the first checkpoint, with the interval of the paired difference; None
+    at the first checkpoint."""
 
 
 @dataclass
 class Change:
-    """All texts of the domain, and all general ones, at one checkpoint against the first one: the mean of the log changes, in
-    percent."""
+    """All texts of the domain, and all general ones, at one checkpoint against the first one: the mean of the log
+    changes, in percent."""
 
     step: int
     tokens: int
@@ -72,8 +72,8 @@ def change(found: Perplexity, first: Perplexity, texts: Sequence[str], resamples
     """Change of the perplexity per character of ``texts`` against ``first`` in percent; of several texts the mean in
     the logarithm.
 
-    Interval: 95%, documents of each text drawn with replacement, the same ones under both checkpoints; without a bootstrap it
-    has no width."""
+    Interval: 95%, documents of each text drawn with replacement, the same ones under both checkpoints; without a
+    bootstrap it has no width."""
     logs = [log_changes(found, first, name, UNIT, resamples, seed + number) for number, name in enumerate(texts)]
     mean = _percent(np.mean([point for point, _ in logs]))
     if not resamples:

@@ -96,7 +96,8 @@ def likelihoods(
     for name, values in nll.items():
         if not np.isfinite(values).all():
             raise UserError(
-                f"the likelihood of {name} under {hf_folder} is not finite; its training diverged, so remove this checkpoint"
+                f"the likelihood of {name} under {hf_folder} is not finite; its training diverged, so remove this"
+                " checkpoint"
             )
     return nll
 

@@ -1,4 +1,5 @@
-"""What the best checkpoints gained on the texts of their domain and forgot of the general ones, as statistics in words."""
+"""What the best checkpoints gained on the texts of their domain and forgot of the general ones, as statistics in
+words."""
 
 from collections.abc import Sequence
 

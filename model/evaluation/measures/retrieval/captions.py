@@ -1,4 +1,5 @@
-"""What stands under pictures: how to read them, and what they show of these checkpoints. Said is only what was measured."""
+"""What stands under pictures: how to read them, and what they show of these checkpoints. Said is only what was
+measured."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +13,8 @@ QUICKSTART = (
 )
 """Of the net that the docstrings of the installed packages were enough for."""
 SCATTER = "Loss against retrieval, a point a checkpoint after step 0, joined in the order of training."
-BUDGETS = """Kendall's tau with the full probe's ranking of the checkpoints, and regret: how far below the best the checkpoint lies that would be
-chosen, both by the metric that chooses."""
+BUDGETS = """Kendall's tau with the full probe's ranking of the checkpoints, and regret: how far below the best the
+checkpoint lies that would be chosen, both by the metric that chooses."""
 
 
 def of_run(found: Findings) -> str:
@@ -28,8 +29,8 @@ def of_runs(groups: Sequence[Shown]) -> str:
     if all(len(group.runs) == 1 for group in groups):
         return " ".join([*own, "Every run has a colour."])
     return " ".join([*own, (
-        "Mean over the runs of a configuration; the band reaches from the lowest to the highest of them. Runs that are seeds of one "
-        "configuration have one colour. Stretches that only some of them cover are left out."
+        "Mean over the runs of a configuration; the band reaches from the lowest to the highest of them. Runs that are"
+        " seeds of one configuration have one colour. Stretches that only some of them cover are left out."
     )])  # fmt: skip
 
 

@@ -26,8 +26,8 @@ NOTHING = 0
 
 
 class Tokeniser:
-    """The tokenizer of a checkpoint, as `common.tokenizer` reads it: each text stands in what the template puts around it
-    ([CLS] and [SEP], or a token that begins it, or nothing); where there is no template, between [CLS] and [SEP], if
+    """The tokenizer of a checkpoint, as `common.tokenizer` reads it: each text stands in what the template puts around
+    it ([CLS] and [SEP], or a token that begins it, or nothing); where there is no template, between [CLS] and [SEP], if
     the vocabulary has them.
 
     No end-of-text token is added, though `jobs.prepare` ends every document of a decoder with one: a causal net has
@@ -39,8 +39,8 @@ class Tokeniser:
         [SEP]."""
         self.tokenizer = DocumentTokenizer.read(
             file,
-            "the hf/ half of a checkpoint holds the tokenizer it was trained with, so save it again, or run jobs.tokenizer"
-            " again",
+            "the hf/ half of a checkpoint holds the tokenizer it was trained with, so save it again, or run"
+            " jobs.tokenizer again",
         )
         self.vocab_size = self.tokenizer.tokenizer.get_vocab_size()
         self.before, self.after = self._specials(Path(file))

@@ -16,8 +16,8 @@ MARKERS = "osD^vPX*"
 
 
 def draw_scatter(groups: Sequence[Shown]) -> str | None:
-    """The SVG element: a point a trained checkpoint, its loss against its nDCG@10 on the test queries; None where no checkpoint has
-    a loss."""
+    """The SVG element: a point a trained checkpoint, its loss against its nDCG@10 on the test queries; None where no
+    checkpoint has a loss."""
     rows = []
     for group in groups:
         for one in group.runs:
@@ -43,7 +43,8 @@ def draw_scatter(groups: Sequence[Shown]) -> str | None:
             losses, scores, tokens = zip(*points, strict=True) if points else ((), (), ())
             axes.plot(losses, scores, color=series(number), linewidth=0.8, alpha=0.5)
             drawn = axes.scatter(
-                losses, scores, c=tokens, cmap=colours, vmin=min(values), vmax=max(values), marker=MARKERS[number % len(MARKERS)],
+                losses, scores, c=tokens, cmap=colours, vmin=min(values), vmax=max(values),
+                marker=MARKERS[number % len(MARKERS)],
                 edgecolors=series(number), linewidths=0.6, s=32, zorder=3, label=None if number in shown else label,
             )  # fmt: skip
             shown.add(number)

@@ -28,7 +28,8 @@ from model.training.saves import Checkpoint
 
 
 def folder_of(budget: int | None) -> str:
-    """Where results lie below eval/; those of a probe with another number of contrastive steps in a folder of theirs."""
+    """Where results lie below eval/; those of a probe with another number of contrastive steps in a folder of
+    theirs."""
     return Retrieval.name if budget is None else f"{Retrieval.name}/probe_steps_{budget}"
 
 
@@ -110,8 +111,8 @@ class Retrieval(RetrievalReporting):
         kept = standing_results(self.run, folder, {"settings": settings, "inputs": self.shared.digest}, ProbeScores)
         if len(kept) < len(results):
             say(
-                f"left out: {len(results) - len(kept)} results of checkpoints that are gone, made with other settings or"
-                " another retrieval set"
+                f"left out: {len(results) - len(kept)} results of checkpoints that are gone, made with other settings"
+                " or another retrieval set"
             )
         return kept
 

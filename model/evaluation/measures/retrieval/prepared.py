@@ -1,4 +1,5 @@
-"""What the probes of all checkpoints share: the training pairs, the queries and the corpora, drawn and tokenised once."""
+"""What the probes of all checkpoints share: the training pairs, the queries and the corpora, drawn and tokenised
+once."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""The probe of one checkpoint: the same short contrastive step on the same pairs, then exact search, for every readout asked
-for."""
+"""The probe of one checkpoint: the same short contrastive step on the same pairs, then exact search, for every readout
+asked for."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence

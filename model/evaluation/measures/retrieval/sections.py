@@ -11,8 +11,8 @@ from model.evaluation.measures.retrieval.result import Findings, Shown
 from model.evaluation.measures.retrieval.summary import RetrievalSummary
 from model.evaluation.measures.retrieval.table import READS, columns, lines
 
-HOW = """Every checkpoint gets the same probe: its texts are encoded, the vectors centred and whitened with statistics of
-training texts (if <code>whiten</code>), a map is trained on the same pairs in the same order, then every query meets
+HOW = """Every checkpoint gets the same probe: its texts are encoded, the vectors centred and whitened with statistics
+of training texts (if <code>whiten</code>), a map is trained on the same pairs in the same order, then every query meets
 every document."""
 
 

@@ -105,9 +105,9 @@ def _budgets(runs: Sequence[RetrievalSummary]) -> list[Statement]:
             told = "the best one" if worst == 0 else f"{worst:.3f} below the best one"
             sentence = f"It would choose step {budgets[0].chosen}, by the full probe {told}."
         else:
+            right = sum(budget.regret == 0 for budget in budgets)
             sentence = (
-                f"Mean tau and largest regret; it would choose the best checkpoint in {sum(b.regret == 0 for b in budgets)}"
-                f" of {len(runs)} runs."
+                f"Mean tau and largest regret; it would choose the best checkpoint in {right} of {len(runs)} runs."
             )
         found.append(Statement(f"A probe of {steps} steps", f"tau {tau:.2f}, regret {worst:.3f}", sentence))
     if common:

@@ -1,4 +1,5 @@
-"""Statistics of retrieval in one run, and of all runs together. Checkpoints of step 0 are the baseline, no part of them."""
+"""Statistics of retrieval in one run, and of all runs together. Checkpoints of step 0 are the baseline, no part of
+them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -100,8 +100,8 @@ def render(found: Findings) -> Table:
 
 
 def verdict(found: Findings) -> str:
-    """One sentence: the best checkpoint against the best untrained readout, with its interval. And one for each probe that
-    failed."""
+    """One sentence: the best checkpoint against the best untrained readout, with its interval. And one for each probe
+    that failed."""
     return " ".join(
         [_comparison(found), *(f"The probe of step {step} failed: {cause}." for step, cause in found.failed.items())]
     )

@@ -1,4 +1,5 @@
-"""Tasks of lm-eval (the LM Evaluation Harness, EleutherAI) on the exported half of a checkpoint, without the network."""
+"""Tasks of lm-eval (the LM Evaluation Harness, EleutherAI) on the exported half of a checkpoint, without the
+network."""
 
 import contextlib
 import importlib.metadata
@@ -136,7 +137,8 @@ class Tasks:
                 pretrained=str(hf_folder), device=where, dtype=evaluation.task_dtype, batch_size=evaluation.task_batch
             )
             found = simple_evaluate(
-                net, tasks=loaded, num_fewshot=evaluation.shots, limit=evaluation.limit or None, task_manager=self.manager,
+                net, tasks=loaded, num_fewshot=evaluation.shots, limit=evaluation.limit or None,
+                task_manager=self.manager,
                 bootstrap_iters=RESAMPLES, random_seed=evaluation.seed, numpy_random_seed=evaluation.seed,
                 torch_random_seed=evaluation.seed, fewshot_random_seed=evaluation.seed,
             )  # fmt: skip
