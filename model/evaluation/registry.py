@@ -5,12 +5,13 @@ from collections.abc import Iterable
 
 from common.errors import UserError, suggestion
 from common.files import read_json
+from common.layout import HF
 from conf.schema import Config, EncoderConfig
 from model.evaluation.interface.measure import Measure
 from model.evaluation.measures.perplexity.measure import PerplexityMeasure
 from model.evaluation.measures.retrieval.measure import Retrieval
 from model.evaluation.measures.tasks.measure import TaskMeasure
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
 
 MEASURES: dict[str, type[Measure]] = {measure.name: measure for measure in (PerplexityMeasure, TaskMeasure, Retrieval)}
 """Name of each measure -> its class."""
@@ -59,7 +60,7 @@ def wanted_ahead(config: Config) -> list[type[Measure]]:
 
 def is_decoder(checkpoint: Checkpoint) -> bool:
     """Whether the net in the hf/ half of a checkpoint is a decoder."""
-    return read_json(checkpoint.folder / "hf" / "config.json").get("model_type") != "modernbert"
+    return read_json(checkpoint.folder / HF / "config.json").get("model_type") != "modernbert"
 
 
 def check_metric(config: Config) -> type[Measure]:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from common.layout import CONFIG, CURVES
 from common.remove import remove_files
 from model.evaluation.interface.measure import Measure
 from model.evaluation.interface.store import Result
+from model.training.callbacks.events import events
 from model.training.callbacks.hparams import VALIDATION, write_hparams
-from model.training.events import events
 
 
 def write_scalars(run: str | Path, measures: Sequence[Measure]) -> None:
@@ -16,7 +17,7 @@ def write_scalars(run: str | Path, measures: Sequence[Measure]) -> None:
     The events are written anew each time, so that every step stands there once whatever was measured again; a
     TensorBoard that is watching forgets what it had read.
     """
-    folder = Path(run) / "tb" / "probe"
+    folder = Path(run) / CURVES / "probe"
     remove_files(folder, "events.*")
     with events(folder, purge_step=0) as writer:
         for measure in measures:
@@ -28,7 +29,7 @@ def write_scalars(run: str | Path, measures: Sequence[Measure]) -> None:
 def write_row(run: str | Path, tag: str, value: float, best: int, checkpoints: Sequence[Result]) -> None:
     """Write the run's row of the HParams tab anew: the score of the ``best`` checkpoint under the ``tag`` of its curve,
     and the lowest held-out loss; without config.yaml there is none."""
-    if not (Path(run) / "config.yaml").is_file():
+    if not (Path(run) / CONFIG).is_file():
         return
     losses = [(result.step, result.validation_loss) for result in checkpoints if result.validation_loss is not None]
     lowest = {VALIDATION: min(losses, key=lambda point: point[1])} if losses else {}

@@ -8,6 +8,8 @@ from typing import Any
 
 from common.claim import Claim
 from common.errors import UserError
+from common.layout import HF, checkpoints_folder
+from common.layout import TOKENIZER as TOKENIZER_NAME
 from conf.schema import Config, SweepConfig
 from model.evaluation.choice import choose, scores
 from model.evaluation.interface.measure import Measure
@@ -16,9 +18,9 @@ from model.evaluation.interface.store import Result, read_failures
 from model.evaluation.pending import Claims, measure_pending, probe_checkpoints
 from model.evaluation.registry import check_metric, is_decoder, wanted
 from model.evaluation.scalars import write_row, write_scalars
-from model.training.saves import Checkpoint, checkpoints_folder, set_link
+from model.training.checkpoints.checkpoints import Checkpoint, set_link
 
-TOKENIZER = "hf/tokenizer.json"
+TOKENIZER = f"{HF}/{TOKENIZER_NAME}"
 
 
 class Shared:

@@ -12,7 +12,7 @@ from common.errors import UserError
 from jobs import sweep, train
 from jobs.cli import compose, to_config
 from model.evaluation.registry import MEASURES, register
-from model.training.saves import linked, list_checkpoints
+from model.training.checkpoints.checkpoints import linked, list_checkpoints
 from tests.jobs.largest_weight import LargestWeight
 
 COURSE = [

@@ -12,11 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from common.layout import checkpoint_name
 from common.retrieval.load import digest_retrieval
 from jobs.launch.probing import BySlurm
 from model.evaluation.interface.store import record_file, result_file, weights_digest, why_stale
 from model.evaluation.measures.retrieval.settings import settings_digest
-from model.training.saves import checkpoint_name, list_checkpoints
+from model.training.checkpoints.checkpoints import list_checkpoints
 from slurm import outbox
 from slurm.submission import Point, Submission
 from slurm.submit import submit

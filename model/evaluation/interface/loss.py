@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from common.layout import METRICS
 from common.report.palette import GRID, TRAINING_LOSS, VALIDATION_LOSS
 from model.evaluation.interface.result import SweepResult
 from model.evaluation.interface.store import Result
@@ -12,7 +13,7 @@ from model.evaluation.interface.store import Result
 
 def training_curve(run: Path) -> tuple[list[int], list[float]]:
     """Steps and training losses of metrics.jsonl; of a step that stands there twice (after a resume) the last one."""
-    file, losses = run / "metrics.jsonl", {}
+    file, losses = run / METRICS, {}
     if file.is_file():
         for line in file.read_text(encoding="utf-8").splitlines():
             try:

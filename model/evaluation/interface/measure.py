@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from common.files import digest_of
+from common.layout import HF
 from common.progress import say
 from conf.schema import Config
 from model.evaluation.interface.planning import Planning
@@ -27,7 +28,7 @@ from model.evaluation.interface.store import (
     why_stale,
     write_result,
 )
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
 
 Held = Callable[[], bool]
 """Whether the claim of the checkpoint in work is this process's (still)."""
@@ -75,7 +76,7 @@ class Measure(Planning, Reporting, ABC):
         if file.exists():
             say(f"{self.name} of step {checkpoint.step} again: {self.stale(checkpoint)}")
         begun = time.monotonic()
-        values = dict(self.measure(checkpoint.folder / "hf"))
+        values = dict(self.measure(checkpoint.folder / HF))
         if not held():
             return None
         values.setdefault("seconds", round(time.monotonic() - begun, 3))

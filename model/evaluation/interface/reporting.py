@@ -9,7 +9,7 @@ from rich.table import Table
 from model.evaluation.interface import defaults
 from model.evaluation.interface.result import Group, Parts, Score, Statement, SweepResult
 from model.evaluation.statistics.bootstrap import Interval
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
 
 
 class Reporting:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from model.evaluation.interface.store import Result
-from model.training.origins import name_of_start
+from model.training.run.origins import name_of_start
 
 if TYPE_CHECKING:
     from model.evaluation.interface.measure import Measure

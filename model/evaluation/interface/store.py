@@ -14,8 +14,9 @@ import numpy as np
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_file, digest, digest_of, read_json, write_json
-from model.training.phase import MAIN
-from model.training.saves import Checkpoint, checkpoint_name
+from common.layout import HF, RESULT_FILES, RESULTS, STEPS, checkpoint_name
+from model.training.checkpoints.checkpoints import Checkpoint
+from model.training.timeline.phase import MAIN
 
 RECORD = "measured checkpoint"
 REPEATED = ("step", "tokens", "samples", "loss", "validation_loss")
@@ -77,7 +78,7 @@ class Result:
 
 def eval_folder(run: str | Path) -> Path:
     """Where everything that is measured of a run lies."""
-    return Path(run) / "eval"
+    return Path(run) / RESULTS
 
 
 def record_file(run: str | Path, step: int) -> Path:
@@ -102,7 +103,7 @@ def failure_file(run: str | Path, step: int) -> Path:
 
 def read_failures(run: str | Path) -> dict[int, str]:
     """Step -> why its measurement was given up."""
-    failures = map(read_json, sorted(eval_folder(run).glob("step_*.failed.json")))
+    failures = map(read_json, sorted(eval_folder(run).glob(f"{STEPS}.failed.json")))
     return {failure["step"]: failure["cause"] for failure in failures}
 
 
@@ -149,7 +150,7 @@ def why_stale(file: Path, digests: dict[str, str], nouns: Mapping[str, str] = NO
 def standing_results(run: str | Path, measure: str, digests: dict[str, str], kind: type[Result] = Result) -> list[Any]:
     """Results of ``measure`` that were made with ``digests`` (of settings and inputs), by step, those of checkpoints
     that retention has removed among them."""
-    results = [kind.read(file) for file in sorted((eval_folder(run) / measure).glob("step_*[0-9].json"))]
+    results = [kind.read(file) for file in sorted((eval_folder(run) / measure).glob(RESULT_FILES))]
     return [result for result in results if digests.items() <= result.digests.items()]
 
 
@@ -175,9 +176,9 @@ def weights_digest(checkpoint: Checkpoint) -> str:
     weights = {
         name: value
         for name, value in files.items()
-        if name.startswith("hf/") and name.endswith((".safetensors", "config.json"))
+        if name.startswith(f"{HF}/") and name.endswith((".safetensors", "config.json"))
     }
-    if "hf/config.json" not in weights:
+    if f"{HF}/config.json" not in weights:
         raise UserError(
             f"the probe checkpoint {checkpoint.folder} has no hf/ half; remove it and continue the training to write it"
             " again"

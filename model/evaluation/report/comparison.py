@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.files import atomic_file
+from common.layout import REPORT
 from common.report.html import page, table, text
 from common.report.palette import series_name
 from model.evaluation.interface.defaults import count
@@ -21,7 +22,7 @@ def comparison_folder(runs: list[Path]) -> Path:
 def write_comparison(folder: Path, runs: list[SweepResult]) -> Path:
     """Write ``report.html`` and ``statistics.json`` into ``folder``; return the path of the report."""
     write_statistics(folder / "statistics.json", runs)
-    path, groups = folder / "report.html", group_runs(runs)
+    path, groups = folder / REPORT, group_runs(runs)
     title = f"{subject(runs)} over the checkpoints of {len(runs)} run{'s' * (len(runs) > 1)}"
     with atomic_file(path, "w", encoding="utf-8") as file:
         file.write(page(title, _body(folder, runs, groups), narrow=True))
@@ -53,7 +54,7 @@ def _table(folder: Path, groups: Sequence[Group], parts: Sequence[Parts]) -> str
     for place, group in enumerate(groups):
         for run in group.runs:
             name = run.run.resolve().name if unique else run.name
-            link = os.path.relpath(run.run.resolve() / "report.html", folder.resolve())
+            link = os.path.relpath(run.run.resolve() / REPORT, folder.resolve())
             mark = f'<span style="color: var(--{series_name(place)})">&#9632;</span>'
             rows.append([
                 f'{mark}&nbsp;<a href="{text(link)}">{text(name)}</a>',

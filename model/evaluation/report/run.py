@@ -8,26 +8,27 @@ from typing import Any
 import numpy as np
 
 from common.files import atomic_file, write_json
+from common.layout import BEST, CHECKPOINTS, CONFIG, CURVES, MANIFEST, METRICS, REPORT, RESULTS
 from common.manifest import of_models
 from common.report.html import facts, page, text
 from model.evaluation.interface.result import Parts, SweepResult
 from model.evaluation.report.statements import statements
 
 FILES = {
-    "eval": "results of every checkpoint, JSON and the values of every query or document, and the statistics",
-    "metrics.jsonl": "losses of every step",
-    "config.yaml": "the frozen configuration",
-    "manifest.json": "inputs, versions, attempts",
-    "checkpoints/best": "the best checkpoint",
-    "checkpoints": "all checkpoints",
-    "tb": "the same curves for TensorBoard",
+    RESULTS: "results of every checkpoint, JSON and the values of every query or document, and the statistics",
+    METRICS: "losses of every step",
+    CONFIG: "the frozen configuration",
+    MANIFEST: "inputs, versions, attempts",
+    f"{CHECKPOINTS}/{BEST}": "the best checkpoint",
+    CHECKPOINTS: "all checkpoints",
+    CURVES: "the same curves for TensorBoard",
 }
 
 
 def write_report(sweep: SweepResult) -> Path:
     """Write ``report.html`` and ``eval/statistics.json`` into the run folder; return the path of the report."""
-    write_statistics(sweep.run / "eval" / "statistics.json", [sweep])
-    path = sweep.run / "report.html"
+    write_statistics(sweep.run / RESULTS / "statistics.json", [sweep])
+    path = sweep.run / REPORT
     with atomic_file(path, "w", encoding="utf-8") as file:
         file.write(page(f"{subject([sweep])} over the checkpoints of {sweep.name}", _body(sweep), narrow=True))
     return path

@@ -18,7 +18,7 @@ from jobs.sweep import run
 from model.evaluation import pending
 from model.evaluation.interface.store import claim_file, failure_file, record_file
 from model.evaluation.measures.retrieval import measure as retrieval
-from model.training.saves import linked
+from model.training.checkpoints.checkpoints import linked
 from slurm import outbox
 from slurm.submission import Array, Point
 from slurm.submit import prepare

@@ -16,7 +16,7 @@ from model.evaluation.interface.store import record_file, result_file
 from model.evaluation.measures.retrieval.result import Findings, ProbeScores
 from model.evaluation.pending import probe_checkpoints
 from model.evaluation.sweep import sweep
-from model.training.saves import linked, set_link
+from model.training.checkpoints.checkpoints import linked, set_link
 
 
 def written(run: Path) -> dict[str, int]:

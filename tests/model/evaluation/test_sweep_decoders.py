@@ -20,9 +20,9 @@ from model.evaluation.registry import wanted_ahead
 from model.evaluation.report.run import full_verdict, write_report
 from model.evaluation.report.statements import statements
 from model.evaluation.sweep import probe_runs, sweep, sweep_runs
-from model.training.phase import MAIN
-from model.training.retention import apply_retention
-from model.training.saves import linked, list_checkpoints
+from model.training.checkpoints.checkpoints import linked, list_checkpoints
+from model.training.checkpoints.retention import apply_retention
+from model.training.timeline.phase import MAIN
 from tests.model.evaluation import decoder_runs as runs
 
 STEPS = {0: 1, 10: 2, 20: 3}

@@ -9,6 +9,7 @@ import numpy as np
 
 from common.errors import UserError
 from common.files import digest_of
+from common.layout import CONFIG
 from common.read_yaml import read_yaml
 from conf.schema import Config
 from model.evaluation.interface.store import NOUNS
@@ -61,6 +62,6 @@ def _parts(documents: "Documents", nll: np.ndarray) -> dict[str, np.ndarray]:
 
 def _trained_length(run: Path) -> int | None:
     """`train.seq_length` of the run's frozen configuration, None where there is none."""
-    file = run / "config.yaml"
+    file = run / CONFIG
     frozen = read_yaml(file) if file.is_file() else {}
     return frozen.get("train", {}).get("seq_length")

@@ -19,7 +19,7 @@ from model.evaluation.measures.perplexity.planning import PerplexityPlanning
 from model.evaluation.measures.perplexity.result import Perplexity, log_changes
 from model.evaluation.measures.perplexity.statements import changes
 from model.evaluation.statistics.bootstrap import Interval
-from model.training.saves import PROBE, Checkpoint
+from model.training.checkpoints.checkpoints import PROBE, Checkpoint
 
 
 @dataclass

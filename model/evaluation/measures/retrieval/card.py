@@ -5,8 +5,8 @@ from typing import Any
 
 from model.evaluation.interface.store import weights_digest
 from model.evaluation.measures.retrieval.result import ProbeScores
-from model.training.origins import name_of_start
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
+from model.training.run.origins import name_of_start
 
 
 def card_rows(own: Path, untrained: Path, checkpoint: Checkpoint, run: Path) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from common.layout import HF
 from common.progress import say
 from conf.schema import ProbeConfig
 from model.evaluation.interface.measure import Held
@@ -24,7 +25,7 @@ from model.evaluation.measures.retrieval.settings import (
 )
 from model.evaluation.measures.retrieval.shared import bm25_of, shape_check
 from model.evaluation.statistics.bootstrap import Interval, paired_bootstrap
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
 
 
 def folder_of(budget: int | None) -> str:
@@ -55,7 +56,7 @@ class Retrieval(RetrievalReporting):
                 steps = "" if budget is None else f" with {budget} probe steps"
                 say(f"probe step {checkpoint.step} again{steps}: {reason}")
         probes = [probe for probe, _ in pending.values()]
-        values = self._probe(checkpoint.folder / "hf", probes)
+        values = self._probe(checkpoint.folder / HF, probes)
         if not held():
             return None
         for budget, probe, written in reversed(list(zip(pending, probes, values, strict=True))):  # the full one is last

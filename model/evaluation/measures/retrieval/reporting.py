@@ -17,7 +17,7 @@ from model.evaluation.measures.retrieval.metrics import parse_metric
 from model.evaluation.measures.retrieval.planning import RetrievalPlanning
 from model.evaluation.measures.retrieval.result import NDCG, Findings, ProbeScores
 from model.evaluation.statistics.bootstrap import Interval, bootstrap_mean, paired_bootstrap
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
 
 
 class RetrievalReporting(RetrievalPlanning):

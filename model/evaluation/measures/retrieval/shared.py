@@ -6,12 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common.layout import CONFIG, HF, TOKENIZER
 from common.numbers import same
 from common.progress import say
 from common.read_yaml import read_yaml
 from common.retrieval.load import RetrievalSet, digest_retrieval, load_retrieval
 from conf.schema import Config, ProbeConfig
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
 
 if TYPE_CHECKING:
     from model.evaluation.measures.retrieval.prepared import Prepared
@@ -73,7 +74,7 @@ def bm25_of(config: Config, run: Path, checkpoint: Checkpoint, shared: SharedRet
     """BM25 on the test queries, read where it was measured with the same settings: variant -> metric -> mean."""
     from model.evaluation.measures.retrieval.baseline import bm25_digest, measure_bm25, read_bm25
 
-    tokenizer, prefix = checkpoint.manifest["files"]["hf/tokenizer.json"], config.sweep.bm25_prefix
+    tokenizer, prefix = checkpoint.manifest["files"][f"{HF}/{TOKENIZER}"], config.sweep.bm25_prefix
     digest = bm25_digest(shared.digest, tokenizer, prefix, config.probe)
     standing = None if config.sweep.force else read_bm25(run, digest)
     return standing or measure_bm25(run, shared.sets["test"], shared.prepared, prefix, config.probe, digest)
@@ -81,7 +82,7 @@ def bm25_of(config: Config, run: Path, checkpoint: Checkpoint, shared: SharedRet
 
 def shape_check(run: Path) -> Callable[[object], str | None]:
     """A function that says in what the shape of a net differs from the run's frozen configuration, None in nothing."""
-    file = run / "config.yaml"
+    file = run / CONFIG
     frozen = read_yaml(file)["model"] if file.is_file() else {}
 
     def check(shape: object) -> str | None:

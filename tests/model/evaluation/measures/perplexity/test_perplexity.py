@@ -22,7 +22,7 @@ from model.evaluation.measures.perplexity.result import Perplexity
 from model.evaluation.measures.perplexity.texts import digest_texts, read_texts
 from model.evaluation.statistics.bootstrap import Interval
 from model.hf.folder import load_net
-from model.training.saves import list_checkpoints
+from model.training.checkpoints.checkpoints import list_checkpoints
 from tests.model.evaluation import decoder_runs as runs
 
 

@@ -17,7 +17,7 @@ from model.evaluation.measures.tasks import lm_eval as module
 from model.evaluation.measures.tasks.lm_eval import Tasks
 from model.evaluation.measures.tasks.measure import TaskMeasure, TaskScores
 from model.evaluation.sweep import sweep
-from model.training.saves import linked, list_checkpoints
+from model.training.checkpoints.checkpoints import linked, list_checkpoints
 from tests.model.evaluation import decoder_runs as runs
 
 TaskManager = pytest.importorskip("lm_eval.tasks").TaskManager
