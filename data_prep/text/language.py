@@ -62,7 +62,8 @@ def _reason(code: str, error: Exception) -> str:
     if "not in '" in text:
         owner = error.object_type if dataclasses.is_dataclass(getattr(error, "object_type", None)) else LanguageConfig
         near = suggestion(key.rpartition(".")[2], [field.name for field in dataclasses.fields(owner)])
-        return f"{where} has an unknown key '{key}'{near or '; conf/data/language/en.yaml has all of them'}"
+        all_keys = "; conf/data/language/en.yaml has all of them, those of filter rules below rules"
+        return f"{where} has an unknown key '{key}'{near or all_keys}"
     return (
         f"{where}: {key or 'a key'} has a value of another kind than in conf/data/language/en.yaml; write it as it is"
         " there"

@@ -155,8 +155,8 @@ def _resume(
 
 def _moments(values: dict[str, Any], phase: Phase) -> str:
     """Which moments of the optimizer go on (`checkpoint.load`)."""
-    at_border = phase.number > 0 and values["step"] == phase.first
-    return "none" if at_border and phase.config.optimizer == "reset" else "known" if at_border else "all"
+    at_boundary = phase.number > 0 and values["step"] == phase.first
+    return "none" if at_boundary and phase.config.optimizer == "reset" else "known" if at_boundary else "all"
 
 
 def _state(values: dict[str, Any], training: Training, folder: Path) -> TrainState:

@@ -227,7 +227,7 @@ def test_the_order_in_which_array_tasks_end_does_not_matter(config, tmp_path):
     from data_prep.sources.inputs import list_inputs
     from data_prep.sources.shards import groups, plan_shards
     from data_prep.tokens.merge import Merged
-    from data_prep.tokens.tokenise import ArrayTask, TokeniseWork, run_array_task
+    from data_prep.tokens.tokenise import ShardGroup, TokeniseWork, run_shard_group
 
     settings = prepare._settings(config)
     work = TokeniseWork(
@@ -241,7 +241,7 @@ def test_the_order_in_which_array_tasks_end_does_not_matter(config, tmp_path):
         Merged(Path(config.data.tokens), None),
     )
     for group in reversed(groups(plan_shards(list_inputs(config.data.inputs), 4000), 7)):
-        run_array_task(ArrayTask(work, list(reversed(group))), Silent())
+        run_shard_group(ShardGroup(work, list(reversed(group))), Silent())
     mark(config)
     prepare.run(config)
     assert tokens(config) == peer(config, tmp_path) and not remade(config)
@@ -297,7 +297,7 @@ def interrupted(config):
     from data_prep.sources.shards import plan_shards
     from data_prep.tokens.merge import Merged
     from data_prep.tokens.state import begin
-    from data_prep.tokens.tokenise import ArrayTask, TokeniseWork, run_array_task
+    from data_prep.tokens.tokenise import ShardGroup, TokeniseWork, run_shard_group
 
     settings = prepare._settings(config)
     folder = Path(config.data.tokens)
@@ -306,7 +306,7 @@ def interrupted(config):
     work = TokeniseWork(
         folder, config.data, config.prepare, settings, 310, [2], [3], Merged(Path(config.data.tokens), None)
     )
-    run_array_task(ArrayTask(work, plan_shards(list_inputs(config.data.inputs), config.prepare.shard_bytes)), Silent())
+    run_shard_group(ShardGroup(work, plan_shards(list_inputs(config.data.inputs), config.prepare.shard_bytes)), Silent())
 
 
 def test_an_input_that_comes_or_goes(config, tmp_path):
