@@ -16,7 +16,8 @@ from benchmarks.record import keep
 from conf.schema import Config
 from jobs.cli import compose, to_config
 from jobs.launch import graph
-from model.evaluation.sweep import NDCG, SweepResult, sweep
+from model.evaluation.measures.retrieval.result import NDCG, Findings
+from model.evaluation.sweep import sweep
 
 
 def measure(seed: int) -> dict:
@@ -31,12 +32,13 @@ def measure(seed: int) -> dict:
         import_module(f"jobs.{name}").run(config)
         seconds[name] = round(time.monotonic() - started, 1)
     started = time.monotonic()
-    found = sweep(config)
+    swept = sweep(config)
     seconds["sweep"] = round(time.monotonic() - started, 1)
-    return {"seed": seed, "seconds": seconds, **figures(found)}
+    findings = swept.measures["retrieval"].findings(swept)
+    return {"seed": seed, "seconds": seconds, **figures(findings)}
 
 
-def figures(found: SweepResult) -> dict:
+def figures(found: Findings) -> dict:
     """Scores by step and readout, the selected checkpoint, and its difference from the best untrained readout."""
     untrained, readout = found.untrained
     difference = found.differences[found.best.step]

@@ -33,12 +33,12 @@ from benchmarks.measure import alternate, in_child, peak_memory, ratio, summary
 from benchmarks.record import keep
 from benchmarks.text import data, learn_tokenizer, turkish_legal
 from common.environment import cores
+from common.retrieval.load import RetrievalSet, load_retrieval
 from conf.schema import EncoderConfig, ParallelConfig, ProbeConfig
-from model.evaluation.encode import Tokeniser, Tokens, encode
-from model.evaluation.metrics import DEPTH, Judgements, evaluate
-from model.evaluation.readout import read
-from model.evaluation.retrieval_set import RetrievalSet, load_retrieval
-from model.evaluation.search import search, tie_order
+from model.evaluation.measures.retrieval.encode import Tokeniser, Tokens, encode
+from model.evaluation.measures.retrieval.metrics import DEPTH, Judgements, evaluate
+from model.evaluation.measures.retrieval.readout import read
+from model.evaluation.measures.retrieval.search import search, tie_order
 from model.hf.modernbert.folder import export_modernbert, load_modernbert
 from model.megatron.startup import set_threads, start
 from model.nets.encoder import build_encoder

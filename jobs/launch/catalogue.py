@@ -137,13 +137,9 @@ def _sweep_needs(config: Config) -> dict[str, str]:
 def _measured(config: Config) -> dict[str, str]:
     """What checkpoints are measured on. Retrieval is asked of every encoder, and of a decoder, for which something else is
     named, where it is."""
-    evaluation, retrieval = config.evaluation, {"data.retrieval": config.data.retrieval}
-    texts = {
-        f"evaluation.{role}.{name}": path
-        for role in ("domain", "general")
-        for name, path in getattr(evaluation, role).items()
-    }
-    return texts if (texts or evaluation.tasks) and not Path(config.data.retrieval).exists() else texts | retrieval
+    from model.evaluation.registry import needs
+
+    return needs(config)
 
 
 def _sweep_home(config: Config) -> str:

@@ -177,13 +177,9 @@ def _mixed(config: Config) -> Next:
 def _train(configs: Sequence[Config]) -> Next:
     """What is measured of the checkpoints, where there is something to measure on; else the export of the last one."""
     config = configs[0]
-    measured = (
-        Path(config.data.retrieval).exists()
-        or config.evaluation.domain
-        or config.evaluation.general
-        or config.evaluation.tasks
-    )
-    if not measured:
+    from model.evaluation.registry import asked
+
+    if not asked(config):
         return Next("export", {"export.checkpoint": f"{config.run_dir}/{CHECKPOINTS}/{LAST}"})
     return Next("sweep", {"sweep.runs": [one.run_dir for one in configs]} if len(configs) > 1 else {})
 

@@ -21,13 +21,9 @@ from common.layout import REPORT, checkpoint_name
 from common.progress import say
 from conf.schema import ClusterConfig, Config
 from jobs.launch.catalogue import JOBS
-from jobs.launch.refuse import refuse_long_texts
-from model.evaluation.choice import parse_choice
-from model.evaluation.measures import sets, wanted_ahead
-from model.evaluation.results import failure_file, result_file
-from model.evaluation.retrieval_set import check_retrieval
-from model.evaluation.tasks import Tasks
-from model.evaluation.texts import text_files
+from model.evaluation.interface.store import failure_file, record_file
+from model.evaluation.registry import check_metric, wanted_ahead
+from model.open_model import close_model
 from model.training.checkpoints.checkpoints import PROBE, Checkpoint, list_checkpoints
 from slurm import outbox
 from slurm.commands import SlurmError, outside
@@ -44,21 +40,14 @@ def refuse_probing(config: Config) -> None:
     """Raise UserError where the probes that a training is to start could only fail."""
     if config.sweep.trigger == "manual":
         return
-    parse_choice(config)
-    wanted = wanted_ahead(config)
-    for name, (role, path) in sets(config.evaluation).items():
-        text_files(path, f"evaluation.{role}.{name}")
-    if wanted.tasks:
-        Tasks(config.evaluation).check()
-    if not wanted.retrieval:
-        return
-    refuse_long_texts(config)
-    if not Path(config.data.retrieval).exists():
-        raise UserError(
-            f"sweep.trigger={config.sweep.trigger} needs data.retrieval, and {config.data.retrieval} does not exist;"
-            " make it first, or probe later with sweep.trigger=manual"
-        )
-    check_retrieval(config.data.retrieval)
+    check_metric(config)
+    net = close_model(config, ahead=True).model
+    for measure in wanted_ahead(config):
+        measure.check_net(config, net)
+        try:
+            measure.check(config)
+        except UserError as error:
+            raise UserError(f"{error}, or measure later with sweep.trigger=manual") from error
 
 
 def probing(config: Config) -> "Probing":
@@ -90,13 +79,13 @@ class Probing:
         return [
             step
             for step in self._steps()
-            if not (result_file(self.run, step).is_file() or failure_file(self.run, step).is_file())
+            if not (record_file(self.run, step).is_file() or failure_file(self.run, step).is_file())
         ]
 
     def reported(self) -> bool:
         """Whether the report is newer than every result, and none is missing."""
         report = self.run / REPORT
-        results = [file.stat().st_mtime for step in self._steps() if (file := result_file(self.run, step)).is_file()]
+        results = [file.stat().st_mtime for step in self._steps() if (file := record_file(self.run, step)).is_file()]
         return not self.missing() and report.is_file() and report.stat().st_mtime >= max(results, default=0)
 
     def _steps(self) -> list[int]:
@@ -215,7 +204,7 @@ def note_failures(run: Path) -> None:
     """Write down, beside the results, why probes were given up."""
     for known in outbox.records(run).values():
         step = known["config"]["sweep"]["step"]
-        if step is None or result_file(run, step).is_file():
+        if step is None or record_file(run, step).is_file():
             continue
         state, cause = outbox.state(known)
         if state == FAILED:
@@ -228,7 +217,7 @@ def note_failures(run: Path) -> None:
 def settle(run: Path) -> None:
     """Withdraw the orders that a whole sweep of ``run`` has just done itself."""
     for checkpoint in list_checkpoints(run):
-        if result_file(run, checkpoint.step).is_file():
+        if record_file(run, checkpoint.step).is_file():
             outbox.withdraw(run, checkpoint_name(checkpoint.step))
     outbox.withdraw(run, FINISH)
 

@@ -99,16 +99,13 @@ def refuse_plan(config: Config) -> None:
 
 
 def refuse_long_texts(config: Config) -> None:
-    """Raise UserError where the probe reads longer texts than the net of the same configuration can."""
+    """Raise UserError where a measure reads longer texts than the net of the same configuration can."""
+    from model.evaluation.registry import MEASURES
     from model.open_model import close_model
 
-    longest = close_model(config, ahead=True).model.max_positions
-    for key in ("query_tokens", "train_document_tokens", "document_tokens"):
-        length = getattr(config.probe, key)
-        if length > longest:
-            raise UserError(
-                f"probe.{key}={length} exceeds model.max_positions={longest}, so every probe would fail; lower it"
-            )
+    net = close_model(config, ahead=True).model
+    for measure in MEASURES.values():
+        measure.check_net(config, net)
 
 
 def _refuse_missing(job: str, config: Config, made: Sequence[str]) -> None:

@@ -84,7 +84,7 @@ def _read(folder: Path) -> Progress:
 def best_ndcg(folder: Path) -> float | None:
     """Highest nDCG@10 on dev queries (on others where there are none) of the probes of a run; None before the first."""
     found = []
-    for file in (folder / RESULTS).glob(f"{STEPS}.json"):
+    for file in (folder / RESULTS).glob(f"*/{STEPS}.json"):
         try:
             result = read_json(file)
             splits = result["metrics"][result["readout"]]

@@ -207,7 +207,7 @@ def _encoder(folder: Path) -> dict:
     measured = [*training, "run=whole", f"data.retrieval={folder}/retrieval", *PROBE]
     run(sweep, "sweep", measured)
     exported = run(export, "export", [*measured, f"export.output={folder}/export"]).export.output
-    scores = [json.loads(path.read_text())["metrics"] for path in sorted(first.glob("eval/step_*.json"))]
+    scores = [json.loads(path.read_text())["metrics"] for path in sorted(first.glob("eval/retrieval/step_*.json"))]
     return {
         "corpus": digests(folder / "corpus", ["documents/*/*", "funnel.json"]),
         "tokens": digests(folder, ["tokens/*.bin", "tokens/*.idx", "tokenizer/tokenizer.json"]),

@@ -18,8 +18,7 @@ from common.files import digest
 from conf.schema import Config, DecoderConfig, OptimConfig, ParallelConfig
 from conf.schema.phase import PhaseConfig
 from jobs.export import run as job
-from model.evaluation.files import measure_file, write_measured
-from model.evaluation.results import weights_digest
+from model.evaluation.interface.store import result_file, weights_digest, write_result
 from model.evaluation.sweep import sweep
 from model.hf.folder import export_net
 from model.megatron import checkpoint
@@ -51,7 +50,9 @@ def test_best_checkpoint_with_card(sweep_config, run_folder, encoders, capsys):
     manifest = json.loads((output / "manifest.json").read_text())
     assert manifest["kind"] == "export" and manifest["parent"]["step"] == 20
     card = (output / "README.md").read_text()
-    found = json.loads((run_folder / "eval" / "step_0000020.json").read_text())["metrics"]["cat"]["test"]["ndcg@10"]
+    found = json.loads((run_folder / "eval" / "retrieval" / "step_0000020.json").read_text())["metrics"]["cat"]["test"][
+        "ndcg@10"
+    ]
     row = next(line for line in card.splitlines() if line.startswith("| this model, step 20 | cat "))
     assert float(row.split("|")[3]) == pytest.approx(found, abs=1e-4) and "| untrained | cat " in card
     assert "held-out loss | 5" in card
@@ -283,19 +284,18 @@ def test_perplexity_is_in_the_card_while_it_is_of_these_weights(decoder_run, tmp
     digests = {"settings": "a", "inputs": "b"}
     for step, nll, weights in ((0, 300.0, "before"), (10, 200.0, weights_digest(save))):
         texts = {"law": {"role": "domain", "documents": 3, "nll": nll, "token": 100, "character": 400, "byte": 500}}
-        write_measured(
-            measure_file(run, "perplexity", step), "perplexity", save, {}, digests | {"weights": weights}, texts=texts
-        )
-        document = json.loads(measure_file(run, "perplexity", step).read_text())
-        measure_file(run, "perplexity", step).write_text(json.dumps(document | {"step": step}))
+        file = result_file(run, "perplexity", step)
+        write_result(file, "perplexity", save, {"texts": texts}, digests | {"weights": weights})
+        document = json.loads(result_file(run, "perplexity", step).read_text())
+        result_file(run, "perplexity", step).write_text(json.dumps(document | {"step": step}))
     lines = (exported(run, 10, tmp_path / "out") / "README.md").read_text().splitlines()
     assert (
         "| law | domain | step 0 | 20.09 | 2.117 | 0.8656 |" in lines
         and "| law | domain | this model | 7.389 | 1.649 | 0.5771 |" in lines
     )
-    stale = json.loads(measure_file(run, "perplexity", 10).read_text())
+    stale = json.loads(result_file(run, "perplexity", 10).read_text())
     stale["digests"]["weights"] = "others"
-    measure_file(run, "perplexity", 10).write_text(json.dumps(stale))
+    result_file(run, "perplexity", 10).write_text(json.dumps(stale))
     assert "Perplexity" not in (exported(run, 10, tmp_path / "again") / "README.md").read_text()
 
 

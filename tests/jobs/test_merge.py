@@ -53,7 +53,9 @@ def test_the_window_that_retrieves_best_is_kept(merge_config, run_folder, tmp_pa
     )
     assert averages[str(manifest["window"])]["value"] == max(row["value"] for row in averages.values())
     assert is_mean(output, checkpoints(run_folder, 10, 20, 30)[-manifest["window"] :])
-    single = json.loads((run_folder / "eval" / "step_0000020.json").read_text())["metrics"]["cat"]["dev"]["ndcg@10"]
+    single = json.loads((run_folder / "eval" / "retrieval" / "step_0000020.json").read_text())["metrics"]["cat"]["dev"][
+        "ndcg@10"
+    ]
     assert manifest["choice"]["single"] == manifest["choice"]["single"] | {"name": "step 20", "value": single}
     assert all(row["interval"]["low"] <= row["value"] <= row["interval"]["high"] for row in averages.values())
     difference = manifest["choice"]["difference"]

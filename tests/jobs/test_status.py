@@ -147,7 +147,7 @@ def test_a_broken_run_hides_no_other(runs):
 def test_best_ndcg_is_the_highest_on_dev(sweep_config, run_folder):
     assert best_ndcg(run_folder) is None
     found = sweep(sweep_config)
-    assert best_ndcg(run_folder) == max(result.mean("dev", "ndcg@10") for result in found.results)
+    assert best_ndcg(run_folder) == max(result.mean("dev", "ndcg@10") for result in found.measures["retrieval"].results)
 
 
 def test_steps_of_a_branch_that_only_decays(runs):

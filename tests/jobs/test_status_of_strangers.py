@@ -114,8 +114,8 @@ def test_a_run_of_another_form_is_a_row_that_says_so(runs, files):
 
 def test_pipes_in_a_run_folder_are_not_waited_for(runs):
     folder = _run(Path(runs.runs_dir))
-    (folder / "eval").mkdir()
-    for name in ("metrics.jsonl", "eval/step_1.json"):
+    (folder / "eval" / "retrieval").mkdir(parents=True)
+    for name in ("metrics.jsonl", "eval/retrieval/step_1.json"):
         os.mkfifo(folder / name)
     assert _names(runs) == ["sweep h", "theirs/seed_0"]
 

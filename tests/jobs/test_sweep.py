@@ -15,7 +15,7 @@ import pytest
 from common.errors import UserError
 from conf.schema import Config
 from jobs.sweep import run
-from model.evaluation.table import count
+from model.evaluation.interface.defaults import count
 from model.training.checkpoints.checkpoints import linked
 from tests.model.evaluation import decoder_runs as runs
 
@@ -201,7 +201,9 @@ def test_decoders_get_tables_of_perplexity_and_a_picture_of_forgetting(decoders,
         assert {"phase law", "Forgetting against gain, a point a checkpoint"} <= {
             "".join(array_task.itertext()).strip() for array_task in ElementTree.fromstring(first_svg(text)).iter()
         } | set(re.findall(r'aria-label="([^"]*)"', text))
-    document = json.loads((tmp_path / "cpt" / "seed_1" / "eval" / "statistics.json").read_text())["runs"][0]
+    document = json.loads((tmp_path / "cpt" / "seed_1" / "eval" / "statistics.json").read_text())["runs"][0][
+        "perplexity"
+    ]
     assert [change["step"] for change in document["forgetting"]] == [0, 10, 20]
     assert [(one["text"], one["step"]) for one in document["perplexity"]] == [
         (n, s) for n in ("law", "prose") for s in (0, 10, 20)
@@ -234,7 +236,7 @@ def test_each_table_of_perplexity_shows_the_loss_on_its_own_text(decoders, tmp_p
 
 def rows_of(text: str) -> list[list[str]]:
     """The cells of the first table in ``text``."""
-    table = text[text.index("<table>") : text.index("</table>")]
+    table = text[text.index("<table") : text.index("</table>")]
     return [
         [re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row)]
         for row in table.split("</tr>")[:-1]

@@ -139,7 +139,7 @@ def test_one_clean_curve_of_loss_and_of_ndcg(ask, run_of_two_attempts):
     run = run_of_two_attempts
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     logged = [(line["step"], line["loss"]) for line in lines if "loss" in line]
-    results = [json.loads(file.read_text()) for file in sorted((run / "eval").glob("step_*.json"))]
+    results = [json.loads(file.read_text()) for file in sorted((run / "eval" / "retrieval").glob("step_*.json"))]
     probed = [(result["step"], result["metrics"]["cat"]["test"]["ndcg@10"]) for result in results]
     assert [step for step, _ in logged] == list(range(1, STEPS + 1)) and [step for step, _ in probed] == [
         0,

@@ -128,7 +128,7 @@ def test_a_missing_tokenizer_is_named(config, randomised, tmp_path):
 def test_card(config):
     text = model_card(
         "tiny-legal", config, 123_456, facts={"data": "court | law", "tokens": 2_000_000, "learning rate": 8e-5}, language=["tr", "en"],
-        license="apache-2.0", results=[{"split": "test", "nDCG@10": 0.30412}, {"split": "dev", "nDCG@10": 0.25}],
+        license="apache-2.0", results={"Results": [{"split": "test", "nDCG@10": 0.30412}, {"split": "dev", "nDCG@10": 0.25}]},
     )  # fmt: skip
     header, body = text.removeprefix("---\n").split("---\n", 1)
     assert yaml.safe_load(header)["language"] == ["tr", "en"] and yaml.safe_load(header)["license"] == "apache-2.0"
