@@ -30,7 +30,7 @@ from model.training.callbacks.probe import Probe
 from model.training.callbacks.progress import Progress
 from model.training.callbacks.tensorboard import TensorBoard
 from model.training.callbacks.throughput import Throughput
-from model.training.callbacks.tracker import trackers
+from model.training.callbacks.tracking.choice import trackers
 from model.training.callbacks.validation import Validation
 from model.training.checkpoints.checkpoints import Checkpoint
 from model.training.checkpoints.resume_check import check_position

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import UserError
-from common.layout import METRICS
 from common.progress import say
 from conf.schema import Config
 from model.training.callbacks.callback import Callback
@@ -133,17 +132,3 @@ def check_tracking(config: Config) -> None:
                 f"tracking.{name}.enabled=true needs the package {name}, which is not installed; pip install {name}, or"
                 " set it to false"
             )
-
-
-def trackers(config: Config, run: Run) -> list[Callback]:
-    """The trackers that the configuration asks for; the package of no other one is imported."""
-    metrics, wanted = run.folder / METRICS, []
-    if config.tracking.wandb.enabled:
-        from model.training.callbacks.wandb import Wandb
-
-        wanted.append(Wandb(config.tracking.wandb, run, metrics))
-    if config.tracking.mlflow.enabled:
-        from model.training.callbacks.mlflow import Mlflow
-
-        wanted.append(Mlflow(config.tracking.mlflow, run, metrics))
-    return wanted

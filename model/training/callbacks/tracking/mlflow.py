@@ -7,7 +7,7 @@ from pathlib import Path
 
 from conf.schema.tracking import MlflowConfig
 from model.training.callbacks.hparams import SECTIONS, flatten
-from model.training.callbacks.tracker import FAILED, FINISHED, INTERRUPTED, Tracker, identity
+from model.training.callbacks.tracking.tracker import FAILED, FINISHED, INTERRUPTED, Tracker, identity
 from model.training.run.folder import Run
 
 TAG = "terzi.run"

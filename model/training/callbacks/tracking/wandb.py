@@ -6,7 +6,7 @@ from pathlib import Path
 from common.progress import say
 from common.remove import remove_aside, set_aside
 from conf.schema.tracking import WandbConfig
-from model.training.callbacks.tracker import FAILED, Tracker, identity
+from model.training.callbacks.tracking.tracker import FAILED, Tracker, identity
 from model.training.run.folder import Run
 
 OFFLINE = "offline-run-*"

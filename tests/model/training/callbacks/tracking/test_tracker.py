@@ -11,7 +11,7 @@ import pytest
 from common.errors import UserError
 from conf.schema import Config, ContainerConfig
 from conf.schema.tracking import MlflowConfig, TrackingConfig, WandbConfig
-from model.training.callbacks.tracker import PACKAGES, Tracker, check_tracking, identity, scalars
+from model.training.callbacks.tracking.tracker import PACKAGES, Tracker, check_tracking, identity, scalars
 from tests.test_imports import FILES
 
 
