@@ -19,12 +19,11 @@ PACKAGES = ("jobs", "slurm", "data_prep", "model", "conf", "common")
 FLOOR = ("conf", "common")
 """Rooms that lie under all others."""
 ROOMS = (
-    "jobs", "jobs/arguments", "jobs/launch", "jobs/views", "slurm",
-    "data_prep", "data_prep/sources", "data_prep/corpus", "data_prep/filters", "data_prep/duplicates",
-    "data_prep/quality", "data_prep/tokenizer", "data_prep/tokens", "data_prep/mixture",
+    "jobs", "jobs/launch", "jobs/validate", "jobs/views", "slurm",
+    "data_prep", "data_prep/sources", "data_prep/corpus", "data_prep/filters", "data_prep/dedup", "data_prep/tokenizer",
+    "data_prep/tokens", "data_prep/mixture",
     "model", "model/training", "model/evaluation", "model/surgery", "model/objectives", "model/hf", "model/nets",
-    "model/megatron",
-    "conf", "common",
+    "model/megatron", "conf", "common",
 )  # fmt: skip
 COLOURS = {
     "jobs": "#e8eef9", "slurm": "#efe9f7", "data_prep": "#e9f5ea", "model": "#fdf0e2", "conf": "#f3f3f3",
