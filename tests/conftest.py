@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from tests import session
 from tests.dev_cluster import cluster as cluster
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    session.begin(config)
 
 
 @pytest.fixture(scope="session")
