@@ -15,6 +15,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
+from common.layout import REPORT
 from common.progress import say
 from conf.schema import Config
 from jobs.cli import main, run_here
@@ -49,7 +50,7 @@ def run(config: Config) -> None:
 
 def _next_steps(config: Config) -> str:
     return f"""Open next:
-  {Path(config.sweep.run) / "report.html"}    loss and retrieval on one axis
+  {Path(config.sweep.run) / REPORT}    loss and retrieval on one axis
   tensorboard --logdir {config.runs_dir}    the curves as they grow
   {config.export.output}    the best checkpoint; load it with
       from sentence_transformers import SentenceTransformer

@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING, Any
 from common import manifest
 from common.errors import UserError
 from common.files import digest, make_folder, nothing_left
+from common.layout import TOKENIZER, TOKENS
+from common.manifest import MADE_BY
 from common.progress import Bar, say
 from common.remove import sweep_asides
 from common.screen import screen
 from common.tokenizer import DocumentTokenizer, end_of_text
 from conf.schema import Config
+from data_prep.sources import version
 from data_prep.sources.inputs import list_inputs, told_inputs
-from data_prep.sources.shards import Shard, groups, plan
-from data_prep.tokens.state import END, SETTINGS, begin, finished, read_manifest, refuse_others
+from data_prep.sources.shards import Shard, groups, plan_shards
+from data_prep.tokens.state import END, SETTINGS, VERSION, begin, finished, read_manifest, refuse_others
 from jobs.cli import main
 
 if TYPE_CHECKING:
-    from data_prep.tokens.tokenise import Work
+    from data_prep.tokens.tokenise import TokeniseWork
 
 
 def run(config: Config) -> dict[str, Any] | None:
@@ -41,7 +44,7 @@ def run(config: Config) -> dict[str, Any] | None:
         return known
     if adopting:
         _check_pair(adopting)
-    shards = plan(paths, config.prepare.shard_bytes)
+    shards = plan_shards(paths, config.prepare.shard_bytes)
     if config.dry_run:
         return _show(config, shards)
     if config.prepare.array_task is not None:  # beside others, who may have begun already
@@ -76,7 +79,7 @@ def _settings(config: Config) -> dict[str, Any]:
     for key in ("shard_bytes", "array_size", "check_every"):
         if getattr(config.prepare, key) < 1:
             raise UserError(f"prepare.{key}={getattr(config.prepare, key)} makes no sense; give 1 or more")
-    tokenizer = Path(config.data.tokenizer) / "tokenizer.json"
+    tokenizer = Path(config.data.tokenizer) / TOKENIZER
     if not tokenizer.is_file():
         raise UserError(
             f"there is no {tokenizer}; run jobs.tokenizer first or name a folder that has one with data.tokenizer"
@@ -85,7 +88,7 @@ def _settings(config: Config) -> dict[str, Any]:
     if config.prepare.adopt:
         return settings | {"adopt": config.prepare.adopt}
     settings |= {"add_special_tokens": config.prepare.add_special_tokens, "text_field": config.data.text_field}
-    return settings | _end(config)
+    return settings | {MADE_BY: {"tokens": VERSION, "reader": version.VERSION}} | _end(config)
 
 
 def _end(config: Config) -> dict[str, str]:
@@ -117,7 +120,7 @@ def _tokenise(
     inside = (
         whole
         and keys == list(work.merged.places)
-        and not any((work.folder / "shards" / key / "tokens.bin").exists() for key in keys)
+        and not any((work.folder / "shards" / key / TOKENS).exists() for key in keys)
     )
     tokens = sum(one["tokens"] for one in made.values())
     with Bar("merge", 0 if inside else tokens * (2 if work.vocab_size < 65500 else 4) * MB, "MB") as bar:
@@ -131,23 +134,23 @@ def _array_task(config: Config, settings: dict[str, Any], shards: list[Shard], k
     return {"shards": len(made), **{name: sum(shard[name] for shard in made) for name in ("documents", "tokens")}}
 
 
-def _work(config: Config, settings: dict[str, Any], known: dict | None) -> "Work":
+def _work(config: Config, settings: dict[str, Any], known: dict | None) -> "TokeniseWork":
     from data_prep.tokenizer.bulk import identity
     from data_prep.tokens.merge import Merged
-    from data_prep.tokens.tokenise import Work
+    from data_prep.tokens.tokenise import TokeniseWork
 
     folder = Path(config.data.tokens)
     vocabulary = identity(config.data.tokenizer, config.prepare.add_special_tokens)
-    return Work(folder, config.data, config.prepare, settings, *vocabulary, Merged(folder, known))
+    return TokeniseWork(folder, config.data, config.prepare, settings, *vocabulary, Merged(folder, known))
 
 
-def _run(config: Config, work: "Work", dealt: list[list[Shard]]) -> list[list[dict[str, Any]]]:
-    from data_prep.tokens.tokenise import MB, ArrayTask, run_array_task
+def _run(config: Config, work: "TokeniseWork", dealt: list[list[Shard]]) -> list[list[dict[str, Any]]]:
+    from data_prep.tokens.tokenise import MB, ShardGroup, run_shard_group
     from slurm.local import run_array_tasks
 
     size = sum(shard.bytes for group in dealt for shard in group) * MB
     return run_array_tasks(
-        run_array_task, [ArrayTask(work, group) for group in dealt], config.cluster.workers, "tokenise", size, "MB"
+        run_shard_group, [ShardGroup(work, group) for group in dealt], config.cluster.workers, "tokenise", size, "MB"
     )
 
 

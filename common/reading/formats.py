@@ -1,9 +1,10 @@
-"""What a file is, by its name."""
+"""Formats of files, by their names."""
 
 from pathlib import Path
 
 FORMATS = {
-    ".txt": "text", ".md": "text", ".html": "html", ".htm": "html", ".jsonl": "jsonl", ".parquet": "parquet", ".pdf": "pdf",
+    ".txt": "text", ".md": "text", ".html": "html", ".htm": "html", ".jsonl": "jsonl", ".parquet": "parquet",
+    ".pdf": "pdf",
     ".pages.json": "pages", ".pages.jsonl": "page_lines",
 }  # fmt: skip
 COMPRESSIONS = {".gz": "gz", ".zst": "zst"}

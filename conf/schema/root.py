@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from common.layout import best_checkpoint
 from conf.schema.cluster import ClusterConfig
 from conf.schema.corpus import CorpusConfig
 from conf.schema.data import DataConfig, PrepareConfig, TokenizerConfig
@@ -23,6 +24,7 @@ from conf.schema.quickstart import QuickstartConfig
 from conf.schema.ranges import Ratio, Seed
 from conf.schema.split import SplitConfig
 from conf.schema.status import StatusConfig
+from conf.schema.tracking import TrackingConfig
 from conf.schema.train import TrainConfig
 
 
@@ -30,7 +32,7 @@ from conf.schema.train import TrainConfig
 class ExportConfig:
     """What `jobs.export` writes."""
 
-    checkpoint: str = "${sweep.run}/checkpoints/best"
+    checkpoint: str = best_checkpoint("${sweep.run}")
     """Checkpoint to export; its hf/ half is used where it has one, else it is made from the Megatron half."""
     output: str = "${sweep.run}/export"
     """Folder to write: weights, config, tokenizer, model card, sentence-transformers modules."""
@@ -122,5 +124,7 @@ class Config:
     """Mirror of the hub, and wheels."""
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     """Where array tasks run."""
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    """Trackers beside TensorBoard."""
     status: StatusConfig = field(default_factory=StatusConfig)
     """What `jobs.status` shows."""

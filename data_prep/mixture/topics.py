@@ -36,9 +36,9 @@ def read_topics(source: Source, key: str, done: Callable[[float], Any]) -> tuple
     for number, span in enumerate(source.origins.spans):
         end = first + int(np.searchsorted(source.origins.rows[first:, 0], number, side="right"))
         rows = source.origins.rows[first:end, 1].tolist()
-        found = _topics_of(span, source.manifest, key)
+        topic_of_row = _topics_of(span, source.manifest, key)
         for document, row in zip(range(first, end), rows, strict=True):
-            topics[document] = names.setdefault(found.get(row, OTHER), len(names))
+            topics[document] = names.setdefault(topic_of_row.get(row, OTHER), len(names))
         first = end
         done(1)
     return topics, list(names)
@@ -105,14 +105,15 @@ def _thin(
 
     The one most above its cap in some phase is lowered in proportion, again and again, until all fit."""
     caps = np.array([config.topic_caps.get(name, 1.0) for name in names])
-    kept = np.ones(len(names))
+    kept, totals = np.ones(len(names)), documents.sum(axis=0)
+    present = totals > 0  # "Other" is always a name, and often of no document
     for _ in range(STEPS):
         shares = _shares(phases, sources, kept * documents, kept * tokens)
         excess = shares.max(axis=0) / caps
         if excess.max() <= 1 + NEAR:
             return kept
-        kept = kept * np.minimum(1, 1 / excess)
-        if (kept * documents.sum(axis=0) < 1).any():
+        kept = kept * (1 / np.maximum(1, excess))
+        if (present & (kept * totals < 1)).any():
             break
     worst = int(excess.argmax())
     share = shares[:, worst].max()

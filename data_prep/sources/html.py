@@ -21,8 +21,10 @@ NOT_TEXT = (
     " [role=complementary], [role=search], [hidden], [aria-hidden=true]"
 )
 BLOCKS = frozenset((
-    "address", "article", "blockquote", "body", "caption", "center", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption",
-    "figure", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr", "li", "main", "ol", "p", "pre", "section", "summary",
+    "address", "article", "blockquote", "body", "caption", "center", "dd", "details", "div", "dl", "dt", "fieldset",
+    "figcaption",
+    "figure", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr", "li", "main", "ol", "p", "pre", "section",
+    "summary",
     "table", "tbody", "tfoot", "thead", "tr", "ul",
 ))  # fmt: skip
 CELLS = ("td", "th")
@@ -33,7 +35,7 @@ END = None
 
 @dataclass(frozen=True)
 class Page:
-    """What a page of HTML holds."""
+    """Contents of a page of HTML."""
 
     text: str
     """Its main text; "" where it has none."""
@@ -125,7 +127,7 @@ def _lines(root: Any) -> Iterator[tuple[str, int]]:
 
 
 def _leads_away(link: Any) -> bool:
-    """Whether an ``<a>`` is a link: an anchor is none, nor is a heading that is its own address."""
+    """Check whether an ``<a>`` is a link: an anchor is none, nor is a heading that is its own address."""
     return bool(link.attributes.get("href")) and not _is_own_address(link)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from common import manifest as manifests
+from common.layout import CHECKPOINTS, TOKENIZER
 from conf.schema import Config
 
 
@@ -35,13 +36,13 @@ class Job:
 def _tokens(config: Config) -> dict[str, str]:
     return {
         "data.tokens": str(Path(config.data.tokens) / manifests.NAME),
-        "data.tokenizer": str(Path(config.data.tokenizer) / "tokenizer.json"),
+        "data.tokenizer": str(Path(config.data.tokenizer) / TOKENIZER),
     }
 
 
 def _phases(config: Config) -> dict[str, str]:
     """Tokens folders of the phases, and the tokenizer."""
-    found = {"data.tokenizer": str(Path(config.data.tokenizer) / "tokenizer.json")}
+    found = {"data.tokenizer": str(Path(config.data.tokenizer) / TOKENIZER)}
     for name, phase in config.phases.items():
         found[f"phases.{name}.data" if phase.data else f"phases.{name}"] = str(
             Path(phase.data or Path(config.mixture.output) / name) / manifests.NAME
@@ -76,12 +77,12 @@ def _text(config: Config) -> dict[str, str]:
 
 
 def _embedder_needs(config: Config) -> dict[str, str]:
-    return _text(config) | {"data.tokenizer": str(Path(config.data.tokenizer) / "tokenizer.json")}
+    return _text(config) | {"data.tokenizer": str(Path(config.data.tokenizer) / TOKENIZER)}
 
 
 def _prepare_needs(config: Config) -> dict[str, str]:
     inputs = {"prepare.adopt": f"{config.prepare.adopt}.bin"} if config.prepare.adopt else _text(config)
-    return inputs | {"data.tokenizer": str(Path(config.data.tokenizer) / "tokenizer.json")}
+    return inputs | {"data.tokenizer": str(Path(config.data.tokenizer) / TOKENIZER)}
 
 
 def _array_tasks(config: Config, section: str, **keys: Any) -> list[Config]:
@@ -101,7 +102,7 @@ def _mix_needs(config: Config) -> dict[str, str]:
     sources = {
         f"mixture.sources.{name}": str(Path(folder) / manifests.NAME) for name, folder in config.mixture.sources.items()
     }
-    return sources | {"data.tokenizer": str(Path(config.data.tokenizer) / "tokenizer.json")}
+    return sources | {"data.tokenizer": str(Path(config.data.tokenizer) / TOKENIZER)}
 
 
 def _corpus_needs(config: Config) -> dict[str, str]:
@@ -149,7 +150,7 @@ def _sweep_home(config: Config) -> str:
     """The run; for the probe of one checkpoint that checkpoint, so that what other array tasks get done is not taken for its own
     progress."""
     run, step = config.sweep.run, config.sweep.step
-    return run if step is None else str(Path(run) / "checkpoints" / f"step_{step:07d}")
+    return run if step is None else str(Path(run) / CHECKPOINTS / f"step_{step:07d}")
 
 
 def _sweep_stages(config: Config) -> list[list[Config]]:

@@ -19,6 +19,7 @@ from common import manifest as manifests
 from common.environment import read_ranks
 from common.errors import UserError
 from common.files import read_json
+from common.layout import CHECKPOINTS, LAST, TOKENIZER
 from common.progress import say
 from conf.schema import Config
 from conf.schema.model import AUTO, AutoConfig
@@ -128,7 +129,7 @@ def _queued(job: str, config: Config) -> bool:
 def _tokens(config: Config, *inputs: str | Path) -> Next:
     """What makes tokens of text: the tokenizer first, where there is none yet. ``inputs``: the text, where a job has
     written it."""
-    job = "prepare" if (Path(config.data.tokenizer) / "tokenizer.json").is_file() else "tokenizer"
+    job = "prepare" if (Path(config.data.tokenizer) / TOKENIZER).is_file() else "tokenizer"
     known = [str(place) for place in inputs]
     there = not known or all(any(one.startswith(place) for place in known) for one in config.data.inputs or [""])
     return Next(job, {} if there else {"data.inputs": known})
@@ -183,7 +184,7 @@ def _train(configs: Sequence[Config]) -> Next:
         or config.evaluation.tasks
     )
     if not measured:
-        return Next("export", {"export.checkpoint": f"{config.run_dir}/checkpoints/last"})
+        return Next("export", {"export.checkpoint": f"{config.run_dir}/{CHECKPOINTS}/{LAST}"})
     return Next("sweep", {"sweep.runs": [one.run_dir for one in configs]} if len(configs) > 1 else {})
 
 

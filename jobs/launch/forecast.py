@@ -9,10 +9,10 @@ from pathlib import Path
 
 from common.errors import UserError
 from conf.schema import Config
-from data_prep.corpus.plan import Plan
+from data_prep.corpus.stages.plan import CorpusPlan
 from model.open_model import close_model
-from model.training.course import build_course
-from model.training.flops import parameter_count
+from model.training.cost.flops import parameter_count
+from model.training.timeline.timeline import build_timeline
 from slurm.script import ranks_per_node
 
 GB = 1e9
@@ -57,7 +57,7 @@ def forecast(job: str, configs: Sequence[Config]) -> Need:
             text * TOKENS_PER_BYTE * 4 * 2, 10 * len(configs), Path(first.data.tokens), "tokens, as shards and merged"
         )
     if job == "corpus":
-        text = sum(unit.shard.bytes for config in configs for unit in Plan(config.corpus).units)
+        text = sum(unit.shard.bytes for config in configs for unit in CorpusPlan(config.corpus).units)
         return Need(
             text * CORPUS_SHARE,
             100 * len(configs),
@@ -99,13 +99,13 @@ def _training(config: Config) -> tuple[float, int, int]:
     """Bytes, files and number of the checkpoints that lie side by side at most."""
     config = close_model(config, ahead=True)
     ranks = config.cluster.nodes * ranks_per_node(config.cluster)
-    course = build_course(config, None, config.parallel.data_ranks(ranks))
-    checkpoint, points = config.train.checkpoint, course.save_points(config)
+    timeline = build_timeline(config, None, config.parallel.data_ranks(ranks))
+    checkpoint, points = config.train.checkpoint, timeline.checkpoint_steps(config)
     probes = len(points.probe_steps())
     resumes = (
         checkpoint.keep_last
         + 1
-        + (math.ceil(course.total / checkpoint.keep_every_steps) if checkpoint.keep_every_steps else 0)
+        + (math.ceil(timeline.total / checkpoint.keep_every_steps) if checkpoint.keep_every_steps else 0)
     )
     state, hf = save_bytes(config)
     checkpoints = probes + resumes

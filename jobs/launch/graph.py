@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from common import manifest as manifests
+from common.layout import RESULTS, TOKENIZER
 from common.progress import say
 from common.screen import screen
 from conf.schema import Config
@@ -18,8 +19,8 @@ from jobs.launch.forecast import check_room, forecast
 from jobs.launch.points import cut, depends, is_queued, make_point, queue_job, tell
 from jobs.launch.refuse import refuse, refuse_long_texts
 from jobs.launch.steps import steps
-from model.training.run import load_config
-from model.training.saves import PROBE, linked, list_checkpoints
+from model.training.checkpoints.checkpoints import PROBE, linked, list_checkpoints
+from model.training.run.config import load_config
 from slurm.commands import available
 from slurm.script import ranks_per_node
 from slurm.submission import Point
@@ -192,7 +193,7 @@ def _swept(config: Config) -> bool:
     checkpoints = [checkpoint for checkpoint in list_checkpoints(run) if checkpoint.kind == PROBE]
     return (
         bool(checkpoints)
-        and all((run / "eval" / f"{checkpoint.folder.name}.json").is_file() for checkpoint in checkpoints)
+        and all((run / RESULTS / f"{checkpoint.folder.name}.json").is_file() for checkpoint in checkpoints)
         and linked(run, "best") is not None
     )
 
@@ -208,7 +209,7 @@ DONE: dict[str, Callable[[Config], bool]] = {
     "mix": lambda config: all(
         (Path(config.mixture.output) / name / manifests.NAME).is_file() for name in config.phases
     ),
-    "tokenizer": lambda config: (Path(config.data.tokenizer) / "tokenizer.json").is_file(),
+    "tokenizer": lambda config: (Path(config.data.tokenizer) / TOKENIZER).is_file(),
     "train": _trained,
     "sweep": _swept,
 }

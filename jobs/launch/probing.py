@@ -17,6 +17,7 @@ from common.disk import explained
 from common.environment import array_task_id
 from common.errors import UserError
 from common.files import write_json
+from common.layout import REPORT, checkpoint_name
 from common.progress import say
 from conf.schema import ClusterConfig, Config
 from jobs.launch.catalogue import JOBS
@@ -27,7 +28,7 @@ from model.evaluation.results import failure_file, result_file
 from model.evaluation.retrieval_set import check_retrieval
 from model.evaluation.tasks import Tasks
 from model.evaluation.texts import text_files
-from model.training.saves import PROBE, Checkpoint, checkpoint_name, list_checkpoints
+from model.training.checkpoints.checkpoints import PROBE, Checkpoint, list_checkpoints
 from slurm import outbox
 from slurm.commands import SlurmError, outside
 from slurm.queue import runs
@@ -94,7 +95,7 @@ class Probing:
 
     def reported(self) -> bool:
         """Whether the report is newer than every result, and none is missing."""
-        report = self.run / "report.html"
+        report = self.run / REPORT
         results = [file.stat().st_mtime for step in self._steps() if (file := result_file(self.run, step)).is_file()]
         return not self.missing() and report.is_file() and report.stat().st_mtime >= max(results, default=0)
 

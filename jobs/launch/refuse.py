@@ -35,21 +35,22 @@ def refuse(job: str, config: Config, made: Sequence[str] = ()) -> None:
 
 
 def _refuse_run(config: Config, made: Sequence[str]) -> None:
-    """What cannot be trained, and another configuration in the same run folder; a warning where its checkpoints take longer
-    than SLURM's signal leaves."""
+    """What cannot be trained, and another configuration in the same run folder; a warning where its checkpoints take
+    longer than SLURM's signal leaves."""
     from model.open_model import check_start, close_model
     from model.shapes import check_ranks
+    from model.training.checkpoints.checkpoints import lead_warning, list_checkpoints
     from model.training.checks import check_training
-    from model.training.course import build_course, find_branch
-    from model.training.run import open_run
-    from model.training.saves import lead_warning, list_checkpoints
-    from model.training.tokenizers import check_tokenizers
+    from model.training.run.continuation import find_branch
+    from model.training.run.folder import open_run
+    from model.training.run.tokenizers import check_tokenizers
+    from model.training.timeline.timeline import build_timeline
 
     config = close_model(config, ahead=True)
     run = open_run(config)
     ranks = config.cluster.nodes * ranks_per_node(config.cluster)
     check_ranks(config.parallel, ranks)
-    phases = build_course(config, find_branch(config, run), config.parallel.data_ranks(ranks)).phases
+    phases = build_timeline(config, find_branch(config, run), config.parallel.data_ranks(ranks)).phases
     check_training(config, phases)
     checkpoints = list_checkpoints(run.folder)
     if not checkpoints or run.replaced:
@@ -76,11 +77,12 @@ def refuse_plan(config: Config) -> None:
     """For `plan=true`: raise UserError for what does not fit together, whatever the layout, of what is there
     already."""
     from model.open_model import check_start
+    from model.training.checkpoints.checkpoints import list_checkpoints
     from model.training.checks import check_training
-    from model.training.course import build_course, find_branch
-    from model.training.run import open_run
-    from model.training.saves import list_checkpoints
-    from model.training.tokenizers import check_tokenizers
+    from model.training.run.continuation import find_branch
+    from model.training.run.folder import open_run
+    from model.training.run.tokenizers import check_tokenizers
+    from model.training.timeline.timeline import build_timeline
 
     for key in ("init_from", "branch_from"):
         place = getattr(config.train, key)
@@ -89,7 +91,7 @@ def refuse_plan(config: Config) -> None:
     config = dataclasses.replace(config, parallel=ParallelConfig())
     begun = bool(list_checkpoints(config.run_dir))
     branch = None if begun else find_branch(config, open_run(config))
-    phases = build_course(config, branch).phases
+    phases = build_timeline(config, branch).phases
     check_training(config, phases)
     check_tokenizers(config, phases, begun)
     if not begun:

@@ -15,10 +15,11 @@ from rich.tree import Tree
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import digest, digest_of, read_json
+from common.files import digest_of, has_digest, read_json
+from common.layout import TOKENIZER
 from data_prep.sources.inputs import span_digest, stamp
-from model.training.phase import MAIN
-from model.training.saves import read_checkpoint, verify
+from model.training.checkpoints.checkpoints import read_checkpoint, verify
+from model.training.timeline.phase import MAIN
 
 TEXTS = 10
 """Text files that are listed for one artefact; those that changed always are."""
@@ -51,7 +52,8 @@ def lineage(folder: str | Path, used: Files | None = None) -> Node:
     if not (folder / manifests.NAME).is_file():
         if used is None:
             raise UserError(
-                f"{folder} has no {manifests.NAME}; name an export, a checkpoint, a run, or a folder of tokens or a tokenizer"
+                f"{folder} has no {manifests.NAME}; name an export, a checkpoint, a run, or a folder of tokens or "
+                "a tokenizer"
             )
         return _without_manifest(folder, used)
     manifest = manifests.read(folder)
@@ -78,7 +80,7 @@ def _without_manifest(folder: Path, used: Files) -> Node:
     for name, value in used.items():
         if not (folder / name).is_file():
             node.problems.append(f"{name} is gone")
-        elif digest(folder / name) != value:
+        elif not has_digest(folder / name, value):
             node.problems.append(f"{name} is not the one that was used")
     return node
 
@@ -89,7 +91,9 @@ def _files(folder: Path, manifest: dict[str, Any]) -> list[str]:
     for name, value in manifest.get("files", {}).items():
         if not (folder / name).is_file():
             found.append(f"{name} is gone")
-        elif manifest.get("output_stamps", {}).get(name) != stamp(folder / name) and digest(folder / name) != value:
+        elif manifest.get("output_stamps", {}).get(name) != stamp(folder / name) and not has_digest(
+            folder / name, value
+        ):
             found.append(f"{name} is not what was written")
     return found
 
@@ -129,7 +133,7 @@ def _checkpoint_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
     run = folder.resolve().parents[1]
     nodes = _runs(run)
     known = manifests.read(run) if nodes and (run / manifests.NAME).is_file() else {}
-    tokenizer = known.get("inputs", {}).get("tokenizer", {}).get("digests", {}).get("tokenizer.json")
+    tokenizer = known.get("inputs", {}).get("tokenizer", {}).get("digests", {}).get(TOKENIZER)
     plan = known.get("plan")
     if isinstance(plan, dict):  # of a run in phases: phase -> digest up to it
         plan = plan.get(list(manifest.get("phases") or plan)[-1 if manifest.get("phases") else 0])
@@ -171,7 +175,7 @@ def _run_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
         tokenizer = lineage(inputs["tokenizer"]["path"], inputs["tokenizer"]["digests"])
         nodes[-1].parents.insert(0, tokenizer)
         file = Path(inputs["tokens"]["path"]) / manifests.NAME
-        if file.is_file() and read_json(file).get("tokenizer") != inputs["tokenizer"]["digests"]["tokenizer.json"]:
+        if file.is_file() and read_json(file).get("tokenizer") != inputs["tokenizer"]["digests"][TOKENIZER]:
             nodes[-1].problems.append("was made with another tokenizer than the run")
     return nodes
 
@@ -244,7 +248,8 @@ FACTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "tokenizer": lambda m: f"{m['vocab_size']:,} tokens of vocabulary",
 }
 PARENTS: dict[str, Callable[[Path, dict[str, Any]], list[Node]]] = {
-    "export": _export_parents, "merge": _merge_parents, "checkpoint": _checkpoint_parents, "run": _run_parents, "tokens": _texts, "tokenizer": _texts,
+    "export": _export_parents, "merge": _merge_parents, "checkpoint": _checkpoint_parents, "run": _run_parents,
+    "tokens": _texts, "tokenizer": _texts,
 }  # fmt: skip
 CHECKS: dict[str, Callable[[Path, dict[str, Any]], list[str]]] = {"checkpoint": _checkpoint_files}
 

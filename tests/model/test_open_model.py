@@ -12,10 +12,10 @@ from common.errors import UserError
 from conf.schema import DecoderConfig, EncoderConfig
 from conf.schema.model import AutoConfig, RopeScalingConfig
 from jobs.cli import compose, to_config
-from model.hf.config import to_theirs
-from model.hf.decoder_config import write_config
+from model.hf.decoder.config import write_config
+from model.hf.modernbert.config import to_theirs
 from model.open_model import check_start, close_model, is_open
-from model.training.run import open_run
+from model.training.run.folder import open_run
 
 SIZES = {"vocab_size": 1000, "num_layers": 2, "hidden_size": 64, "num_heads": 4, "ffn_size": 96, "max_positions": 256}
 HEADS = {"num_kv_heads": 2, "head_width": 16}
@@ -143,7 +143,7 @@ def test_a_vocabulary_that_is_no_number_is_refused(tmp_path):
 
 
 def test_an_explicit_net_that_differs_is_refused_before_anything_is_built(tmp_path):
-    from model.training.outset import outset
+    from model.training.prepare_run import prepare_run
 
     folder = written(NETS["qwen3"], tmp_path / "base")
     asked = [
@@ -157,13 +157,13 @@ def test_an_explicit_net_that_differs_is_refused_before_anything_is_built(tmp_pa
     with pytest.raises(
         UserError, match=r"holds another net than the one asked for: model.vocab_size=8192 \(there 1000\)"
     ):
-        outset(config)
+        prepare_run(config)
     plain = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(plain | {"rms_norm_eps": 9.999999974752427e-07}))
     same = [
         f"model.{key}={value}" for key, value in (SIZES | HEADS | {"head_width": 32, "tie_embeddings": "true"}).items()
     ]
-    assert outset(composed(*asked, *same, "train.seq_length=64", tmp_path=tmp_path)).config.model.norm_eps == 1e-6
+    assert prepare_run(composed(*asked, *same, "train.seq_length=64", tmp_path=tmp_path)).config.model.norm_eps == 1e-6
 
 
 @pytest.mark.parametrize("key", ["init_from", "branch_from"])

@@ -12,8 +12,8 @@ from common.errors import UserError
 from common.files import digest
 from conf.schema.corpus import SourceConfig
 from data_prep.corpus.publish import balance
-from data_prep.corpus.record import from_line
-from data_prep.corpus.zst import read
+from data_prep.records.record import from_line
+from data_prep.records.zst import read
 from data_prep.tokenizer.backends import load_reference
 from jobs import corpus
 from tests.data_prep.corpus.conftest import FILES, LEAK, MAIL
@@ -53,8 +53,8 @@ def test_what_was_planted_is_found_and_the_rest_is_left_as_it_was(config, plante
             assert reason.startswith("gopher_quality/")
         assert reason != "duplicates/exact" or name in copied
     near = [name for name in ids if name.startswith("near")]
-    found = sum("duplicates/near" in (out.get(name), out.get(name.replace("near", "doc"))) for name in near)
-    assert found >= 0.8 * len(near) > 0
+    dropped_near = sum("duplicates/near" in (out.get(name), out.get(name.replace("near", "doc"))) for name in near)
+    assert dropped_near >= 0.8 * len(near) > 0
     for name, record in kept.items():
         text = ids[name]["text"]
         if MAIL in text:
@@ -122,8 +122,10 @@ def test_what_means_the_same_goes_once(config, embedder):
 def tokens(folder: Path, kept: dict) -> list[list[int]]:
     """Ids by the library `tokenizers`."""
     return [
-        found.ids
-        for found in load_reference(folder).encode_batch([one.text for one in kept.values()], add_special_tokens=False)
+        encoding.ids
+        for encoding in load_reference(folder).encode_batch(
+            [record.text for record in kept.values()], add_special_tokens=False
+        )
     ]
 
 
@@ -218,14 +220,14 @@ def test_a_folder_of_others_is_not_written_into(config, name):
     else:
         corpus.run(config)
     assert "do not lose" in [
-        found.read_text() for found in Path(config.corpus.output).rglob(path.name) if found.suffix in (".txt", ".zst")
+        file.read_text() for file in Path(config.corpus.output).rglob(path.name) if file.suffix in (".txt", ".zst")
     ]
 
 
 def test_another_threshold_judges_again(config):
     corpus.run(config)
     kept = len(documents(Path(config.corpus.output)))
-    config.corpus.languages = {"en": {"gopher_quality": {"min_words": 100}}}
+    config.corpus.languages = {"en": {"rules": {"gopher_quality": {"min_words": 100}}}}
     corpus.run(config)
     assert 0 < len(documents(Path(config.corpus.output))) < kept
 
@@ -266,13 +268,13 @@ def test_a_damaged_result_is_made_again(config):
         (lambda c: setattr(c.corpus, "cleaning", ["nfd"]), "nfd"),
         (lambda c: setattr(c.corpus, "stage", "curat"), "did you mean 'curate'"),
         (lambda c: setattr(c.corpus, "languages", {"tr": {}}), "no source has this language"),
-        (lambda c: setattr(c.corpus, "languages", {"en": {"gopher_quality": {"min_wrds": 1}}}), "min_wrds"),
+        (lambda c: setattr(c.corpus, "languages", {"en": {"rules": {"gopher_quality": {"min_wrds": 1}}}}), "min_wrds"),
         (lambda c: setattr(c.corpus, "rules", ["quality"]), "jobs.quality"),
         (lambda c: setattr(c.corpus.semantic, "enabled", True), "jobs.embedder"),
         (lambda c: setattr(c.corpus, "tokenizer", "no/tokenizer"), "corpus.tokenizer"),
         (lambda c: setattr(c.corpus.contamination, "inputs", ["no/evaluation.jsonl"]), "no/evaluation.jsonl"),
         (
-            lambda c: setattr(c.corpus, "languages", {"en": {"gopher_quality": {"min_words": 10**6}}}),
+            lambda c: setattr(c.corpus, "languages", {"en": {"rules": {"gopher_quality": {"min_words": 10**6}}}}),
             "no document is left",
         ),
     ],

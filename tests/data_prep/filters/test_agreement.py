@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conf.schema.language import LanguageConfig
-from conf.schema.rules import GopherQualityRules
+from conf.schema.root import Config
 from data_prep.cleaning.lines import C4Lines
 from data_prep.filters.c4 import C4
 from data_prep.filters.fineweb import FineWeb
@@ -37,10 +37,8 @@ MOST_CLOSING = 2
 def english_defaults() -> LanguageConfig:
     """A profile with the constants that datatrove has when it is told nothing."""
     signs = "".join(sorted(TERMINAL_PUNCTUATION))
-    quality = GopherQualityRules(signs="".join(sorted(PUNCTUATION_SET)))
-    profile = LanguageConfig(
-        code="en", stop_words=list(STOP_WORDS), terminal_punctuation=signs, closing="", gopher_quality=quality
-    )
+    profile = LanguageConfig(code="en", stop_words=list(STOP_WORDS), terminal_punctuation=signs, closing="")
+    profile.rules["gopher_quality"] = {"signs": "".join(sorted(PUNCTUATION_SET))}
     profile.lines.boilerplate = ["javascript", *c4_filters.POLICY_SUBSTRINGS]
     profile.lines.citations = ["edit", "citation needed"]
     return profile
@@ -48,13 +46,13 @@ def english_defaults() -> LanguageConfig:
 
 def turkish() -> LanguageConfig:
     profile = load_language("tr")
-    profile.gopher_quality.signs = "".join(sorted(PUNCTUATION_SET))
+    profile.rules["gopher_quality"]["signs"] = "".join(sorted(PUNCTUATION_SET))
     return profile
 
 
 def peers(profile: LanguageConfig, lowered: bool = True) -> dict:
     """datatrove's filters with the constants of a profile, beside our rules."""
-    fineweb, quality, repetition = profile.fineweb, profile.gopher_quality, profile.gopher_repetition
+    fineweb, quality, repetition = (rule.settings_in(profile) for rule in (FineWeb, GopherQuality, GopherRepetition))
     words, lower_words = RegexTokenizer(profile), RegexTokenizer(profile, lowered)
     closings = [
         "".join(signs)
@@ -102,7 +100,7 @@ def peers(profile: LanguageConfig, lowered: bool = True) -> dict:
 @pytest.fixture(scope="module")
 def real(shared_data) -> dict[str, list[str]]:
     """Some thousand texts, and as many of them damaged as makes a fifth."""
-    found = {}
+    by_language = {}
     for name, step, longest in (
         ("tr_legal", 20, 4000),
         ("tr_general", 3, 4000),
@@ -111,26 +109,26 @@ def real(shared_data) -> dict[str, list[str]]:
     ):
         with zstandard.open(shared_data / name / "train.jsonl.zst", "rt", encoding="utf-8") as file:
             texts = [orjson.loads(line)["text"] for line in itertools.islice(file, 0, None, step)]
-        found.setdefault(name[:2], []).extend(text for text in texts if len(text) <= longest)
+        by_language.setdefault(name[:2], []).extend(text for text in texts if len(text) <= longest)
     draw = random.Random(0)
     return {
         code: texts + [damaged(text, draw) for text in draw.sample(texts, len(texts) // 4)]
-        for code, texts in found.items()
+        for code, texts in by_language.items()
     }
 
 
 def differences(texts: list[str], profile: LanguageConfig, rule: type, lowered: bool = True) -> tuple[list, set]:
     """Texts with both reasons where they differ, and the reasons that occurred."""
     theirs = their_verdicts(peers(profile, lowered)[rule], texts)
-    ours = our_verdicts(rule(profile), texts, profile)
-    return [found for found in zip(texts, theirs, ours, strict=True) if found[1] != found[2]], set(ours)
+    ours = our_verdicts(rule(profile, Config()), texts, profile)
+    return [judged for judged in zip(texts, theirs, ours, strict=True) if judged[1] != judged[2]], set(ours)
 
 
 @pytest.mark.parametrize("rule", [FineWeb, GopherQuality, GopherRepetition])
 @pytest.mark.parametrize(("code", "profile"), [("en", english_defaults()), ("tr", turkish())])
 def test_verdicts_and_reasons_are_datatroves(real, code, profile, rule):
-    found, reasons = differences(real[code], profile, rule)
-    assert not found
+    differing, reasons = differences(real[code], profile, rule)
+    assert not differing
     assert len(reasons) >= 5, reasons
 
 
@@ -138,9 +136,9 @@ def test_the_one_difference_is_a_stop_word_with_a_capital(real):
     """Without the change to lower case datatrove rejects what we keep, and only where a stop word is written with a
     capital letter."""
     profile = english_defaults()
-    found, _ = differences(real["en"], profile, GopherQuality, lowered=False)
-    assert found
-    for text, theirs, ours in found:
+    differing, _ = differences(real["en"], profile, GopherQuality, lowered=False)
+    assert differing
+    for text, theirs, ours in differing:
         assert (theirs, ours) == ("gopher_quality/stop_words", None)
         words = set(re.findall(r"\w+", text))
         assert (
@@ -157,24 +155,24 @@ def c4_profile(code: str) -> LanguageConfig:
 
 def c4_differences(texts: list[str], profile: LanguageConfig) -> tuple[list, set]:
     """Texts whose verdict, reason or kept lines differ, with both; and the reasons that occurred."""
-    clean, least = C4Lines(profile), profile.c4.min_sentences
+    clean, least = C4Lines(profile), C4.settings_in(profile).min_sentences
     peer = c4_filters.C4QualityFilter(min_num_sentences=least, language=RegexTokenizer(profile))
     cleaned = [clean(text) for text in texts]
-    ours = our_verdicts(C4(profile), cleaned, profile)
-    found = []
+    ours = our_verdicts(C4(profile, Config()), cleaned, profile)
+    differing = []
     for text, lines, reason in zip(texts, cleaned, ours, strict=True):
         document = c4_filters.Document(text=text, id="")
         verdict = peer.filter(document)
         theirs = (None, document.text) if verdict is True else (REASONS[verdict[1]], None)
         if theirs != (reason, None if reason else lines):
-            found.append((text, theirs, (reason, lines)))
-    return found, set(ours)
+            differing.append((text, theirs, (reason, lines)))
+    return differing, set(ours)
 
 
 @pytest.mark.parametrize("code", ["en", "tr"])
 def test_c4_lines_and_documents_are_datatroves(real, code):
-    found, reasons = c4_differences(real[code], c4_profile(code))
-    assert not found
+    differing, reasons = c4_differences(real[code], c4_profile(code))
+    assert not differing
     assert reasons == {None, "c4/phrase", "c4/few_sentences"}
 
 
@@ -221,14 +219,19 @@ TEXT = st.lists(st.sampled_from(PIECES + SEPARATORS), max_size=30).map("".join) 
 @pytest.mark.parametrize("rule", [FineWeb, GopherQuality, GopherRepetition])
 def test_random_texts(rule, texts):
     profile = english_defaults()
-    quality = profile.gopher_quality
-    quality.min_words, quality.min_mean_word, quality.min_alphabetic_words, quality.min_stop_words = 1, 1, 0.3, 0
+    sections = profile.rules
+    sections["gopher_quality"] |= {
+        "min_words": 1, "min_mean_word": 1.0, "min_alphabetic_words": 0.3, "min_stop_words": 0,
+    }  # fmt: skip
     assert not differences(texts, profile, rule)[0]
-    profile.stop_words, quality.min_stop_words = ["a", "b"], 1
-    quality.max_symbols_per_word, quality.max_bullet_lines, quality.max_ellipsis_lines = 0.6, 0.4, 0.2
-    repetition = profile.gopher_repetition
-    repetition.max_duplicate_lines = repetition.max_duplicate_paragraphs = 0.6
-    repetition.max_duplicate_line_characters = repetition.max_duplicate_paragraph_characters = 0.5
-    repetition.max_top_ngrams, repetition.max_duplicate_ngrams = [0.9, 0.8, 0.7], [0.3, 0.25, 0.2, 0.15, 0.1, 0.05]
-    profile.fineweb.min_terminal_lines, profile.fineweb.max_short_lines = 0.05, 0.999
+    profile.stop_words = ["a", "b"]
+    sections["gopher_quality"] |= {
+        "min_stop_words": 1, "max_symbols_per_word": 0.6, "max_bullet_lines": 0.4, "max_ellipsis_lines": 0.2,
+    }  # fmt: skip
+    sections["gopher_repetition"] = {
+        "max_duplicate_lines": 0.6, "max_duplicate_paragraphs": 0.6,
+        "max_duplicate_line_characters": 0.5, "max_duplicate_paragraph_characters": 0.5,
+        "max_top_ngrams": [0.9, 0.8, 0.7], "max_duplicate_ngrams": [0.3, 0.25, 0.2, 0.15, 0.1, 0.05],
+    }  # fmt: skip
+    sections["fineweb"] = {"min_terminal_lines": 0.05, "max_short_lines": 0.999}
     assert not differences(texts, profile, rule)[0]

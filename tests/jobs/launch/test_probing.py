@@ -17,7 +17,7 @@ from jobs.launch.probing import note_failures, probe_cluster, refuse_probing
 from jobs.sweep import run
 from model.evaluation import pending, retrieval
 from model.evaluation.results import claim_file, failure_file, result_file
-from model.training.saves import linked
+from model.training.checkpoints.checkpoints import linked
 from slurm import outbox
 from slurm.submission import Array, Point
 from slurm.submit import prepare

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from model.hf.modernbert import export_modernbert
+from model.hf.modernbert.folder import export_modernbert
 from tests.processes import run_ranks
 
 SCRIPT = Path(__file__).with_name("two_ranks.py")

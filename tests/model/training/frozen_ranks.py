@@ -17,10 +17,11 @@ from common.errors import ToldElsewhere, UserError
 from common.files import write_json
 from conf.schema import EncoderConfig, LoraConfig, ModelConfig, OptimConfig, ParallelConfig
 from model.megatron import ranks, startup, step
+from model.megatron.metrics import Record
 from model.megatron.optimizer import build_optimizer
 from model.nets.build import build_net
-from model.nets.names import global_names
 from model.nets.pack import Pack
+from model.nets.sharding import global_names
 from model.training.frozen import check_frozen, freeze
 from tests.model.nets.decoder_peers import SMALL
 
@@ -31,25 +32,28 @@ ENCODER = EncoderConfig(
 NETS: dict[str, ModelConfig] = {
     "decoder": DECODER,
     "phi": dataclasses.replace(SMALL["phi"], num_layers=4),
+    "gemma3_text": SMALL["gemma3_text"],
+    "olmo2": dataclasses.replace(SMALL["olmo2"], num_layers=4),
     "pairs": dataclasses.replace(DECODER, lora=LoraConfig(4, 8.0)),
     "encoder": ENCODER,
 }
 FROZEN = [
-    [], ["embeddings"], ["head"], ["norms"], ["layers"], ["layers.0"], ["layers.3"], ["layers.0-1"], ["layers.2-3"], ["layers.1-2"],
-    ["layers.4"], ["*.layers.2.mlp.*"], ["*coder.layers.1.self_attention.linear_qkv.weight"], ["embedding.word_embeddings.weight"],
-    ["output_layer.weight"], ["*.final_layernorm.*"], ["*lora_b*"], ["embeddings", "layers.1", "norms"],
+    [], ["embeddings"], ["head"], ["norms"], ["layers"], ["layers.0"], ["layers.3"], ["layers.0-1"], ["layers.2-3"],
+    ["layers.1-2"], ["layers.4"], ["*.layers.2.mlp.*"], ["*coder.layers.1.self_attention.linear_qkv.weight"],
+    ["embedding.word_embeddings.weight"], ["output_layer.weight"], ["*.final_layernorm.*"], ["*lora_b*"],
+    ["*q_layernorm*"], ["*post_mlp_layernorm*"], ["embeddings", "layers.1", "norms"],
 ]  # fmt: skip
 
 
 def forward_step(
-    model: torch.nn.Module, pack: Pack
-) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+    model: torch.nn.Module, pack: Pack, record: Record
+) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
     """Tell from each token a fixed permutation of it."""
     output = model(pack)
     if not parallel_state.is_pipeline_last_stage():
         return output
     losses = vocab_parallel_cross_entropy(output.unsqueeze(1), (pack.tokens * 7 % 200).unsqueeze(1))
-    return losses.sum(), torch.tensor(losses.numel()), {}
+    return losses.sum(), torch.tensor(losses.numel())
 
 
 def moved(name: str, parallel: ParallelConfig, frozen: list[str]) -> list[str]:
