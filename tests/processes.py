@@ -14,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOREIGN = ("SLURM_", "SUBMITIT_", "TORCHELASTIC_", "RANK", "WORLD_SIZE", "LOCAL_", "MASTER_")
 """Environment of a job that the tests themselves may run in; no child takes itself for a part of that."""
 DEFAULTS = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-PIPE = subprocess.PIPE
+PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
 Stream = IO | int | None
 
 
@@ -50,7 +50,7 @@ class Process:
         with Path(os.devnull).open("r+b") as nothing:
             chosen = [nothing]
             for file, stream, inherited in zip(self._files, (stdout, stderr), (1, 2), strict=True):
-                chosen.append(nothing if stream == subprocess.DEVNULL else file or stream or inherited)
+                chosen.append(nothing if stream == DEVNULL else file or stream or inherited)
             request = {**_command(self.args), "cwd": str(cwd), "env": {**DEFAULTS, **(clean() if env is None else env)}}
             self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self._connection.connect(_server())
@@ -89,6 +89,16 @@ class Process:
     def kill(self) -> None:
         """SIGKILL."""
         self.send_signal(signal.SIGKILL)
+
+
+@contextmanager
+def ended(process: Process) -> Iterator[Process]:
+    """The process, which does not outlive the block."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def clean() -> dict[str, str]:

@@ -306,7 +306,9 @@ def interrupted(config):
     work = TokeniseWork(
         folder, config.data, config.prepare, settings, 310, [2], [3], Merged(Path(config.data.tokens), None)
     )
-    run_shard_group(ShardGroup(work, plan_shards(list_inputs(config.data.inputs), config.prepare.shard_bytes)), Silent())
+    run_shard_group(
+        ShardGroup(work, plan_shards(list_inputs(config.data.inputs), config.prepare.shard_bytes)), Silent()
+    )
 
 
 def test_an_input_that_comes_or_goes(config, tmp_path):
