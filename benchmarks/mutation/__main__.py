@@ -2,10 +2,14 @@
 
     python -m benchmarks.mutation common slurm model/training --sample 200 --seed 1
 
-A random sample of the mutants of the packages named (`mutants.py`), one at a time, in a copy of the tree. For each, the test files nearest
-to the changed file (`nearest.py`) run one after the other, without those marked slurm or long, until one fails: the mutant is dead. Each
-run is a fork of a process that has torch, Megatron-Core and transformers imported. Prints a line a mutant and writes them all, with the
-tests asked, to the file of --out; a mutant that lives is not always a gap: read it.
+A random sample of the mutants of the packages named (`mutants.py`), one at a time, in a copy of the tree. For each, the
+test files nearest to the changed file (`nearest.py`) run one after the other, without those marked slurm or long, until
+one fails: the mutant is dead. Each run is a fork of a process that has torch, Megatron-Core and transformers imported.
+Prints a line a mutant and writes them all, with the tests asked, to the file of --out; one that lives is not always
+a gap: read it.
+
+mutmut 3 mutates functions alone, so no table of a module (keys that may change, states in their order), and cosmic-ray
+starts an interpreter a mutant, 8 seconds of imports for any test of `model`; hence this one.
 """
 
 import argparse
@@ -82,12 +86,12 @@ def run_all(chosen: list[Mutant], folder: Path, out: Path) -> list[dict]:
                 killer = test
                 break
         put(folder / name, mutant.file.read_text(encoding="utf-8"))
-        records.append({"file": str(name), "line": mutant.line, "change": mutant.change, "killer": killer,
-                        "asked": [test for test in tests if healthy[test]]})  # fmt: skip
-        print(
-            f"{number:4d} {time.monotonic() - begun:5.0f} s  {'dead ' if killer else 'ALIVE'}  {name}:{mutant.line}  {mutant.change}",
-            flush=True,
+        asked = [test for test in tests if healthy[test]]
+        records.append(
+            {"file": str(name), "line": mutant.line, "change": mutant.change, "killer": killer, "asked": asked}
         )
+        fate = f"{number:4d} {time.monotonic() - begun:5.0f} s  {'dead ' if killer else 'ALIVE'}"
+        print(f"{fate}  {name}:{mutant.line}  {mutant.change}", flush=True)
         out.write_text(json.dumps(records, indent=1))
     return records
 

@@ -1,4 +1,4 @@
-"""Mutants of a source file: every small change of its meaning that `Mutations` knows, one at a time, as the text of the changed file."""
+"""Mutants of a source file: each small change of its meaning, one at a time, as the text of the changed file."""
 
 import ast
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ COMPARISONS = {
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
 }  # fmt: skip
 ARITHMETIC = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv,
-    ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.Pow: ast.Mult,
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.FloorDiv, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.Pow: ast.Mult,
 }  # fmt: skip
 
 
@@ -32,11 +32,9 @@ def mutants_of(file: Path) -> list[Mutant]:
     source = file.read_text(encoding="utf-8")
     mutants = []
     for node, replacement in _changes(ast.parse(source)):
-        changed = _replaced(source, node, replacement)
-        before = (ast.get_source_segment(source, node) or "").split("\n")[0][:70]
-        mutants.append(
-            Mutant(file, node.lineno, f"{before}  =>  {replacement.split(chr(10))[0][:70] or 'nothing'}", changed)
-        )
+        before = (ast.get_source_segment(source, node) or "").partition("\n")[0][:70]
+        change = f"{before}  =>  {replacement.partition(chr(10))[0][:70]}"
+        mutants.append(Mutant(file, node.lineno, change, _replaced(source, node, replacement)))
     return sorted(mutants, key=lambda mutant: mutant.line)
 
 
@@ -51,20 +49,16 @@ def _changes(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
 def _silent(node: ast.AST) -> Iterator[ast.AST]:
     """Parts whose change no test should notice: annotations, messages of errors, docstrings, imports."""
     quiet: list[ast.AST | None] = []
-    if isinstance(node, ast.FunctionDef):
-        quiet = [
-            node.returns,
-            *(argument.annotation for argument in ast.walk(node.args) if isinstance(argument, ast.arg)),
-            *node.decorator_list,
-        ]
-    elif isinstance(node, ast.AnnAssign):
-        quiet = [node.annotation]
-    elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple):
-        yield node.value  # the values taken apart; what each of them holds is not silent
-    elif isinstance(node, ast.Raise | ast.JoinedStr | ast.Import | ast.ImportFrom):
-        quiet = [node]
-    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-        quiet = [node]
+    match node:
+        case ast.FunctionDef():
+            arguments = [part for part in ast.walk(node.args) if isinstance(part, ast.arg)]
+            quiet = [node.returns, *(argument.annotation for argument in arguments), *node.decorator_list]
+        case ast.AnnAssign():
+            quiet = [node.annotation]
+        case ast.Assign(targets=[ast.Tuple()], value=ast.Tuple()):
+            yield node.value  # the values taken apart; what each of them holds is not silent
+        case ast.Raise() | ast.JoinedStr() | ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant()):
+            quiet = [node]
     for part in quiet:
         if part is not None:
             yield from ast.walk(part)
@@ -94,9 +88,9 @@ def _variants(node: ast.AST) -> Iterator[ast.AST]:
             yield from (ast.Set(rest) for rest in _without_each(elements))
         case ast.Call(func=function, args=arguments, keywords=keywords) if keywords:
             yield from (ast.Call(function, arguments, rest) for rest in _without_each(keywords))
-        case ast.Return(value=value) if value is not None and not (
-            isinstance(value, ast.Constant) and value.value is None
-        ):
+        case ast.Return(value=ast.Constant(value=None) | None):
+            return
+        case ast.Return():
             yield ast.Return(ast.Constant(None))
         case ast.Expr(value=ast.Call()) | ast.AugAssign() | ast.Continue():
             yield ast.Pass()
@@ -106,11 +100,14 @@ def _variants(node: ast.AST) -> Iterator[ast.AST]:
 
 def _is_path(node: ast.BinOp) -> bool:
     """Whether ``/`` joins a path, as far as its last part tells: no arithmetic of it could run."""
-    last = node.right
-    text = isinstance(last, ast.JoinedStr) or (isinstance(last, ast.Constant) and isinstance(last.value, str))
-    return isinstance(node.op, ast.Div) and (
-        text or (isinstance(last, ast.Name) and (last.id.isupper() or last.id.endswith("name")))
-    )
+    if not isinstance(node.op, ast.Div):
+        return False
+    match node.right:
+        case ast.JoinedStr() | ast.Constant(value=str()):
+            return True
+        case ast.Name(id=name):
+            return name.isupper() or name.endswith("name")
+    return False
 
 
 def _is_list(elements: list[ast.expr]) -> bool:
@@ -124,7 +121,7 @@ def _without_each(items: list) -> Iterator[list]:
 
 
 def _replaced(source: str, node: ast.AST, replacement: str) -> str:
-    """The source with other text where ``node`` stands; in brackets, where an expression stands, and in one line as before."""
+    """The source with other text where ``node`` stands, an expression in brackets."""
     lines = source.encode().splitlines(keepends=True)
     start = sum(map(len, lines[: node.lineno - 1])) + node.col_offset
     end = sum(map(len, lines[: node.end_lineno - 1])) + node.end_col_offset

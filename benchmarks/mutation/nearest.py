@@ -1,4 +1,4 @@
-"""The test files nearest to a source file: its namesake in the mirrored tree first, then those that import it, the smallest first."""
+"""The test files nearest to a source file: its namesake in the mirrored tree, those that import it, those beside it."""
 
 import ast
 from functools import cache
