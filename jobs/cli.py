@@ -45,7 +45,7 @@ was mirrored."""
 
 def start(job: str, run: Callable[[Config], Any], config: Config) -> Any:
     """Run a job here, or queue it where cluster.kind=slurm asks for that and it is a job that can be queued."""
-    from jobs.launch.catalogue import JOBS
+    from jobs.registry import JOBS
 
     if config.cluster.kind == "slurm" and job in JOBS and not config.plan:
         return start_all(job, [config])
@@ -54,7 +54,7 @@ def start(job: str, run: Callable[[Config], Any], config: Config) -> Any:
 
 def run_here(job: str, run: Callable[[Config], Any], config: Config) -> Any:
     """Run a job in this process. One that is refused leaves no folder for its result."""
-    from jobs.launch.catalogue import JOBS
+    from jobs.registry import JOBS
 
     if job not in JOBS:
         return run(config)
@@ -64,9 +64,9 @@ def run_here(job: str, run: Callable[[Config], Any], config: Config) -> Any:
 
 def start_all(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> Any:
     """Queue one job for several configurations."""
-    from jobs.launch.catalogue import JOBS
     from jobs.launch.graph import launch_graph
     from jobs.launch.points import launch
+    from jobs.registry import JOBS
 
     if job == "pipeline":
         return launch_graph(configs, labels)

@@ -19,8 +19,8 @@ from common.progress import say
 from conf.schema import Config
 from jobs.cli import main, run_here
 from jobs.launch import graph
-from jobs.launch.catalogue import JOBS
 from jobs.launch.steps import steps
+from jobs.registry import JOBS
 
 
 def run(config: Config) -> None:

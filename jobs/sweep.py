@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def run(config: Config) -> None:
     """Probe, choose the best checkpoint of each run, print the tables, write the reports."""
-    from jobs.launch.probing import claims, note_failures, settle
+    from jobs.probes.trigger import claims, note_failures, settle
     from model.evaluation.choice import parse_choice
     from model.evaluation.comparison import comparison_folder, write_comparison
     from model.evaluation.measures import wanted

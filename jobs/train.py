@@ -37,8 +37,8 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     if config.plan:
         return _plan(config)
     from common.stop import EXIT_CONTINUE
-    from jobs.launch.occupied import refuse_occupied
-    from jobs.launch.probing import Probing, probing, refuse_probing
+    from jobs.probes.trigger import Probing, probing, refuse_probing
+    from jobs.validate.occupied import refuse_occupied
     from model.megatron import ranks
     from model.megatron.startup import start
     from model.open_model import close_model
@@ -106,7 +106,7 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
 
 def _plan(config: Config) -> dict[str, Any]:
     """Needs neither data nor torch, as on a login node."""
-    from jobs.launch.refuse import refuse_plan
+    from jobs.validate.training import refuse_plan
     from model.open_model import close_model
     from model.training.estimate import plan_layout
 

@@ -56,8 +56,8 @@ def refuse_unset(job: str, config: Config) -> None:
     """Raise UserError where the job reads a folder that an environment variable names which is not set."""
     if not any(UNSET.search(str(getattr(owner, field.name))) for owner, field, _ in fields(config)):
         return
-    from jobs.launch.catalogue import JOBS
     from jobs.launch.steps import steps
+    from jobs.registry import JOBS
 
     for name, own in steps(config) if job == "pipeline" else [(job, config)]:
         for key, path in JOBS[name].needs(own).items() if name in JOBS else ():

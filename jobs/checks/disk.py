@@ -15,7 +15,7 @@ FEW_FILES = 10_000
 
 def runs(config: Config) -> Finding:
     """Room for run folders."""
-    from jobs.launch.forecast import room
+    from jobs.validate.disk import room
 
     folder = Path(config.runs_dir).absolute()
     if refusal := unwritable(folder):

@@ -114,7 +114,7 @@ def _next(job: str, given: Sequence[str], configs: Sequence[Config]) -> Next:
 
 
 def _queued(job: str, config: Config) -> bool:
-    from jobs.launch.catalogue import JOBS
+    from jobs.registry import JOBS
     from slurm import allocation
 
     return (

@@ -13,11 +13,11 @@ from common.progress import say
 from common.screen import screen
 from conf.schema import Config
 from jobs.doctor import short
-from jobs.launch.catalogue import JOBS
-from jobs.launch.forecast import check_room, forecast
 from jobs.launch.points import cut, depends, is_queued, make_point, queue_job, tell
-from jobs.launch.refuse import refuse, refuse_long_texts
 from jobs.launch.steps import steps
+from jobs.registry import JOBS
+from jobs.validate.disk import check_room, forecast
+from jobs.validate.training import refuse, refuse_long_texts
 from model.training.run import load_config
 from model.training.saves import PROBE, linked, list_checkpoints
 from slurm.commands import available

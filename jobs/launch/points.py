@@ -13,10 +13,10 @@ from common.progress import console, say
 from common.remove import remove_empty
 from conf.schema import ClusterConfig, Config
 from jobs.doctor import short
-from jobs.launch.catalogue import JOBS
-from jobs.launch.forecast import check_room, forecast
-from jobs.launch.occupied import waiting
-from jobs.launch.refuse import refuse
+from jobs.registry import JOBS
+from jobs.validate.disk import check_room, forecast
+from jobs.validate.occupied import waiting
+from jobs.validate.training import refuse
 from model.open_model import close_model
 from model.training.course import with_value
 from slurm import allocation

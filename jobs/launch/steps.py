@@ -11,7 +11,7 @@ from conf.schema.check import check, keys
 from conf.schema.pipeline import StepConfig
 from conf.schema.ranges import no_number
 from jobs.arguments.values import settle
-from jobs.launch.catalogue import JOBS
+from jobs.registry import JOBS
 from model.open_model import close_default
 
 

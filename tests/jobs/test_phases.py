@@ -17,7 +17,7 @@ from common.errors import UserError
 from common.files import digest
 from common.stop import EXIT_CONTINUE
 from jobs import train
-from jobs.launch.refuse import refuse
+from jobs.validate.training import refuse
 from model.megatron import checkpoint
 from model.training.course import build_course
 from model.training.saves import list_checkpoints

@@ -27,7 +27,7 @@ from data_prep.tokenizer.train import save, train
 from data_prep.tokens.indexed import read_index
 from data_prep.tokens.origins import ORIGINS, open_origins
 from jobs import prepare
-from jobs.views.places import find
+from jobs.views.document_lookup import find
 
 OUTPUTS = ("tokens.bin", "tokens.idx")
 

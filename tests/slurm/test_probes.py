@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jobs.launch.probing import BySlurm
+from jobs.probes.trigger import BySlurm
 from model.evaluation.prepared import settings_digest
 from model.evaluation.results import digests_of, result_file, why_redo
 from model.evaluation.retrieval import budgets

@@ -19,8 +19,8 @@ from common.errors import UserError
 from common.files import write_json
 from common.progress import say
 from conf.schema import ClusterConfig, Config
-from jobs.launch.catalogue import JOBS
-from jobs.launch.refuse import refuse_long_texts
+from jobs.registry import JOBS
+from jobs.validate.training import refuse_long_texts
 from model.evaluation.choice import parse_choice
 from model.evaluation.measures import sets, wanted_ahead
 from model.evaluation.results import failure_file, result_file

@@ -12,8 +12,8 @@ from common.errors import UserError
 from conf.schema import Config, DecoderConfig
 from jobs import train
 from jobs.cli import compose, to_config
-from jobs.launch.catalogue import JOBS
-from jobs.launch.probing import note_failures, probe_cluster, refuse_probing
+from jobs.probes.trigger import note_failures, probe_cluster, refuse_probing
+from jobs.registry import JOBS
 from jobs.sweep import run
 from model.evaluation import pending, retrieval
 from model.evaluation.results import claim_file, failure_file, result_file
@@ -22,7 +22,7 @@ from slurm import outbox
 from slurm.submission import Array, Point
 from slurm.submit import prepare
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HOLDER = (
     "import sys, time; from common.claim import Claim; claim = Claim(sys.argv[1]); print(claim.take(), flush=True);"
     " time.sleep(600)"

@@ -8,8 +8,8 @@ from common.artefacts import SCHEME
 from common.errors import UserError
 from common.progress import say
 from conf.schema import Config, ParallelConfig
-from jobs.launch.catalogue import JOBS
-from jobs.launch.occupied import refuse_occupied
+from jobs.registry import JOBS
+from jobs.validate.occupied import refuse_occupied
 from slurm.script import ranks_per_node, refuse_path
 
 _CHECKED: set[tuple[str, str]] = set()
