@@ -64,4 +64,4 @@ def run(config: Config) -> dict[str, Any] | None:
 
 
 if __name__ == "__main__":
-    main("split", run, ("data", "split", "prepare", "cluster"))
+    main("split", run)

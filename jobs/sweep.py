@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def run(config: Config) -> None:
     """Probe, choose the best checkpoint of each run, print the tables, write the reports."""
-    from jobs.probes.trigger import claims, note_failures, settle
+    from jobs.probes.records import claims, note_failures, withdraw_done
     from model.evaluation.choice import parse_choice
     from model.evaluation.comparison import comparison_folder, write_comparison
     from model.evaluation.measures import wanted
@@ -60,7 +60,7 @@ def run(config: Config) -> None:
         note_failures(folder)
     found = sweep_runs(config, claims())
     for folder in runs:
-        settle(folder)
+        withdraw_done(folder)
     summary = summarise(found, config.sweep.bootstrap, config.probe.seed)
     console = screen(120)
     for position, one in enumerate(found):
@@ -91,4 +91,4 @@ def _cost(config: Config) -> str:
 
 
 if __name__ == "__main__":
-    main("sweep", run, ("sweep", "probe", "evaluation", "data", "cluster"))
+    main("sweep", run)

@@ -125,4 +125,4 @@ def _read(config: Config, paths: list[Path]) -> tuple[list[str], dict[str, list[
 
 
 if __name__ == "__main__":
-    main("tokenizer", run, ("data", "tokenizer", "prepare", "cluster"))
+    main("tokenizer", run)

@@ -48,4 +48,4 @@ def run(config: Config) -> dict[str, Any] | None:
 
 
 if __name__ == "__main__":
-    main("topics", run, ("topics", "data", "cluster"))
+    main("topics", run)

@@ -37,8 +37,10 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     if config.plan:
         return _plan(config)
     from common.stop import EXIT_CONTINUE
-    from jobs.probes.trigger import Probing, probing, refuse_probing
+    from jobs import sweep
+    from jobs.probes.trigger import Probing, probing
     from jobs.validate.occupied import refuse_occupied
+    from jobs.validate.training import validate_training
     from model.megatron import ranks
     from model.megatron.startup import start
     from model.open_model import close_model
@@ -52,9 +54,8 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     if not config.dry_run:
         start(config.parallel, config.seed)
     config = ranks.on_first(lambda: close_model(config))
-    run, settled, branch, course, latest = ranks.on_first(lambda: outset(config))
-    ranks.on_first(lambda: refuse_probing(config))
-    probes = probing(config) if ranks.is_first() and not config.dry_run else Probing(config)
+    run, settled, branch, course, latest = ranks.on_first(lambda: outset(config, validate_training))
+    probes = probing(config, sweep.run) if ranks.is_first() and not config.dry_run else Probing(config)
     config = settled
     if latest and latest.step >= course.total:
         say(
@@ -68,7 +69,7 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
         with run.refusable() as drafts:
             data = open_data(config, run, course, None if config.dry_run else drafts)
             if latest is None:
-                ranks.on_first(lambda: refuse_occupied(config, run))
+                ranks.on_first(lambda: refuse_occupied(config, run))  # once more: to plan the data takes a while
             if config.dry_run:
                 rehearse(config, data, course, Start.of(latest, branch))
                 print(describe(config, data, course))
@@ -106,12 +107,12 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
 
 def _plan(config: Config) -> dict[str, Any]:
     """Needs neither data nor torch, as on a login node."""
-    from jobs.validate.training import refuse_plan
+    from jobs.validate.training import validate_estimate
     from model.open_model import close_model
     from model.training.estimate import plan_layout
 
     config = close_model(config, ahead=True)
-    refuse_plan(config)
+    validate_estimate(config)
     print(plan_layout(config))
     return {"run_dir": config.run_dir, "status": "planned"}
 
@@ -125,21 +126,4 @@ def _summary(config: Config, status: str, known: dict[str, Any]) -> dict[str, An
 
 
 if __name__ == "__main__":
-    main(
-        "train",
-        run,
-        (
-            "data",
-            "model",
-            "objective",
-            "optim",
-            "parallel",
-            "train",
-            "phases",
-            "budget",
-            "mixture",
-            "plan",
-            "hardware",
-            "cluster",
-        ),
-    )
+    main("train", run)

@@ -70,8 +70,6 @@ def strata_by_topic(
                 f"mixture.topic_caps names '{name}', and no document has that topic{suggestion(name, names)}; {names}"
                 " are there"
             )
-        if not 0 < cap <= 1:
-            raise UserError(f"mixture.topic_caps.{name}={cap} makes no sense; give a share above 0 and at most 1")
     documents, tokens = (np.zeros((len(sources), len(names))) for _ in range(2))
     columns = []
     for number, (source, (codes, own)) in enumerate(zip(sources, topics, strict=True)):

@@ -1,5 +1,6 @@
 """What is known before anything is built: the run, how long it is, and where it goes on."""
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from common.environment import read_ranks
@@ -8,11 +9,13 @@ from common.progress import say
 from conf.schema import Config
 from model.megatron.startup import computes_bf16
 from model.open_model import check_start
-from model.training.checks import check_training
 from model.training.course import Branch, Course, build_course, check_extension, find_branch
+from model.training.phase import Phase
 from model.training.run import Run, open_run, show
 from model.training.saves import Checkpoint, latest_valid, list_checkpoints
-from model.training.tokenizers import check_tokenizers
+
+Validate = Callable[[Config, Run, Sequence[Phase]], None]
+"""Raises UserError where a run cannot begin or go on; given a configuration with nothing left open, and its phases."""
 
 
 class Outset(NamedTuple):
@@ -27,8 +30,10 @@ class Outset(NamedTuple):
     """Where it goes on; None at the start."""
 
 
-def outset(config: Config) -> Outset:
-    """Read the run folder. Raises UserError for what does not fit it; writes nothing. One rank does this for all."""
+def outset(config: Config, validate: Validate) -> Outset:
+    """Read the run folder. Raises UserError for what does not fit it; writes nothing. One rank does this for all.
+
+    ``validate`` is asked before checkpoints are read, which takes a while."""
     run = open_run(config)
     parallel = run.settled(config).parallel.on(computes_bf16())
     run.config["parallel"]["precision"] = parallel.precision
@@ -37,10 +42,9 @@ def outset(config: Config) -> Outset:
     size = read_ranks().size
     course = build_course(config, branch, config.parallel.data_ranks(size), run.manifest.get("warmup"))
     check_extension(run, config, course, branch)
-    check_training(config, course.phases)
-    check_tokenizers(config, course.phases, begun=bool(list_checkpoints(run.folder)))
+    validate(config, run, course.phases)
     latest = latest_valid(run.folder)
-    if latest is None:
+    if latest is None and list_checkpoints(run.folder):  # all of them are damaged: it begins anew
         check_start(config)
     if run.replaced:
         say(f"{run.folder} has no checkpoint, so it begins anew with another configuration ({show(run.replaced)})")

@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import UserError
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.training.run import CONFIG, load_config
 from slurm.submission import Point, freeze
 

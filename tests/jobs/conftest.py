@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jobs import prepare, tokenizer
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 
 NET = [
     "model.num_layers=2", "model.hidden_size=32", "model.num_heads=2", "model.ffn_size=48", "model.vocab_size=320",

@@ -22,8 +22,8 @@ from common import manifest as manifests
 from common.errors import UserError
 from conf.schema import Config
 from jobs import export, prepare, status, tokenizer, train
-from jobs.cli import compose, spelled_out, to_config
 from jobs.launch import control
+from jobs.launch.compose import compose, spelled_out, to_config
 from jobs.views.lineage import lineage, render_lineage
 from jobs.views.progress import best_ndcg, read_progress
 from jobs.views.rows import overview

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from common.stop import EXIT_CONTINUE
 from jobs import train
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.training.saves import list_checkpoints, set_link
 
 ROOT = Path(__file__).resolve().parents[2]

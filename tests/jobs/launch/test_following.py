@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from conf.schema import Config
-from jobs.cli import compose, spelled_out, to_config
+from jobs.launch.compose import compose, spelled_out, to_config
 from jobs.launch.following import AFTER, following
 from tests.jobs.conftest import NET
 from tests.jobs.test_cli import JOBS, ROOT

@@ -11,10 +11,13 @@ import pytest
 from common.errors import UserError
 from conf.schema import Config, DecoderConfig
 from jobs import train
-from jobs.cli import compose, to_config
-from jobs.probes.trigger import note_failures, probe_cluster, refuse_probing
+from jobs.launch.compose import compose, to_config
+from jobs.probes.records import note_failures
+from jobs.probes.trigger import probe_cluster
 from jobs.registry import JOBS
 from jobs.sweep import run
+from jobs.validate.probes import check_probe_files, check_probes
+from jobs.validate.training import nothing_coming
 from model.evaluation import pending, retrieval
 from model.evaluation.results import claim_file, failure_file, result_file
 from model.training.saves import linked
@@ -56,6 +59,12 @@ def test_on_this_machine_when_the_training_has_finished(trainable, retrieval_fol
     out = capfd.readouterr().out
     assert out.count("Best checkpoint: step") == 1 and result_file(folder, 3).is_file()
     assert result_file(folder, 6).stat().st_mtime_ns == results[6]
+
+
+def refuse_probing(config: Config) -> None:
+    """What a training checks of the probes that it is to start."""
+    check_probes(config)
+    check_probe_files(config, nothing_coming)
 
 
 def test_what_could_only_fail_is_refused_before_the_first_step(retrieval_folder, tmp_path):

@@ -13,9 +13,9 @@ from tokenizers import Tokenizer
 from common.errors import UserError
 from conf.schema import Config
 from jobs import export, train
-from jobs.validate.training import refuse
 from model.training.course import with_value
 from model.training.saves import list_checkpoints
+from tests.jobs.validate.refusals import refuse
 from tests.model.training.conftest import make_tokenizer, sentences, write_tokens
 
 

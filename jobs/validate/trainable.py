@@ -12,7 +12,7 @@ from model.shapes import check_encoder, check_shape
 from model.training.phase import MAIN, Phase
 
 
-def check_training(config: Config, phases: Sequence[Phase]) -> None:
+def check_trainable(config: Config, phases: Sequence[Phase]) -> None:
     """Raise UserError for the first thing that does not fit: objective, layout, lengths, and text that is too
     little."""
     causal, decoder = isinstance(config.objective, CausalConfig), isinstance(config.model, DecoderConfig)
