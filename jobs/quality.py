@@ -22,12 +22,11 @@ USED_LATER = ("model", "min_label", "min_probability")
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `quality.model`; returns its manifest (None for a dry run)."""
     from data_prep.already import already, digests_of
-    from data_prep.quality import build, examples, report
+    from data_prep.quality import build, report
     from data_prep.quality.classifier import PROFILE_KEYS
     from data_prep.text.language import load_language
 
     quality = config.quality
-    examples.check(quality)
     profile = load_language(quality.language, config.corpus.languages.get(quality.language))
     settings = {key: value for key, value in asdict(quality).items() if key not in USED_LATER}
     settings |= {"seed": config.seed, "text_field": config.data.text_field, "id_field": config.data.id_field}

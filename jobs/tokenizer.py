@@ -29,7 +29,6 @@ def run(config: Config) -> dict[str, Any] | None:
     from data_prep.tokenizer import report, train
 
     folder = Path(config.data.tokenizer)
-    train.check(config.tokenizer)
     paths = told_inputs(config.data.inputs)
     settings = {key: value for key, value in asdict(config.tokenizer).items() if key not in REPORT_ONLY}
     settings["text_field"] = config.data.text_field

@@ -24,7 +24,6 @@ def run(config: Config) -> dict[str, Any] | None:
     from data_prep.topics import learn
 
     topics = config.topics
-    learn.check(topics)
     profile = load_language(topics.language, config.corpus.languages.get(topics.language))
     settings = {key: value for key, value in asdict(topics).items() if key not in USED_LATER}
     settings |= {

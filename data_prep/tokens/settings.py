@@ -1,7 +1,7 @@
 """What tokens depend on, and what keeps `jobs.prepare` from filling a folder: other settings, and the tokens of other files."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,23 +50,28 @@ def check_folder(config: Config, paths: Sequence[Path]) -> None:
 
 
 def refuse_other_files(folder: Path, finished: dict[str, Any], paths: Sequence[Path]) -> None:
-    """Raise UserError where none of the files that the tokens in ``folder`` were made of is among ``paths``: then another corpus was given
-    the name of this one. Files that come or go beside others that stay are a corpus that grows."""
-    before, now = ({os.path.realpath(path) for path in files} for files in (finished["stamps"], paths))
+    """Raise UserError where none of the files that the tokens in ``folder`` were made of is among ``paths``: then another
+    corpus was given the name of this one. Files that come or go beside others that stay are a corpus that grows."""
+    before, now = _real(finished["stamps"]), _real(paths)
     if before and not before & now:
         raise UserError(
-            f"{folder} holds the tokens of other files ({_named(before)}), which these would replace; choose another name or data.tokens, "
-            "or remove that folder"
+            f"{folder} holds the tokens of other files ({_named(before)}), which these would replace; choose another name"
+            " or data.tokens, or remove that folder"
         )
 
 
 def tell_changes(folder: Path, finished: dict[str, Any], paths: Sequence[Path]) -> None:
     """Say which files come to the tokens in ``folder``, and which go."""
-    before, now = finished["stamps"].keys(), {str(path) for path in paths}
-    for what, files in (("come with", now - before), ("no longer hold", before - now)):
+    before, now = _real(finished["stamps"]), _real(paths)
+    for what, files in (("new in the text", now - before), ("no longer in the text", before - now)):
         if before and files:
-            say(f"{folder}: the tokens {what} {len(files):,} files ({_named(files)})")
+            say(f"{folder}: {what}: {_named(files)}")
+
+
+def _real(files: Iterable[str | Path]) -> set[str]:
+    """Where links lead; a folder may be named by any of its names."""
+    return {os.path.realpath(path) for path in files}
 
 
 def _named(files: Collection[str]) -> str:
-    return ", ".join(sorted(files)[:NAMED]) + (", ..." if len(files) > NAMED else "")
+    return ", ".join(sorted(files)[:NAMED]) + (f" and {len(files) - NAMED:,} more" if len(files) > NAMED else "")

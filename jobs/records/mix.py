@@ -36,8 +36,9 @@ JOB = Job(
         {f"mixture.sources.{name}": tokens(folder) for name, folder in config.mixture.sources.items()}
         | tokenizer(config)
     ),
-    is_done=lambda config: all(
-        (Path(config.mixture.output) / name / manifests.NAME).is_file() for name in config.phases
+    is_done=lambda config: (
+        bool(config.phases)
+        and all((Path(config.mixture.output) / name / manifests.NAME).is_file() for name in config.phases)
     ),
     check=_check,
     following=_following,
