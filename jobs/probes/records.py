@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from common.claim import Claim
-from common.environment import element_id
+from common.environment import array_task_id
 from common.files import write_json
 from model.evaluation.results import failure_file, result_file
 from model.training.saves import checkpoint_name, list_checkpoints
@@ -19,7 +19,7 @@ FINISH = "finish"
 
 def claims() -> Callable[[Path], Claim]:
     """Makes claims that know the jobs of this cluster."""
-    return partial(Claim, job=element_id(), alive=runs)
+    return partial(Claim, job=array_task_id(), alive=runs)
 
 
 def note_failures(run: Path) -> None:
