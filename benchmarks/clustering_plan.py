@@ -25,9 +25,9 @@ from benchmarks.measure import in_child, peak_memory
 from benchmarks.minhash import CONFIG, batches
 from benchmarks.record import keep
 from benchmarks.text import turkish_legal
-from data_prep.duplicates.buckets import edges, write_sorted
-from data_prep.duplicates.clusters import components
-from data_prep.duplicates.signature import Signer
+from data_prep.dedup.buckets import edges, write_sorted
+from data_prep.dedup.clusters import components
+from data_prep.dedup.signature import Signer
 from data_prep.text.language import load_language
 
 MANY = 3_000_000

@@ -22,6 +22,7 @@ import orjson
 
 from benchmarks.record import keep
 from benchmarks.text import data, learn_tokenizer, turkish_legal
+from common.layout import MANIFEST
 
 FILES = 24
 MB_A_SECOND, SCALING, PEAK_MIB = 2.0, 1.8, 1430
@@ -101,7 +102,7 @@ def run(folder: Path, overrides: list[str], workers: int, copies: int = 1) -> di
         f"data.tokens={output}/tokens",
         "prepare.shard_bytes=1000000",
     )
-    manifest = json.loads((output / "corpus" / "manifest.json").read_text())
+    manifest = json.loads((output / "corpus" / MANIFEST).read_text())
     return {
         "wall": round(corpus["wall"] + tokens["wall"], 2), "corpus": corpus, "prepare": tokens,
         "read": manifest["read"], "kept": manifest["kept"],

@@ -15,7 +15,7 @@ from model.hf.decoder_config import to_theirs
 from model.megatron import startup
 from model.nets.decoder import Decoder, build_decoder
 from model.objectives.causal import Causal, CausalBatch
-from model.objectives.sample import Sample
+from model.training.data.sample import Sample
 
 LAYOUTS = ("packed", "padded")
 """How transformers may be given documents: end to end in rows of one length, or a row each."""

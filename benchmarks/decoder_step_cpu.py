@@ -27,7 +27,7 @@ from benchmarks.encoder_sides import Work, fill
 from benchmarks.nets import net
 from benchmarks.record import keep
 from conf.schema import ParallelConfig
-from model.training.flops import step_flops
+from model.training.cost.flops import step_flops
 
 SHAPE = net("decoder/tiny")
 PARALLEL = ParallelConfig(threads=1)

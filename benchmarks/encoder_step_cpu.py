@@ -23,7 +23,7 @@ from benchmarks.documents import grouped, real_lengths
 from benchmarks.encoder_sides import Ours, Theirs, Work, differences, fill
 from benchmarks.record import keep
 from conf.schema import EncoderConfig, ParallelConfig
-from model.training.flops import step_flops
+from model.training.cost.flops import step_flops
 
 VOCABULARY = 8192
 SHAPE = EncoderConfig(

@@ -47,8 +47,8 @@ from benchmarks.text import turkish_legal
 from conf.schema.corpus import SourceConfig
 from conf.schema.language import LanguageConfig
 from conf.schema.root import Config
-from data_prep.cleaning.steps import build as build_cleaner
-from data_prep.filters.chain import build as build_rules
+from data_prep.cleaning.steps import build_cleaner
+from data_prep.filters.registry import build_rules, rule_class
 from data_prep.sources.readers import read_documents
 from data_prep.text.batch import Batch
 from data_prep.text.language import load_language
@@ -64,7 +64,7 @@ def profile() -> LanguageConfig:
     """The constants of all sides. Lines need not end a sentence, as in FineWeb; the peer compares ends of lines with
     single signs."""
     found = load_language("tr", {"closing": "", "lines": {"terminal_only": False, "boilerplate": ["javascript"]}})
-    found.gopher_quality.signs = "".join(sorted(PUNCTUATION_SET))
+    found.rules["gopher_quality"]["signs"] = "".join(sorted(PUNCTUATION_SET))
     return found
 
 
@@ -128,7 +128,8 @@ def peer(jsonl: Path, folder: Path, language: Any) -> Path:
     logger.disable("datatrove")
     shutil.rmtree(folder, ignore_errors=True)
     found = profile()
-    quality, repetition, fineweb, c4 = found.gopher_quality, found.gopher_repetition, found.fineweb, found.c4
+    names = ("gopher_quality", "gopher_repetition", "fineweb", "c4")
+    quality, repetition, fineweb, c4 = (rule_class(name).settings_in(found) for name in names)
     pipeline = [
         JsonlReader(str(jsonl.parent), glob_pattern=jsonl.name),
         C4QualityFilter(

@@ -31,9 +31,10 @@ from benchmarks.record import keep
 from benchmarks.text import data
 from conf.schema.duplicates import DuplicatesConfig
 from conf.schema.language import LanguageConfig
-from data_prep.duplicates.signature import Signer, digests, shingles, token_prefix
+from conf.schema.root import Config
+from data_prep.dedup.signature import Signer, digests, shingles, token_prefix
 from data_prep.filters.glued_words import GluedWords
-from data_prep.quality.degrade_characters import ocr, punctuation, split
+from data_prep.quality.degrade.characters import ocr, punctuation, split
 from data_prep.text.batch import Batch
 from data_prep.text.hashing import runs
 from data_prep.text.language import load_language
@@ -181,7 +182,7 @@ def main() -> None:
     rules: dict[str, GluedWords] = {}
     for name, (code, every) in SETS.items():
         profile, texts = load_language(code), documents(name, every)
-        judge = rules.setdefault(code, GluedWords(profile))
+        judge = rules.setdefault(code, GluedWords(profile, Config()))
         started = time.process_time()
         _ = judge.known, judge.halves, judge.short  # once a language
         figures[name] = {

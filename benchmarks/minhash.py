@@ -38,10 +38,10 @@ from benchmarks.record import keep
 from benchmarks.text import turkish_legal
 from conf.schema.data import DataConfig
 from conf.schema.duplicates import DuplicatesConfig
-from data_prep.corpus.curate import BATCH_CHARACTERS
-from data_prep.duplicates.buckets import edges, write_sorted
-from data_prep.duplicates.clusters import components
-from data_prep.duplicates.signature import Signer
+from data_prep.corpus.stages.curate import BATCH_CHARACTERS
+from data_prep.dedup.buckets import edges, write_sorted
+from data_prep.dedup.clusters import components
+from data_prep.dedup.signature import Signer
 from data_prep.sources.readers import read_documents
 from data_prep.text.batch import Batch
 from data_prep.text.language import load_language

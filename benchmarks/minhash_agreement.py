@@ -35,9 +35,9 @@ from benchmarks.minhash import CONFIG
 from benchmarks.minhash_peers import Regex, SameShingles, firsts, settings, stages
 from benchmarks.record import keep
 from benchmarks.text import turkish_legal
-from data_prep.duplicates.buckets import edges, write_sorted
-from data_prep.duplicates.clusters import components
-from data_prep.duplicates.signature import Signer, shingles
+from data_prep.dedup.buckets import edges, write_sorted
+from data_prep.dedup.clusters import components
+from data_prep.dedup.signature import Signer, shingles
 from data_prep.text.batch import Batch
 from data_prep.text.language import load_language
 

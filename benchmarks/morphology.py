@@ -17,6 +17,7 @@ from benchmarks.gold import agreement, read_gold
 from benchmarks.pii import texts
 from benchmarks.record import keep
 from benchmarks.text import data
+from conf.schema.root import Config
 from data_prep.filters.morphology import Morphology
 from data_prep.morphology.analysers import make_analyser
 from data_prep.text.batch import Batch
@@ -48,7 +49,7 @@ def judge(rule: Morphology, parts: list[Batch]) -> tuple[float, dict[str, float]
 def main() -> None:
     """Measure, print and keep."""
     profile = load_language("tr")
-    rule = Morphology(profile)
+    rule = Morphology(profile, Config())
     rule.table.analyser.word("kanunun")
     legal = texts("tr_legal")
     size, parts = sum(len(text.encode()) for text in legal) / 1e6, batches(legal, profile.casing)

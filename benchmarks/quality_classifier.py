@@ -29,7 +29,7 @@ from data_prep.quality import report
 from data_prep.quality.build import build
 from data_prep.quality.classifier import Classifier, load
 from data_prep.quality.examples import LABELS
-from data_prep.quality.features import features
+from data_prep.quality.features.stylometric import features
 from data_prep.quality.learn import batches
 from data_prep.text.language import load_language
 

@@ -18,6 +18,8 @@ of the last layer is compared by cosine.
 
 import os
 
+from common.layout import HF, TOKENIZER
+
 os.environ["TOKENIZERS_PARALLELISM"] = "false"  # for both sides
 
 import statistics
@@ -61,7 +63,7 @@ class Ours:
 
     def tokenise(self) -> tuple[Tokens, Tokens]:
         """Queries and documents."""
-        tokenise = Tokeniser(self.folder / "tokenizer.json")
+        tokenise = Tokeniser(self.folder / TOKENIZER)
         return tokenise(self.split.query_texts, TOKENS), tokenise(self.split.doc_texts, TOKENS)
 
     def first(self) -> float:
@@ -119,8 +121,8 @@ class Peer:
 def make_encoder(folder: Path) -> Path:
     """Export a random encoder with a tokenizer of the domain; returns its folder."""
     tokenizer = learn_tokenizer(turkish_legal(folder / "text.jsonl", 8), folder / "tokenizer", SHAPE.vocab_size)
-    export_modernbert(build_encoder(SHAPE), SHAPE, folder / "hf", tokenizer)
-    return folder / "hf"
+    export_modernbert(build_encoder(SHAPE), SHAPE, folder / HF, tokenizer)
+    return folder / HF
 
 
 def split() -> RetrievalSet:

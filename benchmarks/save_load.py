@@ -29,12 +29,14 @@ import torch.distributed.checkpoint as dcp
 
 from benchmarks.measure import alternate, peak_memory, ratio, summary
 from benchmarks.record import keep
+from common.layout import CHECKPOINTS, MEGATRON
 from conf.schema import EncoderConfig, OptimConfig, ParallelConfig
 from model.megatron import checkpoint, startup, step
 from model.megatron.optimizer import build_optimizer
 from model.nets.encoder import build_encoder
-from model.training import saves, write_save
-from model.training.saves import RESUME, latest_valid
+from model.training.checkpoints import checkpoints as saves
+from model.training.checkpoints import write as write_save
+from model.training.checkpoints.checkpoints import RESUME, latest_valid
 
 SHAPE = EncoderConfig(vocab_size=16_384, num_layers=8, hidden_size=512, num_heads=8, ffn_size=768)
 ROUNDS = 7
@@ -65,18 +67,18 @@ class Ours:
 
     def save(self) -> None:
         """A new checkpoint; the one before it goes."""
-        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        shutil.rmtree(self.folder / CHECKPOINTS, ignore_errors=True)
         self.number += 1
         write_save.write_checkpoint(
             self.folder,
             self.number,
             RESUME,
-            lambda folder: checkpoint.save(folder / "megatron", self.model, self.optimizer, {}),
+            lambda folder: checkpoint.save(folder / MEGATRON, self.model, self.optimizer, {}),
         )
 
     def load(self) -> None:
         """Find the newest whole checkpoint, load it."""
-        checkpoint.load(latest_valid(self.folder).folder / "megatron", self.model, self.optimizer)
+        checkpoint.load(latest_valid(self.folder).folder / MEGATRON, self.model, self.optimizer)
 
 
 class Peer:

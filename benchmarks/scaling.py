@@ -1,4 +1,4 @@
-"""What the papers' runs cost on some layouts, by the cost model of `plan=true` (model/training/estimate,
+"""What the papers' runs cost on some layouts, by the cost model of `plan=true` (model/training/cost,
 docs/scaling.md).
 
 python -m benchmarks.scaling
@@ -11,9 +11,9 @@ import yaml
 from conf.schema import CausalConfig, Config, MlmConfig, ParallelConfig, TrainConfig
 from conf.schema.hardware import HardwareConfig
 from conf.schema.kinds import section
-from model.training.estimate.layouts import Proposal, cost
-from model.training.estimate.work import Layout, spans
-from model.training.flops import step_flops
+from model.training.cost.flops import step_flops
+from model.training.cost.layouts import Proposal, cost
+from model.training.cost.work import Layout, spans
 
 NETS = Path(__file__).parents[1] / "conf" / "model"
 GPU, NODE = "H100-64GB", 4

@@ -2,7 +2,7 @@
 
 Three sides, one thread each, on Turkish legal text in a plain .jsonl (56 million characters, one shard of the default
 size):
-- ours: `run_array_task`, what `jobs.prepare` runs for a shard: the tokenizer is loaded, the input digested, parsed,
+- ours: `run_shard_group`, what `jobs.prepare` runs for a shard: the tokenizer is loaded, the input digested, parsed,
   encoded by gigatoken
   and a sample of it checked against `tokenizers`; .bin and .idx with digests, fsync, rename, manifest;
 - alone: gigatoken loads the same tokenizer.json and encodes the texts of the same file, which are in memory already, in
@@ -19,6 +19,8 @@ at least half as fast as gigatoken alone.
 """
 
 import os
+
+from common.layout import TOKENIZER
 
 os.environ |= {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}  # before the libraries start their threads
 
@@ -39,12 +41,12 @@ from benchmarks.record import keep
 from benchmarks.text import learn_tokenizer, turkish_legal
 from common.files import digest
 from conf.schema import DataConfig, PrepareConfig
-from data_prep.sources.shards import plan
+from data_prep.sources.shards import plan_shards
 from data_prep.tokenizer.backends import load_reference
 from data_prep.tokenizer.bulk import identity
 from data_prep.tokens.indexed import BIN, IDX
 from data_prep.tokens.merge import Merged
-from data_prep.tokens.tokenise import ArrayTask, Work, run_array_task
+from data_prep.tokens.tokenise import ShardGroup, TokeniseWork, run_shard_group
 
 ROUNDS = 3
 PART = 16
@@ -62,17 +64,17 @@ class Quiet:
         raise AssertionError(message)
 
 
-def work_of(tokenizer: Path, folder: Path) -> Work:
+def work_of(tokenizer: Path, folder: Path) -> TokeniseWork:
     """What a job makes once, for all its shards."""
     data = DataConfig(tokenizer=str(tokenizer), tokens=str(folder))
-    return Work(folder, data, PrepareConfig(), {}, *identity(tokenizer, True), Merged(folder, None))
+    return TokeniseWork(folder, data, PrepareConfig(), {}, *identity(tokenizer, True), Merged(folder, None))
 
 
-def ours(jsonl: Path, work: Work) -> Path:
+def ours(jsonl: Path, work: TokeniseWork) -> Path:
     """Make ``jsonl`` one shard, anew; returns the shard's folder."""
     shutil.rmtree(work.folder / "shards", ignore_errors=True)  # else it would be found whole
-    (shard,) = plan([jsonl], work.prepare.shard_bytes)
-    run_array_task(ArrayTask(work, [shard]), Quiet())
+    (shard,) = plan_shards([jsonl], work.prepare.shard_bytes)
+    run_shard_group(ShardGroup(work, [shard]), Quiet())
     return work.folder / "shards" / shard.key
 
 
@@ -116,9 +118,7 @@ def main() -> None:
         sides = {
             "ours": lambda: ours(whole, work),
             "alone": (
-                lambda: Gigatoken.from_json((tokenizer / "tokenizer.json").read_text(encoding="utf-8")).encode_batch(
-                    texts
-                )
+                lambda: Gigatoken.from_json((tokenizer / TOKENIZER).read_text(encoding="utf-8")).encode_batch(texts)
             ),
             "peer": lambda: peer(part, reference, folder),
         }

@@ -1,2 +1,2 @@
-"""What every package needs and none owns: errors, atomic files, manifests, progress, ranks, stopping. Imports nothing
+"""Common ground, which every package needs and none owns: errors, atomic files, manifests, progress, ranks, stopping. Imports nothing
 of ours."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from common import layout
 from common.errors import UserError
 from common.files import read_json
 
@@ -18,7 +19,7 @@ SCHEME = "hf://"
 TEXT = ("*.jsonl", "*.jsonl.gz", "*.jsonl.zst", "*.parquet")
 RETRIEVAL = (*TEXT, "*.tsv", "*.tsv.gz", "*.tsv.zst")
 TOKENIZER = (
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
+    layout.TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
     "*.model", "chat_template*", "config.json",
 )  # fmt: skip
 WEIGHTS = ("*.safetensors", "model.safetensors.index.json", "generation_config.json", *TOKENIZER)
@@ -54,12 +55,12 @@ class Reference:
         return f"{SCHEME}{'datasets/' if self.kind == 'dataset' else ''}{self.name}{revision}{'/' if self.path else ''}{self.path}"
 
     def patterns(self, files: Sequence[str]) -> list[str]:
-        """Which paths in the repository are meant when files like ``files`` are wanted; a file that is named is always
+        """Return which paths in the repository are meant when files like ``files`` are wanted; a file that is named is always
         meant."""
         return [self.path, *(f"{self.path}/{pattern}" for pattern in files)] if self.path else list(files)
 
     def folder(self, cache: Path) -> Path:
-        """Where the hub library keeps the repository (its documented layout: blobs, refs, snapshots)."""
+        """Folder in which the hub library keeps the repository (its documented layout: blobs, refs, snapshots)."""
         return cache / f"{self.kind}s--{self.name.replace('/', '--')}"
 
     def record(self, cache: Path) -> Path:
@@ -97,7 +98,9 @@ def references(config: Any) -> Iterator[tuple[str, str]]:
         section, name = key.split(".")
         value = getattr(getattr(config, section), name)
         yield from (
-            (key, one) for one in (value if isinstance(value, list) else [value]) if one and one.startswith(SCHEME)
+            (key, value_there)
+            for value_there in (value if isinstance(value, list) else [value])
+            if value_there and value_there.startswith(SCHEME)
         )
 
 
@@ -106,12 +109,12 @@ def snapshot(reference: Reference, patterns: Sequence[str], cache: Path) -> Path
     record = reference.record(cache)
     if not record.is_file():
         return None
-    known = read_json(record)
-    folder = reference.folder(cache) / "snapshots" / known["commit"]
-    if not set(patterns) <= set(known["patterns"]):
+    mirrored = read_json(record)
+    folder = reference.folder(cache) / "snapshots" / mirrored["commit"]
+    if not set(patterns) <= set(mirrored["patterns"]):
         return None
     whole = all(
-        (folder / path).is_file() and (folder / path).stat().st_size == size for path, size in known["files"].items()
+        (folder / path).is_file() and (folder / path).stat().st_size == size for path, size in mirrored["files"].items()
     )
     return folder if whole else None
 
@@ -122,14 +125,14 @@ def resolve(reference: str, key: str | None = None, cache: Path | None = None) -
     Raises UserError naming the artefact and the command that mirrors it. ``key`` says which of its files are read."""
     if not reference.startswith(SCHEME):
         return Path(reference)
-    found = parse(reference)
-    place = snapshot(found, found.patterns(KEYS[key]) if key else [], cache or cache_folder())
+    parsed = parse(reference)
+    place = snapshot(parsed, parsed.patterns(KEYS[key]) if key else [], cache or cache_folder())
     if place is None:
         raise UserError(
             f"{f'{key}: ' if key else ''}{reference} is not in {cache or cache_folder()}; "
             f"where there is internet run: python -m jobs.fetch {_argument(reference, key)}"
         )
-    return place / found.path
+    return place / parsed.path
 
 
 def _argument(reference: str, key: str | None) -> str:
@@ -143,7 +146,9 @@ def missing(config: Any) -> list[str]:
     """References of ``config`` that have not been mirrored, as they are written there."""
     cache = cache_folder(config.fetch.cache)
     parsed = [(text, key, parse(text)) for key, text in references(config)]
-    return [text for text, key, one in parsed if snapshot(one, one.patterns(KEYS[key]), cache) is None]
+    return [
+        text for text, key, reference in parsed if snapshot(reference, reference.patterns(KEYS[key]), cache) is None
+    ]
 
 
 def localise(config: Any) -> Any:
@@ -159,7 +164,7 @@ def localise(config: Any) -> Any:
         section, name = key.split(".")
         owner, value = getattr(config, section), getattr(getattr(config, section), name)
         if isinstance(value, list):
-            setattr(owner, name, [path for one in value for path in _inputs(one, key, cache)])
+            setattr(owner, name, [path for named in value for path in _inputs(named, key, cache)])
         elif value:
             setattr(owner, name, str(resolve(value, key, cache)) if value.startswith(SCHEME) else value)
     return config

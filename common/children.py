@@ -21,7 +21,7 @@ def starting() -> Iterator[None]:
 
 
 def die_with_parent() -> None:
-    """From now on this process, a spawned one, ends with the one that started it, even by SIGKILL."""
+    """Let this process, a spawned one, end with the one that started it, even by SIGKILL."""
     threading.Thread(target=_watch_parent, daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""Who works on a thing that several processes may be asked to do: the one that holds its claim. One that died loses it
+"""Claims, on things that several processes may be asked to do: the one that holds its claim. One that died loses it
 to the next."""
 
 import json
@@ -46,7 +46,7 @@ class Claim:
         return None
 
     def held(self) -> bool:
-        """Whether the claim is this process's (still)."""
+        """Check whether the claim is this process's (still)."""
         holder = self.holder()
         return holder is not None and holder["token"] == self.me["token"]
 
@@ -56,14 +56,14 @@ class Claim:
             remove_file(self.file)
 
     def holder(self) -> Holder | None:
-        """Who holds the claim; None where nobody does."""
+        """Return who holds the claim; None where nobody does."""
         try:
             return json.loads(self.file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
 
     def stale(self) -> bool:
-        """Whether the claim is held by a process that is gone."""
+        """Check whether the claim is held by a process that is gone."""
         holder = self.holder()
         return holder is not None and not lives(holder, self.me, self.alive)
 
@@ -100,7 +100,7 @@ def this_process(job: str = "") -> Holder:
 
 
 def lives(holder: Holder, me: Holder, alive: Callable[[Holder], bool]) -> bool:
-    """Whether ``holder`` still works, as far as ``me``, this process, can tell; ``alive`` is asked of other hosts."""
+    """Check whether ``holder`` still works, as far as ``me``, this process, can tell; ``alive`` is asked of other hosts."""
     if holder["job"] and holder["job"] == me["job"] and holder["restart"] != me["restart"]:
         return False  # this array task's attempt before
     if holder["host"] != me["host"]:

@@ -56,11 +56,11 @@ class DiskError(UserError):
 
 
 def explained(error: BaseException) -> DiskError | None:
-    """One sentence with the path and the mend for an error that comes from a full or failing disk, or from a path that
+    """Explain in one sentence with the path and the mend for an error that comes from a full or failing disk, or from a path that
     cannot be used; None for any other, a missing file included, which is our fault."""
-    for one in _chain(error):
-        number, name = _number(one), _name(one)
-        if number is None or (number not in _NAMELESS and not (name and one is error)):
+    for cause in _chain(error):
+        number, name = _number(cause), _name(cause)
+        if number is None or (number not in _NAMELESS and not (name and cause is error)):
             continue
         place = _clipped(name) if name else "standard output, or a file that the system does not name,"
         return DiskError(f"{place} {_MENDS[number]} ({os.strerror(number)})", number in _FAILING)
@@ -87,11 +87,11 @@ def naming(path: str | Path, aside: str | Path = "") -> Iterator[None]:
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """An error and those that it came from."""
     seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        seen.add(id(one))
-        yield one
-        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
 
 
 def _number(error: BaseException) -> int | None:
@@ -101,8 +101,8 @@ def _number(error: BaseException) -> int | None:
     if isinstance(error, UserError) or type(error).__module__.partition(".")[0] not in _LIBRARIES:
         return None
     text = str(error)
-    if found := _NUMBER.search(text):
-        number = int(found[1] or found[2])
+    if match := _NUMBER.search(text):
+        number = int(match[1] or match[2])
         return number if number in _MENDS else None
     return (error.__context__ and _number(error.__context__)) or errno.ENOSPC if re.search(CUT_OFF, text) else None
 

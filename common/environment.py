@@ -1,4 +1,4 @@
-"""Which rank is this process? Read from what torchrun, srun or submitit left in the environment."""
+"""Rank of this process, read from what torchrun, srun or submitit left in the environment."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Who writes into a folder: the last process that claimed it. An earlier one may still live, on a node that was given
+"""Fence around a folder: it is written by the last process that claimed it. An earlier one may still live, on a node that was given
 up for dead."""
 
 from pathlib import Path
@@ -7,9 +7,10 @@ from common.claim import Holder, this_process
 from common.environment import array_task_id
 from common.errors import UserError
 from common.files import atomic_file, make_folder, read_json, write_json
+from common.layout import OWNER
 from common.remove import remove_file
 
-NAME = "owner.json"
+NAME = OWNER
 EXIT_SUPERSEDED = 76
 """Exit status of a process that found another one in its place and left everything to it."""
 
@@ -46,7 +47,7 @@ class Fence:
         self.token = ""
 
     def holder(self) -> Holder | None:
-        """Who claimed the folder last, and may have ended since; None where nobody did."""
+        """Return who claimed the folder last, and may have ended since; None where nobody did."""
         file = self.folder / NAME
         return {"restart": 0, "born": None, **read_json(file)} if file.is_file() else None
 

@@ -53,8 +53,8 @@ def make_folder(folder: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        if known := explained(error):
-            raise DiskError(f"cannot create the folder {folder}: {known}", known.passing) from error
+        if explanation := explained(error):
+            raise DiskError(f"cannot create the folder {folder}: {explanation}", explanation.passing) from error
         raise UserError(f"cannot create the folder {folder} ({error.strerror}); choose one you may write to") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"the folder {folder} is not writable; choose another or change its permissions")
@@ -63,7 +63,7 @@ def make_folder(folder: str | Path) -> Path:
 
 @contextmanager
 def nothing_left(folder: str | Path, *signs: str) -> Iterator[None]:
-    """Where the block ends with an error, ``folder`` and its parents that were not there before go again, as far as
+    """Leave nothing behind: where the block ends with an error, ``folder`` and its parents that were not there before go again, as far as
     they are empty.
 
     ``signs``: files below it that only say that work has begun. They go too, with the folders they are in, where the
@@ -136,9 +136,9 @@ def _settle(aside: Path, rights: int) -> None:
     the umask leaves."""
     for folder, folders, files in os.walk(aside):
         for name in (*folders, *files):
-            found = Path(folder, name).lstat().st_mode
-            if rights & OTHERS and not found & OTHERS and not stat.S_ISLNK(found):
-                Path(folder, name).chmod(stat.S_IMODE(found) | rights & (0o777 if stat.S_ISDIR(found) else 0o666))
+            mode = Path(folder, name).lstat().st_mode
+            if rights & OTHERS and not mode & OTHERS and not stat.S_ISLNK(mode):
+                Path(folder, name).chmod(stat.S_IMODE(mode) | rights & (0o777 if stat.S_ISDIR(mode) else 0o666))
         for name in files:
             with Path(folder, name).open("rb") as file:
                 os.fsync(file.fileno())
@@ -176,10 +176,10 @@ def read_json(path: str | Path) -> Any:
     """Read JSON. Raises UserError naming the file when it is absent or broken, or one that only another can have put
     there: no plain file (reading a pipe or a device need never end), or one far larger than any of ours."""
     try:
-        found = Path(path).stat()
-        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_JSON:
+        status = Path(path).stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_JSON:
             raise ValueError(
-                "it is no plain file" if found.st_size <= LARGEST_JSON else f"it has more than {LARGEST_JSON} bytes"
+                "it is no plain file" if status.st_size <= LARGEST_JSON else f"it has more than {LARGEST_JSON} bytes"
             )
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -20,7 +20,7 @@ def files_below(folder: str | Path, key: str, once: bool = True, strict: bool = 
 
 
 class _Search:
-    """One search: what was found, and which folder leads to which."""
+    """State of one search: what was found, and which folder leads to which."""
 
     def __init__(self, top: Path, key: str, strict: bool):
         self.top, self.key, self.strict = top, key, strict

@@ -27,7 +27,7 @@ _OURS = tuple(os.path.join(_ROOT, package, "") for package in ("common", "conf",
 
 
 class _State:
-    """Of this process."""
+    """State of this process."""
 
     watched = False
     """SIGINT is handled here: this process is a job, and not Python code of somebody who imports one."""
@@ -40,7 +40,7 @@ class _State:
 
 
 def watch() -> None:
-    """From now on Ctrl-C ends this process. To be called before anything slow is imported. Where SIGINT is ignored, as
+    """Let Ctrl-C end this process from now on. To be called before anything slow is imported. Where SIGINT is ignored, as
     in the background of a script, it stays so."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _hear)
@@ -69,7 +69,7 @@ def end() -> None:
 
 
 def asked() -> bool:
-    """Whether Ctrl-C has come."""
+    """Check whether Ctrl-C has come."""
     return _State.asked
 
 

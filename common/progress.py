@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -13,6 +13,16 @@ from common.screen import Screen, line, plain
 T = TypeVar("T")
 console = Screen(stderr=True)
 LINE_EVERY_SECONDS = 15.0
+
+
+class ProgressReport(Protocol):
+    """Receiver of the progress of a unit of work (see `slurm.local`)."""
+
+    def advance(self, amount: float) -> None:
+        """Count so many more units (MB of input) as done."""
+
+    def say(self, message: str) -> None:
+        """Print a line for the person who watches."""
 
 
 class Bar:
@@ -65,7 +75,7 @@ def track(items: Iterable[T], title: str, total: int, unit: str = "") -> Iterato
 
 
 def hush() -> None:
-    """From now on this process shows neither bars nor lines: another one of the same job does."""
+    """Let this process show neither bars nor lines: another one of the same job does."""
     console.quiet = True
 
 

@@ -41,12 +41,12 @@ def _check_depth(text: str) -> None:
             raise ValueError(f"it is nested more than {DEEPEST} deep")
 
 
-def _written_out(value: Any, known: dict[int, float]) -> float:
-    """How many values there are with aliases written out; infinitely many in one that holds itself."""
+def _written_out(value: Any, sizes: dict[int, float]) -> float:
+    """Count how many values there are with aliases written out; infinitely many in one that holds itself."""
     if not isinstance(value, dict | list):
         return 1
-    if id(value) not in known:
-        known[id(value)] = float("inf")
+    if id(value) not in sizes:
+        sizes[id(value)] = float("inf")
         parts = [*value, *value.values()] if isinstance(value, dict) else value
-        known[id(value)] = 1 + sum(_written_out(part, known) for part in parts)
-    return known[id(value)]
+        sizes[id(value)] = 1 + sum(_written_out(part, sizes) for part in parts)
+    return sizes[id(value)]

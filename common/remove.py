@@ -1,4 +1,4 @@
-"""What may be removed: the one place that unlinks files and removes folders.
+"""Removal of files and folders: the one place that unlinks files and removes folders.
 
 - A link is never followed: it is unlinked itself, or passed over. What it points at may be anybody's.
 - A folder is removed where it carries a name of ours (`ASIDE`), a mark (`mark`), or a manifest of the kind that its
@@ -17,10 +17,10 @@ from pathlib import Path
 
 from common.disk import naming
 from common.errors import UserError
+from common.layout import MANIFEST
 
 ASIDE = ".aside-"
 """Begins the name of whatever is written but not whole yet, or on its way out."""
-MANIFEST = "manifest.json"
 MARK = ".work"
 
 
@@ -31,7 +31,7 @@ def aside_of(path: str | Path) -> Path:
 
 
 def strange(folder: str | Path, kind: str, names: Collection[str] = ()) -> str | None:
-    """Why ``folder`` is not one that we wrote with a manifest of ``kind``; None where it is, where it is empty, and
+    """Return why ``folder`` is not one that we wrote with a manifest of ``kind``; None where it is, where it is empty, and
     where there is none.
 
     ``names``: all that its writer ever writes into it; then it is ours without its manifest too, if it holds nothing
@@ -43,23 +43,23 @@ def strange(folder: str | Path, kind: str, names: Collection[str] = ()) -> str |
         return None
     if not folder.is_dir():
         return "it is no folder"
-    found = _files(folder)
-    if not found:
+    files = _files(folder)
+    if not files:
         return None
     if folder.stat().st_uid != os.geteuid():
         return "it belongs to another user"
-    if names and set(found) <= {MANIFEST, *names}:
+    if names and set(files) <= {MANIFEST, *names}:
         return None
     try:
-        known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        listed = {MANIFEST}.union(*(known.get(part, ()) for part in ("files", "sizes", "output_stamps")))
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        listed = {MANIFEST}.union(*(manifest.get(part, ()) for part in ("files", "sizes", "output_stamps")))
     except FileNotFoundError:
         return f"it holds files, and no {MANIFEST} that says whose"
     except (OSError, ValueError, TypeError, AttributeError):
         return f"its {MANIFEST} is damaged"
-    if known.get("kind") != kind:
+    if manifest.get("kind") != kind:
         return f"its {MANIFEST} is not that of a {kind}"
-    others = sorted(set(found) - listed)
+    others = sorted(set(files) - listed)
     return f"it holds {others[0]}, which its {MANIFEST} does not list" if others else None
 
 
@@ -138,12 +138,12 @@ def mark(folder: str | Path, kind: str) -> None:
 
 
 def _holds_files(folder: Path) -> bool:
-    """Whether there is anything in ``folder`` but marks that were never put in place."""
+    """Check whether there is anything in ``folder`` but marks that were never put in place."""
     return any(not path.name.startswith(f"{ASIDE}{MARK}-") for path in folder.iterdir())
 
 
 def marked(folder: str | Path, kind: str) -> bool:
-    """Whether `mark` made the folder (no link to one)."""
+    """Check whether `mark` made the folder (no link to one)."""
     mark = Path(folder, MARK)
     return not Path(folder).is_symlink() and mark.is_file() and mark.read_text(encoding="utf-8").strip() == kind
 

@@ -1,4 +1,4 @@
-"""Whether two tokenizers are one: what they are made of, then their ids, and never the bytes of their files.
+"""Comparison of tokenizers, whether two are one: what they are made of, then their ids, and never the bytes of their files.
 
 A tokenizer.json can be written in many ways (merges as strings or pairs, defaults left out, keys in any order, settings
 of truncation and padding), so both are read by `tokenizers` and compared in the one form that it writes. What turns ids
@@ -28,42 +28,42 @@ ODD = (
 Part = dict[str, Any]
 
 
-def difference(one: str | Path, other: str | Path) -> str | None:
-    """The first difference of the tokenizers in two folders, as a clause with the value of ``one`` first; None where
+def difference(first: str | Path, other: str | Path) -> str | None:
+    """The first difference of the tokenizers in two folders, as a clause with the value of ``first`` first; None where
     they are the same.
 
     A special token's role (bos, eos, ...) counts where both folders name it. Raises UserError where one has no
     tokenizer.json."""
-    one, other = Path(one), Path(other)
-    for folder in (one, other):
+    first, other = Path(first), Path(other)
+    for folder in (first, other):
         if not (folder / FILE).is_file():
             raise UserError(f"{folder / FILE} does not exist; name a folder with a tokenizer")
-    if digest(one / FILE) != digest(other / FILE):
+    if digest(first / FILE) != digest(other / FILE):
         try:
-            both = [DocumentTokenizer.read(folder / FILE, "copy the folder again") for folder in (one, other)]
+            both = [DocumentTokenizer.read(folder / FILE, "copy the folder again") for folder in (first, other)]
         except UserError:  # not to be read, and not the same: nothing can be proved of them
             return (
                 None
-                if read_json(one / FILE) == read_json(other / FILE)
+                if read_json(first / FILE) == read_json(other / FILE)
                 else f"their {FILE} differ, and one of them cannot be read"
             )
-        if found := _of_forms(*(json.loads(read.tokenizer.to_str()) for read in both)) or _of_ids(*both):
-            return found
-    return _of_roles(one, other)
+        if reason := _of_forms(*(json.loads(read.tokenizer.to_str()) for read in both)) or _of_ids(*both):
+            return reason
+    return _of_roles(first, other)
 
 
-def _of_forms(one: Part, other: Part) -> str | None:
+def _of_forms(first: Part, other: Part) -> str | None:
     """The first difference of two tokenizer.json as `tokenizers` writes them."""
-    for key in ("type", *sorted((one["model"].keys() | other["model"].keys()) - {"type", "vocab", "merges"})):
-        here, there = one["model"].get(key) or None, other["model"].get(key) or None
+    for key in ("type", *sorted((first["model"].keys() | other["model"].keys()) - {"type", "vocab", "merges"})):
+        here, there = first["model"].get(key) or None, other["model"].get(key) or None
         if here != there:
             return f"model.{key} is {here} and {there}"
     return (
-        _of_tokens("the vocabulary", _vocabulary(one), _vocabulary(other))
-        or _of_merges(one["model"].get("merges") or [], other["model"].get("merges") or [])
-        or _of_steps("normalizer", one, other)
-        or _of_steps("pre_tokenizer", one, other)
-        or _of_tokens("the added tokens", _added(one), _added(other))
+        _of_tokens("the vocabulary", _vocabulary(first), _vocabulary(other))
+        or _of_merges(first["model"].get("merges") or [], other["model"].get("merges") or [])
+        or _of_steps("normalizer", first, other)
+        or _of_steps("pre_tokenizer", first, other)
+        or _of_tokens("the added tokens", _added(first), _added(other))
     )
 
 
@@ -80,31 +80,31 @@ def _added(form: Part) -> dict[str, Any]:
     }
 
 
-def _of_tokens(what: str, one: dict[str, Any], other: dict[str, Any]) -> str | None:
-    if one == other:
+def _of_tokens(what: str, first: dict[str, Any], other: dict[str, Any]) -> str | None:
+    if first == other:
         return None
-    if common := [token for token in one if token in other and one[token] != other[token]]:
-        return f"{what}: {common[0]!r} is {one[common[0]]} and {other[common[0]]}"
-    token = min(one.keys() ^ other.keys())
-    return f"{what}: {token!r} is in the {'first' if token in one else 'second'} alone"
+    if common := [token for token in first if token in other and first[token] != other[token]]:
+        return f"{what}: {common[0]!r} is {first[common[0]]} and {other[common[0]]}"
+    token = min(first.keys() ^ other.keys())
+    return f"{what}: {token!r} is in the {'first' if token in first else 'second'} alone"
 
 
-def _of_merges(one: list[Any], other: list[Any]) -> str | None:
-    if one == other:
+def _of_merges(first: list[Any], other: list[Any]) -> str | None:
+    if first == other:
         return None
     number = next(
-        (place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]),
-        min(len(one), len(other)),
+        (place for place, pair in enumerate(zip(first, other, strict=False)) if pair[0] != pair[1]),
+        min(len(first), len(other)),
     )
-    return f"merge {number} is {_at(one, number)} and {_at(other, number)}"
+    return f"merge {number} is {_at(first, number)} and {_at(other, number)}"
 
 
 def _at(merges: list[Any], number: int) -> str:
     return repr(" ".join(merges[number])) if number < len(merges) else "none"
 
 
-def _of_steps(key: str, one: Part, other: Part) -> str | None:
-    here, there = ([*_steps(form[key])] for form in (one, other))
+def _of_steps(key: str, first: Part, other: Part) -> str | None:
+    here, there = ([*_steps(form[key])] for form in (first, other))
     if here == there:
         return None
     number = next(
@@ -125,15 +125,15 @@ def _steps(part: Part | None) -> Iterator[Part]:
         yield from _steps(step)
 
 
-def _of_ids(one: DocumentTokenizer, other: DocumentTokenizer) -> str | None:
+def _of_ids(first: DocumentTokenizer, other: DocumentTokenizer) -> str | None:
     """The special tokens around a text, and the ids of text of every kind."""
     for name in ("before", "after"):
-        if getattr(one, name) != getattr(other, name):
+        if getattr(first, name) != getattr(other, name):
             return (
-                f"the tokens that the template puts {name} a text are {getattr(one, name)} and {getattr(other, name)}"
+                f"the tokens that the template puts {name} a text are {getattr(first, name)} and {getattr(other, name)}"
             )
-    lines = _lines(one)
-    for line, *codings in zip(lines, one.encode(lines), other.encode(lines), strict=True):
+    lines = _lines(first)
+    for line, *codings in zip(lines, first.encode(lines), other.encode(lines), strict=True):
         if codings[0].ids != codings[1].ids:
             return f"{line!r} is {codings[0].ids} and {codings[1].ids}"
     return None
@@ -151,8 +151,8 @@ def _lines(tokenizer: DocumentTokenizer) -> list[str]:
     return lines + plain.decode_batch(drawn, skip_special_tokens=False)
 
 
-def _of_roles(one: Path, other: Path) -> str | None:
-    here, there = _named(one), _named(other)
+def _of_roles(first: Path, other: Path) -> str | None:
+    here, there = _named(first), _named(other)
     for role in ROLES:
         key = f"{role}_token"
         if here.get(key) and there.get(key) and here[key] != there[key]:
@@ -162,11 +162,11 @@ def _of_roles(one: Path, other: Path) -> str | None:
 
 def _named(folder: Path) -> dict[str, str]:
     """Texts of the special tokens that the settings of a folder name."""
-    known: Part = {}
+    settings: Part = {}
     for name in (SPECIAL_MAP, SETTINGS):
-        known |= read_json(folder / name) if (folder / name).is_file() else {}
+        settings |= read_json(folder / name) if (folder / name).is_file() else {}
     return {
         key: value["content"] if isinstance(value, dict) else value
-        for key, value in known.items()
+        for key, value in settings.items()
         if key.endswith("_token")
     }

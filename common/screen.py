@@ -1,4 +1,4 @@
-"""What is printed for people: names, paths and texts of others can neither steer a terminal, nor pass for markup, nor
+"""Screen output for people: names, paths and texts of others can neither steer a terminal, nor pass for markup, nor
 show a password."""
 
 import re
@@ -37,7 +37,7 @@ def masked(text: str) -> str:
 
 
 def plain(text: object) -> str:
-    """What may be printed: without passwords in URLs; control characters but tab and newline become visible."""
+    """Return what may be printed: without passwords in URLs; control characters but tab and newline become visible."""
     return masked(str(text)).translate(_VISIBLE)
 
 
@@ -59,7 +59,7 @@ class Screen(Console):
 
 
 def screen(width: int = NO_TERMINAL, **options: Any) -> Screen:
-    """For the terminal as wide as it is; for a file or a pipe ``width`` columns."""
+    """Console for the terminal as wide as it is; for a file or a pipe ``width`` columns."""
     console = Screen(**options)
     return console if console.is_terminal else Screen(width=width, **options)
 

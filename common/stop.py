@@ -14,7 +14,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 
 
 def leave_when_asked() -> None:
-    """From now on the signals of a scheduler end this process with `EXIT_CONTINUE`, its cleanup done, wherever it
+    """Let the signals of a scheduler end this process with `EXIT_CONTINUE`, its cleanup done, wherever it
     is."""
     for number in SIGNALS[:3]:
         signal.signal(number, _leave)

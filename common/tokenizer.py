@@ -1,4 +1,4 @@
-"""How a document becomes token ids: one way, for what is trained on (`jobs.prepare`), what is measured, and what is
+"""Tokenizing of documents: one way, for what is trained on (`jobs.prepare`), what is measured, and what is
 traced.
 
 Special tokens that stand in the text ("[MASK]" in a manual) are encoded as the text they are: an id of a special token
@@ -15,11 +15,12 @@ import numpy as np
 
 from common.errors import UserError
 from common.files import read_json
+from common.layout import TOKENIZER
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
-FILE, SETTINGS, SPECIAL_MAP = "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"
+FILE, SETTINGS, SPECIAL_MAP = TOKENIZER, "tokenizer_config.json", "special_tokens_map.json"
 END_OF_TEXT = "<|endoftext|>"
 
 
@@ -57,13 +58,13 @@ class DocumentTokenizer:
 
     @classmethod
     def read(cls, file: str | Path, mend: str) -> "DocumentTokenizer":
-        """From a tokenizer.json and the tokenizer_config.json beside it, which may name the end-of-text token (else
+        """Read a tokenizer.json and the tokenizer_config.json beside it, which may name the end-of-text token (else
         <|endoftext|>). Errors are those of `load_tokenizer`."""
         return cls.of(load_tokenizer(file, mend), Path(file).parent)
 
     @classmethod
     def of(cls, tokenizer: "Tokenizer", folder: Path) -> "DocumentTokenizer":
-        """From a tokenizer that `load_tokenizer` made of a file in ``folder``."""
+        """Make it from a tokenizer that `load_tokenizer` made of a file in ``folder``."""
         before, after = _template(tokenizer)
         end = tokenizer.token_to_id(end_of_text(folder))
         return cls(tokenizer, before, after, after or ([] if end is None else [end]))
@@ -83,7 +84,7 @@ def role(folder: Path, name: str) -> str | None:
     """Text of the special token that tokenizer_config.json in ``folder`` (where it does not, special_tokens_map.json)
     names for bos, eos, pad, mask, cls or sep; None where neither does. Raises UserError for a file that is not JSON."""
     files: list[Any] = [read_json(folder / file) for file in (SETTINGS, SPECIAL_MAP) if (folder / file).is_file()]
-    token = next((known[f"{name}_token"] for known in files if known.get(f"{name}_token")), None)
+    token = next((settings[f"{name}_token"] for settings in files if settings.get(f"{name}_token")), None)
     return token["content"] if isinstance(token, dict) else token
 
 

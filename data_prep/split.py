@@ -11,14 +11,14 @@ import xxhash
 from common.reading.bad import BadDocuments
 from conf.schema import DataConfig
 from conf.schema.split import SplitConfig
-from data_prep.corpus.zst import Writer
+from data_prep.records.zst import Writer
 from data_prep.sources.readers import read_documents
 
 TRAIN, VALIDATION = "train.jsonl.zst", "validation.jsonl.zst"
 
 
 def is_validation(text: str, config: SplitConfig) -> bool:
-    """Whether a document is held out; white space at its ends does not count."""
+    """Check whether a document is held out; white space at its ends does not count."""
     return xxhash.xxh3_64_intdigest(text.strip().encode(), config.seed) < config.validation_share * 2.0**64
 
 

@@ -5,7 +5,7 @@ what went and why.
   python -m jobs.corpus experiment=mecellem/corpus dry_run=true                         sources, shards and stages; what is done already
   python -m jobs.corpus experiment=mecellem/corpus                                      here, on all cores
   python -m jobs.corpus experiment=mecellem/corpus cluster=slurm corpus.array_size=64     each stage an array, one after the other
-  python -m jobs.corpus experiment=mecellem/corpus corpus.languages.tr.fineweb.short_line=20     another threshold of a profile
+  python -m jobs.corpus experiment=mecellem/corpus corpus.languages.tr.rules.fineweb.short_line=20     another threshold of a profile
 
 Killed at any moment, the same command does what is left; the documents are the same for any number of array tasks. Other
 rules or thresholds do again what they touch. The documents are in <corpus.output>/documents, the report in
@@ -22,8 +22,9 @@ from common.progress import say
 from common.remove import sweep_asides
 from common.screen import screen
 from conf.schema import Config
-from data_prep.corpus.factory import SHARED, Share, freeze, run_share, share, stages
-from data_prep.corpus.stage import Stage
+from data_prep.corpus.factory import SHARED, StageShare, freeze_corpus, run_stage_share, stage_share, stages
+from data_prep.corpus.stages.stage import Stage
+from data_prep.corpus.stages.versions import raised_versions
 from jobs.cli import main
 from slurm.local import run_array_tasks
 
@@ -32,7 +33,7 @@ def run(config: Config) -> dict[str, Any] | None:
     """Fill `corpus.output`; returns counts by source (None for a dry run)."""
     from data_prep.corpus.publish import publish
 
-    config = freeze(config)
+    config = freeze_corpus(config)
     line = stages(config)
     if not config.corpus.stage:  # the job itself, and no array task of it
         for key, unread in line[0].work.plan.unread.items():
@@ -73,10 +74,12 @@ def _all(config: Config, stage: Stage) -> None:
     left = [task for task in tasks if not stage.find(task)]
     if not left:
         return
+    for change in raised_versions(stage, left):
+        say(change)
     size = sum(task.size for task in tasks)
     workers = min(len(tasks), config.cluster.workers or cores()) if stage.name in SHARED and size > stage.small else 1
-    points = [Share(config, stage.name, workers, array_task) for array_task in range(workers)]
-    run_array_tasks(run_share, points, workers, stage.name, round(size, 1), "MB")
+    points = [StageShare(config, stage.name, workers, array_task) for array_task in range(workers)]
+    run_array_tasks(run_stage_share, points, workers, stage.name, round(size, 1), "MB")
 
 
 def _one(config: Config, stage: Stage) -> dict[str, Any]:
@@ -84,9 +87,11 @@ def _one(config: Config, stage: Stage) -> dict[str, Any]:
     if config.corpus.array_task is None:
         _all(config, stage)
         return {"stage": stage.name, "units": len(stage.tasks())}
-    point = Share(config, stage.name, config.corpus.array_size if stage.name in SHARED else 1, config.corpus.array_task)
-    tasks = share(stage, point.array_size, point.array_task)
-    run_array_tasks(run_share, [point], 1, stage.name, round(sum(task.size for task in tasks), 1), "MB")
+    point = StageShare(
+        config, stage.name, config.corpus.array_size if stage.name in SHARED else 1, config.corpus.array_task
+    )
+    tasks = stage_share(stage, point.array_size, point.array_task)
+    run_array_tasks(run_stage_share, [point], 1, stage.name, round(sum(task.size for task in tasks), 1), "MB")
     return {"stage": stage.name, "units": len(tasks)}
 
 

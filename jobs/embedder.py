@@ -11,12 +11,14 @@ from typing import Any
 
 from common import manifest
 from common.files import atomic_folder, digest
+from common.layout import TOKENIZER
 from common.progress import Bar, say
 from common.reading.bad import BadDocuments
 from common.remove import sweep_asides
 from conf.schema import Config
-from data_prep.already import already, digests_of
+from data_prep.reuse import digests_of, find_reusable
 from data_prep.sources.inputs import stamp, told_inputs
+from data_prep.sources.version import VERSION
 from jobs.cli import main
 
 KIND = "embedder"
@@ -24,7 +26,7 @@ KIND = "embedder"
 
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `corpus.semantic.model`; returns its manifest (None for a dry run)."""
-    from data_prep.duplicates import static_model
+    from data_prep.dedup import static_model
     from data_prep.tokenizer.backends import load_reference
 
     folder, semantic = Path(config.corpus.semantic.model), config.corpus.semantic
@@ -35,9 +37,10 @@ def run(config: Config) -> dict[str, Any] | None:
         "learn_bytes": semantic.learn_bytes,
         "text_field": config.data.text_field,
     }
-    settings["tokenizer"] = digest(Path(config.data.tokenizer) / "tokenizer.json")
-    made_from = {"settings": settings, "inputs": digests_of(config.data.inputs)}
-    known = already(folder, KIND, made_from, "corpus.semantic.model")
+    settings["tokenizer"] = digest(Path(config.data.tokenizer) / TOKENIZER)
+    made_by = {"static model": static_model.VERSION, "reader": VERSION}
+    made_from = {"settings": settings, manifest.MADE_BY: made_by, "inputs": digests_of(config.data.inputs)}
+    known = find_reusable(folder, KIND, made_from, "corpus.semantic.model")
     if known:
         say(f"{folder} is there: {known['dimensions']} dimensions")
         return known

@@ -17,14 +17,14 @@ from typing import Any
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_folder, digest_of, read_json
+from common.layout import CONFIG, HF, MEGATRON
 from common.progress import say
-from common.read_yaml import read_yaml
 from common.remove import refuse_strange
 from common.tokenizer import FILE
 from conf.schema import Config, DecoderConfig
 from jobs.cli import main
-from model.training.run import CONFIG, read_config
-from model.training.saves import PROBE, Checkpoint, read_checkpoint, verify
+from model.training.checkpoints.checkpoints import PROBE, Checkpoint, read_checkpoint, verify
+from model.training.run.config import read_config
 
 KIND = "export"
 
@@ -113,11 +113,11 @@ def _write_model(config: Config, checkpoint: Checkpoint, folder: Path) -> None:
     from model.megatron.startup import start
     from model.nets.build import build_net
     from model.open_model import frozen_shape
-    from model.training.tokenizers import tokenizer_of_checkpoint
+    from model.training.run.tokenizers import tokenizer_of_checkpoint
 
     parallel = config.parallel.on(bf16=False)  # whatever the device: what is written must not depend on it
     start(parallel, config.seed)
-    frozen = read_yaml(_run_folder(checkpoint) / "config.yaml")
+    frozen = read_config(_run_folder(checkpoint))
     if (tokenizer := tokenizer_of_checkpoint(checkpoint)) is None:
         raise UserError(
             f"the tokenizer that {checkpoint.folder} was trained with is no longer in {frozen['data']['tokenizer']}; restore"
@@ -125,7 +125,7 @@ def _write_model(config: Config, checkpoint: Checkpoint, folder: Path) -> None:
         )
     shape = frozen_shape(checkpoint)
     net = build_net(shape, parallel, initialise=False)
-    load_model_only(checkpoint.folder / "megatron", net)
+    load_model_only(checkpoint.folder / MEGATRON, net)
     export_net(net, shape, folder, tokenizer)
 
 
@@ -140,7 +140,7 @@ def _copy_half(checkpoint: Checkpoint, folder: Path) -> None:
     kept = (*FILES, SETTINGS, GENERATION, CONFIG, INDEX, *MODULES)  # and weights
     for name in checkpoint.manifest["files"]:
         path, file = PurePosixPath(name), checkpoint.folder / name
-        inner = name.removeprefix("hf/")
+        inner = name.removeprefix(f"{HF}/")
         if path.parts[0] != "hf" or not (inner in kept or fnmatch(inner, "model*.safetensors")):
             continue
         if ".." in path.parts or any(part.is_symlink() for part in (file, *file.parents[: len(path.parts) - 1])):
@@ -187,7 +187,7 @@ def _results(checkpoint: Checkpoint) -> list[dict[str, Any]]:
     """Rows of the card: what the probes of this checkpoint and of the untrained encoder measured on test queries, under equal
     conditions."""
     from model.evaluation.results import digests_of, read_result, result_file
-    from model.training.origins import name_of_start
+    from model.training.run.origins import name_of_start
 
     own, untrained = (result_file(_run_folder(checkpoint), step) for step in (checkpoint.step, 0))
     if not own.is_file():
@@ -242,7 +242,7 @@ def _perplexity(checkpoint: Checkpoint) -> list[dict[str, Any]]:
 def _card(config: Config, checkpoint: Checkpoint, folder: Path, parameters: int) -> str:
     from model.hf.card import model_card
     from model.hf.folder import read_model
-    from model.training.origins import origins
+    from model.training.run.origins import origins
 
     known = {
         "step": checkpoint.step,

@@ -23,6 +23,7 @@ from rich.table import Table
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest_of, nothing_left, put_in_place
+from common.layout import HF, checkpoints_folder
 from common.progress import say
 from common.remove import MARK, mark, marked, refuse_strange, remove_file, remove_folder, remove_marked
 from common.screen import screen
@@ -174,10 +175,10 @@ def _tidy(config: Config, work: Path) -> None:
     if not config.merge.keep:
         remove_marked(work, WORK)
         return
-    for folder in work.glob("checkpoints/*") if marked(work, WORK) else ():
+    for folder in checkpoints_folder(work).glob("*") if marked(work, WORK) else ():
         if folder.is_symlink():
             remove_file(folder)
-        elif not (folder / "hf").exists():
+        elif not (folder / HF).exists():
             remove_folder(folder, "checkpoint")
 
 

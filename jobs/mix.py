@@ -2,10 +2,10 @@
 
   python -m jobs.mix name=mine mixture.sources.web=data/web/tokens mixture.sources.law=data/law/tokens \\
       phases.main.tokens=1000000 phases.main.weights='{web: 0.7, law: 0.3}'
-  python -m jobs.mix experiment=mine dry_run=true          only show what each phase would take
+  python -m jobs.mix experiment=mine dry_run=true          only print_mixture what each phase would take
   python -m jobs.train name=mine data.tokens=data/mine/mixture/main
 
-Each phase becomes a tokens folder below mixture.output, and mixture.html and mixture.json show exact counts, repeats,
+Each phase becomes a tokens folder below mixture.output, and mixture.html and mixture.json print_mixture exact counts, repeats,
 lengths and text at random places. The same seed gives the same bytes; the same command goes on where it was cut off. A
 source goes on through the phases where it stopped: no document comes again before all of it were read. All sources must
 be prepared with data.tokenizer. """
@@ -15,6 +15,7 @@ from typing import Any
 
 from common.errors import UserError
 from common.files import atomic_file, digest, make_folder, write_json
+from common.layout import TOKENIZER
 from common.progress import Bar, say
 from common.remove import sweep_asides
 from conf.schema import Config
@@ -26,20 +27,20 @@ JSON, HTML = "mixture.json", "mixture.html"
 
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `mixture.output`; returns the figures (None for a dry run)."""
-    from data_prep.mixture.make import plan
-    from data_prep.mixture.statistics import show, statistics
+    from data_prep.mixture.make import plan_mixture
+    from data_prep.mixture.statistics import print_mixture, statistics
     from data_prep.mixture.write import MB, find_phase, settings_of, write_phase
 
     phases = scaled(config.phases, config.budget)
     tokenizer = _tokenizer(config)
-    mixture = plan(config.mixture, phases, config.seed, digest(tokenizer))
+    mixture = plan_mixture(config.mixture, phases, config.seed, digest(tokenizer))
     found = {
         "name": config.name,
         "seed": config.seed,
         **statistics(config.mixture, phases, mixture.sources, mixture.strata, mixture.shares),
     }
     if config.dry_run:
-        show(found)
+        print_mixture(found)
         return None
     output = make_folder(config.mixture.output)
     sweep_asides(output)
@@ -56,7 +57,7 @@ def run(config: Config) -> dict[str, Any] | None:
 
 
 def _tokenizer(config: Config) -> Path:
-    tokenizer = Path(config.data.tokenizer) / "tokenizer.json"
+    tokenizer = Path(config.data.tokenizer) / TOKENIZER
     if not tokenizer.is_file():
         raise UserError(
             f"there is no {tokenizer}; name with data.tokenizer the folder of the tokenizer that the sources were"
@@ -68,10 +69,10 @@ def _tokenizer(config: Config) -> Path:
 def _report(
     config: Config, output: Path, tokenizer: Path, sources: list, found: dict[str, Any], manifests: dict[str, Any]
 ) -> dict[str, Any]:
-    """Write mixture.json and mixture.html, and show the table."""
+    """Write mixture.json and mixture.html, and print_mixture the table."""
     from data_prep.mixture.preview import preview
     from data_prep.mixture.report import render
-    from data_prep.mixture.statistics import add_written, show
+    from data_prep.mixture.statistics import add_written, print_mixture
 
     add_written(found, manifests)
     folders = {name: output / name for name in manifests}
@@ -81,7 +82,7 @@ def _report(
     write_json(output / JSON, found)
     with atomic_file(output / HTML, "w", encoding="utf-8") as file:
         file.write(render(found))
-    show(found)
+    print_mixture(found)
     say(f"written: {output / JSON}, {output / HTML} and the phases {', '.join(manifests)}")
     return found
 

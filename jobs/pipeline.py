@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 
 from common.environment import read_ranks
+from common.layout import REPORT
 from common.progress import say
 from conf.schema import Config
 from jobs.cli import main, run_here
@@ -60,7 +61,7 @@ def _planned(stages: list[Step]) -> list[Planned]:
 
 def _next_steps(config: Config) -> str:
     return f"""Open next:
-  {Path(config.sweep.run) / "report.html"}    loss and retrieval on one axis
+  {Path(config.sweep.run) / REPORT}    loss and retrieval on one axis
   tensorboard --logdir {config.runs_dir}    the curves as they grow
   {config.export.output}    the best checkpoint; load it with
       from sentence_transformers import SentenceTransformer

@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from common import manifest
 from common.files import make_folder, nothing_left
+from common.layout import TOKENS
 from common.progress import Bar, say
 from common.reading.unread import Unread
 from common.remove import sweep_asides
 from common.screen import screen
 from conf.schema import Config
 from data_prep.sources.inputs import search
-from data_prep.sources.shards import Shard, groups, plan
+from data_prep.sources.shards import Shard, groups, plan_shards
 from data_prep.tokens.settings import refuse_other_files, settings_of, tell_changes
 from data_prep.tokens.state import SETTINGS, begin, finished, read_manifest, refuse_others
 from jobs.cli import main
 
 if TYPE_CHECKING:
-    from data_prep.tokens.tokenise import Work
+    from data_prep.tokens.tokenise import TokeniseWork
 
 
 def run(config: Config) -> dict[str, Any] | None:
@@ -47,7 +48,7 @@ def run(config: Config) -> dict[str, Any] | None:
         _check_pair(adopting)
     if known and config.prepare.array_task is None:
         tell_changes(folder, known, paths)
-    shards = plan(paths, config.prepare.shard_bytes)
+    shards = plan_shards(paths, config.prepare.shard_bytes)
     if config.dry_run:
         return _show(config, shards)
     if config.prepare.array_task is not None:  # beside others, who may have begun already
@@ -96,7 +97,7 @@ def _tokenise(
     inside = (
         whole
         and keys == list(work.merged.places)
-        and not any((work.folder / "shards" / key / "tokens.bin").exists() for key in keys)
+        and not any((work.folder / "shards" / key / TOKENS).exists() for key in keys)
     )
     tokens = sum(one["tokens"] for one in made.values())
     with Bar("merge", 0 if inside else tokens * (2 if work.vocab_size < 65500 else 4) * MB, "MB") as bar:
@@ -110,23 +111,23 @@ def _array_task(config: Config, settings: dict[str, Any], shards: list[Shard], k
     return {"shards": len(made), **{name: sum(shard[name] for shard in made) for name in ("documents", "tokens")}}
 
 
-def _work(config: Config, settings: dict[str, Any], known: dict | None) -> "Work":
+def _work(config: Config, settings: dict[str, Any], known: dict | None) -> "TokeniseWork":
     from data_prep.tokenizer.bulk import identity
     from data_prep.tokens.merge import Merged
-    from data_prep.tokens.tokenise import Work
+    from data_prep.tokens.tokenise import TokeniseWork
 
     folder = Path(config.data.tokens)
     vocabulary = identity(config.data.tokenizer, config.prepare.add_special_tokens)
-    return Work(folder, config.data, config.prepare, settings, *vocabulary, Merged(folder, known))
+    return TokeniseWork(folder, config.data, config.prepare, settings, *vocabulary, Merged(folder, known))
 
 
-def _run(config: Config, work: "Work", dealt: list[list[Shard]]) -> list[list[dict[str, Any]]]:
-    from data_prep.tokens.tokenise import MB, ArrayTask, run_array_task
+def _run(config: Config, work: "TokeniseWork", dealt: list[list[Shard]]) -> list[list[dict[str, Any]]]:
+    from data_prep.tokens.tokenise import MB, ShardGroup, run_shard_group
     from slurm.local import run_array_tasks
 
     size = sum(shard.bytes for group in dealt for shard in group) * MB
     return run_array_tasks(
-        run_array_task, [ArrayTask(work, group) for group in dealt], config.cluster.workers, "tokenise", size, "MB"
+        run_shard_group, [ShardGroup(work, group) for group in dealt], config.cluster.workers, "tokenise", size, "MB"
     )
 
 

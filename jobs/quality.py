@@ -21,9 +21,11 @@ USED_LATER = ("model", "min_label", "min_probability")
 
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `quality.model`; returns its manifest (None for a dry run)."""
-    from data_prep.already import already, digests_of
-    from data_prep.quality import build, report
+    from data_prep.quality import build, learn, report
     from data_prep.quality.classifier import PROFILE_KEYS
+    from data_prep.quality.features import stylometric
+    from data_prep.reuse import digests_of, find_reusable
+    from data_prep.sources import version
     from data_prep.text.language import load_language
 
     quality = config.quality
@@ -33,8 +35,11 @@ def run(config: Config) -> dict[str, Any] | None:
     settings["profile"] = {key: asdict(profile)[key] for key in PROFILE_KEYS}
     learnt = digests_of(quality.labelled or quality.good, "quality.labelled" if quality.labelled else "quality.good")
     inputs = learnt | digests_of(quality.measured, "quality.measured")
-    known = {"settings": settings, "inputs": dict(sorted(inputs.items()))}
-    there = already(quality.model, "quality", known, "quality.model")
+    made_by = {
+        "quality training": learn.VERSION, "quality features": stylometric.VERSION, "reader": version.VERSION,
+    }  # fmt: skip
+    known = {"settings": settings, manifest.MADE_BY: made_by, "inputs": dict(sorted(inputs.items()))}
+    there = find_reusable(quality.model, "quality", known, "quality.model")
     if there:
         say(f"{quality.model} is there")
         return there

@@ -41,8 +41,8 @@ def run(config: Config) -> dict[str, Any] | None:
 def recycle(config: Config, scorer: "Scorer") -> dict[str, Any]:
     """Rewrite, with a scorer that is loaded."""
     from common.reading.exact import dumps_line
-    from data_prep.corpus.zst import Writer
     from data_prep.endpoint.client import Endpoint
+    from data_prep.records.zst import Writer
     from data_prep.recycling.rewrite import Recycler
 
     settings, chosen = config.recycle, _count(config)["chosen"]

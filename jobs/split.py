@@ -18,8 +18,9 @@ from common.progress import Bar, say
 from common.reading.bad import BadDocuments
 from common.remove import sweep_asides
 from conf.schema import Config
-from data_prep.already import already, digests_of
+from data_prep.reuse import digests_of, find_reusable
 from data_prep.sources.inputs import stamp, told_inputs
+from data_prep.sources.version import VERSION
 from jobs.cli import main
 
 
@@ -38,8 +39,8 @@ def run(config: Config) -> dict[str, Any] | None:
     settings = {key: value for key, value in asdict(config.split).items() if key != "output"} | {
         "text_field": config.data.text_field
     }
-    known = {"settings": settings, "inputs": digests_of(config.data.inputs)}
-    if made := already(folder, "split", known, "split.output"):
+    known = {"settings": settings, manifest.MADE_BY: {"reader": VERSION}, "inputs": digests_of(config.data.inputs)}
+    if made := find_reusable(folder, "split", known, "split.output"):
         say(f"{folder} is there: {made['counts']}")
         return made
     if folder.parent.is_dir():

@@ -18,6 +18,7 @@ from common.reading.bad import BadDocuments
 from common.remove import refuse_strange, sweep_asides
 from conf.schema import Config
 from data_prep.sources.inputs import span_digest, stamp, told_inputs
+from data_prep.sources.version import VERSION
 from jobs.cli import main
 
 REPORT_ONLY = ("report_bytes", "language_field", "morphemes", "compare")
@@ -26,16 +27,17 @@ LANGUAGES = 100  # more than this, and the field names something else
 
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `data.tokenizer`; returns its manifest (None for a dry run)."""
-    from data_prep.tokenizer import report, train
+    from data_prep.tokenizer import patterns, report, train
 
     folder = Path(config.data.tokenizer)
     paths = told_inputs(config.data.inputs)
     settings = {key: value for key, value in asdict(config.tokenizer).items() if key not in REPORT_ONLY}
     settings["text_field"] = config.data.text_field
-    known = _already(folder, settings, paths)
+    made_by = {"tokenizer": patterns.VERSION, "reader": VERSION}
+    known = _already(folder, settings, made_by, paths)
     if known:
         say(f"{folder} is there: {known['vocab_size']:,} tokens")
-        report.show(read_json(folder / "report.json"))
+        report.print_report(read_json(folder / "report.json"))
         return known
     others = _others(config)
     if config.dry_run:
@@ -53,17 +55,20 @@ def run(config: Config) -> dict[str, Any] | None:
         made = manifest.describe(
             "tokenizer",
             settings=settings,
+            made_by=made_by,
             vocab_size=config.tokenizer.vocab_size,
             **counts,
             inputs=inputs,
             files=manifest.digests(aside),
         )
         manifest.write(aside, made)
-    report.show(figures)
+    report.print_report(figures)
     return made
 
 
-def _already(folder: Path, settings: dict[str, Any], paths: list[Path]) -> dict[str, Any] | None:
+def _already(
+    folder: Path, settings: dict[str, Any], made_by: dict[str, int], paths: list[Path]
+) -> dict[str, Any] | None:
     """The manifest when the folder holds just this tokenizer, None when it is free. Raises UserError naming what
     differs."""
     if not folder.is_dir() or not any(folder.iterdir()):
@@ -73,6 +78,8 @@ def _already(folder: Path, settings: dict[str, Any], paths: list[Path]) -> dict[
     if not (folder / manifest.NAME).exists():
         raise UserError(f"{folder} holds files that jobs.tokenizer did not write; {mend}")
     known = manifest.read(folder)
+    if change := manifest.version_change(known.get(manifest.MADE_BY), made_by):
+        raise UserError(f"{folder} was made by {change}; {mend}")
     for key in dict.fromkeys([*settings, *known["settings"]]):
         before, now = known["settings"].get(key), settings.get(key)
         if before != now:

@@ -19,9 +19,10 @@ USED_LATER = ("model", "min_probability")
 
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `topics.model`; returns its manifest (None for a dry run)."""
-    from data_prep.already import already, digests_of
+    from data_prep.reuse import digests_of, find_reusable
+    from data_prep.sources import version
     from data_prep.text.language import load_language
-    from data_prep.topics import learn
+    from data_prep.topics import classifier, learn
 
     topics = config.topics
     profile = load_language(topics.language, config.corpus.languages.get(topics.language))
@@ -32,8 +33,11 @@ def run(config: Config) -> dict[str, Any] | None:
         "id_field": config.data.id_field,
         "casing": profile.casing,
     }
-    known = {"settings": settings, "inputs": digests_of(topics.labelled, "topics.labelled")}
-    there = already(topics.model, "topics", known, "topics.model")
+    made_by = {
+        "topic training": learn.VERSION, "topic classifier": classifier.VERSION, "reader": version.VERSION,
+    }  # fmt: skip
+    known = {"settings": settings, manifest.MADE_BY: made_by, "inputs": digests_of(topics.labelled, "topics.labelled")}
+    there = find_reusable(topics.model, "topics", known, "topics.model")
     if there:
         say(f"{topics.model} is there")
         return there

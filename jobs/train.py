@@ -1,22 +1,21 @@
 """Train one run: continue it where it has checkpoints, start it where it has none.
 
-The run folder holds everything: the frozen configuration, metrics.jsonl, TensorBoard curves, checkpoints. The same command
-given again continues; a command with another configuration is refused with the difference. Stopped by SIGTERM, SIGUSR1
-or Ctrl-C it makes a checkpoint at the next step and ends with exit status 75 (after Ctrl-C 130): start it again. A second
-Ctrl-C ends it at once.
+The run folder holds everything: the frozen configuration, metrics.jsonl, TensorBoard curves, checkpoints. The same
+command given again continues; a command with another configuration is refused with the difference. Stopped by SIGTERM,
+SIGUSR1 or Ctrl-C it makes a checkpoint at the next step and ends with exit status 75 (after Ctrl-C 130): start it
+again. A second Ctrl-C ends it at once.
 
   python -m jobs.train experiment=quickstart
   python -m jobs.train name=mine model=encoder/modernbert_base train.steps=20000 optim.lr=8e-4 dry_run=true
-  python -m jobs.train name=mine run=longer train.steps=40000      a longer run of its own; before its decay begins, a run
-                                                                   is extended by the same command with more train.steps
-  python -m jobs.train name=cpt train.init_from=models/base objective=causal train.tokens=1_000_000_000     the shape is read there
-  python -m jobs.train experiment=quickstart cluster=slurm sweep.trigger=on_save       every fresh probe checkpoint is probed at once
-  python -m jobs.train experiment=mecellem/qwen3_1_7b_cpt budget=0.001 dry_run=true       phases, with exact counts of each source
-  python -m jobs.train experiment=mecellem/qwen3_1_7b_cpt plan=true hardware.gpus=64      memory, time, and a layout for 64 GPUs
-  python -m jobs.train name=mine run=decay train.branch_from=runs/mine/seed_0/checkpoints/step_0010000 train.decay_only=true
+  python -m jobs.train name=mine run=longer train.steps=40000    a longer run of its own; before its decay begins, a run
+                                                                 is extended by the same command with more train.steps
+  python -m jobs.train name=cpt train.init_from=models/base objective=causal train.tokens=1_000_000_000   its shape
+  python -m jobs.train experiment=quickstart cluster=slurm sweep.trigger=on_save      fresh checkpoints are probed
+  python -m jobs.train experiment=mecellem/qwen3_1_7b_cpt budget=0.001 dry_run=true    phases, exact counts by source
+  python -m jobs.train experiment=mecellem/qwen3_1_7b_cpt plan=true hardware.gpus=64   memory, time, and a layout
+  python -m jobs.train name=mine run=decay train.branch_from=runs/m/s_0/checkpoints/step_0010000 train.decay_only=true
 """
 
-import dataclasses
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -25,12 +24,12 @@ from common import interrupt
 from common.progress import say
 from conf.schema import Config
 from jobs.cli import main
-from model.training.state import TrainState
+from model.training.checkpoints.state import TrainState
 
 
 def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
-    """Train, and return what came of it: run_dir, status, step, tokens, loss, validation_loss. ``probe(checkpoint)`` is called
-    for each probe checkpoint.
+    """Train, and return what came of it: run_dir, status, step, tokens, loss, validation_loss. ``probe(checkpoint)`` is
+    called for each probe checkpoint.
 
     Raises UserError before the first step for whatever does not fit together, SystemExit(75) after a stop that was
     asked for."""
@@ -43,21 +42,22 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     from jobs.validate.training import validate_training
     from model.megatron import ranks
     from model.megatron.startup import start
+    from model.objectives.registry import objective_class
     from model.open_model import close_model
-    from model.training.assemble import Start, rehearse
-    from model.training.attempt import train
-    from model.training.data import inputs, open_data
+    from model.training.assemble import rehearse
+    from model.training.attempt import begin_attempt, train
+    from model.training.context import Training
+    from model.training.data.inputs import open_data
     from model.training.describe import describe
-    from model.training.outset import outset, take_over
-    from model.training.remarks import remarks
+    from model.training.prepare_run import prepare_run, take_over
 
     if not config.dry_run:
         start(config.parallel, config.seed)
     config = ranks.on_first(lambda: close_model(config))
-    run, settled, branch, course, latest = ranks.on_first(lambda: outset(config, validate_training))
+    run, settled, branch, timeline, latest = ranks.on_first(lambda: prepare_run(config, validate_training))
     probes = probing(config, sweep.run) if ranks.is_first() and not config.dry_run else Probing(config)
     config = settled
-    if latest and latest.step >= course.total:
+    if latest and latest.step >= timeline.total:
         say(
             f"{run.folder} is finished: {latest.step} steps; more train.steps extend it, train.branch_from starts from"
             " one of its checkpoints"
@@ -67,39 +67,30 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     status = "failed"
     try:
         with run.refusable() as drafts:
-            data = open_data(config, run, course, None if config.dry_run else drafts)
+            source, phases = objective_class(config.objective).source, timeline.phases
+            data = open_data(source, config, phases, run.plan, run.check_inputs, None if config.dry_run else drafts)
+            training = Training(config, run, timeline, data, latest, branch)
             if latest is None:
                 ranks.on_first(lambda: refuse_occupied(config, run))  # once more: to plan the data takes a while
             if config.dry_run:
-                rehearse(config, data, course, Start.of(latest, branch))
-                print(describe(config, data, course))
-                return _summary(config, "planned", {"step": latest.step if latest else course.start})
-            world = start(config.parallel, config.seed)
-            run, latest = ranks.on_first(lambda: take_over(run, latest))
+                rehearse(training)
+                print(describe(training))
+                return _summary(config, "planned", {"step": latest.step if latest else timeline.start})
+            start(config.parallel, config.seed)
+            training.run, training.latest = ranks.on_first(lambda: take_over(run, latest))
 
             def begin(state: TrainState) -> None:
-                """Net and optimizer are ready: from here on the attempt counts."""
+                begin_attempt(training, state, drafts)
                 if ranks.is_first():
-                    fields: dict[str, Any] = {"point": config.point} if config.point else {}
-                    if branch:
-                        fields["branch"] = dataclasses.asdict(branch)
-                    if course.warmup is not None:
-                        fields["warmup"] = run.manifest.get("warmup", course.warmup)
-                    read = inputs(config, {name: plan.tokens for name, plan in data.plans.items()})
-                    run.begin(state.step, world.size, drafts, inputs=read, plan=data.digests(), **fields)
-                    where = f"{world.size} x {world.device.type}, {config.parallel.precision}"
-                    say(f"{run.folder}: attempt {run.attempt}, step {state.step} to {course.total}, {where}")
-                    for remark in remarks(config, data, course):
-                        say(remark)
                     probes.start()
                 ranks.barrier()
 
-            status, state = train(config, run, world, data, course, latest, branch, begin, probe or probes.saved)
+            status, state = train(training, begin, probe or probes.saved)
     finally:
         if ranks.is_first():
             probes.end(status == "finished" and not interrupt.asked())
     if status == "interrupted":
-        say(f"stopped after step {state.step} of {course.total}, saved; the same command continues")
+        say(f"stopped after step {state.step} of {timeline.total}, saved; the same command continues")
         sys.exit(EXIT_CONTINUE)
     interrupt.heed()  # Ctrl-C in the last step: what follows a training in a chain does not begin
     return _summary(config, status, state.to_dict())
@@ -109,7 +100,7 @@ def _plan(config: Config) -> dict[str, Any]:
     """Needs neither data nor torch, as on a login node."""
     from jobs.validate.training import validate_estimate
     from model.open_model import close_model
-    from model.training.estimate import plan_layout
+    from model.training.cost import plan_layout
 
     config = close_model(config, ahead=True)
     validate_estimate(config)

@@ -12,6 +12,8 @@ import conf
 from common import manifest as manifests
 from common.artefacts import SCHEME, resolve
 from common.errors import UserError
+from common.layout import CONFIG as RUN
+from common.layout import HF, STEPS, checkpoints_folder
 from common.numbers import same
 from common.progress import say
 from common.tokenizer import FILE, load_tokenizer
@@ -21,9 +23,8 @@ from conf.schema.kinds import section
 from conf.schema.model import AUTO, AutoConfig
 from model.hf.folder import CONFIG, check_shape, read_model
 from model.shapes import ROW_MULTIPLE
-from model.training.run import CONFIG as RUN
-from model.training.run import read_config
-from model.training.saves import Checkpoint, list_checkpoints, read_checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
+from model.training.run.config import read_config
 
 DEFAULT = Path(conf.__file__).parent / "model" / "encoder" / "tiny.yaml"
 """The net of who names none."""
@@ -89,7 +90,7 @@ def shape_in(folder: Path, key: str, whole: bool = False) -> ModelConfig:
             f"{key}: {folder} does not exist, and model=auto reads its shape there; make it first, or name model=..."
         )
     if (shape := _stated(folder, whole)) is None:
-        checkpoints = sorted(folder.glob("checkpoints/step_*"))
+        checkpoints = sorted(checkpoints_folder(folder).glob(STEPS))
         mend = f"name one of its checkpoints, such as {checkpoints[-1]}" if checkpoints else "name model=..."
         raise UserError(f"{key}: {folder} does not state its shape (no {CONFIG}), which model=auto reads; {mend}")
     return shape
@@ -99,11 +100,11 @@ def _stated(folder: Path, whole: bool) -> ModelConfig | None:
     """See `shape_in`; None where nothing states a shape."""
     if (folder / manifests.NAME).is_file() and manifests.read(folder).get("kind") == "checkpoint":
         checkpoint = read_checkpoint(folder.resolve())
-        if not whole and (folder / "hf" / CONFIG).is_file():
-            return read_model(folder / "hf")
+        if not whole and (folder / HF / CONFIG).is_file():
+            return read_model(folder / HF)
         if (checkpoint.folder.parents[1] / RUN).is_file():
             return frozen_shape(checkpoint)
-        folder = folder / "hf"
+        folder = folder / HF
     return read_model(folder) if (folder / CONFIG).is_file() else None
 
 

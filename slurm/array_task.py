@@ -8,11 +8,12 @@ from typing import Any
 
 from common.environment import array_task_id
 from common.files import digest_of, write_json
+from common.layout import CHECKPOINTS, RESULTS
 from slurm.submission import RUNNING, Submission
 
 LOST, TIMED_OUT = "lost", "timeout"
 """How attempts end that say nothing themselves: SLURM took them away, or the time limit came before they had saved."""
-PROGRESS = ("checkpoints/*", "eval/*", "shards/*", "stages/*/*")
+PROGRESS = (f"{CHECKPOINTS}/*", f"{RESULTS}/*", "shards/*", "stages/*/*")
 
 
 @dataclass

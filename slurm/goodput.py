@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from common.layout import METRICS
 from slurm.commands import run
 from slurm.submission import Submission
 
@@ -51,7 +52,7 @@ def goodput(submission: Submission, array_task: int) -> Goodput:
         (state, max(seconds, own))
         for (state, seconds), own in zip(charged, [*recorded, *[0.0] * len(charged)], strict=False)
     ]
-    file = Path(submission.points[array_task]["home"]) / "metrics.jsonl"
+    file = Path(submission.points[array_task]["home"]) / METRICS
     lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     useful = sum(json.loads(line).get("seconds", 0.0) for line in lines)
     return Goodput(useful, sum(seconds for _, seconds in attempts), attempts)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.files import read_json
+from common.layout import MANIFEST, STEPS, checkpoints_folder
 from slurm.array_task import TIMED_OUT, ArrayTask
 from slurm.commands import SlurmError, details
 from slurm.quantities import seconds
@@ -50,7 +51,7 @@ class Lead:
     def wanted(self) -> float:
         """Seconds before the time limit: twice the longest checkpoint of the run so far, and at each attempt in a row that
         was overtaken by the limit twice as long as before."""
-        for file in self.array_task.home.glob("checkpoints/step_*/manifest.json") if self.trains else ():
+        for file in checkpoints_folder(self.array_task.home).glob(f"{STEPS}/{MANIFEST}") if self.trains else ():
             if file not in self.checkpoints:
                 self.checkpoints[file] = _duration(file)
         vain = 0

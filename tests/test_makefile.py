@@ -61,12 +61,12 @@ def test_a_folder_of_any_name_with_overrides(tmp_path, folder):
 
 def test_a_short_quickstart_keeps_its_schedule():
     """Fewer steps than the warm-up and the decay of the whole one have."""
-    from model.training.course import build_course
+    from model.training.timeline.timeline import build_timeline
 
     for steps in (1, 3, 50, 980, 2000):
-        course = build_course(to_config(compose("train", ["experiment=quickstart", f"train.steps={steps}"])))
-        assert course.total == steps and course.phases[0].schedule.warmup == round(0.05 * steps)
-    assert [course.phases[0].schedule.warmup, course.decay_begins] == [100, 100]
+        timeline = build_timeline(to_config(compose("train", ["experiment=quickstart", f"train.steps={steps}"])))
+        assert timeline.total == steps and timeline.phases[0].schedule.warmup == round(0.05 * steps)
+    assert [timeline.phases[0].schedule.warmup, timeline.decay_begins] == [100, 100]
 
 
 def test_help_tells_of_both():

@@ -30,7 +30,7 @@ from benchmarks.record import keep
 from conf.schema import CausalConfig, DecoderConfig, OptimConfig, ParallelConfig
 from model.megatron.optimizer import build_optimizer
 from model.megatron.step import distribute, train_step
-from model.training.flops import step_flops
+from model.training.cost.flops import step_flops
 
 NET = "decoder/qwen3_1_7b"
 PARALLEL = ParallelConfig(precision="bf16")

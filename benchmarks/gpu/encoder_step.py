@@ -29,7 +29,7 @@ from conf.schema import EncoderConfig, OptimConfig, ParallelConfig
 from model.megatron.optimizer import build_optimizer
 from model.megatron.step import distribute, train_step
 from model.objectives.mlm import Mlm
-from model.training.flops import peak_flops, step_flops, utilisation
+from model.training.cost.flops import peak_flops, step_flops, utilisation
 
 PARALLEL = ParallelConfig(precision="bf16")
 GIB = 2**30

@@ -1,4 +1,4 @@
-"""What happens to a document that cannot be read: an error that names its place, or a count with an upper limit."""
+"""Bad documents, which cannot be read: an error that names its place, or a count with an upper limit."""
 
 from collections import Counter
 

@@ -37,7 +37,7 @@ class Span:
 
 @dataclass(slots=True)
 class Document:
-    """One text with where it came from. ``fields`` are the other keys (columns) of its record."""
+    """A text with where it came from. ``fields`` are the other keys (columns) of its record."""
 
     text: str
     span: Span

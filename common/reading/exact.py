@@ -33,16 +33,16 @@ def dumps_line(value: Any) -> bytes:
 
 
 def _maybe_rounded(value: Any) -> bool:
-    """Whether a value holds a float that may have been a whole number beyond 64 bits. Asked of every line, so it is
+    """Check whether a value holds a float that may have been a whole number beyond 64 bits. Asked of every line, so it is
     quick."""
     left: list[Any] = [[value]]
     for holder in left:  # which grows meanwhile; no recursion, since values nest as deep as orjson allows
-        for one in holder.values() if type(holder) is dict else holder:
-            kind = type(one)
+        for part in holder.values() if type(holder) is dict else holder:
+            kind = type(part)
             if kind is str or kind is int:
                 continue
             if kind is dict or kind is list:
-                left.append(one)
-            elif kind is float and abs(one) >= FIRST_ROUNDED:
+                left.append(part)
+            elif kind is float and abs(part) >= FIRST_ROUNDED:
                 return True
     return False

@@ -1,4 +1,4 @@
-"""What a reader must know of a source: its fields, its encoding, and what it may not hold."""
+"""Form of a source, which a reader must know: its fields, its encoding, and what it may not hold."""
 
 import codecs
 from dataclasses import dataclass
@@ -55,17 +55,17 @@ class Form:
 
     @property
     def text_key(self) -> str:
-        """Where the name of the text's field comes from, to go on after it in a message."""
+        """Key that the name of the text's field comes from, to go on after it in a message."""
         return f" (key {self.section}.text_field)" if self.section else ""
 
     @cached_property
     def is_utf8(self) -> bool:
-        """Whether the bytes are taken as they are."""
+        """Check whether the bytes are taken as they are."""
         return codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig")
 
     @cached_property
     def keeps_newlines(self) -> bool:
-        """Whether a newline is the one byte 10, and that byte nothing else: lines can then be found before they are
+        """Check whether a newline is the one byte 10, and that byte nothing else: lines can then be found before they are
         decoded."""
         return self.is_utf8 or all(chr(code).encode(self.encoding) == bytes([code]) for code in range(1, 128))
 

@@ -37,11 +37,11 @@ def _lines(reading: Reading) -> Iterator[bytes | None]:
     """Lines; in UTF-8 where the encoding does not allow to decode line by line."""
     form = reading.form
     source = reading.blocks() if form.keeps_newlines else transcode(reading.blocks(), form.encoding)
-    found = lines(source, form.max_bytes)
+    numbered = lines(source, form.max_bytes)
     if reading.span.start == 0:
-        first = next(found, b"")
+        first = next(numbered, b"")
         yield first and first.removeprefix(BOM)
-    yield from found
+    yield from numbered
 
 
 def _parse(line: bytes, row: int, reading: Reading) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""How much memory the pages of a .parquet may ask for, by their own headers: the footer says nothing of single pages,
+"""Memory that the pages of a .parquet may ask for, by their own headers: the footer says nothing of single pages,
 and may lie.
 
 A page is unpacked whole, and a page of a few bytes may unpack to gigabytes. Worse, a value of a dictionary (or, with
@@ -19,7 +19,7 @@ FIXED = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE"
 
 @dataclass
 class Load:
-    """What the pages of one column of a row group unpack to."""
+    """Load of one column of a row group: what its pages unpack to."""
 
     width: int
     """Bytes that one value may have at most."""

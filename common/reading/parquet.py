@@ -112,10 +112,10 @@ def _record(batch: Any, index: int, row: int, reading: Reading, texts: Sequence[
         if most and hasattr(value, "as_buffer") and value.is_valid and value.as_buffer().size > most:
             reading.add_too_long(row, "row")
             return None
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, value in values.items():
         try:
-            found[name] = value.as_py()
+            fields[name] = value.as_py()
         except UnicodeDecodeError:
             reading.bad.add("not_utf8", reading.place(row, "row"), "is not UTF-8")
             return None
@@ -133,4 +133,4 @@ def _record(batch: Any, index: int, row: int, reading: Reading, texts: Sequence[
                 "unreadable_field", reading.place(row, "row"), f"has what cannot be read in the column '{name}' ({why})"
             )
             return None
-    return found
+    return fields

@@ -1,4 +1,4 @@
-"""What every reader does alike: take bytes, hand out a document or say why it is bad."""
+"""Reading, as every reader does it alike: take bytes, hand out a document or say why it is bad."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class Reading:
         self.bad.add("too_long", place, fault)
 
     def wanted(self, names: Iterable[str], texts: Sequence[str]) -> list[str]:
-        """Those of the columns ``names`` that are read: ``texts``, the id, and what else is wanted. The others may hold
+        """Choose those of the columns ``names`` that are read: ``texts``, the id, and what else is wanted. The others may hold
         what they like."""
         return [name for name in names if self.fields is None or name in (*texts, self.form.id_field, *self.fields)]
 

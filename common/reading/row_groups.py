@@ -1,4 +1,4 @@
-"""Where the row groups of a .parquet begin."""
+"""Row groups of a .parquet: where they begin."""
 
 import itertools
 from functools import lru_cache
@@ -9,8 +9,8 @@ from typing import Any
 def starts(metadata: Any) -> list[int]:
     """First byte of each row group by the footer; empty where they do not follow one another (some writers do as they
     like)."""
-    found = [_first_byte(metadata.row_group(number)) for number in range(metadata.num_row_groups)]
-    return found if all(one < other for one, other in itertools.pairwise(found)) else []
+    first_bytes = [_first_byte(metadata.row_group(number)) for number in range(metadata.num_row_groups)]
+    return first_bytes if all(before < other for before, other in itertools.pairwise(first_bytes)) else []
 
 
 def _first_byte(group: Any) -> int:

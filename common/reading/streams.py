@@ -90,12 +90,12 @@ def _unpack(raw: Iterable[bytes], new: Callable[[], Any]) -> Iterator[bytes]:
 
 def whole(source: Iterable[bytes], limit: int | None = None) -> bytes:
     """All bytes of a stream. Raises TooLong as soon as there are more than ``limit``."""
-    found = bytearray()
+    data = bytearray()
     for block in source:
-        if limit and len(found) + len(block) > limit:
+        if limit and len(data) + len(block) > limit:
             raise TooLong
-        found += block
-    return bytes(found)
+        data += block
+    return bytes(data)
 
 
 def lines(source: Iterable[bytes], limit: int | None = None) -> Iterator[bytes | None]:

@@ -24,12 +24,12 @@ class Reader:
     def fields(self, depth: int = 0) -> dict[int, Any]:
         """A struct: its fields by number, those of structs inside likewise; binaries, lists and maps are passed over.
         Raises Malformed."""
-        found: dict[int, Any] = {}
+        values: dict[int, Any] = {}
         number = 0
         while head := self._byte():
             number = number + (head >> 4) if head >> 4 else self._zigzag()
-            found[number] = self._value(head & 15, depth)
-        return found
+            values[number] = self._value(head & 15, depth)
+        return values
 
     def _value(self, kind: int, depth: int) -> Any:
         if depth > DEEPEST:
@@ -48,10 +48,10 @@ class Reader:
         if kind == STRUCT:
             return self.fields(depth + 1)
         if kind in (LIST, SET):
-            return self._array_tasks(depth)
+            return self._elements(depth)
         raise Malformed(f"there is no type {kind} in a page header")
 
-    def _array_tasks(self, depth: int) -> None:
+    def _elements(self, depth: int) -> None:
         head = self._byte()
         kind, count = head & 15, head >> 4
         for _ in range(self._varint() if count == 15 else count):

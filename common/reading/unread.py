@@ -15,7 +15,7 @@ BARE = "without a suffix"
 
 @dataclass(frozen=True)
 class Unread:
-    """How many files of which suffixes were passed over."""
+    """Unread files: how many of which suffixes were passed over."""
 
     counts: dict[str, int] = field(default_factory=dict)
     """By suffix, the most frequent first."""
@@ -24,7 +24,7 @@ class Unread:
 
     @classmethod
     def of(cls, paths: Iterable[Path]) -> "Unread":
-        """Those of ``paths``, each counted once."""
+        """Count ``paths``, each counted once."""
         suffixes = {str(path): _suffix(path) for path in sorted(set(paths), key=str)}
         counts = dict(sorted(Counter(suffixes.values()).items(), key=lambda pair: (-pair[1], pair[0])))
         return cls(counts, next((path for path, suffix in suffixes.items() if suffix == next(iter(counts))), ""))
@@ -39,7 +39,7 @@ class Unread:
         return f"{shown}; such as {self.example}"
 
     def describe(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the counts as JSON."""
         return {"files": sum(self.counts.values()), "suffixes": self.counts, "example": self.example}
 
     def tell(self, where: str) -> None:

@@ -25,19 +25,24 @@ def split_of(query_id: str, seed: int, among: Sequence[str] = SPLITS) -> str:
 
 def donors(there: Collection[str]) -> dict[str, str]:
     """Each split, and the one of those that are ``there`` (one at least) whose queries it takes."""
-    return {split: split if split in there else next(one for one in _DONORS[split] if one in there) for split in SPLITS}
+    return {
+        split: split if split in there else next(donor for donor in _DONORS[split] if donor in there)
+        for split in SPLITS
+    }
 
 
 def drawn(query_ids: Iterable[str], seed: int, among: Sequence[str]) -> dict[str, str]:
     """Split of each query. One that the hash leaves empty gets a query of the fullest, so that few queries are
     enough."""
-    found = {name: split_of(name, seed, among) for name in query_ids}
+    split_by_query = {name: split_of(name, seed, among) for name in query_ids}
     for split in among:
-        held = {one: [name for name, owner in found.items() if owner == one] for one in among}
-        fullest = max(among, key=lambda one: len(held[one]))
+        held = {
+            own_split: [name for name, owner in split_by_query.items() if owner == own_split] for own_split in among
+        }
+        fullest = max(among, key=lambda own_split: len(held[own_split]))
         if not held[split] and len(held[fullest]) > 1:
-            found[min(held[fullest], key=lambda name: _place(name, seed))] = split
-    return found
+            split_by_query[min(held[fullest], key=lambda name: _place(name, seed))] = split
+    return split_by_query
 
 
 def _place(query_id: str, seed: int) -> float:

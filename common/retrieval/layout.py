@@ -1,4 +1,4 @@
-"""Which files of a folder are a retrieval set."""
+"""Layout of a retrieval set: which files of a folder it is."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -46,12 +46,12 @@ def form_of(path: Path) -> str:
 
 
 def is_set(folder: Path) -> bool:
-    """Whether ``folder`` has a corpus and queries."""
+    """Check whether ``folder`` has a corpus and queries."""
     return bool(_table(folder, "corpus") and _table(folder, "queries"))
 
 
 def has_judgements(folder: Path) -> bool:
-    """Whether ``folder`` has judgements, by split or of all queries."""
+    """Check whether ``folder`` has judgements, by split or of all queries."""
     return any(_judgements(folder))
 
 
@@ -69,7 +69,7 @@ def folder_of(path: Path) -> Path | None:
 
 
 def is_judgements(path: Path) -> bool:
-    """Whether a file holds the judgements of a set, and no text."""
+    """Check whether a file holds the judgements of a set, and no text."""
     if not form_of(path):
         return False
     if path.name.split(".")[0] == _QRELS:
@@ -91,10 +91,10 @@ def find_layout(folder: Path) -> Layout:
     ):
         raise UserError(f"{folder} is no retrieval set, but {below[0]} below it is one; name that folder")
     by_split, whole = _judgements(folder)
-    found = Layout(folder, *tables, by_split or {WHOLE: _one(folder, _QRELS, whole, "tsv")}, whole if by_split else ())
-    for path in (*found.corpus, *found.queries, *(path for files in found.qrels.values() for path in files)):
+    layout = Layout(folder, *tables, by_split or {WHOLE: _one(folder, _QRELS, whole, "tsv")}, whole if by_split else ())
+    for path in (*layout.corpus, *layout.queries, *(path for files in layout.qrels.values() for path in files)):
         check_there(path)
-    return found
+    return layout
 
 
 def layouts(folder: Path) -> dict[str, Layout]:
@@ -142,13 +142,13 @@ def _judgements(folder: Path) -> tuple[dict[str, tuple[Path, ...]], tuple[Path, 
 def _by_split(folder: Path) -> dict[str, tuple[Path, ...]]:
     """Judgements of each split that is there: <split>.tsv, or the pieces <split>-00000-of-00002.parquet."""
     listed = sorted(filter(form_of, _listed(folder)))
-    found = {split: tuple(path for path in listed if _split_name(path) in names) for split, names in _NAMES.items()}
-    for split, files in found.items():
+    tables_of = {split: tuple(path for path in listed if _split_name(path) in names) for split, names in _NAMES.items()}
+    for split, files in tables_of.items():
         if len(files) > 1 and (len(set(map(form_of, files))) > 1 or not all("-of-" in path.name for path in files)):
             raise UserError(
                 f"{folder} has {files[0].name} and {files[1].name}, both of the {split} split; leave one of them"
             )
-    return {split: files for split, files in found.items() if files}
+    return {split: files for split, files in tables_of.items() if files}
 
 
 def _split_name(path: Path) -> str:

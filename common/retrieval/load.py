@@ -36,7 +36,7 @@ class RetrievalSet:
 
 @dataclass
 class _Part:
-    """What one split, or the whole set, has in its files."""
+    """Part of a set: what one split, or the whole set, has in its files."""
 
     corpus: Table
     queries: Table
@@ -77,8 +77,8 @@ def load_retrieval(folder: str | Path, seed: int = 0, max_bytes: int | None = LI
     sets = {
         split: there[donor].only({n for n, s in splits[donor].items() if s == split}) for split, donor in owners.items()
     }
-    for split, found in sets.items():
-        if not training_pairs(found):
+    for split, loaded in sets.items():
+        if not training_pairs(loaded):
             raise UserError(
                 f"the retrieval set {folder} has too few queries with a relevant document to draw {split} from; add"
                 " qrels, so that there is one at least for each of train, dev and test"
@@ -121,10 +121,10 @@ def _layouts(folder: Path) -> dict[str, Layout]:
 
 
 def _read(layout: Layout, name: str, max_bytes: int | None, notices: list[str]) -> dict[str, _Part]:
-    """What the files of one corpus hold, by split; ``name``: the split that all of it is, or `WHOLE` where its own
+    """Read what the files of one corpus hold, by split; ``name``: the split that all of it is, or `WHOLE` where its own
     files tell."""
     corpus, queries = read_table(layout.corpus, max_bytes, titled=True), read_table(layout.queries, max_bytes)
-    known, documents = set(queries.ids), set(corpus.ids)
+    query_ids, documents = set(queries.ids), set(corpus.ids)
     files = layout.qrels
     if name and WHOLE not in files:
         if name not in files:
@@ -134,25 +134,32 @@ def _read(layout: Layout, name: str, max_bytes: int | None, notices: list[str]) 
                 f" {name}{''.join(first.suffixes)}"
             )
         files = {name: files[name]}
-    judged = {split: read_qrels(paths, known, documents) for split, paths in files.items()}
+    judged = {split: read_qrels(paths, query_ids, documents) for split, paths in files.items()}
     _refuse_shared(layout, judged)
     notices += _notices(layout, corpus, queries, judged)
-    return {split or name: _Part(corpus, queries, _relevant(one.grades)) for split, one in judged.items()}
+    return {split or name: _Part(corpus, queries, _relevant(judgements.grades)) for split, judgements in judged.items()}
 
 
 def _relevant(grades: Grades) -> Grades:
-    return {name: found for name, found in grades.items() if any(grade > 0 for grade in found.values())}
+    return {
+        name: grades_of_query
+        for name, grades_of_query in grades.items()
+        if any(grade > 0 for grade in grades_of_query.values())
+    }
 
 
 def _refuse_shared(layout: Layout, judged: Mapping[str, Judged]) -> None:
     """Raise UserError for queries of two splits: what is trained on must not be measured on."""
     owner: dict[str, str] = {}
     shared = [
-        (name, split) for split, one in judged.items() for name in one.grades if owner.setdefault(name, split) != split
+        (name, split)
+        for split, judgements in judged.items()
+        for name in judgements.grades
+        if owner.setdefault(name, split) != split
     ]
     if shared:
         (name, split), more = shared[0], f" (so are {len(shared) - 1} others)" if len(shared) > 1 else ""
-        files = [layout.qrels[one][0].relative_to(layout.folder) for one in (owner[name], split)]
+        files = [layout.qrels[judgements][0].relative_to(layout.folder) for judgements in (owner[name], split)]
         raise UserError(
             f"query {name} is in {files[0]} and in {files[1]} of {layout.folder}{more}; keep each in one split"
         )
@@ -160,7 +167,7 @@ def _refuse_shared(layout: Layout, judged: Mapping[str, Judged]) -> None:
 
 def _notices(layout: Layout, corpus: Table, queries: Table, judged: Mapping[str, Judged]) -> list[str]:
     """What the files lack or hold twice, for people."""
-    absent = {name for split in judged.values() for name in split.absent}
+    absent = {name for judgements in judged.values() for name in judgements.absent}
     listed = {
         "judged documents that the corpus does not have, which count as never found, as in trec_eval": sorted(absent),
         "empty documents": corpus.empty,

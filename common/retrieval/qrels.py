@@ -75,8 +75,8 @@ def _triples(path: Path) -> Iterator[tuple[str, str, str, str]]:
     form = form_of(path)
     if form in ("jsonl", "parquet"):
         reading = opened(path, Form(section=""))
-        unit, found = ("line", records(reading)) if form == "jsonl" else ("row", rows(reading))
-        for number, record in found:
+        unit, numbered = ("line", records(reading)) if form == "jsonl" else ("row", rows(reading))
+        for number, record in numbered:
             place = f"{path} {unit} {number}"
             yield place, *(_value(record, name, place) for name in _KEYS)
         return
@@ -103,8 +103,8 @@ def _value(record: dict[str, Any], name: str, place: str) -> str:
 def _order(header: Sequence[str]) -> Sequence[int]:
     """Places of query, document and grade by a header; as they should be where it has other words."""
     names = [name.lower() for name in header]
-    found = [next((names.index(key) for key in keys if key in names), -1) for keys in _KEYS.values()]
-    return found if sorted(found) == [0, 1, 2] else (0, 1, 2)
+    columns = [next((names.index(key) for key in keys if key in names), -1) for keys in _KEYS.values()]
+    return columns if sorted(columns) == [0, 1, 2] else (0, 1, 2)
 
 
 def _columns(line: str) -> list[str]:

@@ -53,7 +53,7 @@ class CorpusConfig:
     sources: dict[str, SourceConfig] = field(default_factory=dict)
     """Sources by name, in their order (of duplicates the first stays); write them into a YAML under conf/experiment."""
     languages: dict[str, Any] = field(default_factory=dict)
-    """Changes to language profiles: corpus.languages.tr.gopher_quality.min_words=20."""
+    """Changes to language profiles: corpus.languages.tr.rules.gopher_quality.min_words=20."""
     cleaning: list[str] = field(default_factory=lambda: ["repair", "nfc", "whitespace"])
     """Steps that mend texts, in order: repair (mojibake, control characters), nfc, pages (front matter and noise of
     scanned theses; before whitespace), whitespace, boilerplate, repeated_lines, c4_lines."""

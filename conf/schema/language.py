@@ -1,21 +1,12 @@
 """The profile of a language: one YAML under conf/data/language."""
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
-from conf.schema.morphology import MorphologyRules
+from conf.schema.cleaning import LineRules, PageRules
+from conf.schema.morphology import MorphologyConfig
 from conf.schema.pii import PiiRules
 from conf.schema.ranges import Range
-from conf.schema.rules import (
-    C4Rules,
-    FineWebRules,
-    GluedWordsRules,
-    GopherQualityRules,
-    GopherRepetitionRules,
-    IdentificationRules,
-    LineRules,
-    PageRules,
-)
 
 
 @dataclass
@@ -47,19 +38,9 @@ class LanguageConfig:
     """Cleaning of lines."""
     pages: PageRules = field(default_factory=PageRules)
     """Cleaning of pages."""
-    fineweb: FineWebRules = field(default_factory=FineWebRules)
-    """Rule fineweb."""
-    gopher_quality: GopherQualityRules = field(default_factory=GopherQualityRules)
-    """Rule gopher_quality."""
-    gopher_repetition: GopherRepetitionRules = field(default_factory=GopherRepetitionRules)
-    """Rule gopher_repetition."""
-    glued_words: GluedWordsRules = field(default_factory=GluedWordsRules)
-    """Rule glued_words."""
-    c4: C4Rules = field(default_factory=C4Rules)
-    """Rule c4."""
-    identification: IdentificationRules = field(default_factory=IdentificationRules)
-    """Rule identification."""
-    morphology: MorphologyRules = field(default_factory=MorphologyRules)
-    """Rule morphology."""
+    rules: dict[str, Any] = field(default_factory=dict)
+    """Settings of filter rules by the names of the rules; their keys are in the rules' files (data_prep/filters)."""
+    morphology: MorphologyConfig = field(default_factory=MorphologyConfig)
+    """Morphological analysis."""
     pii: PiiRules = field(default_factory=PiiRules)
     """Personal data."""

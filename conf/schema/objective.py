@@ -1,9 +1,11 @@
 """Group `objective`: what is minimised."""
 
+import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from conf.schema.choice import choice
+from conf.schema.model import DecoderConfig, EncoderConfig, ModelConfig
 from conf.schema.ranges import Positive, Range, Share, SomeShare
 
 
@@ -13,6 +15,17 @@ class ObjectiveConfig:
 
     kind: str = ""
     """The objective."""
+    nets: ClassVar[tuple[type[ModelConfig], ...]] = ()
+    """The nets that it trains."""
+
+    def predicted(self, packs: int, length: int) -> int:
+        """Positions at which logits are computed in so many ``packs`` of ``length`` tokens; for the cost model."""
+        return 0
+
+    def logits_at_a_time(self, tokens: int) -> int:
+        """Positions, of ``tokens``, whose logits are held at a time, gradients made with them; 0: all that are
+        predicted, at once."""
+        return 0
 
 
 @dataclass
@@ -31,6 +44,11 @@ class MlmConfig(ObjectiveConfig):
     """Of the predicted tokens, how many are shown as a random token; the rest are shown as they are."""
     whole_word: bool = False
     """Predict all pieces of a word or none."""
+    nets: ClassVar[tuple[type[ModelConfig], ...]] = (EncoderConfig,)
+
+    def predicted(self, packs: int, length: int) -> int:
+        """See `ObjectiveConfig`."""
+        return math.ceil(self.mask_rate * packs * length)
 
 
 @dataclass
@@ -47,7 +65,16 @@ class CausalConfig(ObjectiveConfig):
     whole."""
     by_source: bool = True
     """Tell the loss of each source of a mixture beside the whole."""
+    nets: ClassVar[tuple[type[ModelConfig], ...]] = (DecoderConfig,)
+
+    def predicted(self, packs: int, length: int) -> int:
+        """See `ObjectiveConfig`."""
+        return packs * (length - 1)
+
+    def logits_at_a_time(self, tokens: int) -> int:
+        """See `ObjectiveConfig`."""
+        return min(self.chunk_tokens, tokens)
 
 
-OBJECTIVES: tuple[type[ObjectiveConfig], ...] = (MlmConfig, CausalConfig)
-"""What section `objective` may be."""
+OBJECTIVES: list[type[ObjectiveConfig]] = [MlmConfig, CausalConfig]
+"""What section `objective` may be; the class of each is in `model/objectives/registry.py`."""

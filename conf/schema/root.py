@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from common.layout import best_checkpoint
 from conf.schema.cluster import ClusterConfig
 from conf.schema.corpus import CorpusConfig
 from conf.schema.data import DataConfig, PrepareConfig, TokenizerConfig
@@ -30,7 +31,7 @@ from conf.schema.train import TrainConfig
 class ExportConfig:
     """What `jobs.export` writes."""
 
-    checkpoint: str = "${sweep.run}/checkpoints/best"
+    checkpoint: str = best_checkpoint("${sweep.run}")
     """Checkpoint to export; its hf/ half is used where it has one, else it is made from the Megatron half."""
     output: str = "${sweep.run}/export"
     """Folder to write: weights, config, tokenizer, model card, sentence-transformers modules."""

@@ -1,1 +1,1 @@
-"""Cleaning."""
+"""Cleaning: steps that mend texts and remove lines and pages."""

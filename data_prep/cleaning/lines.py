@@ -15,11 +15,13 @@ class Boilerplate:
     def __call__(self, text: str) -> str:
         """The text without them."""
         lowered = lower(text, self.casing)
-        found = [phrase for phrase in self.phrases if phrase in lowered]
-        if not found:
+        phrases_in_text = [phrase for phrase in self.phrases if phrase in lowered]
+        if not phrases_in_text:
             return text
         return "\n".join(
-            line for line in text.split("\n") if len(line) > self.most or not _holds(lower(line, self.casing), found)
+            line
+            for line in text.split("\n")
+            if len(line) > self.most or not _holds(lower(line, self.casing), phrases_in_text)
         )
 
 
@@ -69,9 +71,9 @@ class C4Lines:
             kept.append(line)
         cleaned = "\n".join(kept)
         lowered = lower(cleaned, self.casing)
-        found = [phrase for phrase in self.phrases if phrase in lowered]
-        if found:
-            cleaned = "\n".join(line for line in kept if not _holds(lower(line, self.casing), found))
+        phrases_in_text = [phrase for phrase in self.phrases if phrase in lowered]
+        if phrases_in_text:
+            cleaned = "\n".join(line for line in kept if not _holds(lower(line, self.casing), phrases_in_text))
         return cleaned.strip()
 
     def _ends(self, line: str) -> bool:

@@ -21,7 +21,7 @@ class Pages:
     page, and stays."""
 
     def __init__(self, profile: LanguageConfig):
-        self.rules, self.short, self.casing = profile.pages, profile.fineweb.short_line, profile.casing
+        self.rules, self.short, self.casing = profile.pages, profile.pages.short_line, profile.casing
         self.headings = {lower(heading, profile.casing) for heading in profile.pages.headings}
         self.longest = max(map(len, self.headings), default=0) + NUMBERING
 
@@ -32,7 +32,7 @@ class Pages:
         return "\n\n".join(page for page in map(str.strip, text.split("\f")) if self.refusal(page) is None)
 
     def refusal(self, page: str) -> str | None:
-        """Why a page goes: heading, list, few_words, noise, short_lines; None for a page that stays."""
+        """Return why a page goes: heading, list, few_words, noise, short_lines; None for a page that stays."""
         rules, lines = self.rules, [line.strip() for line in page.split("\n") if not line.isspace() and line]
         if any(self._is_heading(line) for line in lines[:HEADING_LINES]):
             return "heading"

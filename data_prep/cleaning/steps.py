@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from common.errors import UserError, suggestion
 from conf.schema.language import LanguageConfig
@@ -10,16 +11,29 @@ from data_prep.cleaning.lines import Boilerplate, C4Lines, RepeatedLines
 from data_prep.cleaning.pages import Pages
 
 Step = Callable[[str], str]
-STEPS: dict[str, Callable[[LanguageConfig], Step]] = {
-    "repair": lambda profile: repair,
-    "nfc": lambda profile: nfc,
-    "pages": Pages,
-    "whitespace": lambda profile: whitespace,
-    "boilerplate": Boilerplate,
-    "repeated_lines": RepeatedLines,
-    "c4_lines": C4Lines,
+
+
+class StepKind(NamedTuple):
+    """A kind of cleaning step: how it is made for a language, and what invalidates the texts it left."""
+
+    version: int
+    """Raised by hand whenever the same text may come out otherwise: what older versions cleaned is cleaned anew.
+    ``tests/data_prep/versions`` holds it to that."""
+    make: Callable[[LanguageConfig], Step]
+    packages: tuple[str, ...] = ()
+    """Libraries that decide, too."""
+
+
+STEPS: dict[str, StepKind] = {
+    "repair": StepKind(1, lambda profile: repair, ("ftfy",)),
+    "nfc": StepKind(1, lambda profile: nfc),
+    "pages": StepKind(1, Pages),
+    "whitespace": StepKind(1, lambda profile: whitespace),
+    "boilerplate": StepKind(1, Boilerplate),
+    "repeated_lines": StepKind(1, RepeatedLines),
+    "c4_lines": StepKind(1, C4Lines),
 }
-"""What makes each step."""
+"""The steps by their names (`corpus.cleaning`)."""
 
 
 class Cleaner:
@@ -42,7 +56,7 @@ class Cleaner:
         return text, changed
 
 
-def build(names: Iterable[str], profile: LanguageConfig) -> Cleaner:
+def build_cleaner(names: Iterable[str], profile: LanguageConfig) -> Cleaner:
     """The steps ``names`` (`corpus.cleaning`), in order, for the language of ``profile``.
 
     Raises UserError for an unknown name, and for `pages` after a step that turns the form feeds between pages into
@@ -60,4 +74,4 @@ def build(names: Iterable[str], profile: LanguageConfig) -> Cleaner:
             "the cleaning step pages must come before whitespace and c4_lines (key corpus.cleaning), which remove form"
             " feeds"
         )
-    return Cleaner({name: STEPS[name](profile) for name in names})
+    return Cleaner({name: STEPS[name].make(profile) for name in names})

@@ -5,10 +5,10 @@ from typing import Any
 from common import manifest
 from common.errors import UserError
 from common.files import read_json
-from data_prep.corpus.curate import COUNTS, Curate
 from data_prep.corpus.funnel import build
-from data_prep.corpus.stage import Stage
-from data_prep.corpus.write import Write
+from data_prep.corpus.stages.curate import COUNTS, Curate
+from data_prep.corpus.stages.stage import Stage
+from data_prep.corpus.stages.write import Write
 
 
 def publish(line: list[Stage]) -> dict[str, Any]:
@@ -19,7 +19,10 @@ def publish(line: list[Stage]) -> dict[str, Any]:
     assert isinstance(curate, Curate) and isinstance(write, Write)
     curated, written = [[read_json(path) for path in stage.files(COUNTS)] for stage in (curate, write)]
     balance(curated, written)
-    counts = {"read": sum(one["read"] for one in curated), "kept": sum(one["kept"] for one in written)}
+    counts = {
+        "read": sum(counts_of_unit["read"] for counts_of_unit in curated),
+        "kept": sum(counts_of_unit["kept"] for counts_of_unit in written),
+    }
     write.drop_former()
     build(line, curated, written)
     if not counts["kept"]:
@@ -29,13 +32,14 @@ def publish(line: list[Stage]) -> dict[str, Any]:
     sources = {
         name: {
             "licence": source.licence, "language": source.language,
-            "read": sum(one["read"] for one in curated if one["source"] == name),
-            "kept": sum(one["kept"] for one in written if one["source"] == name),
+            "read": sum(counts_of_unit["read"] for counts_of_unit in curated if counts_of_unit["source"] == name),
+            "kept": sum(counts_of_unit["kept"] for counts_of_unit in written if counts_of_unit["source"] == name),
         }
         for name, source in write.work.plan.sources.items()
     }  # fmt: skip
     files = {
-        str(write.target(task).relative_to(write.work.output)): one["documents_sha256"] for task, one in _pairs(write)
+        str(write.target(task).relative_to(write.work.output)): counts_of_unit["documents_sha256"]
+        for task, counts_of_unit in _pairs(write)
     }
     manifest.write(
         write.work.output, manifest.describe("corpus", **counts, sources=sources, files=files, identity=write.identity)

@@ -19,7 +19,7 @@ AHEAD = 4
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said."""
+    """Answer of a model."""
 
     text: str
     whole: bool
@@ -28,7 +28,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no answer, for people."""
+    """Reason why there is no answer, for people."""
 
     why: str
 
@@ -90,20 +90,20 @@ class Endpoint:
         return tag, future.result()
 
     def _answer(self, key: str, body: dict[str, Any]) -> Answer | Failure:
-        known = self.cache.get(key)
-        if known is None:
+        answer = self.cache.get(key)
+        if answer is None:
             try:
-                known = _read(self.server.ask("POST", "chat/completions", body))
+                answer = _read(self.server.ask("POST", "chat/completions", body))
             except Refused as error:
                 return self._failure(error)
             with self.lock:
-                self.cache.put(key, known)
+                self.cache.put(key, answer)
                 self.asked += 1
                 self.failed_in_a_row = 0
-        return Answer(known["text"], known["finish"] != "length")
+        return Answer(answer["text"], answer["finish"] != "length")
 
     def _failure(self, error: Refused) -> Failure:
-        """One request may fail, by its own fault (``final``) even many; a server that is away, or fails at everything,
+        """Count a failure: one request may fail, by its own fault (``final``) even many; a server that is away, or fails at everything,
         ends the job."""
         with self.lock:
             self.failed_in_a_row += not error.final
@@ -115,7 +115,7 @@ class Endpoint:
 
 
 def _read(reply: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of a chat completion."""
+    """Read what is kept of a chat completion."""
     try:
         choice = reply["choices"][0]
         return {

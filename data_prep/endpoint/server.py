@@ -56,7 +56,7 @@ class Server:
             if wanted and error.final:  # a server that keeps no list
                 return wanted
             raise self.gone(error) from error
-        names = [one["id"] for one in listed.get("data") or [] if isinstance(one, dict) and "id" in one]
+        names = [entry["id"] for entry in listed.get("data") or [] if isinstance(entry, dict) and "id" in entry]
         if wanted and names and wanted not in names:
             hint = suggestion(wanted, names) or f"; it has: {', '.join(names)}"
             raise UserError(f"{self.key('model')}={wanted}: the server at {self.config.url} has no such model{hint}")

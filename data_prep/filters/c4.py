@@ -1,15 +1,18 @@
-"""C4's rules on documents (Raffel et al. 2020, arXiv 1910.10683, section 2.2). Its rules on lines are the cleaning step
+"""Filter rule c4: C4's rules on documents (Raffel et al. 2020, arXiv 1910.10683, section 2.2). Its rules on lines are the cleaning step
 `c4_lines`."""
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from conf.schema.language import LanguageConfig
-from data_prep.corpus.record import Record
-from data_prep.filters.measures import MOST_CLOSING
-from data_prep.filters.rule import Test
+from conf.schema.ranges import Count
+from conf.schema.root import Config
+from data_prep.filters.measures.shares import MOST_CLOSING
+from data_prep.filters.rule import Rule, Test
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch, hash_words
 from data_prep.text.characters import BREAK, DIGIT, SPACE, UPPER, lower
 
@@ -18,28 +21,40 @@ ORDINAL = 2
 """A full stop after a number of at most so many digits makes it an ordinal (5. Ceza Dairesi, 3. maja)."""
 
 
-class C4:
+@dataclass
+class C4Settings:
+    """C4's rules (Raffel et al. 2020, arXiv 1910.10683, section 2.2), on documents; its rules on lines are the cleaning
+    step c4_lines."""
+
+    min_sentences: Count = 5
+    """Fewer sentences are rejected."""
+    reject: list[str] = field(default_factory=lambda: ["lorem ipsum", "{"])
+    """Documents that hold one of these are rejected."""
+
+
+class C4(Rule):
     """Rejects texts of few sentences, and those with marks of code or of filler text."""
 
-    name = "c4"
+    name, version = "c4", 1
+    Settings = C4Settings
 
-    def __init__(self, profile: LanguageConfig):
-        self.rules, self.casing = profile.c4, profile.casing
-        self.phrases = [lower(phrase, profile.casing) for phrase in self.rules.reject]
+    def __init__(self, profile: LanguageConfig, config: Config):
+        super().__init__(profile, config)
+        self.phrases = [lower(phrase, profile.casing) for phrase in self.settings.reject]
         self.terminal, self.closing = profile.terminal_punctuation, profile.closing
         last_parts = sorted({word.rstrip(".").split(".")[-1] for word in profile.abbreviations})
         self.abbreviations = hash_words(last_parts, profile.casing)
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """Two tests."""
-        found = self._phrases(batch)
-        yield Test("c4/phrase", found, found > 0, f"holds {' or '.join(map(repr, self.phrases))}", high=2)
+        """Yield two tests."""
+        phrases = self._phrases(batch)
+        yield Test("c4/phrase", phrases, phrases > 0, f"holds {' or '.join(map(repr, self.phrases))}", high=2)
         count = self.sentences(batch)
         yield Test(
             "c4/few_sentences",
             count,
-            count < self.rules.min_sentences,
-            f"sentences < {self.rules.min_sentences}",
+            count < self.settings.min_sentences,
+            f"sentences < {self.settings.min_sentences}",
             high=100,
         )
 
@@ -74,14 +89,14 @@ class C4:
 
     def _within(self, batch: Batch, places: np.ndarray) -> np.ndarray:
         """[k] bool: signs that are a lone full stop after a word that takes one within a sentence."""
-        words, found = batch.words, np.zeros(len(places), bool)
+        words, inside = batch.words, np.zeros(len(places), bool)
         if not len(words):
-            return found
+            return inside
         word = np.minimum(np.searchsorted(words.ends, places), len(words) - 1)
         candidates = np.flatnonzero((batch.codes[places] == DOT) & (words.ends[word] == places))
         word = word[candidates]
         first, size = batch.flags[words.starts[word]], words.lengths[word]
         initial = (size == 1) & ((first & UPPER) != 0)
         ordinal = (size <= ORDINAL) & ((first & DIGIT) != 0) & ((batch.flags[words.ends[word] - 1] & DIGIT) != 0)
-        found[candidates] = initial | ordinal | np.isin(batch.word_hashes[word], self.abbreviations)
-        return found
+        inside[candidates] = initial | ordinal | np.isin(batch.word_hashes[word], self.abbreviations)
+        return inside

@@ -1,17 +1,18 @@
-"""Gopher's repetition rules (Rae et al. 2021, arXiv 2112.11446, table A1).
+"""Filter rule gopher_repetition: Gopher's repetition rules (Rae et al. 2021, arXiv 2112.11446, table A1).
 
 The verdicts are exact. Of repeated runs of words the value is an upper bound where that is below the threshold
-(`data_prep.filters.runs`)."""
+(`data_prep.filters.measures.runs`)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from conf.schema.language import LanguageConfig
-from data_prep.corpus.record import Record
-from data_prep.filters.measures import duplicates, share
-from data_prep.filters.rule import Test
-from data_prep.filters.runs import Runs
+from conf.schema.ranges import Share
+from data_prep.filters.measures.runs import Runs
+from data_prep.filters.measures.shares import duplicates, share
+from data_prep.filters.rule import Rule, Test
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch, Spans
 from data_prep.text.characters import SPACE
 
@@ -19,34 +20,55 @@ TOP, DUPLICATE = (2, 3, 4), (5, 6, 7, 8, 9, 10)
 """Lengths of the runs of words that are measured."""
 
 
-class GopherRepetition:
+@dataclass
+class GopherRepetitionSettings:
+    """Gopher's repetition rules (Rae et al. 2021, table A1). A threshold of 1 switches a measure off."""
+
+    max_duplicate_lines: Share = 0.3
+    """Share of lines that came before."""
+    max_duplicate_paragraphs: Share = 0.3
+    """Share of paragraphs that came before."""
+    max_duplicate_line_characters: Share = 0.2
+    """Share of characters in such lines."""
+    max_duplicate_paragraph_characters: Share = 0.2
+    """Share of characters in such paragraphs."""
+    max_top_ngrams: list[Share] = field(default_factory=lambda: [0.2, 0.18, 0.16])
+    """Share of characters in the most frequent run of 2, 3, 4 words."""
+    max_duplicate_ngrams: list[Share] = field(default_factory=lambda: [0.15, 0.14, 0.13, 0.12, 0.11, 0.10])
+    """Share of characters in repeated runs of 5, 6, ... 10 words."""
+
+
+class GopherRepetition(Rule):
     """Rejects texts that repeat their lines, paragraphs or runs of words."""
 
-    name = "gopher_repetition"
-
-    def __init__(self, profile: LanguageConfig):
-        self.rules = profile.gopher_repetition
+    name, version = "gopher_repetition", 1
+    Settings = GopherRepetitionSettings
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """Fourteen tests."""
-        rules, sizes = self.rules, batch.sizes
+        """Yield fourteen tests."""
+        settings, sizes = self.settings, batch.sizes
         yield Test(f"{self.name}/empty", sizes, sizes == 0, "characters = 0", high=1000)
         for kind, spans, most, most_characters in (
-            ("paragraphs", paragraphs(batch), rules.max_duplicate_paragraphs, rules.max_duplicate_paragraph_characters),
-            ("lines", separated_lines(batch), rules.max_duplicate_lines, rules.max_duplicate_line_characters),
+            (
+                "paragraphs",
+                paragraphs(batch),
+                settings.max_duplicate_paragraphs,
+                settings.max_duplicate_paragraph_characters,
+            ),
+            ("lines", separated_lines(batch), settings.max_duplicate_lines, settings.max_duplicate_line_characters),
         ):
             count, characters = duplicates(batch, spans)
             yield self._test(f"duplicate_{kind}", share(count, spans.counts), most)
             yield self._test(f"duplicate_{kind[:-1]}_characters", share(characters, sizes), most_characters)
 
         runs = Runs(batch, alive)
-        for length, most in zip(TOP, rules.max_top_ngrams, strict=True):
+        for length, most in zip(TOP, settings.max_top_ngrams, strict=True):
             runs.extend(length)
             yield self._test(f"top_{length}_gram", runs.top(most), most)
         runs.extend(DUPLICATE[0])
         bound = runs.covered()
-        runs.drop(bound <= min(rules.max_duplicate_ngrams))
-        for length, most in zip(DUPLICATE, rules.max_duplicate_ngrams, strict=True):
+        runs.drop(bound <= min(settings.max_duplicate_ngrams))
+        for length, most in zip(DUPLICATE, settings.max_duplicate_ngrams, strict=True):
             yield self._test(f"duplicate_{length}_grams", runs.repeated(length, most, bound), most)
 
     def _test(self, reason: str, values: np.ndarray, most: float) -> Test:
@@ -56,7 +78,7 @@ class GopherRepetition:
 
 
 def separated_lines(batch: Batch) -> Spans:
-    """What stands between runs of newlines: lines that are not empty, and an empty one where a text begins or ends with
+    """Split texts at runs of newlines: lines that are not empty, and an empty one where a text begins or ends with
     a newline."""
     lines = batch.lines
     wanted = lines.lengths > 0
@@ -66,7 +88,7 @@ def separated_lines(batch: Batch) -> Spans:
 
 
 def paragraphs(batch: Batch) -> Spans:
-    """What stands between runs of two or more newlines in a text without the white space at its ends."""
+    """Split texts, without the white space at their ends, at runs of two or more newlines."""
     inked = np.flatnonzero((batch.flags & SPACE) == 0)
     lines = batch.lines.take(batch.lines.lengths > 0)
     if not len(inked) or not len(lines):

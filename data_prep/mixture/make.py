@@ -1,4 +1,4 @@
-"""From the configuration to the plan of a mixture."""
+"""Plan of a mixture, from the configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ from common.progress import Bar
 from conf.schema.mixture import MixtureConfig
 from conf.schema.phase import PhaseConfig
 from data_prep.mixture.budget import ask, check_phases, check_supply
-from data_prep.mixture.draw import Share, draw
+from data_prep.mixture.draw import StratumShare, draw
 from data_prep.mixture.sources import Source, Stratum, open_sources
 from data_prep.mixture.topics import read_topics, strata_by_topic
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Which documents every phase takes."""
+    """A planned mixture: which documents every phase takes."""
 
     sources: list[Source]
     strata: list[Stratum]
-    shares: dict[str, list[Share]]
+    shares: dict[str, list[StratumShare]]
 
 
-def plan(config: MixtureConfig, phases: Mapping[str, PhaseConfig], seed: int, tokenizer: str) -> Mixture:
+def plan_mixture(config: MixtureConfig, phases: Mapping[str, PhaseConfig], seed: int, tokenizer: str) -> Mixture:
     """Open the sources, ask, check, draw. ``tokenizer`` is the digest of the tokenizer.json that all must have been
     made with.
 

@@ -25,12 +25,12 @@ def permuted(first: int, end: int, count: int, key: int) -> np.ndarray:
     half = max(1, ((count - 1).bit_length() + 1) // 2)
     keys = mix(np.arange(ROUNDS, dtype=np.uint64) + np.uint64(key & 0xFFFFFFFFFFFF0000))
     keys ^= np.uint64(key)
-    found = _network(np.arange(first, end, dtype=np.uint64), half, keys)
-    outside = np.flatnonzero(found >= count)
+    members = _network(np.arange(first, end, dtype=np.uint64), half, keys)
+    outside = np.flatnonzero(members >= count)
     while len(outside):
-        found[outside] = _network(found[outside], half, keys)
-        outside = outside[found[outside] >= count]
-    return found.astype(np.int64)
+        members[outside] = _network(members[outside], half, keys)
+        outside = outside[members[outside] >= count]
+    return members.astype(np.int64)
 
 
 def _network(values: np.ndarray, half: int, keys: np.ndarray) -> np.ndarray:

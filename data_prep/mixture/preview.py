@@ -1,4 +1,4 @@
-"""What the model will read: windows at random places of the final streams, decoded, with source and origin of every
+"""Preview of what a model will read: windows at random places of the final streams, decoded, with source and origin of every
 document in view."""
 
 import bisect
@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from common.layout import DOCUMENTS
 from data_prep.mixture.order import key_of
 from data_prep.mixture.sources import Source
-from data_prep.mixture.write import DOCUMENTS
 from data_prep.tokens.indexed import BIN, IDX, read_index
 from data_prep.tokens.origins import read_rows
 

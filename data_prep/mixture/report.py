@@ -6,35 +6,35 @@ from data_prep.pages.html import colour, key, number, page, percent, stack, tabl
 from data_prep.pages.svg import histogram
 
 
-def render(found: dict[str, Any]) -> str:
-    """The page of ``found`` (statistics with the written streams and the preview)."""
-    colours = {name: colour(place) for place, name in enumerate(found["sources"])}
-    phases = found["phases"]
+def render(mixture: dict[str, Any]) -> str:
+    """The page of ``mixture`` (statistics with the written streams and the preview)."""
+    colours = {name: colour(place) for place, name in enumerate(mixture["sources"])}
+    phases = mixture["phases"]
     whole = sum(phase["tokens"] for phase in phases.values())
     facts = [
         ("tokens in all phases", number(whole)),
         ("documents", number(sum(phase["documents"] for phase in phases.values()))),
         ("phases", number(len(phases))),
         ("sources", number(len(colours))),
-        ("most often read", f"{max(one['times_read'] for one in found['sources'].values()):.2f} times"),
+        ("most often read", f"{max(source['times_read'] for source in mixture['sources'].values()):.2f} times"),
     ]
     return page(
-        f"Mixture {found['name']}",
+        f"Mixture {mixture['name']}",
         tiles(facts),
         "<h2>Shares of the phases</h2>",
         *(_shares(name, phase, colours) for name, phase in phases.items()),
-        f'<p class="legend">{"".join(key(one, name) for name, one in colours.items())}</p>',
+        f'<p class="legend">{"".join(key(hue, name) for name, hue in colours.items())}</p>',
         "<h2>Phases and sources</h2>",
         _phases(phases, colours),
         "<h2>Sources over all phases</h2>",
-        _sources(found, colours),
-        *_topics(found),
+        _sources(mixture, colours),
+        *_topics(mixture),
         "<h2>Lengths of documents</h2>",
         '<p class="soft">Tokens of a document, by powers of two; heights are square roots of the counts.</p>',
         _lengths(phases, colours),
         "<h2>What the model will read</h2>",
         '<p class="soft">Places drawn evenly from all tokens of the final streams.</p>',
-        *(_window(one, colours) for one in found["preview"]),
+        *(_window(window, colours) for window in mixture["preview"]),
     )
 
 
@@ -83,26 +83,28 @@ def _readings(counts: list[int]) -> str:
     return ", ".join(f"{number(count)} for the {place}. time" for place, count in enumerate(counts, 1) if count)
 
 
-def _sources(found: dict[str, Any], colours: dict[str, str]) -> str:
+def _sources(mixture: dict[str, Any], colours: dict[str, str]) -> str:
     rows = []
-    for name, one in found["sources"].items():
+    for name, source in mixture["sources"].items():
         cells = [
             key(colours[name], name),
-            number(one["documents"]),
-            number(one["tokens"]),
-            number(one["tokens_left_by_caps"]),
+            number(source["documents"]),
+            number(source["tokens"]),
+            number(source["tokens_left_by_caps"]),
         ]
-        rows.append([*cells, number(one["tokens_taken"]), f"{one['times_read']:.3f}", f"{found['max_repeats']:g}"])
+        rows.append(
+            [*cells, number(source["tokens_taken"]), f"{source['times_read']:.3f}", f"{mixture['max_repeats']:g}"]
+        )
     return table(["source", "documents", "tokens", "left by topic caps", "taken", "times read", "at most"], rows)
 
 
-def _topics(found: dict[str, Any]) -> list[str]:
-    if not any(phase["topics"] for phase in found["phases"].values()):
+def _topics(mixture: dict[str, Any]) -> list[str]:
+    if not any(phase["topics"] for phase in mixture["phases"].values()):
         return []
     rows = []
-    for name, phase in found["phases"].items():
+    for name, phase in mixture["phases"].items():
         for topic, row in phase["topics"].items():
-            cap = found["topic_caps"].get(topic)
+            cap = mixture["topic_caps"].get(topic)
             cells = [text(name), text(topic), number(row["documents"]), f"{100 * row['share']:.2f} %"]
             rows.append([*cells, "–" if cap is None else f"{100 * cap:g} %"])
     return ["<h2>Topics</h2>", table(["phase", "topic", "documents", "share", "cap"], rows, left=2)]
@@ -125,13 +127,13 @@ def _lengths(phases: dict[str, Any], colours: dict[str, str]) -> str:
 
 def _window(window: dict[str, Any], colours: dict[str, str]) -> str:
     pieces = []
-    for one in window["documents"]:
-        of = f"tokens from {number(one['from_token'])} of {number(one['of_tokens'])}"
-        again = f", read for the {one['reading']}. time" if one["reading"] > 1 else ""
+    for piece in window["documents"]:
+        of = f"tokens from {number(piece['from_token'])} of {number(piece['of_tokens'])}"
+        again = f", read for the {piece['reading']}. time" if piece["reading"] > 1 else ""
         cite = (
-            f"{key(colours[one['source']], one['source'])} document {number(one['document'])},"
-            f" {of}{again}<br>{text(one['origin'])}"
+            f"{key(colours[piece['source']], piece['source'])} document {number(piece['document'])},"
+            f" {of}{again}<br>{text(piece['origin'])}"
         )
-        style = f"border-color:var(--{colours[one['source']]})"
-        pieces.append(f'<blockquote style="{style}"><cite>{cite}</cite>{text(one["text"])}</blockquote>')
+        style = f"border-color:var(--{colours[piece['source']]})"
+        pieces.append(f'<blockquote style="{style}"><cite>{cite}</cite>{text(piece["text"])}</blockquote>')
     return f"<h3>{text(window['phase'])}, token {number(window['token'])}</h3>{''.join(pieces)}"

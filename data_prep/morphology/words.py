@@ -40,7 +40,7 @@ class WordTable:
         self.values = np.zeros((2, self.slots, 2), np.uint64)
 
     def words(self, batch: Batch, chosen: np.ndarray) -> Words:
-        """Of the documents of a mask ``chosen`` [n]."""
+        """Analyse the words of the documents of a mask ``chosen`` [n]."""
         spans, codes = batch.words, batch.codes
         apostrophe = np.isin(codes[np.maximum(spans.starts - 1, 0)], code_points(_APOSTROPHES)) & (spans.starts > 0)
         tail = np.zeros(len(spans), bool)

@@ -1,4 +1,4 @@
-"""What a vision model says of a page: its text, or its layout in cells (DotsOCR)."""
+"""Answers of a vision model on a page: its text, or its layout in cells (DotsOCR)."""
 
 import re
 from typing import Any

@@ -37,24 +37,24 @@ class Scan:
     def former(self) -> dict[str, Any] | None:
         """The document as an earlier run left it; None where it, the PDF or the settings are others now, or pages have
         failed."""
-        known = self.written()
-        if not known:
+        pages = self.written()
+        if not pages:
             return None
-        same = known["settings"] == self.settings and known["stamp"] == stamp(self.path)
-        return known if same and not any("failed" in page for page in known["pages"]) else None
+        same = pages["settings"] == self.settings and pages["stamp"] == stamp(self.path)
+        return pages if same and not any("failed" in page for page in pages["pages"]) else None
 
     def written(self) -> dict[str, Any] | None:
         """The document of an earlier run, whatever it was made of. Raises UserError for a file that is none."""
         if not self.target.exists():
             return None
-        known = read_json(self.target)
+        pages = read_json(self.target)
         if (
-            not isinstance(known, dict)
-            or known.get("id") != self.id
-            or not {"stamp", "settings", "pages"} <= known.keys()
+            not isinstance(pages, dict)
+            or pages.get("id") != self.id
+            or not {"stamp", "settings", "pages"} <= pages.keys()
         ):
             raise UserError(f"{self.target} was not written by jobs.ocr; move it, or choose another ocr.output")
-        return known
+        return pages
 
     def finish(self) -> dict[str, Any]:
         """Write the document."""
@@ -77,7 +77,7 @@ def scans(config: OcrConfig, model: str) -> list[Scan]:
         "only_without_text": config.only_without_text,
     }
     settings |= {"temperature": config.endpoint.temperature, "max_tokens": config.endpoint.max_tokens}
-    found: dict[str, Scan] = {}
+    by_path: dict[str, Scan] = {}
     for path in list_inputs(config.inputs, "ocr.inputs"):
         name, compression = kind_of(path) or ("", "")
         if name != "pdf":
@@ -86,16 +86,16 @@ def scans(config: OcrConfig, model: str) -> list[Scan]:
             raise UserError(f"ocr.inputs: {path} is packed; unpack it first")
         home = next((folder for folder in folders if path.is_relative_to(folder)), path.parent)
         name = str(path.relative_to(home).with_suffix(""))
-        if name in found:
+        if name in by_path:
             raise UserError(
-                f"ocr.inputs: {found[name].path} and {path} would both be written to {name}{SUFFIX}; read them into two"
+                f"ocr.inputs: {by_path[name].path} and {path} would both be written to {name}{SUFFIX}; read them into two"
                 " outputs"
             )
-        found[name] = Scan(path, name, Path(config.output, f"{name}{SUFFIX}"), settings)
-        found[name].written()
-    if not found:
+        by_path[name] = Scan(path, name, Path(config.output, f"{name}{SUFFIX}"), settings)
+        by_path[name].written()
+    if not by_path:
         raise UserError(f"ocr.inputs: {', '.join(config.inputs)} holds no .pdf; other files need no OCR")
-    return list(found.values())
+    return list(by_path.values())
 
 
 class Reader:
@@ -110,12 +110,12 @@ class Reader:
         """Write a document for each scan, and the list of pages that are without text. Returns the counts."""
         for (scan, number), answer in self.endpoint.ask_all(self._requests(todo)):
             self._take(scan, number, answer)
-        self.without.sort(key=lambda one: (one["document"], one["page"] or 0))
+        self.without.sort(key=lambda page: (page["document"], page["page"] or 0))
         write_json(Path(self.config.output, LISTED), {"counts": self.counts, "pages": self.without})
         return self.counts
 
     def _requests(self, todo: Sequence[Scan]) -> Iterator[tuple[tuple[Scan, int], dict[str, Any]]]:
-        """What is to be asked, in order; a scan that needs no model is done on the way."""
+        """Yield what is to be asked, in order; a scan that needs no model is done on the way."""
         for scan in todo:
             former = scan.former()
             if former:

@@ -1,1 +1,1 @@
-"""Pii."""
+"""Personal data: found by patterns with checks, and replaced."""

@@ -41,7 +41,7 @@ def longest(finds: Iterable[Find], kinds: list[str]) -> list[Find]:
 
 
 def _untangled(tangle: list[Find], kinds: list[str]) -> list[Find]:
-    """Of finds each of which overlaps another."""
+    """Choose among finds each of which overlaps another."""
     if len(tangle) < 2:
         return tangle
     taken: list[Find] = []

@@ -26,7 +26,7 @@ _BEFORE, _AFTER = r"(?<!\w)(?<![0-9][.,/:–-])", r"(?!\w|[.,/:–-][0-9])"
 
 @dataclass(frozen=True)
 class Number:
-    """How a kind of number is written and checked."""
+    """A kind of number: how it is written and checked."""
 
     patterns: tuple[str, ...]
     """Regular expressions of the number; a group `value` is the part that counts, where a clue stands before it."""

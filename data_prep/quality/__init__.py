@@ -1,1 +1,1 @@
-"""Quality."""
+"""Quality of text: examples, features, classifier."""

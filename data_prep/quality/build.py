@@ -1,4 +1,4 @@
-"""From examples to a folder: booster, vocabulary, profile, report, manifest."""
+"""Building of a quality classifier, from examples to a folder: booster, vocabulary, profile, report, manifest."""
 
 from pathlib import Path
 from typing import Any
@@ -7,14 +7,15 @@ import numpy as np
 
 from common import manifest
 from common.files import atomic_folder, write_json
+from common.layout import REPORT
 from common.progress import say
 from conf.schema.data import DataConfig
 from conf.schema.language import LanguageConfig
 from conf.schema.quality import QualityConfig
 from data_prep.quality import measures, report
 from data_prep.quality.classifier import Classifier
-from data_prep.quality.examples import LABELS, Examples, gather
-from data_prep.quality.features import NAMES
+from data_prep.quality.examples import LABELS, Examples, collect_examples
+from data_prep.quality.features.stylometric import NAMES, VERSION
 from data_prep.quality.learn import ROUNDS, Vocabularies, features_of, fit, fit_peers, labels_of, training_features
 
 
@@ -23,13 +24,13 @@ def build(
     data: DataConfig,
     profile: LanguageConfig,
     seed: int,
-    known: dict[str, Any],
+    made_from: dict[str, Any],
     rounds: int = ROUNDS,
 ) -> dict[str, Any]:
-    """Learn, measure and write `quality.model`; returns the report. ``known`` goes into the manifest (settings,
+    """Learn, measure and write `quality.model`; returns the report. ``made_from`` goes into the manifest (settings,
     inputs)."""
     folder = Path(config.model)
-    examples = gather(config, data, seed)
+    examples = collect_examples(config, data, seed)
     held_out = ", ".join(f"{name} {len(some):,}" for name, some in examples.held_out.items())
     say(f"{len(examples.train):,} training examples; held out: {held_out}")
     vocabularies = Vocabularies(examples, profile)
@@ -38,7 +39,7 @@ def build(
     models = {report.OURS: classifier.predict} | {
         name: model.predict_proba for name, model in fit_peers(values, labels, seed).items()
     }
-    found = {
+    figures = {
         "name": folder.name,
         "train": len(labels),
         **measure(examples, models, classifier),
@@ -46,16 +47,17 @@ def build(
     }
     with atomic_folder(folder, "quality") as aside:
         classifier.save(aside)
-        write_json(aside / "report.json", found)
-        (aside / "report.html").write_text(report.render(found), encoding="utf-8")
-        fields = known | {
+        write_json(aside / "report.json", figures)
+        (aside / REPORT).write_text(report.render(figures), encoding="utf-8")
+        fields = made_from | {
             "seed": seed,
             "features": list(NAMES),
+            "features_version": VERSION,
             "examples": len(labels),
             "files": manifest.digests(aside),
         }
         manifest.write(aside, manifest.describe("quality", **fields))
-    return found
+    return figures
 
 
 def measure(examples: Examples, models: dict[str, Any], classifier: Classifier) -> dict[str, Any]:
@@ -73,7 +75,9 @@ def measure(examples: Examples, models: dict[str, Any], classifier: Classifier) 
             model: measures.figures(np.asarray(predict(values)), truth, LABELS) for model, predict in models.items()
         }
         probabilities = classifier.predict(values)
-        kinds[name] = measures.by_kind(probabilities, [one.label for one in some], [one.kind for one in some], LABELS)
+        kinds[name] = measures.by_kind(
+            probabilities, [labelled.label for labelled in some], [labelled.kind for labelled in some], LABELS
+        )
     return {"sets": sets, "kinds": kinds}
 
 

@@ -16,9 +16,9 @@ from common.errors import UserError
 from common.files import digest, read_json, write_json
 from conf.schema.language import LanguageConfig
 from data_prep.quality.examples import LABELS
-from data_prep.quality.features import NAMES, features
+from data_prep.quality.features.stylometric import NAMES, VERSION, features
+from data_prep.quality.features.vocabulary import Vocabulary
 from data_prep.quality.learn import features_of
-from data_prep.quality.vocabulary import Vocabulary
 from data_prep.text.batch import Batch
 
 BOOSTER, VOCABULARY, PROFILE = "booster.ubj", "vocabulary.npy", "profile.json"
@@ -71,6 +71,10 @@ def load(folder: str | Path) -> Classifier:
     mend = "make it anew with python -m jobs.quality"
     if made.get("kind") != "quality" or made["features"] != list(NAMES):
         raise UserError(f"{folder} holds no quality classifier of these features (key quality.model); {mend}")
+    if made["features_version"] != VERSION:
+        raise UserError(
+            f"{folder} (key quality.model) was learnt from version {made['features_version']} of the features, now {VERSION}; {mend}"
+        )
     for name in (BOOSTER, VOCABULARY, PROFILE):
         if not (folder / name).is_file() or digest(folder / name) != made["files"][name]:
             raise UserError(f"{folder / name} is not as jobs.quality wrote it; {mend}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from common.errors import UserError, suggestion
 from conf.schema.data import DataConfig
 from conf.schema.quality import QualityConfig
-from data_prep.quality.degrade import HIGH, KINDS, LOW, MEDIUM, degrade
+from data_prep.quality.degrade.degrade import HIGH, KINDS, LOW, MEDIUM, degrade
 from data_prep.quickstart.group_split import share_of
 from data_prep.sources.inputs import list_inputs
 from data_prep.sources.readers import read_documents
@@ -60,7 +60,7 @@ def check(config: QualityConfig) -> None:
         raise UserError("name labelled documents (quality.labelled) or good text to degrade (quality.good)")
 
 
-def gather(config: QualityConfig, data: DataConfig, seed: int) -> Examples:
+def collect_examples(config: QualityConfig, data: DataConfig, seed: int) -> Examples:
     """Read and make all examples; the same for the same files, keys and seed. Raises UserError for a label, kind or
     source that is not."""
     check(config)
@@ -88,7 +88,7 @@ def _labelled(config: QualityConfig, data: DataConfig) -> Examples:
 
 
 def _degraded(config: QualityConfig, data: DataConfig, seed: int) -> Examples:
-    """Of each document itself and one light and one heavy degradation; which ones is drawn by the name of the
+    """Make three examples of each document: itself, one light and one heavy degradation; which ones is drawn by the name of the
     document."""
     wanted = max(1, config.documents // 3)
     measured = {example.group for example in _read(config, data, config.measured)} if config.measured else set()
@@ -151,8 +151,8 @@ def in_short_lines(text: str) -> float:
 
 def _boundary(text: str, place: int) -> int:
     """The end of the line or sentence that ``place`` lies in."""
-    found = [end for sign in ("\n", ". ") if (end := text.find(sign, place)) >= 0]
-    return min(found) + 1 if found else len(text)
+    ends = [end for sign in ("\n", ". ") if (end := text.find(sign, place)) >= 0]
+    return min(ends) + 1 if ends else len(text)
 
 
 def _good(config: QualityConfig, data: DataConfig) -> Iterator[Example]:
@@ -192,13 +192,13 @@ def _evenly(examples: Iterable[Example], count: int, apart: set[str], each: int)
         source: [item[2] for item in sorted(heap, key=lambda item: item[:2], reverse=True)]
         for source, heap in heaps.items()
     }
-    found = [example for source in sorted(apart & set(ordered)) for example in ordered[source]]
+    chosen = [example for source in sorted(apart & set(ordered)) for example in ordered[source]]
     left = sorted(set(ordered) - apart, key=lambda name: (len(ordered[name]), name))
     for number, source in enumerate(left):
         share = count // (len(left) - number)
-        found += ordered[source][:share]
+        chosen += ordered[source][:share]
         count -= min(share, len(ordered[source]))
-    return found
+    return chosen
 
 
 def _smallest(examples: Iterable[Example], count: int, name) -> list[Example]:

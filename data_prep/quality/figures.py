@@ -1,4 +1,4 @@
-"""Pictures of the report: a reliability diagram, bars."""
+"""Figures of the report: a reliability diagram, bars."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,9 +10,9 @@ ROW, NAME, WIDE = 18, 190, 460
 
 
 def reliability(bins: Sequence[Mapping[str, Any]], label: str) -> str:
-    """What was said (across) against what came true (upwards), a dot for each bin as large as what it holds; on the
+    """Draw a reliability diagram: what was said (across) against what came true (upwards), a dot for each bin as large as what it holds; on the
     line is right."""
-    most = max((one["count"] for one in bins), default=0) or 1
+    most = max((bin_["count"] for bin_ in bins), default=0) or 1
 
     def at(x: float, y: float) -> tuple[float, float]:
         return LEFT + x * SIDE, TOP + (1 - y) * SIDE
@@ -28,13 +28,13 @@ def reliability(bins: Sequence[Mapping[str, Any]], label: str) -> str:
             f'<text class="soft" x="{across[0]:.0f}" y="{across[1] + 14:.0f}" text-anchor="middle">{tick:g}</text>'
         )
         shapes.append(f'<text class="soft" x="{up[0] - 6:.0f}" y="{up[1] + 4:.0f}" text-anchor="end">{tick:g}</text>')
-    for one in bins:
-        if one["count"]:
-            x, y = at(one["said"], one["was"])
-            size = 2 + 8 * (one["count"] / most) ** 0.5
+    for bin_ in bins:
+        if bin_["count"]:
+            x, y = at(bin_["said"], bin_["was"])
+            size = 2 + 8 * (bin_["count"] / most) ** 0.5
             shapes.append(
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:.1f}" fill="var(--kept)" fill-opacity=".75">'
-                f"<title>{one['count']:,}: said {one['said']}, was {one['was']}</title></circle>"
+                f"<title>{bin_['count']:,}: said {bin_['said']}, was {bin_['was']}</title></circle>"
             )
     foot = at(0.5, 0)
     shapes.append(

@@ -1,4 +1,4 @@
-"""How good a classifier is: per class, by kind of degradation, and whether its probabilities are what they say."""
+"""Measures of a classifier: per class, by kind of degradation, and whether its probabilities are what they say."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,9 +11,9 @@ BINS = 10
 def figures(probabilities: np.ndarray, truth: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
     """Accuracy, macro-F1, per class precision, recall and F1, confusion (rows: truth), calibration. Classes without an
     example, and never predicted, are left out of macro-F1."""
-    found = probabilities.argmax(1)
+    predicted = probabilities.argmax(1)
     confusion = np.zeros((len(names), len(names)), np.int64)
-    np.add.at(confusion, (truth, found), 1)
+    np.add.at(confusion, (truth, predicted), 1)
     hits, said, are = np.diag(confusion), confusion.sum(0), confusion.sum(1)
     rows = {
         name: {
@@ -36,7 +36,7 @@ def figures(probabilities: np.ndarray, truth: np.ndarray, names: Sequence[str]) 
 
 
 def calibration(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
-    """Of ten bins of the probability of what was predicted: how many, mean probability, share that was right; and the
+    """Return of ten bins of the probability of what was predicted: how many, mean probability, share that was right; and the
     expected calibration error, the mean distance of the two (Guo et al. 2017, arXiv 1706.04599, section 2)."""
     sure, right = probabilities.max(1), probabilities.argmax(1) == truth
     place = np.minimum((sure * BINS).astype(int), BINS - 1)
@@ -53,11 +53,11 @@ def calibration(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
 def by_kind(
     probabilities: np.ndarray, labels: Sequence[str], kinds: Sequence[str], names: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Of each kind of degradation and true label: how many, and the share that was found to be of each class."""
-    found, table = probabilities.argmax(1), {}
+    """Return of each kind of degradation and true label: how many, and the share that was found to be of each class."""
+    predicted, table = probabilities.argmax(1), {}
     for kind, label in sorted(set(zip(kinds, labels, strict=True))):
-        chosen = np.array([one == kind and other == label for one, other in zip(kinds, labels, strict=True)])
-        shares = np.bincount(found[chosen], minlength=len(names)) / chosen.sum()
+        chosen = np.array([own_kind == kind and other == label for own_kind, other in zip(kinds, labels, strict=True)])
+        shares = np.bincount(predicted[chosen], minlength=len(names)) / chosen.sum()
         table[f"{kind}, {label}"] = {"examples": int(chosen.sum())} | {
             name: round(float(x), 4) for name, x in zip(names, shares, strict=True)
         }

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data_prep.pages.html import number, page, table, text, tiles
-from data_prep.quality.features import MEANINGS
+from data_prep.quality.features.stylometric import MEANINGS
 from data_prep.quality.figures import bars, reliability
 
 SHOWN = 30
@@ -14,15 +14,15 @@ PAPER = {"accuracy": 0.946, "macro_f1": 0.852, "classes": {"LOW": 0.97, "MEDIUM"
 OURS = "boosted trees"
 
 
-def render(found: Mapping[str, Any]) -> str:
+def render(figures: Mapping[str, Any]) -> str:
     """The page of what report.json holds."""
-    sets = found["sets"]
+    sets = figures["sets"]
     first = next(iter(sets.values()))[OURS]
     return page(
-        f"Quality classifier: {found['name']}",
+        f"Quality classifier: {figures['name']}",
         tiles(
             [
-                ("training examples", f"{found['train']:,}"),
+                ("training examples", f"{figures['train']:,}"),
                 ("features", str(len(MEANINGS))),
                 (f"accuracy, {next(iter(sets))}", number(first["accuracy"])),
                 (f"macro-F1, {next(iter(sets))}", number(first["macro_f1"])),
@@ -40,11 +40,11 @@ def render(found: Mapping[str, Any]) -> str:
         " hold.</p>",
         f'<div class="grid">{"".join(_calibration(name, models[OURS]) for name, models in sets.items())}</div>',
         "<h2>Kinds of degradation</h2>",
-        *(_kinds(name, rows) for name, rows in found["kinds"].items()),
+        *(_kinds(name, rows) for name, rows in figures["kinds"].items()),
         "<h2>Features</h2>",
         f'<p class="soft">The {SHOWN} whose splits gained most, in sum.</p>',
-        bars(list(found["importances"].items())[:SHOWN], "importances of the features"),
-        f"<details><summary>All {len(MEANINGS)} features</summary>{_features(found['importances'])}</details>",
+        bars(list(figures["importances"].items())[:SHOWN], "importances of the features"),
+        f"<details><summary>All {len(MEANINGS)} features</summary>{_features(figures['importances'])}</details>",
     )
 
 
@@ -102,10 +102,10 @@ def _features(importances: Mapping[str, float]) -> str:
     )
 
 
-def lines(found: Mapping[str, Any]) -> Sequence[str]:
+def lines(figures_json: Mapping[str, Any]) -> Sequence[str]:
     """The figures of every set and model as lines for the screen."""
     rows = []
-    for name, models in found["sets"].items():
+    for name, models in figures_json["sets"].items():
         for model, figures in models.items():
             classes = "  ".join(f"{label} {row['f1']:.3f}" for label, row in figures["classes"].items())
             whole = f"accuracy {figures['accuracy']:.3f}  macro-F1 {figures['macro_f1']:.3f}"

@@ -30,15 +30,15 @@ def find_set(folder: Path) -> Path | None:
     Raises UserError when there is more than one, or when its qrels are not there.
     """
     files = files_below(folder, "quickstart.folder", once=False)
-    found = sorted({place for path in files if (place := folder_of(path)) and is_set(place)})
-    if not found:
+    places = sorted({place for path in files if (place := folder_of(path)) and is_set(place)})
+    if not places:
         return None
-    parent = found[0].parent
-    if len(found) == 1 or not {*found} <= {parent / split for split in SPLITS}:
-        parent = found[0]
-    if len(found) > 1 and parent in found:
+    parent = places[0].parent
+    if len(places) == 1 or not {*places} <= {parent / split for split in SPLITS}:
+        parent = places[0]
+    if len(places) > 1 and parent in places:
         raise UserError(
-            f"{folder} holds more than one retrieval set, {found[0]} and {found[1]}; leave one, or train/, dev/ and"
+            f"{folder} holds more than one retrieval set, {places[0]} and {places[1]}; leave one, or train/, dev/ and"
             " test/ of one"
         )
     for home in homes(parent).values() or [parent]:
@@ -56,7 +56,7 @@ def set_files(folder: Path) -> list[Path]:
 
 
 def corpus_files(folder: Path) -> list[Path]:
-    """Those of them that hold its documents."""
+    """List those of them that hold its documents."""
     return sorted({path for layout in layouts(folder).values() for path in layout.corpus})
 
 

@@ -18,17 +18,17 @@ from common.retrieval.layout import is_judgements
 from common.retrieval.load import load_retrieval
 from conf.schema import Config
 from data_prep.quickstart.beir import copy_set, corpus_files, find_set, set_files, write_set
+from data_prep.quickstart.collect import Collected, from_docstrings, from_files
 from data_prep.quickstart.docstrings import environment, installed_roots
-from data_prep.quickstart.gather import Gathered, from_docstrings, from_files
 from data_prep.quickstart.report import show
-from data_prep.quickstart.sieve import SPLITS, Selection, by_hash, select
+from data_prep.quickstart.selection import SPLITS, Selection, by_hash, select
 from data_prep.sources.inputs import search
 from data_prep.sources.readers import BadDocuments
 
 RECIPE = 2
 """Raise it when equal settings would give other files."""
 READ_PER_TRAINED = 2.0
-"""Bytes gathered for each byte of training text: about a third goes to dev and test, a quarter of the rest is
+"""Bytes collected for each byte of training text: about a third goes to dev and test, a quarter of the rest is
 near-duplicates."""
 NOTES = ("readme", "license", "licence")
 """Files that lie beside published sets and are no text to train on."""
@@ -39,7 +39,7 @@ MIN_QUERIES = 20
 
 @dataclass
 class Sources:
-    """Where the text comes from: packages below ``roots``, or ``files`` (with a retrieval set at ``given``, if the
+    """Sources of the text: packages below ``roots``, or ``files`` (with a retrieval set at ``given``, if the
     folder holds one)."""
 
     name: str
@@ -50,7 +50,7 @@ class Sources:
     """Files of other kinds beside them."""
 
     def identity(self) -> dict[str, Any]:
-        """What must be equal for equal text: versions of the packages, or digests of the files."""
+        """Return what must be equal for equal text: versions of the packages, or digests of the files."""
         if self.roots:
             return {"environment": environment(self.roots)}
         files = sorted({*self.files, *(set_files(self.given) if self.given else [])})
@@ -81,12 +81,12 @@ def build_quickstart(config: Config, roots: Sequence[Path] | None = None) -> dic
         return former
     if sources.given:  # refused here rather than after hours of training
         load_retrieval(sources.given, config.probe.seed, config.data.max_document_bytes or None)
-    gathered = _gather(config, sources)
+    collected = _gather(config, sources)
     settings = config.quickstart
     shares = {} if sources.given else {"test": settings.test_share, "dev": settings.dev_share}
-    selection = select(gathered.texts, shares, settings.max_train_bytes, settings.max_queries)
+    selection = select(collected.texts, shares, settings.max_train_bytes, settings.max_queries)
     _check_enough(selection, sources)
-    manifest = _describe(config, gathered, selection, sources, {"key": key, **identity})
+    manifest = _describe(config, collected, selection, sources, {"key": key, **identity})
     _write(selection, sources, manifest, output, retrieval)
     return manifest
 
@@ -129,8 +129,8 @@ def _sources(config: Config, roots: Sequence[Path] | None) -> Sources:
 
 def _check_places(output: Path, retrieval: Path, sources: Sources) -> None:
     """Refuse to replace what this job did not write."""
-    one, other = output.resolve(), retrieval.resolve()
-    if one == other or one in other.parents or other in one.parents:
+    output_place, other = output.resolve(), retrieval.resolve()
+    if output_place == other or output_place in other.parents or other in output_place.parents:
         raise UserError(
             f"quickstart.output={output} and data.retrieval={retrieval} must not lie in each other; name two folders"
         )
@@ -161,7 +161,7 @@ def _former(output: Path, retrieval: Path, key: str) -> dict[str, Any] | None:
     return manifest if whole and manifest["key"] == key else None
 
 
-def _gather(config: Config, sources: Sources) -> Gathered:
+def _gather(config: Config, sources: Sources) -> Collected:
     limit = config.quickstart.max_train_bytes * READ_PER_TRAINED
     if sources.roots:
         return from_docstrings(sources.roots, config.cluster.workers or len(os.sched_getaffinity(0)), limit)
@@ -177,7 +177,7 @@ def _check_enough(selection: Selection, sources: Sources) -> None:
     pairs = {split: len(selection.pairs[split].items) for split in SPLITS}
     enough = sources.given or (sum(pairs.values()) >= MIN_PAIRS and min(pairs["dev"], pairs["test"]) >= MIN_QUERIES)
     if size < MIN_TRAIN_BYTES or not enough:
-        read = sum(sieve.counts["read"] for sieve in selection.texts.values())
+        read = sum(remaining.counts["read"] for remaining in selection.texts.values())
         gave = f"too little text in {sources.name}: {read} texts gave {size / 1e6:.2f} MB for training"
         wanted = f"{MIN_TRAIN_BYTES / 1e6:.1f} MB"
         if sources.given:
@@ -191,24 +191,24 @@ def _check_enough(selection: Selection, sources: Sources) -> None:
 
 
 def _describe(
-    config: Config, gathered: Gathered, selection: Selection, sources: Sources, known: dict[str, Any]
+    config: Config, collected: Collected, selection: Selection, sources: Sources, made_from: dict[str, Any]
 ) -> dict[str, Any]:
     groups: dict[str, list[str]] = {split: [] for split in SPLITS}
     for group, split in sorted(selection.splits.items()):
         groups[split].append(group)
-    named = {"packages": groups} if gathered.grouped_by == "package" else {}
+    named = {"packages": groups} if collected.grouped_by == "package" else {}
     return manifests.describe(
         "quickstart",
         settings=_settings(config),
-        grouped_by=gathered.grouped_by,
+        grouped_by=collected.grouped_by,
         groups={split: len(groups[split]) for split in SPLITS},
         bytes={split: sum(text.size for text in selection.texts[split].items) for split in SPLITS},
         texts={split: dict(selection.texts[split].counts) for split in SPLITS},
         pairs={} if sources.given else {split: dict(selection.pairs[split].counts) for split in SPLITS},
-        passed_over=dict(gathered.passed_over)
+        passed_over=dict(collected.passed_over)
         | {f"files of a kind that is not read ({suffix})": count for suffix, count in sources.unread.counts.items()},
         given_set=str(sources.given) if sources.given else None,
-        **known, **gathered.facts, **named,
+        **made_from, **collected.facts, **named,
     )  # fmt: skip
 
 

@@ -57,8 +57,10 @@ def installed_roots() -> list[Path]:
 
 def environment(roots: Sequence[Path]) -> dict[str, str]:
     """Versions that decide what `extract` reads below ``roots``: of Python and of every distribution."""
-    found = {dist.name: dist.version for dist in importlib.metadata.distributions(path=[str(root) for root in roots])}
-    return {"python": platform.python_version(), **dict(sorted(found.items()))}
+    versions = {
+        dist.name: dist.version for dist in importlib.metadata.distributions(path=[str(root) for root in roots])
+    }
+    return {"python": platform.python_version(), **dict(sorted(versions.items()))}
 
 
 def _owners(root: Path) -> dict[str, str]:
@@ -138,16 +140,16 @@ def read_source(source: Source) -> list[Docstring] | str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(code)
-            found = list(_visit(tree, "", source))
+            docstrings = list(_visit(tree, "", source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return "does not parse"
     if text := _long_docstring(tree):
-        found.insert(0, Docstring(text, source.module, f"module {source.module}", source.package, 1))
-    return found
+        docstrings.insert(0, Docstring(text, source.module, f"module {source.module}", source.package, 1))
+    return docstrings
 
 
 def _read_chunk(chunk: list[Source]) -> tuple[list[Docstring], Counter[str]]:
-    found: list[Docstring] = []
+    docstrings: list[Docstring] = []
     skipped: Counter[str] = Counter()
     gc.disable()  # a syntax tree is many objects and no cycles; collecting them takes a fifth of the time
     try:
@@ -156,10 +158,10 @@ def _read_chunk(chunk: list[Source]) -> tuple[list[Docstring], Counter[str]]:
             if isinstance(read, str):
                 skipped[read] += 1
             else:
-                found += read
+                docstrings += read
     finally:
         gc.enable()
-    return found, skipped
+    return docstrings, skipped
 
 
 def _chunks(sources: Iterable[Source]) -> Iterator[list[Source]]:
@@ -184,12 +186,12 @@ def extract(
     ``max_bytes`` of docstrings are found: an environment may hold more than is needed. The result does not depend on
     the number of workers."""
     chunks = list(_chunks(sorted(sources, key=lambda source: (share_of(source.module), source.module))))
-    found: list[Docstring] = []
+    extracted: list[Docstring] = []
     skipped: Counter[str] = Counter()
     files = size = 0
     with Bar("read docstrings", round(sum(source.size for source in sources) / 1e6), "MB of code") as bar:
         for chunk, (docstrings, reasons) in zip(chunks, _map(chunks, workers), strict=False):
-            found += docstrings
+            extracted += docstrings
             skipped += reasons
             files += len(chunk)
             size += sum(len(docstring.text.encode()) for docstring in docstrings)
@@ -198,7 +200,7 @@ def extract(
                 break
     if files < len(sources):
         skipped["not needed"] = len(sources) - files
-    return sorted(found, key=lambda docstring: (docstring.name, docstring.line)), skipped
+    return sorted(extracted, key=lambda docstring: (docstring.name, docstring.line)), skipped
 
 
 def _map(chunks: list[list[Source]], workers: int) -> Iterator[tuple[list[Docstring], Counter]]:

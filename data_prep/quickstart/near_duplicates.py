@@ -65,10 +65,10 @@ def _runs(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, int]:
     vocabulary: defaultdict[str, int] = defaultdict(count(1).__next__)
     words, lengths = array("q"), []
     for text in texts:
-        found = WORD.findall(text.lower())
-        words.extend(map(vocabulary.__getitem__, found))
-        words.extend([0] * (WORDS - len(found)))
-        lengths.append(max(WORDS, len(found)))
+        words_of_text = WORD.findall(text.lower())
+        words.extend(map(vocabulary.__getitem__, words_of_text))
+        words.extend([0] * (WORDS - len(words_of_text)))
+        lengths.append(max(WORDS, len(words_of_text)))
     runs, distinct, width = np.frombuffer(words, np.int64), len(vocabulary) + 1, 1
     while width < WORDS:  # number the runs of 2 words, then of 4: the products stay far below 2**63
         runs, distinct = _number(runs[:-width] * distinct + runs[width:])
@@ -134,7 +134,7 @@ class Postings:
 
 
 def held_by_other(texts: Shingles, others: Shingles, threshold: float) -> np.ndarray:
-    """For each of ``texts`` [n]: is more than ``threshold`` of it in any one of ``others``? Both must come from one
+    """Check for each of ``texts`` [n] whether more than ``threshold`` of it in any one of ``others``? Both must come from one
     call of `shingle`."""
     held = np.zeros(len(texts), bool)
     for rows, _, shared in Postings.of(others).shared(texts):
@@ -143,7 +143,7 @@ def held_by_other(texts: Shingles, others: Shingles, threshold: float) -> np.nda
 
 
 def repeats(texts: Shingles, threshold: float) -> np.ndarray:
-    """Which texts [n] to drop so that no kept one has more than ``threshold`` of its shingles in any one longer kept
+    """Choose which texts [n] to drop so that no kept one has more than ``threshold`` of its shingles in any one longer kept
     text.
 
     From the longest to the shortest (ties in the order given), each text that is still there drops all shorter ones

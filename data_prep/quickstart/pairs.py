@@ -43,15 +43,15 @@ def one_line(text: str) -> str:
 def first_sentence(text: str) -> tuple[str, str]:
     """The first sentence of ``text`` (up to . ! ? or : before white space, or a blank line), and the rest."""
     text = text.strip()
-    found = SENTENCE_END.search(text)
-    return (text[: found.end()].strip(), text[found.end() :].strip()) if found else (text, "")
+    end = SENTENCE_END.search(text)
+    return (text[: end.end()].strip(), text[end.end() :].strip()) if end else (text, "")
 
 
 def without_names(text: str, names: set[str]) -> str:
     """``text`` on one line without the words ``names`` (in lower case), dotted names that hold one of them, and what
     markup they leave."""
     text = DOTTED.sub(
-        lambda found: " " if names.intersection(found[1].lower().split(".")) else found[0], ROLE.sub(r"\1", text)
+        lambda match: " " if names.intersection(match[1].lower().split(".")) else match[0], ROLE.sub(r"\1", text)
     )
     text = EMPTY_BRACKETS.sub(" ", MARKUP.sub(" ", text))
     return re.sub(r"\s+([.,;:!?)])", r"\1", one_line(text)).strip(" ,;-")
@@ -140,8 +140,8 @@ def sections(text: str, title: str = "") -> Iterator[tuple[list[str], str]]:
 def _heading(line: str, before: str, after: str) -> tuple[int, str, bool]:
     """Level, text (empty when ``line`` is no heading), and whether the next line is its underline."""
     line = line.strip()
-    if found := MARKDOWN.match(line):
-        return len(found[1]), found[2], False
+    if match := MARKDOWN.match(line):
+        return len(match[1]), match[2], False
     if not line or before.strip() or len(line) > MAX_TITLE_CHARACTERS or not line[0].isalnum():
         return 0, "", False
     if UNDERLINE.match(after) and len(after.strip()) >= 3:

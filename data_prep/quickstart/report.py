@@ -10,13 +10,13 @@ from rich.text import Text
 
 from common.progress import console
 from common.screen import Screen
-from data_prep.quickstart.sieve import SPLITS, Asked
+from data_prep.quickstart.selection import SPLITS, Asked
 
 WIDTH = 120
 
 
 def _overview(manifest: Mapping[str, Any]) -> Table:
-    table = Table("split", title="what was gathered", title_justify="left")
+    table = Table("split", title="what was collected", title_justify="left")
     for name in (f"{manifest['grouped_by']}s", "texts read", "texts kept", "MB kept", "pairs kept"):
         table.add_column(name, justify="right")
     for split in SPLITS:

@@ -1,4 +1,4 @@
-"""Which documents are worth rewriting: the middle band (Bielik v3, arXiv 2505.02550)."""
+"""Documents that are worth rewriting: the middle band (Bielik v3, arXiv 2505.02550)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ LABEL, PROBABILITIES = "quality", "quality_probabilities"
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a document is rewritten, and under what it is counted."""
+    """Verdict on a document: whether it is rewritten, and under what it is counted."""
 
     chosen: bool
     why: str

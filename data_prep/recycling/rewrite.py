@@ -20,7 +20,7 @@ Pair = tuple[Document, Answer | Failure]
 
 
 class Scorer(Protocol):
-    """What tells good text from bad (`data_prep.quality.classifier`)."""
+    """Model that tells good text from bad (`data_prep.quality.classifier`)."""
 
     def probabilities(self, texts: list[str]) -> np.ndarray:
         """[n, 3] of LOW, MEDIUM, HIGH."""
@@ -108,5 +108,5 @@ class Recycler:
 
 
 def _rounded(probabilities: np.ndarray) -> list[float]:
-    """As the rule quality writes them."""
+    """Round probabilities as the rule quality writes them."""
     return [round(float(value), 4) for value in probabilities]

@@ -33,7 +33,7 @@ END = None
 
 @dataclass(frozen=True)
 class Page:
-    """What a page of HTML holds."""
+    """Contents of a page of HTML."""
 
     text: str
     """Its main text; "" where it has none."""
@@ -125,7 +125,7 @@ def _lines(root: Any) -> Iterator[tuple[str, int]]:
 
 
 def _leads_away(link: Any) -> bool:
-    """Whether an ``<a>`` is a link: an anchor is none, nor is a heading that is its own address."""
+    """Check whether an ``<a>`` is a link: an anchor is none, nor is a heading that is its own address."""
     return bool(link.attributes.get("href")) and not _is_own_address(link)
 
 

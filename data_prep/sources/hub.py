@@ -37,12 +37,12 @@ class Place:
         return cls(parts[0], config, split or "train", *map(int, numbers))
 
     def path(self, shard: int, shards: int) -> Path:
-        """One shard of the split, as an input."""
+        """Path of one shard of the split, as an input."""
         return Path(f"{SCHEME}{self.name},{self.config},{self.split},{shard:05}-of-{shards:05}")
 
 
 def is_hub(path: str | Path) -> bool:
-    """Whether an input is a data set and no file."""
+    """Check whether an input is a data set and no file."""
     return str(path).startswith(SCHEME)
 
 
@@ -54,7 +54,7 @@ def hub_shards(text: str) -> list[Path]:
 
 
 def hub_stamp(path: str | Path) -> list[int]:
-    """What `inputs.stamp` is to a file: no size, and a number that changes with the data set's files (commit, time of
+    """Stamp of a data set, as `inputs.stamp` is of a file: no size, and a number that changes with the data set's files (commit, time of
     change)."""
     place = Place.parse(str(path))
     return [0, open_split(place.name, place.config, place.split)[1]]
@@ -70,7 +70,9 @@ def open_split(name: str, config: str, split: str) -> tuple[Any, int]:
             str(Path(name).expanduser()) if Path(name).exists() else name, config or None
         )
         files = (builder.config.data_files or {}).get(split)
-        state = digest_of([str(files), [list(map(str, one)) for one in getattr(files, "origin_metadata", [])]])
+        state = digest_of(
+            [str(files), [list(map(str, metadata)) for metadata in getattr(files, "origin_metadata", [])]]
+        )
         return builder.as_streaming_dataset(split=split), int(state[:15], 16)
     except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
         why = str(error).strip().splitlines()[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""Which files are read, in which order, and whether they are still the same."""
+"""Input files: which are read, in which order, and whether they are still the same."""
 
 import glob
 import hashlib
@@ -17,7 +17,7 @@ BLOCK = 1 << 20
 
 
 def kind_of(path: str | Path) -> tuple[str, str] | None:
-    """As `formats.kind_of`; a data set has the format hub."""
+    """Return the kind of a file, as `formats.kind_of`; a data set has the format hub."""
     return ("hub", "") if is_hub(path) else formats.kind_of(path)
 
 
@@ -33,18 +33,18 @@ def list_inputs(patterns: Iterable[str], key: str = "data.inputs") -> list[Path]
 
 
 def told_inputs(patterns: Iterable[str], key: str = "data.inputs") -> list[Path]:
-    """As `list_inputs`, and says which files of other kinds were passed over."""
-    found, others = search(patterns, key)
+    """List inputs as `list_inputs` does, and say which files of other kinds were passed over."""
+    paths, others = search(patterns, key)
     Unread.of(others).tell(key)
-    return found
+    return paths
 
 
 def search(patterns: Iterable[str], key: str) -> tuple[list[Path], list[Path]]:
-    """What `list_inputs` finds, and the files of other kinds that it passes over, hidden ones aside."""
+    """Search what `list_inputs` finds, and the files of other kinds that it passes over, hidden ones aside."""
     patterns, others = list(patterns), []
     if not patterns:
         raise UserError(f"{key} is empty; name files, folders or globs of {KNOWN}")
-    found: dict[str, Path] = {}
+    by_resolved: dict[str, Path] = {}
     for pattern in patterns:
         for path in hub_shards(pattern) if is_hub(pattern) else _expand(pattern, key, others):
             if not is_hub(path) and not os.access(path, os.R_OK):
@@ -52,23 +52,23 @@ def search(patterns: Iterable[str], key: str) -> tuple[list[Path], list[Path]]:
                     f"{path}"
                     f" {'may not be read; change its permissions' if path.exists() else 'is a dead link; remove it'}"
                 )
-            _take(path, found)
-    if not any(is_hub(path) or path.stat().st_size for path in found.values()):
+            _take(path, by_resolved)
+    if not any(is_hub(path) or path.stat().st_size for path in by_resolved.values()):
         raise UserError(
             f"{key}: {', '.join(patterns)} holds empty files alone; was something cut off before it wrote them?"
         )
-    return sorted(found.values(), key=str), others
+    return sorted(by_resolved.values(), key=str), others
 
 
-def _take(path: Path, found: dict[str, Path]) -> None:
-    """Put an input among those ``found``, by real path."""
+def _take(path: Path, by_resolved: dict[str, Path]) -> None:
+    """Put an input among those ``by_resolved``, by real path."""
     if is_hub(path):
-        found.setdefault(str(path), path)
+        by_resolved.setdefault(str(path), path)
         return
     real, absolute = os.path.realpath(path), os.path.abspath(path)
-    other = os.path.abspath(found.setdefault(real, path))
+    other = os.path.abspath(by_resolved.setdefault(real, path))
     if other not in (real, absolute) and (absolute == real or absolute < other):
-        found[real] = path
+        by_resolved[real] = path
 
 
 def _expand(pattern: str, key: str, others: list[Path]) -> list[Path]:

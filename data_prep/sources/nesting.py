@@ -1,4 +1,4 @@
-"""How deep a page of HTML nests, asked before it is parsed.
+"""Nesting depth of a page of HTML, asked before it is parsed.
 
 The parser is C code that nothing interrupts. It makes a node for every formatting element (`<b>`, `<font>`) that was
 never closed each time another element begins, so that 40 KB can keep it busy for seconds and a megabyte for hours. Here
@@ -56,7 +56,7 @@ _TEXT = ("iframe", "noembed", "noframes", "script", "style", "textarea", "title"
 """What stands in them is text, unless they are themselves passed over."""
 _TEXT_END = {name: re.compile(rf"</{name}(?=[{_SPACE}/>])", re.IGNORECASE) for name in _TEXT}
 
-ArrayTask = tuple[str, str]
+Element = tuple[str, str]
 """Name and attributes."""
 
 
@@ -71,17 +71,17 @@ def shallow(html: str) -> str | None:
 
 
 def _too_deep(html: str) -> bool:
-    stack: list[ArrayTask] = []
-    carried: set[ArrayTask] = set()
+    stack: list[Element] = []
+    carried: set[Element] = set()
     at = only_starts_to = foreign = 0
-    while found := _BEGINS.search(html, at):
-        if found[1] or found[3]:
-            at = _after(_COMMENT_END if found[1] else _END, html, found.start() + 2)
+    while match := _BEGINS.search(html, at):
+        if match[1] or match[3]:
+            at = _after(_COMMENT_END if match[1] else _END, html, match.start() + 2)
             continue
-        if found[2]:  # text as far as ]]> or >, and there is no telling which
-            at, only_starts_to = _after(_END, html, found.end()), max(only_starts_to, html.find("]]>", found.end()))
+        if match[2]:  # text as far as ]]> or >, and there is no telling which
+            at, only_starts_to = _after(_END, html, match.end()), max(only_starts_to, html.find("]]>", match.end()))
             continue
-        tag = _TAG.match(html, found.start())
+        tag = _TAG.match(html, match.start())
         if not tag:  # it goes on to the end of the page, and is none
             return False
         at = tag.end()
@@ -90,13 +90,13 @@ def _too_deep(html: str) -> bool:
         if is_end:
             if stack and at > only_starts_to:
                 gone = _close(stack, name)
-                carried.update(one for one in gone[1:] if one[0] in FORMATTING)
-                foreign -= sum(one[0] in FOREIGN for one in gone) if foreign else 0
+                carried.update(entry for entry in gone[1:] if entry[0] in FORMATTING)
+                foreign -= sum(entry[0] in FOREIGN for entry in gone) if foreign else 0
             continue
         if name in _TEXT_END:
             end = _TEXT_END[name].search(html, at)
             end = end.start() if end else len(html)
-            certain = name == "script" or (name == "style" and all(one != "select" for one, _ in stack))
+            certain = name == "script" or (name == "style" and all(entry != "select" for entry, _ in stack))
             at, only_starts_to = (end, only_starts_to) if certain and not foreign else (at, max(only_starts_to, end))
             if not foreign:
                 continue
@@ -111,26 +111,26 @@ def _too_deep(html: str) -> bool:
 
 
 def _after(end: re.Pattern[str], html: str, at: int) -> int:
-    found = end.search(html, at)
-    return found.end() if found else len(html)
+    match = end.search(html, at)
+    return match.end() if match else len(html)
 
 
-def _close(stack: list[ArrayTask], name: str) -> list[ArrayTask]:
+def _close(stack: list[Element], name: str) -> list[Element]:
     """Take from ``stack`` what an end tag closes, and give it: the element of its name, and what is open within
     that."""
     if stack[-1][0] == name:
         return [stack.pop()]
     special = False
     for place in range(len(stack) - 1, -1, -1):
-        one = stack[place][0]
-        if one == name:
+        open_name = stack[place][0]
+        if open_name == name:
             alone = special and name not in BLOCKS
             if alone and name not in FORMATTING and name != "form":
                 return []
             gone = stack[place : place + 1 if alone else None]
             del stack[place : place + len(gone)]
             return gone
-        if one in BARRIERS:
+        if open_name in BARRIERS:
             break
-        special |= one in SPECIAL
+        special |= open_name in SPECIAL
     return []

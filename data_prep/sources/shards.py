@@ -39,14 +39,14 @@ class Shard:
 
     @property
     def title(self) -> str:
-        """What it reads, for people."""
+        """Title of what it reads, for people."""
         first, last = self.spans[0], self.spans[-1]
         if first.end is not None:
             return f"{first.path} bytes {first.start} to {first.end}"
         return str(first.path) if first is last else f"{first.path} .. {last.path.name} ({len(self.spans)} files)"
 
 
-def plan(paths: list[Path], shard_bytes: int, keeps_newlines: bool = True) -> list[Shard]:
+def plan_shards(paths: list[Path], shard_bytes: int, keeps_newlines: bool = True) -> list[Shard]:
     """Shards in the order of ``paths``: a run of whole files of together at most ``shard_bytes`` on disk (one file may
     have more), or, of a plain .jsonl or .parquet with more, spans of what begins within each stretch of
     ``shard_bytes``: lines, row groups. A shard of a data set is one by itself. ``keeps_newlines``: lines can be found

@@ -39,7 +39,7 @@ class Spans:
         return np.diff(self.bounds)
 
     def take(self, chosen: np.ndarray) -> "Spans":
-        """Those of a mask [k]."""
+        """Take the spans of a mask [k]."""
         owners = self.owners[chosen]
         return Spans(
             self.starts[chosen], self.ends[chosen], owners, np.searchsorted(owners, np.arange(len(self.bounds)))
@@ -101,12 +101,12 @@ class Batch:
 
     @cached_property
     def prefix(self) -> Prefix:
-        """To hash spans of the texts as they are."""
+        """Prefix sums to hash spans of the texts as they are."""
         return Prefix(self.codes)
 
     @cached_property
     def lower_prefix(self) -> Prefix:
-        """To hash spans of the texts in lower case."""
+        """Prefix sums to hash spans of the texts in lower case."""
         return Prefix(self.lower)
 
     def spans(self, starts: np.ndarray, ends: np.ndarray) -> Spans:

@@ -1,4 +1,4 @@
-"""What each code point is, as one table of flags, and how a language lowercases it."""
+"""Character classes: what each code point is, as one table of flags, and how a language lowercases it."""
 
 import sys
 import unicodedata

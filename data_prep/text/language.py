@@ -34,11 +34,11 @@ def _load(code: str, changes: str) -> LanguageConfig:
     from omegaconf.errors import OmegaConfBaseException
 
     changed = json.loads(changes)
-    known = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-    if code not in known:
+    codes = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    if code not in codes:
         raise UserError(
-            f"there is no profile conf/data/language/{code}.yaml{suggestion(code, known)}; there are:"
-            f" {', '.join(known)}; for another language write that file, beginning with cp conf/data/language/en.yaml"
+            f"there is no profile conf/data/language/{code}.yaml{suggestion(code, codes)}; there are:"
+            f" {', '.join(codes)}; for another language write that file, beginning with cp conf/data/language/en.yaml"
             f" conf/data/language/{code}.yaml"
         )
     try:
@@ -54,7 +54,7 @@ def _load(code: str, changes: str) -> LanguageConfig:
 
 
 def _reason(code: str, error: Exception) -> str:
-    """Which key of a profile is wrong, and why."""
+    """Say which key of a profile is wrong, and why."""
     where = f"the profile of language {code} (conf/data/language/{code}.yaml, corpus.languages.{code})"
     key, text = getattr(error, "full_key", None) or "", str(error).splitlines()[0]
     if "not in '" in text:

@@ -1,4 +1,4 @@
-"""Which added tokens gigatoken finds in text just where `tokenizers` does.
+"""Added tokens that gigatoken finds in text just where `tokenizers` does.
 
 gigatoken matches all of them in one pass over the text before its normalizer, whatever stands around them. `tokenizers`
 has two passes: one over the text for tokens with ``normalized=false``, and one over what is left of it, normalised, for
@@ -16,12 +16,12 @@ Added = dict[str, Any]
 
 
 def unlike_gigatoken(added: Sequence[Added], normalizer: dict[str, Any] | None, native: bool) -> str | None:
-    """Why gigatoken would find other tokens than `tokenizers`; None where it finds the same.
+    """Return why gigatoken would find other tokens than `tokenizers`; None where it finds the same.
 
     ``normalizer`` is that of tokenizer.json; ``native``: gigatoken applies it itself, else it has been applied to what
     it gets."""
-    found = [token for token in added if not token["special"]]
-    for token in found:
+    matched = [token for token in added if not token["special"]]
+    for token in matched:
         name = repr(token["content"])
         if token["single_word"]:
             return f"its added token {name} is one of whole words (single_word)"
@@ -30,13 +30,13 @@ def unlike_gigatoken(added: Sequence[Added], normalizer: dict[str, Any] | None, 
         ):
             return f"its added token {name} can be touched by the normalizer {normalizer['type']}"
         if (token["lstrip"] or token["rstrip"]) and any(
-            other["content"].strip() != other["content"] for other in found
+            other["content"].strip() != other["content"] for other in matched
         ):
             return f"its added token {name} takes white space with it, which another added token has too"
-    for one, other in product(found, added):
-        if _kind(one) != _kind(other) and _overlap(one["content"], other["content"]):
+    for matched_token, other in product(matched, added):
+        if _kind(matched_token) != _kind(other) and _overlap(matched_token["content"], other["content"]):
             return (
-                f"its added tokens {one['content']!r} and {other['content']!r} overlap and are matched one after the"
+                f"its added tokens {matched_token['content']!r} and {other['content']!r} overlap and are matched one after the"
                 " other"
             )
     return None
@@ -46,16 +46,18 @@ def _kind(token: Added) -> tuple[bool, bool]:
     return token["special"], token["normalized"]
 
 
-def _overlap(one: str, other: str) -> bool:
-    """Whether a text can hold both in such a way that they share a character."""
-    shorter = min(len(one), len(other))
+def _overlap(first: str, other: str) -> bool:
+    """Check whether a text can hold both in such a way that they share a character."""
+    shorter = min(len(first), len(other))
     return (
-        one in other or other in one or any(one[-n:] == other[:n] or other[-n:] == one[:n] for n in range(1, shorter))
+        first in other
+        or other in first
+        or any(first[-n:] == other[:n] or other[-n:] == first[:n] for n in range(1, shorter))
     )
 
 
 def _untouched(content: str, after: bool) -> bool:
-    """Whether NFC makes nothing else into ``content``, and (``after``: it is matched there) leaves it as it is in every
+    """Check whether NFC makes nothing else into ``content``, and (``after``: it is matched there) leaves it as it is in every
     text."""
     parts, made = _canonical()
     if set(content) & made or any(map(unicodedata.combining, content)):

@@ -31,7 +31,7 @@ def load_reference(folder: str | Path) -> Tokenizer:
 
 
 def vocabulary_size(tokenizer: Tokenizer) -> int:
-    """One more than the largest id (gaps count: the embedding table needs the row)."""
+    """Return the vocabulary's size: one more than the largest id (gaps count: the embedding table needs the row)."""
     return max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
 
 

@@ -16,7 +16,7 @@ BATCH_DOCUMENTS = 4096
 
 
 class Backend(Protocol):
-    """What encodes."""
+    """Library that encodes."""
 
     name: str
 

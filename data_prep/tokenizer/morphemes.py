@@ -26,7 +26,7 @@ class Word:
 
     @property
     def ending(self) -> str:
-        """What follows the stem."""
+        """Ending: what follows the stem."""
         return self.form[self.stem :]
 
 
@@ -85,13 +85,13 @@ def _words(text: str, rows: list[list[str]], language: str) -> list[Word]:
         if start < 0:
             continue
         position = start + len(form)
-        known = lower(form, language).startswith(lower(lemma, language)) and len(lemma) <= len(form)
-        words.append(Word(start, form, len(lemma) if known else 0))
+        begins = lower(form, language).startswith(lower(lemma, language)) and len(lemma) <= len(form)
+        words.append(Word(start, form, len(lemma) if begins else 0))
     return words
 
 
 def measure(tokenizer: Tokenizer, path: str | Path) -> dict[str, float | int]:
-    """How the tokens of a treebank lie on its morphemes, over words whose lemma begins their form (others change their
+    """Measure how the tokens of a treebank lie on its morphemes, over words whose lemma begins their form (others change their
     stem and say nothing about where it ends: ``covered`` is the share that remains).
 
     ``whole_morpheme``: share of tokens that are exactly the stem, or exactly an ending (one suffix or a chain of them)

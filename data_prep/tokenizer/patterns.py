@@ -1,10 +1,12 @@
-"""How text is cut before BPE: the published patterns, the normalizers and the special tokens."""
+"""Pre-tokenisation: how text is cut before BPE, by the published patterns, the normalizers and the special tokens."""
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from common.tokenizer import END_OF_TEXT
 from conf.schema.data import TokenizerConfig
 
+VERSION = 1
+"""Raised by hand whenever the same text may be cut otherwise, or give another vocabulary: tokenizers that are there are refused; ``tests/data_prep/versions`` holds it to that."""
 CL100K = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"
     r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"

@@ -1,4 +1,4 @@
-"""How well a tokenizer fits a language, beside another one when asked."""
+"""Report of how well a tokenizer fits a language, beside another one when asked."""
 
 import re
 from pathlib import Path
@@ -38,8 +38,8 @@ def measure(tokenizer: Tokenizer, texts: list[str]) -> dict[str, float | int]:
             tokens += len(encoding.ids)
             words += len(text.split())
             characters += len(text)
-            one, all_of_them = _whole_words(text, encoding)
-            whole, wordy = whole + one, wordy + all_of_them
+            whole_words, all_of_them = _whole_words(text, encoding)
+            whole, wordy = whole + whole_words, wordy + all_of_them
     return {
         "documents": len(texts),
         "words": words,
@@ -83,7 +83,7 @@ def build(tokenizers: dict[str, Tokenizer], texts: dict[str, list[str]], treeban
     return report
 
 
-def show(report: dict[str, Any]) -> None:
+def print_report(report: dict[str, Any]) -> None:
     """Print the report as a table."""
     from rich.table import Table
 

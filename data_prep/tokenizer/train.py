@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, pre_tokenizers, trainers
 
 from common.errors import UserError
 from common.files import write_json
+from common.layout import TOKENIZER
 from conf.schema.data import TokenizerConfig
 from data_prep.tokenizer.patterns import add_template, hf_config, special_tokens, untrained
 
@@ -42,11 +43,11 @@ def train(texts: list[str], config: TokenizerConfig) -> Tokenizer:
     )
     with _all_cores():
         tokenizer.train_from_iterator(texts, trainer, length=len(texts))
-    found = tokenizer.get_vocab_size()
-    if found != config.vocab_size:
+    learnt = tokenizer.get_vocab_size()
+    if learnt != config.vocab_size:
         raise UserError(
-            f"the text gives only {found} tokens of tokenizer.vocab_size={config.vocab_size}; give more text"
-            f" (data.inputs, tokenizer.sample_bytes) or set tokenizer.vocab_size={found} or less"
+            f"the text gives only {learnt} tokens of tokenizer.vocab_size={config.vocab_size}; give more text"
+            f" (data.inputs, tokenizer.sample_bytes) or set tokenizer.vocab_size={learnt} or less"
         )
     add_template(tokenizer)
     tokenizer.encode_special_tokens = True  # in the report as in `common.tokenizer`; no part of tokenizer.json
@@ -66,5 +67,5 @@ def _all_cores() -> Iterator[None]:
 
 def save(tokenizer: Tokenizer, config: TokenizerConfig, folder: Path) -> None:
     """Write tokenizer.json and tokenizer_config.json into ``folder``."""
-    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer.save(str(folder / TOKENIZER))
     write_json(folder / "tokenizer_config.json", hf_config(config))

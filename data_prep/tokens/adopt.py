@@ -47,12 +47,12 @@ def check_index(path: Path, index: Index, bin_size: int) -> None:
         )
     empty = np.flatnonzero(np.diff(np.concatenate([[0], np.cumsum(index.lengths, dtype=np.int64)])[bounds]) == 0)
     split = np.flatnonzero(sizes > 1)
-    for found, what, mend in (
+    for wrong, what, mend in (
         (empty, "an empty document", "leave empty texts out"),
         (split, "several sequences a document", "split none"),
     ):
-        if len(found):
-            where = f"{len(found):,} of {len(sizes):,} documents, the first of them number {found[0] + 1:,}"
+        if len(wrong):
+            where = f"{len(wrong):,} of {len(sizes):,} documents, the first of them number {wrong[0] + 1:,}"
             raise UserError(f"{path} holds {what} ({where}); {mend} and write the pair again")
     ends = np.cumsum(index.lengths, dtype=np.int64) * index.dtype.itemsize
     if index.offsets[0] != 0 or not np.array_equal(index.offsets[1:], ends[:-1]) or ends[-1] != bin_size:

@@ -18,16 +18,17 @@ from typing import Protocol
 import numpy as np
 
 from common.errors import UserError
+from common.layout import TOKENS, TOKENS_INDEX
 
 MAGIC = b"MMIDIDX\x00\x00"
 HEADER = struct.Struct("<9sQBQQ")
 CODES = {1: np.uint8, 2: np.int8, 3: np.int16, 4: np.int32, 5: np.int64, 8: np.uint16}
 BLOCK = 1 << 20
-BIN, IDX = "tokens.bin", "tokens.idx"
+BIN, IDX = TOKENS, TOKENS_INDEX
 
 
 class Writable(Protocol):
-    """What takes bytes: a file, or something that digests them."""
+    """Writer of bytes: a file, or something that digests them."""
 
     def write(self, data: bytes, /) -> object:
         """Take ``data``."""

@@ -1,4 +1,4 @@
-"""Is a shard already there and whole? By size and time first, by digest where those have changed."""
+"""Reuse of shards: whether one is there and whole, by size and time first, by digest where those have changed."""
 
 from pathlib import Path
 from typing import Any
@@ -23,32 +23,32 @@ def find(
     if not (home / manifest.NAME).exists():
         return None, ""
     try:
-        known = manifest.read(home)
+        shard_manifest = manifest.read(home)
     except UserError:
         return None, "its manifest is damaged"
-    if known["settings"] != settings:
+    if shard_manifest["settings"] != settings:
         return None, "it was made with other settings"
-    if known["bad_documents"] and on_bad_document == "error":
+    if shard_manifest["bad_documents"] and on_bad_document == "error":
         return None, "bad documents were passed over"
-    if known["bad_documents"].get("too_long") and known.get("max_document_bytes") != limit:
+    if shard_manifest["bad_documents"].get("too_long") and shard_manifest.get("max_document_bytes") != limit:
         return None, "documents were passed over that had more bytes than another data.max_document_bytes allowed"
-    if ORIGINS not in known["files"]:
+    if ORIGINS not in shard_manifest["files"]:
         return None, "it does not say where its documents came from"
-    changed, moved = _compare(shard, known)
+    changed, moved = _compare(shard, shard_manifest)
     if changed:
         return None, f"{changed} has changed"
-    damaged = _damage(home, known, merged)
+    damaged = _damage(home, shard_manifest, merged)
     if damaged:
         return None, damaged
     if moved:
-        manifest.write(home, known)
-    return known, ""
+        manifest.write(home, shard_manifest)
+    return shard_manifest, ""
 
 
-def _compare(shard: Shard, known: dict[str, Any]) -> tuple[str, bool]:
-    """The first input whose bytes differ, and whether some time was brought up to date in ``known``."""
+def _compare(shard: Shard, shard_manifest: dict[str, Any]) -> tuple[str, bool]:
+    """The first input whose bytes differ, and whether some time was brought up to date in ``shard_manifest``."""
     moved = False
-    for span, seen in zip(shard.spans, known["inputs"], strict=True):
+    for span, seen in zip(shard.spans, shard_manifest["inputs"], strict=True):
         now = stamp(span.path)
         if now != seen["stamp"]:
             if span_digest(span.path, span.start, span.end) != seen["sha256"]:
@@ -57,12 +57,12 @@ def _compare(shard: Shard, known: dict[str, Any]) -> tuple[str, bool]:
     return "", moved
 
 
-def _damage(home: Path, known: dict[str, Any], merged: Merged) -> str:
-    """What is wrong with the tokens, in the shard's own folder or, once merged, in their place there; "" when they are
+def _damage(home: Path, shard_manifest: dict[str, Any], merged: Merged) -> str:
+    """Return what is wrong with the tokens, in the shard's own folder or, once merged, in their place there; "" when they are
     whole."""
-    if all((home / name).exists() for name in known["files"]):
-        broken = [name for name, right in known["files"].items() if digest(home / name) != right]
+    if all((home / name).exists() for name in shard_manifest["files"]):
+        broken = [name for name, right in shard_manifest["files"].items() if digest(home / name) != right]
         return f"its {broken[0]} is damaged" if broken else ""
     if home.name not in merged.places:
         return "its tokens are gone"
-    return "" if merged.holds(home.name, known["files"]) else "its tokens in the merged files are damaged"
+    return "" if merged.holds(home.name, shard_manifest["files"]) else "its tokens in the merged files are damaged"

@@ -25,7 +25,7 @@ MB = 1e-6
 
 @dataclass(frozen=True)
 class Place:
-    """Where the merged files hold a shard: tokens, documents and spans before it, tokens and documents of it."""
+    """Place of a shard in the merged files: tokens, documents and spans before it, tokens and documents of it."""
 
     token: int
     tokens: int
@@ -37,24 +37,24 @@ class Place:
 class Merged:
     """The merged files of a folder, as their manifest describes them; the files themselves may be damaged or gone."""
 
-    def __init__(self, folder: Path, known: dict[str, Any] | None):
+    def __init__(self, folder: Path, former: dict[str, Any] | None):
         self.folder = folder
         self.places: dict[str, Place] = {}
-        self.dtype = np.dtype((known or {}).get("dtype", "uint16"))
+        self.dtype = np.dtype((former or {}).get("dtype", "uint16"))
         self.token = self.document = span = 0
-        for shard in (known or {}).get("shards", []):
+        for shard in (former or {}).get("shards", []):
             self.places[shard["key"]] = Place(self.token, shard["tokens"], self.document, shard["documents"], span)
             span += shard.get("spans", 0)  # none in folders made before origins were kept
             self.token, self.document = self.token + shard["tokens"], self.document + shard["documents"]
 
     def holds(self, key: str, files: dict[str, str]) -> bool:
-        """Whether a shard's tokens, lengths and origins are there as its digests say."""
-        found = {name: Digest() for name in (BIN, IDX, ORIGINS)}
+        """Check whether a shard's tokens, lengths and origins are there as its digests say."""
+        digests = {name: Digest() for name in (BIN, IDX, ORIGINS)}
         try:
-            self._cut(key, *found.values())
+            self._cut(key, *digests.values())
         except (OSError, ValueError):  # gone, or too short to be mapped
             return False
-        return {name: seen.hex() for name, seen in found.items()} == files
+        return {name: seen.hex() for name, seen in digests.items()} == files
 
     def restore(self, key: str) -> None:
         """Cut a shard's tokens out, back into its own folder, before the merged files are replaced."""
@@ -149,6 +149,6 @@ def _homes(folder: Path) -> Iterator[Path]:
     for home in sorted((folder / "shards").glob(f"*/{manifest.NAME}")):
         home = home.parent
         if not strange(home, KIND):
-            spans = [[one["path"], one["start"], one["end"]] for one in manifest.read(home)["inputs"]]
+            spans = [[span["path"], span["start"], span["end"]] for span in manifest.read(home)["inputs"]]
             if home.name == shard_key(spans):
                 yield home

@@ -1,4 +1,4 @@
-"""Where each document of tokens.bin came from: origins.npy, [documents, 2] uint32, number of the span of input and row
+"""Origins of the documents of tokens.bin: origins.npy, [documents, 2] uint32, number of the span of input and row
 in it (from 1).
 
 The spans are listed in the manifest, in order: path, first byte, end (null: the whole file). A row of a span that
@@ -62,13 +62,13 @@ class Origins:
         return None
 
 
-def open_origins(folder: Path, known: dict[str, Any]) -> Origins | None:
-    """Origins of the tokens folder with the manifest ``known``; None where it was made before they were kept, or its
+def open_origins(folder: Path, tokens_manifest: dict[str, Any]) -> Origins | None:
+    """Origins of the tokens folder with the manifest ``tokens_manifest``; None where it was made before they were kept, or its
     tokens adopted."""
-    if "origins" not in known:
+    if "origins" not in tokens_manifest:
         return None
     try:
         rows = read_rows(folder / ORIGINS, 2)
     except (OSError, ValueError) as error:
         raise UserError(f"{folder / ORIGINS} cannot be read ({error}); run jobs.prepare again") from error
-    return Origins(rows, [Span(Path(path), start, end) for path, start, end in known["origins"]["spans"]])
+    return Origins(rows, [Span(Path(path), start, end) for path, start, end in tokens_manifest["origins"]["spans"]])

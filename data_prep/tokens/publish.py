@@ -1,4 +1,4 @@
-"""From whole shards to a finished `data.tokens`: merged files, manifest, nothing left over."""
+"""Publishing of tokens, from whole shards to a finished `data.tokens`: merged files, manifest, nothing left over."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from data_prep.tokens.indexed import BIN, token_dtype
 from data_prep.tokens.merge import drop_shards, merge
 from data_prep.tokens.origins import ORIGINS
 from data_prep.tokens.state import END, output_stamps
-from data_prep.tokens.tokenise import Work
+from data_prep.tokens.tokenise import TokeniseWork
 
 
 def publish(
-    work: Work, keys: list[str], shards: list[dict[str, Any]], unmerged: bool, done: Callable[[float], Any]
+    work: TokeniseWork, keys: list[str], shards: list[dict[str, Any]], unmerged: bool, done: Callable[[float], Any]
 ) -> dict[str, Any]:
     """Merge the shards ``keys`` (with manifests ``shards``) in order, write the manifest, drop the shards' own tokens.
 
@@ -39,8 +39,8 @@ def publish(
         files = merge(folder, keys, shards, dtype, done)
         origins = files.pop(ORIGINS)
     else:
-        known = manifest.read(folder)
-        files, origins = known["files"], known["origins"]["sha256"]
+        former = manifest.read(folder)
+        files, origins = former["files"], former["origins"]["sha256"]
     made = manifest.describe(
         "tokens",
         tokenizer=work.settings["tokenizer"],
@@ -59,7 +59,7 @@ def publish(
         files=files,
         origins={
             "sha256": origins,
-            "spans": [[one["path"], one["start"], one["end"]] for shard in shards for one in shard["inputs"]],
+            "spans": [[span["path"], span["start"], span["end"]] for shard in shards for span in shard["inputs"]],
         },
         output_stamps=output_stamps(folder),
         inputs=_digests(shards),
@@ -90,16 +90,16 @@ def _limit(shards: list[dict[str, Any]]) -> int:
 def _stamps(shards: list[dict[str, Any]]) -> dict[str, list[int]]:
     """Size and time of every input; the oldest where spans of one file saw several, so that the next run looks
     again."""
-    known = sorted((one for shard in shards for one in shard["inputs"]), key=lambda one: -one["stamp"][1])
-    return {one["path"]: one["stamp"] for one in known}
+    newest_first = sorted((span for shard in shards for span in shard["inputs"]), key=lambda span: -span["stamp"][1])
+    return {span["path"]: span["stamp"] for span in newest_first}
 
 
 def _digests(shards: list[dict[str, Any]]) -> dict[str, str]:
     """SHA-256 of every input file; of one that was cut into spans, ``spans-`` and the digest of its spans' digests."""
     spans: dict[str, list[dict[str, Any]]] = {}
     for shard in shards:
-        for known in shard["inputs"]:
-            spans.setdefault(known["path"], []).append(known)
+        for span in shard["inputs"]:
+            spans.setdefault(span["path"], []).append(span)
     return {
         path: parts[0]["sha256"]
         if parts[0]["end"] is None
@@ -108,13 +108,15 @@ def _digests(shards: list[dict[str, Any]]) -> dict[str, str]:
     }
 
 
-def adopted_manifest(folder: Path, settings: dict[str, Any], vocab_size: int, found: dict[str, Any]) -> dict[str, Any]:
-    """Write and return the manifest of an adopted pair (``found``: what `adopt` returned)."""
+def adopted_manifest(
+    folder: Path, settings: dict[str, Any], vocab_size: int, adopted: dict[str, Any]
+) -> dict[str, Any]:
+    """Write and return the manifest of an adopted pair (``adopted``: what `adopt` returned)."""
     made = manifest.describe(
         "tokens",
         tokenizer=settings["tokenizer"],
         vocab_size=vocab_size,
-        **found,
+        **adopted,
         bad_documents={},
         settings=settings,
         output_stamps=output_stamps(folder),

@@ -7,10 +7,13 @@ from typing import Any
 
 from common.errors import UserError
 from common.files import digest
+from common.layout import TOKENIZER
+from common.manifest import MADE_BY
 from common.progress import say
 from common.tokenizer import DocumentTokenizer, end_of_text
 from conf.schema import Config
-from data_prep.tokens.state import END, read_manifest, refuse_others
+from data_prep.sources import version
+from data_prep.tokens.state import END, VERSION, read_manifest, refuse_others
 
 NAMED = 3
 """Files that a message names."""
@@ -18,7 +21,7 @@ NAMED = 3
 
 def settings_of(config: Config) -> dict[str, Any]:
     """What the tokens depend on beside the text. Raises UserError where there is no tokenizer."""
-    tokenizer = Path(config.data.tokenizer) / "tokenizer.json"
+    tokenizer = Path(config.data.tokenizer) / TOKENIZER
     if not tokenizer.is_file():
         raise UserError(
             f"there is no {tokenizer}; run jobs.tokenizer first or name a folder that has one with data.tokenizer"
@@ -27,7 +30,7 @@ def settings_of(config: Config) -> dict[str, Any]:
     if config.prepare.adopt:
         return settings | {"adopt": config.prepare.adopt}
     settings |= {"add_special_tokens": config.prepare.add_special_tokens, "text_field": config.data.text_field}
-    return settings | _end(config)
+    return settings | {MADE_BY: {"tokens": VERSION, "reader": version.VERSION}} | _end(config)
 
 
 def _end(config: Config) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a `data.tokens` folder is: begun with which settings, finished or not."""
+"""State of a `data.tokens` folder: begun with which settings, finished or not."""
 
 import os
 from pathlib import Path
@@ -15,6 +15,8 @@ from data_prep.tokens.indexed import BIN, IDX
 from data_prep.tokens.merge import drop_shards
 from data_prep.tokens.origins import ORIGINS
 
+VERSION = 1
+"""Raised by hand whenever the same text may become other tokens: tokens that are there are refused; ``tests/data_prep/versions`` holds it to that."""
 SETTINGS = "settings.json"
 END = "end_of_text"
 """Key of the token that ends documents, where the template of the tokenizer ends with nothing."""
@@ -42,6 +44,8 @@ def refuse_others(folder: Path, settings: dict[str, Any]) -> None:
             )
         return
     begun = read_json(folder / SETTINGS)
+    if change := manifest.version_change(begun.get(manifest.MADE_BY), settings.get(manifest.MADE_BY, {})):
+        raise UserError(f"{folder} was begun by {change}; choose another data.tokens or remove that folder")
     for key in dict.fromkeys([*begun, *settings]):
         before, now = begun.get(key), settings.get(key)
         if before != now and not (key == END and key not in begun):  # begun before it was written down
@@ -50,13 +54,13 @@ def refuse_others(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def _is_foreign(path: Path, adopted: str | None) -> bool:
-    """Whether there is a file that is not adopted where it lies."""
+    """Check whether there is a file that is not adopted where it lies."""
     source = Path(f"{(adopted or '').removesuffix('.bin').removesuffix('.idx')}{path.suffix}")
     return os.path.lexists(path) and not (adopted and source.exists() and path.exists() and path.samefile(source))
 
 
 def _strangers(folder: Path) -> list[Path]:
-    """What a run that was cut off before `begin` cannot have left; shards are looked at one by one."""
+    """List what a run that was cut off before `begin` cannot have left; shards are looked at one by one."""
     return [path for path in folder.iterdir() if path.name != "shards" and not path.name.startswith(ASIDE)]
 
 
@@ -69,36 +73,36 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def finished(
-    folder: Path, known: dict[str, Any] | None, paths: list[Path], prepare: PrepareConfig, limit: int
+    folder: Path, former: dict[str, Any] | None, paths: list[Path], prepare: PrepareConfig, limit: int
 ) -> tuple[bool, bool]:
-    """Whether nothing is left to do, and whether the merged files are whole. Reads no token unless a file has a new
+    """Check whether nothing is left to do, and whether the merged files are whole. Reads no token unless a file has a new
     time. ``limit`` is `data.max_document_bytes`, which matters where a document was too long.
 
     What a kill after the last step left lying about is removed."""
-    whole = known is not None and _outputs_whole(folder, known)
-    done = whole and not (known["bad_documents"] and prepare.on_bad_document == "error")
-    done = done and not (known["bad_documents"].get("too_long") and known.get("max_document_bytes") != limit)
-    done = done and known["stamps"] == {str(path): stamp(path) for path in paths}
+    whole = former is not None and _outputs_whole(folder, former)
+    done = whole and not (former["bad_documents"] and prepare.on_bad_document == "error")
+    done = done and not (former["bad_documents"].get("too_long") and former.get("max_document_bytes") != limit)
+    done = done and former["stamps"] == {str(path): stamp(path) for path in paths}
     if done:
-        drop_shards(folder, [shard["key"] for shard in known["shards"]])
+        drop_shards(folder, [shard["key"] for shard in former["shards"]])
     return done, whole
 
 
-def _outputs_whole(folder: Path, known: dict[str, Any]) -> bool:
-    """Whether the merged files are those of the manifest: by size and time, else by digest (the manifest then learns
+def _outputs_whole(folder: Path, former: dict[str, Any]) -> bool:
+    """Check whether the merged files are those of the manifest: by size and time, else by digest (the manifest then learns
     the time)."""
-    origins = {ORIGINS: known["origins"]["sha256"]} if "origins" in known else {}
-    for name, right in (known["files"] | origins).items():
+    origins = {ORIGINS: former["origins"]["sha256"]} if "origins" in former else {}
+    for name, right in (former["files"] | origins).items():
         if not (folder / name).exists():
             say(f"{folder / name} is gone; making it again")
             return False
         now = stamp(folder / name)
-        if now != known["output_stamps"][name]:
+        if now != former["output_stamps"][name]:
             if digest(folder / name) != right:
                 say(f"{folder / name} is damaged; making it again")
                 return False
-            known["output_stamps"][name] = now
-            manifest.write(folder, known)
+            former["output_stamps"][name] = now
+            manifest.write(folder, former)
     return True
 
 

@@ -1,16 +1,17 @@
-"""One array task of the work: its shards, each made whole or found whole."""
+"""Tokenising, by array tasks: their shards, each made whole or found whole."""
 
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from common import manifest
 from common.errors import UserError
 from common.files import atomic_folder
+from common.progress import ProgressReport
 from conf.schema.data import DataConfig, PrepareConfig
 from data_prep.sources.inputs import span_digest, stamp
 from data_prep.sources.readers import BadDocuments, Document, read_documents
@@ -24,19 +25,9 @@ from data_prep.tokens.origins import ORIGINS, write_rows
 MB = 1e-6
 
 
-class Report(Protocol):
-    """Whom an array task tells of its progress (see `slurm.local`)."""
-
-    def advance(self, amount: float) -> None:
-        """So many more MB of input are done."""
-
-    def say(self, message: str) -> None:
-        """A line for the person who watches."""
-
-
 @dataclass(frozen=True)
-class Work:
-    """What all shards of one `jobs.prepare` share."""
+class TokeniseWork:
+    """The work of one `jobs.prepare`: what all its shards share."""
 
     folder: Path
     """`data.tokens`."""
@@ -52,32 +43,36 @@ class Work:
 
 
 @dataclass(frozen=True)
-class ArrayTask:
-    """Some of the shards; one array task does them."""
+class ShardGroup:
+    """Group of shards that one array task tokenises."""
 
-    work: Work
+    work: TokeniseWork
     shards: list[Shard]
 
 
-def run_array_task(array_task: ArrayTask, report: Report) -> list[dict[str, Any]]:
+def run_shard_group(group: ShardGroup, report: ProgressReport) -> list[dict[str, Any]]:
     """Manifests of the array task's shards, in their order; a shard that is there and whole is left as it is."""
-    work, encoder, bad = array_task.work, None, 0
+    work, encoder, bad = group.work, None, 0
     manifests = []
-    for shard in array_task.shards:
-        found, why = find(shard, work.settings, work.data.max_document_bytes, work.prepare.on_bad_document, work.merged)
-        if found:
+    for shard in group.shards:
+        shard_manifest, why = find(
+            shard, work.settings, work.data.max_document_bytes, work.prepare.on_bad_document, work.merged
+        )
+        if shard_manifest:
             report.advance(shard.bytes * MB)
         else:
             if why:
                 report.say(f"{shard.title}: {why}; tokenising it again")
             encoder = encoder or BulkEncoder(work.data.tokenizer, work.prepare.check_every, report.say)
-            found = tokenise(shard, work, encoder, report, bad)
-        bad += sum(found["bad_documents"].values())
-        manifests.append(found)
+            shard_manifest = tokenise(shard, work, encoder, report, bad)
+        bad += sum(shard_manifest["bad_documents"].values())
+        manifests.append(shard_manifest)
     return manifests
 
 
-def tokenise(shard: Shard, work: Work, encoder: BulkEncoder, report: Report, bad_before: int) -> dict[str, Any]:
+def tokenise(
+    shard: Shard, work: TokeniseWork, encoder: BulkEncoder, report: ProgressReport, bad_before: int
+) -> dict[str, Any]:
     """Write a shard's folder: tokens.bin, tokens.idx, origins.npy and manifest.json appear together. Returns the
     manifest.
 
@@ -91,7 +86,7 @@ def tokenise(shard: Shard, work: Work, encoder: BulkEncoder, report: Report, bad
         try:
             with atomic_folder(work.folder / "shards" / shard.key, KIND, keep=True, names=(BIN, IDX, ORIGINS)) as aside:
                 written = _write(aside, encoder, backend, reading, work)
-                if any(stamp(known["path"]) != known["stamp"] for known in inputs):
+                if any(stamp(span["path"]) != span["stamp"] for span in inputs):
                     raise UserError(
                         f"{shard.title} changed while it was read; run the job again when nothing writes to it"
                     )
@@ -118,12 +113,12 @@ def tokenise(shard: Shard, work: Work, encoder: BulkEncoder, report: Report, bad
 
 def _fingerprint(shard: Shard, index: int) -> dict[str, Any]:
     span = shard.spans[index]
-    known = stamp(span.path)
+    size_and_time = stamp(span.path)
     return {
         "path": str(span.path),
         "start": span.start,
         "end": span.end,
-        "stamp": known,
+        "stamp": size_and_time,
         "sha256": span_digest(span.path, span.start, span.end),
     }
 
@@ -131,7 +126,7 @@ def _fingerprint(shard: Shard, index: int) -> dict[str, Any]:
 class _Reading:
     """The documents of a shard, with their origins and counts of what was passed over."""
 
-    def __init__(self, shard: Shard, work: Work, report: Report, bad_before: int):
+    def __init__(self, shard: Shard, work: TokeniseWork, report: ProgressReport, bad_before: int):
         self.shard, self.data, self.report = shard, work.data, report
         self.bad = BadDocuments(work.prepare.on_bad_document, work.prepare.max_bad_documents, bad_before)
         self.empty = 0
@@ -153,7 +148,9 @@ class _Reading:
         self.report.advance(size * MB)
 
 
-def _write(aside: Path, encoder: BulkEncoder, backend: Backend, reading: _Reading, work: Work) -> dict[str, Any]:
+def _write(
+    aside: Path, encoder: BulkEncoder, backend: Backend, reading: _Reading, work: TokeniseWork
+) -> dict[str, Any]:
     """Write .bin, .idx and origins into ``aside``; returns counts and digests."""
     dtype = token_dtype(work.vocab_size)
     prefix, suffix = np.array(work.prefix, np.uint32), np.array(work.suffix, np.uint32)

@@ -1,1 +1,1 @@
-"""Topics."""
+"""Topics of documents: a classifier, learnt from labelled ones."""

@@ -1,4 +1,4 @@
-"""The topic classifier as a folder, and what it says of texts: TF-IDF, linear machines, isotonic calibration (Bielik
+"""Topic classifier: its folder, and what it says of texts: TF-IDF, linear machines, isotonic calibration (Bielik
 v3)."""
 
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,15 @@ from common.files import digest, read_json, write_json
 from data_prep.text.batch import Batch, hash_words
 from data_prep.topics.words import counts
 
+VERSION = 1
+"""Raised by hand whenever the same weights may give other topics: models of another version are refused; ``tests/data_prep/versions`` holds it to that."""
 WEIGHTS, WORDS = "weights.npz", "words.json"
 OTHER = "Other"
 
 
 @dataclass(frozen=True)
-class Topics:
-    """One linear machine and one isotonic curve for each topic and fold of the calibration; probabilities are means
+class TopicClassifier:
+    """Topic classifier: one linear machine and one isotonic curve for each topic and fold of the calibration; probabilities are means
     over the folds."""
 
     topics: list[str]
@@ -58,14 +60,14 @@ class Topics:
 
     def probabilities_of(self, batch: Batch) -> np.ndarray:
         """float64 [n, k]: probability of each topic. The batch must have the casing of the language."""
-        matrix, found = self.tfidf(batch), np.zeros((len(batch), len(self.topics)))
+        matrix, summed = self.tfidf(batch), np.zeros((len(batch), len(self.topics)))
         for fold, (weights, shift) in enumerate(zip(self.coefficients, self.intercepts, strict=True)):
             distances = matrix @ weights.T + shift
             curves = range(fold * len(self.topics), (fold + 1) * len(self.topics))
             raw = np.column_stack([self._bent(curve, distances[:, place]) for place, curve in enumerate(curves)])
             total = raw.sum(1, keepdims=True)
-            found += np.where(total > 0, raw / np.where(total > 0, total, 1), 1 / len(self.topics))
-        return found / len(self.coefficients)
+            summed += np.where(total > 0, raw / np.where(total > 0, total, 1), 1 / len(self.topics))
+        return summed / len(self.coefficients)
 
     def _bent(self, curve: int, distances: np.ndarray) -> np.ndarray:
         """Probability by an isotonic curve: linear between its bends, constant beyond the ends."""
@@ -99,7 +101,7 @@ class Topics:
         write_json(folder / WORDS, words)
 
 
-def load(folder: str | Path) -> Topics:
+def load(folder: str | Path) -> TopicClassifier:
     """The classifier of a folder that `jobs.topics` wrote. Raises UserError where there is none, or it is broken."""
     folder = Path(folder)
     if not (folder / manifest.NAME).is_file():
@@ -109,11 +111,16 @@ def load(folder: str | Path) -> Topics:
     made = manifest.read(folder)
     if made.get("kind") != "topics":
         raise UserError(f"{folder} holds no topic classifier (key topics.model); make one with python -m jobs.topics")
+    if made["classifier_version"] != VERSION:
+        raise UserError(
+            f"{folder} (key topics.model) is of version {made['classifier_version']} of the classifier, now {VERSION}; make it anew "
+            "with python -m jobs.topics"
+        )
     for name in (WEIGHTS, WORDS):
         if not (folder / name).is_file() or digest(folder / name) != made["files"][name]:
             raise UserError(f"{folder / name} is not as jobs.topics wrote it; make it anew with python -m jobs.topics")
     with np.load(folder / WEIGHTS, allow_pickle=False) as arrays:
-        return Topics(**read_json(folder / WORDS), **{name: arrays[name] for name in arrays.files})
+        return TopicClassifier(**read_json(folder / WORDS), **{name: arrays[name] for name in arrays.files})
 
 
 def stacked(models: Sequence[Any]) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ import numpy as np
 from common import manifest
 from common.errors import UserError
 from common.files import atomic_folder, write_json
+from common.layout import REPORT
 from conf.schema.data import DataConfig
 from conf.schema.language import LanguageConfig
 from conf.schema.quality import TopicsConfig
@@ -20,10 +21,12 @@ from data_prep.quality.measures import figures
 from data_prep.quickstart.group_split import share_of
 from data_prep.sources.inputs import list_inputs
 from data_prep.sources.readers import read_documents
-from data_prep.topics import report
-from data_prep.topics.classifier import OTHER, Topics, stacked
+from data_prep.topics import classifier, report
+from data_prep.topics.classifier import OTHER, TopicClassifier, stacked
 from data_prep.topics.words import most_frequent
 
+VERSION = 1
+"""Raised by hand whenever the same text may give another model: one that is there is refused; ``tests/data_prep/versions`` holds it to that."""
 FOLDS = 3
 TELLING = 6
 Labelled = tuple[str, str, str]
@@ -36,7 +39,7 @@ def check(config: TopicsConfig) -> None:
         raise UserError("topics.labelled is empty; name files with labelled documents")
 
 
-def gather(config: TopicsConfig, data: DataConfig) -> tuple[list[Labelled], list[Labelled]]:
+def collect_labelled(config: TopicsConfig, data: DataConfig) -> tuple[list[Labelled], list[Labelled]]:
     """Documents to learn from and to measure on, by a hash of the id. Raises UserError where there are too few
     topics."""
     check(config)
@@ -68,8 +71,8 @@ def _read(config: TopicsConfig, data: DataConfig) -> Iterator[Labelled]:
                 yield document.id, str(topic), document.text
 
 
-def fit(documents: Sequence[Labelled], profile: LanguageConfig, size: int, seed: int) -> tuple[Topics, Any]:
-    """The classifier, and scikit-learn's that it was taken from (it predicts from `Topics.tfidf`)."""
+def fit(documents: Sequence[Labelled], profile: LanguageConfig, size: int, seed: int) -> tuple[TopicClassifier, Any]:
+    """The classifier, and scikit-learn's that it was taken from (it predicts from `TopicClassifier.tfidf`)."""
     from scipy.sparse import vstack
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.svm import LinearSVC
@@ -79,7 +82,7 @@ def fit(documents: Sequence[Labelled], profile: LanguageConfig, size: int, seed:
     texts = [text for _, _, text in documents]
     words = most_frequent(batches(texts, profile), size)
     empty = {name: np.empty(0) for name in ("coefficients", "intercepts", "bends", "bounds")}
-    plain = Topics(topics, words, profile.code, profile.casing, np.ones(len(words)), **empty)
+    plain = TopicClassifier(topics, words, profile.code, profile.casing, np.ones(len(words)), **empty)
     parts = [plain.tfidf(batch) for batch in batches(texts, profile)]
     documents_with = np.bincount(np.concatenate([part.indices for part in parts]), minlength=len(words))
     weighted = replace(plain, idf=np.log((1 + len(texts)) / (1 + documents_with)) + 1)
@@ -90,35 +93,36 @@ def fit(documents: Sequence[Labelled], profile: LanguageConfig, size: int, seed:
 
 
 def build(
-    config: TopicsConfig, data: DataConfig, profile: LanguageConfig, seed: int, known: dict[str, Any]
+    config: TopicsConfig, data: DataConfig, profile: LanguageConfig, seed: int, made_from: dict[str, Any]
 ) -> dict[str, Any]:
-    """Learn, measure and write `topics.model`; returns the report. ``known`` goes into the manifest (settings,
+    """Learn, measure and write `topics.model`; returns the report. ``made_from`` goes into the manifest (settings,
     inputs)."""
-    train, held_out = gather(config, data)
+    train, held_out = collect_labelled(config, data)
     model, _ = fit(train, profile, config.vocabulary, seed)
-    found = {
+    figures = {
         "name": Path(config.model).name,
         "train": len(train),
         "words": len(model.words),
         **measure(model, held_out, profile, config),
     }
-    found["telling"] = model.telling(TELLING)
+    figures["telling"] = model.telling(TELLING)
     with atomic_folder(config.model, "topics") as aside:
         model.save(aside)
-        write_json(aside / "report.json", found)
-        (aside / "report.html").write_text(report.render(found), encoding="utf-8")
-        fields = known | {
+        write_json(aside / "report.json", figures)
+        (aside / REPORT).write_text(report.render(figures), encoding="utf-8")
+        fields = made_from | {
             "seed": seed,
             "topics": model.topics,
             "examples": len(train),
+            "classifier_version": classifier.VERSION,
             "files": manifest.digests(aside),
         }
         manifest.write(aside, manifest.describe("topics", **fields))
-    return found
+    return figures
 
 
 def measure(
-    model: Topics, documents: Sequence[Labelled], profile: LanguageConfig, config: TopicsConfig
+    model: TopicClassifier, documents: Sequence[Labelled], profile: LanguageConfig, config: TopicsConfig
 ) -> dict[str, Any]:
     """Figures on held-out documents, first as if there were no "Other"; then how many are "Other", and how many of the
     rest are right."""

@@ -1,4 +1,4 @@
-"""report.html of the topic classifier: figures, per topic, calibration, the words that tell."""
+"""Report (report.html) of the topic classifier: figures, per topic, calibration, the words that tell."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,26 +10,26 @@ PAPER = 0.9463
 """Accuracy of Bielik v3's on 120 topics (arXiv 2505.02550)."""
 
 
-def render(found: Mapping[str, Any]) -> str:
+def render(figures_json: Mapping[str, Any]) -> str:
     """The page of what report.json holds."""
-    held_out, other = found["held_out"], found["other"]
+    held_out, other = figures_json["held_out"], figures_json["other"]
     rows = []
     for place, (topic, row) in enumerate(held_out["classes"].items()):
         line = held_out["confusion"][place]
         mixed = max((count, name) for name, count in zip(held_out["classes"], line, strict=True) if name != topic)
         with_what = f"{text(mixed[1])} ({mixed[0]})" if mixed[0] else ""
         figures = [number(row[key]) for key in ("examples", "precision", "recall", "f1")]
-        rows.append([text(topic), text(", ".join(found["telling"][topic])), *figures, with_what])
+        rows.append([text(topic), text(", ".join(figures_json["telling"][topic])), *figures, with_what])
     shown = reliability(held_out["calibration"]["bins"], "reliability diagram")
     return page(
-        f"Topic classifier: {found['name']}",
+        f"Topic classifier: {figures_json['name']}",
         tiles(
             [
                 (f"accuracy, {held_out['examples']:,} held-out documents", number(held_out["accuracy"])),
                 ("macro-F1", number(held_out["macro_f1"])),
                 ("topics", str(len(held_out["classes"]))),
-                ("training documents", f"{found['train']:,}"),
-                ("words", f"{found['words']:,}"),
+                ("training documents", f"{figures_json['train']:,}"),
+                ("words", f"{figures_json['words']:,}"),
             ]
         ),
         f'<p>Below a probability of {other["min_probability"]} a document is "Other": {other["count"]:,} of the'

@@ -20,10 +20,10 @@ def most_frequent(batches: Iterable[Batch], size: int) -> list[str]:
     for batch in batches:
         hashes, first, owners = _lettered(batch)
         pairs = np.unique(np.stack([owners.astype(np.uint64), hashes]), axis=1)[1]
-        found, counts = np.unique(pairs, return_counts=True)
-        documents.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
-        found, place = np.unique(hashes, return_index=True)
-        for word, start in zip(found.tolist(), place.tolist(), strict=True):
+        hashes_seen, counts = np.unique(pairs, return_counts=True)
+        documents.update(dict(zip(hashes_seen.tolist(), counts.tolist(), strict=True)))
+        hashes_seen, place = np.unique(hashes, return_index=True)
+        for word, start in zip(hashes_seen.tolist(), place.tolist(), strict=True):
             if word not in names:
                 names[word] = (
                     batch.lower[batch.words.starts[first[start]] : batch.words.ends[first[start]]]
@@ -41,10 +41,10 @@ def counts(batch: Batch, hashes: np.ndarray, columns: np.ndarray) -> Any:
     ``columns`` [v]."""
     from scipy.sparse import csr_matrix
 
-    found, _, owners = _lettered(batch)
-    place = np.minimum(np.searchsorted(hashes, found), len(hashes) - 1)
-    known = hashes[place] == found
-    entries = (np.ones(int(known.sum())), (owners[known], columns[place[known]]))
+    word_hashes, _, owners = _lettered(batch)
+    place = np.minimum(np.searchsorted(hashes, word_hashes), len(hashes) - 1)
+    is_column = hashes[place] == word_hashes
+    entries = (np.ones(int(is_column.sum())), (owners[is_column], columns[place[is_column]]))
     return csr_matrix(entries, shape=(len(batch), len(hashes)), dtype=np.float64)
 
 

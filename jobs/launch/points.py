@@ -11,12 +11,12 @@ from common.errors import UserError
 from common.progress import console, say
 from common.remove import remove_empty
 from conf.schema import ClusterConfig, Config
+from conf.schema.replace import with_value
 from jobs.records.job import WorkStage
 from jobs.registry import JOBS
 from jobs.validate import disk
 from jobs.validate.occupied import waiting
 from jobs.validate.order import Planned, validate_queue
-from model.training.course import with_value
 from slurm import allocation
 from slurm.commands import available
 from slurm.script import batch_script
@@ -61,8 +61,8 @@ def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> A
 
 
 def queue_job(job: str, points: Sequence[Point], dependency: str = "", after: Sequence[str] = ()) -> Receipt:
-    """Queue one job for ``points``: each stage of its work as an array of array tasks, if it is cut into some, and itself
-    after them."""
+    """Queue one job for ``points``: each stage of its work as an array of array tasks, if it is cut into some, and
+    itself after them."""
     queued: list[Submission] = []
     outer, former = dependency, list(after)
     for array_tasks in [*cut(job, points), points]:
@@ -102,8 +102,8 @@ def depends(kind: str, job_ids: Sequence[str]) -> str:
 
 
 def _share(job: str, points: Sequence[Point]) -> list[Point]:
-    """The points that this allocation runs. In an array task of an array that a person submitted: its point of a multirun,
-    or its array task of a job whose work is cut into array tasks."""
+    """The points that this allocation runs. In an array task of an array that a person submitted: its point of a
+    multirun, or its array task of a job whose work is cut into array tasks."""
     points = [_with_cluster(point, job, allocation.allocated(point.config.cluster)) for point in points]
     number, count = allocation.task()
     if count == 1:

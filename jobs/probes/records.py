@@ -7,8 +7,9 @@ from pathlib import Path
 from common.claim import Claim
 from common.environment import array_task_id
 from common.files import write_json
+from common.layout import checkpoint_name
 from model.evaluation.results import failure_file, result_file
-from model.training.saves import checkpoint_name, list_checkpoints
+from model.training.checkpoints.checkpoints import list_checkpoints
 from slurm import outbox
 from slurm.queue import runs
 from slurm.submission import FAILED

@@ -13,12 +13,13 @@ from queue import SimpleQueue
 from common.children import die_with_parent, starting
 from common.disk import explained
 from common.errors import UserError
+from common.layout import REPORT, checkpoint_name
 from common.progress import say
 from conf.schema import ClusterConfig, Config
 from jobs.probes.records import FINISH, note_failures
 from jobs.registry import JOBS
 from model.evaluation.results import failure_file, result_file
-from model.training.saves import PROBE, Checkpoint, checkpoint_name, list_checkpoints
+from model.training.checkpoints.checkpoints import PROBE, Checkpoint, list_checkpoints
 from slurm import outbox
 from slurm.commands import SlurmError, outside
 from slurm.submission import Point
@@ -63,7 +64,7 @@ class Probing:
 
     def reported(self) -> bool:
         """Whether the report is newer than every result, and none is missing."""
-        report = self.run / "report.html"
+        report = self.run / REPORT
         results = [file.stat().st_mtime for step in self._steps() if (file := result_file(self.run, step)).is_file()]
         return not self.missing() and report.is_file() and report.stat().st_mtime >= max(results, default=0)
 

@@ -38,9 +38,9 @@ def _stages(config: Config) -> list[WorkStage]:
 
 
 def _disk(configs: Sequence[Config]) -> DiskNeed:
-    from data_prep.corpus.plan import Plan
+    from data_prep.corpus.stages.plan import CorpusPlan
 
-    text = sum(unit.shard.bytes for config in configs for unit in Plan(config.corpus).units)
+    text = sum(unit.shard.bytes for config in configs for unit in CorpusPlan(config.corpus).units)
     folder = Path(configs[0].corpus.output)
     return DiskNeed(text * SHARE_OF_INPUT, 100 * len(configs), folder, "documents, once as judged and once as kept")
 

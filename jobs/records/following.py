@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from common import manifest as manifests
+from common.layout import TOKENIZER
 from conf.schema import Config
 from conf.schema.model import AUTO, AutoConfig
 
@@ -41,7 +42,7 @@ WATCH = Next("status", {"status.watch": 5})
 
 def to_tokens(config: Config, *inputs: str | Path) -> Next:
     """What makes tokens of text: the tokenizer first, where there is none yet. ``inputs``: the text, where a job has written it."""
-    job = "prepare" if (Path(config.data.tokenizer) / "tokenizer.json").is_file() else "tokenizer"
+    job = "prepare" if (Path(config.data.tokenizer) / TOKENIZER).is_file() else "tokenizer"
     written = [str(place) for place in inputs]
     named = not written or all(any(path.startswith(place) for place in written) for path in config.data.inputs or [""])
     return Next(job, {} if named else {"data.inputs": written})

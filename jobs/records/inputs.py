@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from common import manifest as manifests
+from common.layout import TOKENIZER
 from conf.schema import Config
 
 
@@ -24,7 +25,7 @@ def text(config: Config) -> dict[str, str]:
 
 def tokenizer(config: Config) -> dict[str, str]:
     """A tokenizer that has been made."""
-    return {"data.tokenizer": str(Path(config.data.tokenizer) / "tokenizer.json")}
+    return {"data.tokenizer": str(Path(config.data.tokenizer) / TOKENIZER)}
 
 
 def tokens(folder: str | Path) -> str:

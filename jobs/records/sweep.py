@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from common.errors import UserError
+from common.layout import BEST, CHECKPOINTS, RESULTS, checkpoint_name
 from conf.schema import Config
 from jobs.records.following import Ended, Next
 from jobs.records.inputs import array_tasks, measured
@@ -14,7 +15,7 @@ LENGTHS = ("query_tokens", "train_document_tokens", "document_tokens")
 def _home(config: Config) -> str:
     """The run; for the probe of one checkpoint that checkpoint, so that what other array tasks get done is not taken for its own progress."""
     run, step = config.sweep.run, config.sweep.step
-    return run if step is None else str(Path(run) / "checkpoints" / f"step_{step:07d}")
+    return run if step is None else str(Path(run) / CHECKPOINTS / checkpoint_name(step))
 
 
 def _needs(config: Config) -> dict[str, str]:
@@ -23,14 +24,14 @@ def _needs(config: Config) -> dict[str, str]:
 
 def _is_done(config: Config) -> bool:
     """Whether every probe checkpoint has a result and the best is chosen."""
-    from model.training.saves import PROBE, linked, list_checkpoints
+    from model.training.checkpoints.checkpoints import PROBE, linked, list_checkpoints
 
     run = Path(config.sweep.run)
     checkpoints = [checkpoint for checkpoint in list_checkpoints(run) if checkpoint.kind == PROBE]
     return (
         bool(checkpoints)
-        and all((run / "eval" / f"{checkpoint.folder.name}.json").is_file() for checkpoint in checkpoints)
-        and linked(run, "best") is not None
+        and all((run / RESULTS / f"{checkpoint.folder.name}.json").is_file() for checkpoint in checkpoints)
+        and linked(run, BEST) is not None
     )
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from common.layout import TOKENIZER
 from conf.schema import Config
 from jobs.records.following import to_tokens
 from jobs.records.inputs import text
@@ -20,7 +21,7 @@ JOB = Job(
     ("data", "tokenizer", "prepare", "cluster"),
     home=lambda config: config.data.tokenizer,
     needs=text,
-    is_done=lambda config: (Path(config.data.tokenizer) / "tokenizer.json").is_file(),
+    is_done=lambda config: (Path(config.data.tokenizer) / TOKENIZER).is_file(),
     check=_check,
     following=lambda ended: to_tokens(ended.config),
     takes_over=("data", "tokenizer", "prepare", "cluster"),

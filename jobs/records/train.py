@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import manifest as manifests
+from common.layout import CHECKPOINTS, LAST
 from conf.schema import Config
 from jobs.records.following import Ended, Next
 from jobs.records.inputs import measured, tokenizer, tokens
@@ -33,7 +34,7 @@ def _needs(config: Config) -> dict[str, str]:
 
 def _is_done(config: Config) -> bool:
     """Whether the run has made its last step. One that is to be extended goes on."""
-    from model.training.run import load_config
+    from model.training.run.config import load_config
 
     run = Path(config.run_dir)
     if not (run / manifests.NAME).is_file() or manifests.read(run).get("status") != "finished":
@@ -65,18 +66,18 @@ def _disk(configs: Sequence[Config]) -> DiskNeed:
 def _disk_of_run(config: Config) -> tuple[float, int, int]:
     """Bytes, files and number of the checkpoints that lie side by side at most."""
     from model.open_model import close_model
-    from model.training.course import build_course
+    from model.training.timeline.timeline import build_timeline
     from slurm.script import ranks_per_node
 
     config = close_model(config, ahead=True)
     ranks = config.cluster.nodes * ranks_per_node(config.cluster)
-    course = build_course(config, None, config.parallel.data_ranks(ranks))
+    timeline = build_timeline(config, None, config.parallel.data_ranks(ranks))
     checkpoint = config.train.checkpoint
-    probes = len(course.save_points(config).probe_steps())
+    probes = len(timeline.checkpoint_steps(config).probe_steps())
     resumes = (
         checkpoint.keep_last
         + 1
-        + (math.ceil(course.total / checkpoint.keep_every_steps) if checkpoint.keep_every_steps else 0)
+        + (math.ceil(timeline.total / checkpoint.keep_every_steps) if checkpoint.keep_every_steps else 0)
     )
     state, hf = checkpoint_bytes(config)
     checkpoints = probes + resumes
@@ -85,7 +86,7 @@ def _disk_of_run(config: Config) -> tuple[float, int, int]:
 
 def checkpoint_bytes(config: Config) -> tuple[float, float]:
     """Size of the Megatron half and of the hf/ half of one checkpoint."""
-    from model.training.flops import parameter_count
+    from model.training.cost.flops import parameter_count
 
     parameters, precision = (
         parameter_count(config.model),
@@ -99,7 +100,7 @@ def _following(ended: Ended) -> Next:
     config = ended.config
     evaluation = config.evaluation
     if not (Path(config.data.retrieval).exists() or evaluation.domain or evaluation.general or evaluation.tasks):
-        return Next("export", {"export.checkpoint": f"{config.run_dir}/checkpoints/last"})
+        return Next("export", {"export.checkpoint": f"{config.run_dir}/{CHECKPOINTS}/{LAST}"})
     runs = [config.run_dir for config in ended.configs]
     return Next("sweep", {"sweep.runs": runs} if len(runs) > 1 else {})
 

@@ -11,7 +11,8 @@ from common.errors import UserError
 from common.fence import Fence
 from conf.schema import Config
 from model.open_model import is_open
-from model.training.run import LAYOUT, Run, changes, freeze, show
+from model.training.run.config import LAYOUT, changes, freeze, show
+from model.training.run.folder import Run
 from slurm.commands import available
 from slurm.queue import living, runs
 from slurm.submission import Submission, submissions

@@ -7,17 +7,19 @@ from typing import Any
 
 from common import manifest as manifests
 from common.errors import UserError
-from conf.schema import CausalConfig, Config, DecoderConfig
+from conf.schema import Config, DecoderConfig
+from conf.schema.kinds import names
+from conf.schema.objective import OBJECTIVES
 from model.shapes import check_encoder, check_shape
-from model.training.phase import MAIN, Phase
+from model.training.timeline.phase import MAIN, Phase
 
 
 def check_trainable(config: Config, phases: Sequence[Phase]) -> None:
     """Raise UserError for the first thing that does not fit: objective, layout, lengths, and text that is too
     little."""
-    causal, decoder = isinstance(config.objective, CausalConfig), isinstance(config.model, DecoderConfig)
-    if causal != decoder:
-        fitting = "causal" if decoder else "mlm"
+    decoder = isinstance(config.model, DecoderConfig)
+    if not isinstance(config.model, config.objective.nets):
+        fitting = next(names(kind)[0] for kind in OBJECTIVES if isinstance(config.model, kind.nets))
         raise UserError(
             f"objective={config.objective.kind} does not fit model.architecture={config.model.architecture}; set"
             f" objective={fitting}"
@@ -36,7 +38,8 @@ def check_trainable(config: Config, phases: Sequence[Phase]) -> None:
         _check_supply(config, phase)
     if config.train.init_from and config.train.branch_from:
         raise UserError(
-            "train.init_from begins anew with the weights of a model, train.branch_from goes on from a checkpoint; set one of"
+            "train.init_from begins anew with the weights of a model, train.branch_from goes on from a checkpoint; set"
+            " one of"
             " them"
         )
 

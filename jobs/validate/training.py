@@ -17,11 +17,12 @@ from jobs.validate.trainable import check_trainable
 from model.hf.folder import check_weights
 from model.open_model import check_start, close_model, is_open
 from model.shapes import check_ranks
-from model.training.course import build_course, find_branch
-from model.training.phase import Phase
-from model.training.run import Run, open_run
-from model.training.saves import lead_warning, list_checkpoints
-from model.training.tokenizers import check_tokenizers
+from model.training.checkpoints.checkpoints import lead_warning, list_checkpoints
+from model.training.run.continuation import find_branch
+from model.training.run.folder import Run, open_run
+from model.training.run.tokenizers import check_tokenizers
+from model.training.timeline.phase import Phase
+from model.training.timeline.timeline import build_timeline
 from slurm.script import ranks_per_node
 
 Coming = Callable[[str], bool]
@@ -58,7 +59,7 @@ def validate_ahead(config: Config, coming: Coming, ranks: int | None) -> None:
     queued = ranks is None
     ranks = config.cluster.nodes * ranks_per_node(config.cluster) if queued else ranks
     check_ranks(config.parallel, ranks)
-    phases = build_course(config, find_branch(config, run), config.parallel.data_ranks(ranks)).phases
+    phases = build_timeline(config, find_branch(config, run), config.parallel.data_ranks(ranks)).phases
     validate_training(config, run, phases, coming)
     checkpoints = list_checkpoints(run.folder)
     if not checkpoints or run.replaced:
@@ -84,7 +85,7 @@ def validate_estimate(config: Config) -> None:
     config = dataclasses.replace(config, parallel=ParallelConfig())
     begun = bool(list_checkpoints(config.run_dir))
     branch = None if begun else find_branch(config, open_run(config))
-    phases = build_course(config, branch).phases
+    phases = build_timeline(config, branch).phases
     check_trainable(config, phases)
     check_tokenizers(config, phases, begun)
     if not begun:

@@ -11,11 +11,11 @@ import orjson
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import read_json
-from data_prep.corpus.curate import DROPPED, KEPT
 from data_prep.corpus.funnel import JSON
-from data_prep.corpus.record import Record, from_line
-from data_prep.corpus.write import DOCUMENTS
-from data_prep.corpus.zst import read
+from data_prep.corpus.stages.curate import DROPPED, KEPT
+from data_prep.corpus.stages.write import DOCUMENTS
+from data_prep.records.record import Record, from_line
+from data_prep.records.zst import read
 
 Rows = list[tuple[str, str]]
 

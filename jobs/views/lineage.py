@@ -16,9 +16,10 @@ from rich.tree import Tree
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest, digest_of, read_json
+from common.layout import TOKENIZER
 from data_prep.sources.inputs import span_digest, stamp
-from model.training.phase import MAIN
-from model.training.saves import read_checkpoint, verify
+from model.training.checkpoints.checkpoints import read_checkpoint, verify
+from model.training.timeline.phase import MAIN
 
 TEXTS = 10
 """Text files that are listed for one artefact; those that changed always are."""
@@ -129,7 +130,7 @@ def _checkpoint_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
     run = folder.resolve().parents[1]
     nodes = _runs(run)
     known = manifests.read(run) if nodes and (run / manifests.NAME).is_file() else {}
-    tokenizer = known.get("inputs", {}).get("tokenizer", {}).get("digests", {}).get("tokenizer.json")
+    tokenizer = known.get("inputs", {}).get("tokenizer", {}).get("digests", {}).get(TOKENIZER)
     plan = known.get("plan")
     if isinstance(plan, dict):  # of a run in phases: phase -> digest up to it
         plan = plan.get(list(manifest.get("phases") or plan)[-1 if manifest.get("phases") else 0])
@@ -171,7 +172,7 @@ def _run_parents(folder: Path, manifest: dict[str, Any]) -> list[Node]:
         tokenizer = lineage(inputs["tokenizer"]["path"], inputs["tokenizer"]["digests"])
         nodes[-1].parents.insert(0, tokenizer)
         file = Path(inputs["tokens"]["path"]) / manifests.NAME
-        if file.is_file() and read_json(file).get("tokenizer") != inputs["tokenizer"]["digests"]["tokenizer.json"]:
+        if file.is_file() and read_json(file).get("tokenizer") != inputs["tokenizer"]["digests"][TOKENIZER]:
             nodes[-1].problems.append("was made with another tokenizer than the run")
     return nodes
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from common import manifest as manifests
 from common.errors import UserError
-from data_prep.mixture.write import DOCUMENTS
+from common.layout import DOCUMENTS
 from data_prep.tokens.origins import read_rows
 
 SHOWN = 10

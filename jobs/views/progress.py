@@ -13,12 +13,13 @@ from typing import Any
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import read_json
+from common.layout import CHECKPOINTS, CONFIG, METRICS, RESULTS, STEPS
 from common.read_yaml import read_yaml
 from common.tail import read_tail
 from conf.schema import CheckpointConfig, ParallelConfig, TrainConfig
-from model.training.batch_ramp import BatchRamp, total_steps
-from model.training.course import build_course
-from model.training.run import CONFIG, load_config
+from model.training.run.config import load_config
+from model.training.timeline.batch_ramp import BatchRamp, total_steps
+from model.training.timeline.timeline import build_timeline
 
 LINES = 50
 """Last lines of metrics.jsonl whose mean speed the estimate of the end is made with."""
@@ -51,7 +52,7 @@ class Progress:
 
 def is_run(folder: Path) -> bool:
     """Whether ``folder`` is a run folder."""
-    return (folder / CONFIG).is_file() and (folder / "checkpoints").is_dir()
+    return (folder / CONFIG).is_file() and (folder / CHECKPOINTS).is_dir()
 
 
 def read_progress(folder: Path) -> Progress:
@@ -68,7 +69,7 @@ def read_progress(folder: Path) -> Progress:
 def _read(folder: Path) -> Progress:
     manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
     total = _total(folder, read_yaml(folder / CONFIG), manifest)
-    lines = _last_metrics(folder / "metrics.jsonl")
+    lines = _last_metrics(folder / METRICS)
     last = lines[-1] if lines else {}
     step = max(int(last.get("step", 0)), int(manifest.get("step", 0))) if lines or "step" in manifest else None
     timed = [line["seconds"] for line in lines if line.get("seconds")]
@@ -83,7 +84,7 @@ def _read(folder: Path) -> Progress:
 def best_ndcg(folder: Path) -> float | None:
     """Highest nDCG@10 on dev queries (on others where there are none) of the probes of a run; None before the first."""
     found = []
-    for file in (folder / "eval").glob("step_*.json"):
+    for file in (folder / RESULTS).glob(f"{STEPS}.json"):
         try:
             result = read_json(file)
             splits = result["metrics"][result["readout"]]
@@ -101,7 +102,7 @@ def _total(folder: Path, config: dict[str, Any], manifest: dict[str, Any]) -> in
     attempts = manifest.get("attempts", [])
     data_parallel = ParallelConfig(**config["parallel"]).data_ranks(attempts[-1].get("ranks", 1) if attempts else 1)
     if config.get("phases"):
-        return build_course(load_config(folder), None, data_parallel).total
+        return build_timeline(load_config(folder), None, data_parallel).total
     return total_steps(train, BatchRamp(train, data_parallel))
 
 
@@ -134,7 +135,7 @@ def _status(folder: Path, manifest: dict[str, Any]) -> tuple[str, str]:
             return "running", ""
         return "stopped", f"its process {last['pid']} ended without a word; the same command continues"
     try:
-        silent = time.time() - os.stat(folder / "metrics.jsonl").st_mtime
+        silent = time.time() - os.stat(folder / METRICS).st_mtime
     except OSError:
         silent = time.time() - os.stat(folder / manifests.NAME).st_mtime
     if silent < SILENCE:

@@ -12,6 +12,7 @@ from rich.text import Text
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest
+from common.layout import TOKENIZER
 from common.tokenizer import DocumentTokenizer
 from conf.schema import Config, DataConfig
 from data_prep.tokens.indexed import BIN, IDX, Index, read_index
@@ -19,7 +20,7 @@ from jobs.views.document_lookup import NotThere, Place, byte_span, find
 from jobs.views.document_status import corpora_of, fate, source_rows
 from jobs.views.mixture_lookup import Reading, in_stream, readings
 from jobs.views.training_uses import Uses, read_uses
-from model.training.run import read_config
+from model.training.run.config import read_config
 
 SHOWN = 400
 """Characters of the text, and of the decoded tokens, that are shown."""
@@ -142,7 +143,7 @@ def _token_rows(folder: Path, place: Place, index: Index, data: DataConfig) -> l
             ),
         )
     ]
-    file = Path(data.tokenizer) / "tokenizer.json"
+    file = Path(data.tokenizer) / TOKENIZER
     if not file.is_file() or digest(file) != manifests.read(folder)["tokenizer"]:
         return [*rows, ("decoded", f"{file} is not the tokenizer that wrote them; set data.tokenizer")]
     tokenizer = DocumentTokenizer.read(file, "put the file back")

@@ -11,11 +11,11 @@ import numpy as np
 from common import manifest as manifests
 from common.errors import UserError
 from jobs.views.progress import read_progress
-from model.training.batch_ramp import BatchRamp
-from model.training.course import Branch, build_course
-from model.training.phase import Phase
-from model.training.run import load_config
-from model.training.shuffle import epoch_order
+from model.training.data.shuffle import epoch_order
+from model.training.run.config import load_config
+from model.training.timeline.batch_ramp import BatchRamp
+from model.training.timeline.phase import Phase
+from model.training.timeline.timeline import Branch, build_timeline
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ def read_uses(run: Path, first: int, end: int, tokens: dict[str, Any]) -> Uses:
         raise UserError(f"status.run={run} was trained on other tokens than those; set data.tokens to {paths}")
     config = load_config(run)
     branch = Branch(**manifest["branch"]) if "branch" in manifest else None
-    course = build_course(config, branch, config.parallel.data_ranks(manifest["attempts"][-1].get("ranks", 1)))
-    phase = course.phases[0] if found == "tokens" else next(phase for phase in course.phases if phase.name == found)
+    timeline = build_timeline(config, branch, config.parallel.data_ranks(manifest["attempts"][-1].get("ranks", 1)))
+    phase = timeline.phases[0] if found == "tokens" else next(phase for phase in timeline.phases if phase.name == found)
     plan = run / "plan" if found == "tokens" else run / "plan" / found
     if validation := _packs(plan, "validation", first, end):
         return Uses(run, validation, [])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from common.errors import UserError
 from common.files import digest_of, read_json, write_json
+from common.layout import RESULTS
 from conf.schema import ProbeConfig
 from model.evaluation.bm25 import bm25_search
 from model.evaluation.metrics import DEPTH, evaluate
@@ -49,4 +50,4 @@ def measure_bm25(
 
 
 def _file(run: str | Path) -> Path:
-    return Path(run) / "eval" / "bm25.json"
+    return Path(run) / RESULTS / "bm25.json"

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from common.files import atomic_file, read_json
+from common.layout import REPORT
 from model.evaluation import captions
 from model.evaluation.figure_runs import draw_runs
 from model.evaluation.figure_statistics import draw_budgets, draw_scatter
@@ -27,7 +28,7 @@ def comparison_folder(runs: list[Path]) -> Path:
 def write_comparison(folder: Path, found: list[SweepResult], summary: Summary) -> Path:
     """Write ``report.html`` and ``statistics.json`` into ``folder``; return the path of the report."""
     write_summary(folder / "statistics.json", summary)
-    path, groups = folder / "report.html", group_runs(found)
+    path, groups = folder / REPORT, group_runs(found)
     with atomic_file(path, "w", encoding="utf-8") as file:
         file.write(
             page(
@@ -112,7 +113,7 @@ def _table(folder: Path, groups: list[Group], summaries: dict[Path, RunSummary])
     for number, group in enumerate(groups):
         for one in group.runs:
             name = one.run.resolve().name if unique else one.name
-            link = os.path.relpath(one.run.resolve() / "report.html", folder.resolve())
+            link = os.path.relpath(one.run.resolve() / REPORT, folder.resolve())
             cells = [
                 (
                     f'<span style="color: {COLOURS[number % len(COLOURS)]}">&#9632;</span>&nbsp;<a'

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from common.layout import METRICS
 from model.evaluation.svg import to_svg
 from model.evaluation.sweep import NDCG, SweepResult
 from model.evaluation.table import READS, beside, loss_kind, loss_name, loss_of
@@ -20,7 +21,7 @@ MAIN, BESIDE, LOSS, VALIDATION, UNTRAINED, WORDS = (
 
 def training_curve(run: Path) -> tuple[list[int], list[float]]:
     """Steps and training losses of metrics.jsonl; of a step that stands there twice (after a resume) the last one."""
-    file, found = run / "metrics.jsonl", {}
+    file, found = run / METRICS, {}
     if file.is_file():
         for line in file.read_text(encoding="utf-8").splitlines():
             try:

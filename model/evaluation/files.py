@@ -9,8 +9,9 @@ import numpy as np
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_file, digest, read_json, write_json
+from common.layout import RESULT_FILES, checkpoint_name
 from model.evaluation.results import known, results_folder
-from model.training.saves import Checkpoint, checkpoint_name
+from model.training.checkpoints.checkpoints import Checkpoint
 
 NOUNS = {"settings": "other settings", "inputs": "other texts, tasks or tokenizer", "weights": "other weights"}
 """Part of the digests of a result -> what it means when it differs."""
@@ -55,7 +56,7 @@ def why_again(file: Path, digests: dict[str, str]) -> str | None:
 def standing(run: str | Path, kind: str, digests: dict[str, str]) -> list[tuple[Path, dict[str, Any]]]:
     """File and content of the results of ``kind`` that were made with ``digests`` (of settings and inputs), by step,
     those of checkpoints that retention has removed among them."""
-    files = sorted(measure_folder(run, kind).glob("step_*[0-9].json"))
+    files = sorted(measure_folder(run, kind).glob(RESULT_FILES))
     found = [(file, read_json(file)) for file in files]
     return [
         (file, read)

@@ -10,6 +10,7 @@ import numpy as np
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest_of
+from common.layout import CONFIG
 from common.read_yaml import read_yaml
 from model.evaluation.sweep import SweepResult
 
@@ -68,7 +69,7 @@ def band(curves: list[tuple[np.ndarray, np.ndarray]]) -> Band:
 
 def _configuration(run: Path) -> dict[str, Any]:
     """Dotted keys of what determines a run but for its seed."""
-    file = run / "config.yaml"
+    file = run / CONFIG
     if not file.is_file():
         return {"run": str(run.resolve())}
     frozen = {key: value for key, value in read_yaml(file).items() if key not in NOT_COMPARED}

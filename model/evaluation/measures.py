@@ -7,10 +7,11 @@ from typing import Protocol
 
 from common.errors import UserError
 from common.files import read_json
+from common.layout import HF
 from conf.schema import Config, EncoderConfig
 from conf.schema.evaluation import EvaluationConfig
 from model.evaluation.results import known, result_file, why_record, write_record
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
 
 Held = Callable[[], bool]
 """Whether the claim of the checkpoint in work is this process's (still)."""
@@ -66,7 +67,7 @@ def wanted_of(config: Config, decoder: bool) -> Wanted:
 
 def wanted(config: Config, checkpoint: Checkpoint) -> Wanted:
     """`wanted_of` the net in the hf/ half of ``checkpoint``."""
-    return wanted_of(config, read_json(checkpoint.folder / "hf" / "config.json").get("model_type") != "modernbert")
+    return wanted_of(config, read_json(checkpoint.folder / HF / "config.json").get("model_type") != "modernbert")
 
 
 def wanted_ahead(config: Config) -> Wanted:

@@ -5,20 +5,22 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from common import layout
 from common.claim import Claim, told
 from common.errors import UserError
 from common.files import digest, nothing_left
+from common.layout import CONFIG, HF
 from common.progress import Bar, say
 from common.remove import remove_file
 from common.same_tokenizer import difference
 from conf.schema import Config, ParallelConfig
 from model.evaluation.measures import Measure
 from model.evaluation.results import claim_file, failure_file, read_failures
-from model.training.run import CONFIG, read_config
-from model.training.saves import PROBE, Checkpoint, list_checkpoints, verify
+from model.training.checkpoints.checkpoints import PROBE, Checkpoint, list_checkpoints, verify
+from model.training.run.config import read_config
 
 Claims = Callable[[Path], Claim]
-TOKENIZER = "hf/tokenizer.json"
+TOKENIZER = f"{HF}/{layout.TOKENIZER}"
 PATIENCE = 3.0
 """Seconds between two looks at a claim that is waited for."""
 
@@ -57,7 +59,7 @@ def _other_tokenizer(checkpoint: Checkpoint, last: Checkpoint) -> str | None:
     for each, value in zip((checkpoint, last), listed, strict=True):
         if value is None or not (each.folder / TOKENIZER).is_file() or digest(each.folder / TOKENIZER) != value:
             return f"{TOKENIZER} of step {each.step} is not there, or not what was written"
-    return difference(checkpoint.folder / "hf", last.folder / "hf")
+    return difference(checkpoint.folder / HF, last.folder / HF)
 
 
 def measure_pending(

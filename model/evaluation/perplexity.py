@@ -12,6 +12,7 @@ import numpy as np
 
 from common.errors import UserError
 from common.files import digest, digest_of
+from common.layout import CONFIG, HF
 from common.progress import say
 from common.read_yaml import read_yaml
 from conf.schema import Config
@@ -21,12 +22,11 @@ from model.evaluation.likelihood import Documents, negative_log_likelihood, toke
 from model.evaluation.measures import Held, sets
 from model.evaluation.results import weights_digest
 from model.evaluation.texts import digest_texts, read_texts
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
 
 KIND = "perplexity"
 UNITS = ("token", "character", "byte")
 """What a perplexity is taken per; per byte it is told in bits."""
-TOKENIZER = "tokenizer.json"
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class PerplexityMeasure:
 
         begun = time.monotonic()
         found = measure(
-            checkpoint.folder / "hf", self.shared.documents, self.context, self.config.evaluation.tokens_per_batch
+            checkpoint.folder / HF, self.shared.documents, self.context, self.config.evaluation.tokens_per_batch
         )
         if not held():
             return None
@@ -227,6 +227,6 @@ def _read(file: Path, document: dict[str, Any]) -> Perplexity:
 
 def _trained_length(run: Path) -> int | None:
     """`train.seq_length` of the run's frozen configuration, None where there is none."""
-    file = run / "config.yaml"
+    file = run / CONFIG
     frozen = read_yaml(file) if file.is_file() else {}
     return frozen.get("train", {}).get("seq_length")

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from common.files import atomic_file, read_json
+from common.layout import BEST, CHECKPOINTS, CONFIG, MANIFEST, METRICS, REPORT, RESULTS
 from common.manifest import of_models
 from model.evaluation import captions
 from model.evaluation.figure import draw
@@ -20,10 +21,10 @@ from model.evaluation.table_texts import text_verdict
 
 FILES = {
     "eval": "results of every checkpoint, JSON and the values of every query or document, and the statistics",
-    "metrics.jsonl": "losses of every step",
-    "config.yaml": "the frozen configuration",
-    "manifest.json": "inputs, versions, attempts",
-    "checkpoints/best": "the best checkpoint",
+    METRICS: "losses of every step",
+    CONFIG: "the frozen configuration",
+    MANIFEST: "inputs, versions, attempts",
+    f"{CHECKPOINTS}/{BEST}": "the best checkpoint",
     "checkpoints": "all checkpoints",
     "tb": "the same curves for TensorBoard",
 }
@@ -31,8 +32,8 @@ FILES = {
 
 def write_report(found: SweepResult, summary: Summary) -> Path:
     """Write ``report.html`` and ``eval/statistics.json`` into the run folder; return the path of the report."""
-    write_summary(found.run / "eval" / "statistics.json", summary)
-    path = found.run / "report.html"
+    write_summary(found.run / RESULTS / "statistics.json", summary)
+    path = found.run / REPORT
     with atomic_file(path, "w", encoding="utf-8") as file:
         file.write(page(f"{subject([found])} over the checkpoints of {found.name}", _body(found, summary)))
     return path

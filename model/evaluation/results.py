@@ -12,11 +12,12 @@ import numpy as np
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import atomic_file, digest, digest_of, read_json, write_json
+from common.layout import HF, RESULTS, STEPS, checkpoint_name
 from conf.schema import ProbeConfig
 from model.evaluation.prepared import Prepared
 from model.evaluation.probe import ProbeResult
-from model.training.phase import MAIN
-from model.training.saves import Checkpoint, checkpoint_name
+from model.training.checkpoints.checkpoints import Checkpoint
+from model.training.timeline.phase import MAIN
 
 KIND, RECORD = "probe", "measured checkpoint"
 KNOWN = ("step", "tokens", "samples", "loss", "validation_loss")
@@ -59,7 +60,7 @@ class Result:
 def results_folder(run: str | Path, budget: int | None = None) -> Path:
     """Where results are written; those of a probe with another number of contrastive steps (``budget``) lie in a folder
     of their own."""
-    return Path(run) / "eval" if budget is None else Path(run) / "eval" / f"probe_steps_{budget}"
+    return Path(run) / RESULTS if budget is None else Path(run) / RESULTS / f"probe_steps_{budget}"
 
 
 def result_file(run: str | Path, step: int, budget: int | None = None) -> Path:
@@ -79,7 +80,7 @@ def failure_file(run: str | Path, step: int) -> Path:
 
 def read_failures(run: str | Path) -> dict[int, str]:
     """Step -> why its probe was given up."""
-    found = (read_json(file) for file in sorted(results_folder(run).glob("step_*.failed.json")))
+    found = (read_json(file) for file in sorted(results_folder(run).glob(f"{STEPS}.failed.json")))
     return {failure["step"]: failure["cause"] for failure in found}
 
 
@@ -199,9 +200,9 @@ def weights_digest(checkpoint: Checkpoint) -> str:
     weights = {
         name: value
         for name, value in files.items()
-        if name.startswith("hf/") and name.endswith((".safetensors", "config.json"))
+        if name.startswith(f"{HF}/") and name.endswith((".safetensors", "config.json"))
     }
-    if "hf/config.json" not in weights:
+    if f"{HF}/config.json" not in weights:
         raise UserError(
             f"the probe checkpoint {checkpoint.folder} has no hf/ half; remove it and continue the training to write it again"
         )

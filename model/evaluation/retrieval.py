@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from common.errors import UserError
+from common.layout import CONFIG, HF
 from common.numbers import same
 from common.progress import say
 from common.read_yaml import read_yaml
@@ -15,7 +16,7 @@ from model.evaluation.prepared import Prepared, prepare, settings_digest
 from model.evaluation.probe import ProbeResult, probe_budgets
 from model.evaluation.results import digests_of, result_file, why_redo, write_result
 from model.evaluation.retrieval_set import RetrievalSet, digest_retrieval, load_retrieval
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
 
 Budgets = dict[int | None, ProbeConfig]
 """Settings of each probe that a checkpoint gets: None is the full one, a number another count of contrastive steps."""
@@ -81,7 +82,7 @@ class Retrieval:
                     f"probe step {checkpoint.step} again{'' if budget is None else f' with {budget} probe steps'}: {reason}"
                 )
         probes = [probe for probe, _ in left.values()]
-        found = probe_budgets(checkpoint.folder / "hf", prepared, probes, self.check)
+        found = probe_budgets(checkpoint.folder / HF, prepared, probes, self.check)
         if not held():
             return None
         for budget, probe, result in reversed(
@@ -109,7 +110,7 @@ def _told(found: ProbeResult, probe: ProbeConfig) -> str:
 
 def _shape_check(run: Path) -> Check:
     """A function that says in what a net differs from the run's frozen configuration, None in nothing."""
-    file = run / "config.yaml"
+    file = run / CONFIG
     frozen = read_yaml(file)["model"] if file.is_file() else {}
 
     def check(encoder: object) -> str | None:

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from common.layout import CONFIG, CURVES
 from common.remove import remove_files
 from model.evaluation.choice import Choice
 from model.evaluation.perplexity import Perplexity
 from model.evaluation.results import Result
 from model.evaluation.task_results import TaskScores
+from model.training.callbacks.events import events
 from model.training.callbacks.hparams import VALIDATION, write_hparams
-from model.training.events import events
 
 
 def write_scalars(
@@ -20,7 +21,7 @@ def write_scalars(
 
     The events are written anew each time, so that every step stands there once whatever was probed again; a TensorBoard
     that is watching forgets what it had read."""
-    folder = Path(run) / "tb" / "probe"
+    folder = Path(run) / CURVES / "probe"
     remove_files(folder, "events.*")
     with events(folder, purge_step=0) as writer:
         for result in results:
@@ -42,7 +43,7 @@ def write_scalars(
 def write_row(run: str | Path, choice: Choice, value: float, best: Result, results: list[Result]) -> None:
     """Write the run's row of the HParams tab anew, with the score of the ``best`` checkpoint and the lowest held-out loss;
     without config.yaml there is none."""
-    if not (Path(run) / "config.yaml").is_file():
+    if not (Path(run) / CONFIG).is_file():
         return
     losses = [(result.step, result.validation_loss) for result in results if result.validation_loss is not None]
     lowest = {VALIDATION: min(losses, key=lambda point: point[1])} if losses else {}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common.claim import Claim
 from common.errors import UserError
+from common.layout import HF, RESULT_FILES, TOKENIZER, checkpoints_folder
 from common.progress import say
 from conf.schema import Config, SweepConfig
 from model.evaluation.baseline import bm25_digest, measure_bm25, read_bm25
@@ -23,8 +24,8 @@ from model.evaluation.retrieval import Retrieval, SharedRetrieval, budgets
 from model.evaluation.scalars import write_row, write_scalars
 from model.evaluation.task_results import TaskMeasure, TaskScores
 from model.evaluation.tasks import Tasks
-from model.training.origins import name_of_start
-from model.training.saves import Checkpoint, checkpoints_folder, set_link
+from model.training.checkpoints.checkpoints import Checkpoint, set_link
+from model.training.run.origins import name_of_start
 
 NDCG = "ndcg@10"
 
@@ -157,9 +158,7 @@ def _measure(config: Config, shared: dict[str, Shared], claims: Claims) -> Measu
     """Measure what is pending in one run."""
     run = Path(config.sweep.run)
     checkpoints = probe_checkpoints(run)
-    own = shared.setdefault(
-        _tokenizer(checkpoints[-1]), Shared(config, checkpoints[-1].folder / "hf" / "tokenizer.json")
-    )
+    own = shared.setdefault(_tokenizer(checkpoints[-1]), Shared(config, checkpoints[-1].folder / HF / TOKENIZER))
     found = Measured(config, run, checkpoints, wanted(config, checkpoints[-1]), own)
     measure_pending(config, run, checkpoints, found.measures, claims)
     return found
@@ -214,7 +213,7 @@ def _results(measured: Measured) -> dict[int | None, list[Result]]:
     """Standing results by step, of each number of contrastive steps; what is known of the checkpoints where retrieval is not
     measured."""
     if not measured.wanted.retrieval:
-        found = [read_result(file) for file in sorted(results_folder(measured.run).glob("step_*[0-9].json"))]
+        found = [read_result(file) for file in sorted(results_folder(measured.run).glob(RESULT_FILES))]
         return {None: [replace(result, metrics={}) for result in sorted(found, key=lambda result: result.step)]}
     digest = measured.shared.retrieval.digest
     settings = {budget: settings_digest(probe) for budget, probe in budgets(measured.config).items()}
@@ -223,7 +222,7 @@ def _results(measured: Measured) -> dict[int | None, list[Result]]:
 
 def standing_results(run: Path, settings: str, retrieval: str, budget: int | None = None) -> list[Result]:
     """Results made with these digests, by step, those of checkpoints that retention has removed among them."""
-    found = [read_result(file) for file in sorted(results_folder(run, budget).glob("step_*[0-9].json"))]
+    found = [read_result(file) for file in sorted(results_folder(run, budget).glob(RESULT_FILES))]
     found = [result for result in found if result.metrics]
     kept = [
         result for result in found if (result.digests["settings"], result.digests["retrieval"]) == (settings, retrieval)
@@ -261,4 +260,4 @@ def _bm25(config: Config, measured: Measured) -> dict[str, dict[str, float]]:
 
 
 def _tokenizer(checkpoint: Checkpoint) -> str:
-    return checkpoint.manifest["files"]["hf/tokenizer.json"]
+    return checkpoint.manifest["files"][f"{HF}/{TOKENIZER}"]

@@ -6,13 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from common.layout import HF
 from common.progress import say
 from conf.schema import Config
 from model.evaluation.files import measure_file, standing, why_again, write_measured
 from model.evaluation.measures import Held
 from model.evaluation.results import weights_digest
 from model.evaluation.tasks import Score, Tasks
-from model.training.saves import Checkpoint
+from model.training.checkpoints.checkpoints import Checkpoint
 
 KIND = "tasks"
 
@@ -58,7 +59,7 @@ class TaskMeasure:
         if file.exists():
             say(f"tasks of step {checkpoint.step} again: {self.left(checkpoint)}")
         begun = time.monotonic()
-        found = self.tasks.run(checkpoint.folder / "hf")
+        found = self.tasks.run(checkpoint.folder / HF)
         if not held():
             return None
         digests = self.digests | {"weights": weights_digest(checkpoint)}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest, read_json
+from common.layout import HF, MEGATRON
 from common.numbers import same
 from conf.schema import DecoderConfig, EncoderConfig, ModelConfig
 from model.hf import config as modernbert
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from model.nets.build import Net
 
 CONFIG = "config.json"
-HF, MEGATRON, MEGATRON_LM = "hf", "megatron", "megatron_lm"
+MEGATRON_LM = "megatron_lm"
 """Formats of weights: Hugging Face's, the Megatron half of a checkpoint of ours, a checkpoint of Megatron-LM."""
 _MAY_DIFFER = (
     "max_positions", "rope_theta", "rope_scaling", "rope_theta_global", "rope_theta_local", "init_std", "lora", "decoder_bias_init",
@@ -122,11 +123,13 @@ def _weights_in(folder: str | Path, config: ModelConfig) -> tuple[Path, str]:
     folder = Path(folder).resolve()
     manifest = manifests.read(folder) if (folder / manifests.NAME).is_file() else {}
     half = (
-        ("hf/" if (folder / "hf" / CONFIG).is_file() else "megatron/") if manifest.get("kind") == "checkpoint" else ""
+        (f"{HF}/" if (folder / HF / CONFIG).is_file() else f"{MEGATRON}/")
+        if manifest.get("kind") == "checkpoint"
+        else ""
     )
     _check_written(folder, manifest, half)
     folder = folder / half
-    if half == "megatron/":
+    if half == f"{MEGATRON}/":
         return folder, MEGATRON
     if (folder / CONFIG).is_file():
         check_shape(config, read_model(folder), folder)

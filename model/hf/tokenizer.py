@@ -6,10 +6,11 @@ from typing import Any
 
 from common.errors import UserError
 from common.files import read_json, write_json
+from common.layout import TOKENIZER
 from model.hf.carried import carry, check_inside, without_code
 
 FILES = (
-    "tokenizer.json", "special_tokens_map.json", "chat_template.jinja", "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model",
+    TOKENIZER, "special_tokens_map.json", "chat_template.jinja", "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model",
 )  # fmt: skip
 SETTINGS, SPECIAL, GENERATION = "tokenizer_config.json", "special_tokens_map.json", "generation_config.json"
 ENCODER_ROLES = ("pad", "cls", "sep")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from megatron.core import parallel_state
 from megatron.core.distributed import DistributedDataParallel, finalize_model_grads
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.optimizer.clip_grads import clip_grad_by_total_norm_fp32
@@ -16,12 +15,13 @@ from megatron.core.transformer.module import MegatronModule
 from conf.schema import ParallelConfig
 from model.megatron import startup
 from model.megatron.config import ddp_config
+from model.megatron.metrics import Record, Report, reduce_reports
 
-ForwardStep = Callable[[torch.nn.Module, Any], tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]]
-"""`forward_step(model, batch) -> (loss_sum, num_tokens, sums)`: the loss summed over the tokens of the batch (a
-differentiable scalar), their number (an integer tensor), further sums to report. An objective's `loss` is one. On a
-pipeline stage that is not the last it returns the output tensor of the stage instead."""
-_LOSS, _TOKENS = ":loss", ":tokens"  # names in a report that no objective uses
+ForwardStep = Callable[[torch.nn.Module, Any, Record], tuple[torch.Tensor, torch.Tensor] | torch.Tensor]
+"""`forward_step(model, batch, record) -> (loss_sum, count)`: the loss summed over what the batch counts (a
+differentiable scalar), and how much that is (an integer tensor), the loss's denominator; `record(name, value)` tells
+more. An objective's `loss` is one. On a pipeline stage that is not the last it returns the output tensor of the stage
+instead."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class StepResult:
     """Outcome of a step or an evaluation, over all micro-batches, data-parallel and context-parallel ranks."""
 
     loss: float
-    """Loss per token: the sum of the losses divided by `tokens`; not finite where the step went wrong."""
-    tokens: int
-    """Tokens that the loss was taken over (for MLM: predicted ones)."""
-    sums: dict[str, float]
-    """Sums of what `forward_step` reported beside the loss."""
+    """The sum of the losses divided by `count`; not finite where the step went wrong."""
+    count: int
+    """What the loss was taken over: predicted tokens, pairs, sequences."""
+    metrics: dict[str, float]
+    """What `forward_step` recorded beside the loss, by name."""
     grad_norm: float = 0.0
     """Norm of the gradient of `loss` before clipping; 0 for an evaluation."""
     skipped: bool = False
@@ -56,7 +56,7 @@ def train_step(
     micro_batches: Sequence[Any],
     seeds: Sequence[int] | None = None,
 ) -> StepResult:
-    """Accumulate the gradient of the loss per token over `micro_batches` (this rank's), clip it, update the parameters.
+    """Accumulate the gradient of the mean loss over `micro_batches` (this rank's), clip it, update the parameters.
 
     Micro-batches may differ in length; every rank must bring the same number of them. `seeds`, one for each
     micro-batch, fix what dropout draws there, whichever rank computes it; without them dropout goes on from the
@@ -65,20 +65,20 @@ def train_step(
     model.train()
     model.zero_grad_buffer()
     optimizer.zero_grad()
-    loss, tokens, sums = _run(model, forward_step, micro_batches, seeds, forward_only=False)
+    loss, count, metrics = _run(model, forward_step, micro_batches, seeds, forward_only=False)
     optimizer.prepare_grads()
     grad_norm = optimizer.get_grad_norm()
     if not (math.isfinite(loss) and math.isfinite(grad_norm)):
-        return StepResult(loss, tokens, sums, grad_norm, skipped=True)
+        return StepResult(loss, count, metrics, grad_norm, skipped=True)
     if optimizer.config.clip_grad > 0:
         clip_grad_by_total_norm_fp32(optimizer.get_parameters(), optimizer.config.clip_grad, grad_norm)
     optimizer.step_with_ready_grads()
-    return StepResult(loss, tokens, sums, grad_norm)
+    return StepResult(loss, count, metrics, grad_norm)
 
 
 @torch.no_grad()
 def eval_step(model: DistributedDataParallel, forward_step: ForwardStep, micro_batches: Sequence[Any]) -> StepResult:
-    """Loss per token over `micro_batches` without dropout and without gradients; the model is left in training mode if
+    """Mean loss over `micro_batches` without dropout and without gradients; the model is left in training mode if
     it was in it."""
     training = model.training
     model.eval()
@@ -95,7 +95,7 @@ def _run(
     seeds: Sequence[int] | None,
     forward_only: bool,
 ) -> tuple[float, int, dict[str, float]]:
-    """Forward (and backward) over the micro-batches: loss per token, tokens, sums, all reduced over ranks."""
+    """Forward (and backward) over the micro-batches: see `reduce_reports`."""
 
     def megatron_forward_step(
         batches: Iterator[tuple[int, Any]], model: torch.nn.Module
@@ -103,14 +103,13 @@ def _run(
         index, batch = next(batches)
         if seeds is not None:
             startup.seed_dropout(seeds[index], by_context=True)
-        result = forward_step(model, batch)
+        report = Report()
+        result = forward_step(model, batch, report)
         if isinstance(result, torch.Tensor):
             return result, None
-        loss, tokens, sums = result
-        # Copies: Megatron-Core scales the loss in place.
-        values = {**sums, _LOSS: loss, _TOKENS: tokens}
-        report = {name: value.detach().to(loss.device, torch.float64, copy=True) for name, value in values.items()}
-        return loss, lambda loss: (loss, tokens.int(), report)
+        loss, count = result
+        report.close(loss, count)
+        return loss, lambda loss: (loss, count.int(), report)
 
     reports = get_forward_backward_func()(
         forward_step_func=megatron_forward_step,
@@ -121,24 +120,4 @@ def _run(
         micro_batch_size=1,
         forward_only=forward_only,
     )
-    return _reduce(reports)
-
-
-def _reduce(reports: list[dict[str, torch.Tensor]]) -> tuple[float, int, dict[str, float]]:
-    """Sum the reports of all micro-batches, data-parallel and context-parallel ranks; the last pipeline stage tells the
-    others."""
-    names = list(reports[0]) if reports else []
-    if reports:
-        total = torch.stack([torch.stack([report[name] for name in names]) for report in reports]).sum(dim=0)
-        torch.distributed.all_reduce(total, group=parallel_state.get_data_parallel_group(with_context_parallel=True))
-    values = dict(zip(names, total.tolist(), strict=True)) if reports else {}
-    if parallel_state.get_pipeline_model_parallel_world_size() > 1:
-        holder = [values]
-        last, group = (
-            parallel_state.get_pipeline_model_parallel_last_rank(),
-            parallel_state.get_pipeline_model_parallel_group(),
-        )
-        torch.distributed.broadcast_object_list(holder, src=last, group=group)
-        values = holder[0]
-    loss, tokens = values.pop(_LOSS), int(values.pop(_TOKENS))
-    return loss / max(tokens, 1), tokens, values
+    return reduce_reports(reports)

@@ -9,10 +9,14 @@ import torch
 from megatron.core.utils import get_attr_wrapped_model
 
 from common.errors import UserError
-from conf.schema import CausalConfig
+from conf.schema import CausalConfig, Config
+from model.megatron.metrics import Record, unrecorded
 from model.nets.pack import Pack
 from model.objectives.linear_cross_entropy import IGNORED, linear_cross_entropy
-from model.objectives.sample import Sample
+from model.objectives.objective import Objective
+from model.training.data.packed_tokens import PackedTokens
+from model.training.data.sample import Sample
+from model.training.data.source import DataOrder
 
 
 @dataclass
@@ -32,14 +36,21 @@ class CausalBatch:
         return replace(self, pack=self.pack.to(device), **parts)
 
 
-class Causal:
+class Causal(Objective):
     """Predict the next token, within documents; the last token of each predicts nothing."""
+
+    source, unit = PackedTokens, "tokens"
 
     def __init__(self, config: CausalConfig, vocab_size: int, sources: Sequence[str] = ()):
         """`vocab_size`: tokens that can be predicted. `sources`: names of the numbers in `Sample.sources`."""
         if config.chunk_tokens < 1:
             raise UserError(f"objective.chunk_tokens={config.chunk_tokens} must be at least 1; raise it")
         self.config, self.vocab_size, self.sources = config, vocab_size, tuple(sources)
+
+    @classmethod
+    def build(cls, config: Config, order: DataOrder) -> "Causal":
+        """See `Objective.build`."""
+        return cls(config.objective, config.model.vocab_size, order.sources)
 
     def batch(self, samples: list[Sample], train: bool, phase: int = 0) -> CausalBatch:
         """One micro-batch of `samples`; nothing is drawn at random, so `train` and `phase` change nothing.
@@ -61,22 +72,20 @@ class Causal:
         )
 
     def loss(
-        self, model: torch.nn.Module, batch: CausalBatch
-    ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]] | torch.Tensor:
-        """Cross-entropy summed over the predicted tokens (fp32 scalar), their number (int scalar), and sums to report.
+        self, model: torch.nn.Module, batch: CausalBatch, record: Record = unrecorded
+    ) -> tuple[torch.Tensor, torch.Tensor] | torch.Tensor:
+        """Cross-entropy summed over the predicted tokens, and their number; see `Objective.loss`.
 
-        Sums: `correct`; for each source `loss:<name>` and `tokens:<name>`, with `objective.by_source`. In training the
-        first has the z-loss on top, which `z_loss` tells; in evaluation, that is without gradients, it has not, so that
-        its mean is the log of the perplexity. Under context parallelism all are of this rank's tokens. On a pipeline
-        stage without the head: what the stage hands on."""
+        Records `accuracy`; in training, that is with gradients, `z_loss` and, with `objective.by_source`,
+        `loss_by_source/<name>`. In training the loss has the z-loss on top; in validation it has not, so that its mean
+        is the log of the perplexity. Under context parallelism all are of this rank's tokens."""
         own = get_attr_wrapped_model(model, "own")
-        labels, sources = own(batch.labels), own(batch.sources)
-        z_loss = self.config.z_loss if torch.is_grad_enabled() else 0.0
+        labels, train = own(batch.labels), torch.is_grad_enabled()
         head = partial(
             linear_cross_entropy,
             labels=labels,
             vocab_size=self.vocab_size,
-            z_loss=z_loss,
+            z_loss=self.config.z_loss if train else 0.0,
             chunk_tokens=self.config.chunk_tokens,
             tp_group=get_attr_wrapped_model(model, "tp_group"),
         )
@@ -84,20 +93,17 @@ class Causal:
         if not get_attr_wrapped_model(model, "post_process"):
             return output
         predicted = labels >= 0
-        sums = {"correct": output.correct}
-        if self.config.z_loss:
-            sums["z_loss"] = output.total.detach() - output.by_token.sum()
-        if self.config.by_source:
-            sums |= self._by_source(output.by_token, predicted, sources)
-        return output.total, predicted.sum(), sums
+        record("accuracy", output.correct)
+        if train and self.config.z_loss:
+            record("z_loss", output.total.detach() - output.by_token.sum())
+        if train and self.config.by_source:
+            self._record_by_source(output.by_token, predicted, own(batch.sources), record)
+        return output.total, predicted.sum()
 
-    def _by_source(
-        self, losses: torch.Tensor, predicted: torch.Tensor, sources: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """Sum of `losses` and number of `predicted` tokens of each source, from `[T]` each."""
-        found = {}
+    def _record_by_source(
+        self, losses: torch.Tensor, predicted: torch.Tensor, sources: torch.Tensor, record: Record
+    ) -> None:
+        """Mean of `losses` over the `predicted` tokens of each source, from `[T]` each."""
         for number, name in enumerate(self.sources):
             members = sources == number
-            found[f"loss:{name}"] = (losses * members).sum()
-            found[f"tokens:{name}"] = (predicted & members).sum()
-        return found
+            record(f"loss_by_source/{name}", (losses * members).sum(), over=(predicted & members).sum())

@@ -8,10 +8,14 @@ import torch
 from megatron.core.tensor_parallel import vocab_parallel_cross_entropy
 from megatron.core.utils import get_attr_wrapped_model
 
-from conf.schema import MlmConfig
+from conf.schema import Config, MlmConfig
+from model.megatron.metrics import Record, Reduce, unrecorded
 from model.nets.pack import Pack
-from model.objectives.sample import Sample
+from model.objectives.objective import Objective
 from model.objectives.vocabulary import Vocabulary
+from model.training.data.packed_tokens import PackedTokens
+from model.training.data.sample import Sample
+from model.training.data.source import DataOrder
 
 
 @dataclass
@@ -32,12 +36,14 @@ class MlmBatch:
         )
 
 
-class Mlm:
+class Mlm(Objective):
     """Predict tokens that are hidden, mostly behind the mask token.
 
     Each maskable token (or word) is chosen with the probability of the configuration, independently, but at least one
     in every sample that has any. The choice for a sample depends on (seed, phase, its index, training or evaluation)
     alone."""
+
+    source, unit = PackedTokens, "tokens"
 
     def __init__(self, config: MlmConfig, tokenizer_folder: str | Path, seed: int):
         """Raises UserError for a tokenizer without a mask token, or with `whole_word` for one whose words cannot be
@@ -45,6 +51,11 @@ class Mlm:
         self.config, self.seed, self.vocabulary = config, seed, Vocabulary(tokenizer_folder)
         if config.whole_word:
             _ = self.vocabulary.kinds  # now rather than in the first batch
+
+    @classmethod
+    def build(cls, config: Config, order: DataOrder) -> "Mlm":
+        """See `Objective.build`."""
+        return cls(config.objective, config.data.tokenizer, config.seed)
 
     def batch(self, samples: list[Sample], train: bool, phase: int = 0) -> MlmBatch:
         """One micro-batch of `samples` of `phase`, masked at the rate of training or of evaluation."""
@@ -76,19 +87,17 @@ class Mlm:
 
     @staticmethod
     def loss(
-        model: torch.nn.Module, batch: MlmBatch
-    ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]] | torch.Tensor:
-        """Cross-entropy summed over the predicted tokens (fp32 scalar), their number (int scalar), and sums to report.
-
-        On a pipeline stage without the head: what the stage hands on.
-        """
+        model: torch.nn.Module, batch: MlmBatch, record: Record = unrecorded
+    ) -> tuple[torch.Tensor, torch.Tensor] | torch.Tensor:
+        """Cross-entropy summed over the predicted tokens, and their number; see `Objective.loss`. Records `accuracy`
+        and `mlm_loss_sum`, the loss before it is divided."""
         output = model(batch.pack, batch.selected)
         if not get_attr_wrapped_model(model, "post_process"):
             return output
-        hits = _hits(output.detach(), batch.labels, get_attr_wrapped_model(model, "tp_group"))
         loss = vocab_parallel_cross_entropy(output, batch.labels).sum()
-        number = torch.tensor(len(batch.labels), device=loss.device)
-        return loss, number, {"mlm_loss_sum": loss.detach().clone(), "correct": hits}
+        record("accuracy", _hits(output.detach(), batch.labels, get_attr_wrapped_model(model, "tp_group")))
+        record("mlm_loss_sum", loss, Reduce.SUM)
+        return loss, torch.tensor(len(batch.labels), device=loss.device)
 
 
 def _hits(logits: torch.Tensor, labels: torch.Tensor, group: torch.distributed.ProcessGroup) -> torch.Tensor:

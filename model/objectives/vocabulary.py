@@ -9,6 +9,7 @@ import numpy as np
 
 from common.errors import UserError
 from common.files import read_json
+from common.layout import TOKENIZER
 
 OTHER, LETTERS, DIGITS, SPACE = 0, 1, 2, 3
 
@@ -20,7 +21,7 @@ class Vocabulary:
         """Read tokenizer.json, and from tokenizer_config.json the name of the mask token. Raises UserError where there
         is no mask token."""
         folder = Path(tokenizer_folder)
-        self.file = folder / "tokenizer.json"
+        self.file = folder / TOKENIZER
         tokenizer = read_json(self.file)
         self.byte_level = '"ByteLevel"' in json.dumps(tokenizer.get("decoder"))
         added = {token["content"]: token["id"] for token in tokenizer.get("added_tokens", [])}

@@ -8,14 +8,15 @@ from typing import Any
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import digest, read_json
+from common.layout import HF, TOKENIZER
 from common.numbers import same
 from common.same_tokenizer import difference
 from model.hf.folder import read_model
 from model.hf.tensors import INDEX, SINGLE, weight_files
-from model.training.saves import PROBE, Checkpoint, list_checkpoints, read_checkpoint
+from model.training.checkpoints.checkpoints import PROBE, Checkpoint, list_checkpoints, read_checkpoint
 
-HALF = "hf/"
-CONFIG, TOKENIZER = "config.json", "tokenizer.json"
+HALF = f"{HF}/"
+CONFIG = "config.json"
 CARRIED = (".json", ".jinja", ".txt", ".model")
 """What lies beside the weights and is carried along: configurations, the tokenizer, a chat template."""
 LEFT = (manifests.NAME, "pytorch_model.bin.index.json", "adapter_config.json")

@@ -14,6 +14,7 @@ import numpy as np
 
 from common import manifest as manifests
 from common.files import make_folder
+from common.layout import CONFIG, checkpoint_name, checkpoints_folder
 from common.progress import say
 from common.remove import sweep_asides
 from conf.schema import Config
@@ -24,8 +25,8 @@ from model.evaluation.perplexity import log_changes
 from model.evaluation.sweep import NDCG, Shared, SweepResult, sweep
 from model.surgery.average import combine, identity
 from model.surgery.inputs import HALF, TOKENIZER, Model
-from model.training.saves import PROBE, checkpoint_name, checkpoints_folder, list_checkpoints, remove_checkpoint
-from model.training.write_save import write_checkpoint
+from model.training.checkpoints.checkpoints import PROBE, list_checkpoints, remove_checkpoint
+from model.training.checkpoints.write import write_checkpoint
 
 WeightsOf = Callable[[int], list[float]]
 """Number of models -> their weights."""
@@ -195,8 +196,8 @@ def _clear(work: Path, models: Sequence[Model], windows: Sequence[int], weights_
     one."""
     sweep_asides(make_folder(checkpoints_folder(work)))
     run = models[-1].checkpoint and models[-1].checkpoint.folder.parents[1]
-    if run and (run / "config.yaml").is_file():  # the length of documents and the shape that a sweep reads there
-        shutil.copyfile(run / "config.yaml", work / "config.yaml")
+    if run and (run / CONFIG).is_file():  # the length of documents and the shape that a sweep reads there
+        shutil.copyfile(run / CONFIG, work / CONFIG)
     for checkpoint in list_checkpoints(work):
         if checkpoint.step not in windows or not _is(
             checkpoint.folder / HALF, models[-checkpoint.step :], weights_of(checkpoint.step)

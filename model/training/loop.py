@@ -1,7 +1,6 @@
 """The training loop of one phase: take packs, make a step, tell the callbacks; until its last step, or until someone
 asks to stop."""
 
-import math
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,24 +12,23 @@ from model.megatron import ranks
 from model.megatron.optimizer import MegatronOptimizer, set_lr
 from model.megatron.startup import World
 from model.megatron.step import DistributedDataParallel, StepResult, train_step
-from model.training.batches import MicroBatches
-from model.training.callbacks.callback import Callback, Record
-from model.training.data import Data
-from model.training.flops import step_flops
-from model.training.phase import Phase
-from model.training.plan import Plan
-from model.training.run import Run
-from model.training.save_points import SavePoints
-from model.training.saves import Checkpoint
-from model.training.state import PhaseState, TrainState
+from model.training.callbacks.callback import Callback
+from model.training.callbacks.step_record import SPEED, TRAIN, StepRecord
+from model.training.checkpoints.checkpoints import Checkpoint
+from model.training.checkpoints.state import PhaseState, TrainState
+from model.training.cost.flops import step_flops
+from model.training.data.inputs import Data
+from model.training.data.loader import MicroBatches
+from model.training.data.source import DataOrder
+from model.training.run.folder import Run
+from model.training.timeline.checkpoint_steps import CheckpointSteps
+from model.training.timeline.phase import Phase
 
 if TYPE_CHECKING:
     from model.nets.build import Net
-    from model.objectives.build import Objective
+    from model.objectives.objective import Objective
 
 BORDER, FINISHED, INTERRUPTED = "border", "finished", "interrupted"
-SOURCE_LOSS, SOURCE_TOKENS = "loss:", "tokens:"
-"""Begin the names of the sums that an objective tells of each source."""
 
 
 @dataclass
@@ -49,7 +47,7 @@ class Loop:
     model: DistributedDataParallel
     """``net``, wrapped."""
     optimizer: MegatronOptimizer
-    save_points: SavePoints
+    checkpoint_steps: CheckpointSteps
     state: TrainState
     resumed: bool
     """The state comes from a checkpoint of this run or of the one it branches from."""
@@ -60,12 +58,12 @@ class Loop:
     @property
     def total(self) -> int:
         """Steps of the whole run."""
-        return self.save_points.total
+        return self.checkpoint_steps.total
 
     @property
-    def plan(self) -> Plan:
+    def order(self) -> DataOrder:
         """The planned data order of this phase."""
-        return self.data.plans[self.phase.name]
+        return self.data.orders[self.phase.name]
 
     @property
     def done(self) -> PhaseState:
@@ -76,17 +74,22 @@ class Loop:
         """Train to the last step of the phase; returns ``finished`` where that is the last of the run, else ``border``,
         or ``interrupted`` when a signal asked to stop."""
         batches = MicroBatches(
-            self.plan, self.objective, self.phase.train.micro_batch, self.world.device, self.config.seed, self.done.samples,
-            *ranks.data_rank(), self.phase.number,
-        )  # fmt: skip
+            self.order,
+            self.objective,
+            self.phase,
+            self.world.device,
+            self.config.seed,
+            self.done.samples,
+            ranks.data_rank(),
+        )
         state, last = self.state, self.phase.last
         with ExitStack() as closing:  # each of them, whatever another meets: a full disk, say
-            for one in [*reversed(self.callbacks), batches]:
-                closing.callback(one.close)
+            for resource in [*reversed(self.callbacks), batches]:
+                closing.callback(resource.close)
             with StopRequest() as stop:
                 self.tell("start")
                 if not self.resumed:
-                    self.tell("step", {"step": 0, "tokens": 0, "samples": 0})
+                    self.tell("step", StepRecord(0, metrics={f"{TRAIN}/tokens": 0, f"{TRAIN}/samples": 0}))
                 while state.step < last and not ranks.any_rank(bool(stop)):
                     self.tell("step", self.step(batches))
                 self.tell("end")
@@ -95,49 +98,49 @@ class Loop:
                 )  # within the last step too, or the checkpoint after it
         return INTERRUPTED if stopped else FINISHED if last == self.total else BORDER
 
-    def step(self, batches: MicroBatches) -> Record:
+    def step(self, batches: MicroBatches) -> StepRecord:
         """One optimizer step, and what is known of it."""
-        begun, state, plan = time.perf_counter(), self.state, self.plan
-        first, packs = self.done.samples, self.phase.ramp.batch(self.done.samples)
+        begun, state = time.perf_counter(), self.state
+        first, batch = self.done.samples, self.phase.ramp.batch(self.done.samples)
         state.lr = self.phase.lr(state.step + 1)
         set_lr(self.optimizer, state.lr)
-        micro_batches = batches.step(packs)
+        micro_batches = batches.step(batch)
         result = train_step(self.model, self.optimizer, self.objective.loss, micro_batches, micro_batches.seeds)
-        sources = plan.count_sources(first, packs)
-        state.consume(self.phase.name, packs, sources)
-        seconds = time.perf_counter() - begun
-        state.seconds += seconds
-        return {
-            "step": state.step,
-            **({"phase": self.phase.name} if self.config.phases else {}),
-            "tokens": state.tokens,
-            "samples": state.samples,
-            "epoch": round(self.done.samples / len(plan.train), 4),
-            "batch": packs,
-            "step_tokens": sum(sources.values()),
-            "loss": result.loss,
-            "accuracy": result.sums["correct"] / max(1, result.tokens),
-            "lr": state.lr,
-            "grad_norm": result.grad_norm,
-            "skipped": result.skipped,
-            "seconds": round(seconds, 4),
-            "flops": step_flops(self.shape, plan.lengths(first, packs), result.tokens),
-            **_by_source(result),
-        }
+        sources = self.order.count_sources(first, batch)
+        state.consume(self.phase.name, batch, sources)
+        record = StepRecord(
+            step=state.step,
+            phase=self.phase.name if self.config.phases else "",
+            samples=state.samples,
+            batch=batch,
+            tokens=sum(sources.values()),
+            count=result.count,
+            seconds=time.perf_counter() - begun,
+            skipped=result.skipped,
+        )
+        state.seconds += record.seconds
+        lengths, head = self.order.lengths(first, batch), self.objective.head_positions(result.count)
+        record.flops = step_flops(self.shape, lengths, head)
+        self._record(record, result)
+        return record
 
-    def tell(self, event: str, *what: Record | Checkpoint) -> None:
+    def _record(self, record: StepRecord, result: StepResult) -> None:
+        """The metrics of a step: the loop's own, and those that the objective recorded."""
+        state = self.state
+        record(f"{TRAIN}/tokens", state.tokens)
+        record(f"{TRAIN}/samples", state.samples)
+        record(f"{TRAIN}/epoch", round(self.done.samples / len(self.order), 4))
+        record(f"{TRAIN}/batch", record.batch)
+        record(f"{TRAIN}/loss", result.loss)
+        for name, value in result.metrics.items():
+            record(f"{TRAIN}/{name}", value)
+        record(f"{TRAIN}/lr", state.lr)
+        record(f"{TRAIN}/grad_norm", result.grad_norm)
+        record(f"{TRAIN}/skipped", result.skipped)
+        record(f"{SPEED}/seconds", round(record.seconds, 4))
+
+    def tell(self, event: str, *what: StepRecord | Checkpoint) -> None:
         """Tell the callbacks, in order. Raises Superseded, on rank 0, where another process has taken the run over."""
         self.run.fence.check()
         for callback in self.callbacks:
             getattr(callback, event)(self, *what)
-
-
-def _by_source(result: StepResult) -> Record:
-    """Loss per token of each source that the step had tokens of."""
-    found = {}
-    for name, tokens in result.sums.items():
-        if name.startswith(SOURCE_TOKENS) and tokens:
-            source = name.removeprefix(SOURCE_TOKENS)
-            loss = result.sums[SOURCE_LOSS + source] / tokens
-            found |= {source: loss} if math.isfinite(loss) else {}
-    return {"loss_by_source": found} if found else {}

@@ -10,7 +10,7 @@ from benchmarks.decoder_step_cpu import CASES, ROW, ratio
 from benchmarks.gpu import decoder_step
 from common.files import read_json
 from conf.schema import CausalConfig, DecoderConfig, ParallelConfig
-from model.training.flops import step_flops
+from model.training.cost.flops import step_flops
 
 NET = DecoderConfig(
     vocab_size=300,

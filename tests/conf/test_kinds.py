@@ -3,8 +3,9 @@
 import pytest
 
 from common.errors import UserError
+from common.layout import CONFIG
 from jobs.launch.compose import compose, to_config
-from model.training.run import CONFIG, load_config
+from model.training.run.config import load_config
 from slurm.submission import Point, freeze
 
 

@@ -20,6 +20,7 @@ from conf.schema.check import check
 from conf.schema.language import LanguageConfig
 from conf.schema.model import AutoConfig
 from conf.schema.ranges import Limits, limits, limits_at, numbers
+from data_prep.filters.registry import complete_settings
 from data_prep.text.language import load_language
 from jobs.arguments.groups import CONF
 from jobs.launch.compose import compose, spelled_out, to_config
@@ -207,8 +208,8 @@ def test_numbers_of_a_language_and_of_a_step_have_their_ranges():
         ("x", "=x is no whole number; give a whole"),
         (-1, "=-1 is negative; give a whole number from 0 to"),
     ):
-        with pytest.raises(UserError, match=f"corpus.languages.tr.fineweb.short_line{said}"):
-            load_language("tr", {"fineweb": {"short_line": value}})
+        with pytest.raises(UserError, match=f"corpus.languages.tr.rules.fineweb.short_line{said}"):
+            complete_settings(load_language("tr", {"rules": {"fineweb": {"short_line": value}}}))
     assert (
         limits_at(Config, "phases.any.weights.web")
         == limits_at(Config, "phases.any.weights")
@@ -232,7 +233,7 @@ runpy.run_module("jobs." + sys.argv.pop(1), run_name="__main__", alter_sys=True)
         ("sweep", ["probe.lr=nan"]),
         ("merge", ["merge.decay=inf"]),
         ("prepare", ["prepare.check_every=0"]),
-        ("corpus", ["corpus.inputs=[x]", "corpus.languages.tr.fineweb.short_line=-1"]),
+        ("corpus", ["corpus.inputs=[x]", "corpus.languages.tr.rules.fineweb.short_line=-1"]),
         ("pipeline", ["pipeline.steps=[{job: train, set: {optim.lr: nan}}]"]),
         ("train", ["-m", "seed=1,2", "train.steps=3,0.5"]),
         ("train", ["-m", "optim.lr=1e-3,nan"]),

@@ -19,21 +19,21 @@ from common.reading.formats import FORMATS
 from conf.schema import Config
 from conf.schema.duplicates import DuplicatesConfig
 from data_prep.cleaning.steps import STEPS
-from data_prep.corpus.record import Record
-from data_prep.duplicates import paragraphs
-from data_prep.duplicates.signature import Signer
+from data_prep.decontamination.index import Index
+from data_prep.decontamination.passages import cut
+from data_prep.dedup import paragraphs
+from data_prep.dedup.signature import Signer
 from data_prep.endpoint.client import Answer
-from data_prep.filters.chain import RULES
-from data_prep.filters.contamination import Index
-from data_prep.filters.passages import cut
+from data_prep.filters.registry import RULES, rule_class
 from data_prep.ocr.answers import page_of
 from data_prep.pii.anonymise import KINDS, Anonymiser
-from data_prep.quality.degrade import KINDS as DEGRADATIONS
-from data_prep.quality.degrade import LOW, degrade
-from data_prep.quality.features import features
-from data_prep.quality.vocabulary import Vocabulary
-from data_prep.quickstart.gather import cut as parts_of
+from data_prep.quality.degrade.degrade import KINDS as DEGRADATIONS
+from data_prep.quality.degrade.degrade import LOW, degrade
+from data_prep.quality.features.stylometric import features
+from data_prep.quality.features.vocabulary import Vocabulary
+from data_prep.quickstart.collect import cut as parts_of
 from data_prep.quickstart.pairs import text_pairs, without_names
+from data_prep.records.record import Record
 from data_prep.sources.readers import READERS, BadDocuments, Form, read_documents
 from data_prep.text.batch import Batch
 from data_prep.text.language import FOLDER, load_language
@@ -165,7 +165,7 @@ MODELS = {
 """Rules that ask a model: what they do with the text before."""
 BOUNDED = {
     "data_prep.cleaning.pages._LISTED": 60, "data_prep.cleaning.pages._NUMBERING": 100, "data_prep.pii.online._IP_NAMED": 40,
-    "data_prep.filters.passages._LAST": 40, "data_prep.sources.plain.META": 1024,
+    "data_prep.decontamination.passages._LAST": 40, "data_prep.sources.plain.META": 1024,
 }  # fmt: skip
 """Expressions that see only so many characters of a text."""
 FROM_THE_START = (
@@ -204,11 +204,11 @@ def _of_language(code: str) -> Iterator[tuple[str, Subject]]:
     yield "passages", lambda text: cut(text, [(0, 1), (len(text) // 2, len(text) // 2 + 1)], profile)
     if code == "tr":  # what differs in these are lists of words
         for name, step in STEPS.items():
-            yield f"step {name}", step(profile)
-        for name, rule in RULES.items():
+            yield f"step {name}", step.make(profile)
+        for name in RULES:
             yield (
                 f"rule {name}",
-                _measured(MODELS[name](profile)) if name in MODELS else _judged(rule(profile, Config())),
+                _measured(MODELS[name](profile)) if name in MODELS else _judged(rule_class(name)(profile, Config())),
             )
 
 

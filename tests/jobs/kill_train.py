@@ -14,7 +14,7 @@ import torch.utils.tensorboard  # noqa: F401  (imported once, here, and not in e
 from dying import die, die_before_step_on_disk, in_fork
 
 import model.training.assemble  # noqa: F401
-import model.training.outset  # noqa: F401
+import model.training.prepare_run  # noqa: F401
 from jobs import train
 from jobs.launch.compose import compose, spelled_out, to_config
 

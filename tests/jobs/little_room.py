@@ -19,7 +19,7 @@ import torch.utils.tensorboard  # noqa: F401
 import transformers  # noqa: F401
 
 import model.training.assemble  # noqa: F401
-import model.training.outset  # noqa: F401
+import model.training.prepare_run  # noqa: F401
 
 PLAN = json.loads(Path(sys.argv[1]).read_text())
 

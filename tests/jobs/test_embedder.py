@@ -5,7 +5,7 @@ import pytest
 
 from common.errors import UserError
 from conf.schema import Config
-from data_prep.duplicates.embedding import Embedder
+from data_prep.dedup.embedding import Embedder
 from jobs import embedder
 
 

@@ -28,8 +28,8 @@ from model.megatron.startup import start
 from model.megatron.step import distribute
 from model.nets.decoder import build_decoder
 from model.nets.pack import Pack
-from model.training.saves import PROBE, RESUME, read_checkpoint
-from model.training.write_save import write_checkpoint
+from model.training.checkpoints.checkpoints import PROBE, RESUME, read_checkpoint
+from model.training.checkpoints.write import write_checkpoint
 from tests.model.megatron import attacks
 
 

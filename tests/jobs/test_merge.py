@@ -109,8 +109,8 @@ def decoder_run(tmp_path, tokenizer_folder) -> Config:
     from model.hf.folder import export_net
     from model.megatron.startup import start
     from model.nets.decoder import build_decoder
-    from model.training.saves import PROBE
-    from model.training.write_save import write_checkpoint
+    from model.training.checkpoints.checkpoints import PROBE
+    from model.training.checkpoints.write import write_checkpoint
 
     vocabulary = json.loads((tokenizer_folder / "tokenizer.json").read_text())["model"]["vocab"]
     shape = DecoderConfig(

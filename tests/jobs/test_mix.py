@@ -196,7 +196,7 @@ def test_slices_change_no_byte(config, tmp_path, monkeypatch):
 
 
 def test_training_takes_a_phase_for_its_tokens(config):
-    from model.training.tokens import open_tokens
+    from model.training.data.tokens import open_tokens
 
     mix.run(config)
     opened = open_tokens(Path(config.mixture.output) / "main", config.data.tokenizer, 320)

@@ -18,8 +18,8 @@ from common.files import digest
 from common.stop import EXIT_CONTINUE
 from jobs import train
 from model.megatron import checkpoint
-from model.training.course import build_course
-from model.training.saves import list_checkpoints
+from model.training.checkpoints.checkpoints import list_checkpoints
+from model.training.timeline.timeline import build_timeline
 from tests.jobs.phased import config_of, prepared
 from tests.jobs.test_train_ranks import EXACT, cut_at, metrics, train_on_two
 from tests.jobs.validate.refusals import refuse
@@ -46,7 +46,7 @@ def recount(config, run: Path) -> dict[str, Counter]:
     """Tokens of each source that each phase reads, from the bytes of the mixture and the order in which the plan gives
     its packs."""
     from data_prep.tokens.indexed import read_index
-    from model.training.shuffle import epoch_order
+    from model.training.data.shuffle import epoch_order
 
     found = {}
     for number, (name, samples) in enumerate({"general": 28, "terms": 24, "long": 20, "anneal": 20}.items()):
@@ -70,7 +70,7 @@ def saved(run: Path, step: int) -> dict:
 
 def test_counts_of_every_source_and_phase_are_exact(phased, whole):
     config = config_of([*phased, "run=whole"])
-    assert {phase.name: phase.last for phase in build_course(config).phases} == LAST
+    assert {phase.name: phase.last for phase in build_timeline(config).phases} == LAST
     found, expected = saved(whole, 28), recount(config, whole)
     assert {name: Counter(phase["sources"]) for name, phase in found["phases"].items()} == expected
     assert found["tokens"] == sum(sum(counts.values()) for counts in expected.values())

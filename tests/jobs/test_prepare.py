@@ -226,12 +226,12 @@ def test_spawned_array_tasks_give_the_same_bytes(config, tmp_path):
 def test_the_order_in_which_array_tasks_end_does_not_matter(config, tmp_path):
     """Each array task alone and in reversed order, as an array on a cluster may end; then the job finds them all there."""
     from data_prep.sources.inputs import list_inputs
-    from data_prep.sources.shards import groups, plan
+    from data_prep.sources.shards import groups, plan_shards
     from data_prep.tokens.merge import Merged
-    from data_prep.tokens.tokenise import ArrayTask, Work, run_array_task
+    from data_prep.tokens.tokenise import ArrayTask, TokeniseWork, run_array_task
 
     settings = prepare._settings(config)
-    work = Work(
+    work = TokeniseWork(
         Path(config.data.tokens),
         config.data,
         config.prepare,
@@ -241,7 +241,7 @@ def test_the_order_in_which_array_tasks_end_does_not_matter(config, tmp_path):
         [3],
         Merged(Path(config.data.tokens), None),
     )
-    for group in reversed(groups(plan(list_inputs(config.data.inputs), 4000), 7)):
+    for group in reversed(groups(plan_shards(list_inputs(config.data.inputs), 4000), 7)):
         run_array_task(ArrayTask(work, list(reversed(group))), Silent())
     mark(config)
     prepare.run(config)
@@ -295,17 +295,19 @@ def test_a_changed_input_is_done_again_and_nothing_else(config, tmp_path, finish
 def interrupted(config):
     """All shards are made, and the merge is not."""
     from data_prep.sources.inputs import list_inputs
-    from data_prep.sources.shards import plan
+    from data_prep.sources.shards import plan_shards
     from data_prep.tokens.merge import Merged
     from data_prep.tokens.state import begin
-    from data_prep.tokens.tokenise import ArrayTask, Work, run_array_task
+    from data_prep.tokens.tokenise import ArrayTask, TokeniseWork, run_array_task
 
     settings = prepare._settings(config)
     folder = Path(config.data.tokens)
     folder.mkdir()
     begin(folder, settings)
-    work = Work(folder, config.data, config.prepare, settings, 310, [2], [3], Merged(Path(config.data.tokens), None))
-    run_array_task(ArrayTask(work, plan(list_inputs(config.data.inputs), config.prepare.shard_bytes)), Silent())
+    work = TokeniseWork(
+        folder, config.data, config.prepare, settings, 310, [2], [3], Merged(Path(config.data.tokens), None)
+    )
+    run_array_task(ArrayTask(work, plan_shards(list_inputs(config.data.inputs), config.prepare.shard_bytes)), Silent())
 
 
 def test_an_input_that_comes_or_goes(config, tmp_path):

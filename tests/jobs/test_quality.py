@@ -4,7 +4,7 @@ import pytest
 
 from common.errors import UserError
 from conf.schema import Config
-from data_prep.quality.degrade import degrade
+from data_prep.quality.degrade.degrade import degrade
 from data_prep.quality.examples import LABELS
 from jobs import quality, topics
 from tests.data_prep.quality.small import articles, write

@@ -8,7 +8,7 @@ import zstandard
 from common.errors import UserError
 from conf.schema import Config
 from conf.schema.endpoint import EndpointConfig, RecycleConfig
-from data_prep.corpus.record import from_line
+from data_prep.records.record import from_line
 from data_prep.sources.inputs import list_inputs
 from data_prep.sources.readers import Form, read_documents
 from jobs import recycle

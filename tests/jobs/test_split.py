@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from common.errors import UserError
 from conf.schema.split import SplitConfig
-from data_prep.corpus.zst import read
+from data_prep.records.zst import read
 from data_prep.split import is_validation
 from jobs import split
 from jobs.launch.compose import compose, to_config

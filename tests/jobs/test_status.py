@@ -31,10 +31,11 @@ from jobs.views.table import clock, render
 from jobs.views.trace import byte_span, find, render_trace
 from jobs.views.training_uses import read_uses
 from model.evaluation.sweep import sweep
-from model.training.course import build_course
-from model.training.data import open_data
-from model.training.phase import MAIN
-from model.training.run import open_run
+from model.training.data.inputs import open_data
+from model.training.data.packed_tokens import PackedTokens
+from model.training.run.folder import open_run
+from model.training.timeline.phase import MAIN
+from model.training.timeline.timeline import build_timeline
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = ["train.steps=20", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "parallel.threads=1"]
@@ -413,7 +414,8 @@ def test_every_document_is_found_by_number_line_and_id(chain):
 
 def test_steps_are_those_at_which_the_plan_has_the_document(chain):
     """Twenty steps of twenty packs are several epochs: each use is looked up in the plan that training reads."""
-    plan = open_data(chain, open_run(chain), build_course(chain)).plans[MAIN]
+    folder, phases = open_run(chain).plan, build_timeline(chain).phases
+    plan = open_data(PackedTokens, chain, phases, folder, lambda inputs: None).orders[MAIN]
     manifest = manifests.read(chain.data.tokens)
     assert len(plan.train) < 400 < 3 * len(plan.train)
     validation = 0

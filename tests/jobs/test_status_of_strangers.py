@@ -12,7 +12,7 @@ from common.errors import UserError
 from conf.schema import Config
 from jobs import status
 from jobs.launch.compose import compose, to_config
-from model.training.run import freeze, read_config
+from model.training.run.config import freeze, read_config
 from slurm.submission import Submission
 
 POINT = {"index": 0, "config": "points/0000.yaml", "home": "h", "label": "", "logs": ""}

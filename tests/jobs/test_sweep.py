@@ -16,7 +16,7 @@ from common.errors import UserError
 from conf.schema import Config
 from jobs.sweep import run
 from model.evaluation.table import count
-from model.training.saves import linked
+from model.training.checkpoints.checkpoints import linked
 from tests.model.evaluation import decoder_runs as runs
 
 ROOT = Path(__file__).parents[2]

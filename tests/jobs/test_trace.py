@@ -15,9 +15,9 @@ from conf.schema import Config
 from conf.schema.corpus import SourceConfig
 from conf.schema.data import TokenizerConfig
 from conf.schema.phase import PhaseConfig
-from data_prep.corpus.record import from_line
-from data_prep.corpus.zst import read
 from data_prep.quickstart.docstrings import list_sources, read_source
+from data_prep.records.record import from_line
+from data_prep.records.zst import read
 from data_prep.tokenizer.train import save, train
 from data_prep.tokens.indexed import read_index
 from jobs import corpus, mix, prepare

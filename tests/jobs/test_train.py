@@ -18,7 +18,7 @@ from common.errors import UserError
 from common.stop import EXIT_CONTINUE
 from jobs import train
 from jobs.launch.compose import compose, to_config
-from model.training.saves import list_checkpoints
+from model.training.checkpoints.checkpoints import list_checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 140

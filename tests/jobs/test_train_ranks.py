@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from common.stop import EXIT_CONTINUE
 from jobs import train
 from jobs.launch.compose import compose, to_config
-from model.training.saves import list_checkpoints, set_link
+from model.training.checkpoints.checkpoints import list_checkpoints, set_link
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = [

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from model.training.saves import list_checkpoints
+from model.training.checkpoints.checkpoints import list_checkpoints
 from tests.slurm.jobs import COURSE, TRAINING, Queued, rank_process
 
 pytestmark = pytest.mark.slurm

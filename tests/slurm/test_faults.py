@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model.training.saves import list_checkpoints, verify
+from model.training.checkpoints.checkpoints import list_checkpoints, verify
 from slurm.snapshot import PACKAGES
 from slurm.submission import Submission
 from tests.slurm.jobs import COURSE, ROOT, TRAINING, rank_process, read_series

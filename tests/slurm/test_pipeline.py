@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from model.training.saves import linked
+from model.training.checkpoints.checkpoints import linked
 from tests.slurm.jobs import TRAINING
 
 pytestmark = pytest.mark.slurm

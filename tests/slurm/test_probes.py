@@ -12,12 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from common.layout import checkpoint_name
 from jobs.probes.trigger import BySlurm
 from model.evaluation.prepared import settings_digest
 from model.evaluation.results import digests_of, result_file, why_redo
 from model.evaluation.retrieval import budgets
 from model.evaluation.retrieval_set import digest_retrieval
-from model.training.saves import checkpoint_name, list_checkpoints
+from model.training.checkpoints.checkpoints import list_checkpoints
 from slurm import outbox
 from slurm.submission import Point, Submission
 from slurm.submit import submit

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from model.training.run import read_config
+from model.training.run.config import read_config
 from slurm.goodput import goodput
 from tests.slurm.jobs import Queued, rank_process
 

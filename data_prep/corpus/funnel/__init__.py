@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from common.files import atomic_file, write_json
-from data_prep.corpus.stage import Stage
-from data_prep.filters.contamination import Index
+from data_prep.corpus.stages.stage import Stage
+from data_prep.decontamination.index import Index
 
 JSON, HTML = "funnel.json", "funnel.html"
 TIMING, SPEED = "timing.json", "throughput.html"
@@ -22,23 +22,23 @@ def build(line: Sequence[Stage], curated: list[dict[str, Any]], written: list[di
     from data_prep.corpus.funnel.throughput import render_timing, timing
 
     work = line[0].work
-    found = {
+    funnel = {
         "name": work.root.name,
         **sums(curated, written, work.config.samples),
         "duplicates": compared(line, work.config.samples),
     }
-    found["unread"] = {key: unread.describe() for key, unread in work.plan.unread.items()}
+    funnel["unread"] = {key: unread.describe() for key, unread in work.plan.unread.items()}
     contamination = work.config.contamination
     if contamination.inputs:
         met = {number for unit in curated for number in unit["leaked"]}
         casings = [profile.casing for profile in work.plan.languages.values()]
         index = Index.build(contamination, casings, work.config.max_document_bytes or None)
-        found["evaluation_texts"] = index.summary(met, work.config.samples)
-    write_json(work.output / JSON, found)
+        funnel["evaluation_texts"] = index.summary(met, work.config.samples)
+    write_json(work.output / JSON, funnel)
     took = timing(line)
     write_json(work.output / TIMING, took)
-    size = found["total"]["steps"][0]["bytes_in"]
-    for name, page in ((HTML, render(found)), (SPEED, render_timing(work.root.name, took, size))):
+    size = funnel["total"]["steps"][0]["bytes_in"]
+    for name, page in ((HTML, render(funnel)), (SPEED, render_timing(work.root.name, took, size))):
         with atomic_file(work.output / name, "w", encoding="utf-8") as file:
             file.write(page)
-    return found
+    return funnel

@@ -1,16 +1,16 @@
-"""What the comparison of documents with each other found: sizes of clusters, and pairs to look at."""
+"""Results of comparing documents with each other: sizes of clusters, and pairs to look at."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from data_prep.corpus.compare import EXACT, NEAR, Clusters, Semantic
-from data_prep.corpus.curate import KEPT, Curate
-from data_prep.corpus.record import Record, from_line
-from data_prep.corpus.stage import Stage
-from data_prep.corpus.zst import read
-from data_prep.duplicates.report import largest, samples, sizes
+from data_prep.corpus.stages.compare import EXACT, NEAR, Clusters, Semantic
+from data_prep.corpus.stages.curate import KEPT, Curate
+from data_prep.corpus.stages.stage import Stage
+from data_prep.dedup.report import largest, samples, sizes
+from data_prep.records.record import Record, from_line
+from data_prep.records.zst import read
 
 SHOWN = 400
 """Characters of a document, and of a difference."""
@@ -19,7 +19,7 @@ MEMBERS = 3
 
 
 def compared(line: Sequence[Stage], clusters: int) -> dict[str, Any]:
-    """For exact, near and semantic duplicates: counts, cluster sizes, and the ``clusters`` largest with what
+    """Return for exact, near and semantic duplicates counts, cluster sizes, and the ``clusters`` largest with what
     differs."""
     curate = next(stage for stage in line if isinstance(stage, Curate))
     grouped = next(stage for stage in line if isinstance(stage, Clusters))
@@ -29,12 +29,12 @@ def compared(line: Sequence[Stage], clusters: int) -> dict[str, Any]:
     firsts = np.flatnonzero(exact == np.arange(len(exact)))
     near_alone = np.arange(len(near))
     near_alone[firsts] = near[firsts]
-    found = {"exact": _figures(curate, exact, clusters), "near": _figures(curate, near_alone, clusters)}
+    figures = {"exact": _figures(curate, exact, clusters), "near": _figures(curate, near_alone, clusters)}
     if meaning:
         pairs, alike = meaning.repeats(0, len(exact)), np.arange(len(exact))
         alike[pairs[:, 0]] = pairs[:, 1]
-        found["semantic"] = _figures(curate, alike, clusters)
-    return found
+        figures["semantic"] = _figures(curate, alike, clusters)
+    return figures
 
 
 def _figures(curate: Curate, firsts: np.ndarray, clusters: int) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def _figures(curate: Curate, firsts: np.ndarray, clusters: int) -> dict[str, Any
 
 
 class Texts:
-    """Some of the documents that passed the rules, by their numbers."""
+    """Texts of some of the documents that passed the rules, by their numbers."""
 
     def __init__(self, curate: Curate, numbers: Iterable[int]):
         self.records: dict[int, Record] = {}
@@ -70,6 +70,6 @@ class Texts:
                 return
 
     def place(self, number: int) -> dict[str, Any]:
-        """Where a document came from."""
+        """Return where a document came from."""
         record = self.records[number]
         return {"source": record.source, "id": record.id, "file": record.file, "line": record.line}

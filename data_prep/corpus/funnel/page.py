@@ -11,27 +11,30 @@ OPEN_SOURCES = 3
 """With more sources than this, their funnels are folded up."""
 
 
-def render(found: dict[str, Any]) -> str:
+def render(funnel_json: dict[str, Any]) -> str:
     """The page of what funnel.json holds."""
     return page(
-        f"Corpus funnel: {found['name']}",
-        _tiles(found["total"]),
+        f"Corpus funnel: {funnel_json['name']}",
+        _tiles(funnel_json["total"]),
         "<h2>All sources</h2>",
-        _funnel(found["total"], "all sources"),
-        _sources(found["sources"]),
+        _funnel(funnel_json["total"], "all sources"),
+        _sources(funnel_json["sources"]),
         "<h2>Why documents were dropped</h2>",
-        _reasons(found),
+        _reasons(funnel_json),
         "<h2>Step by step</h2>",
         '<p class="soft">What came into each step and left it. A step that mends texts changes characters without'
         " dropping documents; – stands for what was not counted there.</p>",
-        *(_source(name, source, len(found["sources"]) <= OPEN_SOURCES) for name, source in found["sources"].items()),
-        histograms(found["histograms"]),
-        samples(found["samples"]),
-        duplicates(found["duplicates"]),
-        _contamination(found),
-        _pii(found["sources"]),
-        _bad(found["bad_examples"]),
-        _unread(found["unread"]),
+        *(
+            _source(name, source, len(funnel_json["sources"]) <= OPEN_SOURCES)
+            for name, source in funnel_json["sources"].items()
+        ),
+        histograms(funnel_json["histograms"]),
+        samples(funnel_json["samples"]),
+        duplicates(funnel_json["duplicates"]),
+        _contamination(funnel_json),
+        _pii(funnel_json["sources"]),
+        _bad(funnel_json["bad_examples"]),
+        _unread(funnel_json["unread"]),
     )
 
 
@@ -78,9 +81,9 @@ def _sources(sources: dict[str, Any]) -> str:
     )
 
 
-def _reasons(found: dict[str, Any]) -> str:
-    reasons, sources = found["reasons"], found["sources"]
-    whole = found["total"]["read"]
+def _reasons(funnel_json: dict[str, Any]) -> str:
+    reasons, sources = funnel_json["reasons"], funnel_json["sources"]
+    whole = funnel_json["total"]["read"]
     most = max((sum(counts.values()) for counts in reasons.values()), default=0)
     several = list(sources) if 1 < len(sources) <= 8 else []
     rows = []
@@ -102,7 +105,7 @@ def _reasons(found: dict[str, Any]) -> str:
             *(number(sources[name]["read"] - sources[name]["kept"]) for name in several),
         ]
     )
-    kept = number(found["total"]["kept"])
+    kept = number(funnel_json["total"]["kept"])
     return (
         table(["step / reason", "documents", "of all read", "", *several], rows, last_is_sum=True)
         + f'<p class="soft">{number(dropped)} dropped + {kept} kept = {number(whole)} read.</p>'
@@ -135,7 +138,7 @@ def _source(name: str, source: dict[str, Any], opened: bool) -> str:
 
 
 def _changed(source: dict[str, Any]) -> str:
-    """Which parts of the steps changed documents, and the characters that cleaning took out."""
+    """Render which parts of the steps changed documents, and the characters that cleaning took out."""
     changed = [
         f"{text(name)} {number(count)}" for step in source["steps"] for name, count in step["changed_by"].items()
     ]
@@ -148,9 +151,12 @@ def _changed(source: dict[str, Any]) -> str:
     return "".join(f'<p class="soft">{title}: {", ".join(own)}.</p>' for title, own in parts)
 
 
-def _contamination(found: dict[str, Any]) -> str:
+def _contamination(funnel_json: dict[str, Any]) -> str:
     steps = {
-        name: step for name, one in found["sources"].items() for step in one["steps"] if step["step"] == "contamination"
+        name: step
+        for name, shown_text in funnel_json["sources"].items()
+        for step in shown_text["steps"]
+        if step["step"] == "contamination"
     }
     if not steps:
         return ""
@@ -158,13 +164,14 @@ def _contamination(found: dict[str, Any]) -> str:
         [text(name), number(step["documents_in"]), number(sum(step["dropped"].values())), number(step["changed"])]
         for name, step in steps.items()
     ]
-    texts = found["evaluation_texts"]
+    texts = funnel_json["evaluation_texts"]
     counts = (
         f"{number(texts['found'])} of {number(texts['looked_for'])} evaluation texts were met;"
         f" {number(texts['too_short'])} were too short"
     )
     shown = "".join(
-        f"<blockquote><cite>{text(one['place'])}</cite>{text(one['text'])}</blockquote>" for one in texts["samples"]
+        f"<blockquote><cite>{text(shown_text['place'])}</cite>{text(shown_text['text'])}</blockquote>"
+        for shown_text in texts["samples"]
     )
     return (
         "<h2>Contamination</h2>"
@@ -194,20 +201,20 @@ def _pii(sources: dict[str, Any]) -> str:
 
 
 def _bad(examples: dict[str, list[str]]) -> str:
-    parts = [f"<li>{text(name)}: {text(one)}</li>" for name, own in examples.items() for one in own]
+    parts = [f"<li>{text(name)}: {text(example)}</li>" for name, own in examples.items() for example in own]
     return f"<h2>Documents that could not be read</h2><ul>{''.join(parts)}</ul>" if parts else ""
 
 
-def _unread(found: dict[str, dict[str, Any]]) -> str:
+def _unread(unread: dict[str, dict[str, Any]]) -> str:
     """Files beside the inputs that are of no kind that is read."""
     rows = [
         [
             text(key),
-            text(", ".join(f"{kind} {count:,}" for kind, count in one["suffixes"].items())),
-            text(one["example"]),
-            number(one["files"]),
+            text(", ".join(f"{kind} {count:,}" for kind, count in files["suffixes"].items())),
+            text(files["example"]),
+            number(files["files"]),
         ]
-        for key, one in found.items()
+        for key, files in unread.items()
     ]
     return (
         "<h2>Files of kinds that are not read</h2>" + table(["inputs", "kinds", "such as", "files"], rows, left=3)

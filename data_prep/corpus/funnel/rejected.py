@@ -9,19 +9,21 @@ from data_prep.pages.svg import histogram
 _LIMIT = re.compile(r"([<>])=?\s*(-?[\d.]*\d)")
 
 
-def histograms(found: list[dict[str, Any]]) -> str:
+def histograms(measures: list[dict[str, Any]]) -> str:
     """Every measure over the documents that came to its test, with its limit."""
     figures = []
-    for one in found:
-        low, high = one["low"], one["high"]
-        limit = _LIMIT.search(one["limit"])
+    for measure in measures:
+        low, high = measure["low"], measure["high"]
+        limit = _LIMIT.search(measure["limit"])
         place = (limit[1], (float(limit[2]) - low) / (high - low)) if limit else None
-        ends = number(float(low)), f"{number(float(high))}{' or more' if one['counts'][-1] and high > 1 else ''}"
-        picture = histogram(one["counts"], *ends, f"Histogram of {one['test']}", place)
+        ends = number(float(low)), f"{number(float(high))}{' or more' if measure['counts'][-1] and high > 1 else ''}"
+        picture = histogram(measure["counts"], *ends, f"Histogram of {measure['test']}", place)
         sources = (
-            f" ({text(', '.join(one['sources']))})" if len(found) > len({other["test"] for other in found}) else ""
+            f" ({text(', '.join(measure['sources']))})"
+            if len(measures) > len({other["test"] for other in measures})
+            else ""
         )
-        caption = f"<b>{text(one['test'])}</b>{sources}<br>rejects {text(one['limit'])}"
+        caption = f"<b>{text(measure['test'])}</b>{sources}<br>rejects {text(measure['limit'])}"
         figures.append(f'<figure class="card">{picture}<figcaption>{caption}</figcaption></figure>')
     if not figures:
         return ""
@@ -32,11 +34,12 @@ def histograms(found: list[dict[str, Any]]) -> str:
     return f'<h2>Measures and limits</h2><p class="soft">{note}</p><div class="grid">{"".join(figures)}</div>'
 
 
-def samples(found: dict[str, dict[str, list[dict[str, Any]]]]) -> str:
+def samples(by_source: dict[str, dict[str, list[dict[str, Any]]]]) -> str:
     """Rejected documents by reason and source."""
-    reasons = sorted({reason for own in found.values() for reason in own})
+    reasons = sorted({reason for own in by_source.values() for reason in own})
     parts = [
-        _reason(reason, {source: own[reason] for source, own in found.items() if own.get(reason)}) for reason in reasons
+        _reason(reason, {source: own[reason] for source, own in by_source.items() if own.get(reason)})
+        for reason in reasons
     ]
     note = (
         "The beginning of documents as they were when they were rejected (or changed), chosen by a hash of their ids."
@@ -47,10 +50,14 @@ def samples(found: dict[str, dict[str, list[dict[str, Any]]]]) -> str:
 def _reason(reason: str, by_source: dict[str, list[dict[str, Any]]]) -> str:
     quotes = []
     for source, samples_ in by_source.items():
-        for one in samples_:
-            value = "" if one["value"] is None else f": {number(_short(one['value']))}, rejects {text(one['limit'])}"
-            cite = f"{text(source)}{value}<br>{text(one['file'])} line {number(one['line'])}, id {text(one['id'])}"
-            quotes.append(f"<blockquote><cite>{cite}</cite>{text(one['text'])}</blockquote>")
+        for sample in samples_:
+            value = (
+                ""
+                if sample["value"] is None
+                else f": {number(_short(sample['value']))}, rejects {text(sample['limit'])}"
+            )
+            cite = f"{text(source)}{value}<br>{text(sample['file'])} line {number(sample['line'])}, id {text(sample['id'])}"
+            quotes.append(f"<blockquote><cite>{cite}</cite>{text(sample['text'])}</blockquote>")
     return f"<details><summary>{text(reason)} <span>{len(quotes)} shown</span></summary>{''.join(quotes)}</details>"
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from data_prep.corpus.tally import MEASURES
+from data_prep.corpus.counts.tally import MEASURES
 
 FLOWS = tuple(f"{measure}_{side}" for measure in MEASURES for side in ("in", "out"))
 
@@ -28,7 +28,7 @@ def sums(curated: list[dict[str, Any]], written: list[dict[str, Any]], samples: 
         "samples": {name: _samples([unit for unit in units if unit["source"] == name], samples) for name in by_source},
         "histograms": _histograms(units),
         "bad_examples": {
-            name: [one for before, _ in pairs for one in before["bad_examples"]][:samples]
+            name: [example for before, _ in pairs for example in before["bad_examples"]][:samples]
             for name, pairs in sources.items()
         },
         "units": {unit["unit"]: unit["kept"] for unit in curated},
@@ -88,46 +88,48 @@ def total(sources: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
 def _with_gaps(steps: list[dict[str, Any]], order: list[str]) -> list[dict[str, Any]]:
     """The steps of a source in the common order, with an idle one wherever it has none."""
     own = {step["step"]: step for step in steps}
-    found, last = [], steps[0]
+    filled, last = [], steps[0]
     for name in order:
         if name in own:
-            found.append(last := own[name])
+            filled.append(last := own[name])
         else:
             flows = {f"{measure}_{side}": last[f"{measure}_out"] for measure in MEASURES for side in ("in", "out")}
-            found.append({"step": name, **flows, "dropped": {}, "changed": 0, "changed_by": {}})
-    return found
+            filled.append({"step": name, **flows, "dropped": {}, "changed": 0, "changed_by": {}})
+    return filled
 
 
 def _reasons(sources: Mapping[str, dict[str, Any]], whole: dict[str, Any]) -> dict[str, dict[str, int]]:
     """Reason -> source -> documents dropped, in the order of the steps."""
-    found: dict[str, dict[str, int]] = {reason: {} for step in whole["steps"] for reason in step["dropped"]}
+    by_reason: dict[str, dict[str, int]] = {reason: {} for step in whole["steps"] for reason in step["dropped"]}
     for name, source in sources.items():
         for step in source["steps"]:
             for reason, count in step["dropped"].items():
-                found[reason][name] = count
-    return found
+                by_reason[reason][name] = count
+    return by_reason
 
 
 def _samples(units: list[dict[str, Any]], count: int) -> dict[str, list[dict[str, Any]]]:
     """Reason -> the ``count`` samples with the smallest keys."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_reason: dict[str, list[dict[str, Any]]] = {}
     for unit in units:
         for reason, samples in unit["samples"].items():
-            found.setdefault(reason, []).extend(samples)
+            by_reason.setdefault(reason, []).extend(samples)
     return {
-        reason: sorted(samples, key=lambda one: (one["key"], one["id"]))[:count]
-        for reason, samples in sorted(found.items())
+        reason: sorted(samples, key=lambda sample: (sample["key"], sample["id"]))[:count]
+        for reason, samples in sorted(by_reason.items())
     }
 
 
 def _histograms(units: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Histograms of each measure, those with the same range and limit as one, with the sources they are of."""
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    by_range: dict[tuple[Any, ...], dict[str, Any]] = {}
     for unit in units:
-        for name, one in unit["histograms"].items():
-            key = name, one["limit"], one["low"], one["high"]
-            into = found.setdefault(key, {"test": name, **one, "counts": [0] * len(one["counts"]), "sources": []})
-            into["counts"] = [a + b for a, b in zip(into["counts"], one["counts"], strict=True)]
+        for name, histogram in unit["histograms"].items():
+            key = name, histogram["limit"], histogram["low"], histogram["high"]
+            into = by_range.setdefault(
+                key, {"test": name, **histogram, "counts": [0] * len(histogram["counts"]), "sources": []}
+            )
+            into["counts"] = [a + b for a, b in zip(into["counts"], histogram["counts"], strict=True)]
             if unit["source"] not in into["sources"]:
                 into["sources"].append(unit["source"])
-    return list(found.values())
+    return list(by_range.values())

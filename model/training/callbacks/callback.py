@@ -1,15 +1,12 @@
 """What a callback may do, and when."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from model.training.saves import Checkpoint
+from model.training.callbacks.step_record import StepRecord
+from model.training.checkpoints.checkpoints import Checkpoint
 
 if TYPE_CHECKING:
     from model.training.loop import Loop
-
-Record = dict[str, Any]
-"""What is known of one step: step, tokens, samples, loss, lr, ...; callbacks add to it, and those after them read what
-they added."""
 
 
 class Callback:
@@ -18,8 +15,9 @@ class Callback:
     def start(self, loop: "Loop") -> None:
         """Before the first step of this attempt; the state stands where the run goes on."""
 
-    def step(self, loop: "Loop", record: Record) -> None:
-        """After each step, and once before the first step of a new run with step 0 and no loss."""
+    def step(self, loop: "Loop", record: StepRecord) -> None:
+        """After each step, and once before the first step of a new run with step 0 and no loss. ``record(name, value)``
+        adds a metric to it; those after this callback see it, and every writer writes it."""
 
     def saved(self, loop: "Loop", checkpoint: Checkpoint) -> None:
         """After a checkpoint."""

@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from common.layout import CURVES, METRICS
 from common.remove import remove_files
 from model.training.callbacks.callback import Callback
-from model.training.events import events
-from model.training.run import read_config
+from model.training.callbacks.events import events
+from model.training.run.config import read_config
 
 Score = tuple[int, float]
 """Step and value of a point of a curve."""
@@ -25,7 +26,7 @@ class HParams(Callback):
 
     def end(self, loop) -> None:
         """Write the row."""
-        if (lowest := lowest_validation(Path(loop.run.folder) / "metrics.jsonl")) is not None:
+        if (lowest := lowest_validation(Path(loop.run.folder) / METRICS)) is not None:
             write_hparams(loop.run.folder, {VALIDATION: lowest})
 
 
@@ -43,7 +44,7 @@ def write_hparams(run_dir: str | Path, scores: dict[str, Score]) -> None:
 
     config = read_config(run_dir)
     values = flatten({name: config[name] for name in SECTIONS})
-    folder = Path(run_dir) / "tb" / "hparams"
+    folder = Path(run_dir) / CURVES / "hparams"
     remove_files(folder, "events.*")
     with events(folder) as writer:
         for event in hparams(values, {tag: value for tag, (_, value) in scores.items()}):

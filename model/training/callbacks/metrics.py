@@ -5,13 +5,8 @@ from pathlib import Path
 
 from common.disk import naming
 from common.files import atomic_file
-from model.training.callbacks.callback import Callback, Record
-
-FIELDS = (
-    "step", "phase", "tokens", "samples", "epoch", "loss", "accuracy", "lr", "grad_norm", "batch", "skipped", "seconds",
-    "tokens_per_second", "mfu",
-    "loss_by_source", "validation_loss", "validation_accuracy", "validation_losses",
-)  # fmt: skip
+from model.training.callbacks.callback import Callback
+from model.training.callbacks.step_record import StepRecord
 
 
 class Metrics(Callback):
@@ -26,13 +21,11 @@ class Metrics(Callback):
         cut_after(self.file, loop.state.step if loop.resumed else -1)
         self.stream = self.file.open("a", encoding="utf-8")
 
-    def step(self, loop, record: Record) -> None:
+    def step(self, loop, record: StepRecord) -> None:
         """Write the line of this step, if it is due."""
-        step = record["step"]
-        if "validation_loss" in record or (step and (step % self.every_steps == 0 or step == loop.total)):
-            line = {name: record[name] for name in FIELDS if name in record}
+        if record.is_due(self.every_steps, loop.total):
             with naming(self.file):
-                self.stream.write(json.dumps(line, allow_nan=False) + "\n")
+                self.stream.write(json.dumps(record.line(), allow_nan=False) + "\n")
                 self.stream.flush()
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from model.training.callbacks.callback import Callback
-from model.training.saves import PROBE, Checkpoint
+from model.training.checkpoints.checkpoints import PROBE, Checkpoint
 
 
 class Probe(Callback):

@@ -1,7 +1,8 @@
 """The bar, or a line now and then, for the person who watches."""
 
 from common.progress import Bar
-from model.training.callbacks.callback import Callback, Record
+from model.training.callbacks.callback import Callback
+from model.training.callbacks.step_record import SPEED, TRAIN, StepRecord
 
 
 class Progress(Callback):
@@ -13,15 +14,16 @@ class Progress(Callback):
         self.bar = Bar("train", loop.total, "steps").__enter__()
         self.bar.advance(loop.state.step)
 
-    def step(self, loop, record: Record) -> None:
+    def step(self, loop, record: StepRecord) -> None:
         """Move it."""
-        if not record["step"]:
+        if not record.step:
             return
-        if record.get("tokens_per_second"):
-            self.speed = f" {record['tokens_per_second']:,.0f} tokens/s"
-        if record["loss"] is not None:
-            self.loss = f"loss {record['loss']:.3f}"
-        self.bar.advance(1, f"{self.loss} lr {record['lr']:.1e}{self.speed}")
+        metrics = record.metrics
+        if speed := metrics.get(f"{SPEED}/tokens_per_second"):
+            self.speed = f" {speed:,.0f} tokens/s"
+        if (loss := metrics[f"{TRAIN}/loss"]) is not None:
+            self.loss = f"loss {loss:.3f}"
+        self.bar.advance(1, f"{self.loss} lr {metrics[f'{TRAIN}/lr']:.1e}{self.speed}")
 
     def close(self) -> None:
         """Take it away."""

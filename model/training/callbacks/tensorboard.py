@@ -4,18 +4,9 @@ import time
 from pathlib import Path
 
 from common.disk import naming
-from model.training.callbacks.callback import Callback, Record
-from model.training.events import events
-
-TAGS = {
-    "loss": "train/loss", "accuracy": "train/accuracy", "lr": "train/lr", "grad_norm": "train/grad_norm", "batch": "train/batch",
-    "tokens": "train/tokens", "tokens_per_second": "speed/tokens_per_second", "mfu": "speed/mfu",
-    "validation_loss": "validation/loss", "validation_accuracy": "validation/accuracy",
-}  # fmt: skip
-
-
-GROUPS = {"loss_by_source": "train/loss", "validation_losses": "validation/loss"}
-"""Several values by name -> what stands before each name."""
+from model.training.callbacks.callback import Callback
+from model.training.callbacks.events import events
+from model.training.callbacks.step_record import StepRecord
 
 
 class TensorBoard(Callback):
@@ -34,17 +25,13 @@ class TensorBoard(Callback):
         self.opened = events(self.folder, purge_step=loop.state.step + 1 if loop.resumed else 0, flush_secs=30)
         self.writer = self.opened.__enter__()
 
-    def step(self, loop, record: Record) -> None:
-        """Write what is known of this step, if it is due."""
-        step = record["step"]
-        if "validation_loss" in record or (step and (step % self.every_steps == 0 or step == loop.total)):
-            known = {tag: record[name] for name, tag in TAGS.items() if record.get(name) is not None}
-            known |= {
-                f"{tag}/{name}": value for group, tag in GROUPS.items() for name, value in record.get(group, {}).items()
-            }
+    def step(self, loop, record: StepRecord) -> None:
+        """Write the metrics of this step, if it is due."""
+        if record.is_due(self.every_steps, loop.total):
             with naming(self.folder):
-                for tag, value in known.items():
-                    self.writer.add_scalar(tag, value, step)
+                for tag, value in record.metrics.items():
+                    if value is not None:
+                        self.writer.add_scalar(tag, value, record.step)
 
     def close(self) -> None:
         """Flush and close."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from common.errors import UserError
 from data_prep.cleaning.characters import nfc, repair, whitespace
 from data_prep.cleaning.pages import Pages
-from data_prep.cleaning.steps import STEPS, build
+from data_prep.cleaning.steps import STEPS, build_cleaner
 from data_prep.text.language import load_language
 
 PROFILE = load_language("tr")
@@ -61,7 +61,7 @@ def test_white_space():
 
 
 def clean(text, *names):
-    return build(names, PROFILE).clean(text)
+    return build_cleaner(names, PROFILE).clean(text)
 
 
 def test_boilerplate_lines_go_and_prose_stays():
@@ -88,7 +88,7 @@ def test_c4_lines():
 
 
 def test_what_is_removed_is_counted():
-    cleaner = build(["repair", "nfc", "whitespace"], PROFILE)
+    cleaner = build_cleaner(["repair", "nfc", "whitespace"], PROFILE)
     assert cleaner.clean("a\x00b  \nc") == ("ab\nc", ["repair", "whitespace"])
     assert cleaner.clean("s\u0327") == ("ş", ["nfc"])
     text = "sound"
@@ -117,22 +117,22 @@ def test_pages_of_a_thesis():
 def test_every_step_takes_linear_time(text):
     """A step whose time grows with the square of a run's length would take minutes, and the test's time limit ends
     it."""
-    cleaned, _ = build(STEPS, PROFILE).clean(text)
+    cleaned, _ = build_cleaner(STEPS, PROFILE).clean(text)
     assert len(cleaned) <= len(text)
 
 
 def test_names_and_their_order():
-    assert list(build(STEPS, PROFILE).steps) == list(STEPS)
+    assert list(build_cleaner(STEPS, PROFILE).steps) == list(STEPS)
     with pytest.raises(UserError, match="no cleaning step 'whitspace'.*did you mean 'whitespace'"):
-        build(["whitspace"], PROFILE)
+        build_cleaner(["whitspace"], PROFILE)
     with pytest.raises(UserError, match="pages must come before whitespace"):
-        build(["whitespace", "pages"], PROFILE)
+        build_cleaner(["whitespace", "pages"], PROFILE)
 
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=60))
 @settings(max_examples=200, deadline=None)
 def test_cleaning_a_clean_text_changes_nothing(text):
-    cleaner = build(["repair", "nfc", "whitespace", "repeated_lines"], PROFILE)
+    cleaner = build_cleaner(["repair", "nfc", "whitespace", "repeated_lines"], PROFILE)
     once = cleaner.clean(cleaner.clean(text)[0])[0]
     assert cleaner.clean(once) == (once, [])
     once.encode()
@@ -142,6 +142,6 @@ def test_natural_text_is_left_alone(shared_data):
     for name in ("tr_legal", "tr_general", "pl_general", "en_legal"):
         with zstandard.open(shared_data / name / "train.jsonl.zst", "rt", encoding="utf-8") as file:
             texts = [orjson.loads(line)["text"] for _, line in zip(range(500), file, strict=False)]
-        cleaner = build(["repair", "nfc", "boilerplate"], load_language(name[:2]))
+        cleaner = build_cleaner(["repair", "nfc", "boilerplate"], load_language(name[:2]))
         changed = [text for text in texts if cleaner.clean(text)[1]]
         assert len(changed) <= 1, name

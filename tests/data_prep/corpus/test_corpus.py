@@ -12,8 +12,8 @@ from common.errors import UserError
 from common.files import digest
 from conf.schema.corpus import SourceConfig
 from data_prep.corpus.publish import balance
-from data_prep.corpus.record import from_line
-from data_prep.corpus.zst import read
+from data_prep.records.record import from_line
+from data_prep.records.zst import read
 from data_prep.tokenizer.backends import load_reference
 from jobs import corpus
 from tests.data_prep.corpus.conftest import FILES, LEAK, MAIL
@@ -225,7 +225,7 @@ def test_a_folder_of_others_is_not_written_into(config, name):
 def test_another_threshold_judges_again(config):
     corpus.run(config)
     kept = len(documents(Path(config.corpus.output)))
-    config.corpus.languages = {"en": {"gopher_quality": {"min_words": 100}}}
+    config.corpus.languages = {"en": {"rules": {"gopher_quality": {"min_words": 100}}}}
     corpus.run(config)
     assert 0 < len(documents(Path(config.corpus.output))) < kept
 
@@ -266,13 +266,13 @@ def test_a_damaged_result_is_made_again(config):
         (lambda c: setattr(c.corpus, "cleaning", ["nfd"]), "nfd"),
         (lambda c: setattr(c.corpus, "stage", "curat"), "did you mean 'curate'"),
         (lambda c: setattr(c.corpus, "languages", {"tr": {}}), "no source has this language"),
-        (lambda c: setattr(c.corpus, "languages", {"en": {"gopher_quality": {"min_wrds": 1}}}), "min_wrds"),
+        (lambda c: setattr(c.corpus, "languages", {"en": {"rules": {"gopher_quality": {"min_wrds": 1}}}}), "min_wrds"),
         (lambda c: setattr(c.corpus, "rules", ["quality"]), "jobs.quality"),
         (lambda c: setattr(c.corpus.semantic, "enabled", True), "jobs.embedder"),
         (lambda c: setattr(c.corpus, "tokenizer", "no/tokenizer"), "corpus.tokenizer"),
         (lambda c: setattr(c.corpus.contamination, "inputs", ["no/evaluation.jsonl"]), "no/evaluation.jsonl"),
         (
-            lambda c: setattr(c.corpus, "languages", {"en": {"gopher_quality": {"min_words": 10**6}}}),
+            lambda c: setattr(c.corpus, "languages", {"en": {"rules": {"gopher_quality": {"min_words": 10**6}}}}),
             "no document is left",
         ),
     ],

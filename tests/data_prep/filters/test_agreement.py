@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conf.schema.language import LanguageConfig
-from conf.schema.rules import GopherQualityRules
+from conf.schema.root import Config
 from data_prep.cleaning.lines import C4Lines
 from data_prep.filters.c4 import C4
 from data_prep.filters.fineweb import FineWeb
@@ -37,10 +37,8 @@ MOST_CLOSING = 2
 def english_defaults() -> LanguageConfig:
     """A profile with the constants that datatrove has when it is told nothing."""
     signs = "".join(sorted(TERMINAL_PUNCTUATION))
-    quality = GopherQualityRules(signs="".join(sorted(PUNCTUATION_SET)))
-    profile = LanguageConfig(
-        code="en", stop_words=list(STOP_WORDS), terminal_punctuation=signs, closing="", gopher_quality=quality
-    )
+    profile = LanguageConfig(code="en", stop_words=list(STOP_WORDS), terminal_punctuation=signs, closing="")
+    profile.rules["gopher_quality"] = {"signs": "".join(sorted(PUNCTUATION_SET))}
     profile.lines.boilerplate = ["javascript", *c4_filters.POLICY_SUBSTRINGS]
     profile.lines.citations = ["edit", "citation needed"]
     return profile
@@ -48,13 +46,13 @@ def english_defaults() -> LanguageConfig:
 
 def turkish() -> LanguageConfig:
     profile = load_language("tr")
-    profile.gopher_quality.signs = "".join(sorted(PUNCTUATION_SET))
+    profile.rules["gopher_quality"]["signs"] = "".join(sorted(PUNCTUATION_SET))
     return profile
 
 
 def peers(profile: LanguageConfig, lowered: bool = True) -> dict:
     """datatrove's filters with the constants of a profile, beside our rules."""
-    fineweb, quality, repetition = profile.fineweb, profile.gopher_quality, profile.gopher_repetition
+    fineweb, quality, repetition = (rule.settings_in(profile) for rule in (FineWeb, GopherQuality, GopherRepetition))
     words, lower_words = RegexTokenizer(profile), RegexTokenizer(profile, lowered)
     closings = [
         "".join(signs)
@@ -122,7 +120,7 @@ def real(shared_data) -> dict[str, list[str]]:
 def differences(texts: list[str], profile: LanguageConfig, rule: type, lowered: bool = True) -> tuple[list, set]:
     """Texts with both reasons where they differ, and the reasons that occurred."""
     theirs = their_verdicts(peers(profile, lowered)[rule], texts)
-    ours = our_verdicts(rule(profile), texts, profile)
+    ours = our_verdicts(rule(profile, Config()), texts, profile)
     return [found for found in zip(texts, theirs, ours, strict=True) if found[1] != found[2]], set(ours)
 
 
@@ -157,10 +155,10 @@ def c4_profile(code: str) -> LanguageConfig:
 
 def c4_differences(texts: list[str], profile: LanguageConfig) -> tuple[list, set]:
     """Texts whose verdict, reason or kept lines differ, with both; and the reasons that occurred."""
-    clean, least = C4Lines(profile), profile.c4.min_sentences
+    clean, least = C4Lines(profile), C4.settings_in(profile).min_sentences
     peer = c4_filters.C4QualityFilter(min_num_sentences=least, language=RegexTokenizer(profile))
     cleaned = [clean(text) for text in texts]
-    ours = our_verdicts(C4(profile), cleaned, profile)
+    ours = our_verdicts(C4(profile, Config()), cleaned, profile)
     found = []
     for text, lines, reason in zip(texts, cleaned, ours, strict=True):
         document = c4_filters.Document(text=text, id="")
@@ -221,14 +219,19 @@ TEXT = st.lists(st.sampled_from(PIECES + SEPARATORS), max_size=30).map("".join) 
 @pytest.mark.parametrize("rule", [FineWeb, GopherQuality, GopherRepetition])
 def test_random_texts(rule, texts):
     profile = english_defaults()
-    quality = profile.gopher_quality
-    quality.min_words, quality.min_mean_word, quality.min_alphabetic_words, quality.min_stop_words = 1, 1, 0.3, 0
+    sections = profile.rules
+    sections["gopher_quality"] |= {
+        "min_words": 1, "min_mean_word": 1.0, "min_alphabetic_words": 0.3, "min_stop_words": 0,
+    }  # fmt: skip
     assert not differences(texts, profile, rule)[0]
-    profile.stop_words, quality.min_stop_words = ["a", "b"], 1
-    quality.max_symbols_per_word, quality.max_bullet_lines, quality.max_ellipsis_lines = 0.6, 0.4, 0.2
-    repetition = profile.gopher_repetition
-    repetition.max_duplicate_lines = repetition.max_duplicate_paragraphs = 0.6
-    repetition.max_duplicate_line_characters = repetition.max_duplicate_paragraph_characters = 0.5
-    repetition.max_top_ngrams, repetition.max_duplicate_ngrams = [0.9, 0.8, 0.7], [0.3, 0.25, 0.2, 0.15, 0.1, 0.05]
-    profile.fineweb.min_terminal_lines, profile.fineweb.max_short_lines = 0.05, 0.999
+    profile.stop_words = ["a", "b"]
+    sections["gopher_quality"] |= {
+        "min_stop_words": 1, "max_symbols_per_word": 0.6, "max_bullet_lines": 0.4, "max_ellipsis_lines": 0.2,
+    }  # fmt: skip
+    sections["gopher_repetition"] = {
+        "max_duplicate_lines": 0.6, "max_duplicate_paragraphs": 0.6,
+        "max_duplicate_line_characters": 0.5, "max_duplicate_paragraph_characters": 0.5,
+        "max_top_ngrams": [0.9, 0.8, 0.7], "max_duplicate_ngrams": [0.3, 0.25, 0.2, 0.15, 0.1, 0.05],
+    }  # fmt: skip
+    sections["fineweb"] = {"min_terminal_lines": 0.05, "max_short_lines": 0.999}
     assert not differences(texts, profile, rule)[0]

@@ -13,8 +13,9 @@ import pytest
 import zstandard
 
 from common.errors import UserError
+from conf.schema.root import Config
 from data_prep.filters.glued_words import GluedWords
-from data_prep.morphology.dictionary import Known
+from data_prep.morphology.dictionary import HashSet
 from data_prep.text.batch import Batch
 from data_prep.text.language import load_language
 
@@ -23,7 +24,7 @@ RULES: dict[str, GluedWords] = {}
 
 def rule_of(code: str) -> GluedWords:
     """One rule a language: its dictionary takes seconds to load."""
-    return RULES.setdefault(code, GluedWords(load_language(code)))
+    return RULES.setdefault(code, GluedWords(load_language(code), Config()))
 
 
 def shares(rule: GluedWords, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -92,9 +93,7 @@ def test_what_is_no_sign_of_lost_spaces_is_not_counted():
 
 
 def test_few_words_and_few_finds_are_not_judged():
-    rule = GluedWords(
-        replace(load_language("tr"), glued_words=replace(load_language("tr").glued_words, max_share=0.01))
-    )
+    rule = GluedWords(load_language("tr", {"rules": {"glued_words": {"max_share": 0.01}}}), Config())
     known = ["bir", "karar", "daha", "verildi"]
     glued = ["mahkemekararı", "davacıtarafından", "dosyaüzerinden"]
 
@@ -120,19 +119,19 @@ def test_verdicts_do_not_depend_on_the_batch(shared_data):
 
 def test_a_language_without_a_bound_passes_and_needs_no_dictionary():
     profile = replace(load_language("tr"), code="xx", name="Unknown")
-    off = GluedWords(replace(profile, glued_words=replace(profile.glued_words, max_share=1.0)))
-    assert list(off.judge(Batch(["a b"]), np.ones(1, bool), [])) == [] and "known" not in vars(off)
+    off = GluedWords(replace(profile, rules={}), Config())
+    assert list(off.judge(Batch(["a b"]), np.ones(1, bool), [])) == [] and "dictionary" not in vars(off)
     with pytest.raises(
-        UserError, match="corpus.languages.xx.glued_words.max_share=0.02: simplemma has no dictionary of Unknown"
+        UserError, match="corpus.languages.xx.rules.glued_words.max_share=0.02: simplemma has no dictionary of Unknown"
     ):
-        GluedWords(profile)
+        GluedWords(profile, Config())
     with pytest.raises(UserError, match="longest=1000: give a number of letters from 4 to 100"):
-        GluedWords(load_language("tr", {"glued_words": {"longest": 1000}}))
+        GluedWords(load_language("tr", {"rules": {"glued_words": {"longest": 1000}}}), Config())
 
 
 def test_a_set_of_hashes_is_exact():
     hashes = np.random.default_rng(0).integers(0, 1 << 64, 5000, np.uint64)
-    known = Known(np.sort(hashes[:2500]))
+    known = HashSet(np.sort(hashes[:2500]))
     near = hashes[:2500] ^ np.uint64(1)  # the same place in the table
     assert known.has(hashes).tolist() == [True] * 2500 + [False] * 2500 and not known.has(near).any()
-    assert not Known(np.empty(0, np.uint64)).has(hashes).any() and known.has(np.empty(0, np.uint64)).shape == (0,)
+    assert not HashSet(np.empty(0, np.uint64)).has(hashes).any() and known.has(np.empty(0, np.uint64)).shape == (0,)

@@ -11,6 +11,7 @@ import orjson
 import pytest
 import zstandard
 
+from conf.schema.root import Config
 from data_prep.filters.morphology import Morphology, measure
 from data_prep.morphology.words import Words
 from data_prep.text.batch import Batch
@@ -22,7 +23,7 @@ DICE = random.Random(5)
 
 @pytest.fixture(scope="module")
 def rule() -> Morphology:
-    return Morphology(load_language("tr"))
+    return Morphology(load_language("tr"), Config())
 
 
 @pytest.fixture(scope="module")
@@ -116,4 +117,4 @@ def test_verdicts_do_not_depend_on_the_batch(rule: Morphology, turkish: list[str
 
 
 def test_no_analyser_lets_everything_pass() -> None:
-    assert list(Morphology(load_language("en")).judge(Batch(["x " * 100]), np.ones(1, bool), [])) == []
+    assert list(Morphology(load_language("en"), Config()).judge(Batch(["x " * 100]), np.ones(1, bool), [])) == []

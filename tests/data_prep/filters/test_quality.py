@@ -5,10 +5,11 @@ import pytest
 
 from common.errors import UserError
 from conf.schema.quality import QualityConfig
-from data_prep.corpus.record import Record
+from conf.schema.root import Config
 from data_prep.filters.quality import Quality
 from data_prep.quality.classifier import load
-from data_prep.quality.degrade import degrade
+from data_prep.quality.degrade.degrade import degrade
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch
 from data_prep.text.language import load_language
 from tests.data_prep.quality.small import articles
@@ -24,7 +25,7 @@ def judged(config, alive=None):
     records = [Record(str(place), text, "s", "", "", "en", "f", place) for place, text in enumerate(TEXTS)]
     batch = Batch(TEXTS, profile.casing)
     alive = np.ones(len(batch), bool) if alive is None else alive
-    return list(Quality(config, profile).judge(batch, alive, records)), records
+    return list(Quality(profile, Config(quality=config)).judge(batch, alive, records)), records
 
 
 def test_bad_text_is_rejected_and_all_have_notes(config, report):
@@ -58,6 +59,6 @@ def test_a_higher_label_and_a_probability_reject_more(config, report):
 
 def test_mistakes_are_named(config, report, tmp_path):
     with pytest.raises(UserError, match="python -m jobs.quality"):
-        Quality(QualityConfig(model=str(tmp_path)), load_language("en"))
+        Quality(load_language("en"), Config(quality=QualityConfig(model=str(tmp_path))))
     with pytest.raises(UserError, match="learnt from en text, the source is tr"):
-        Quality(config, load_language("tr"))
+        Quality(load_language("tr"), Config(quality=config))

@@ -5,15 +5,15 @@ import pytest
 
 from common.errors import UserError
 from conf.schema.root import Config
-from data_prep.corpus.record import Record
 from data_prep.filters.c4 import C4
-from data_prep.filters.chain import RULES, build
 from data_prep.filters.fineweb import FineWeb
 from data_prep.filters.gopher_quality import GopherQuality
 from data_prep.filters.gopher_repetition import GopherRepetition
 from data_prep.filters.identification import Identification, load_identifier, middle
-from data_prep.filters.runs import Runs
+from data_prep.filters.measures.runs import Runs
+from data_prep.filters.registry import RULES, build_rules
 from data_prep.filters.url import Url
+from data_prep.records.record import Record
 from data_prep.text.batch import Batch
 from data_prep.text.language import load_language
 
@@ -45,6 +45,12 @@ def judge(rule, texts, profile, records=()):
     return reasons
 
 
+def with_lists(*files):
+    config = Config()
+    config.corpus.url_lists = list(files)
+    return config
+
+
 def record(url):
     return Record("1", "text", "web", "unknown", url, "tr", "f.jsonl", 1)
 
@@ -53,9 +59,9 @@ def test_natural_turkish_passes_and_english_stop_words_would_drop_it():
     profile = load_language("tr")
     text = "\n".join([TURKISH, TURKISH.replace("a", "e")])
     for rule in (FineWeb, GopherQuality, GopherRepetition, C4):
-        assert judge(rule(profile), [text], profile) == [None], rule
+        assert judge(rule(profile, Config()), [text], profile) == [None], rule
     profile.stop_words = load_language("en").stop_words
-    assert judge(GopherQuality(profile), [text], profile) == ["stop_words"]
+    assert judge(GopherQuality(profile, Config()), [text], profile) == ["stop_words"]
 
 
 @pytest.mark.parametrize("code", ["tr", "pl", "en"])
@@ -73,7 +79,7 @@ def test_profiles_are_complete(code):
         assert words and all(isinstance(word, str) and word == word.lower() for word in words), (
             "YAML takes no and on for booleans"
         )
-    assert profile.identification.labels[0] == code and profile.terminal_punctuation and profile.closing
+    assert profile.rules["identification"]["labels"][0] == code and profile.terminal_punctuation and profile.closing
 
 
 def test_sentences():
@@ -88,23 +94,22 @@ def test_sentences():
         "Madde 5. fıkra\nBkz.\nSon (a).",
         "T.C. Yargıtay. 1999. Yılı…\n\n",
     ]
-    assert C4(profile).sentences(Batch(texts, profile.casing)).tolist() == [4, 0, 1, 1, 0, 3, 2, 3]
+    assert C4(profile, Config()).sentences(Batch(texts, profile.casing)).tolist() == [4, 0, 1, 1, 0, 3, 2, 3]
 
 
 def test_c4_phrases_whatever_their_case():
     profile = load_language("tr")
     texts = ["Bir. İki. Üç.", "Bir. LOREM İPSUM. Üç.", "Bir. { İki. Üç.", "Bir. Lorem ipsum. Üç. {"]
-    assert judge(C4(profile), texts, profile) == [None, "phrase", "phrase", "phrase"]
+    assert judge(C4(profile, Config()), texts, profile) == [None, "phrase", "phrase", "phrase"]
 
 
 def test_identification_by_the_model_in_its_package():
     profiles = {code: load_language(code) for code in ("tr", "pl", "en")}
-    model = load_identifier("lite")
     texts = [TURKISH, POLISH, ENGLISH, "", TURKISH.upper()]
     expected = {"tr": [None, "x", "x", "x", None], "pl": ["x", None, "x", "x", "x"], "en": ["x", "x", None, "x", "x"]}
     for code, profile in profiles.items():
         records = [record("") for _ in texts]
-        found = judge(Identification(profile, model), texts, profile, records)
+        found = judge(Identification(profile, Config()), texts, profile, records)
         assert found == [reason and "other_language" for reason in expected[code]]
     assert records[0].notes["identified"] == "tr" and not records[2].notes
 
@@ -115,7 +120,9 @@ def test_identification_adds_the_labels_of_a_language():
             return {"tur_Latn": 0.5, "tr": 0.3, "aze_Latn": 0.2}
 
     profile = load_language("tr")
-    (test,) = Identification(profile, Scripts()).judge(Batch([TURKISH]), np.ones(1, bool), [])
+    rule = Identification(profile, Config())
+    rule.identifier = Scripts()
+    (test,) = rule.judge(Batch([TURKISH]), np.ones(1, bool), [])
     assert test.values.tolist() == pytest.approx([0.8]) and not test.rejected.any()
 
 
@@ -140,7 +147,7 @@ def test_url_lists(tmp_path):
     (tmp_path / "list.txt").write_text(
         "# spam\nexample.org\nhttps://www.good.net/shop/  # a part\n\nÇöp.com.tr\n", encoding="utf-8"
     )
-    rule, profile = Url([str(tmp_path / "list.txt")]), load_language("tr")
+    rule, profile = Url(load_language("tr"), with_lists(str(tmp_path / "list.txt"))), load_language("tr")
     urls = {
         "https://example.org/a?b": "domain", "http://user@www.News.Example.ORG:8080": "domain", "example.org": "domain",
         "https://notexample.org/": None, "https://good.net/shop/x?y": "address", "https://good.net/shop": "address",
@@ -152,9 +159,9 @@ def test_url_lists(tmp_path):
 def test_url_lists_name_the_line_that_is_wrong(tmp_path):
     (tmp_path / "list.txt").write_text("example.org\ntwo words\n", encoding="utf-8")
     with pytest.raises(UserError, match="list.txt line 2 is neither"):
-        Url([str(tmp_path / "list.txt")])
+        Url(load_language("tr"), with_lists(str(tmp_path / "list.txt")))
     with pytest.raises(UserError, match="cannot be read"):
-        Url([str(tmp_path / "none.txt")])
+        Url(load_language("tr"), with_lists(str(tmp_path / "none.txt")))
 
 
 def test_a_chain_is_built_by_names():
@@ -162,15 +169,20 @@ def test_a_chain_is_built_by_names():
         load_language("tr"),
         ["url", "identification", "c4", "gopher_repetition", "gopher_quality", "fineweb"],
     )
-    assert [rule.name for rule in build(names, profile, Config())] == names
+    assert [rule.name for rule in build_rules(names, profile, Config())] == names
     assert set(names) < set(RULES)
     with pytest.raises(UserError, match="no rule 'gopher_qualty'.*did you mean 'gopher_quality'"):
-        build(["gopher_qualty"], profile, Config())
+        build_rules(["gopher_qualty"], profile, Config())
 
 
 def test_rules_take_an_empty_batch_and_empty_texts():
     profile = load_language("en")
-    for rule in (FineWeb(profile), GopherQuality(profile), GopherRepetition(profile), C4(profile)):
+    for rule in (
+        FineWeb(profile, Config()),
+        GopherQuality(profile, Config()),
+        GopherRepetition(profile, Config()),
+        C4(profile, Config()),
+    ):
         assert judge(rule, [], profile) == []
         assert None not in judge(rule, ["", "\n"], profile)[:1], rule.name
 
@@ -178,7 +190,12 @@ def test_rules_take_an_empty_batch_and_empty_texts():
 def test_verdicts_do_not_depend_on_the_batch():
     profile = load_language("tr")
     texts = [TURKISH, TURKISH * 3, "a\n" * 60, POLISH, "", TURKISH + "\n" + TURKISH, "bir iki üç dört beş altı " * 20]
-    for rule in (FineWeb(profile), GopherQuality(profile), GopherRepetition(profile), C4(profile)):
+    for rule in (
+        FineWeb(profile, Config()),
+        GopherQuality(profile, Config()),
+        GopherRepetition(profile, Config()),
+        C4(profile, Config()),
+    ):
         alone = [judge(rule, [text], profile)[0] for text in texts]
         assert judge(rule, texts, profile) == alone
         assert judge(rule, texts[::-1], profile) == alone[::-1]

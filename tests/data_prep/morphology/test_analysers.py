@@ -5,7 +5,7 @@ import pytest
 from benchmarks.gold import agreement, read_gold
 from common.errors import UserError
 from conf.schema.language import LanguageConfig
-from conf.schema.morphology import MorphologyRules
+from conf.schema.morphology import MorphologyConfig
 from data_prep.morphology.analysers import UNKNOWN, Simplemma, Zeyrek, make_analyser
 from data_prep.text.language import load_language
 
@@ -49,7 +49,7 @@ def test_says_what_is_missing() -> None:
     with pytest.raises(UserError, match="corpus.languages.pl.morphology.analyser=zeyrek knows Turkish alone"):
         Zeyrek(load_language("pl"))
     with pytest.raises(UserError, match="simplemma: it has no dictionary of Klingon; give none"):
-        Simplemma(LanguageConfig(code="xx", name="Klingon", morphology=MorphologyRules(analyser="simplemma")))
+        Simplemma(LanguageConfig(code="xx", name="Klingon", morphology=MorphologyConfig(analyser="simplemma")))
 
 
 def test_names_the_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

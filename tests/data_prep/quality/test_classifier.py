@@ -9,9 +9,9 @@ from common import manifest
 from common.errors import UserError
 from conf.schema.data import DataConfig
 from data_prep.quality.classifier import BOOSTER, VOCABULARY, load
-from data_prep.quality.degrade import degrade
-from data_prep.quality.examples import gather
-from data_prep.quality.features import MEANINGS, NAMES
+from data_prep.quality.degrade.degrade import degrade
+from data_prep.quality.examples import collect_examples
+from data_prep.quality.features.stylometric import MEANINGS, NAMES
 from data_prep.quality.learn import Vocabularies, batches, features_of, fit, fold, labels_of, training_features
 from data_prep.text.language import load_language
 from tests.data_prep.quality.small import ROUNDS, articles
@@ -46,7 +46,7 @@ def test_a_batch_and_texts_have_the_same_probabilities(config, report):
 
 
 def test_the_same_examples_make_the_same_classifier(config, report):
-    examples, profile = gather(config, DataConfig(), 0), load_language("en")
+    examples, profile = collect_examples(config, DataConfig(), 0), load_language("en")
     vocabularies = Vocabularies(examples, profile)
     values = training_features(examples.train, profile, vocabularies)
     again = fit(values, labels_of(examples.train), 0, ROUNDS)
@@ -56,7 +56,7 @@ def test_the_same_examples_make_the_same_classifier(config, report):
 
 
 def test_no_training_text_is_judged_by_words_learnt_from_it(config, report):
-    examples, profile = gather(config, DataConfig(), 0), load_language("en")
+    examples, profile = collect_examples(config, DataConfig(), 0), load_language("en")
     good = [example for example in examples.train if example.kind == "good"]
     vocabularies = Vocabularies(examples, profile)
     column = NAMES.index("unknown_words")

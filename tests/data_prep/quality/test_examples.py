@@ -6,13 +6,13 @@ import pytest
 from common.errors import UserError
 from conf.schema.data import DataConfig
 from conf.schema.quality import QualityConfig
-from data_prep.quality.examples import LABELS, gather, in_short_lines, piece
+from data_prep.quality.examples import LABELS, collect_examples, in_short_lines, piece
 from tests.data_prep.quality.small import articles, write
 from tests.data_prep.quality.small import config as config
 
 
 def test_no_document_source_or_kind_is_on_both_sides(config):
-    made = gather(config, DataConfig(), 0)
+    made = collect_examples(config, DataConfig(), 0)
     train = {example.group for example in made.train}
     assert {example.source for example in made.train} == {"s0", "s1"} and {
         example.label for example in made.train
@@ -32,11 +32,11 @@ def test_no_document_source_or_kind_is_on_both_sides(config):
         if "other kinds" in name:
             assert {example.kind for example in examples} <= {"good", *config.held_out_kinds}
     assert {example.source for example in made.held_out["source s2"]} == {"s2"}
-    assert gather(config, DataConfig(), 0) == made != gather(config, DataConfig(), 1)
+    assert collect_examples(config, DataConfig(), 0) == made != collect_examples(config, DataConfig(), 1)
 
 
 def test_length_does_not_tell_the_class(config):
-    train = gather(config, DataConfig(), 0).train
+    train = collect_examples(config, DataConfig(), 0).train
     good = {example.group: len(example.text) for example in train if example.label == "HIGH"}
     ratios = {
         label: [len(e.text) / good[e.group] for e in train if e.label == label and e.kind in ("ocr", "casing")]
@@ -48,7 +48,7 @@ def test_length_does_not_tell_the_class(config):
 def test_labelled_documents(tmp_path):
     rows = [{"id": str(n), "text": f"text {n}", "label": LABELS[n % 3], "source": f"s{n % 5}"} for n in range(200)]
     config = QualityConfig(labelled=[write(tmp_path / "in.jsonl", rows)], held_out_sources=["s4"], documents=150)
-    made = gather(config, DataConfig(), 0)
+    made = collect_examples(config, DataConfig(), 0)
     assert len(made.train) + sum(map(len, made.held_out.values())) == 150
     assert {example.source for example in made.held_out["source s4"]} == {"s4"}
     assert set(made.full) == {example.group for example in made.train if example.label == "HIGH"}
@@ -64,13 +64,13 @@ def test_labelled_documents(tmp_path):
 )
 def test_mistakes_are_named(config, change, said):
     with pytest.raises(UserError, match=said):
-        gather(dataclasses.replace(config, **change), DataConfig(), 0)
+        collect_examples(dataclasses.replace(config, **change), DataConfig(), 0)
 
 
 def test_a_wrong_label_is_named_with_its_line(tmp_path):
     rows = [{"text": "a", "label": "LOW"}, {"text": "b", "label": "low"}]
     with pytest.raises(UserError, match="line 2: label=low; it must be LOW, MEDIUM or HIGH"):
-        gather(QualityConfig(labelled=[write(tmp_path / "in.jsonl", rows)]), DataConfig(), 0)
+        collect_examples(QualityConfig(labelled=[write(tmp_path / "in.jsonl", rows)]), DataConfig(), 0)
 
 
 def test_pieces_begin_and_end_at_lines_or_sentences():

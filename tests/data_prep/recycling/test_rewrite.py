@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from conf.schema.endpoint import EndpointConfig, RecycleConfig
-from data_prep.corpus.record import Record, to_line
 from data_prep.endpoint.client import Endpoint
 from data_prep.filters.quality import Quality
 from data_prep.quality.classifier import load
-from data_prep.quality.degrade import degrade
+from data_prep.quality.degrade.degrade import degrade
+from data_prep.records.record import Record, to_line
 from data_prep.recycling.rewrite import Recycler
 from data_prep.sources.readers import Form, read_documents
 from data_prep.text.batch import Batch

@@ -75,10 +75,10 @@ def odd(tmp_path_factory) -> Path:
 
 def test_every_reader_takes_what_it_needs_alone(odd, tmp_path):
     """What each job reads of its files, through the function that it reads them by."""
-    from data_prep.filters.evaluation import read_texts
+    from data_prep.decontamination.evaluation_texts import read_texts
     from data_prep.mixture.topics import _topics_of
     from data_prep.quality.examples import _good, _read
-    from data_prep.quickstart.gather import from_files
+    from data_prep.quickstart.collect import from_files
     from data_prep.topics.learn import _read as read_topics
     from jobs.tokenizer import _read as read_sample
 

@@ -18,7 +18,7 @@ from common.reading.bad import BadDocuments
 from conf.schema.corpus import CorpusConfig, SourceConfig
 from data_prep.sources.inputs import list_inputs
 from data_prep.sources.readers import Form, Span, read_documents
-from data_prep.sources.shards import plan
+from data_prep.sources.shards import plan_shards
 
 TURKISH = "İğdır'ın ıssız köşesi"
 PEAK = """
@@ -134,9 +134,9 @@ def test_utf16_is_never_cut_at_a_byte_that_looks_like_a_newline(tmp_path):
     rows = [f"ĊĊਊ {number}" for number in range(200)]  # their bytes hold 10
     path.write_bytes("\n".join(json.dumps({"text": row}, ensure_ascii=False) for row in rows).encode("utf-16"))
     reading = form(encoding="utf-16", limit=50_000)
-    shards = plan([path], 1000, reading.keeps_newlines)
+    shards = plan_shards([path], 1000, reading.keeps_newlines)
     assert len(shards) == 1 and read(shards[0].spans[0], reading) == (rows, {})
-    assert len(plan([path], 1000)) > 1
+    assert len(plan_shards([path], 1000)) > 1
 
 
 def test_parquet_that_breaks_in_the_middle(tmp_path):
@@ -176,7 +176,7 @@ def test_read_is_documents_and_bad(tmp_path):
     ]
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"\n".join(lines * 30))
-    shards = plan([path], 5000)
+    shards = plan_shards([path], 5000)
     bad = BadDocuments("skip")
     documents = [d for shard in shards for span in shard.spans for d in read_documents(span, form(), bad)]
     assert len(shards) > 1 and len(documents) == 30 and bad.counts.total() == 30 * 6
@@ -189,14 +189,14 @@ def test_spans_of_parquet_hold_every_row_once(tmp_path):
     pyarrow.parquet.write_table(
         pyarrow.table({"text": rows, "id": range(500)}), path, row_group_size=30, compression="none"
     )
-    shards = plan([path], 4000)
+    shards = plan_shards([path], 4000)
     documents = [d for shard in shards for span in shard.spans for d in read_documents(span, form())]
     assert (
         [d.text for d in documents] == rows and [d.line for d in documents] == list(range(1, 501)) and len(shards) > 4
     )
     assert sum(shard.bytes for shard in shards) == path.stat().st_size
     assert [(s.start, s.end) for shard in shards for s in shard.spans][0][0] == 0
-    assert len(plan([path], 10_000_000)) == 1 and plan([path], 10_000_000)[0].spans == (Span(path),)
+    assert len(plan_shards([path], 10_000_000)) == 1 and plan_shards([path], 10_000_000)[0].spans == (Span(path),)
     seen = []
     list(read_documents(shards[2].spans[0], form(), seen=seen.append))
     assert abs(sum(seen) - shards[2].bytes) < 10

@@ -9,7 +9,7 @@ from common.reading.bad import BadDocuments
 from data_prep.sources.hub import Place
 from data_prep.sources.inputs import kind_of, list_inputs, span_digest, stamp
 from data_prep.sources.readers import Form, read_documents
-from data_prep.sources.shards import plan
+from data_prep.sources.shards import plan_shards
 
 
 def write(folder, number, rows):
@@ -31,7 +31,7 @@ def data_set(tmp_path):
 def test_a_shard_of_the_data_set_is_a_unit_of_work(data_set):
     paths = list_inputs([f"hub:{data_set}", f"hub:{data_set},,train"])
     assert [str(path) for path in paths] == [f"hub:{data_set},,train,0000{number}-of-00003" for number in range(3)]
-    shards = plan(paths, 1 << 30)
+    shards = plan_shards(paths, 1 << 30)
     assert [[span.path for span in shard.spans] for shard in shards] == [[path] for path in paths]
     documents = [d for shard in shards for span in shard.spans for d in read_documents(span, Form(id_field="key"))]
     assert [d.text for d in documents] == [f"{number}.{row}" for number in range(3) for row in range(4)]

@@ -147,7 +147,7 @@ def test_progress_counts_every_byte_on_disk(tmp_path):
 
 def test_ids_beyond_64_bits_keep_their_digits(tmp_path):
     """As floats they would all be one; fields of other records too, into the corpus and out of it."""
-    from data_prep.corpus.record import Record, from_line, to_line
+    from data_prep.records.record import Record, from_line, to_line
 
     ids = [2**64 + number for number in range(3)]
     path = write(tmp_path / "a.jsonl", [{"id": number, "text": "x", "author": {"id": number}} for number in ids])

@@ -127,5 +127,5 @@ def test_a_report_of_two_tokenizers_by_language(tmp_path, capsys):
     )
     assert list(found) == ["en", "tr"] and found["en"]["this"]["fertility"] < found["en"]["other"]["fertility"]
     assert found["tr"]["other"]["morphemes"]["treebank"] == "tr_x.conllu"
-    report.show(found)
+    report.print_report(found)
     assert "whole morphemes" in capsys.readouterr().out

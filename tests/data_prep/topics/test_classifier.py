@@ -13,7 +13,7 @@ from data_prep.text.batch import Batch
 from data_prep.text.characters import lower
 from data_prep.text.language import load_language
 from data_prep.topics.classifier import OTHER, WEIGHTS, load
-from data_prep.topics.learn import build, fit, gather
+from data_prep.topics.learn import build, collect_labelled, fit
 from data_prep.topics.words import most_frequent
 from tests.data_prep.quality.small import articles, write
 
@@ -69,7 +69,7 @@ def test_saved_and_loaded_it_says_the_same(fitted, tmp_path):
         model=str(tmp_path / "model"), labelled=[write(tmp_path / "in.jsonl", rows)], language="en", vocabulary=800
     )
     report = build(config, DataConfig(), PROFILE, 0, {})
-    train, held_out = gather(config, DataConfig())
+    train, held_out = collect_labelled(config, DataConfig())
     assert {id for id, _, _ in train}.isdisjoint(id for id, _, _ in held_out) and len(train) + len(held_out) == 150
     assert report["held_out"]["examples"] == len(held_out) and report["held_out"]["accuracy"] > 0.6
     model, loaded = fit(train, PROFILE, 800, 0)[0], load(config.model)
@@ -100,6 +100,6 @@ def test_mistakes_are_named(tmp_path):
         load(tmp_path)
     rows = [{"id": str(n), "text": "a", "topic": "ab"[n % 2]} for n in range(100)]
     with pytest.raises(UserError, match="has 2 topics with 10 documents or more; it takes at least 3"):
-        gather(TopicsConfig(labelled=[write(tmp_path / "two.jsonl", rows)]), DataConfig())
+        collect_labelled(TopicsConfig(labelled=[write(tmp_path / "two.jsonl", rows)]), DataConfig())
     with pytest.raises(UserError, match="line 1 has no 'subject'"):
-        gather(TopicsConfig(labelled=[str(tmp_path / "two.jsonl")], label_field="subject"), DataConfig())
+        collect_labelled(TopicsConfig(labelled=[str(tmp_path / "two.jsonl")], label_field="subject"), DataConfig())

@@ -375,7 +375,7 @@ def test_a_language_without_a_profile_says_which_file_to_write(run, tree):
     shutil.copy(tree / source, tree / target)
     assert "profile" not in run(*wrong).err
     assert "did you mean 'gopher_quality'?" in refused(
-        run, "corpus", "corpus.inputs=[a]", "corpus.languages.tr.gopher_qualit.min_words=5"
+        run, "corpus", "corpus.inputs=[a]", "corpus.languages.tr.rules.gopher_qualit.min_words=5"
     )
     assert "corpus.languages.tr" in refused(run, "corpus", "corpus.inputs=[a]", "corpus.languages.tr=5")
 

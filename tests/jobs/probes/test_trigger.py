@@ -20,7 +20,7 @@ from jobs.validate.probes import check_probe_files, check_probes
 from jobs.validate.training import nothing_coming
 from model.evaluation import pending, retrieval
 from model.evaluation.results import claim_file, failure_file, result_file
-from model.training.saves import linked
+from model.training.checkpoints.checkpoints import linked
 from slurm import outbox
 from slurm.submission import Array, Point
 from slurm.submit import prepare

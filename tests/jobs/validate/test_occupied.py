@@ -18,7 +18,7 @@ from common.errors import UserError
 from common.fence import Fence
 from jobs import train
 from jobs.launch.compose import compose, to_config
-from model.training.run import freeze
+from model.training.run.config import freeze
 from slurm.submission import Array, Point
 from slurm.submit import prepare
 

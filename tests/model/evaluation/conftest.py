@@ -17,8 +17,8 @@ from conf.schema import Config, EncoderConfig, ParallelConfig, ProbeConfig
 from model.hf.modernbert import export_modernbert
 from model.megatron.startup import start
 from model.nets.encoder import ModernBert, build_encoder
-from model.training.saves import PROBE, RESUME
-from model.training.write_save import write_checkpoint
+from model.training.checkpoints.checkpoints import PROBE, RESUME
+from model.training.checkpoints.write import write_checkpoint
 
 CONCEPTS = 60
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -13,8 +13,8 @@ from conf.schema import Config, DecoderConfig, ParallelConfig
 from model.hf.folder import export_net
 from model.megatron.startup import start
 from model.nets.build import build_net
-from model.training.saves import PROBE
-from model.training.write_save import write_checkpoint
+from model.training.checkpoints.checkpoints import PROBE
+from model.training.checkpoints.write import write_checkpoint
 
 END = "<|endoftext|>"
 SHAPE = DecoderConfig(

@@ -16,7 +16,7 @@ from model.evaluation.likelihood import negative_log_likelihood, pieces, token_l
 from model.evaluation.perplexity import Perplexity, measure
 from model.evaluation.texts import digest_texts, read_texts
 from model.hf.folder import load_net
-from model.training.saves import list_checkpoints
+from model.training.checkpoints.checkpoints import list_checkpoints
 from tests.model.evaluation import decoder_runs as runs
 
 

@@ -14,7 +14,7 @@ from common.files import digest
 from model.evaluation.pending import probe_checkpoints
 from model.evaluation.results import read_result, result_file
 from model.evaluation.sweep import sweep
-from model.training.saves import linked, set_link
+from model.training.checkpoints.checkpoints import linked, set_link
 
 
 def written(run: Path) -> dict[str, int]:

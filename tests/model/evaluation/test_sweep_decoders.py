@@ -22,9 +22,9 @@ from model.evaluation.results import claim_file, result_file
 from model.evaluation.statements import statements
 from model.evaluation.summary import summarise
 from model.evaluation.sweep import probe_runs, sweep, sweep_runs
-from model.training.phase import MAIN
-from model.training.retention import apply_retention
-from model.training.saves import linked, list_checkpoints
+from model.training.checkpoints.checkpoints import linked, list_checkpoints
+from model.training.checkpoints.retention import apply_retention
+from model.training.timeline.phase import MAIN
 from tests.model.evaluation import decoder_runs as runs
 
 STEPS = {0: 1, 10: 2, 20: 3}

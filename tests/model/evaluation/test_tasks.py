@@ -16,7 +16,7 @@ from model.evaluation.files import measure_file
 from model.evaluation.sweep import sweep
 from model.evaluation.task_results import TaskScores
 from model.evaluation.tasks import Score, Tasks
-from model.training.saves import linked, list_checkpoints
+from model.training.checkpoints.checkpoints import linked, list_checkpoints
 from tests.model.evaluation import decoder_runs as runs
 
 TaskManager = pytest.importorskip("lm_eval.tasks").TaskManager

@@ -16,9 +16,12 @@ def test_micro_batches_add_up_to_the_batch(tiny):
     parts = train_step(runs[0].model, runs[0].optimizer, tiny.forward_step, eight)
     pairs = [tiny.joined(eight[i : i + 4]) for i in (0, 4)]
     whole = train_step(runs[1].model, runs[1].optimizer, tiny.forward_step, pairs)
-    assert parts.tokens == whole.tokens == sum(len(pack.tokens) for pack in eight)
+    assert parts.count == whole.count == sum(len(pack.tokens) for pack in eight)
     assert parts.loss == pytest.approx(whole.loss, rel=1e-6)
-    assert parts.sums["squares"] == pytest.approx(whole.sums["squares"], rel=1e-6)
+    for name in ("squares", "square", "greatest"):
+        assert parts.metrics[name] == pytest.approx(whole.metrics[name], rel=1e-6)
+    assert parts.metrics["square"] == pytest.approx(parts.metrics["squares"] / parts.count)
+    assert parts.metrics["greatest"] > parts.loss and "nothing" not in parts.metrics
     assert parts.grad_norm == pytest.approx(whole.grad_norm, rel=1e-5)
     for name, param in runs[0].parameters().items():
         torch.testing.assert_close(param, runs[1].parameters()[name], rtol=1e-4, atol=1e-6, msg=name)
@@ -90,11 +93,11 @@ def test_a_step_that_is_not_finite_is_skipped(tiny, precision, poison):
     run.steps(0, 2)
     before, moments = run.parameters(), [state["exp_avg"].clone() for state in run.optimizer.state.values()]
 
-    def poisoned(model, pack):
-        loss, tokens, sums = tiny.forward_step(model, pack)
+    def poisoned(model, pack, record):
+        loss, count = tiny.forward_step(model, pack, record)
         if poison == "loss":
-            return loss * math.nan, tokens, sums
-        return loss + (model.module.embedding.word_embeddings.weight.flatten()[0] * 0.0).sqrt(), tokens, sums
+            return loss * math.nan, count
+        return loss + (model.module.embedding.word_embeddings.weight.flatten()[0] * 0.0).sqrt(), count
 
     result = train_step(run.model, run.optimizer, poisoned, tiny.micro_batches(2, 2))
     assert result.skipped

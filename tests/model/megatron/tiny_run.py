@@ -13,6 +13,7 @@ from megatron.core.tensor_parallel import vocab_parallel_cross_entropy
 
 from conf.schema import EncoderConfig, OptimConfig, ParallelConfig
 from model.megatron import checkpoint, startup, step
+from model.megatron.metrics import Record, Reduce, unrecorded
 from model.megatron.optimizer import build_optimizer, set_lr
 from model.nets.encoder import build_encoder
 from model.nets.pack import Pack
@@ -43,13 +44,20 @@ def joined(packs: list[Pack]) -> Pack:
     return Pack.from_documents([part.numpy() for pack in packs for part in pack.tokens.split(pack.lengths)])
 
 
-def forward_step(model: torch.nn.Module, pack: Pack) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+def forward_step(
+    model: torch.nn.Module, pack: Pack, record: Record = unrecorded
+) -> tuple[torch.Tensor, torch.Tensor] | torch.Tensor:
     """Tell each token from itself and what it sees; the targets are a fixed permutation."""
     logits = model(pack)
     if not parallel_state.is_pipeline_last_stage():
         return logits
     losses = vocab_parallel_cross_entropy(logits.unsqueeze(1), (pack.tokens * 7 % 64).unsqueeze(1))
-    return losses.sum(), torch.tensor(losses.numel()), {"squares": losses.detach().square().sum()}
+    record("squares", losses.square().sum(), Reduce.SUM)
+    record("square", losses.square().sum())
+    record("greatest", losses.max(), Reduce.MAX)
+    record("even/square", losses[::2].square().sum(), over=torch.tensor(len(losses[::2])))
+    record("nothing", losses.sum(), over=torch.tensor(0))
+    return losses.sum(), torch.tensor(losses.numel())
 
 
 class Run:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from conf.schema import OptimConfig, ParallelConfig
 from model.hf.weights import part, whole
 from model.megatron import ranks, startup, step
+from model.megatron.metrics import Record
 from model.megatron.optimizer import build_optimizer
 from model.nets.decoder import build_decoder
 from model.nets.pack import Pack
@@ -39,15 +40,15 @@ def pack(seed: int) -> Pack:
 
 
 def forward_step(
-    model: torch.nn.Module, pack: Pack
-) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+    model: torch.nn.Module, pack: Pack, record: Record
+) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
     """Tell from each token a fixed permutation of it."""
     output = model(pack)
     if not parallel_state.is_pipeline_last_stage():
         return output
     labels = get_attr_wrapped_model(model, "own")(pack.tokens * 7 % 200)
     losses = vocab_parallel_cross_entropy(output.unsqueeze(1), labels.unsqueeze(1))
-    return losses.sum(), torch.tensor(losses.numel()), {}
+    return losses.sum(), torch.tensor(losses.numel())
 
 
 def initial(name: str, parallel: ParallelConfig) -> dict[str, torch.Tensor]:

@@ -12,8 +12,8 @@ from model.megatron.optimizer import build_optimizer, set_lr
 from model.nets.decoder import Decoder, build_decoder
 from model.nets.pack import Pack
 from model.objectives.causal import Causal
-from model.objectives.sample import Sample
 from model.projections import projections
+from model.training.data.sample import Sample
 from tests.model.nets.decoder_peers import SMALL, randomise, theirs
 
 LENGTHS = [60, 7, 31, 2, 23]  # 123 tokens: an odd number cannot be cut in two without filling

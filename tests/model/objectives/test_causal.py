@@ -13,11 +13,12 @@ import torch
 from common.errors import UserError
 from conf.schema import CausalConfig, ParallelConfig
 from model.hf.decoder import export_decoder
+from model.megatron.metrics import COUNT, Report
 from model.megatron.step import distribute, eval_step
 from model.nets.decoder import Decoder, build_decoder, transformer_config
 from model.objectives.causal import Causal
 from model.objectives.linear_cross_entropy import IGNORED
-from model.objectives.sample import Sample
+from model.training.data.sample import Sample
 from tests.model.nets.decoder_peers import SMALL, randomise, theirs, translate
 
 NET = SMALL["qwen3"]
@@ -83,7 +84,8 @@ def test_loss_by_source_and_gradients_are_those_of_transformers(samples, net):
     peer, objective = theirs(NET, parameters_of(net)), causal()
     model = distribute(net, ParallelConfig(threads=1))
     model.zero_grad_buffer()
-    total, number, sums = objective.loss(model, objective.batch(samples, train=True))
+    report = Report()
+    total, number = objective.loss(model, objective.batch(samples, train=True), report)
     losses = peer_losses(peer, samples)
     assert total.item() == pytest.approx(losses.sum().item(), rel=1e-5)
     assert (
@@ -92,9 +94,10 @@ def test_loss_by_source_and_gradients_are_those_of_transformers(samples, net):
     for source, name in enumerate(NAMES):
         chosen = torch.tensor([number == source for numbers in SOURCES for number in numbers])
         tokens = sum(len(d) - 1 for d, taken in zip(documents_of(samples), chosen, strict=True) if taken)
-        assert sums[f"loss:{name}"].item() == pytest.approx(losses[chosen].sum().item(), rel=1e-5)
-        assert sums[f"tokens:{name}"].item() == tokens
-    assert set(sums) == {"correct", *(f"{kind}:{name}" for kind in ("loss", "tokens") for name in NAMES)}
+        entry = f"loss_by_source/{name}"
+        assert report.sums[entry].item() == pytest.approx(losses[chosen].sum().item(), rel=1e-5)
+        assert report.sums[report.divisors[entry]].item() == tokens
+    assert set(report.divisors) == {"accuracy", *(f"loss_by_source/{name}" for name in NAMES)}
 
     total.backward()
     losses.sum().backward()
@@ -111,7 +114,9 @@ def test_correct_counts_hits(samples, net):
     third = torch.arange(len(best)) % 3 == 0
     labels = torch.where(third & (batch.labels >= 0), best, batch.labels)
     expected = (labels == best).sum().item()
-    assert causal().loss(net, dataclasses.replace(batch, labels=labels))[2]["correct"].item() == expected > 40
+    report = Report()
+    causal().loss(net, dataclasses.replace(batch, labels=labels), report)
+    assert report.sums["accuracy"].item() == expected > 40
 
 
 def test_z_loss_is_trained_with_and_told_apart(samples, net):
@@ -121,22 +126,26 @@ def test_z_loss_is_trained_with_and_told_apart(samples, net):
     logits = net(batch.pack)[kept, : NET.vocab_size]
     penalty = 0.01 * (logits.logsumexp(1) ** 2).sum()
     cross_entropy = torch.nn.functional.cross_entropy(logits, batch.labels[kept], reduction="sum")
-    total, _, sums = weighed.loss(net, batch)
-    assert sums["z_loss"].item() == pytest.approx(penalty.item(), rel=1e-4)
+    report = Report()
+    total, _ = weighed.loss(net, batch, report)
+    assert report.sums["z_loss"].item() == pytest.approx(penalty.item(), rel=1e-4)
     assert total.item() == pytest.approx((cross_entropy + penalty).item(), rel=1e-5)
     parameters = list(net.parameters())
     expected = torch.autograd.grad(cross_entropy + penalty, parameters)
     for found, true in zip(torch.autograd.grad(total, parameters), expected, strict=True):
         assert (found - true).norm() <= 1e-4 * true.norm()
-    with torch.no_grad():  # evaluation: the plain loss, and the same names
-        evaluated, _, told = weighed.loss(net, batch)
+    with torch.no_grad():  # evaluation: the plain loss
+        told = Report()
+        evaluated, _ = weighed.loss(net, batch, told)
     assert evaluated.item() == pytest.approx(cross_entropy.item(), rel=1e-5)
-    assert told["z_loss"] == 0 and told.keys() == sums.keys()
+    assert set(told.sums) == {"accuracy"}
 
 
 def test_by_source_can_be_left_out(samples, net):
     objective = causal(by_source=False)
-    assert set(objective.loss(net, objective.batch(samples, train=True))[2]) == {"correct"}
+    report = Report()
+    objective.loss(net, objective.batch(samples, train=True), report)
+    assert set(report.sums) == {"accuracy"}
 
 
 def test_evaluation_by_micro_batches_sums_up(samples, net):
@@ -144,8 +153,8 @@ def test_evaluation_by_micro_batches_sums_up(samples, net):
     objective, model = causal(), distribute(net, ParallelConfig(threads=1))
     together = eval_step(model, objective.loss, [objective.batch(samples, train=False)])
     apart = eval_step(model, objective.loss, [objective.batch([sample], train=False) for sample in samples])
-    assert apart.tokens == together.tokens and apart.loss == pytest.approx(together.loss, rel=1e-5)
-    assert apart.sums == pytest.approx(together.sums, rel=1e-5)
+    assert apart.count == together.count and apart.loss == pytest.approx(together.loss, rel=1e-5)
+    assert apart.metrics == pytest.approx(together.metrics, rel=1e-5)
 
 
 def test_a_stage_without_the_head_hands_on_its_states(samples):
@@ -184,9 +193,8 @@ def test_over_two_ranks(samples, net, tmp_path):
             assert found["table"] == pytest.approx(gradient, rel=1e-4)
             norm = peer.model.layers[0].input_layernorm.weight.grad.numpy()
             assert np.linalg.norm(found["norm"] - norm) <= 1e-4 * np.linalg.norm(norm)
-            assert found["tokens:law"] + found["tokens:news"] == sum(
-                length - 1 for lengths in LENGTHS for length in lengths
-            )
+            predicted = sum(found[f"{COUNT}:loss_by_source/{name}"] for name in ("law", "news"))
+            assert predicted == sum(length - 1 for lengths in LENGTHS for length in lengths)
             for number, name in enumerate(NAMES):
                 expected = sum(loss.item() for loss, source in zip(losses, sources, strict=True) if source == number)
-                assert found[f"loss:{name}"] == pytest.approx(expected, rel=1e-5)
+                assert found[f"loss_by_source/{name}"] == pytest.approx(expected, rel=1e-5)

@@ -9,9 +9,10 @@ from tokenizers import Tokenizer
 
 from common.errors import UserError
 from conf.schema import EncoderConfig, MlmConfig
+from model.megatron.metrics import Report
 from model.nets.encoder import build_encoder
 from model.objectives.mlm import Mlm
-from model.objectives.sample import Sample
+from model.training.data.sample import Sample
 
 CLS, SEP, MASK = 2, 3, 4
 
@@ -147,14 +148,16 @@ def model():
 
 def test_loss_is_cross_entropy(mlm, model):
     batch = mlm.batch(make_samples(8), train=True)
-    loss, number, sums = mlm.loss(model, batch)
+    report = Report()
+    loss, number = mlm.loss(model, batch, report)
     logits = model(batch.pack, batch.selected)
     expected = torch.nn.functional.cross_entropy(logits, batch.labels, reduction="sum")
     assert loss.dtype == torch.float32 and loss.shape == ()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
     assert number.item() == len(batch.labels) and not number.is_floating_point()
-    assert sums["mlm_loss_sum"].item() == loss.item() and sums["mlm_loss_sum"].data_ptr() != loss.data_ptr()
-    assert sums["correct"].item() == (logits.argmax(-1) == batch.labels).sum().item()
+    told = report.close(loss, number).sums["mlm_loss_sum"]
+    assert told.item() == loss.item() and told.data_ptr() != loss.data_ptr()
+    assert report.sums["accuracy"].item() == (logits.argmax(-1) == batch.labels).sum().item()
     found, true = torch.autograd.grad(loss, model.parameters()), torch.autograd.grad(expected, model.parameters())
     for a, b in zip(found, true, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
@@ -164,13 +167,16 @@ def test_correct_counts_hits(mlm, model):
     batch = mlm.batch(make_samples(8), train=True)
     best = model(batch.pack, batch.selected).argmax(-1)
     half = torch.where(torch.arange(len(best)) % 2 == 0, best, (best + 1) % 300)
-    assert mlm.loss(model, dataclasses.replace(batch, labels=best))[2]["correct"].item() == len(best)
-    assert mlm.loss(model, dataclasses.replace(batch, labels=half))[2]["correct"].item() == (len(best) + 1) // 2
+    for labels, hits in ((best, len(best)), (half, (len(best) + 1) // 2)):
+        report = Report()
+        mlm.loss(model, dataclasses.replace(batch, labels=labels), report)
+        assert report.sums["accuracy"].item() == hits
 
 
 def test_a_batch_with_nothing_to_predict(mlm, model):
-    loss, number, sums = mlm.loss(model, mlm.batch([Sample(0, [np.array([CLS, SEP])])], train=True))
-    assert loss.item() == number.item() == sums["correct"].item() == 0
+    report = Report()
+    loss, number = mlm.loss(model, mlm.batch([Sample(0, [np.array([CLS, SEP])])], train=True), report)
+    assert loss.item() == number.item() == report.sums["accuracy"].item() == 0
     loss.backward()
     assert all(parameter.grad is None or parameter.grad.abs().sum() == 0 for parameter in model.parameters())
 
@@ -182,7 +188,7 @@ def test_training_lowers_the_loss(mlm, model):
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     losses = []
     for _ in range(40):
-        loss, number, _ = mlm.loss(model, batch)
+        loss, number = mlm.loss(model, batch)
         optimizer.zero_grad()
         (loss / number).backward()
         optimizer.step()

@@ -16,10 +16,11 @@ from megatron.core.tensor_parallel import copy_to_tensor_model_parallel_region, 
 from conf.schema import ParallelConfig
 from model.hf.decoder import load_weights
 from model.megatron import ranks, startup
+from model.megatron.metrics import Report
 from model.megatron.step import distribute
 from model.nets.decoder import build_decoder
 from model.objectives.linear_cross_entropy import IGNORED, linear_cross_entropy
-from model.objectives.sample import Sample
+from model.training.data.sample import Sample
 from tests.model.objectives.test_causal import NET, SOURCES, causal
 
 TOKENS, HIDDEN, ROWS = 50, 16, 128
@@ -74,11 +75,12 @@ def check_net(folder: Path, parallel: ParallelConfig, file: Path) -> None:
     with np.load(folder / "documents.npz") as found:
         sample = Sample(0, [found[name] for name in found.files], [number for numbers in SOURCES for number in numbers])
     objective = causal()
-    loss, _, sums = objective.loss(model, objective.batch([sample], train=True))
+    report = Report()
+    loss, _ = objective.loss(model, objective.batch([sample], train=True), report)
     loss.backward()
     finalize_model_grads([model])
     table = net.embedding.word_embeddings.weight.main_grad.square().sum()
-    values = {"loss": loss.detach(), **sums}
+    values = {"loss": loss.detach(), **report.sums}
     for value in [table] if parallel.tensor == 2 else values.values():  # what each rank has a part of
         torch.distributed.all_reduce(value)
     if ranks.is_first():

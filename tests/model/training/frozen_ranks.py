@@ -17,6 +17,7 @@ from common.errors import AlreadyReported, UserError
 from common.files import write_json
 from conf.schema import EncoderConfig, LoraConfig, ModelConfig, OptimConfig, ParallelConfig
 from model.megatron import ranks, startup, step
+from model.megatron.metrics import Record
 from model.megatron.optimizer import build_optimizer
 from model.nets.build import build_net
 from model.nets.names import global_names
@@ -42,14 +43,14 @@ FROZEN = [
 
 
 def forward_step(
-    model: torch.nn.Module, pack: Pack
-) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+    model: torch.nn.Module, pack: Pack, record: Record
+) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
     """Tell from each token a fixed permutation of it."""
     output = model(pack)
     if not parallel_state.is_pipeline_last_stage():
         return output
     losses = vocab_parallel_cross_entropy(output.unsqueeze(1), (pack.tokens * 7 % 200).unsqueeze(1))
-    return losses.sum(), torch.tensor(losses.numel()), {}
+    return losses.sum(), torch.tensor(losses.numel())
 
 
 def moved(name: str, parallel: ParallelConfig, frozen: list[str]) -> list[str]:

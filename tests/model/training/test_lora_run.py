@@ -10,12 +10,12 @@ import torch
 from safetensors.torch import load_file
 
 from conf.schema import CausalConfig, Config, LoraConfig
+from conf.schema.replace import with_value
 from jobs import train
 from model.hf.decoder import export_decoder
 from model.megatron import startup
 from model.nets.decoder import build_decoder
-from model.training.course import with_value
-from model.training.saves import list_checkpoints
+from model.training.checkpoints.checkpoints import list_checkpoints
 from tests.model.nets.decoder_peers import SMALL
 
 

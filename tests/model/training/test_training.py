@@ -13,10 +13,11 @@ import torch
 import yaml
 
 from common.errors import UserError
+from common.layout import checkpoint_name
 from conf.schema import Config
+from conf.schema.replace import with_value
 from jobs import train
-from model.training.course import with_value
-from model.training.saves import PROBE, RESUME, checkpoint_name, list_checkpoints, verify
+from model.training.checkpoints.checkpoints import PROBE, RESUME, list_checkpoints, verify
 from tests.model.megatron import attacks
 
 

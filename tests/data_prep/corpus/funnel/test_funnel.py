@@ -15,8 +15,8 @@ from conf.schema import Config
 from conf.schema.corpus import SourceConfig
 from data_prep.corpus.funnel.page import render
 from data_prep.corpus.funnel.sums import sums, total
-from data_prep.corpus.record import from_line
-from data_prep.corpus.zst import read
+from data_prep.records.record import from_line
+from data_prep.records.zst import read
 from jobs import corpus
 from tests.jobs.test_report_in_browser import CHROMIUM, WIDTHS, Browser
 

@@ -1,11 +1,13 @@
 """metrics.jsonl: valid JSON, and each step once after a resume."""
 
 import json
+import math
 from types import SimpleNamespace
 
 import pytest
 
 from model.training.callbacks.metrics import Metrics, cut_after
+from model.training.callbacks.step_record import StepRecord
 
 
 def write(file, steps: range, every: int = 1, start: int = -1) -> None:
@@ -14,7 +16,7 @@ def write(file, steps: range, every: int = 1, start: int = -1) -> None:
     callback = Metrics(file, every)
     callback.start(loop)
     for step in steps:
-        callback.step(loop, {"step": step, "loss": step / 3, "flops": 1})
+        callback.step(loop, StepRecord(step, flops=1, metrics={"train/loss": step / 3}))
     callback.close()
 
 
@@ -50,9 +52,9 @@ def test_held_out_loss_has_its_line(tmp_path):
     loop = SimpleNamespace(state=SimpleNamespace(step=0), resumed=False, total=10)
     callback = Metrics(file, 5)
     callback.start(loop)
-    callback.step(loop, {"step": 0, "validation_loss": 9.0})
-    callback.step(loop, {"step": 1, "loss": 8.0})
-    callback.step(loop, {"step": 2, "loss": 7.0, "validation_loss": 7.5})
+    callback.step(loop, StepRecord(0, metrics={"validation/loss": 9.0}))
+    callback.step(loop, StepRecord(1, metrics={"train/loss": 8.0}))
+    callback.step(loop, StepRecord(2, metrics={"train/loss": 7.0, "validation/loss": 7.5}))
     callback.close()
     assert steps_in(file) == [0, 2]
 
@@ -62,10 +64,23 @@ def test_nan_is_never_written(tmp_path):
     callback = Metrics(tmp_path / "metrics.jsonl", 1)
     callback.start(loop)
     with pytest.raises(ValueError, match="not JSON compliant"):
-        callback.step(loop, {"step": 1, "loss": float("nan")})
+        callback.step(loop, StepRecord(1, metrics={"train/loss": float("nan")}))
     callback.close()
 
 
 def test_cut_of_nothing(tmp_path):
     cut_after(tmp_path / "metrics.jsonl", 3)
     assert not (tmp_path / "metrics.jsonl").exists()
+
+
+def test_every_name_has_its_key(tmp_path):
+    """No list of names: what is recorded is written."""
+    record = StepRecord(7, phase="law")
+    for name, value in {"train/loss": 2.0, "train/mine": 3.0, "speed/mfu": None, "validation/loss": math.inf}.items():
+        record(name, value)
+    for source in ("web", "law/old"):
+        record(f"train/loss_by_source/{source}", 1.0)
+    assert record.line() == {
+        "step": 7, "phase": "law", "loss": 2.0, "mine": 3.0, "mfu": None, "validation_loss": None,
+        "loss_by_source": {"web": 1.0, "law/old": 1.0},
+    }  # fmt: skip

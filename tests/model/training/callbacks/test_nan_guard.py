@@ -7,7 +7,8 @@ import pytest
 
 from common.errors import UserError
 from model.training.callbacks.nan_guard import NanGuard
-from model.training.state import TrainState
+from model.training.callbacks.step_record import StepRecord
+from model.training.checkpoints.state import TrainState
 
 
 def loop_at(folder, state: TrainState) -> SimpleNamespace:
@@ -15,18 +16,18 @@ def loop_at(folder, state: TrainState) -> SimpleNamespace:
     return SimpleNamespace(state=state, run=SimpleNamespace(folder=folder))
 
 
-def step(guard: NanGuard, loop, number: int, loss: float, skipped: bool) -> dict:
-    record = {"step": number, "samples": 4 * number, "batch": 4, "loss": loss, "grad_norm": loss, "skipped": skipped}
+def step(guard: NanGuard, loop, number: int, loss: float, skipped: bool) -> dict[str, float | None]:
+    record = StepRecord(number, samples=4 * number, batch=4, skipped=skipped)
+    record("train/loss", loss)
     guard.step(loop, record)
-    return record
+    return record.metrics
 
 
 def test_counts_warns_and_forgets(capsys, tmp_path):
     guard, loop = NanGuard(3), loop_at(tmp_path, TrainState())
-    assert step(guard, loop, 1, 2.5, False)["loss"] == 2.5
+    assert step(guard, loop, 1, 2.5, False) == {"train/loss": 2.5}
     for number in (2, 3):
-        record = step(guard, loop, number, math.nan, True)
-        assert (record["loss"], record["grad_norm"]) == (None, None)
+        assert step(guard, loop, number, math.nan, True) == {"train/loss": None}
     assert (loop.state.skipped, loop.state.not_finite, loop.state.loss) == (2, 2, 2.5)
     assert "step 3 (samples 8 to 11)" in capsys.readouterr().err
     step(guard, loop, 4, 2.0, False)

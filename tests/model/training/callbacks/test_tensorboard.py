@@ -7,6 +7,7 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from model.training.callbacks.hparams import lowest_validation, write_hparams
+from model.training.callbacks.step_record import StepRecord
 from model.training.callbacks.tensorboard import TensorBoard
 
 
@@ -15,15 +16,19 @@ def attempt(folder, resumed_at: int | None, steps: range, scale: float) -> None:
     callback = TensorBoard(folder, 1)
     callback.start(loop)
     for step in steps:
-        callback.step(loop, {"step": step, "loss": step * scale, "lr": 0.1})
+        callback.step(
+            loop, StepRecord(step, metrics={"train/loss": step * scale, "train/mine": 0.1, "train/none": None})
+        )
     callback.close()
 
 
 def test_each_step_once_after_a_resume(tmp_path):
     attempt(tmp_path, None, range(1, 9), scale=1.0)
     attempt(tmp_path, 5, range(6, 11), scale=2.0)  # within the same second as the first
-    events = EventAccumulator(str(tmp_path)).Reload().Scalars("train/loss")
+    read = EventAccumulator(str(tmp_path)).Reload()
+    events = read.Scalars("train/loss")
     assert [(event.step, event.value) for event in events] == [(s, s * (1.0 if s <= 5 else 2.0)) for s in range(1, 11)]
+    assert read.Tags()["scalars"] == ["train/loss", "train/mine"]
 
 
 def test_a_start_from_nothing_voids_what_was_there(tmp_path):

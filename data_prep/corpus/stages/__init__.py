@@ -1,0 +1,1 @@
+"""Stages of the corpus factory: each a sharded array of units of work."""

@@ -1,0 +1,1 @@
+"""Decontamination: evaluation text found in training data and cut out of it."""

@@ -1,0 +1,1 @@
+"""Deduplication: exact and near duplicates, paragraphs, duplicates in meaning."""

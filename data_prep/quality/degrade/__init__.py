@@ -1,0 +1,1 @@
+"""Degradations: bad text out of good text."""

@@ -1,0 +1,1 @@
+"""Stylometric features of texts."""

@@ -1,0 +1,1 @@
+"""The run folder: its frozen configuration, its attempts, and what its checkpoints were made of."""
