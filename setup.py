@@ -51,6 +51,7 @@ setup(
             "python-stdnum>=2.2",
         ],
         "eval": ["sentence-transformers>=6.0", "ir-measures>=0.4", "lm-eval>=0.4.13"],
+        "tracking": ["wandb>=0.18", "mlflow>=3"],  # docs/tracking.md; tests of both skip without
         "gpu": ["flash-attn"],  # NVIDIA's apex is not on the package index: install it from its source
         "dev": [
             "sentence-transformers>=6.0",

@@ -10,8 +10,8 @@ import torch
 from benchmarks.documents import documents
 from benchmarks.encoder_sides import IGNORED, Work
 from conf.schema import CausalConfig, DecoderConfig, ParallelConfig
-from model.hf import decoder_weights
-from model.hf.decoder_config import to_theirs
+from model.hf.decoder import weights as decoder_weights
+from model.hf.decoder.config import to_theirs
 from model.megatron import startup
 from model.nets.decoder import Decoder, build_decoder
 from model.objectives.causal import Causal, CausalBatch

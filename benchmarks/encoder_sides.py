@@ -9,8 +9,8 @@ import torch
 
 from benchmarks.documents import documents
 from conf.schema import EncoderConfig, ParallelConfig
-from model.hf import weights
-from model.hf.config import to_theirs
+from model.hf.modernbert import weights
+from model.hf.modernbert.config import to_theirs
 from model.megatron import startup
 from model.nets.encoder import ModernBert, build_encoder
 from model.nets.pack import Pack

@@ -39,7 +39,7 @@ from model.evaluation.metrics import DEPTH, Judgements, evaluate
 from model.evaluation.readout import read
 from model.evaluation.retrieval_set import RetrievalSet, load_retrieval
 from model.evaluation.search import search, tie_order
-from model.hf.modernbert import export_modernbert, load_modernbert
+from model.hf.modernbert.folder import export_modernbert, load_modernbert
 from model.megatron.startup import set_threads, start
 from model.nets.encoder import build_encoder
 

@@ -19,7 +19,8 @@ SCHEME = "hf://"
 TEXT = ("*.jsonl", "*.jsonl.gz", "*.jsonl.zst", "*.parquet")
 RETRIEVAL = (*TEXT, "*.tsv", "*.tsv.gz", "*.tsv.zst")
 TOKENIZER = (
-    layout.TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt",
+    layout.TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+    "vocab.txt", "merges.txt",
     "*.model", "chat_template*", "config.json",
 )  # fmt: skip
 WEIGHTS = ("*.safetensors", "model.safetensors.index.json", "generation_config.json", *TOKENIZER)
@@ -32,9 +33,9 @@ KEYS = {
 }
 """Keys of the configuration that may name a hub artefact, and which of its files each of them reads.
 
-`train.branch_from` and `prepare.adopt` are not among them: a Megatron checkpoint and a .bin/.idx pair belong to the machine
-that wrote them. Of a whole data set `data.inputs` reads the records; .txt and .md are read where the path names them:
-most are READMEs and licences."""
+`train.branch_from` and `prepare.adopt` are not among them: a Megatron checkpoint and a .bin/.idx pair belong to the
+machine that wrote them. Of a whole data set `data.inputs` reads the records; .txt and .md are read where the path names
+them: most are READMEs and licences."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,12 @@ class Reference:
 
     def __str__(self) -> str:
         revision = "" if self.revision == "main" else f"@{self.revision}"
-        return f"{SCHEME}{'datasets/' if self.kind == 'dataset' else ''}{self.name}{revision}{'/' if self.path else ''}{self.path}"
+        kind, slash = "datasets/" if self.kind == "dataset" else "", "/" if self.path else ""
+        return f"{SCHEME}{kind}{self.name}{revision}{slash}{self.path}"
 
     def patterns(self, files: Sequence[str]) -> list[str]:
-        """Return which paths in the repository are meant when files like ``files`` are wanted; a file that is named is always
-        meant."""
+        """Return which paths in the repository are meant when files like ``files`` are wanted; a file that is named is
+        always meant."""
         return [self.path, *(f"{self.path}/{pattern}" for pattern in files)] if self.path else list(files)
 
     def folder(self, cache: Path) -> Path:

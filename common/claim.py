@@ -100,7 +100,8 @@ def this_process(job: str = "") -> Holder:
 
 
 def lives(holder: Holder, me: Holder, alive: Callable[[Holder], bool]) -> bool:
-    """Check whether ``holder`` still works, as far as ``me``, this process, can tell; ``alive`` is asked of other hosts."""
+    """Check whether ``holder`` still works, as far as ``me``, this process, can tell; ``alive`` is asked of other
+    hosts."""
     if holder["job"] and holder["job"] == me["job"] and holder["restart"] != me["restart"]:
         return False  # this array task's attempt before
     if holder["host"] != me["host"]:

@@ -56,8 +56,8 @@ class DiskError(UserError):
 
 
 def explained(error: BaseException) -> DiskError | None:
-    """Explain in one sentence with the path and the mend for an error that comes from a full or failing disk, or from a path that
-    cannot be used; None for any other, a missing file included, which is our fault."""
+    """Explain in one sentence with the path and the mend for an error that comes from a full or failing disk, or from a
+    path that cannot be used; None for any other, a missing file included, which is our fault."""
     for cause in _chain(error):
         number, name = _number(cause), _name(cause)
         if number is None or (number not in _NAMELESS and not (name and cause is error)):

@@ -81,8 +81,8 @@ def _meeting_point(env: Mapping[str, str], starter: str) -> str:
     address = env.get("MASTER_ADDR") or hosts[starter]
     if not address:
         raise UserError("SLURM_STEP_NODELIST does not name the host of rank 0; set MASTER_ADDR")
-    # SLURM_JOB_ID differs between the array tasks of an array, the restart count between the attempts of one (the node of
-    # an earlier attempt may be cut off with its ranks alive); the range lies below the ephemeral ports of Linux
+    # SLURM_JOB_ID differs between the array tasks of an array, the restart count between the attempts of one (the node
+    # of an earlier attempt may be cut off with its ranks alive); the range lies below the ephemeral ports of Linux
     # (32768).
     identity = "/".join(
         env.get(name, "") for name in ("SUBMITIT_LOCAL_JOB_ID", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")

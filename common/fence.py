@@ -1,5 +1,5 @@
-"""Fence around a folder: it is written by the last process that claimed it. An earlier one may still live, on a node that was given
-up for dead."""
+"""Fence around a folder: it is written by the last process that claimed it. An earlier one may still live, on a node
+that was given up for dead."""
 
 from pathlib import Path
 

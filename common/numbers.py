@@ -8,7 +8,8 @@ FP32_MAX = 3.4e38
 
 
 def same(first: Any, other: Any) -> bool:
-    """Check whether two plain values (None, text, numbers, lists and dictionaries of these) are equal, fractions within fp32.
+    """Check whether two plain values (None, text, numbers, lists and dictionaries of these) are equal, fractions within
+    fp32.
 
     Files of others hold 1e-5 as 9.999999747378752e-06. Whole numbers are equal only to themselves."""
     if isinstance(first, dict) and isinstance(other, dict):

@@ -37,8 +37,10 @@ class Bar:
     def __enter__(self) -> "Bar":
         if sys.stderr.isatty() and not console.quiet:
             self.progress = Progress(
-                TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn(self.unit),
-                TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False), console=console,
+                TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+                TextColumn(self.unit),
+                TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False),
+                console=console,
             )  # fmt: skip
             self.task = self.progress.add_task(self.title, total=self.total, note="")
             self.progress.start()

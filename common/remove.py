@@ -31,8 +31,8 @@ def aside_of(path: str | Path) -> Path:
 
 
 def strange(folder: str | Path, kind: str, names: Collection[str] = ()) -> str | None:
-    """Return why ``folder`` is not one that we wrote with a manifest of ``kind``; None where it is, where it is empty, and
-    where there is none.
+    """Return why ``folder`` is not one that we wrote with a manifest of ``kind``; None where it is, where it is empty,
+    and where there is none.
 
     ``names``: all that its writer ever writes into it; then it is ours without its manifest too, if it holds nothing
     else."""

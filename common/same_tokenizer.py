@@ -1,4 +1,5 @@
-"""Comparison of tokenizers, whether two are one: what they are made of, then their ids, and never the bytes of their files.
+"""Comparison of tokenizers, whether two are one: what they are made of, then their ids, and never the bytes of their
+files.
 
 A tokenizer.json can be written in many ways (merges as strings or pairs, defaults left out, keys in any order, settings
 of truncation and padding), so both are read by `tokenizers` and compared in the one form that it writes. What turns ids
@@ -17,11 +18,14 @@ from common.tokenizer import FILE, SETTINGS, SPECIAL_MAP, DocumentTokenizer
 ROLES = ("bos", "eos", "pad", "mask", "cls", "sep", "unk")
 LINES = 1000
 ODD = (
-    "", " ", "  \n\n \t\r\n x", "\u00a0\u2003\u2028\u0085\u200d\ufeff", "e\u0301 é ﬁ Å \u212a İ I\u0307 ı ß ǆ", "a\u0300\u0323\u0300",
-    "👨‍👩‍👧‍👦 🏳️‍🌈 🇹🇷 \U0010ffff", "0123456789 1,234.56 ١٢٣ ½²³ 2024-01-31", "don't 'LL 'ſ l'avocat", "\x00\x1c\x7f\ue000\ud7ff",
+    "", " ", "  \n\n \t\r\n x", "\u00a0\u2003\u2028\u0085\u200d\ufeff", "e\u0301 é ﬁ Å \u212a İ I\u0307 ı ß ǆ",
+    "a\u0300\u0323\u0300",
+    "👨‍👩‍👧‍👦 🏳️‍🌈 🇹🇷 \U0010ffff", "0123456789 1,234.56 ١٢٣ ½²³ 2024-01-31", "don't 'LL 'ſ l'avocat",
+    "\x00\x1c\x7f\ue000\ud7ff",
     "한국어 ᄒ 日本語の文章 中文 ไทย", "हिन्दी العربية עברית Ελληνικά Русский",
     "def f(x):\n\treturn {'a': [x ** 2 - 1]}  # <b>&amp;</b>\r\n",
-    "https://example.org/a_b?c=d&e=%20#f me@example.org", "Mahkeme kararının gerekçesi; davacı İSTANBUL'da, ĞÜŞÖÇ ğüşöç.",
+    "https://example.org/a_b?c=d&e=%20#f me@example.org",
+    "Mahkeme kararının gerekçesi; davacı İSTANBUL'da, ĞÜŞÖÇ ğüşöç.",
     "a" * 200, "=" * 70,
 )  # fmt: skip
 """Text in which normalizers and pre-tokenizers differ."""

@@ -9,7 +9,8 @@ from common.files import digest, digest_of
 
 @cache
 def model_digest(folder: str, key: str, job: str) -> str:
-    """Digest of the files of the model in ``folder``, which ``key`` names and ``job`` makes. Raises UserError where there is none."""
+    """Digest of the files of the model in ``folder``, which ``key`` names and ``job`` makes. Raises UserError where
+    there is none."""
     files = sorted(path for path in Path(folder).rglob("*") if path.is_file()) if Path(folder).is_dir() else []
     if not files:
         raise UserError(

@@ -19,7 +19,8 @@ def digests_of(inputs: list[str], key: str = "") -> dict[str, str]:
 
 
 def find_reusable(folder: str | Path, kind: str, made_from: Mapping[str, Any], key: str) -> dict[str, Any] | None:
-    """The manifest when ``folder`` was made by the same settings of the same files (``made_from``), None when it is free.
+    """The manifest when ``folder`` was made by the same settings of the same files (``made_from``), None when it is
+    free.
 
     Raises UserError naming what differs: corpora were made with what is there, so it is not replaced."""
     folder = Path(folder)

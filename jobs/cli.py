@@ -15,7 +15,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from common import interrupt
+from common import collection, interrupt
 from common.artefacts import localise
 from common.errors import UserError
 from common.files import nothing_left
@@ -81,6 +81,7 @@ def main(job: str, run: Callable[[Config], Any]) -> None:
         raise
     finally:
         interrupt.end()
+        collection.end()
 
 
 def _main(job: str, run: Callable[[Config], Any]) -> None:

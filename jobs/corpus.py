@@ -2,13 +2,13 @@
 what went and why.
 
   python -m jobs.corpus name=mine 'corpus.inputs=[my/folder]' corpus.language=tr       one source, without a YAML
-  python -m jobs.corpus experiment=mecellem/corpus dry_run=true                         sources, shards and stages; what is done already
+  python -m jobs.corpus experiment=mecellem/corpus dry_run=true   sources, shards and stages; what is done already
   python -m jobs.corpus experiment=mecellem/corpus                                      here, on all cores
-  python -m jobs.corpus experiment=mecellem/corpus cluster=slurm corpus.array_size=64     each stage an array, one after the other
-  python -m jobs.corpus experiment=mecellem/corpus corpus.languages.tr.rules.fineweb.short_line=20     another threshold of a profile
+  python -m jobs.corpus experiment=mecellem/corpus cluster=slurm corpus.array_size=64   each stage an array
+  python -m jobs.corpus experiment=mecellem/corpus corpus.languages.tr.rules.fineweb.short_line=20   another threshold
 
-Killed at any moment, the same command does what is left; the documents are the same for any number of array tasks. Other
-rules or thresholds do again what they touch. The documents are in <corpus.output>/documents, the report in
+Killed at any moment, the same command does what is left; the documents are the same for any number of array tasks.
+Other rules or thresholds do again what they touch. The documents are in <corpus.output>/documents, the report in
 <corpus.output>/funnel.html."""
 
 from typing import Any

@@ -21,12 +21,14 @@ from collections.abc import Callable
 from typing import Any
 
 from common import interrupt
+from common.collection import without_collection
 from common.progress import say
 from conf.schema import Config
 from jobs.cli import main
 from model.training.checkpoints.state import TrainState
 
 
+@without_collection()
 def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     """Train, and return what came of it: run_dir, status, step, tokens, loss, validation_loss. ``probe(checkpoint)`` is
     called for each probe checkpoint.

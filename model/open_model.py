@@ -22,6 +22,7 @@ from conf.schema.check import check
 from conf.schema.kinds import section
 from conf.schema.model import AUTO, AutoConfig
 from model.hf.folder import CONFIG, check_shape, read_model
+from model.projections import projections
 from model.shapes import ROW_MULTIPLE
 from model.training.checkpoints.checkpoints import Checkpoint, list_checkpoints, read_checkpoint
 from model.training.run.config import read_config
@@ -29,7 +30,6 @@ from model.training.run.config import read_config
 DEFAULT = Path(conf.__file__).parent / "model" / "encoder" / "tiny.yaml"
 """The net of who names none."""
 ROTATIONS = ("rope_theta", "rope_scaling", "rope_theta_global", "rope_theta_local")
-PHI_TARGETS = ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"]
 
 
 def is_open(config: Config) -> bool:
@@ -45,7 +45,10 @@ def close_default(config: Config) -> Config:
         key: value for key, value in yaml.safe_load(DEFAULT.read_text(encoding="utf-8")).items() if key != "defaults"
     }
     return _with(
-        config, _given(section(Config, "model", {"architecture": "modernbert"} | values), config.model, starts=False)
+        config,
+        _given(
+            section(Config, "model", {"architecture": EncoderConfig.architecture} | values), config.model, starts=False
+        ),
     )
 
 
@@ -151,8 +154,9 @@ def _given(shape: ModelConfig, own: AutoConfig, starts: bool = True) -> ModelCon
     values.pop("architecture")
     if starts and values.get("vocab_size") == AUTO:  # the net that is there has its rows
         values.pop("vocab_size")
-    if isinstance(shape, DecoderConfig) and shape.architecture == "phi" and "lora" in values:
-        values["lora"].setdefault("targets", PHI_TARGETS)
+    if isinstance(shape, DecoderConfig) and "lora" in values:
+        targets = [name for names in projections(shape).values() for name in names]
+        values["lora"].setdefault("targets", targets)
     return _replaced(shape, values, "model")
 
 

@@ -1,24 +1,19 @@
 """Projections of a decoder's layers, and which of them low-rank adaptation asks for. Needs the configuration alone, as
 `model.shapes`."""
 
+from collections.abc import Mapping
+
 from common.errors import UserError, suggestion
+from conf.families import DECODERS
 from conf.schema import DecoderConfig
 
-_READING = ("q_proj", "k_proj", "v_proj")
-_GATED = {
-    "linear_qkv": _READING,
-    "linear_proj": ("o_proj",),
-    "linear_fc1": ("gate_proj", "up_proj"),
-    "linear_fc2": ("down_proj",),
-}
-_PHI = {"linear_qkv": _READING, "linear_proj": ("dense",), "linear_fc1": ("fc1",), "linear_fc2": ("fc2",)}
-_ANYWHERE = {name for family in (_GATED, _PHI) for names in family.values() for name in names}
+_ANYWHERE = {name for family in DECODERS.values() for names in family.projections.values() for name in names}
 
 
-def projections(config: DecoderConfig) -> dict[str, tuple[str, ...]]:
+def projections(config: DecoderConfig) -> Mapping[str, tuple[str, ...]]:
     """Linear layers of ours -> the projections that each does, in its order, by their names in Hugging Face's
     models."""
-    return _PHI if config.architecture == "phi" else _GATED
+    return DECODERS[config.architecture].projections
 
 
 def adapted(config: DecoderConfig) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ alone: outside `model.nets`, which loads Megatron-Core, so that a submission can
 import math
 
 from common.errors import UserError
+from conf.families import FAMILIES
 from conf.schema import DecoderConfig, EncoderConfig, ParallelConfig
 from model.projections import adapted
 
@@ -22,6 +23,12 @@ def padded_vocab(config: DecoderConfig) -> int:
     return -(-config.vocab_size // ROW_MULTIPLE) * ROW_MULTIPLE
 
 
+def is_local(config: EncoderConfig | DecoderConfig, layer: int) -> bool:
+    """Whether layer ``layer``, counted from 0, attends within the window while others see whole documents."""
+    kinds = FAMILIES[config.architecture].kinds
+    return bool(kinds and config.global_every and kinds.is_local(layer, config.global_every))
+
+
 def rotated_width(config: DecoderConfig) -> int:
     """Components of a head that are rotated, from its first on."""
     return int(config.head_width * config.rope_share)
@@ -31,6 +38,7 @@ def check_shape(config: DecoderConfig, parallel: ParallelConfig) -> None:
     """Raise a UserError naming the key where `config` is no net, or cannot be laid out as `parallel` says."""
     _check_sizes(config)
     _check_rotation(config)
+    _check_kinds(config)
     _check_layout(config, parallel)
     adapted(config)
 
@@ -111,6 +119,26 @@ def _check_rotation(config: DecoderConfig) -> None:
         raise UserError(
             f"model.rope_scaling.beta_slow={scaling.beta_slow:g} must be positive and below "
             f"model.rope_scaling.beta_fast={scaling.beta_fast:g}; change one of them"
+        )
+
+
+def _check_kinds(config: DecoderConfig) -> None:
+    """Raise a UserError for keys of local layers where there are none, and for local layers without a window."""
+    has_kinds = FAMILIES[config.architecture].kinds is not None
+    if config.global_every and not has_kinds:
+        raise UserError(
+            f"model.global_every={config.global_every} makes layers local, which {config.architecture} has none of; set "
+            "it to 0"
+        )
+    if config.rope_theta_local and not config.global_every:
+        raise UserError(
+            f"model.rope_theta_local={config.rope_theta_local:g} is of local layers, and there are none; set it to 0"
+            + (", or model.global_every" if has_kinds else "")
+        )
+    if config.global_every and not config.window:
+        raise UserError(
+            f"model.global_every={config.global_every} leaves the other layers a window, and model.window=0 is none; "
+            "set model.window"
         )
 
 

@@ -40,6 +40,7 @@ CALLERS = {
     "model/evaluation/scalars.py": {"remove_files"},
     "model/surgery/selection.py": {"sweep_asides"},
     "model/training/callbacks/hparams.py": {"remove_files"},
+    "model/training/callbacks/wandb.py": {"remove_aside", "set_aside"},
     "model/training/run/clear.py": {"move_away", "remove_file", "remove_files", "remove_folder"},
     "model/training/run/folder.py": {"sweep_asides"},
     "model/training/checkpoints/checkpoints.py": {"remove_folder"},

@@ -33,8 +33,8 @@ def dumps_line(value: Any) -> bytes:
 
 
 def _maybe_rounded(value: Any) -> bool:
-    """Check whether a value holds a float that may have been a whole number beyond 64 bits. Asked of every line, so it is
-    quick."""
+    """Check whether a value holds a float that may have been a whole number beyond 64 bits. Asked of every line, so it
+    is quick."""
     left: list[Any] = [[value]]
     for holder in left:  # which grows meanwhile; no recursion, since values nest as deep as orjson allows
         for part in holder.values() if type(holder) is dict else holder:

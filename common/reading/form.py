@@ -65,8 +65,8 @@ class Form:
 
     @cached_property
     def keeps_newlines(self) -> bool:
-        """Check whether a newline is the one byte 10, and that byte nothing else: lines can then be found before they are
-        decoded."""
+        """Check whether a newline is the one byte 10, and that byte nothing else: lines can then be found before they
+        are decoded."""
         return self.is_utf8 or all(chr(code).encode(self.encoding) == bytes([code]) for code in range(1, 128))
 
     def decode(self, raw: bytes) -> str:

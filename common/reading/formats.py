@@ -3,7 +3,8 @@
 from pathlib import Path
 
 FORMATS = {
-    ".txt": "text", ".md": "text", ".html": "html", ".htm": "html", ".jsonl": "jsonl", ".parquet": "parquet", ".pdf": "pdf",
+    ".txt": "text", ".md": "text", ".html": "html", ".htm": "html", ".jsonl": "jsonl", ".parquet": "parquet",
+    ".pdf": "pdf",
     ".pages.json": "pages", ".pages.jsonl": "page_lines",
 }  # fmt: skip
 COMPRESSIONS = {".gz": "gz", ".zst": "zst"}

@@ -68,8 +68,8 @@ class Reading:
         self.bad.add("too_long", place, fault)
 
     def wanted(self, names: Iterable[str], texts: Sequence[str]) -> list[str]:
-        """Choose those of the columns ``names`` that are read: ``texts``, the id, and what else is wanted. The others may hold
-        what they like."""
+        """Choose those of the columns ``names`` that are read: ``texts``, the id, and what else is wanted. The others
+        may hold what they like."""
         return [name for name in names if self.fields is None or name in (*texts, self.form.id_field, *self.fields)]
 
     def record(self, record: dict[str, Any], row: int, unit: str) -> Iterator[Document]:

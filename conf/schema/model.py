@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from conf.families import DECODERS, ENCODERS
 from conf.schema.choice import choice
 from conf.schema.kinds import opened
 from conf.schema.ranges import AUTO, Count, PartShare, Positive, Range, Ratio, RopeBase, Size, SomeShare
@@ -21,7 +22,7 @@ class ModelConfig:
 class EncoderConfig(ModelConfig):
     """A ModernBERT encoder (arXiv 2412.13663)."""
 
-    architecture: str = choice("modernbert")
+    architecture: str = choice(*ENCODERS)
     """Family of the net."""
     vocab_size: Size | str = 32_000
     """Rows of the embedding table; at least the tokenizer's vocabulary. auto: that, filled up to a multiple of 128."""
@@ -103,13 +104,11 @@ class LoraConfig:
 
 @dataclass
 class DecoderConfig(ModelConfig):
-    """A causal language model: Qwen3, Qwen2 and 2.5 (Bielik v3 too), Llama, Mistral or Phi, as Hugging Face's classes
-    compute them."""
+    """A causal language model of one of the families in `conf.families`, as Hugging Face's classes compute them."""
 
-    architecture: str = choice("qwen3", "qwen2", "llama", "mistral", "phi")
-    """Family of the net, as `model_type` in Hugging Face's config.json. It decides what has a bias, which norm and
-    activation, whether queries and keys are normalised (qwen3) and whether attention and feed-forward run side by side
-    (phi)."""
+    architecture: str = choice(*DECODERS)
+    """Family of the net, mostly as `model_type` in Hugging Face's config.json. It decides what has a bias, which norms
+    there are and where, the activation, and whether attention and feed-forward run side by side (`conf.families`)."""
     vocab_size: Size | str = 32_000
     """Rows of the embedding table as they are exported; at least the tokenizer's vocabulary. auto: that, filled up to a
     multiple of 128. In memory they are filled up so in any case, and what fills is never predicted."""
@@ -128,13 +127,20 @@ class DecoderConfig(ModelConfig):
     max_positions: Positive = 4096
     """Longest document, in tokens."""
     rope_theta: RopeBase = 10_000.0
-    """RoPE base."""
+    """RoPE base; of global layers where there are local ones."""
+    rope_theta_local: Annotated[float, Range(0, 10**12)] = 0.0
+    """RoPE base of local layers; 0 for that of the others."""
     rope_share: SomeShare = 1.0
     """Share of a head's width that is rotated (phi: 0.4)."""
     rope_scaling: RopeScalingConfig = field(default_factory=RopeScalingConfig)
-    """Stretched rotations."""
+    """Stretched rotations, of global layers where there are local ones."""
     window: Count = 0
-    """Sliding window: a token sees itself and the window - 1 tokens before it; 0 for all before it (mistral)."""
+    """Sliding window: a token sees itself and the window - 1 tokens before it; 0 for all before it (mistral). With
+    `global_every` it is of the local layers alone."""
+    global_every: Count = 0
+    """Layers n - 1, 2n - 1, ... see whole documents, the others the window; 0 for layers that are all alike."""
+    attention_scalar: Count = 0
+    """Scores of attention are divided by the square root of this; 0 for the width of a head."""
     norm_eps: SomeShare = 1e-6
     """Epsilon of every norm."""
     tie_embeddings: bool = True

@@ -24,6 +24,7 @@ from conf.schema.quickstart import QuickstartConfig
 from conf.schema.ranges import Ratio, Seed
 from conf.schema.split import SplitConfig
 from conf.schema.status import StatusConfig
+from conf.schema.tracking import TrackingConfig
 from conf.schema.train import TrainConfig
 
 
@@ -123,5 +124,7 @@ class Config:
     """Mirror of the hub, and wheels."""
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     """Where array tasks run."""
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    """Trackers beside TensorBoard."""
     status: StatusConfig = field(default_factory=StatusConfig)
     """What `jobs.status` shows."""

@@ -57,8 +57,8 @@ def nfc(text: str) -> str:
 
 
 def whitespace(text: str) -> str:
-    """Normalise white space: one kind of line end and of blank; no invisible characters, no blanks at the ends of lines, at most one empty
-    line, none at the ends of the text. Joiners, which emoji and some scripts need, stay."""
+    """Normalise white space: one kind of line end and of blank; no invisible characters, no blanks at the ends of
+    lines, at most one empty line, none at the ends of the text. Joiners, which emoji and some scripts need, stay."""
     if _UNUSUAL.search(text):
         text = _REMOVED.sub("", _BLANKS.sub(" ", _LINE_ENDS.sub("\n", text)))
     if " \n" in text or "\t\n" in text:

@@ -56,22 +56,27 @@ class Cleaner:
         return text, changed
 
 
+def step_kind(name: str) -> StepKind:
+    """Look up a step. Raises UserError for an unknown name."""
+    if name not in STEPS:
+        hint = suggestion(name, STEPS)
+        raise UserError(
+            f"there is no cleaning step '{name}' (key corpus.cleaning){hint}; there are: {', '.join(STEPS)}"
+        )
+    return STEPS[name]
+
+
 def build_cleaner(names: Iterable[str], profile: LanguageConfig) -> Cleaner:
     """The steps ``names`` (`corpus.cleaning`), in order, for the language of ``profile``.
 
     Raises UserError for an unknown name, and for `pages` after a step that turns the form feeds between pages into
     newlines."""
     names = list(names)
-    for name in names:
-        if name not in STEPS:
-            hint = suggestion(name, STEPS)
-            raise UserError(
-                f"there is no cleaning step '{name}' (key corpus.cleaning){hint}; there are: {', '.join(STEPS)}"
-            )
+    kinds = {name: step_kind(name) for name in names}
     before = names[: names.index("pages")] if "pages" in names else []
     if {"whitespace", "c4_lines"} & set(before):
         raise UserError(
             "the cleaning step pages must come before whitespace and c4_lines (key corpus.cleaning), which remove form"
             " feeds"
         )
-    return Cleaner({name: STEPS[name].make(profile) for name in names})
+    return Cleaner({name: kind.make(profile) for name, kind in kinds.items()})

@@ -1,5 +1,5 @@
-"""Index of evaluation texts: finds them in training data by runs of words in common (GPT-3, arXiv 2005.14165, appendix C: runs of 13
-words).
+"""Index of evaluation texts: finds them in training data by runs of words in common (GPT-3, arXiv 2005.14165, appendix
+C: runs of 13 words).
 
 Case, white space and punctuation do not count. An evaluation text shorter than a run must occur whole; one of fewer
 than `min_words` words is not looked for."""
@@ -19,7 +19,8 @@ from data_prep.text.batch import Batch
 from data_prep.text.hashing import BASE
 
 VERSION = 1
-"""Raised by hand whenever the same text may have other hits, or be cut otherwise: documents are judged anew; ``tests/data_prep/versions`` holds it to that."""
+"""Raised by hand whenever the same text may have other hits, or be cut otherwise: documents are judged anew;
+``tests/data_prep/versions`` holds it to that."""
 SAMPLE = 300
 TEXTS_AT_ONCE = 1000
 

@@ -27,8 +27,9 @@ def cut(text: str, passages: Iterable[tuple[int, int]], language: LanguageConfig
 
 
 def sentence_borders(text: str, language: LanguageConfig) -> list[int]:
-    """Return where sentences begin, and the end of the text, ascending. A newline ends one; so do the signs of the profile
-    that white space follows, but not the full stop of an abbreviation, of a number, or before a small letter."""
+    """Return where sentences begin, and the end of the text, ascending. A newline ends one; so do the signs of the
+    profile that white space follows, but not the full stop of an abbreviation, of a number, or before a small
+    letter."""
     borders = [0]
     for match in _end_of_sentence(language.terminal_punctuation, language.closing).finditer(text):
         if "\n" in match.group() or not _goes_on(text, match, language):

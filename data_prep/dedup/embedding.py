@@ -11,7 +11,8 @@ from common.layout import TOKENIZER
 from data_prep.tokenizer.encoder import Encoder
 
 VERSION = 1
-"""Raised by hand whenever the same text may get another vector: documents are embedded anew; ``tests/data_prep/versions`` holds it to that."""
+"""Raised by hand whenever the same text may get another vector: documents are embedded anew;
+``tests/data_prep/versions`` holds it to that."""
 
 
 class Embedder:

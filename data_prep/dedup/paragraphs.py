@@ -13,7 +13,8 @@ from data_prep.dedup.signature import token_prefix
 from data_prep.text.batch import Batch, Spans
 
 VERSION = 1
-"""Raised by hand whenever the same text may be cut into other paragraphs or get other keys: documents are compared anew; ``tests/data_prep/versions`` holds it to that."""
+"""Raised by hand whenever the same text may be cut into other paragraphs or get other keys: documents are compared
+anew; ``tests/data_prep/versions`` holds it to that."""
 
 
 def split(batch: Batch) -> Spans:

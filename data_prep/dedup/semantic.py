@@ -7,7 +7,8 @@ SemHash's rule (exact cosine to a document that is kept) with the cells of SemDe
 import numpy as np
 
 VERSION = 1
-"""Raised by hand whenever the same vectors may be compared otherwise: they are compared anew; ``tests/data_prep/versions`` holds it to that."""
+"""Raised by hand whenever the same vectors may be compared otherwise: they are compared anew;
+``tests/data_prep/versions`` holds it to that."""
 BLOCK = 1024
 
 

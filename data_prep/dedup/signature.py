@@ -18,13 +18,14 @@ from data_prep.text.characters import DIGIT, WORD
 from data_prep.text.hashing import Prefix, mix
 
 VERSION = 1
-"""Raised by hand whenever the same text may get other keys: documents are compared anew; ``tests/data_prep/versions`` holds it to that."""
+"""Raised by hand whenever the same text may get other keys: documents are compared anew; ``tests/data_prep/versions``
+holds it to that."""
 UNDERSCORE, ZERO, NUMBER = ord("_"), ord("0"), re.compile(r"\d+")
 
 
 def token_prefix(batch: Batch) -> Prefix:
-    """Prefix sums to hash runs of the tokens of a batch, in lower case: what is equal but for case and white space has equal
-    hashes."""
+    """Prefix sums to hash runs of the tokens of a batch, in lower case: what is equal but for case and white space has
+    equal hashes."""
     return Prefix(batch.lower_prefix.spans(batch.tokens.starts, batch.tokens.ends))
 
 

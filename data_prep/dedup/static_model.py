@@ -16,7 +16,8 @@ from common.errors import UserError
 from data_prep.tokenizer.backends import load_reference, vocabulary_size
 
 VERSION = 1
-"""Raised by hand whenever the same text may give another model: one that is there is refused; ``tests/data_prep/versions`` holds it to that."""
+"""Raised by hand whenever the same text may give another model: one that is there is refused;
+``tests/data_prep/versions`` holds it to that."""
 
 
 def learn(ids: Sequence[np.ndarray], tokenizer: str | Path, dimensions: int, seed: int = 0) -> Any:

@@ -103,8 +103,8 @@ class Endpoint:
         return Answer(answer["text"], answer["finish"] != "length")
 
     def _failure(self, error: Refused) -> Failure:
-        """Count a failure: one request may fail, by its own fault (``final``) even many; a server that is away, or fails at everything,
-        ends the job."""
+        """Count a failure: one request may fail, by its own fault (``final``) even many; a server that is away, or
+        fails at everything, ends the job."""
         with self.lock:
             self.failed_in_a_row += not error.final
             hopeless = self.failed_in_a_row > 2 * max(self.config.concurrency, 1)

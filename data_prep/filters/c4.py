@@ -1,5 +1,5 @@
-"""Filter rule c4: C4's rules on documents (Raffel et al. 2020, arXiv 1910.10683, section 2.2). Its rules on lines are the cleaning step
-`c4_lines`."""
+"""Filter rule c4: C4's rules on documents (Raffel et al. 2020, arXiv 1910.10683, section 2.2). Its rules on lines are
+the cleaning step `c4_lines`."""
 
 import sys
 from collections.abc import Iterator, Sequence

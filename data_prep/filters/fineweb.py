@@ -1,5 +1,5 @@
-"""Filter rule fineweb: FineWeb's quality rules (Penedo et al. 2024, arXiv 2406.17557, section 3.6), on texts that the step `whitespace` has
-gone over."""
+"""Filter rule fineweb: FineWeb's quality rules (Penedo et al. 2024, arXiv 2406.17557, section 3.6), on texts that the
+step `whitespace` has gone over."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

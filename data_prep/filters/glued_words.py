@@ -59,7 +59,8 @@ class GluedWords(Rule):
         super().__init__(profile, config)
         if not 2 * SHORTEST <= self.settings.longest <= 100:
             raise UserError(
-                f"corpus.languages.{profile.code}.rules.glued_words.longest={self.settings.longest}: give a number of letters"
+                f"corpus.languages.{profile.code}.rules.glued_words.longest={self.settings.longest}: give a "
+                "number of letters"
                 " from 4 to 100"
             )
         self.on = self.settings.max_share < 1

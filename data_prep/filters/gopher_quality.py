@@ -1,5 +1,5 @@
-"""Filter rule gopher_quality: Gopher's quality rules (Rae et al. 2021, arXiv 2112.11446, appendix A.1), with the constants and stop words of the
-language."""
+"""Filter rule gopher_quality: Gopher's quality rules (Rae et al. 2021, arXiv 2112.11446, appendix A.1), with the
+constants and stop words of the language."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

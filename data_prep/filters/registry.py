@@ -36,12 +36,14 @@ def rule_class(name: str) -> type[Rule]:
 
 
 def build_rules(names: Iterable[str], profile: LanguageConfig, config: Config) -> list[Rule]:
-    """Build the rules ``names`` (`corpus.rules`), in order, for the language of ``profile``. Raises UserError for an unknown name."""
+    """Build the rules ``names`` (`corpus.rules`), in order, for the language of ``profile``. Raises UserError for an
+    unknown name."""
     return [rule_class(name)(profile, config) for name in names]
 
 
 def complete_settings(profile: LanguageConfig) -> dict[str, dict[str, Any]]:
-    """Sections of a profile's ``rules`` with every default written out. Raises UserError for a section of no rule, or a wrong value."""
+    """Sections of a profile's ``rules`` with every default written out. Raises UserError for a section of no rule, or a
+    wrong value."""
     for name in profile.rules:
         if name not in RULES:
             key = f"corpus.languages.{profile.code}.rules.{name}"

@@ -1,4 +1,5 @@
-"""The interface of a filter rule: a class with a name, a version, typed settings, and tests over a batch of documents."""
+"""The interface of a filter rule: a class with a name, a version, typed settings, and tests over a batch of
+documents."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from data_prep.text.batch import Batch
 
 @dataclass(frozen=True)
 class Test:
-    """One measure of a rule with its verdict."""
+    """A measure of a rule with its verdict."""
 
     name: str
     """``rule/reason``, such as gopher_quality/too_few_words: the reason under which rejected documents are counted."""
@@ -43,10 +44,11 @@ class Rule(ABC):
     name: ClassVar[str]
     """What `corpus.rules` calls it."""
     version: ClassVar[int]
-    """Raised by hand whenever the same text and settings may get another verdict: verdicts of older versions are made anew.
-    ``tests/data_prep/versions`` holds it to that."""
+    """Raised by hand whenever the same text and settings may get another verdict: verdicts of older versions are made
+    anew. ``tests/data_prep/versions`` holds it to that."""
     Settings: ClassVar[type] = NoSettings
-    """Dataclass of its thresholds: the keys ``corpus.languages.<code>.rules.<name>`` with their types, ranges and defaults."""
+    """Dataclass of its thresholds: the keys ``corpus.languages.<code>.rules.<name>`` with their types, ranges and
+    defaults."""
 
     def __init__(self, profile: LanguageConfig, config: Config):
         """``profile`` is that of the language of the source. Raises UserError for settings that cannot be meant."""
@@ -60,10 +62,11 @@ class Rule(ABC):
 
     @abstractmethod
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:
-        """Yield the tests in order; the first that rejects a document is the reason. Of documents that are not ``alive`` [n]
-        (rejected before) the values are not looked at, so an expensive rule need not compute them."""
+        """Yield the tests in order; the first that rejects a document is the reason. Of documents that are not
+        ``alive`` [n] (rejected before) the values are not looked at, so an expensive rule need not compute them."""
 
     @classmethod
     def inputs(cls, profile: LanguageConfig, config: Config) -> list[Any]:
-        """Digests of files and models and versions of libraries that decide beside text, profile and ``version``; as JSON."""
+        """Digests of files and models and versions of libraries that decide beside text, profile and ``version``; as
+        JSON."""
         return []

@@ -30,5 +30,6 @@ def _reason(schema: type, prefix: str, error: Exception) -> str:
     """Say which key of a section is wrong, and what to do."""
     key, names = getattr(error, "full_key", None) or "", [field.name for field in dataclasses.fields(schema)]
     if key.partition(".")[0].partition("[")[0] not in names:
-        return f"{prefix}{key} is no key of the rule{suggestion(key, names) or '; it has: ' + (', '.join(names) or 'none')}"
+        near = suggestion(key, names) or f"; it has: {', '.join(names) or 'none'}"
+        return f"{prefix}{key} is no key of the rule{near}"
     return f"{prefix}{key} has a value of another type than its default; write it as in conf/data/language"

@@ -28,13 +28,14 @@ class TopicAnnotator(Rule):
         self.model, self.least = load(config.topics.model), config.topics.min_probability
         if self.model.language != profile.code:
             raise UserError(
-                f"{config.topics.model} was learnt from {self.model.language} text, the source is {profile.code}; take topics"
+                f"{config.topics.model} was learnt from {self.model.language} text, the source is {profile.code}; "
+                "take topics"
                 " out of its rules"
             )
 
     @classmethod
     def inputs(cls, profile: LanguageConfig, config: Config) -> list[Any]:
-        """What is asked of the model, and the digest of its files."""
+        """Settings of the question to the model, and the digest of its files."""
         return [asdict(config.topics), model_digest(config.topics.model, "topics.model", "topics")]
 
     def judge(self, batch: Batch, alive: np.ndarray, records: Sequence[Record]) -> Iterator[Test]:

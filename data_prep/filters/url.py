@@ -20,9 +20,9 @@ class Url(Rule):
     """Rejects documents whose address is listed, lies below a listed one, or belongs to a listed domain or a subdomain
     of one.
 
-    The files of `corpus.url_lists` have one entry a line, a domain (example.org) or an address (example.org/shop); # begins a comment. Scheme,
-    ``www.``, port, query and the case of the host do not count. Raises UserError for a file that cannot be read or a
-    line that is neither."""
+    The files of `corpus.url_lists` have one entry a line, a domain (example.org) or an address (example.org/shop); #
+    begins a comment. Scheme, ``www.``, port, query and the case of the host do not count. Raises UserError for a file
+    that cannot be read or a line that is neither."""
 
     name, version = "url", 1
 

@@ -9,7 +9,8 @@ from data_prep.mixture.budget import Asked
 from data_prep.mixture.sources import Stratum
 
 VERSION = 1
-"""Raised by hand whenever the same sources may give other streams: streams that are there are refused; ``tests/data_prep/versions`` holds it to that."""
+"""Raised by hand whenever the same sources may give other streams: streams that are there are refused;
+``tests/data_prep/versions`` holds it to that."""
 SLICE = 1 << 22
 """Tokens of the stream that are put together at once."""
 DRAWN = np.dtype([("stratum", "u4"), ("document", "u4"), ("repeat", "u4"), ("length", "i8"), ("key", "f8")])

@@ -1,5 +1,5 @@
-"""Preview of what a model will read: windows at random places of the final streams, decoded, with source and origin of every
-document in view."""
+"""Preview of what a model will read: windows at random places of the final streams, decoded, with source and origin of
+every document in view."""
 
 import bisect
 import itertools

@@ -99,18 +99,19 @@ def _thin(
     documents: np.ndarray,
     tokens: np.ndarray,
 ) -> np.ndarray:
-    """StratumShare of each topic's documents that is kept [topics]; ``documents`` and ``tokens`` are [sources, topics].
+    """Share of each topic's documents that is kept [topics]; ``documents`` and ``tokens`` are [sources, topics].
 
     The one most above its cap in some phase is lowered in proportion, again and again, until all fit."""
     caps = np.array([config.topic_caps.get(name, 1.0) for name in names])
-    kept = np.ones(len(names))
+    kept, totals = np.ones(len(names)), documents.sum(axis=0)
+    present = totals > 0  # "Other" is always a name, and often of no document
     for _ in range(STEPS):
         shares = _shares(phases, sources, kept * documents, kept * tokens)
         excess = shares.max(axis=0) / caps
         if excess.max() <= 1 + NEAR:
             return kept
-        kept = kept * np.minimum(1, 1 / excess)
-        if (kept * documents.sum(axis=0) < 1).any():
+        kept = kept * (1 / np.maximum(1, excess))
+        if (present & (kept * totals < 1)).any():
             break
     worst = int(excess.argmax())
     share = shares[:, worst].max()
@@ -125,7 +126,7 @@ def _thin(
 def _shares(
     phases: Mapping[str, PhaseConfig], sources: list[str], documents: np.ndarray, tokens: np.ndarray
 ) -> np.ndarray:
-    """StratumShare of each topic in the documents of each phase [phases, topics]."""
+    """Share of each topic in the documents of each phase [phases, topics]."""
     sizes = tokens.sum(axis=1)
     asked = ask(phases, dict(zip(sources, np.maximum(1, np.round(sizes)).astype(int).tolist(), strict=True)))
     rows = []

@@ -59,7 +59,8 @@ class Scan:
     def finish(self) -> dict[str, Any]:
         """Write the document."""
         written = {
-            "id": self.id, "file": str(self.path), "stamp": stamp(self.path), "settings": self.settings, "pages": self.pages,
+            "id": self.id, "file": str(self.path), "stamp": stamp(self.path), "settings": self.settings,
+            "pages": self.pages,
         }  # fmt: skip
         write_json(self.target, written)
         self.pages = []
@@ -88,7 +89,8 @@ def scans(config: OcrConfig, model: str) -> list[Scan]:
         name = str(path.relative_to(home).with_suffix(""))
         if name in by_path:
             raise UserError(
-                f"ocr.inputs: {by_path[name].path} and {path} would both be written to {name}{SUFFIX}; read them into two"
+                f"ocr.inputs: {by_path[name].path} and {path} would both be written to {name}{SUFFIX}; read them "
+                "into two"
                 " outputs"
             )
         by_path[name] = Scan(path, name, Path(config.output, f"{name}{SUFFIX}"), settings)

@@ -14,7 +14,8 @@ from data_prep.pii.numbers import NUMBERS, Numbers
 from data_prep.pii.online import Ip, emails, urls
 
 VERSION = 1
-"""Raised by hand whenever the same text may be replaced otherwise: documents are written anew; ``tests/data_prep/versions`` holds it to that."""
+"""Raised by hand whenever the same text may be replaced otherwise: documents are written anew;
+``tests/data_prep/versions`` holds it to that."""
 KINDS = ("email", "url", "ip", *NUMBERS, "phone", "address")
 
 

@@ -73,7 +73,8 @@ def load(folder: str | Path) -> Classifier:
         raise UserError(f"{folder} holds no quality classifier of these features (key quality.model); {mend}")
     if made["features_version"] != VERSION:
         raise UserError(
-            f"{folder} (key quality.model) was learnt from version {made['features_version']} of the features, now {VERSION}; {mend}"
+            f"{folder} (key quality.model) was learnt from version {made['features_version']} of the features, "
+            f"now {VERSION}; {mend}"
         )
     for name in (BOOSTER, VOCABULARY, PROFILE):
         if not (folder / name).is_file() or digest(folder / name) != made["files"][name]:

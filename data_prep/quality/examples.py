@@ -88,8 +88,8 @@ def _labelled(config: QualityConfig, data: DataConfig) -> Examples:
 
 
 def _degraded(config: QualityConfig, data: DataConfig, seed: int) -> Examples:
-    """Make three examples of each document: itself, one light and one heavy degradation; which ones is drawn by the name of the
-    document."""
+    """Make three examples of each document: itself, one light and one heavy degradation; which ones is drawn by the
+    name of the document."""
     wanted = max(1, config.documents // 3)
     measured = {example.group for example in _read(config, data, config.measured)} if config.measured else set()
     texts = (example for example in _good(config, data) if example.group not in measured)

@@ -10,8 +10,8 @@ ROW, NAME, WIDE = 18, 190, 460
 
 
 def reliability(bins: Sequence[Mapping[str, Any]], label: str) -> str:
-    """Draw a reliability diagram: what was said (across) against what came true (upwards), a dot for each bin as large as what it holds; on the
-    line is right."""
+    """Draw a reliability diagram: what was said (across) against what came true (upwards), a dot for each bin as large
+    as what it holds; on the line is right."""
     most = max((bin_["count"] for bin_ in bins), default=0) or 1
 
     def at(x: float, y: float) -> tuple[float, float]:

@@ -14,7 +14,8 @@ from data_prep.quickstart.group_split import share_of
 from data_prep.text.batch import Batch
 
 VERSION = 1
-"""Raised by hand whenever the same text may give other examples or another model: one that is there is refused; ``tests/data_prep/versions`` holds it to that."""
+"""Raised by hand whenever the same text may give other examples or another model: one that is there is refused;
+``tests/data_prep/versions`` holds it to that."""
 FOLDS = 4
 ROUNDS = 250
 PARAMETERS = {

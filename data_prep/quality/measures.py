@@ -36,8 +36,8 @@ def figures(probabilities: np.ndarray, truth: np.ndarray, names: Sequence[str]) 
 
 
 def calibration(probabilities: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
-    """Return of ten bins of the probability of what was predicted: how many, mean probability, share that was right; and the
-    expected calibration error, the mean distance of the two (Guo et al. 2017, arXiv 1706.04599, section 2)."""
+    """Return of ten bins of the probability of what was predicted: how many, mean probability, share that was right;
+    and the expected calibration error, the mean distance of the two (Guo et al. 2017, arXiv 1706.04599, section 2)."""
     sure, right = probabilities.max(1), probabilities.argmax(1) == truth
     place = np.minimum((sure * BINS).astype(int), BINS - 1)
     counts = np.bincount(place, minlength=BINS)

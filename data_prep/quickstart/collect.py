@@ -1,5 +1,5 @@
-"""Collection of text for the quickstart, with the groups it may be split by and the pairs in it: docstrings of packages, or the files
-of a folder."""
+"""Collection of text for the quickstart, with the groups it may be split by and the pairs in it: docstrings of
+packages, or the files of a folder."""
 
 import heapq
 import re

@@ -134,8 +134,8 @@ class Postings:
 
 
 def held_by_other(texts: Shingles, others: Shingles, threshold: float) -> np.ndarray:
-    """Check for each of ``texts`` [n] whether more than ``threshold`` of it in any one of ``others``? Both must come from one
-    call of `shingle`."""
+    """Check for each of ``texts`` [n] whether more than ``threshold`` of it in any one of ``others``? Both must come
+    from one call of `shingle`."""
     held = np.zeros(len(texts), bool)
     for rows, _, shared in Postings.of(others).shared(texts):
         held[rows[shared > threshold * texts.sizes[rows]]] = True
@@ -143,8 +143,8 @@ def held_by_other(texts: Shingles, others: Shingles, threshold: float) -> np.nda
 
 
 def repeats(texts: Shingles, threshold: float) -> np.ndarray:
-    """Choose which texts [n] to drop so that no kept one has more than ``threshold`` of its shingles in any one longer kept
-    text.
+    """Choose which texts [n] to drop so that no kept one has more than ``threshold`` of its shingles in any one longer
+    kept text.
 
     From the longest to the shortest (ties in the order given), each text that is still there drops all shorter ones
     that it holds. Blocks begin small and what is done leaves the index, so that thousands of copies of one text cost

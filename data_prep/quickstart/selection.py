@@ -34,7 +34,7 @@ class Asked:
 
 
 class Remaining:
-    """What is still in of ``items``; ``counts``: read = kept + the rest, by the reason it was dropped for."""
+    """Items that remain of ``items``; ``counts``: read = kept + the rest, by the reason it was dropped for."""
 
     def __init__(self, items: Iterable[Any]):
         self.items = list(items)
@@ -62,21 +62,21 @@ class Selection:
 
 
 def select(texts: Sequence[Text], shares: Mapping[str, float], max_train_bytes: int, max_queries: int) -> Selection:
-    """Split ``texts`` by group (``shares`` of test and dev; the rest is training text) and remaining texts and pairs."""
+    """Split ``texts`` by group (``shares`` of test and dev; the rest is training text) and sieve texts and pairs."""
     sizes: Counter[str] = Counter()
     for text in texts:
         sizes[text.group] += text.size
     splits = split_groups(sizes, shares)
-    remaining = {split: Remaining(text for text in texts if splits[text.group] == split) for split in SPLITS}
-    _drop_copies([remaining[split] for split in ("test", "dev", "train")])
-    pairs = {split: _pairs(remaining[split].items) for split in ("dev", "test")}
-    _drop_near_duplicates(remaining["train"], pairs["dev"], pairs["test"], max_train_bytes)
-    pairs["train"] = _pairs(remaining["train"].items)
+    by_split = {split: Remaining(text for text in texts if splits[text.group] == split) for split in SPLITS}
+    _drop_copies([by_split[split] for split in ("test", "dev", "train")])
+    pairs = {split: _pairs(by_split[split].items) for split in ("dev", "test")}
+    _drop_near_duplicates(by_split["train"], pairs["dev"], pairs["test"], max_train_bytes)
+    pairs["train"] = _pairs(by_split["train"].items)
     _drop_ambiguous(list(pairs.values()))
     for split in ("dev", "test"):
         chosen = {entry.id for entry in sorted(pairs[split].items, key=by_hash)[:max_queries]}
         pairs[split].drop([entry.id not in chosen for entry in pairs[split].items], "over max_queries")
-    return Selection(remaining, pairs, splits)
+    return Selection(by_split, pairs, splits)
 
 
 def by_hash(entry: Text | Asked) -> tuple[float, str]:
@@ -84,9 +84,9 @@ def by_hash(entry: Text | Asked) -> tuple[float, str]:
     return share_of(entry.id), entry.id
 
 
-def _drop_copies(remaining: Sequence[Remaining]) -> None:
+def _drop_copies(splits: Sequence[Remaining]) -> None:
     seen: set[str] = set()
-    for remaining in remaining:
+    for remaining in splits:
         copies = []
         for text in remaining.items:
             copies.append(text.text in seen)
@@ -107,7 +107,7 @@ def _pairs(texts: Iterable[Text]) -> Remaining:
 
 
 def _drop_near_duplicates(train: Remaining, dev: Remaining, test: Remaining, max_train_bytes: int) -> None:
-    """Remaining the three against themselves and each other; training text is also cut to ``max_train_bytes``."""
+    """Sieve the three against themselves and each other; training text is also cut to ``max_train_bytes``."""
     spoken = [f"{entry.pair.query}\n{entry.pair.document}" for entry in test.items + dev.items]
     with Bar("find near-duplicates", 4, "passes") as bar:
         shingles = shingle([text.text for text in train.items] + spoken)
@@ -139,9 +139,9 @@ def _beyond(texts: Sequence[Text], max_bytes: int) -> list[bool]:
     return [out[id(text)] for text in texts]
 
 
-def _drop_ambiguous(remaining: Sequence[Remaining]) -> None:
+def _drop_ambiguous(splits: Sequence[Remaining]) -> None:
     """Drop every pair whose query stands for more than one document, so that queries are disjoint and have one
     answer."""
-    asked = Counter(entry.pair.query.casefold() for remaining in remaining for entry in remaining.items)
-    for remaining in remaining:
+    asked = Counter(entry.pair.query.casefold() for remaining in splits for entry in remaining.items)
+    for remaining in splits:
         remaining.drop([asked[entry.pair.query.casefold()] > 1 for entry in remaining.items], "query not unique")

@@ -21,8 +21,10 @@ NOT_TEXT = (
     " [role=complementary], [role=search], [hidden], [aria-hidden=true]"
 )
 BLOCKS = frozenset((
-    "address", "article", "blockquote", "body", "caption", "center", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption",
-    "figure", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr", "li", "main", "ol", "p", "pre", "section", "summary",
+    "address", "article", "blockquote", "body", "caption", "center", "dd", "details", "div", "dl", "dt", "fieldset",
+    "figcaption",
+    "figure", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup", "hr", "li", "main", "ol", "p", "pre", "section",
+    "summary",
     "table", "tbody", "tfoot", "thead", "tr", "ul",
 ))  # fmt: skip
 CELLS = ("td", "th")

@@ -54,8 +54,8 @@ def hub_shards(text: str) -> list[Path]:
 
 
 def hub_stamp(path: str | Path) -> list[int]:
-    """Stamp of a data set, as `inputs.stamp` is of a file: no size, and a number that changes with the data set's files (commit, time of
-    change)."""
+    """Stamp of a data set, as `inputs.stamp` is of a file: no size, and a number that changes with the data set's files
+    (commit, time of change)."""
     place = Place.parse(str(path))
     return [0, open_split(place.name, place.config, place.split)[1]]
 

@@ -1,7 +1,7 @@
 """Pages of .pdf files, unpacked in a process of its own whose memory is bounded: PDFium unpacks a page of a few bytes
 to gigabytes where these say so, names no size before, and ends its process where memory runs out.
 
-    python -m data_prep.sources.pdf_pages BYTES      a path (JSON) a line on standard input, a list of texts or an error a line as answer
+    python -m data_prep.sources.pdf_pages BYTES   a path (JSON) a line on standard input; a list of texts as answer
 """
 
 import json

@@ -33,7 +33,8 @@ def read_documents(
     fields: Sequence[str] | None = None,
     seen: Callable[[int], Any] | None = None,
 ) -> Iterator[Document]:
-    """Read documents as `common.reading.readers.read_documents` does, of more formats: a .html, .pdf or .pages.json is one document too."""
+    """Read documents as `common.reading.readers.read_documents` does, of more formats: a .html, .pdf or .pages.json is
+    one document too."""
     span = source if isinstance(source, Span) else Span(source)
     if is_hub(span.path):
         return read_hub(readers.opened(span, Form.of(form), bad, fields, seen))

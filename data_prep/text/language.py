@@ -15,6 +15,8 @@ from conf.schema.language import LanguageConfig
 from conf.schema.ranges import no_number
 
 FOLDER = Path(conf.__file__).parent / "data" / "language"
+TEMPLATE = "template"
+"""What a new profile is copied from; no language."""
 
 
 def load_language(code: str, changes: Mapping[str, Any] | None = None) -> LanguageConfig:
@@ -34,12 +36,12 @@ def _load(code: str, changes: str) -> LanguageConfig:
     from omegaconf.errors import OmegaConfBaseException
 
     changed = json.loads(changes)
-    codes = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    codes = sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != TEMPLATE)
     if code not in codes:
         raise UserError(
             f"there is no profile conf/data/language/{code}.yaml{suggestion(code, codes)}; there are:"
-            f" {', '.join(codes)}; for another language write that file, beginning with cp conf/data/language/en.yaml"
-            f" conf/data/language/{code}.yaml"
+            f" {', '.join(codes)}; for another language write that file, docs/another_language.md tells how: cp"
+            f" conf/data/language/{TEMPLATE}.yaml conf/data/language/{code}.yaml"
         )
     try:
         base = {} if "code" in changed else OmegaConf.load(FOLDER / f"{code}.yaml")
@@ -60,7 +62,8 @@ def _reason(code: str, error: Exception) -> str:
     if "not in '" in text:
         owner = error.object_type if dataclasses.is_dataclass(getattr(error, "object_type", None)) else LanguageConfig
         near = suggestion(key.rpartition(".")[2], [field.name for field in dataclasses.fields(owner)])
-        return f"{where} has an unknown key '{key}'{near or '; conf/data/language/en.yaml has all of them'}"
+        all_keys = "; conf/data/language/en.yaml has all of them, those of filter rules below rules"
+        return f"{where} has an unknown key '{key}'{near or all_keys}"
     return (
         f"{where}: {key or 'a key'} has a value of another kind than in conf/data/language/en.yaml; write it as it is"
         " there"

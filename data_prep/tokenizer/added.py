@@ -36,7 +36,8 @@ def unlike_gigatoken(added: Sequence[Added], normalizer: dict[str, Any] | None, 
     for matched_token, other in product(matched, added):
         if _kind(matched_token) != _kind(other) and _overlap(matched_token["content"], other["content"]):
             return (
-                f"its added tokens {matched_token['content']!r} and {other['content']!r} overlap and are matched one after the"
+                f"its added tokens {matched_token['content']!r} and {other['content']!r} overlap and are matched "
+                "one after the"
                 " other"
             )
     return None
@@ -57,8 +58,8 @@ def _overlap(first: str, other: str) -> bool:
 
 
 def _untouched(content: str, after: bool) -> bool:
-    """Check whether NFC makes nothing else into ``content``, and (``after``: it is matched there) leaves it as it is in every
-    text."""
+    """Check whether NFC makes nothing else into ``content``, and (``after``: it is matched there) leaves it as it is in
+    every text."""
     parts, made = _canonical()
     if set(content) & made or any(map(unicodedata.combining, content)):
         return False

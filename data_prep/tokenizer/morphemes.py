@@ -91,8 +91,8 @@ def _words(text: str, rows: list[list[str]], language: str) -> list[Word]:
 
 
 def measure(tokenizer: Tokenizer, path: str | Path) -> dict[str, float | int]:
-    """Measure how the tokens of a treebank lie on its morphemes, over words whose lemma begins their form (others change their
-    stem and say nothing about where it ends: ``covered`` is the share that remains).
+    """Measure how the tokens of a treebank lie on its morphemes, over words whose lemma begins their form (others
+    change their stem and say nothing about where it ends: ``covered`` is the share that remains).
 
     ``whole_morpheme``: share of tokens that are exactly the stem, or exactly an ending (one suffix or a chain of them)
     that the treebank has after some stem at least twice. ``stem_kept``: share of words with an ending in which no token

@@ -6,7 +6,8 @@ from common.tokenizer import END_OF_TEXT
 from conf.schema.data import TokenizerConfig
 
 VERSION = 1
-"""Raised by hand whenever the same text may be cut otherwise, or give another vocabulary: tokenizers that are there are refused; ``tests/data_prep/versions`` holds it to that."""
+"""Raised by hand whenever the same text may be cut otherwise, or give another vocabulary: tokenizers that are there are
+refused; ``tests/data_prep/versions`` holds it to that."""
 CL100K = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"
     r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"

@@ -58,8 +58,8 @@ def _compare(shard: Shard, shard_manifest: dict[str, Any]) -> tuple[str, bool]:
 
 
 def _damage(home: Path, shard_manifest: dict[str, Any], merged: Merged) -> str:
-    """Return what is wrong with the tokens, in the shard's own folder or, once merged, in their place there; "" when they are
-    whole."""
+    """Return what is wrong with the tokens, in the shard's own folder or, once merged, in their place there; "" when
+    they are whole."""
     if all((home / name).exists() for name in shard_manifest["files"]):
         broken = [name for name, right in shard_manifest["files"].items() if digest(home / name) != right]
         return f"its {broken[0]} is damaged" if broken else ""

@@ -63,8 +63,8 @@ class Origins:
 
 
 def open_origins(folder: Path, tokens_manifest: dict[str, Any]) -> Origins | None:
-    """Origins of the tokens folder with the manifest ``tokens_manifest``; None where it was made before they were kept, or its
-    tokens adopted."""
+    """Origins of the tokens folder with the manifest ``tokens_manifest``; None where it was made before they were kept,
+    or its tokens adopted."""
     if "origins" not in tokens_manifest:
         return None
     try:

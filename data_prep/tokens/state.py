@@ -16,7 +16,8 @@ from data_prep.tokens.merge import drop_shards
 from data_prep.tokens.origins import ORIGINS
 
 VERSION = 1
-"""Raised by hand whenever the same text may become other tokens: tokens that are there are refused; ``tests/data_prep/versions`` holds it to that."""
+"""Raised by hand whenever the same text may become other tokens: tokens that are there are refused;
+``tests/data_prep/versions`` holds it to that."""
 SETTINGS = "settings.json"
 END = "end_of_text"
 """Key of the token that ends documents, where the template of the tokenizer ends with nothing."""
@@ -75,8 +76,8 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 def finished(
     folder: Path, former: dict[str, Any] | None, paths: list[Path], prepare: PrepareConfig, limit: int
 ) -> tuple[bool, bool]:
-    """Check whether nothing is left to do, and whether the merged files are whole. Reads no token unless a file has a new
-    time. ``limit`` is `data.max_document_bytes`, which matters where a document was too long.
+    """Check whether nothing is left to do, and whether the merged files are whole. Reads no token unless a file has a
+    new time. ``limit`` is `data.max_document_bytes`, which matters where a document was too long.
 
     What a kill after the last step left lying about is removed."""
     whole = former is not None and _outputs_whole(folder, former)
@@ -89,8 +90,8 @@ def finished(
 
 
 def _outputs_whole(folder: Path, former: dict[str, Any]) -> bool:
-    """Check whether the merged files are those of the manifest: by size and time, else by digest (the manifest then learns
-    the time)."""
+    """Check whether the merged files are those of the manifest: by size and time, else by digest (the manifest then
+    learns the time)."""
     origins = {ORIGINS: former["origins"]["sha256"]} if "origins" in former else {}
     for name, right in (former["files"] | origins).items():
         if not (folder / name).exists():

@@ -16,15 +16,16 @@ from data_prep.text.batch import Batch, hash_words
 from data_prep.topics.words import counts
 
 VERSION = 1
-"""Raised by hand whenever the same weights may give other topics: models of another version are refused; ``tests/data_prep/versions`` holds it to that."""
+"""Raised by hand whenever the same weights may give other topics: models of another version are refused;
+``tests/data_prep/versions`` holds it to that."""
 WEIGHTS, WORDS = "weights.npz", "words.json"
 OTHER = "Other"
 
 
 @dataclass(frozen=True)
 class TopicClassifier:
-    """Topic classifier: one linear machine and one isotonic curve for each topic and fold of the calibration; probabilities are means
-    over the folds."""
+    """Topic classifier: one linear machine and one isotonic curve for each topic and fold of the calibration;
+    probabilities are means over the folds."""
 
     topics: list[str]
     """[k] names."""
@@ -113,7 +114,8 @@ def load(folder: str | Path) -> TopicClassifier:
         raise UserError(f"{folder} holds no topic classifier (key topics.model); make one with python -m jobs.topics")
     if made["classifier_version"] != VERSION:
         raise UserError(
-            f"{folder} (key topics.model) is of version {made['classifier_version']} of the classifier, now {VERSION}; make it anew "
+            f"{folder} (key topics.model) is of version {made['classifier_version']} of the classifier, now "
+            f"{VERSION}; make it anew "
             "with python -m jobs.topics"
         )
     for name in (WEIGHTS, WORDS):

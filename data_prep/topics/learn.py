@@ -26,7 +26,8 @@ from data_prep.topics.classifier import OTHER, TopicClassifier, stacked
 from data_prep.topics.words import most_frequent
 
 VERSION = 1
-"""Raised by hand whenever the same text may give another model: one that is there is refused; ``tests/data_prep/versions`` holds it to that."""
+"""Raised by hand whenever the same text may give another model: one that is there is refused;
+``tests/data_prep/versions`` holds it to that."""
 FOLDS = 3
 TELLING = 6
 Labelled = tuple[str, str, str]

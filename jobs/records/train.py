@@ -121,7 +121,7 @@ READS = (
 JOB = Job(
     "train",
     "train, with checkpoints",
-    (*READS[:-2], "plan", *READS[-2:]),
+    (*READS[:-3], "plan", *READS[-3:]),
     home=lambda config: config.run_dir,
     needs=_needs,
     is_done=_is_done,

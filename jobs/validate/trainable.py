@@ -11,12 +11,14 @@ from conf.schema import Config, DecoderConfig
 from conf.schema.kinds import names
 from conf.schema.objective import OBJECTIVES
 from model.shapes import check_encoder, check_shape
+from model.training.callbacks.tracker import check_tracking
 from model.training.timeline.phase import MAIN, Phase
 
 
 def check_trainable(config: Config, phases: Sequence[Phase]) -> None:
-    """Raise UserError for the first thing that does not fit: objective, layout, lengths, and text that is too
-    little."""
+    """Raise UserError for the first thing that does not fit: objective, layout, lengths, text that is too little, and a
+    tracker that is not installed."""
+    check_tracking(config)
     decoder = isinstance(config.model, DecoderConfig)
     if not isinstance(config.model, config.objective.nets):
         fitting = next(names(kind)[0] for kind in OBJECTIVES if isinstance(config.model, kind.nets))

@@ -15,7 +15,7 @@ from rich.tree import Tree
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import digest, digest_of, read_json
+from common.files import digest_of, has_digest, read_json
 from common.layout import TOKENIZER
 from data_prep.sources.inputs import span_digest, stamp
 from model.training.checkpoints.checkpoints import read_checkpoint, verify
@@ -52,7 +52,8 @@ def lineage(folder: str | Path, used: Files | None = None) -> Node:
     if not (folder / manifests.NAME).is_file():
         if used is None:
             raise UserError(
-                f"{folder} has no {manifests.NAME}; name an export, a checkpoint, a run, or a folder of tokens or a tokenizer"
+                f"{folder} has no {manifests.NAME}; name an export, a checkpoint, a run, or a folder of tokens or "
+                "a tokenizer"
             )
         return _without_manifest(folder, used)
     manifest = manifests.read(folder)
@@ -79,7 +80,7 @@ def _without_manifest(folder: Path, used: Files) -> Node:
     for name, value in used.items():
         if not (folder / name).is_file():
             node.problems.append(f"{name} is gone")
-        elif digest(folder / name) != value:
+        elif not has_digest(folder / name, value):
             node.problems.append(f"{name} is not the one that was used")
     return node
 
@@ -90,7 +91,9 @@ def _files(folder: Path, manifest: dict[str, Any]) -> list[str]:
     for name, value in manifest.get("files", {}).items():
         if not (folder / name).is_file():
             found.append(f"{name} is gone")
-        elif manifest.get("output_stamps", {}).get(name) != stamp(folder / name) and digest(folder / name) != value:
+        elif manifest.get("output_stamps", {}).get(name) != stamp(folder / name) and not has_digest(
+            folder / name, value
+        ):
             found.append(f"{name} is not what was written")
     return found
 
@@ -245,7 +248,8 @@ FACTS: dict[str, Callable[[dict[str, Any]], str]] = {
     "tokenizer": lambda m: f"{m['vocab_size']:,} tokens of vocabulary",
 }
 PARENTS: dict[str, Callable[[Path, dict[str, Any]], list[Node]]] = {
-    "export": _export_parents, "merge": _merge_parents, "checkpoint": _checkpoint_parents, "run": _run_parents, "tokens": _texts, "tokenizer": _texts,
+    "export": _export_parents, "merge": _merge_parents, "checkpoint": _checkpoint_parents, "run": _run_parents,
+    "tokens": _texts, "tokenizer": _texts,
 }  # fmt: skip
 CHECKS: dict[str, Callable[[Path, dict[str, Any]], list[str]]] = {"checkpoint": _checkpoint_files}
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from common.errors import UserError
 from common.files import read_json
 from common.layout import HF
+from conf.families import DecoderFamily, family_in
 from conf.schema import Config, EncoderConfig
 from conf.schema.evaluation import EvaluationConfig
 from model.evaluation.results import known, result_file, why_record, write_record
@@ -67,7 +68,8 @@ def wanted_of(config: Config, decoder: bool) -> Wanted:
 
 def wanted(config: Config, checkpoint: Checkpoint) -> Wanted:
     """`wanted_of` the net in the hf/ half of ``checkpoint``."""
-    return wanted_of(config, read_json(checkpoint.folder / HF / "config.json").get("model_type") != "modernbert")
+    written = read_json(checkpoint.folder / HF / "config.json")
+    return wanted_of(config, isinstance(family_in(written), DecoderFamily))
 
 
 def wanted_ahead(config: Config) -> Wanted:

@@ -8,7 +8,7 @@ from pathlib import Path
 from common import layout
 from common.claim import Claim, told
 from common.errors import UserError
-from common.files import digest, nothing_left
+from common.files import has_digest, nothing_left
 from common.layout import CONFIG, HF
 from common.progress import Bar, say
 from common.remove import remove_file
@@ -57,7 +57,7 @@ def _other_tokenizer(checkpoint: Checkpoint, last: Checkpoint) -> str | None:
     if None not in listed and listed[0] == listed[1]:
         return None
     for each, value in zip((checkpoint, last), listed, strict=True):
-        if value is None or not (each.folder / TOKENIZER).is_file() or digest(each.folder / TOKENIZER) != value:
+        if value is None or not (each.folder / TOKENIZER).is_file() or not has_digest(each.folder / TOKENIZER, value):
             return f"{TOKENIZER} of step {each.step} is not there, or not what was written"
     return difference(checkpoint.folder / HF, last.folder / HF)
 

@@ -10,10 +10,10 @@ from common.errors import UserError
 from common.files import make_folder, read_json, write_json
 from common.numbers import same
 from conf.schema import DecoderConfig, LoraConfig
-from model.hf.weights import part, whole, whole_shape
 from model.megatron import ranks
 from model.nets.decoder import Decoder
 from model.nets.lora import LoraLinear
+from model.nets.sharding import part, whole, whole_shape
 from model.projections import adapted, projections
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"

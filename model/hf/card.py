@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from conf.families import FAMILIES
 from conf.schema import DecoderConfig, EncoderConfig, ModelConfig
 
 _ENCODER_USE = """## Use
@@ -83,10 +84,11 @@ def _header(config: ModelConfig, **known: Any) -> str:
     given = {key: list(dict.fromkeys(value)) or None for key, value in lists.items()} | {
         k: v for k, v in known.items() if k not in lists
     }
+    family = FAMILIES[config.architecture]
     if isinstance(config, DecoderConfig):
-        use = {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": [config.architecture]}
+        use = {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": [family.model_type]}
     else:
-        tags = ["modernbert", "fill-mask", "sentence-transformers"]
+        tags = [family.model_type, "fill-mask", "sentence-transformers"]
         use = {"library_name": "sentence-transformers", "pipeline_tag": "feature-extraction", "tags": tags}
     return f"---\n{ModelCardData(**given, **use).to_yaml()}\n---\n"
 

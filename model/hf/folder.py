@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import digest, read_json
+from common.files import has_digest, read_json
 from common.layout import HF, MEGATRON
 from common.numbers import same
+from conf.families import MODEL_TYPES, DecoderFamily, family_in
 from conf.schema import DecoderConfig, EncoderConfig, ModelConfig
-from model.hf import config as modernbert
-from model.hf import decoder_config as decoders
+from model.hf.decoder import config as decoders
+from model.hf.modernbert import config as modernbert
+from model.shapes import is_local
 
 if TYPE_CHECKING:
     from model.nets.build import Net
@@ -36,23 +38,24 @@ def read_model(folder: str | Path) -> ModelConfig:
             f"{folder} is no model in Hugging Face's format (no {CONFIG}); name a folder with config.json and"
             " *.safetensors"
         )
-    written, known = read_json(file), ("modernbert", *decoders.FAMILIES)
+    written = read_json(file)
     if not isinstance(written, dict):
         raise UserError(f"{file} holds no JSON object, so it is no configuration of a model; write it again")
-    family = written.get("model_type")
-    if family not in known:
-        raise UserError(f"{file} describes a model of type {family!r}; those that can be read are {', '.join(known)}")
-    return modernbert.to_ours(Path(folder)) if family == "modernbert" else decoders.to_ours(Path(folder))
+    if (family := family_in(written)) is None:
+        told, readable = written.get("model_type"), ", ".join(MODEL_TYPES)
+        raise UserError(f"{file} describes a model of type {told!r}; those that can be read are {readable}")
+    room = decoders if isinstance(family, DecoderFamily) else modernbert
+    return room.to_ours(Path(folder))
 
 
 def export_net(net: "Net", config: ModelConfig, folder: str | Path, tokenizer_folder: str | Path | None = None) -> None:
     """Write ``net`` to ``folder``; see `export_modernbert` and `export_decoder`. All ranks call this."""
     if isinstance(config, DecoderConfig):
-        from model.hf.decoder import export_decoder
+        from model.hf.decoder.folder import export_decoder
 
         export_decoder(net, config, folder, tokenizer_folder)
         return
-    from model.hf.modernbert import export_modernbert
+    from model.hf.modernbert.folder import export_modernbert
 
     export_modernbert(net, config, folder, tokenizer_folder)
 
@@ -61,10 +64,10 @@ def load_net(folder: str | Path) -> tuple[ModelConfig, "Net"]:
     """The shape and the net in ``folder``, on this rank's device in the precision of the run; errors are those of
     `read_model` and of the family's loader."""
     if isinstance(config := read_model(folder), EncoderConfig):
-        from model.hf.modernbert import load_modernbert
+        from model.hf.modernbert.folder import load_modernbert
 
         return load_modernbert(folder)
-    from model.hf.decoder import load_weights
+    from model.hf.decoder.folder import load_weights
     from model.nets.decoder import build_decoder
 
     net = build_decoder(config, initialise=False)
@@ -108,11 +111,11 @@ def check_weights(config: ModelConfig, folder: str | Path) -> None:
 
         read_metadata(folder, objects=True)
     elif isinstance(config, EncoderConfig):
-        from model.hf.modernbert import check_tensors
+        from model.hf.modernbert.folder import check_tensors
 
         check_tensors(config, folder)
     else:
-        from model.hf.decoder import check_tensors
+        from model.hf.decoder.folder import check_tensors
 
         check_tensors(config, folder)
 
@@ -151,7 +154,7 @@ def _check_written(folder: Path, manifest: dict[str, Any], half: str) -> None:
     does not list."""
     for name, value in manifest.get("files", {}).items():
         file, weights = folder / name, name.startswith(half) and name.endswith((".safetensors", ".distcp"))
-        if weights and not (file.is_file() and digest(file) == value):
+        if weights and not (file.is_file() and has_digest(file, value)):
             raise UserError(
                 f"{file} is missing or not what {manifests.NAME} beside it says; copy the folder again, or name another"
             )
@@ -159,11 +162,11 @@ def _check_written(folder: Path, manifest: dict[str, Any], half: str) -> None:
 
 def _fill(net: "Net", config: ModelConfig, folder: Path) -> None:
     if isinstance(config, EncoderConfig):
-        from model.hf.modernbert import fill_modernbert
+        from model.hf.modernbert.folder import fill_modernbert
 
         fill_modernbert(net, config, folder)
         return
-    from model.hf.decoder import load_weights
+    from model.hf.decoder.folder import load_weights
 
     load_weights(net, config, folder)
 
@@ -178,9 +181,7 @@ def check_shape(ours: ModelConfig, theirs: ModelConfig, folder: Path) -> None:
         )
     keys = [field.name for field in dataclasses.fields(ours) if field.name not in _MAY_DIFFER]
     wrong = [key for key in keys if not same(getattr(ours, key), getattr(theirs, key))]
-    if isinstance(ours, EncoderConfig) and _global_layers(ours) == _global_layers(
-        theirs
-    ):  # of few layers, several periods are one net
+    if _local_layers(ours) == _local_layers(theirs):  # of few layers, several periods are one net
         wrong = [key for key in wrong if key != "global_every"]
     if wrong:
         told = ", ".join(f"model.{key}={getattr(ours, key)} (there {getattr(theirs, key)})" for key in wrong)
@@ -189,8 +190,8 @@ def check_shape(ours: ModelConfig, theirs: ModelConfig, folder: Path) -> None:
         )
 
 
-def _global_layers(model: EncoderConfig) -> list[int]:
-    return list(range(0, model.num_layers, model.global_every))
+def _local_layers(model: EncoderConfig | DecoderConfig) -> list[bool]:
+    return [is_local(model, layer) for layer in range(model.num_layers)]
 
 
 def check_exportable(config: ModelConfig) -> None:

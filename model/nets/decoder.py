@@ -1,15 +1,13 @@
-"""Causal language models of Megatron-Core's layers, over unpadded packs: Qwen3, Qwen2, Llama, Mistral, Phi."""
+"""Causal language models of Megatron-Core's layers, over unpadded packs."""
 
 import copy
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from megatron.core.fusions.fused_bias_dropout import get_bias_dropout_add
 from megatron.core.models.common.embeddings.language_model_embedding import LanguageModelEmbedding
 from megatron.core.models.common.language_module.language_module import LanguageModule
 from megatron.core.tensor_parallel import (
@@ -18,30 +16,25 @@ from megatron.core.tensor_parallel import (
     get_cuda_rng_tracker,
 )
 from megatron.core.tensor_parallel.layers import ColumnParallelLinear
-from megatron.core.transformer.attention import SelfAttention, SelfAttentionSubmodules
-from megatron.core.transformer.enums import AttnMaskType, ModelType
-from megatron.core.transformer.identity_op import IdentityOp
-from megatron.core.transformer.mlp import MLP, MLPSubmodules
-from megatron.core.transformer.spec_utils import ModuleSpec
+from megatron.core.transformer.enums import ModelType
 from megatron.core.transformer.transformer_block import (
     TransformerBlock,
     TransformerBlockSubmodules,
     get_num_layers_to_build,
 )
 from megatron.core.transformer.transformer_config import TransformerConfig
-from megatron.core.transformer.transformer_layer import TransformerLayer, TransformerLayerSubmodules
+from megatron.core.transformer.transformer_layer import get_transformer_layer_offset
 
 from common.errors import UserError
+from conf.families import DECODERS
 from conf.schema import DecoderConfig, ParallelConfig
 from model.megatron import ranks, startup
-from model.megatron.config import transformer_kwargs
-from model.nets.attention import CausalGeometry, PackedAttention
+from model.nets.attention import CausalGeometry
 from model.nets.attention.context import Share
-from model.nets.family import FAMILIES, Family
-from model.nets.glu import SwiGlu
-from model.nets.lora import freeze, linears
+from model.nets.decoder_layer import layer_spec, transformer_config
+from model.nets.lora import freeze
+from model.nets.norms import NORMS
 from model.nets.pack import Pack
-from model.nets.parallel_layer import ParallelLayer
 from model.shapes import check_shape, padded_vocab, rotated_width
 
 Head = Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], Any]
@@ -73,73 +66,6 @@ def build_decoder(
     return model
 
 
-def transformer_config(config: DecoderConfig, parallel: ParallelConfig, initialise: bool = True) -> TransformerConfig:
-    """Megatron-Core's configuration of the layers."""
-    family = FAMILIES[config.architecture]
-    # Not perform_initialization=False: then Megatron-Core would not mark how parameters are cut over tensor-parallel
-    # ranks either.
-    draw = _normal if initialise else lambda std, rows=None: lambda weight: weight
-    return TransformerConfig(
-        num_layers=config.num_layers,
-        hidden_size=config.hidden_size,
-        num_attention_heads=config.num_heads,
-        num_query_groups=config.num_kv_heads,
-        kv_channels=config.head_width,
-        ffn_hidden_size=config.ffn_size,
-        gated_linear_unit=family.gated,
-        activation_func=F.silu if family.gated else partial(F.gelu, approximate="tanh"),
-        use_te_activation_func=family.gated,  # take the activation that the layers' specification names, which is ours
-        add_bias_linear=family.biases,
-        add_qkv_bias=family.qkv_bias,
-        # has gradients of these norms summed over tensor-parallel ranks, each of which has its own heads
-        qk_layernorm=family.qk_norm,
-        hidden_dropout=config.dropout,
-        attention_dropout=0.0,
-        layernorm_epsilon=config.norm_eps,
-        init_method=draw(config.init_std),
-        embedding_init_method=draw(config.init_std, config.vocab_size),
-        output_layer_init_method=draw(config.init_std / math.sqrt(2 * config.num_layers)),
-        **transformer_kwargs(parallel),
-    )
-
-
-def _normal(std: float, rows: int | None = None) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Initialiser by a normal distribution; with `rows`, those after so many are zero."""
-
-    def draw(weight: torch.Tensor) -> torch.Tensor:
-        torch.nn.init.normal_(weight[:rows], std=std)
-        if rows is not None:
-            weight[rows:].zero_()
-        return weight
-
-    return draw
-
-
-def _layer(config: DecoderConfig, family: Family) -> ModuleSpec:
-    """A layer of the net; all are alike."""
-    head_norm, linear = family.norm if family.qk_norm else None, linears(config)
-    attention = SelfAttentionSubmodules(
-        linear_qkv=linear["linear_qkv"],
-        core_attention=PackedAttention,
-        linear_proj=linear["linear_proj"],
-        q_layernorm=head_norm,
-        k_layernorm=head_norm,
-    )
-    activation = SwiGlu if family.gated else None
-    feed_forward = MLPSubmodules(
-        linear_fc1=linear["linear_fc1"], activation_func=activation, linear_fc2=linear["linear_fc2"]
-    )
-    parts = TransformerLayerSubmodules(
-        input_layernorm=family.norm,
-        self_attention=ModuleSpec(SelfAttention, params={"attn_mask_type": AttnMaskType.no_mask}, submodules=attention),
-        self_attn_bda=get_bias_dropout_add,
-        pre_mlp_layernorm=IdentityOp if family.side_by_side else family.norm,
-        mlp=ModuleSpec(MLP, params={"ffn_hidden_size": config.ffn_size}, submodules=feed_forward),
-        mlp_bda=get_bias_dropout_add,
-    )
-    return ModuleSpec(ParallelLayer if family.side_by_side else TransformerLayer, submodules=parts)
-
-
 class Decoder(LanguageModule):
     """Causal language model with its head; what it is in detail is decided by its family.
 
@@ -157,23 +83,26 @@ class Decoder(LanguageModule):
         self.decoder_config, self.pre_process, self.post_process = config, pre_process, post_process
         self.model_type = ModelType.encoder_or_decoder
         self.share_embeddings_and_output_weights = config.tie_embeddings
-        family, rows = FAMILIES[config.architecture], padded_vocab(config)
+        family, rows = DECODERS[config.architecture], padded_vocab(config)
         if pre_process:
             dry = copy.copy(transformer)  # its dropout comes after what `hidden` returns
             dry.hidden_dropout = 0.0
             self.embedding = LanguageModelEmbedding(dry, rows, config.max_positions, position_embedding_type="none")
             self.embedding_dropout = torch.nn.Dropout(config.dropout)
-        layers = [_layer(config, family) for _ in range(get_num_layers_to_build(transformer))]
-        self.decoder = TransformerBlock(
-            transformer, TransformerBlockSubmodules(layers, family.norm), True, pre_process, post_process
-        )
+        # in the precision of the table, as transformers rounds it
+        scale = torch.tensor(math.sqrt(config.hidden_size), dtype=transformer.params_dtype, device="cpu")
+        self.embedding_scale = scale.item() if family.scaled_embedding else 1.0
+        offset = get_transformer_layer_offset(transformer)
+        layers = [layer_spec(config, offset + number) for number in range(get_num_layers_to_build(transformer))]
+        submodules = TransformerBlockSubmodules(layers, NORMS[family.norm])
+        self.decoder = TransformerBlock(transformer, submodules, True, pre_process, post_process)
         if post_process:
             self.output_layer = ColumnParallelLinear(
                 config.hidden_size,
                 rows,
                 config=transformer,
                 init_method=transformer.embedding_init_method,
-                bias=family.biases,
+                bias=family.head_bias,
                 skip_weight_param_allocation=pre_process and config.tie_embeddings,
             )
         if pre_process or post_process:
@@ -184,6 +113,7 @@ class Decoder(LanguageModule):
             theta=config.rope_theta,
             scaling=config.rope_scaling,
             window=config.window,
+            theta_local=(config.rope_theta_local or config.rope_theta) if config.global_every else None,
             dtype=transformer.params_dtype,
         )
         if config.lora.rank:
@@ -266,6 +196,8 @@ class Decoder(LanguageModule):
         embedded = states = None
         if self.pre_process:
             embedded = self.embedding((share.take(filled.tokens) if share else filled.tokens).unsqueeze(0), None)
+            if self.embedding_scale != 1.0:
+                embedded = embedded * self.embedding_scale
             with get_cuda_rng_tracker().fork() if cut else nullcontext():  # each rank drops in its own part
                 states = self.embedding_dropout(embedded)
         last = self.decoder(states, None, packed_seq_params=self.geometry.plan(filled, self.causal, share)).squeeze(1)

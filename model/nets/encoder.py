@@ -39,7 +39,7 @@ from model.nets.glu import GeGlu
 from model.nets.head import MlmHead
 from model.nets.norms import NORMS
 from model.nets.pack import Pack
-from model.shapes import check_encoder
+from model.shapes import check_encoder, is_local
 
 
 def build_encoder(
@@ -111,7 +111,7 @@ def _layer(config: EncoderConfig, number: int) -> ModuleSpec:
     norm = NORMS[config.norm]
     attention = SelfAttentionSubmodules(
         linear_qkv=ColumnParallelLinear,
-        core_attention=partial(PackedAttention, local=number % config.global_every != 0),
+        core_attention=partial(PackedAttention, local=is_local(config, number)),
         linear_proj=RowParallelLinear,
     )
     feed_forward = MLPSubmodules(linear_fc1=ColumnParallelLinear, activation_func=GeGlu, linear_fc2=RowParallelLinear)
@@ -131,7 +131,7 @@ class ModernBert(LanguageModule):
 
     Alternates global and local layers with a RoPE base each; no biases but the decoder's; pre-norm with the first norm
     skipped, norms after the embedding and at the end; GEGLU with the exact GELU; head at chosen positions only. Weights
-    and logits are those of transformers' `ModernBertForMaskedLM` (`model.hf.modernbert`)."""
+    and logits are those of transformers' `ModernBertForMaskedLM` (`model.hf.modernbert.folder`)."""
 
     def __init__(
         self, config: EncoderConfig, transformer: TransformerConfig, pre_process: bool = True, post_process: bool = True

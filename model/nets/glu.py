@@ -2,6 +2,7 @@
 `activation(config)`."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -35,6 +36,17 @@ class SwiGlu(_Glu):
 
     activate = staticmethod(F.silu)
     slope = staticmethod(torch.ops.aten.silu_backward)
+
+
+class TanhGeGlu(_Glu):
+    """With the tanh form of the GELU."""
+
+    activate = staticmethod(partial(F.gelu, approximate="tanh"))
+    slope = staticmethod(partial(torch.ops.aten.gelu_backward, approximate="tanh"))
+
+
+GLUS: dict[str, type[_Glu]] = {"silu": SwiGlu, "gelu_tanh": TanhGeGlu}
+"""Activation of a family with a gated feed-forward layer -> class."""
 
 
 def _gated(halves: torch.Tensor, activate: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import digest, read_json
+from common.files import digest, has_digest, read_json
 from common.layout import HF, TOKENIZER
 from common.numbers import same
 from common.same_tokenizer import difference
@@ -108,7 +108,7 @@ def read_files(folder: Path) -> list[Path]:
 def check_whole(model: Model) -> None:
     """Raise UserError where a file of a checkpoint is not what was written; of another folder nothing is known."""
     for name, value in model.files.items() if model.checkpoint else ():
-        if not (model.folder / name).is_file() or digest(model.folder / name) != value:
+        if not (model.folder / name).is_file() or not has_digest(model.folder / name, value):
             raise UserError(
                 f"{model.folder / name} is missing or not what was written; leave {model.name} out, or train it again"
             )

@@ -30,6 +30,7 @@ from model.training.callbacks.probe import Probe
 from model.training.callbacks.progress import Progress
 from model.training.callbacks.tensorboard import TensorBoard
 from model.training.callbacks.throughput import Throughput
+from model.training.callbacks.tracker import trackers
 from model.training.callbacks.validation import Validation
 from model.training.checkpoints.checkpoints import Checkpoint
 from model.training.checkpoints.resume_check import check_position
@@ -81,7 +82,7 @@ def callbacks(config: Config, run: Run, probe: Callable[[Checkpoint], None] | No
     if not ranks.is_first():
         return [guard, validation, saving]
     speed, metrics = Throughput(every, config.parallel.precision), Metrics(run.folder / METRICS, every)
-    told = [speed, metrics, TensorBoard(tb / "train", every), Progress()]
+    told = [speed, metrics, TensorBoard(tb / "train", every), *trackers(config, run), Progress()]
     return [guard, validation, *told, saving, HParams(), *([Probe(probe)] if probe else [])]
 
 
@@ -154,8 +155,8 @@ def _resume(
 
 def _moments(values: dict[str, Any], phase: Phase) -> str:
     """Which moments of the optimizer go on (`checkpoint.load`)."""
-    at_border = phase.number > 0 and values["step"] == phase.first
-    return "none" if at_border and phase.config.optimizer == "reset" else "known" if at_border else "all"
+    at_boundary = phase.number > 0 and values["step"] == phase.first
+    return "none" if at_boundary and phase.config.optimizer == "reset" else "known" if at_boundary else "all"
 
 
 def _state(values: dict[str, Any], training: Training, folder: Path) -> TrainState:

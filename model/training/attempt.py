@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
+from common.collection import settle
 from common.progress import say
 from model.megatron import ranks
 from model.megatron.startup import world
@@ -13,7 +14,7 @@ from model.training.assemble import Start, build_loop
 from model.training.checkpoints.checkpoints import Checkpoint
 from model.training.checkpoints.state import TrainState
 from model.training.context import Training
-from model.training.loop import BORDER
+from model.training.loop import BOUNDARY
 from model.training.remarks import remarks
 
 
@@ -44,7 +45,7 @@ def train(
     Every phase ends with a checkpoint, and the next one is built from it, in the same way whether or not the process is
     a new one: what a phase changes (length, RoPE base, frozen parts, moments) cannot leak from one into the next. An
     attempt that fails is told to the run."""
-    run, start, status, state = training.run, Start.of(training), BORDER, None
+    run, start, status, state = training.run, Start.of(training), BOUNDARY, None
     made = training.latest.step if training.latest else training.timeline.start
     for phase in training.timeline.phases_after(made):
         loop = build_loop(training, phase, start, probe)
@@ -53,6 +54,7 @@ def train(
         elif ranks.is_first():
             say(f"phase {phase.name}: steps {phase.first + 1} to {phase.last}")
         state = loop.state
+        settle()
         try:
             status = loop.train()
         except BaseException:
@@ -60,7 +62,7 @@ def train(
                 with suppress(OSError):  # the disk that ended the attempt, mostly, takes no word of it either
                     run.end("failed", state.step)
             raise
-        if status != BORDER:
+        if status != BOUNDARY:
             break
         start = Start(loop.checkpoint.folder)
         del loop

@@ -23,7 +23,7 @@ half."""
 def describe(training: Training) -> str:
     """Parameters, tokens, steps, epochs, checkpoints and their disk, learning rate: one line each; of phases a line
     each."""
-    return "\n".join(f"{name:16} {text}" for name, text in _lines(training))
+    return "\n".join(f"{name:18} {text}" for name, text in _lines(training))
 
 
 def _lines(training: Training) -> Iterator[tuple[str, str]]:

@@ -9,8 +9,8 @@ import torch
 
 from common.errors import AlreadyReported, UserError, suggestion
 from model.megatron import ranks
-from model.nets.names import global_names
 from model.nets.recompute import keep_gradients
+from model.nets.sharding import global_names
 
 PARTS = {
     "embeddings": ("embedding.*",),

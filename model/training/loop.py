@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from model.nets.build import Net
     from model.objectives.objective import Objective
 
-BORDER, FINISHED, INTERRUPTED = "border", "finished", "interrupted"
+BOUNDARY, FINISHED, INTERRUPTED = "phase boundary", "finished", "interrupted"
 
 
 @dataclass
@@ -71,8 +71,8 @@ class Loop:
         return self.state.phases.get(self.phase.name, PhaseState())
 
     def train(self) -> str:
-        """Train to the last step of the phase; returns ``finished`` where that is the last of the run, else ``border``,
-        or ``interrupted`` when a signal asked to stop."""
+        """Train to the last step of the phase; returns ``finished`` where that is the last of the run, else ``phase
+        boundary``, or ``interrupted`` when a signal asked to stop."""
         batches = MicroBatches(
             self.order,
             self.objective,
@@ -96,7 +96,7 @@ class Loop:
                 stopped = state.step < self.total and ranks.any_rank(
                     bool(stop)
                 )  # within the last step too, or the checkpoint after it
-        return INTERRUPTED if stopped else FINISHED if last == self.total else BORDER
+        return INTERRUPTED if stopped else FINISHED if last == self.total else BOUNDARY
 
     def step(self, batches: MicroBatches) -> StepRecord:
         """One optimizer step, and what is known of it."""

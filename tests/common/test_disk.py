@@ -23,9 +23,9 @@ FULL = Path("/dev/full")
 
 
 def raised(action: Callable[[], object]) -> BaseException:
-    with pytest.raises(Exception) as found:
+    with pytest.raises(Exception) as info:
         action()
-    return found.value
+    return info.value
 
 
 def torch_save() -> None:
@@ -55,11 +55,11 @@ def test_a_full_disk_is_told_with_the_path_whoever_wrote(name):
         with naming("runs/mine/tokens.bin"):
             WRITERS[name]()
 
-    known = explained(raised(write))
-    assert isinstance(known, DiskError) and not known.passing
+    explanation = explained(raised(write))
+    assert isinstance(explanation, DiskError) and not explanation.passing
     assert re.fullmatch(
         r"runs/mine/tokens\.bin cannot be written, for the disk is full; make room .*\(No space left on device\)",
-        str(known),
+        str(explanation),
     )
 
 
@@ -78,8 +78,13 @@ def test_paths_that_cannot_be_used(tmp_path):
         (lambda: os.mkdir(long), str(long)[:100], "has a name longer than the file system takes"),
         (lambda: long.is_file() or os.stat(long), str(long)[:100], "has a name longer than the file system takes"),
     ):
-        known = str(explained(raised(action)))
-        assert known.startswith(str(path)) and why in known and len(known) < 600 and "\n" not in known
+        explanation = str(explained(raised(action)))
+        assert (
+            explanation.startswith(str(path))
+            and why in explanation
+            and len(explanation) < 600
+            and "\n" not in explanation
+        )
 
 
 def test_of_a_copy_the_file_that_could_not_be_written_is_named(tmp_path, file_limit):
@@ -91,14 +96,14 @@ def test_of_a_copy_the_file_that_could_not_be_written_is_named(tmp_path, file_li
 
 def test_a_file_system_that_fails_may_pass():
     """/proc/self/mem begins with a page that cannot be read."""
-    known = explained(raised(lambda: Path("/proc/self/mem").read_bytes()))
-    assert known.passing and "the file system failed" in str(known)
-    assert copy.copy(known).passing  # which pickles and unpickles it, as on its way to another process
+    explanation = explained(raised(lambda: Path("/proc/self/mem").read_bytes()))
+    assert explanation.passing and "the file system failed" in str(explanation)
+    assert copy.copy(explanation).passing  # which pickles and unpickles it, as on its way to another process
     for number in (errno.ESTALE, errno.EIO):
         assert explained(OSError(number, os.strerror(number), "/nfs/a")).passing
     for number in (errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EFBIG):
-        known = explained(OSError(number, os.strerror(number), "/nfs/a"))
-        assert not known.passing and str(known).startswith("/nfs/a ")
+        explanation = explained(OSError(number, os.strerror(number), "/nfs/a"))
+        assert not explanation.passing and str(explanation).startswith("/nfs/a ")
 
 
 def test_what_is_no_matter_of_a_disk_stays_a_bug(tmp_path):
@@ -127,14 +132,14 @@ def test_a_user_error_passes_a_name_unchanged():
 
 def test_what_replaces_a_file_that_did_not_fit_is_whole(tmp_path, file_limit):
     write_json(tmp_path / "a.json", {"x": 1})
-    with file_limit(1000), pytest.raises(OSError) as found:
+    with file_limit(1000), pytest.raises(OSError) as info:
         write_json(tmp_path / "a.json", {"x": "y" * 5000})
-    assert str(explained(found.value)).startswith(
+    assert str(explained(info.value)).startswith(
         f"{tmp_path}/a.json cannot be written: files may not be that large here"
     )
-    with file_limit(1000), pytest.raises(OSError) as found, atomic_folder(tmp_path / "saved", "thing") as aside:
+    with file_limit(1000), pytest.raises(OSError) as info, atomic_folder(tmp_path / "saved", "thing") as aside:
         np.save(aside / "a.npy", np.zeros(1000))
-    assert str(explained(found.value)).startswith(f"{tmp_path}/saved cannot be written")
+    assert str(explained(info.value)).startswith(f"{tmp_path}/saved cannot be written")
     assert read_json(tmp_path / "a.json") == {"x": 1} and [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
@@ -148,7 +153,7 @@ def test_a_work_folder_is_marked_once_there_is_room(tmp_path, file_limit):
 
 def test_a_claim_that_did_not_fit_is_nobodys(tmp_path, file_limit):
     claim = Claim(tmp_path / "claims" / "a")
-    with file_limit(10), pytest.raises(OSError) as found:
+    with file_limit(10), pytest.raises(OSError) as info:
         claim.take()
-    assert str(explained(found.value)).startswith(f"{tmp_path}/claims/a ") and not list((tmp_path / "claims").iterdir())
+    assert str(explained(info.value)).startswith(f"{tmp_path}/claims/a ") and not list((tmp_path / "claims").iterdir())
     assert Claim(tmp_path / "claims" / "a").take() is None

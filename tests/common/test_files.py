@@ -12,7 +12,18 @@ import pytest
 
 from common import manifest
 from common.errors import UserError
-from common.files import atomic_file, atomic_folder, digest_of, make_folder, read_json, replace_link, write_json
+from common.files import (
+    atomic_file,
+    atomic_folder,
+    digest,
+    digest_of,
+    has_digest,
+    make_folder,
+    named_digest,
+    read_json,
+    replace_link,
+    write_json,
+)  # fmt: skip
 from common.remove import ASIDE, sweep_asides
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,3 +149,12 @@ def test_a_link_is_replaced_in_one_step(tmp_path):
 
 def test_digest_does_not_depend_on_key_order():
     assert digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1})
+
+
+def test_a_digest_names_its_algorithm(tmp_path):
+    (tmp_path / "a").write_bytes(b"x")
+    assert named_digest(tmp_path / "a") == f"sha256:{digest(tmp_path / 'a')}"
+    assert all(has_digest(tmp_path / "a", named_digest(tmp_path / "a", name)) for name in ("sha256", "blake2b"))
+    assert has_digest(tmp_path / "a", digest(tmp_path / "a")) and not has_digest(tmp_path / "a", "sha256:0")
+    with pytest.raises(UserError, match="a digest by xxh3, which is unknown here"):
+        has_digest(tmp_path / "a", "xxh3:0")

@@ -219,7 +219,7 @@ def test_what_cannot_be_read(plain, tmp_path):
 def test_a_vocabulary_of_150_000_is_compared_in_little_processor_time(tmp_path):
     """Half a second on the machine it was written on; the bar is for what grows otherwise than with the vocabulary."""
     letters = [chr(0x4E00 + number) for number in range(400)]
-    pairs = [(one, other) for one in letters for other in letters][:150_000]
+    pairs = [(first, other) for first in letters for other in letters][:150_000]
     vocab = {token: number for number, token in enumerate([*letters, *("".join(pair) for pair in pairs)])}
     for name in ("one", "other"):
         (tmp_path / name).mkdir()

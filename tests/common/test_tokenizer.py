@@ -35,11 +35,11 @@ def write(folder, single=None, settings=None):
     ],
 )
 def test_around_a_document(tmp_path, single, settings, around):
-    found = DocumentTokenizer.read(write(tmp_path, single, settings), "mend it")
-    assert (found.before, found.after, found.end) == around
-    assert found.document("yxx").tolist() == [*around[0], 4, 3, 3, *around[2]]
-    assert found.document("y<a>x", add_special_tokens=False).tolist() == [4, 3]
-    assert [coding.ids for coding in found.encode(["x", "", "y"])] == [[3], [], [4]]
+    tokenizer = DocumentTokenizer.read(write(tmp_path, single, settings), "mend it")
+    assert (tokenizer.before, tokenizer.after, tokenizer.end) == around
+    assert tokenizer.document("yxx").tolist() == [*around[0], 4, 3, 3, *around[2]]
+    assert tokenizer.document("y<a>x", add_special_tokens=False).tolist() == [4, 3]
+    assert [coding.ids for coding in tokenizer.encode(["x", "", "y"])] == [[3], [], [4]]
 
 
 def test_what_cannot_be_read_is_named_with_the_mend(tmp_path):

@@ -9,12 +9,13 @@ import pytest
 from common.errors import UserError
 from conf.schema import Config
 from conf.schema.documentation import documented, field_docstrings
-from data_prep.text.language import load_language
+from data_prep.text.language import TEMPLATE, load_language
 from jobs.arguments.groups import CONF
 from jobs.launch.compose import compose, to_config
 
 LANGUAGES = CONF / "data" / "language"
 YAMLS = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml") if path.parent != LANGUAGES)
+PROFILES = sorted(path for path in LANGUAGES.glob("*.yaml") if path.stem != TEMPLATE)
 JOBS = [str(path.with_suffix("")) for path in YAMLS if len(path.parts) == 1 and path.name != "base.yaml"]
 
 
@@ -35,7 +36,7 @@ def test_every_yaml_composes(path):
     assert isinstance(config, Config)
 
 
-@pytest.mark.parametrize("path", sorted(LANGUAGES.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
 def test_every_language_is_a_profile(path):
     profile = load_language(path.stem)
     assert profile.code == path.stem

@@ -77,7 +77,7 @@ def generators(mixtures: int = 20, seed: int = 0) -> dict[str, Callable[[int], s
         for _ in range(mixtures // 2)
     ]
     blocks += [(head, (unit,), count, tail) for head, unit, count, tail in KNOWN]
-    found = {
+    made = {
         f"{head!a} {''.join(units)!a}*{count} {tail!a}": _blocks(head, "".join(units), count, tail)
         for head, units, count, tail in blocks
     }
@@ -91,15 +91,15 @@ def generators(mixtures: int = 20, seed: int = 0) -> dict[str, Callable[[int], s
         ("<svg><g>", "</g></svg>"),
     ):
         pair = len(opening + closing)
-        found[f"nested {opening}"] = lambda size, pair=pair, a=opening, b=closing: (
+        made[f"nested {opening}"] = lambda size, pair=pair, a=opening, b=closing: (
             a * (size // pair) + b * (size // pair)
         )
     for text in ("<div><b a={}>x</div>", "<b a={}><p>", "<a{}>", "w{} ", "<table><b a={}><td>"):
-        found[f"distinct {text}"] = lambda size, text=text: "".join(
+        made[f"distinct {text}"] = lambda size, text=text: "".join(
             text.format(n) for n in range(size // (len(text) + 2))
         )
-    found["growing"] = lambda size: "\n".join("a" * n for n in range(int((2 * size) ** 0.5)))
-    return found
+    made["growing"] = lambda size: "\n".join("a" * n for n in range(int((2 * size) ** 0.5)))
+    return made
 
 
 RUNS = (3, 70, 1000, None)
@@ -125,17 +125,19 @@ def _blocks(head: str, unit: str, count: int | None, tail: str) -> Callable[[int
 def subjects(folder: Path, tokenizer: Path) -> dict[str, Subject]:
     """By name: all that runs over a document. ``folder`` takes the files that readers read; ``tokenizer``: folder of
     one."""
-    found = dict(_expressions())
+    by_name = dict(_expressions())
     for code in sorted(path.stem for path in FOLDER.glob("*.yaml")):
-        found |= {f"{code}: {name}": subject for name, subject in _of_language(code)}
-    found |= {f"reader {suffix}": _reader(folder / f"text{suffix}") for suffix in FORMATS if suffix not in BINARY}
-    found |= {
+        by_name |= {f"{code}: {name}": subject for name, subject in _of_language(code)}
+    by_name |= {f"reader {suffix}": _reader(folder / f"text{suffix}") for suffix in FORMATS if suffix not in BINARY}
+    by_name |= {
         f"pattern {name}": _split(pattern) for name, pattern in PATTERNS.items() if name != "llama3"
     }  # which is gpt4's
     reference = load_reference(tokenizer)
-    found |= {f"ids by {backend.name}": _encoder(backend(reference)) for backend in (Reference, Gigatoken, Tiktoken)}
-    found |= {f"degradation {kind}": lambda text, kind=kind: degrade(text, kind, LOW, "seed") for kind in DEGRADATIONS}
-    found |= {
+    by_name |= {f"ids by {backend.name}": _encoder(backend(reference)) for backend in (Reference, Gigatoken, Tiktoken)}
+    by_name |= {
+        f"degradation {kind}": lambda text, kind=kind: degrade(text, kind, LOW, "seed") for kind in DEGRADATIONS
+    }
+    by_name |= {
         "signatures": lambda text: Signer(DuplicatesConfig(), load_language("tr")).keys(Batch([text])),
         "signatures without numbers": (
             lambda text: Signer(DuplicatesConfig(fold_numbers=True), load_language("tr")).keys(Batch([text]))
@@ -153,7 +155,7 @@ def subjects(folder: Path, tokenizer: Path) -> dict[str, Subject]:
         "names out of a summary": lambda text: without_names(text, {"a"}),
         "causes in logs": lambda text: cause(text, 1),
     }
-    return found
+    return by_name
 
 
 BINARY = (".parquet", ".pdf")
@@ -164,7 +166,8 @@ MODELS = {
 }
 """Rules that ask a model: what they do with the text before."""
 BOUNDED = {
-    "data_prep.cleaning.pages._LISTED": 60, "data_prep.cleaning.pages._NUMBERING": 100, "data_prep.pii.online._IP_NAMED": 40,
+    "data_prep.cleaning.pages._LISTED": 60, "data_prep.cleaning.pages._NUMBERING": 100,
+    "data_prep.pii.online._IP_NAMED": 40,
     "data_prep.decontamination.passages._LAST": 40, "data_prep.sources.plain.META": 1024,
 }  # fmt: skip
 """Expressions that see only so many characters of a text."""
@@ -191,8 +194,8 @@ def _expressions() -> Iterator[tuple[str, Subject]]:
 def _searched(pattern: re.Pattern, name: str) -> Subject:
     def run(text: str) -> None:
         text = text[: BOUNDED.get(name)]
-        found = text.encode("utf-8", "replace") if isinstance(pattern.pattern, bytes) else text
-        _ = pattern.match(found) if name in FROM_THE_START else list(pattern.finditer(found))
+        subject_text = text.encode("utf-8", "replace") if isinstance(pattern.pattern, bytes) else text
+        _ = pattern.match(subject_text) if name in FROM_THE_START else list(pattern.finditer(subject_text))
 
     return run
 
@@ -228,8 +231,8 @@ def _judged(rule) -> Subject:
 def _reader(path: Path) -> Subject:
     def run(text: str) -> None:
         content = [text] if path.suffix in (".txt", ".md", ".html", ".htm") else [text, _json(path, text)]
-        for one in content:
-            path.write_bytes(one.encode("utf-8", "replace"))
+        for part in content:
+            path.write_bytes(part.encode("utf-8", "replace"))
             for _ in read_documents(path, Form(max_bytes=50_000_000), BadDocuments("skip", limit=1 << 30)):
                 pass
 

@@ -11,9 +11,9 @@ def shingles_of(text: str) -> set[tuple[str, ...]]:
     return {tuple(words[i : i + 4]) for i in range(len(words) - 3)}
 
 
-def held(one: set, other: set, threshold: float) -> bool:
-    """Is more than ``threshold`` of the shingles ``one`` in ``other``?"""
-    return len(one & other) > threshold * len(one)
+def held(shingles: set, other: set, threshold: float) -> bool:
+    """Is more than ``threshold`` of the shingles ``shingles`` in ``other``?"""
+    return len(shingles & other) > threshold * len(shingles)
 
 
 def words(draw: random.Random, count: int) -> str:

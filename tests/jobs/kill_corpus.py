@@ -14,7 +14,8 @@ from dying import die_before_step_on_disk, in_fork
 from common.files import digest
 from conf.schema import Config
 from conf.schema.corpus import SourceConfig
-from data_prep.corpus import publish, write  # noqa: F401  (imported once, here, and not in every fork)
+from data_prep.corpus import publish  # noqa: F401  (imported once, here, and not in every fork)
+from data_prep.corpus.stages import write  # noqa: F401
 from jobs import corpus
 
 INPUTS, EVALUATION, OUTPUT = sys.argv[1:4]

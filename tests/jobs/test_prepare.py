@@ -26,6 +26,7 @@ from data_prep.sources.readers import read_documents
 from data_prep.tokenizer.train import save, train
 from data_prep.tokens.indexed import read_index
 from data_prep.tokens.origins import ORIGINS, open_origins
+from data_prep.tokens.settings import settings_of
 from jobs import prepare
 from jobs.views.document_lookup import find
 from tests.jobs.validate.refusals import checked
@@ -228,9 +229,9 @@ def test_the_order_in_which_array_tasks_end_does_not_matter(config, tmp_path):
     from data_prep.sources.inputs import list_inputs
     from data_prep.sources.shards import groups, plan_shards
     from data_prep.tokens.merge import Merged
-    from data_prep.tokens.tokenise import ArrayTask, TokeniseWork, run_array_task
+    from data_prep.tokens.tokenise import ShardGroup, TokeniseWork, run_shard_group
 
-    settings = prepare._settings(config)
+    settings = settings_of(config)
     work = TokeniseWork(
         Path(config.data.tokens),
         config.data,
@@ -242,7 +243,7 @@ def test_the_order_in_which_array_tasks_end_does_not_matter(config, tmp_path):
         Merged(Path(config.data.tokens), None),
     )
     for group in reversed(groups(plan_shards(list_inputs(config.data.inputs), 4000), 7)):
-        run_array_task(ArrayTask(work, list(reversed(group))), Silent())
+        run_shard_group(ShardGroup(work, list(reversed(group))), Silent())
     mark(config)
     prepare.run(config)
     assert tokens(config) == peer(config, tmp_path) and not remade(config)
@@ -298,16 +299,18 @@ def interrupted(config):
     from data_prep.sources.shards import plan_shards
     from data_prep.tokens.merge import Merged
     from data_prep.tokens.state import begin
-    from data_prep.tokens.tokenise import ArrayTask, TokeniseWork, run_array_task
+    from data_prep.tokens.tokenise import ShardGroup, TokeniseWork, run_shard_group
 
-    settings = prepare._settings(config)
+    settings = settings_of(config)
     folder = Path(config.data.tokens)
     folder.mkdir()
     begin(folder, settings)
     work = TokeniseWork(
         folder, config.data, config.prepare, settings, 310, [2], [3], Merged(Path(config.data.tokens), None)
     )
-    run_array_task(ArrayTask(work, plan_shards(list_inputs(config.data.inputs), config.prepare.shard_bytes)), Silent())
+    run_shard_group(
+        ShardGroup(work, plan_shards(list_inputs(config.data.inputs), config.prepare.shard_bytes)), Silent()
+    )
 
 
 def test_an_input_that_comes_or_goes(config, tmp_path):

@@ -141,7 +141,7 @@ def test_a_plain_run_warms_up_decays_saves_ten_times_and_says_how_often_its_text
     plain = [*trainable, "name=plain", "train.steps=2000", "optim.lr=8e-4", "train.seq_length=64", "parallel.threads=1"]
     train.run(to_config(compose("train", [*plain, "dry_run=true"])))
     told = capsys.readouterr().out
-    assert "probe checkpoints      11: 0, 200, 400, 600, 800, ..., 1800, 2000" in told
+    assert "probe checkpoints  11: 0, 200, 400, 600, 800, ..., 1800, 2000" in told
     assert re.search(
         r"warning: \S*/tokens is read [\d,.]+ times, and text that is read more than 4 times teaches little more", told
     )

@@ -12,8 +12,8 @@ from common.errors import UserError
 from conf.schema import DecoderConfig, EncoderConfig
 from conf.schema.model import AutoConfig, RopeScalingConfig
 from jobs.launch.compose import compose, to_config
-from model.hf.config import to_theirs
-from model.hf.decoder_config import write_config
+from model.hf.decoder.config import write_config
+from model.hf.modernbert.config import to_theirs
 from model.open_model import check_start, close_model, is_open
 from model.training.run.folder import open_run
 

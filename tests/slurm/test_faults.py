@@ -104,7 +104,7 @@ def test_the_preflight_names_a_silent_node_and_goes_elsewhere(cluster, jobs):
 
 
 def test_by_hand_and_in_salloc(cluster, jobs, quiet):
-    """sbatch of slurm/train.sbatch is the same driver: signal, save, requeue, from what its first attempt froze; salloc
+    """sbatch of slurm/job.sbatch is the same driver: signal, save, requeue, from what its first attempt froze; salloc
     runs in place."""
     env = {**os.environ, "TERZI_PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
     arguments = [f"runs_dir={jobs.runs_dir}", *jobs.overrides, *TRAINING, *COURSE]
@@ -112,7 +112,7 @@ def test_by_hand_and_in_salloc(cluster, jobs, quiet):
     for package in PACKAGES:
         shutil.copytree(ROOT / package, checkout / package, ignore=shutil.ignore_patterns("__pycache__"))
     options = ["--parsable", "--time=10", f"--output={jobs.folder}/%A_%a.out"]
-    script = [*options, "slurm/train.sbatch", "name=t", "run=hand", *arguments]
+    script = [*options, "slurm/job.sbatch", "train", "name=t", "run=hand", *arguments]
     job = subprocess.run(
         ["sbatch", *script], cwd=checkout, env=env, check=True, capture_output=True, text=True
     ).stdout.strip()

@@ -56,7 +56,8 @@ def _reason(reason: str, by_source: dict[str, list[dict[str, Any]]]) -> str:
                 if sample["value"] is None
                 else f": {number(_short(sample['value']))}, rejects {text(sample['limit'])}"
             )
-            cite = f"{text(source)}{value}<br>{text(sample['file'])} line {number(sample['line'])}, id {text(sample['id'])}"
+            place = f"{text(sample['file'])} line {number(sample['line'])}, id {text(sample['id'])}"
+            cite = f"{text(source)}{value}<br>{place}"
             quotes.append(f"<blockquote><cite>{cite}</cite>{text(sample['text'])}</blockquote>")
     return f"<details><summary>{text(reason)} <span>{len(quotes)} shown</span></summary>{''.join(quotes)}</details>"
 

@@ -16,7 +16,8 @@ def duplicates(by_kind: dict[str, Any]) -> str:
 def _kind(kind: str, figures: dict[str, Any]) -> str:
     most = max(figures["histogram"].values())
     rows = [[text(size), number(count), bar(count, most, "kept")] for size, count in figures["histogram"].items()]
-    line = f"<p>{number(figures['clusters'])} clusters; {number(figures['repeats'])} documents repeat the first of theirs.</p>"
+    clusters, repeats = number(figures["clusters"]), number(figures["repeats"])
+    line = f"<p>{clusters} clusters; {repeats} documents repeat the first of theirs.</p>"
     samples = "".join(_cluster(cluster) for cluster in figures["samples"])
     return f"<h3>{TITLES[kind]}</h3>{line}{table(['documents in the cluster', 'clusters', ''], rows)}{samples}"
 

@@ -1,4 +1,5 @@
-"""Throughput: how long each stage took, from the manifests of its units; files of their own, since they differ from run to run."""
+"""Throughput: how long each stage took, from the manifests of its units; files of their own, since they differ from run
+to run."""
 
 from collections import Counter
 from collections.abc import Sequence

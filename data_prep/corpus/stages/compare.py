@@ -55,7 +55,8 @@ class Buckets(Stage):
 
 
 class Clusters(Stage):
-    """Clusters of duplicates: of documents with an equal digest, and of those connected by equal bands, the first stays."""
+    """Clusters of duplicates: of documents with an equal digest, and of those connected by equal bands, the first
+    stays."""
 
     name, version = "clusters", 1
 

@@ -125,7 +125,8 @@ class Curate(Stage):
         counts = {
             "source": unit.source, "language": self.work.plan.sources[unit.source].language, "unit": unit.key,
             "inputs": [[str(span.path), span.start, span.end] for span in unit.shard.spans],
-            "read": read + bad.counts.total(), "kept": marks.documents, "bad": dict(bad.counts), "bad_examples": bad.examples,
+            "read": read + bad.counts.total(), "kept": marks.documents, "bad": dict(bad.counts),
+            "bad_examples": bad.examples,
             "leaked": leaked, "removed_by": removed, **tally.fields(),
         }  # fmt: skip
         write_json(folder / COUNTS, counts)

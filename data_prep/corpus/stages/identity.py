@@ -1,4 +1,4 @@
-"""What the verdict on a document depends on, so that a shard is judged again when any of it changes."""
+"""Identity of verdicts: what they depend on, so that a shard is judged again when any of it changes."""
 
 import dataclasses
 from typing import Any
@@ -7,7 +7,7 @@ from rensa import RMinHash
 
 from common.files import digest, digest_of
 from common.manifest import installed
-from data_prep.cleaning.steps import STEPS
+from data_prep.cleaning.steps import step_kind
 from data_prep.corpus.stages.stage import CorpusWork
 from data_prep.decontamination import index
 from data_prep.dedup import embedding, paragraphs, signature
@@ -24,7 +24,7 @@ def curate_versions(work: CorpusWork, source: str) -> dict[str, int]:
     """Versions of all that decides about the documents of a source, by names that messages can use."""
     config, comparing = work.config, work.config.duplicates
     versions = {"reader": reader.VERSION}
-    versions |= {f"cleaning step {name}": STEPS[name].version for name in work.plan.cleaning(source)}
+    versions |= {f"cleaning step {name}": step_kind(name).version for name in work.plan.cleaning(source)}
     versions |= {f"rule {name}": rule_class(name).version for name in work.plan.rules(source)}
     optional = {
         "decontamination": (config.contamination.inputs, index.VERSION),
@@ -47,7 +47,7 @@ def curate_settings(work: CorpusWork, source: str) -> str:
         [config.max_document_bytes, config.samples, config.on_bad_document],
         config.tokenizer and model_digest(config.tokenizer, "corpus.tokenizer", "tokenizer"),
         [digest(path) for path in _evaluation_files(work)],
-        [[package, installed(package)] for name in work.plan.cleaning(source) for package in STEPS[name].packages],
+        [[package, installed(package)] for name in work.plan.cleaning(source) for package in step_kind(name).packages],
         [rule_class(name).inputs(profile, work.root) for name in rules],
     ]  # fmt: skip
     if config.semantic.enabled:

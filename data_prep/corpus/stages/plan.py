@@ -35,7 +35,8 @@ class Unit:
 
 
 class CorpusPlan:
-    """The plan of a corpus: sources, their shards, rules and languages. Raises UserError for no source, or one without an input."""
+    """The plan of a corpus: sources, their shards, rules and languages. Raises UserError for no source, or one without
+    an input."""
 
     def __init__(self, config: CorpusConfig):
         self.config = config

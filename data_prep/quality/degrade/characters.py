@@ -7,8 +7,10 @@ import string
 import unicodedata
 
 LOOK_ALIKE = {
-    "m": "rn", "rn": "m", "l": "1", "1": "l", "o": "0", "0": "O", "i": "l", "e": "c", "c": "e", "h": "b", "b": "6", "S": "5", "g": "q",
-    "u": "ii", "ü": "ii", "ş": "$", "ç": "q", "ı": "l", "a": "o", "n": "ri", "ł": "t", "ą": "q", "ę": "g", "ó": "6", "t": "f", "d": "cl",
+    "m": "rn", "rn": "m", "l": "1", "1": "l", "o": "0", "0": "O", "i": "l", "e": "c", "c": "e", "h": "b", "b": "6",
+    "S": "5", "g": "q",
+    "u": "ii", "ü": "ii", "ş": "$", "ç": "q", "ı": "l", "a": "o", "n": "ri", "ł": "t", "ą": "q", "ę": "g", "ó": "6",
+    "t": "f", "d": "cl",
 }  # fmt: skip
 """What optical character recognition takes letters for."""
 _MARKLESS = str.maketrans("ıİłŁøØđĐ", "iIlLoOdD")

@@ -112,8 +112,10 @@ def hyphenated(text: str, draw: random.Random, share: float) -> str:
 
 def markup(text: str, draw: random.Random, share: float) -> str:
     """Tags, entities, links and braces of the page's source are left in."""
-    tags = ["<p>", "</p>", "<br/>", '<a href="/index.php?id=%d">', "</a>", '<div class="c%d">', "</div>", "&nbsp;", "&amp;", "{{%d}}",
-            "[[link|%d]]", "</span>", "<li>", "http://www.example.com/%d.html", 'style="width:%dpx"', "function(){return %d;}"]  # fmt: skip
+    tags = ["<p>", "</p>", "<br/>", '<a href="/index.php?id=%d">', "</a>", '<div class="c%d">', "</div>", "&nbsp;",
+    "&amp;", "{{%d}}",
+            "[[link|%d]]", "</span>", "<li>", "http://www.example.com/%d.html", 'style="width:%dpx"',
+            "function(){return %d;}"]  # fmt: skip
     parts = pieces(text)
     for place in drawn(draw, list(range(0, len(parts), 2)), share / 2):
         parts[place] = draw.choice(tags).replace("%d", str(draw.randint(1, 999))) + parts[place]

@@ -9,10 +9,14 @@ from data_prep.quality.features.char_index import CAPITAL, DIACRITIC, FOREIGN, K
 from data_prep.text.characters import PLANES, code_points, look_up
 
 SIGNS = {
-    "full_stop": ".", "comma": ",", "colon": ":", "semicolon": ";", "question": "?", "exclamation": "!", "ellipsis": "…",
-    "apostrophe": "'’‘", "quote": '"“”„«»', "parenthesis": "()", "bracket": "[]", "brace": "{}", "angle": "<>", "hyphen": "-",
-    "dash": "–—", "slash": "/", "backslash": "\\", "pipe": "|", "underscore": "_", "star": "*", "hash": "#", "equals": "=", "plus": "+",
-    "percent": "%", "ampersand": "&", "at": "@", "accent": "^`~¨´", "bullet": "•·▪◦●■►", "currency": "$€£₺¤¥", "mark": "§°©®™¶†",
+    "full_stop": ".", "comma": ",", "colon": ":", "semicolon": ";", "question": "?", "exclamation": "!",
+    "ellipsis": "…",
+    "apostrophe": "'’‘", "quote": '"“”„«»', "parenthesis": "()", "bracket": "[]", "brace": "{}", "angle": "<>",
+    "hyphen": "-",
+    "dash": "–—", "slash": "/", "backslash": "\\", "pipe": "|", "underscore": "_", "star": "*", "hash": "#",
+    "equals": "=", "plus": "+",
+    "percent": "%", "ampersand": "&", "at": "@", "accent": "^`~¨´", "bullet": "•·▪◦●■►", "currency": "$€£₺¤¥",
+    "mark": "§°©®™¶†",
     "replacement": "\ufffd",
 }  # fmt: skip
 MEANINGS = (

@@ -1,5 +1,5 @@
-"""Out-of-vocabulary features: words that good text of the language has not, and whether endings follow each other as they
-should."""
+"""Out-of-vocabulary features: words that good text of the language has not, and whether endings follow each other as
+they should."""
 
 import numpy as np
 

@@ -40,8 +40,8 @@ def measure(chars: CharIndex) -> np.ndarray:
 
 
 def _in_windows(words: Spans, hashes: np.ndarray, size: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Measure runs of words in windows of ``size`` words (a power of two; 0: the text, and a sample of its runs): share that
-    came before [n], share of the most frequent one [n].
+    """Measure runs of words in windows of ``size`` words (a power of two; 0: the text, and a sample of its runs): share
+    that came before [n], share of the most frequent one [n].
 
     The window stands in the upper half of a key and the hash in the lower, so one sort brings equals together and
     leaves the windows, and with them the texts, where they are."""

@@ -13,7 +13,8 @@ from data_prep.quality.features.vocabulary import Vocabulary
 from data_prep.text.batch import Batch
 
 VERSION = 1
-"""Raised by hand whenever the same text may have other features: models of another version are refused; ``tests/data_prep/versions`` holds it to that."""
+"""Raised by hand whenever the same text may have other features: models of another version are refused;
+``tests/data_prep/versions`` holds it to that."""
 THEMES = {"characters": characters, "words": words, "lines": lines, "sentences": sentences, "repetition": repetition}
 MEANINGS: dict[str, str] = {
     name: meaning for theme in (*THEMES.values(), oov_features) for name, meaning in theme.MEANINGS.items()

@@ -1,5 +1,7 @@
 """The attention of a layer of Megatron-Core over packs."""
 
+import math
+
 import torch
 from megatron.core.process_groups_config import ProcessGroupCollection
 from megatron.core.transformer.enums import AttnMaskType
@@ -28,6 +30,8 @@ class PackedAttention(MegatronModule):
         """Arguments are those that Megatron-Core passes to any core attention, and `local`: within the window."""
         super().__init__(config=config)
         self.local = local
+        # what queries are multiplied by, so that backends scale scores by the root of a head's width alone
+        self.factor = 1.0 if softmax_scale is None else softmax_scale * math.sqrt(config.kv_channels)
 
     def forward(
         self,
@@ -41,4 +45,7 @@ class PackedAttention(MegatronModule):
     ) -> torch.Tensor:
         """`[T, h, d]` each, not yet rotated -> `[T, h, d]`; `packed_seq_params` is the plan of the pack."""
         reach = packed_seq_params.nearby if self.local else packed_seq_params.everywhere
-        return reach.attend(rotate(query, reach.cos, reach.sin), rotate(key, reach.cos, reach.sin), value)
+        query = rotate(query, reach.cos, reach.sin)
+        if self.factor != 1.0:
+            query = query * self.factor
+        return reach.attend(query, rotate(key, reach.cos, reach.sin), value)

@@ -16,7 +16,7 @@ from conf.schema import CheckpointConfig, DecoderConfig
 from model.hf.adapter import export_adapter
 from model.hf.folder import export_net
 from model.megatron import checkpoint, ranks
-from model.nets.names import global_names
+from model.nets.sharding import global_names
 from model.training.callbacks.callback import Callback
 from model.training.callbacks.nan_guard import mend
 from model.training.callbacks.step_record import StepRecord

@@ -7,7 +7,7 @@ from typing import Any
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import digest, replace_link
+from common.files import has_digest, replace_link
 from common.layout import STEPS, checkpoint_name, checkpoints_folder, step_of
 from common.progress import say
 from common.remove import remove_folder
@@ -70,7 +70,7 @@ def verify(checkpoint: Checkpoint) -> str | None:
         file = checkpoint.folder / name
         if not file.is_file():
             return f"{name} is missing"
-        if digest(file) != value:
+        if not has_digest(file, value):
             return f"{name} is not what was written"
     return None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from common import manifest as manifests
-from common.files import atomic_folder, digest
+from common.files import atomic_folder, named_digest
 from common.layout import checkpoint_name, checkpoints_folder
 from model.megatron import ranks
 from model.training.checkpoints.checkpoints import KIND, Checkpoint, read_checkpoint, set_link
@@ -57,5 +57,5 @@ def _digests(folder: Path) -> dict[str, str]:
     ranks.barrier()
     rank, size = ranks.place()
     paths = sorted(path for path in folder.rglob("*") if path.is_file())[rank::size]
-    shares = ranks.gather({str(path.relative_to(folder)): digest(path) for path in paths})
+    shares = ranks.gather({str(path.relative_to(folder)): named_digest(path) for path in paths})
     return dict(sorted(item for share in shares for item in share.items()))

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from conf.families import DECODERS
 from conf.schema import DecoderConfig, EncoderConfig, ModelConfig
 from model.projections import adapted
-from model.shapes import padded_vocab
+from model.shapes import is_local, padded_vocab
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,14 @@ class Anatomy:
     """The head reads the same table."""
     projections: tuple[Projection, ...]
     """Of one layer."""
-    norms: int
-    """Norms over the residual stream in one layer."""
+    pre_norms: int
+    """Norms over the residual stream in one layer, before its branches."""
+    post_norms: int
+    """Norms of what its branches give."""
     norm_width: int
     """Parameters of one of them."""
-    qk_norm: bool
-    """Heads of queries and keys are normed."""
+    qk_norm: str
+    """Norms of queries and keys: head (each head by itself), width (all heads together), or none."""
     dropouts: int
     """Dropouts over the residual stream in one layer."""
     before: int
@@ -119,9 +122,14 @@ class Anatomy:
     """What its layers attend to."""
 
     @property
-    def layer_norms(self) -> int:
-        """Parameters of the norms of one layer."""
-        return self.norms * self.norm_width + 2 * self.queries // self.heads * self.qk_norm
+    def norms(self) -> int:
+        """Norms of one layer, those of queries and keys aside."""
+        return self.pre_norms + self.post_norms
+
+    def layer_norms(self, tensor: int = 1) -> int:
+        """Parameters of the norms of one layer that each of ``tensor`` ranks holds; those over all heads are cut."""
+        by_kind = {"": 0, "head": 2 * self.queries // self.heads, "width": (self.queries + self.keys) // tensor}
+        return self.norms * self.norm_width + by_kind[self.qk_norm]
 
     @property
     def weights(self) -> int:
@@ -137,7 +145,7 @@ class Anatomy:
     def parameters(self) -> int:
         """Parameters of the net, low-rank matrices aside."""
         tables = self.vocab * self.hidden * (1 if self.tied else 2) + self.head_bias * self.vocab
-        layer = sum(projection.parameters for projection in self.projections) + self.layer_norms
+        layer = sum(projection.parameters for projection in self.projections) + self.layer_norms()
         return tables + self.before + self.layers * layer + self.after
 
     def pairs(self, lengths: Iterable[int]) -> int:
@@ -202,9 +210,10 @@ def _encoder(config: EncoderConfig) -> Anatomy:
             Projection("Wi", h, 2 * f),
             Projection("mlp.Wo", f, h, by_rows=True),
         ),
-        norms=2,
+        pre_norms=2,
+        post_norms=0,
         norm_width=h,
-        qk_norm=False,
+        qk_norm="",
         dropouts=(config.attention_out_dropout > 0) + (config.mlp_dropout > 0),
         before=h - h,
         after=h + h * h + h,
@@ -215,9 +224,11 @@ def _encoder(config: EncoderConfig) -> Anatomy:
 
 
 def _decoder(config: DecoderConfig) -> Anatomy:
-    """Qwen2 has biases of queries, keys and values; Qwen3 norms of queries and keys; Phi a bias everywhere, one norm a
-    layer, no gate."""
-    h, phi = config.hidden_size, config.architecture == "phi"
+    """By the traits of the family."""
+    h, family = config.hidden_size, DECODERS[config.architecture]
+    norm_width = 2 * h if family.norm_bias else h
+    local = sum(is_local(config, layer) for layer in range(config.num_layers))
+    window = config.window or None
     return Anatomy(
         hidden=h,
         layers=config.num_layers,
@@ -226,32 +237,36 @@ def _decoder(config: DecoderConfig) -> Anatomy:
         queries=config.num_heads * config.head_width,
         keys=config.num_kv_heads * config.head_width,
         ffn=config.ffn_size,
-        gated=not phi,
+        gated=family.gated,
         vocab=config.vocab_size,
         rows=padded_vocab(config),
         tied=config.tie_embeddings,
         projections=tuple(_decoder_projections(config)),
-        norms=1 if phi else 2,
-        norm_width=2 * h if phi else h,
-        qk_norm=config.architecture == "qwen3",
+        pre_norms=family.pre_norm * (1 if family.side_by_side else 2),
+        post_norms=2 * family.post_norm,
+        norm_width=norm_width,
+        qk_norm=family.qk_norm,
         dropouts=2 * (config.dropout > 0),
         before=0,
-        after=2 * h if phi else h,
+        after=norm_width,
         head_weights=0,
-        head_bias=phi,
-        reaches=(Reach(config.num_layers, True, config.window or None),),
+        head_bias=family.head_bias,
+        reaches=(
+            Reach(config.num_layers - local, True, None if config.global_every else window),
+            Reach(local, True, window),
+        ),
     )
 
 
 def _decoder_projections(config: DecoderConfig) -> Iterator[Projection]:
-    h, f, phi = config.hidden_size, config.ffn_size, config.architecture == "phi"
+    family = DECODERS[config.architecture]
     queries, keys = config.num_heads * config.head_width, config.num_kv_heads * config.head_width
     rank = dict.fromkeys(adapted(config), config.lora.rank)
-    for name, outputs in (("q_proj", queries), ("k_proj", keys), ("v_proj", keys)):
-        yield Projection(name, h, outputs, phi or config.architecture == "qwen2", rank.get(name, 0))
-    out = "dense" if phi else "o_proj"
-    yield Projection(out, queries, h, phi, rank.get(out, 0), by_rows=True)
-    for name in ("fc1",) if phi else ("gate_proj", "up_proj"):
-        yield Projection(name, h, f, phi, rank.get(name, 0))
-    down = "fc2" if phi else "down_proj"
-    yield Projection(down, f, h, phi, rank.get(down, 0), by_rows=True)
+    inputs = {"linear_proj": queries, "linear_fc2": config.ffn_size}
+    outputs = {"linear_qkv": (queries, keys, keys), "linear_fc1": (config.ffn_size,) * 2}
+    for linear, names in family.projections.items():
+        biased = family.qkv_bias if linear == "linear_qkv" else family.linear_bias
+        by_rows = linear in inputs
+        for name, width in zip(names, outputs.get(linear, (config.hidden_size,)), strict=False):
+            rows = inputs.get(linear, config.hidden_size)
+            yield Projection(name, rows, width, biased, rank.get(name, 0), by_rows)

@@ -44,7 +44,7 @@ def held(net: Anatomy, parallel: ParallelConfig, stage: int) -> tuple[int, int]:
     """(parameters, trained ones) that a rank of pipeline stage ``stage`` holds."""
     tensor, layers = parallel.tensor, net.layers // parallel.pipeline
     table = net.rows * net.hidden // tensor
-    own = layers * (sum(projection.held(tensor) for projection in net.projections) + net.layer_norms)
+    own = layers * (sum(projection.held(tensor) for projection in net.projections) + net.layer_norms(tensor))
     if stage == 0:
         own += table + net.before
     if stage == parallel.pipeline - 1:
@@ -73,19 +73,20 @@ def layer_bytes(net: Anatomy, parallel: ParallelConfig) -> float:
     if parallel.recompute == "full":
         return size * net.hidden / whole
     queries, keys, ffn = net.queries / tensor, net.keys / tensor, net.ffn / tensor
+    several = net.kv_heads > tensor
     # Where a rank has several groups of heads, the queries are copied out of the product that holds queries, keys and
-    # values.
-    copied = queries * (net.heads > net.kv_heads > tensor)
-    numbers = 2 * net.norms * net.hidden / whole + (queries + 2 * keys) + queries + (3 if net.gated else 2) * ffn
+    # values; a norm over all heads wants keys in one piece too.
+    copied = (queries + keys) * several if net.qk_norm == "width" else queries * (several and net.heads > net.kv_heads)
+    # Input and output of a norm before a branch; input of one behind it, and of a branch that has none before it.
+    states = 2 * net.pre_norms + net.post_norms + (0 if net.pre_norms else 2)
+    numbers = states * net.hidden / whole + (queries + 2 * keys) + queries + (3 if net.gated else 2) * ffn
     if parallel.recompute == "selective":
-        numbers += copied + net.qk_norm * (
-            queries + keys
-        )  # the core is given queries and keys that are not rotated yet
+        numbers += copied  # the core is given queries and keys that are not rotated yet
+        numbers += (queries + keys) if net.qk_norm else 0
     else:
-        numbers += queries + keys + net.qk_norm * copied
-    statistics = (
-        net.heads * (parallel.recompute == "none") + net.qk_norm * (net.heads + net.kv_heads)
-    ) / tensor + net.norms / whole
+        numbers += queries + keys + (copied if net.qk_norm else 0)
+    statistics = net.norms / whole + net.heads * (parallel.recompute == "none") / tensor
+    statistics += {"": 0, "head": (net.heads + net.kv_heads) / tensor, "width": 2}[net.qk_norm]
     low_rank = sum(projection.rank for projection in net.projections)
     return size * (numbers + low_rank) + 4 * statistics + net.dropouts * net.hidden / whole
 

@@ -7,14 +7,14 @@ from common.reading.unread import Unread
 
 def test_suffixes_are_counted_whatever_their_case_and_each_file_once():
     names = ["a/b.docx", "a/c.DOCX", "a/b.docx", "d.png", "e.tar.gz", "Makefile", "f.v2.zip"]
-    found = Unread.of(map(Path, names))
-    assert str(found) == "2 .docx, 1 .png, 1 .tar.gz, 1 .zip, 1 without a suffix; such as a/b.docx"
-    assert found.describe() == {"files": 6, "suffixes": dict(found.counts), "example": "a/b.docx"}
+    unread = Unread.of(map(Path, names))
+    assert str(unread) == "2 .docx, 1 .png, 1 .tar.gz, 1 .zip, 1 without a suffix; such as a/b.docx"
+    assert unread.describe() == {"files": 6, "suffixes": dict(unread.counts), "example": "a/b.docx"}
 
 
 def test_many_kinds_are_summed_up(capsys):
-    found = Unread.of(Path(f"f{number:02}.s{number:02}") for number in range(20))
-    found.tell("data.inputs")
+    unread = Unread.of(Path(f"f{number:02}.s{number:02}") for number in range(20))
+    unread.tell("data.inputs")
     told = capsys.readouterr().err
     assert (
         told.startswith("data.inputs: files of kinds that are not read: 1 .s00, 1 .s01")

@@ -125,10 +125,10 @@ FIRST, SECOND = {f"q{n}" for n in range(20)}, {f"q{n}" for n in range(20, COUNT)
 )
 def test_a_missing_split_is_drawn_from_one_that_is_there(tmp_path, capsys, files, kept, said):
     write(tmp_path, TEXTS | {f"qrels/{name}": half for name, half in zip(files, HALVES.values(), strict=False)})
-    found = {split: set(names) for split, names in asked(load_retrieval(tmp_path)).items()}
+    queries_of = {split: set(names) for split, names in asked(load_retrieval(tmp_path)).items()}
     for splits, names in kept.items():
-        assert set().union(*(found[split] for split in splits.split("+"))) == names
-    assert sum(map(len, found.values())) == len(set().union(*found.values())) and all(found.values())
+        assert set().union(*(queries_of[split] for split in splits.split("+"))) == names
+    assert sum(map(len, queries_of.values())) == len(set().union(*queries_of.values())) and all(queries_of.values())
     assert (
         len(
             re.findall(

@@ -15,7 +15,8 @@ from data_prep.text.language import load_language
 PROFILE = load_language("tr")
 LEADS = "Â Ã Ä"
 SOUND = [
-    "Türkiye’de çalışan işçilerin hakları: Şişli, ığdır — €5", "Zażółć gęślą jaźń – „cytat” łódź Ąę…", "naïve café’s £5",
+    "Türkiye’de çalışan işçilerin hakları: Şişli, ığdır — €5", "Zażółć gęślą jaźń – „cytat” łódź Ąę…",
+    "naïve café’s £5",
     "Rızâ’nın âli kâğıdı, ÂLİ", "Ärger, Ångström, SÃO “São”", LEADS, "Sütçü İmam",
 ]  # fmt: skip
 PROSE = "Bu bölümde yöntem anlatılmaktadır ve elde edilen bulgular daha önceki çalışmalarla karşılaştırılmaktadır. " * 6
@@ -31,7 +32,7 @@ def read_with(encoding, text):
 
 @pytest.mark.parametrize("encoding", ["latin-1", "iso8859-9", "cp1250", "cp1252", "cp1254"])
 def test_text_read_with_the_wrong_encoding_comes_back(encoding):
-    wrong = {found: text for text in SOUND if text != LEADS and (found := read_with(encoding, text))}
+    wrong = {misread: text for text in SOUND if text != LEADS and (misread := read_with(encoding, text))}
     assert len(wrong) >= 3
     assert {text: repair(f"sound line\n{text}\nâli") for text in wrong} == {
         text: f"sound line\n{right}\nâli" for text, right in wrong.items()
@@ -102,8 +103,10 @@ def test_pages_of_a_thesis():
     references = "144\nKAYNAKÇA\n" + "Yılmaz, A. (2001). Bir kitabın adı. İstanbul: Yayınevi.\n" * 20
     noise = " ".join(["|", "~", "3,4", "::", "—", "x"] * 20)
     columns = "\n".join(["kısa satır burada bir"] * 30)
-    kinds = {PROSE: None, contents: "list", references: "heading", "ÖNSÖZ\n" + PROSE: "heading", "İçindekiler:\n" + PROSE: "heading",
-             "1. GİRİŞ\n" + PROSE: None, "V. KAYNAKLAR\n" + PROSE: "heading", "Kaynaklar bize şunu söyler.\n" + PROSE: None,
+    kinds = {PROSE: None, contents: "list", references: "heading", "ÖNSÖZ\n" + PROSE: "heading",
+    "İçindekiler:\n" + PROSE: "heading",
+             "1. GİRİŞ\n" + PROSE: None, "V. KAYNAKLAR\n" + PROSE: "heading",
+             "Kaynaklar bize şunu söyler.\n" + PROSE: None,
              "boş sayfa": "few_words", noise: "noise", columns: "short_lines", "": "few_words"}  # fmt: skip
     assert {page: pages.refusal(page) for page in kinds} == kinds
     assert pages("\f".join(kinds)).count("\n\n") == 2

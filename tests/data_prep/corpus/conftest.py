@@ -22,13 +22,15 @@ FILES = 8
 def texts() -> list[str]:
     """Documentation strings of the standard library, of at least 60 words, no two alike."""
     stdlib = Path(sysconfig.get_paths()["stdlib"])
-    found = [doc.text for package in PACKAGES for source in list_sources([stdlib / package]) for doc in _read(source)]
-    return list(dict.fromkeys(text for text in found if len(text.split()) >= 60))[:160]
+    docstrings = [
+        doc.text for package in PACKAGES for source in list_sources([stdlib / package]) for doc in _read(source)
+    ]
+    return list(dict.fromkeys(text for text in docstrings if len(text.split()) >= 60))[:160]
 
 
 def _read(source):
-    found = read_source(source)
-    return [] if isinstance(found, str) else found
+    docstrings = read_source(source)
+    return [] if isinstance(docstrings, str) else docstrings
 
 
 @pytest.fixture(scope="session")

@@ -53,8 +53,8 @@ def test_what_was_planted_is_found_and_the_rest_is_left_as_it_was(config, plante
             assert reason.startswith("gopher_quality/")
         assert reason != "duplicates/exact" or name in copied
     near = [name for name in ids if name.startswith("near")]
-    found = sum("duplicates/near" in (out.get(name), out.get(name.replace("near", "doc"))) for name in near)
-    assert found >= 0.8 * len(near) > 0
+    dropped_near = sum("duplicates/near" in (out.get(name), out.get(name.replace("near", "doc"))) for name in near)
+    assert dropped_near >= 0.8 * len(near) > 0
     for name, record in kept.items():
         text = ids[name]["text"]
         if MAIL in text:
@@ -122,8 +122,10 @@ def test_what_means_the_same_goes_once(config, embedder):
 def tokens(folder: Path, kept: dict) -> list[list[int]]:
     """Ids by the library `tokenizers`."""
     return [
-        found.ids
-        for found in load_reference(folder).encode_batch([one.text for one in kept.values()], add_special_tokens=False)
+        encoding.ids
+        for encoding in load_reference(folder).encode_batch(
+            [record.text for record in kept.values()], add_special_tokens=False
+        )
     ]
 
 
@@ -218,7 +220,7 @@ def test_a_folder_of_others_is_not_written_into(config, name):
     else:
         corpus.run(config)
     assert "do not lose" in [
-        found.read_text() for found in Path(config.corpus.output).rglob(path.name) if found.suffix in (".txt", ".zst")
+        file.read_text() for file in Path(config.corpus.output).rglob(path.name) if file.suffix in (".txt", ".zst")
     ]
 
 

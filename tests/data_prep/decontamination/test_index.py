@@ -52,7 +52,8 @@ def test_what_is_looked_for(index):
     text = f"Başka bir söz. {QUESTION} {SHORT}"
     assert find(index, text).pairs.tolist() == [[0, 0], [0, 1], [0, 2]]
     assert index.summary([1, 0, 1], 1) == {
-        "texts": 4, "too_short": 1, "looked_for": 3, "found": 2, "samples": [{"place": index.places[0], "text": QUESTION}],
+        "texts": 4, "too_short": 1, "looked_for": 3, "found": 2, "samples": [{"place": index.places[0],
+        "text": QUESTION}],
     }  # fmt: skip
 
 
@@ -187,9 +188,9 @@ def test_evaluation_files_of_all_kinds(tmp_path):
     rows = [{"question": "soru", "choices": {"text": ["a", "b"], "label": [1, 2]}}, {"question": None, "choices": None}]
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "b.parquet")
     (tmp_path / "c.jsonl").write_text('{"answer": [["x"], 5]}\n\n{"other": "y"}\n')
-    found = list(read_texts(ContaminationConfig(inputs=[str(tmp_path)])))
-    assert [text for _, text in found] == ["bir metin", "soru", "a", "b", "x"]
-    assert [place.rpartition("/")[2] for place, _ in found[1:]] == [
+    read = list(read_texts(ContaminationConfig(inputs=[str(tmp_path)])))
+    assert [text for _, text in read] == ["bir metin", "soru", "a", "b", "x"]
+    assert [place.rpartition("/")[2] for place, _ in read[1:]] == [
         "b.parquet:1 question",
         "b.parquet:1 choices",
         "b.parquet:1 choices",

@@ -25,16 +25,16 @@ def assert_alike(folder, texts):
     """Ours against model2vec's own, which looks up special tokens in text."""
     right = model2vec.StaticModel.from_pretrained(folder)
     right.tokenizer.encode_special_tokens = True
-    found = Embedder(folder).embed(texts)
+    vectors = Embedder(folder).embed(texts)
     expected = right.encode(texts)
-    assert found.dtype == np.float16 and found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, atol=2e-3)
-    return found
+    assert vectors.dtype == np.float16 and vectors.shape == expected.shape
+    np.testing.assert_allclose(vectors, expected, atol=2e-3)
+    return vectors
 
 
 def test_equal_to_model2vec(folder):
-    found = assert_alike(folder, sentences(50, seed=1) + ODD)
-    lengths = np.linalg.norm(found.astype(np.float32), axis=1)
+    vectors = assert_alike(folder, sentences(50, seed=1) + ODD)
+    lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
     assert np.allclose(lengths[:50], 1, atol=1e-3) and lengths[50] == 0
     assert Embedder(folder).embed([]).shape == (0, 24) and Embedder(folder).dimensions == 24
 

@@ -51,9 +51,9 @@ def test_shards_and_parts_do_not_matter(tmp_path, data):
     rows = data.draw(st.lists(st.lists(st.sampled_from(values), min_size=3, max_size=3), min_size=1, max_size=30))
     keys = np.array(rows, np.uint64)
     cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=6))
-    found = clusters_of(keys, cuts, data.draw(st.integers(1, 5)), tmp_path)
-    assert found.tolist() == by_hand(keys).tolist()
-    assert (found <= np.arange(len(keys))).all() and np.array_equal(found[found], found)
+    clusters = clusters_of(keys, cuts, data.draw(st.integers(1, 5)), tmp_path)
+    assert clusters.tolist() == by_hand(keys).tolist()
+    assert (clusters <= np.arange(len(keys))).all() and np.array_equal(clusters[clusters], clusters)
 
 
 @settings(max_examples=50, deadline=None)
@@ -65,13 +65,13 @@ def test_components_are_those_of_scipy(documents, pieces):
     from scipy.sparse.csgraph import connected_components
 
     pieces = [np.array(piece, np.int64).reshape(-1, 2) % documents for piece in pieces]
-    found = components(pieces, documents)
+    firsts = components(pieces, documents)
     edges = np.concatenate([np.empty((0, 2), np.int64), *pieces])
     count, labels = connected_components(
         coo_array((np.ones(len(edges)), edges.T), (documents, documents)), directed=False
     )
-    assert len(set(found)) == count and len(set(zip(found, labels, strict=True))) == count
-    assert all(found[number] == np.flatnonzero(labels == labels[number])[0] for number in range(documents))
+    assert len(set(firsts)) == count and len(set(zip(firsts, labels, strict=True))) == count
+    assert all(firsts[number] == np.flatnonzero(labels == labels[number])[0] for number in range(documents))
 
 
 def test_documents_that_are_gone_tie_nobody(tmp_path):
@@ -182,9 +182,9 @@ def test_clusters_are_those_of_datatrove_but_for_chance(copies, tmp_path):
     assert both_drop(ours, theirs) > min(by_chance) - 0.05 and min(by_chance) > 0.6
 
 
-def both_drop(one: np.ndarray, other: np.ndarray) -> float:
+def both_drop(ours: np.ndarray, other: np.ndarray) -> float:
     """Of the documents that one or the other drops, the share that both drop."""
-    first, second = (side != np.arange(len(side)) for side in (one, other))
+    first, second = (side != np.arange(len(side)) for side in (ours, other))
     return (first & second).sum() / (first | second).sum()
 
 

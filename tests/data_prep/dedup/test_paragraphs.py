@@ -21,13 +21,13 @@ def by_hand(text: str) -> list[str]:
 @given(TEXTS)
 def test_paragraphs_are_those_of_a_regular_expression(texts):
     batch = Batch(texts)
-    found = paragraphs.split(batch)
+    spans = paragraphs.split(batch)
     for number, text in enumerate(texts):
-        own = slice(found.bounds[number], found.bounds[number + 1])
+        own = slice(spans.bounds[number], spans.bounds[number + 1])
         pieces = [
             text[start:end]
             for start, end in zip(
-                found.starts[own] - batch.starts[number], found.ends[own] - batch.starts[number], strict=True
+                spans.starts[own] - batch.starts[number], spans.ends[own] - batch.starts[number], strict=True
             )
         ]
         assert [re.sub(r"[ \t]*\n[ \t]*", "\n", piece) for piece in pieces] == by_hand(text)

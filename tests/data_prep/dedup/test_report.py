@@ -15,11 +15,16 @@ def test_the_largest_clusters_with_what_differs():
     text = "bir iki üç dört beş altı yedi"
     texts = {0: text, 5: text.replace("dört", "4"), 10: f"{text} sekiz", 1: "a b", 4: "a c"}
     asked = []
-    found = report.samples(FIRSTS, lambda number: asked.append(number) or texts[number], clusters=2, members=2)
-    assert [(one["size"], one["document"], one["text"]) for one in found] == [(5, 0, text), (2, 1, "a b")]
-    assert [[other["document"] for other in one["others"]] for one in found] == [[5, 10], [4]]
-    assert found[0]["others"][0]["differences"] == [
+    clusters = report.samples(FIRSTS, lambda number: asked.append(number) or texts[number], clusters=2, members=2)
+    assert [(cluster["size"], cluster["document"], cluster["text"]) for cluster in clusters] == [
+        (5, 0, text),
+        (2, 1, "a b"),
+    ]
+    assert [[other["document"] for other in cluster["others"]] for cluster in clusters] == [[5, 10], [4]]
+    assert clusters[0]["others"][0]["differences"] == [
         {"first": "bir iki üç [ dört ] beş altı yedi", "second": "bir iki üç [ 4 ] beş altı yedi"}
     ]
-    assert found[0]["others"][1]["differences"] == [{"first": "beş altı yedi [ ]", "second": "beş altı yedi [ sekiz ]"}]
+    assert clusters[0]["others"][1]["differences"] == [
+        {"first": "beş altı yedi [ ]", "second": "beş altı yedi [ sekiz ]"}
+    ]
     assert sorted(asked) == [0, 1, 4, 5, 10] and report.samples(np.arange(3), texts.get) == []

@@ -24,11 +24,11 @@ def signed(*texts: str) -> np.ndarray:
 
 def shingle_sets(texts: list[str], length: int = 26) -> list[set[str]]:
     """Shingles by strings and sets, without any hash of ours."""
-    found = []
+    sets = []
     for text in texts:
         plain = "".join(filter(str.isalnum, text.replace("I", "ı").replace("İ", "i").lower()))
-        found.append({plain[at : at + length] for at in range(len(plain) - length + 1)})
-    return found
+        sets.append({plain[at : at + length] for at in range(len(plain) - length + 1)})
+    return sets
 
 
 def jaccard(a: set, b: set) -> float:
@@ -90,9 +90,11 @@ def test_rows_agree_as_often_as_the_sets_do(only_a, only_b, both, seed):
     values = np.random.default_rng(seed).integers(0, 2**63, only_a + only_b + both).astype(np.uint64)
     a, b = values[: only_a + both], values[only_a:]
     config = DuplicatesConfig(bands=2000, rows=1, seed=seed)
-    one, two = Signer(config, PROFILE)._bands(np.concatenate([a, b]), np.array([0, len(a), len(a) + len(b)], np.uint64))
+    first, two = Signer(config, PROFILE)._bands(
+        np.concatenate([a, b]), np.array([0, len(a), len(a) + len(b)], np.uint64)
+    )
     expected = both / len(values)
-    assert abs((one == two).mean() - expected) < 5 * np.sqrt(expected * (1 - expected) / 2000) + 0.005
+    assert abs((first == two).mean() - expected) < 5 * np.sqrt(expected * (1 - expected) / 2000) + 0.005
 
 
 def test_another_seed_gives_other_bands_and_near_can_be_off():
@@ -135,7 +137,7 @@ def test_lost_spaces_signs_and_case_change_no_band(legal, share):
     16%."""
     draw = random.Random(2)
     copies = [lost_spaces(text, share, draw) for text in legal[:60]]
-    copies = [re.sub(r"[^\w\s]", lambda found: draw.choice([found[0], "", " "]), text) for text in copies]
+    copies = [re.sub(r"[^\w\s]", lambda match: draw.choice([match[0], "", " "]), text) for text in copies]
     copies = [
         text.replace("i", "İ").replace("ı", "I").upper() if number % 2 else text for number, text in enumerate(copies)
     ]

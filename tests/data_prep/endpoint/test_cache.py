@@ -37,9 +37,9 @@ def test_after_an_answer_that_did_not_fit_others_are_kept(tmp_path, file_limit):
     """Its first bytes are on disk, and no line may follow them."""
     cache = Cache(tmp_path)
     cache.put("a", {"text": "short"})
-    with file_limit(1000), pytest.raises(OSError) as found:
+    with file_limit(1000), pytest.raises(OSError) as raised:
         cache.put("b", {"text": "long" * 1000})
-    assert str(explained(found.value)).startswith(str(tmp_path))
+    assert str(explained(raised.value)).startswith(str(tmp_path))
     cache.put("c", {"text": "short"})
     again = Cache(tmp_path)
     assert [again.get(key) for key in "abc"] == [{"text": "short"}, None, {"text": "short"}]

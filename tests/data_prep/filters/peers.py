@@ -56,7 +56,8 @@ class RegexTokenizer(WordTokenizer):
         self.casing = profile.casing if lowered else None
         self.profile, self.word = profile, re.compile(r"\w+|[^\w\s]")
         signs, closing = (
-            f"[{re.escape(found)}]" if found else "(?!)" for found in (profile.terminal_punctuation, profile.closing)
+            f"[{re.escape(characters)}]" if characters else "(?!)"
+            for characters in (profile.terminal_punctuation, profile.closing)
         )
         self.end = re.compile(f"{signs}(?!{signs}){closing}{{0,8}}(?=(\\s|$))")
         self.parts = {word.rstrip(".").split(".")[-1] for word in profile.abbreviations}
@@ -69,12 +70,12 @@ class RegexTokenizer(WordTokenizer):
 
     def span_tokenize(self, text: str) -> list[tuple[int, int]]:
         """Sentences that end."""
-        ends = [found.end() for found in self.end.finditer(text) if not self._within(text, found)]
+        ends = [match.end() for match in self.end.finditer(text) if not self._within(text, match)]
         return list(zip([0, *ends[:-1]], ends, strict=True)) if ends else []
 
-    def _within(self, text: str, found: re.Match) -> bool:
-        word = re.search(r"\w+$", text[: found.start()])
-        if found[0][0] != "." or not word or found[1] in ("", *"\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"):
+    def _within(self, text: str, match: re.Match) -> bool:
+        word = re.search(r"\w+$", text[: match.start()])
+        if match[0][0] != "." or not word or match[1] in ("", *"\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"):
             return False
         word = word[0]
         number = len(word) <= 2 and word[0].isdigit() and word[-1].isdigit()
@@ -87,26 +88,26 @@ class RegexTokenizer(WordTokenizer):
 
 def their_verdicts(peer, texts: Iterable[str]) -> list[str | None]:
     """The reason, in our words, for which datatrove rejects each text; None where it keeps it."""
-    found = []
+    reasons = []
     for text in texts:
         verdict = peer.filter(Document(text=text, id=""))
-        found.append(
+        reasons.append(
             None if verdict is True else f"{peer.rule}/empty" if verdict[1] == "empty" else REASONS[verdict[1]]
         )
-    return found
+    return reasons
 
 
 def our_verdicts(rule: Rule, texts: Sequence[str], profile: LanguageConfig, size: int = 64) -> list[str | None]:
     """The reason for which a rule rejects each text, judged in batches; None where it keeps it."""
-    found: list[str | None] = []
+    verdicts: list[str | None] = []
     for start in range(0, len(texts), size):
         batch = Batch(texts[start : start + size], profile.casing)
         alive, reasons = np.ones(len(batch), bool), np.full(len(batch), None, object)
         for test in rule.judge(batch, alive, []):
             reasons[alive & test.rejected] = test.name
             alive &= ~test.rejected
-        found += reasons.tolist()
-    return found
+        verdicts += reasons.tolist()
+    return verdicts
 
 
 def damaged(text: str, draw: random.Random) -> str:
@@ -120,12 +121,14 @@ def damaged(text: str, draw: random.Random) -> str:
         "menu": lambda: "\n".join(draw.sample(text.split() or [""], min(40, len(text.split())))),
         "bullets": lambda: "\n".join(draw.choice(["- ", "• ", "  -"]) + line for line in lines),
         "ellipses": lambda: "\n".join(line[:60] + draw.choice(["...", "…", "... "]) for line in lines),
-        "symbols": lambda: re.sub(r"\s", lambda found: draw.choice([" # ", "...", " § ", found[0]]), text[:1500]),
-        "digits": lambda: re.sub(r"[a-zç-ş]{3,}", lambda found: str(len(found[0])), text[:3000]),
-        "separators": lambda: re.sub(r"[.,] ", lambda found: found[0] + draw.choice(SEPARATORS), text[:3000]),
+        "symbols": lambda: re.sub(r"\s", lambda match: draw.choice([" # ", "...", " § ", match[0]]), text[:1500]),
+        "digits": lambda: re.sub(r"[a-zç-ş]{3,}", lambda match: str(len(match[0])), text[:3000]),
+        "separators": lambda: re.sub(r"[.,] ", lambda match: match[0] + draw.choice(SEPARATORS), text[:3000]),
         "glued": lambda: re.sub(r"(\w) (\w)", r"\1\2", text[:2000]),
-        "blank": lambda: draw.choice(["", " ", "\n", "\n\n", " \n \n", "\n" + text[:200] + "\n", text[:300] + "\n\n\n"]),
-        "phrase": lambda: text[:2000] + draw.choice([" Lorem Ipsum sit amet dolor.", " bir { iki üç.", "\nLOREM IPSUM", "\nx {", " [12]"]),
-        "underscores": lambda: re.sub(r"(\w+) ", lambda found: draw.choice([found[0], "____ ", "_a "]), text[:1500]),
+        "blank": lambda: draw.choice(["", " ", "\n", "\n\n", " \n \n", "\n" + text[:200] + "\n",
+        text[:300] + "\n\n\n"]),
+        "phrase": lambda: text[:2000] + draw.choice([" Lorem Ipsum sit amet dolor.", " bir { iki üç.", "\nLOREM IPSUM",
+        "\nx {", " [12]"]),
+        "underscores": lambda: re.sub(r"(\w+) ", lambda match: draw.choice([match[0], "____ ", "_a "]), text[:1500]),
     }  # fmt: skip
     return kinds[draw.choice(sorted(kinds))]()

@@ -100,7 +100,7 @@ def peers(profile: LanguageConfig, lowered: bool = True) -> dict:
 @pytest.fixture(scope="module")
 def real(shared_data) -> dict[str, list[str]]:
     """Some thousand texts, and as many of them damaged as makes a fifth."""
-    found = {}
+    by_language = {}
     for name, step, longest in (
         ("tr_legal", 20, 4000),
         ("tr_general", 3, 4000),
@@ -109,11 +109,11 @@ def real(shared_data) -> dict[str, list[str]]:
     ):
         with zstandard.open(shared_data / name / "train.jsonl.zst", "rt", encoding="utf-8") as file:
             texts = [orjson.loads(line)["text"] for line in itertools.islice(file, 0, None, step)]
-        found.setdefault(name[:2], []).extend(text for text in texts if len(text) <= longest)
+        by_language.setdefault(name[:2], []).extend(text for text in texts if len(text) <= longest)
     draw = random.Random(0)
     return {
         code: texts + [damaged(text, draw) for text in draw.sample(texts, len(texts) // 4)]
-        for code, texts in found.items()
+        for code, texts in by_language.items()
     }
 
 
@@ -121,14 +121,14 @@ def differences(texts: list[str], profile: LanguageConfig, rule: type, lowered: 
     """Texts with both reasons where they differ, and the reasons that occurred."""
     theirs = their_verdicts(peers(profile, lowered)[rule], texts)
     ours = our_verdicts(rule(profile, Config()), texts, profile)
-    return [found for found in zip(texts, theirs, ours, strict=True) if found[1] != found[2]], set(ours)
+    return [judged for judged in zip(texts, theirs, ours, strict=True) if judged[1] != judged[2]], set(ours)
 
 
 @pytest.mark.parametrize("rule", [FineWeb, GopherQuality, GopherRepetition])
 @pytest.mark.parametrize(("code", "profile"), [("en", english_defaults()), ("tr", turkish())])
 def test_verdicts_and_reasons_are_datatroves(real, code, profile, rule):
-    found, reasons = differences(real[code], profile, rule)
-    assert not found
+    differing, reasons = differences(real[code], profile, rule)
+    assert not differing
     assert len(reasons) >= 5, reasons
 
 
@@ -136,9 +136,9 @@ def test_the_one_difference_is_a_stop_word_with_a_capital(real):
     """Without the change to lower case datatrove rejects what we keep, and only where a stop word is written with a
     capital letter."""
     profile = english_defaults()
-    found, _ = differences(real["en"], profile, GopherQuality, lowered=False)
-    assert found
-    for text, theirs, ours in found:
+    differing, _ = differences(real["en"], profile, GopherQuality, lowered=False)
+    assert differing
+    for text, theirs, ours in differing:
         assert (theirs, ours) == ("gopher_quality/stop_words", None)
         words = set(re.findall(r"\w+", text))
         assert (
@@ -159,20 +159,20 @@ def c4_differences(texts: list[str], profile: LanguageConfig) -> tuple[list, set
     peer = c4_filters.C4QualityFilter(min_num_sentences=least, language=RegexTokenizer(profile))
     cleaned = [clean(text) for text in texts]
     ours = our_verdicts(C4(profile, Config()), cleaned, profile)
-    found = []
+    differing = []
     for text, lines, reason in zip(texts, cleaned, ours, strict=True):
         document = c4_filters.Document(text=text, id="")
         verdict = peer.filter(document)
         theirs = (None, document.text) if verdict is True else (REASONS[verdict[1]], None)
         if theirs != (reason, None if reason else lines):
-            found.append((text, theirs, (reason, lines)))
-    return found, set(ours)
+            differing.append((text, theirs, (reason, lines)))
+    return differing, set(ours)
 
 
 @pytest.mark.parametrize("code", ["en", "tr"])
 def test_c4_lines_and_documents_are_datatroves(real, code):
-    found, reasons = c4_differences(real[code], c4_profile(code))
-    assert not found
+    differing, reasons = c4_differences(real[code], c4_profile(code))
+    assert not differing
     assert reasons == {None, "c4/phrase", "c4/few_sentences"}
 
 

@@ -52,11 +52,13 @@ def real(folder: Path, name: str, every: int) -> list[str]:
 def test_good_text_passes_and_glued_text_does_not(shared_data, name, code, every, most, least):
     rule, texts, draw = rule_of(code), real(shared_data, name, every), random.Random(1)
     assert len(texts) >= 50
-    found = {
+    rejected = {
         share: shares(rule, [lost_spaces(text, share, draw) for text in texts])[1].mean()
         for share in (0, 0.04, 0.08, 0.16)
     }
-    assert found[0] <= most and found[0.04] >= least and found[0.08] >= 0.85 and found[0.16] >= 0.95, found
+    assert rejected[0] <= most and rejected[0.04] >= least and rejected[0.08] >= 0.85 and rejected[0.16] >= 0.95, (
+        rejected
+    )
 
 
 SENTENCE = {
@@ -94,11 +96,11 @@ def test_what_is_no_sign_of_lost_spaces_is_not_counted():
 
 def test_few_words_and_few_finds_are_not_judged():
     rule = GluedWords(load_language("tr", {"rules": {"glued_words": {"max_share": 0.01}}}), Config())
-    known = ["bir", "karar", "daha", "verildi"]
+    whole = ["bir", "karar", "daha", "verildi"]
     glued = ["mahkemekararı", "davacıtarafından", "dosyaüzerinden"]
 
     def text(finds: int, words: int) -> str:
-        return " ".join([*glued[:finds], *(known * words)[: words - finds]])
+        return " ".join([*glued[:finds], *(whole * words)[: words - finds]])
 
     assert shares(rule, [text(3, 50), text(3, 49), text(2, 50), text(3, 299), text(3, 300)])[1].tolist() == [
         True,
@@ -131,7 +133,7 @@ def test_a_language_without_a_bound_passes_and_needs_no_dictionary():
 
 def test_a_set_of_hashes_is_exact():
     hashes = np.random.default_rng(0).integers(0, 1 << 64, 5000, np.uint64)
-    known = HashSet(np.sort(hashes[:2500]))
+    members = HashSet(np.sort(hashes[:2500]))
     near = hashes[:2500] ^ np.uint64(1)  # the same place in the table
-    assert known.has(hashes).tolist() == [True] * 2500 + [False] * 2500 and not known.has(near).any()
-    assert not HashSet(np.empty(0, np.uint64)).has(hashes).any() and known.has(np.empty(0, np.uint64)).shape == (0,)
+    assert members.has(hashes).tolist() == [True] * 2500 + [False] * 2500 and not members.has(near).any()
+    assert not HashSet(np.empty(0, np.uint64)).has(hashes).any() and members.has(np.empty(0, np.uint64)).shape == (0,)

@@ -49,8 +49,8 @@ def slowly(lemmas: list[int], suffixes: list[int], window: int, least: int) -> t
         total = len(suffixes[piece])
         shares = [count / total for count in Counter(suffixes[piece]).values()]
         entropies.append(-sum(share * math.log(share) for share in shares) / math.log(max(total, 2)))
-        known = [lemma for lemma in lemmas[piece] if lemma]
-        diversities.append(len(set(known)) / len(known) if known else 1.0)
+        analysed = [lemma for lemma in lemmas[piece] if lemma]
+        diversities.append(len(set(analysed)) / len(analysed) if analysed else 1.0)
     return (float(np.mean(entropies)), float(np.mean(diversities))) if pieces else (1.0, 1.0)
 
 

@@ -1,4 +1,5 @@
-"""A new rule is one file and one line: it runs in a real corpus, is counted in its funnel, and its version invalidates its verdicts."""
+"""A new rule is one file and one line: it runs in a real corpus, is counted in its funnel, and its version invalidates
+its verdicts."""
 
 import json
 from pathlib import Path
@@ -29,7 +30,11 @@ def funnel(config) -> dict:
 
 
 def times(config, stage: str) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in (Path(config.corpus.output) / "stages" / stage).iterdir()}
+    return {
+        path.name: path.stat().st_mtime_ns
+        for path in (Path(config.corpus.output) / "stages" / stage).iterdir()
+        if path.is_dir()
+    }
 
 
 def test_a_rule_of_one_file_runs_and_is_counted(own_config):

@@ -109,8 +109,8 @@ def test_identification_by_the_model_in_its_package():
     expected = {"tr": [None, "x", "x", "x", None], "pl": ["x", None, "x", "x", "x"], "en": ["x", "x", None, "x", "x"]}
     for code, profile in profiles.items():
         records = [record("") for _ in texts]
-        found = judge(Identification(profile, Config()), texts, profile, records)
-        assert found == [reason and "other_language" for reason in expected[code]]
+        reasons = judge(Identification(profile, Config()), texts, profile, records)
+        assert reasons == [reason and "other_language" for reason in expected[code]]
     assert records[0].notes["identified"] == "tr" and not records[2].notes
 
 
@@ -151,7 +151,8 @@ def test_url_lists(tmp_path):
     urls = {
         "https://example.org/a?b": "domain", "http://user@www.News.Example.ORG:8080": "domain", "example.org": "domain",
         "https://notexample.org/": None, "https://good.net/shop/x?y": "address", "https://good.net/shop": "address",
-        "https://good.net/shopping": None, "https://good.net": None, "": None, "http://[broken": None, "https://çöp.com.tr/1": "domain",
+        "https://good.net/shopping": None, "https://good.net": None, "": None, "http://[broken": None,
+        "https://çöp.com.tr/1": "domain",
     }  # fmt: skip
     assert judge(rule, ["text"] * len(urls), profile, [record(url) for url in urls]) == list(urls.values())
 

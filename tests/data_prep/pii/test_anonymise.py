@@ -68,7 +68,7 @@ def test_replaces_what_is_personal_and_nothing_else(
 ) -> None:
     result, counts = anonymisers[language].replace(text)
     assert result == (text if replaced is None else replaced)
-    assert sorted(counts.array_size()) == sorted(kind.lower() for kind in re.findall("<([A-Z]+)>", result))
+    assert sorted(counts.elements()) == sorted(kind.lower() for kind in re.findall("<([A-Z]+)>", result))
     assert anonymisers[language].replace(result)[0] == result
 
 

@@ -18,15 +18,15 @@ made: dict = {}
 
 def articles(count: int, least: int = 1500) -> dict[str, str]:
     """Parts of the reference of Python that `help()` prints, a paragraph a line."""
-    found = {}
+    parts = {}
     for name, topic in sorted(topics.items()):
         part: list[str] = []
         for paragraph in topic.split("\n\n"):
             part.append(" ".join(paragraph.split()))
-            if sum(map(len, part)) >= least and len(found) < count:
-                found[f"{name}/{len(found)}"] = "\n".join(part)
+            if sum(map(len, part)) >= least and len(parts) < count:
+                parts[f"{name}/{len(parts)}"] = "\n".join(part)
                 part = []
-    return found
+    return parts
 
 
 def write(file: Path, rows: list[dict]) -> str:

@@ -28,7 +28,7 @@ def test_it_tells_good_from_bad_on_other_text(config, report):
         classifier.probabilities([degrade(text, "ocr", "LOW", "1") for text in TEXTS]),
     )
     assert good.shape == (20, 3) and good.dtype == np.float32 and np.allclose(good.sum(1), 1, atol=1e-5)
-    low = [(found.argmax(1) == 0).mean() for found in (bad, good)]
+    low = [(probabilities.argmax(1) == 0).mean() for probabilities in (bad, good)]
     assert low[0] > 0.9 and low[0] - low[1] > 0.5  # of 20 texts each, whose words differ with the version of Python
     for name, models in report["sets"].items():
         assert set(models) == {"boosted trees", "random forest", "logistic regression", "MLP"}, name

@@ -76,10 +76,10 @@ def test_a_wrong_label_is_named_with_its_line(tmp_path):
 def test_pieces_begin_and_end_at_lines_or_sentences():
     text = next(iter(articles(1, 20_000).values()))
     for seed in range(50):
-        found = piece(text, random.Random(seed))
-        start = text.index(found)
+        part = piece(text, random.Random(seed))
+        start = text.index(part)
         assert start == 0 or text[start - 1] in "\n " and text[:start].rstrip()[-1:] or text[start - 1] == "."
-        assert found[-1] == "." or text[start + len(found)] in "\n "
+        assert part[-1] == "." or text[start + len(part)] in "\n "
 
 
 def test_tables_are_not_taken_for_good_text():

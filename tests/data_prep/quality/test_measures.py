@@ -11,16 +11,16 @@ def test_figures_are_those_of_scikit_learn():
     probabilities = draw.dirichlet([1, 1, 1], 500)
     probabilities[np.arange(500), truth] += 0.3
     probabilities /= probabilities.sum(1, keepdims=True)
-    found, guess = figures(probabilities, truth, ["a", "b", "c"]), probabilities.argmax(1)
-    assert found["confusion"] == confusion_matrix(truth, guess).tolist()
+    ours, guess = figures(probabilities, truth, ["a", "b", "c"]), probabilities.argmax(1)
+    assert ours["confusion"] == confusion_matrix(truth, guess).tolist()
     theirs = precision_recall_fscore_support(truth, guess)
     for place, name in enumerate("abc"):
-        assert list(found["classes"][name].values()) == [
+        assert list(ours["classes"][name].values()) == [
             theirs[3][place],
             *(pytest.approx(theirs[k][place], abs=1e-4) for k in range(3)),
         ]
-    assert found["macro_f1"] == pytest.approx(theirs[2].mean(), abs=1e-4)
-    assert found["accuracy"] == pytest.approx((guess == truth).mean(), abs=1e-4)
+    assert ours["macro_f1"] == pytest.approx(theirs[2].mean(), abs=1e-4)
+    assert ours["accuracy"] == pytest.approx((guess == truth).mean(), abs=1e-4)
 
 
 def test_calibration_of_honest_and_of_boastful_probabilities():
@@ -30,8 +30,8 @@ def test_calibration_of_honest_and_of_boastful_probabilities():
     honest = np.stack([sure, 1 - sure], 1)
     assert figures(honest, (~right).astype(int), ["a", "b"])["calibration"]["error"] < 0.02
     boast = np.tile([0.99, 0.01], (20_000, 1))
-    found = figures(boast, (~right).astype(int), ["a", "b"])["calibration"]
-    assert found["error"] == pytest.approx(0.24, abs=0.02) and found["bins"][-1]["count"] == 20_000
+    calibration = figures(boast, (~right).astype(int), ["a", "b"])["calibration"]
+    assert calibration["error"] == pytest.approx(0.24, abs=0.02) and calibration["bins"][-1]["count"] == 20_000
 
 
 def test_by_kind():

@@ -59,14 +59,14 @@ def test_docstrings_of_the_standard_library(standard):
     assert manifest["texts"]["train"]["kept"] == len(train) > 200
     assert manifest["bytes"]["train"] == sum(len(text["text"].encode()) for text in train) <= 350_000
     assert {split: manifest["pairs"][split]["kept"] for split in sets} == {
-        split: len(one.query_ids) for split, one in sets.items()
+        split: len(part.query_ids) for split, part in sets.items()
     }
-    assert min(len(one.query_ids) for one in sets.values()) >= 20 and len(sets["test"].query_ids) <= 100
-    assert all(len(one.query_ids) == len(one.doc_ids) for one in sets.values())
+    assert min(len(part.query_ids) for part in sets.values()) >= 20 and len(sets["test"].query_ids) <= 100
+    assert all(len(part.query_ids) == len(part.doc_ids) for part in sets.values())
     packages = manifest["packages"]
     assert {text["group"] for text in train} <= set(packages["train"])
-    for split, one in sets.items():
-        assert {name.split(".")[0] for name in one.doc_ids} <= set(packages[split])
+    for split, part in sets.items():
+        assert {name.split(".")[0] for name in part.doc_ids} <= set(packages[split])
     assert not {"test", "idlelib.idle_test", "site-packages"} & {name for names in packages.values() for name in names}
     report = Path(made.quickstart.output, "report.txt").read_text()
     assert "kept + dropped = read" in report and report.count("query ") >= 3
@@ -92,7 +92,7 @@ def test_own_folder_is_split_by_file(tmp_path):
     manifest = build_quickstart(made)
     sets = load_retrieval(made.data.retrieval)
     assert manifest["grouped_by"] == "document" and manifest["groups"] == {"train": 57, "dev": 6, "test": 17}
-    files = {split: {name.split("#")[0] for name in one.doc_ids} for split, one in sets.items()}
+    files = {split: {name.split("#")[0] for name in part.doc_ids} for split, part in sets.items()}
     assert not files["train"] & files["test"] and not files["train"] & files["dev"] and not files["dev"] & files["test"]
     assert len(sets["train"].query_ids) == 57 * 8 and sets["train"].query_texts[0] in (
         tmp_path / "mine" / "0.md"
@@ -141,7 +141,7 @@ def test_a_published_set_beside_its_readme_is_trained_on_and_read_by_the_evaluat
     assert manifest["texts"]["train"]["kept"] == 600 and manifest["passed_over"] == {
         "files of a kind that is not read (.png)": 1
     }
-    assert sum(len(one.query_ids) for one in load_retrieval(made.data.retrieval).values()) == 60
+    assert sum(len(part.query_ids) for part in load_retrieval(made.data.retrieval).values()) == 60
     assert "1 files of a kind that is not read (.png)" in Path(made.quickstart.output, "report.txt").read_text()
     assert load_retrieval(made.data.retrieval) == load_retrieval(mine)
 

@@ -52,9 +52,9 @@ def test_a_limit_keeps_the_same_parts_whatever_comes_first(tmp_path):
 
 def test_bad_documents_are_counted(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "one two three"}\nno json\n')
-    found = gather(tmp_path, mode="skip")
+    collected = gather(tmp_path, mode="skip")
     assert (
-        len(found.texts) == 1
-        and found.passed_over["invalid_json"] == 1
-        and "a.jsonl line 2" in found.facts["bad_documents"][0]
+        len(collected.texts) == 1
+        and collected.passed_over["invalid_json"] == 1
+        and "a.jsonl line 2" in collected.facts["bad_documents"][0]
     )

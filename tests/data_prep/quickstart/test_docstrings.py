@@ -27,7 +27,10 @@ def read(tmp_path: Path, code: str | bytes) -> list | str:
 
 @pytest.mark.parametrize("module", [json, email.message, email.parser, json.decoder])
 def test_reads_what_python_itself_calls_the_docstrings(module):
-    found = {one.name: one for one in read_source(Source(Path(module.__file__), module.__name__, module.__name__, 0))}
+    by_name = {
+        docstring.name: docstring
+        for docstring in read_source(Source(Path(module.__file__), module.__name__, module.__name__, 0))
+    }
     expected = {}
     things = [(module.__name__, module)]
     for name, thing in vars(module).items():
@@ -43,7 +46,7 @@ def test_reads_what_python_itself_calls_the_docstrings(module):
     for name, thing in things:
         if thing.__doc__ and len(inspect.cleandoc(thing.__doc__)) > 200:
             expected[name] = inspect.cleandoc(thing.__doc__)
-    assert expected and {name: one.text for name, one in found.items() if name in expected} == expected
+    assert expected and {name: docstring.text for name, docstring in by_name.items() if name in expected} == expected
 
 
 def test_names_signatures_and_lines(tmp_path):
@@ -70,8 +73,8 @@ else:
         class Last:
             """{LONG}"""
 '''
-    found = read(tmp_path, code)
-    assert [(one.name, one.signature, one.line) for one in found] == [
+    docstrings = read(tmp_path, code)
+    assert [(docstring.name, docstring.signature, docstring.line) for docstring in docstrings] == [
         ("package.module", "module package.module", 1),
         ("package.module.Outer", "class Outer(Base)", 3),
         ("package.module.Outer.inner", "def Outer.inner(self, a, *rest, b=1.5, **more)", 5),
@@ -79,7 +82,7 @@ else:
         ("package.module.spare", "def spare()", 18),
         ("package.module.Last", "class Last()", 21),
     ]
-    assert {one.text for one in found} == {LONG.strip()}
+    assert {docstring.text for docstring in docstrings} == {LONG.strip()}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,7 @@ def tree(tmp_path) -> Path:
 
 
 def test_sources_are_grouped_by_distribution_without_tests_and_copies(tree):
-    found = {(one.module, one.package) for one in list_sources([tree])}
+    grouped = {(source.module, source.package) for source in list_sources([tree])}
     modules = {
         ("torch", "torch"),
         ("torch.nn.layers", "torch"),
@@ -149,7 +152,7 @@ def test_sources_are_grouped_by_distribution_without_tests_and_copies(tree):
         ("other", "other-dist"),
         ("own.core", "own"),
     }
-    assert found == modules
+    assert grouped == modules
     assert environment([tree]) == {"python": sys.version.split()[0], "other-dist": "1.2", "torch": "1.2"}
 
 

@@ -12,19 +12,19 @@ SHARES = {"test": 0.22, "dev": 0.08}
 
 
 def filled(sizes: dict[str, int], splits: dict[str, str]) -> dict[str, float]:
-    found = Counter()
+    bytes_of = Counter()
     for name, split in splits.items():
-        found[split] += sizes[name] / sum(sizes.values())
-    return found
+        bytes_of[split] += sizes[name] / sum(sizes.values())
+    return bytes_of
 
 
 def test_shares_of_bytes_are_reached_although_a_few_packages_dominate():
     sizes = {"giant": 9_000_000, **{f"big{i}": 2_500_000 for i in range(3)}}
     sizes |= {f"large{i}": 400_000 for i in range(30)} | {f"small{i}": 20_000 + i for i in range(250)}
     splits = split_groups(sizes, SHARES)
-    found = filled(sizes, splits)
+    bytes_of = filled(sizes, splits)
     assert {splits[name] for name in ("giant", "big0", "big1", "big2")} == {"train"}
-    assert found["test"] == pytest.approx(0.22, abs=0.02) and found["dev"] == pytest.approx(0.08, abs=0.02)
+    assert bytes_of["test"] == pytest.approx(0.22, abs=0.02) and bytes_of["dev"] == pytest.approx(0.08, abs=0.02)
     kinds = Counter(split for name, split in splits.items() if name.startswith("small"))
     assert kinds["train"] > kinds["test"] > kinds["dev"] > 5
 

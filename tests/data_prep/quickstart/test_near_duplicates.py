@@ -20,10 +20,10 @@ thresholds = st.sampled_from([0.0, 0.3, 0.4, 0.5, 0.75, 1.0])
 @settings(max_examples=120, deadline=None)
 @given(texts, texts, thresholds)
 def test_held_by_other_is_the_brute_force(some, others, threshold):
-    found = shingle(some + others)
+    shingles = shingle(some + others)
     mine, theirs = np.arange(len(some)), len(some) + np.arange(len(others))
-    expected = [any(held(shingles_of(one), shingles_of(other), threshold) for other in others) for one in some]
-    assert held_by_other(found.take(mine), found.take(theirs), threshold).tolist() == expected
+    expected = [any(held(shingles_of(text), shingles_of(other), threshold) for other in others) for text in some]
+    assert held_by_other(shingles.take(mine), shingles.take(theirs), threshold).tolist() == expected
 
 
 @settings(max_examples=120, deadline=None)
@@ -43,13 +43,13 @@ def test_blocks_change_nothing(rows, matches, monkeypatch):
     draw = random.Random(0)
     some = [" ".join(draw.choices("abcdef", k=draw.randint(1, 30))) for _ in range(60)]
     whole = repeats(shingle(some), 0.3)
-    found = shingle(some)
-    held_whole = held_by_other(found, found.take(np.arange(5)), 0.3)
+    shingles = shingle(some)
+    held_whole = held_by_other(shingles, shingles.take(np.arange(5)), 0.3)
     monkeypatch.setattr(near_duplicates, "FIRST_ROWS", rows)
     monkeypatch.setattr(near_duplicates, "MOST_ROWS", 2 * rows)
     monkeypatch.setattr(near_duplicates, "MATCHES_AT_ONCE", matches)
-    assert 0 < whole.sum() < 60 and (repeats(found, 0.3) == whole).all()
-    assert (held_by_other(found, found.take(np.arange(5)), 0.3) == held_whole).all()
+    assert 0 < whole.sum() < 60 and (repeats(shingles, 0.3) == whole).all()
+    assert (held_by_other(shingles, shingles.take(np.arange(5)), 0.3) == held_whole).all()
 
 
 def test_case_and_punctuation_do_not_count_and_a_short_copy_in_a_long_text_is_found():
@@ -77,5 +77,5 @@ def test_many_copies_with_boilerplate_are_quick_and_leave_one():
 
 def test_empty():
     assert repeats(shingle([]), 0.5).tolist() == []
-    found = shingle(["a b c d"])
-    assert held_by_other(found, found.take(np.zeros(0, int)), 0.5).tolist() == [False]
+    shingles = shingle(["a b c d"])
+    assert held_by_other(shingles, shingles.take(np.zeros(0, int)), 0.5).tolist() == [False]

@@ -83,17 +83,17 @@ def test_what_makes_no_pair_says_why(text, reason):
 
 
 def test_pairs_of_a_real_module():
-    found = read_source(Source(Path(email.message.__file__), "email", "email.message", 0))
-    pairs = {one.name: docstring_pair(one) for one in found}
+    docstrings = read_source(Source(Path(email.message.__file__), "email", "email.message", 0))
+    pairs = {docstring.name: docstring_pair(docstring) for docstring in docstrings}
     pair = pairs["email.message.Message.get_payload"]
     assert pair.query == "Return a reference to the payload."
     assert pair.document.startswith(
         "def Message.get_payload(self, i=None, decode=False) The payload will either be a list object"
     )
-    for one in found:
-        pair = pairs[one.name]
+    for docstring in docstrings:
+        pair = pairs[docstring.name]
         if isinstance(pair, Pair):
-            assert not {"email", "message", one.name.split(".")[-1].lower()} & set(
+            assert not {"email", "message", docstring.name.split(".")[-1].lower()} & set(
                 pair.query.lower().rstrip(".").split()
             )
 
@@ -120,14 +120,14 @@ The first sentence of this one is a query. {REST}
 
 
 def test_sections_of_markdown():
-    found = list(sections(MARKDOWN))
-    assert [trail for trail, _ in found] == [
+    parts = list(sections(MARKDOWN))
+    assert [trail for trail, _ in parts] == [
         ["Guide to the machine"],
         ["Guide to the machine", "Setting up"],
         ["Guide to the machine", "Setting up", "On a very old computer"],
         ["Guide to the machine", "Removing"],
     ]
-    assert "# not a heading" in found[1][1]
+    assert "# not a heading" in parts[1][1]
 
 
 def test_pairs_of_markdown_take_the_shortest_trail_of_four_words():
@@ -164,6 +164,6 @@ def test_a_title_of_the_record_leads_the_headings():
 
 def test_passages_lose_nothing_and_are_short():
     text = "\n\n".join([" ".join(f"w{i}." for i in range(n)) for n in (3, 150, 120, 700, 2)])
-    found = list(passages(text))
-    assert " ".join(found).split() == text.split()
-    assert len(found) > 5 and max(len(piece.split()) for piece in found) <= 200
+    parts = list(passages(text))
+    assert " ".join(parts).split() == text.split()
+    assert len(parts) > 5 and max(len(piece.split()) for piece in parts) <= 200

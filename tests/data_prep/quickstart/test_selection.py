@@ -18,7 +18,7 @@ def texts() -> list[Text]:
     twice."""
     draw = random.Random(1)
     stock = [words(draw, 60) for _ in range(40)]
-    found = []
+    made = []
     for number in range(600):
         body = words(draw, draw.randint(10, 80))
         if number % 3 == 0:
@@ -30,10 +30,10 @@ def texts() -> list[Text]:
         if number in (16, 17):
             query = "asked exactly two times"
         pair = "query too short" if number % 11 == 3 else Pair(query, body)
-        found.append(Text(f"t{number}", f"g{number % 40}", f"{query} {body}", [pair]))
-    return found + [
-        Text("copy1", "g1", found[0].text, found[0].pairs),
-        Text("copy2", "other", found[1].text, found[1].pairs),
+        made.append(Text(f"t{number}", f"g{number % 40}", f"{query} {body}", [pair]))
+    return made + [
+        Text("copy1", "g1", made[0].text, made[0].pairs),
+        Text("copy2", "other", made[1].text, made[1].pairs),
     ]
 
 
@@ -43,8 +43,8 @@ def chosen(texts):
 
 
 def test_kept_and_dropped_are_what_was_read(texts, chosen):
-    for remaining in (chosen.texts, chosen.pairs):
-        for remaining in remaining.values():
+    for by_split in (chosen.texts, chosen.pairs):
+        for remaining in by_split.values():
             counts = dict(remaining.counts)
             assert counts.pop("read") == sum(counts.values()) and counts["kept"] == len(remaining.items) > 0
     assert sum(remaining.counts["read"] for remaining in chosen.texts.values()) == len(texts)
@@ -63,17 +63,17 @@ def test_nothing_leaks_by_brute_force(chosen):
         for split in ("dev", "test")
     }
     for own in spoken.values():
-        assert not any(held(one, other, LEAK) for one in own for other in train)
-        for first, one in enumerate(own):
-            assert not any(held(one, other, PAIR_REPEAT) and held(other, one, PAIR_REPEAT) for other in own[:first])
-    assert not any(held(one, other, LEAK) for one in spoken["dev"] for other in spoken["test"])
+        assert not any(held(pair, other, LEAK) for pair in own for other in train)
+        for first, pair in enumerate(own):
+            assert not any(held(pair, other, PAIR_REPEAT) and held(other, pair, PAIR_REPEAT) for other in own[:first])
+    assert not any(held(pair, other, LEAK) for pair in spoken["dev"] for other in spoken["test"])
     assert not any(
         held(a, b, TRAIN_REPEAT) and held(b, a, TRAIN_REPEAT) for i, a in enumerate(train) for b in train[:i]
     )
 
 
 def test_groups_and_queries_are_in_one_split_only(chosen):
-    groups = {split: {one.group for one in remaining.items} for split, remaining in chosen.pairs.items()}
+    groups = {split: {entry.group for entry in remaining.items} for split, remaining in chosen.pairs.items()}
     groups["train"] |= {text.group for text in chosen.texts["train"].items}
     queries = [entry.pair.query for remaining in chosen.pairs.values() for entry in remaining.items]
     assert (

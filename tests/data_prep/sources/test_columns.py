@@ -63,13 +63,13 @@ UNREADABLE = ("far_date", "far_time", "zone", "nested", "map", "long_ago", "dura
 def odd(tmp_path_factory) -> Path:
     """A .parquet with two documents and every odd column."""
     file = tmp_path_factory.mktemp("odd") / "odd.parquet"
-    known = {
+    by_column = {
         "text": pa.array(TEXTS),
         "id": pa.array(["a", "b"]),
         "label": pa.array(["HIGH", "LOW"]),
         "language": pa.array(["tr", "en"]),
     }
-    pq.write_table(pa.table(known | {name: make() for name, make in COLUMNS.items()}), file)
+    pq.write_table(pa.table(by_column | {name: make() for name, make in COLUMNS.items()}), file)
     return file
 
 
@@ -106,7 +106,9 @@ def test_every_reader_takes_what_it_needs_alone(odd, tmp_path):
 def run(job: str, *overrides: str):
     import importlib
 
-    return importlib.import_module(f"jobs.{job}").run(to_config(compose(job, [spelled_out(one) for one in overrides])))
+    return importlib.import_module(f"jobs.{job}").run(
+        to_config(compose(job, [spelled_out(override) for override in overrides]))
+    )
 
 
 def corpus_of(odd: Path, output: Path, *more: str) -> list[dict]:
@@ -127,10 +129,10 @@ def corpus_of(odd: Path, output: Path, *more: str) -> list[dict]:
 
 def test_a_corpus_reads_the_columns_that_it_carries_along(odd, tmp_path):
     plain = corpus_of(odd, tmp_path / "plain")
-    assert [(one["id"], one["text"]) for one in plain] == [("a", TEXTS[0].strip()), ("b", TEXTS[1].strip())]
+    assert [(record["id"], record["text"]) for record in plain] == [("a", TEXTS[0].strip()), ("b", TEXTS[1].strip())]
     kept = ["words", "half", "large_decimal", "label", "bytes"]
     with_fields = corpus_of(odd, tmp_path / "kept", f"corpus.sources.web.keep_fields=[{','.join(kept)}]")
-    assert [[one[name] for name in kept[:4]] for one in with_fields] == [
+    assert [[record[name] for name in kept[:4]] for record in with_fields] == [
         ["a", 1.5, "1.000", "HIGH"],
         ["b", 2.5, "2.000", "LOW"],
     ]

@@ -147,8 +147,8 @@ def test_parquet_that_breaks_in_the_middle(tmp_path):
     third = pyarrow.parquet.read_metadata(path).row_group(2).column(0)
     raw[third.data_page_offset : third.data_page_offset + 60] = b"\xff" * 60
     path.write_bytes(raw)
-    found, bad = read(path, form(limit=5000))
-    assert found == rows[: len(found)] and len(found) <= 20 and bad == {"broken_file": 1}
+    documents, bad = read(path, form(limit=5000))
+    assert documents == rows[: len(documents)] and len(documents) <= 20 and bad == {"broken_file": 1}
     with pytest.raises(UserError, match=r"a.parquet \(after row \d+\) is not readable as parquet"):
         list(read_documents(path, form(), BadDocuments()))
 

@@ -33,12 +33,12 @@ def test_pages_are_joined_and_those_without_text_listed(tmp_path):
     record = {"id": "tez-1", "pages": pages, "url": "u"}
     (tmp_path / "a.pages.json").write_text(json.dumps(record))
     (tmp_path / "b.pages.jsonl").write_text(json.dumps(record) + "\n\n" + json.dumps(record | {"id": "tez-2"}))
-    (one,) = read_documents(tmp_path / "a.pages.json", SOURCE)
-    assert one.text == f"bir{PAGE_BREAK}{READ}" and one.id == "tez-1"
-    assert one.fields == {"id": "tez-1", "url": "u", "pages": 4, "pages_without_text": [2, 4]}
+    (document,) = read_documents(tmp_path / "a.pages.json", SOURCE)
+    assert document.text == f"bir{PAGE_BREAK}{READ}" and document.id == "tez-1"
+    assert document.fields == {"id": "tez-1", "url": "u", "pages": 4, "pages_without_text": [2, 4]}
     assert [(d.id, d.line, d.text) for d in read_documents(tmp_path / "b.pages.jsonl", SOURCE)] == [
-        ("tez-1", 1, one.text),
-        ("tez-2", 3, one.text),
+        ("tez-1", 1, document.text),
+        ("tez-2", 3, document.text),
     ]
 
 

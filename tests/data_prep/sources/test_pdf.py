@@ -93,5 +93,5 @@ def test_a_page_that_unpacks_to_gigabytes_is_counted_in_bounded_memory(tmp_path,
     (tmp_path / "b.pdf").write_bytes(text_pdf(["bir"]))
     # A process of its own: the peak of children is one figure for all that a process ever had.
     command = [sys.executable, "-c", MEMORY, file, tmp_path / "b.pdf"]
-    found, used = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert found == "[[], ['bir']] {'too_long': 1}" and int(used) < 200_000_000 + BASE, used
+    counted, used = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert counted == "[[], ['bir']] {'too_long': 1}" and int(used) < 200_000_000 + BASE, used

@@ -13,7 +13,9 @@ def test_jsonl_and_parquet(shared_data, tmp_path):
     ours = list(read_documents(path, Form()))
     theirs = list(readers.JsonlReader(str(path.parent), glob_pattern=path.name)())
     assert [(d.id, d.text) for d in ours] == [(d.id, d.text) for d in theirs]
-    assert all(set(one.fields) - {"id"} <= set(other.metadata) for one, other in zip(ours, theirs, strict=True))
+    assert all(
+        set(ours_read.fields) - {"id"} <= set(other.metadata) for ours_read, other in zip(ours, theirs, strict=True)
+    )
     rows = {"id": [d.id for d in ours], "text": [d.text for d in ours]}
     pyarrow.parquet.write_table(pyarrow.table(rows), tmp_path / "a.parquet", row_group_size=100)
     theirs = readers.ParquetReader(str(tmp_path))()

@@ -94,8 +94,8 @@ def test_a_truncated_file_keeps_its_whole_lines_and_is_named(tmp_path, suffix, p
     with pytest.raises(UserError, match=f"a.jsonl{suffix} .after line .* is truncated"):
         list(read_documents(path, DATA))
     bad = BadDocuments("skip")
-    found = [d.text for d in read_documents(path, DATA, bad)]
-    assert found[:3] == ["0", "1", "2"] and "cut" not in found and bad.counts == {"broken_file": 1}
+    texts = [d.text for d in read_documents(path, DATA, bad)]
+    assert texts[:3] == ["0", "1", "2"] and "cut" not in texts and bad.counts == {"broken_file": 1}
 
 
 def test_a_text_file_that_is_not_utf8(tmp_path):
@@ -151,10 +151,12 @@ def test_ids_beyond_64_bits_keep_their_digits(tmp_path):
 
     ids = [2**64 + number for number in range(3)]
     path = write(tmp_path / "a.jsonl", [{"id": number, "text": "x", "author": {"id": number}} for number in ids])
-    found = list(read_documents(path, DATA))
-    assert [d.id for d in found] == [str(number) for number in ids] and [d.fields["author"]["id"] for d in found] == ids
+    documents = list(read_documents(path, DATA))
+    assert [d.id for d in documents] == [str(number) for number in ids] and [
+        d.fields["author"]["id"] for d in documents
+    ] == ids
     (tmp_path / "b.pages.json").write_text(json.dumps({"id": ids[1], "pages": ["x"]}))
     assert next(read_documents(tmp_path / "b.pages.json", DATA)).id == str(ids[1])
-    record = Record(found[0].id, "x", "source", "", "", "tr", str(path), 1, found[0].fields)
+    record = Record(documents[0].id, "x", "source", "", "", "tr", str(path), 1, documents[0].fields)
     line = to_line(record)
     assert from_line(line).notes["author"] == {"id": ids[0]} and str(ids[0]).encode() in line

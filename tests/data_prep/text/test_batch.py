@@ -25,10 +25,10 @@ ANY = st.lists(st.text(st.characters(exclude_categories=["Cs"], max_codepoint=0x
 
 def pieces(batch, spans):
     text = "\n".join(batch.texts) + "\n"
-    found = [[] for _ in batch.texts]
+    by_text = [[] for _ in batch.texts]
     for start, end, owner in zip(spans.starts, spans.ends, spans.owners, strict=True):
-        found[owner].append(text[start:end])
-    return found
+        by_text[owner].append(text[start:end])
+    return by_text
 
 
 @given(ANY)
@@ -59,7 +59,7 @@ def crlf(batch):
 @settings(max_examples=100, deadline=None)
 def test_hashes_are_equal_where_the_words_are(texts):
     batch = Batch(texts, TURKISH)
-    words = [word for found in pieces(batch, batch.words) for word in found]
+    words = [word for words_of_text in pieces(batch, batch.words) for word in words_of_text]
     assert batch.word_hashes.tolist() == hash_words(words, TURKISH).tolist()
     lowered = [lower(word, TURKISH) for word in words]
     plain = [word for word in lowered if not re.search(r"[^\W\d_]\u0307", word)]

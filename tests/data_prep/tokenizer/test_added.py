@@ -15,7 +15,8 @@ from data_prep.tokenizer.bulk import BulkEncoder
 from data_prep.tokenizer.patterns import CL100K
 from tests.data_prep.tokenizer.test_bulk import documents, equal
 
-WORDS = ["cat", "Cat", "CAT", "concatenate", "foo bar", "foo  bar", "FOO BAR", "é", "e\u0301", "\u00e9\u0323\u0301", "É", "ﬁn", "abc", "a",
+WORDS = ["cat", "Cat", "CAT", "concatenate", "foo bar", "foo  bar", "FOO BAR", "é", "e\u0301", "\u00e9\u0323\u0301",
+"É", "ﬁn", "abc", "a",
          "K", "\u212a", "a\u0301", "<x>", "<x>\u0338", "12345", "  ", "\n\n", "İ", "<s>"]  # fmt: skip
 TEXTS = [
     shape.format(word)
@@ -55,8 +56,8 @@ def first_backend(folder, texts):
     being sampled but the first."""
     encoder = BulkEncoder(folder, PrepareConfig().check_every * 1000, (warned := []).append)
     backend = next(encoder.backends())
-    found = sum(encoder.encode(backend, documents(["", *texts])), [])[1:]
-    return backend.name, warned, equal(found, Reference(load_reference(folder)).encode(texts))
+    encoded = sum(encoder.encode(backend, documents(["", *texts])), [])[1:]
+    return backend.name, warned, equal(encoded, Reference(load_reference(folder)).encode(texts))
 
 
 WRONG = {
@@ -102,7 +103,7 @@ RIGHT = {
     "as Qwen has them": ("nfc", [AddedToken("<think>", normalized=False), AddedToken("</think>", normalized=False)]),
     "as ModernBERT has them": (
         "nfc",
-        [AddedToken(one, normalized=True) for one in ("|||EMAIL|||", "  ", "   ", "\n\n")],
+        [AddedToken(content, normalized=True) for content in ("|||EMAIL|||", "  ", "   ", "\n\n")],
     ),
     "special ones alone": (
         "lowercase",
@@ -120,8 +121,10 @@ def test_others_are_served_by_gigatoken(case, tmp_path):
 
 
 TOKEN = st.builds(
-    AddedToken, st.text("ab< \n|é\u0301K", min_size=1, max_size=3), single_word=st.sampled_from([False, False, False, True]),
-    lstrip=st.sampled_from([False, False, True]), rstrip=st.sampled_from([False, False, True]), normalized=st.booleans(),
+    AddedToken, st.text("ab< \n|é\u0301K", min_size=1, max_size=3), single_word=st.sampled_from([False, False, False,
+    True]),
+    lstrip=st.sampled_from([False, False, True]), rstrip=st.sampled_from([False, False, True]),
+    normalized=st.booleans(),
     special=st.sampled_from([False, False, True]),
 )  # fmt: skip
 

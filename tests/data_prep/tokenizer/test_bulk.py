@@ -17,9 +17,12 @@ from data_prep.tokenizer.bulk import BulkEncoder, Differs, identity
 from data_prep.tokenizer.train import save, train
 
 NASTY = [
-    "", "\x00", "a\x00b\x00\x00", "[MASK] [CLS]kale[SEP][PAD] <|endoftext|><|im_start|>", "  \n\n  \r\n\t x  ", " " * 3000, "\n" * 3000,
-    "e\u0301 e\u0301\u0301 İstanbul I\u0307 ﬁ Å \u212b", "👨‍👩‍👧‍👦 🏳️‍🌈 🇹🇷", "'S 'ſ 'LL don't İ'ſ 'K", "١٢٣٤ ½²³ 12345", "한국어 ᄒ",
-    "a" * 5000, "\u00a0\u2003x\u2028y\u0085z", "\U0010ffff\ufeff\u200d\u0300", "\u0300abc", "\ud7ff\ue000", "\x1c\x1d\x1e\x1f\x0b\x0c a",
+    "", "\x00", "a\x00b\x00\x00", "[MASK] [CLS]kale[SEP][PAD] <|endoftext|><|im_start|>", "  \n\n  \r\n\t x  ",
+    " " * 3000, "\n" * 3000,
+    "e\u0301 e\u0301\u0301 İstanbul I\u0307 ﬁ Å \u212b", "👨‍👩‍👧‍👦 🏳️‍🌈 🇹🇷", "'S 'ſ 'LL don't İ'ſ 'K", "١٢٣٤ ½²³ 12345",
+    "한국어 ᄒ",
+    "a" * 5000, "\u00a0\u2003x\u2028y\u0085z", "\U0010ffff\ufeff\u200d\u0300", "\u0300abc", "\ud7ff\ue000",
+    "\x1c\x1d\x1e\x1f\x0b\x0c a",
     "x\u180ey", "kaleri\u0327lar",
 ]  # fmt: skip
 VARIANTS = {

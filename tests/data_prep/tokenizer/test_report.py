@@ -27,7 +27,7 @@ def made_of(*tokens):
 
 def test_figures_by_hand():
     tokenizer = made_of(" evde", "ev", "ş")
-    found = report.measure(tokenizer, ["ev evde,", "ş evler x\n"])
+    figures = report.measure(tokenizer, ["ev evde,", "ş evler x\n"])
     # ev | _evde | ,      ş | _ev... : "_ev" is a prefix of _evde, then l e r | _ x | \n
     assert [tokenizer.decode([i]) for i in tokenizer.encode("ş evler x\n").ids] == [
         "ş",
@@ -39,12 +39,12 @@ def test_figures_by_hand():
         "x",
         "\n",
     ]
-    assert found["tokens"] == 3 + 8 and found["words"] == 2 + 3 and found["documents"] == 2
-    assert found["fertility"] == pytest.approx(11 / 5) and found["characters_per_token"] == pytest.approx(
+    assert figures["tokens"] == 3 + 8 and figures["words"] == 2 + 3 and figures["documents"] == 2
+    assert figures["fertility"] == pytest.approx(11 / 5) and figures["characters_per_token"] == pytest.approx(
         18 / 11, abs=1e-4
     )
     # tokens with a letter: ev, _evde, ş, _ev, l, e, r, x; whole words: ev, _evde, ş, x
-    assert found["whole_word"] == pytest.approx(4 / 8)
+    assert figures["whole_word"] == pytest.approx(4 / 8)
 
 
 def test_the_bytes_of_a_character_are_no_whole_word():
@@ -97,11 +97,11 @@ def test_morphemes_by_hand(tmp_path):
     path.write_text(TREEBANK)
     tokenizer = made_of(" ev", "Ev", "ler", "Itır", " gitt")
     # Ev|ler  _ev|d|e  _ev|d|e|y|m|i|ş(2 bytes)  Itır  _gitt|i  _ev|ler ; endings seen twice: only "ler"
-    found = morphemes.measure(tokenizer, path)
-    assert found["words"] == 6 and found["covered"] == 1
+    figures = morphemes.measure(tokenizer, path)
+    assert figures["words"] == 6 and figures["covered"] == 1
     tokens = 2 + 3 + 8 + 1 + 2 + 2
-    assert found["whole_morpheme"] == pytest.approx((2 + 1 + 1 + 1 + 0 + 2) / tokens, abs=1e-4)
-    assert found["stem_kept"] == pytest.approx(4 / 5)  # gitt|i crosses git+ti
+    assert figures["whole_morpheme"] == pytest.approx((2 + 1 + 1 + 1 + 0 + 2) / tokens, abs=1e-4)
+    assert figures["stem_kept"] == pytest.approx(4 / 5)  # gitt|i crosses git+ti
 
 
 def test_the_shared_treebank(shared_data):
@@ -122,10 +122,10 @@ def test_faults_are_named(tmp_path):
 
 def test_a_report_of_two_tokenizers_by_language(tmp_path, capsys):
     (tmp_path / "tr_x.conllu").write_text(TREEBANK)
-    found = report.build(
+    figures = report.build(
         {"this": made_of("the"), "other": made_of()}, {"tr": ["evde"], "en": ["the the"]}, str(tmp_path / "tr_x.conllu")
     )
-    assert list(found) == ["en", "tr"] and found["en"]["this"]["fertility"] < found["en"]["other"]["fertility"]
-    assert found["tr"]["other"]["morphemes"]["treebank"] == "tr_x.conllu"
-    report.print_report(found)
+    assert list(figures) == ["en", "tr"] and figures["en"]["this"]["fertility"] < figures["en"]["other"]["fertility"]
+    assert figures["tr"]["other"]["morphemes"]["treebank"] == "tr_x.conllu"
+    report.print_report(figures)
     assert "whole morphemes" in capsys.readouterr().out

@@ -100,11 +100,11 @@ def test_another_process_learns_the_same_bytes(texts, tmp_path):
         " TokenizerConfig(vocab_size=500)).to_str().encode()).hexdigest())"
     )
     environment = os.environ | {"RAYON_NUM_THREADS": "3", "PYTHONHASHSEED": "7", "PYTHONPATH": os.getcwd()}
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", script, tmp_path / "t.txt"], env=environment, capture_output=True, text=True, check=True
     )
     here = train(texts, TokenizerConfig(vocab_size=500)).to_str()
-    assert found.stdout.strip() == hashlib.sha256(here.encode()).hexdigest()
+    assert process.stdout.strip() == hashlib.sha256(here.encode()).hexdigest()
 
 
 def test_the_patterns_are_the_published_ones(monkeypatch):

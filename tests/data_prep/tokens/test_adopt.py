@@ -23,9 +23,9 @@ def take(old, prefix="text", vocab_size=500):
 
 @pytest.mark.parametrize("prefix", ["text", "text.bin", "text.idx"])
 def test_a_pair_is_taken_over_without_copying(old, prefix):
-    found = take(old, prefix)
+    adopted = take(old, prefix)
     new = old.parent / "new"
-    assert (found["documents"], found["tokens"], found["dtype"]) == (3, 12, "uint16")
+    assert (adopted["documents"], adopted["tokens"], adopted["dtype"]) == (3, 12, "uint16")
     assert (new / "tokens.bin").samefile(old / "text.bin") and (new / "tokens.idx").samefile(old / "text.idx")
     assert sorted(path.name for path in new.iterdir()) == ["tokens.bin", "tokens.idx"]
     take(old, prefix)

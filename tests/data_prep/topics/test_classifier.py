@@ -24,11 +24,11 @@ TELLING = ("integer float number digits", "class method instance attribute", "im
 
 def documents(count: int = 150) -> list[tuple[str, str, str]]:
     """Articles by which of a few words they have most of."""
-    found = []
+    labelled = []
     for id, text in articles(count).items():
         hits = [sum(text.lower().count(word) for word in words.split()) for words in TELLING]
-        found.append((id, TOPICS[int(np.argmax(hits))], text))
-    return found
+        labelled.append((id, TOPICS[int(np.argmax(hits))], text))
+    return labelled
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +58,8 @@ def test_weights_are_those_of_scikit_learn(fitted):
 def test_words_are_chosen_by_documents_and_in_the_casing_of_the_language():
     turkish = load_language("tr")
     texts = ["IŞIK ışık ışık 12 kaş", "ışık İÇİN için", "için kaş_1 12", "dağ"]
-    found = most_frequent([Batch(texts[:2], turkish.casing), Batch(texts[2:], turkish.casing)], 10)
-    assert found == ["için", "ışık"] and most_frequent([Batch(texts, turkish.casing)], 1) in (["için"], ["ışık"])
+    words = most_frequent([Batch(texts[:2], turkish.casing), Batch(texts[2:], turkish.casing)], 10)
+    assert words == ["için", "ışık"] and most_frequent([Batch(texts, turkish.casing)], 1) in (["için"], ["ışık"])
     assert lower("IŞIK", turkish.casing) == "ışık"
 
 

@@ -1,4 +1,5 @@
-"""Everything in data_prep whose results are kept on disk: its version, and the digest of what it makes of the sample."""
+"""Everything in data_prep whose results are kept on disk: its version, and the digest of what it makes of the
+sample."""
 
 import tempfile
 from pathlib import Path

@@ -26,11 +26,12 @@ def entries(folder: Path) -> dict[str, Entry]:
     made: dict[str, Entry] = {}
     for stage in stages(config):
         file = f"{type(stage).__module__.replace('.', '/')}.py"
-        rests_on = sorted(
-            {*(name for task in stage.tasks() for name in stage.versions(task)), *made} - {f"stage {stage.name}"}
-        )
+        before = {name for entry in made.values() for name in entry["rests_on"]}
+        own = {name for task in stage.tasks() for name in stage.versions(task)}
+        rests_on = sorted((before | own | made.keys()) - {f"stage {stage.name}"})
         made[f"stage {stage.name}"] = {
-            "version": stage.version, "digest": digest_values(_results(stage, folder)), "file": file, "rests_on": rests_on,
+            "version": stage.version, "digest": digest_values(_results(stage, folder)), "file": file,
+            "rests_on": rests_on,
         }  # fmt: skip
     return made
 
@@ -63,4 +64,5 @@ def _results(stage: Stage, folder: Path) -> Iterator[Any]:
             elif path.suffix == ".zst" or path.name == "documents":
                 yield [line.decode().replace(str(folder), "") for line in read(path)]
             elif path.name == "counts.json":
-                yield json.loads(path.read_text(encoding="utf-8").replace(str(folder), ""))
+                counts = json.loads(path.read_text(encoding="utf-8").replace(str(folder), ""))
+                yield counts | {"unit": None}  # its name depends on the folder

@@ -26,10 +26,13 @@ def entries(folder: Path) -> dict[str, Entry]:
     mixed = digest_values(_mixture(folder))
     first, second = "tokenizer", "tokens"
     return {
-        first: {"version": patterns.VERSION, "digest": trained, "file": "data_prep/tokenizer/patterns.py", "rests_on": []},
-        second: {"version": state.VERSION, "digest": tokens, "file": "data_prep/tokens/state.py", "rests_on": [first, "reader"]},
+        first: {"version": patterns.VERSION, "digest": trained, "file": "data_prep/tokenizer/patterns.py",
+        "rests_on": []},
+        second: {"version": state.VERSION, "digest": tokens, "file": "data_prep/tokens/state.py", "rests_on": [first,
+        "reader"]},
         "mixture": {
-            "version": draw.VERSION, "digest": mixed, "file": "data_prep/mixture/draw.py", "rests_on": [first, second, "reader"],
+            "version": draw.VERSION, "digest": mixed, "file": "data_prep/mixture/draw.py", "rests_on": [first, second,
+            "reader"],
         },
     }  # fmt: skip
 

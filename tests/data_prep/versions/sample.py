@@ -1,4 +1,5 @@
-"""The fixed sample: public-domain text in three languages (declarations, speeches, poems, novels), whole and damaged in many ways."""
+"""The fixed sample: public-domain text in three languages (declarations, speeches, poems, novels), whole and damaged in
+many ways."""
 
 import hashlib
 import json
@@ -34,7 +35,8 @@ def batch(language: str) -> Batch:
 
 
 def digest_values(parts: Iterable[Any], digits: int = 6) -> str:
-    """Digest of plain values and arrays; floats count to so many significant digits, so that another CPU gives the same."""
+    """Digest of plain values and arrays; floats count to so many significant digits, so that another CPU gives the
+    same."""
     hasher = hashlib.sha256()
     for part in parts:
         hasher.update(json.dumps(_plain(part, digits), ensure_ascii=True).encode())

@@ -1,7 +1,8 @@
-"""The golden table: version and digest of everything whose results are kept on disk, and what is wrong where they do not fit.
+"""The golden table: version and digest of everything whose results are kept on disk, and what is wrong where they do
+not fit.
 
-``python -m tests.data_prep.versions.table`` records it anew, and refuses to where a behaviour changed without its version.
-"""
+``python -m tests.data_prep.versions.table`` records it anew, and refuses to where a behaviour changed without its
+version."""
 
 import json
 import sys
@@ -22,7 +23,8 @@ class Entry(TypedDict):
     file: str
     """Where its version is raised."""
     rests_on: list[str]
-    """Names of behaviours that its digest contains; where one of them has another version, another digest is no surprise."""
+    """Names of behaviours that its digest contains; where one of them has another version, another digest is no
+    surprise."""
 
 
 def complaints(recorded: Mapping[str, Entry], current: Mapping[str, Entry], recording: bool = False) -> list[str]:
@@ -41,11 +43,13 @@ def complaints(recorded: Mapping[str, Entry], current: Mapping[str, Entry], reco
         )
         if entry["version"] < former["version"]:
             wrong.append(
-                f"{name}: its version went from {former['version']} back to {entry['version']} in {entry['file']}; it only rises"
+                f"{name}: its version went from {former['version']} back to {entry['version']} in "
+                f"{entry['file']}; it only rises"
             )
         elif entry["digest"] != former["digest"] and not raised and not rests:
             wrong.append(
-                f"{name} makes something else of the sample, and its version is still {entry['version']}: results that are kept on disk "
+                f"{name} makes something else of the sample, and its version is still {entry['version']}: results "
+                "that are kept on disk "
                 f"would stay as they were; raise its version in {entry['file']}, then record the table: {RECORD}"
             )
         elif not recording and (raised or entry["digest"] != former["digest"]):

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from conf.schema import Config, EncoderConfig, ParallelConfig, ProbeConfig
-from model.hf.modernbert import export_modernbert
+from model.hf.modernbert.folder import export_modernbert
 from model.megatron.startup import start
 from model.nets.encoder import ModernBert, build_encoder
 from model.training.checkpoints.checkpoints import PROBE, RESUME

@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import digest
+from common.files import named_digest
 from model.evaluation.pending import probe_checkpoints
 from model.evaluation.results import read_result, result_file
 from model.evaluation.sweep import sweep
@@ -195,7 +195,7 @@ def test_checkpoints_whose_tokenizer_is_written_otherwise_are_swept_and_those_of
     def write(form):
         (folder / "hf" / "tokenizer.json").write_text(json.dumps(form))
         known = manifests.read(folder)
-        known["files"]["hf/tokenizer.json"] = digest(folder / "hf" / "tokenizer.json")
+        known["files"]["hf/tokenizer.json"] = named_digest(folder / "hf" / "tokenizer.json")
         manifests.write(folder, known)
 
     write(dict(reversed(list(form.items()))))

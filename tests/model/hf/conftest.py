@@ -114,7 +114,12 @@ DECODERS = {
         tie_embeddings=False,
         **_ODD,
     ),
+    "llama_biased": DecoderConfig(architecture="llama_biased", tie_embeddings=False, **_ODD),
     "mistral": DecoderConfig(architecture="mistral", window=16, tie_embeddings=False, norm_eps=1e-5, **_ODD),
+    "gemma3_text": DecoderConfig(
+        architecture="gemma3_text", window=16, global_every=2, rope_theta_local=500.0, attention_scalar=20, **_ODD
+    ),
+    "olmo2": DecoderConfig(architecture="olmo2", tie_embeddings=False, norm_eps=1e-5, **_ODD),
     "phi": DecoderConfig(
         architecture="phi",
         rope_share=0.5,

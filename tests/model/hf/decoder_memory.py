@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from conf.schema import DecoderConfig, ParallelConfig
-from model.hf.decoder import export_decoder, load_weights
+from model.hf.decoder.folder import export_decoder, load_weights
 from model.megatron import startup
 from model.nets.decoder import build_decoder
 

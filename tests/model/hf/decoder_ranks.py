@@ -8,7 +8,7 @@ import torch
 
 from common.errors import AlreadyReported, UserError
 from conf.schema import ParallelConfig
-from model.hf.decoder import export_decoder
+from model.hf.decoder.folder import export_decoder
 from model.hf.folder import load_net
 from model.megatron import ranks, startup
 

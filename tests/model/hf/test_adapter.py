@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from common.errors import UserError
+from conf.families import DECODERS
 from conf.schema import LoraConfig
 from model.hf.adapter import CONFIG, WEIGHTS, export_adapter, load_adapter, read_lora
-from model.hf.decoder import export_decoder, load_weights
+from model.hf.decoder.folder import export_decoder, load_weights
 from model.nets.decoder import build_decoder
 from tests.model.nets.decoder_peers import SMALL, logits, theirs
 from tests.model.nets.lora_peers import adapted_config, adapted_net, pack, peft_peer
@@ -33,7 +34,7 @@ def save_base(net, config, folder):
     ).save_pretrained(folder)
 
 
-@pytest.mark.parametrize("family", ["qwen3", "qwen2", "llama", "mistral", "phi"])
+@pytest.mark.parametrize("family", DECODERS)
 @torch.no_grad()
 def test_peft_computes_the_same_from_what_is_exported(family, tmp_path):
     config = adapted_config(family)

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from common.errors import UserError
 from conf.schema import LoraConfig, ParallelConfig
 from conf.schema.model import RopeScalingConfig
-from model.hf.decoder import export_decoder, load_weights
-from model.hf.decoder_weights import names, shapes, to_theirs
+from model.hf.decoder.folder import export_decoder, load_weights
+from model.hf.decoder.weights import names, shapes, to_theirs
 from model.hf.folder import load_net
 from model.nets.decoder import build_decoder
 from model.nets.pack import Pack

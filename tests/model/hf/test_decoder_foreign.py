@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from common.errors import UserError
-from model.hf.decoder import export_decoder
+from model.hf.decoder.folder import export_decoder
 from model.hf.folder import load_net
 
 QUERIES = "model.layers.1.self_attn.q_proj.weight"

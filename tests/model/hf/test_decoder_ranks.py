@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from model.hf.decoder import export_decoder
+from model.hf.decoder.folder import export_decoder
 
 SCRIPT = Path(__file__).with_name("decoder_ranks.py")
 TOLD = {

@@ -6,7 +6,7 @@ import pytest
 from transformers import AutoTokenizer, GenerationConfig
 
 from common.errors import UserError
-from model.hf.decoder import export_decoder
+from model.hf.decoder.folder import export_decoder
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from common.errors import UserError
 from conf.schema import ParallelConfig
 from model.hf.card import model_card
-from model.hf.modernbert import export_modernbert, load_modernbert
+from model.hf.modernbert.folder import export_modernbert, load_modernbert
 from model.nets.encoder import build_encoder
 from model.nets.pack import Pack
 

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from common.errors import UserError
-from model.hf.modernbert import export_modernbert, load_modernbert
+from model.hf.modernbert.folder import export_modernbert, load_modernbert
 
 QKV = "model.layers.1.attn.Wqkv.weight"
 
@@ -36,7 +36,7 @@ def edit_tensors(folder, **change):
         ({"mlp_bias": True}, "config.json has mlp_bias=True; only False can be read"),
         ({"hidden_activation": "silu"}, "config.json has hidden_activation='silu'; only 'gelu' can be read"),
         ({"decoder_bias": False}, "config.json has decoder_bias=False; only True can be read"),
-        ({"hidden_size": "wide"}, "config.json is not a configuration of ModernBERT"),
+        ({"hidden_size": "wide"}, "config.json is not a configuration of modernbert"),
         (
             {"layer_types": ["full_attention"] * 2 + ["sliding_attention"] * 2},
             "layer_types whose global layers are not the layers 0, n, 2n",

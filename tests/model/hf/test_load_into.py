@@ -13,14 +13,15 @@ from common import manifest as manifests
 from common.errors import UserError
 from conf.schema import OptimConfig, ParallelConfig
 from conf.schema.model import RopeScalingConfig
-from model.hf.decoder import export_decoder
+from model.hf.decoder.folder import export_decoder
 from model.hf.folder import load_into
-from model.hf.modernbert import export_modernbert
+from model.hf.modernbert.folder import export_modernbert
 from model.megatron import checkpoint, startup
 from model.megatron.checkpoint_io import WriteHere
 from model.megatron.optimizer import build_optimizer
 from model.megatron.step import distribute
-from model.nets.decoder import build_decoder, transformer_config
+from model.nets.decoder import build_decoder
+from model.nets.decoder_layer import transformer_config
 from model.nets.encoder import build_encoder
 from model.nets.pack import Pack
 

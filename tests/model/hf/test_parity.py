@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from model.hf.modernbert import export_modernbert, load_modernbert
-from model.hf.weights import names, to_ours
+from model.hf.modernbert.folder import export_modernbert, load_modernbert
+from model.hf.modernbert.weights import names, to_ours
 from model.nets.norms import LayerNorm
 from model.nets.pack import Pack
 

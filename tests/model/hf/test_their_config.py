@@ -8,19 +8,20 @@ import pytest
 import transformers
 
 from common.errors import UserError
+from conf.families import FAMILIES
 from conf.schema import EncoderConfig
-from model.hf import config as modernbert
-from model.hf.decoder_config import to_theirs
+from model.hf.decoder.config import to_theirs
 from model.hf.folder import read_model
-from model.hf.their_config import _DEFAULTS, filled
+from model.hf.modernbert import config as modernbert
+from model.hf.their_config import filled
 
-CLASSES = {
-    "qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "mistral": "Mistral", "phi": "Phi", "modernbert": "ModernBert",
-}  # fmt: skip
 ENCODER = EncoderConfig(
     vocab_size=500, num_layers=5, hidden_size=64, num_heads=4, ffn_size=96, global_every=2, mlp_dropout=0.1
 )
-OLD = {"rope_theta": 123.0, "global_rope_theta": 456.0, "local_rope_theta": 789.0, "partial_rotary_factor": 1.0}
+OLD = {
+    "rope_theta": 123.0, "global_rope_theta": 456.0, "local_rope_theta": 789.0, "rope_local_base_freq": 321.0,
+    "partial_rotary_factor": 1.0,
+}  # fmt: skip
 SCALED = [
     {"type": "linear", "factor": 2.0},
     {"rope_type": "yarn", "factor": 4.0},
@@ -38,37 +39,42 @@ def spellings(family: str, decoders) -> list[dict]:
     )
     whole = {key: value for key, value in whole.to_dict().items() if key != "transformers_version"}
     bare = {key: value for key, value in whole.items() if key not in ("rope_parameters", "layer_types")}
-    found = [{"model_type": family}, {"model_type": family} | OLD, whole, bare, bare | OLD]
+    least = {"model_type": FAMILIES[family].model_type, **FAMILIES[family].fixed}
+    found = [least, least | OLD, whole, bare, bare | OLD]
     found += [{key: value for key, value in whole.items() if key != left} for left in whole if left != "model_type"]
     nullable = [
         "sliding_window",
         "layer_types",
         "rope_parameters",
-        *(["num_key_value_heads"] if family != "mistral" else []),
+        *(["num_key_value_heads"] if family not in ("mistral", "gemma3_text") else []),
     ]
     found += [whole | {key: None} for key in nullable if key in whole]
+    if kinds := FAMILIES[family].kinds:
+        found.append(bare | {kinds.every: 4})
     if family == "modernbert":
-        return [*found, bare | {"global_attn_every_n_layers": 4}]
-    return found + [bare | {"rope_theta": 77.0, "rope_scaling": scaled} for scaled in SCALED]
+        return found
+    scalings = [scaled for scaled in SCALED if not kinds or "rope_type" in scaled]  # 5 heeds no `type` by kind of layer
+    return found + [bare | {"rope_theta": 77.0, "rope_scaling": scaled} for scaled in scalings]
 
 
-@pytest.mark.parametrize("family", CLASSES)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_as_transformers_reads_it(family, all_decoders, tmp_path):
+    keys, kinds = FAMILIES[family].keys, FAMILIES[family].kinds
     for written in spellings(family, all_decoders):
         try:
-            theirs = getattr(transformers, f"{CLASSES[family]}Config")(**json.loads(json.dumps(written)))
+            theirs = getattr(transformers, FAMILIES[family].config_class)(**json.loads(json.dumps(written)))
         except Exception:
             with pytest.raises(UserError, match="is not a configuration of"):
                 filled(json.loads(json.dumps(written)), tmp_path / "config.json")
             continue
         ours = filled(json.loads(json.dumps(written)), tmp_path / "config.json")
         for key, value in vars(ours).items():
-            if not hasattr(theirs, key) or key in ("rope_scaling", "rope_theta", *OLD, "global_attn_every_n_layers"):
+            if not hasattr(theirs, key) or key in ("rope_scaling", *OLD, *([kinds.every] if kinds else [])):
                 continue
-            if key == "rope_parameters" and family == "modernbert":
+            if key == "rope_parameters" and kinds:
                 there = {kind: {name: theirs.rope_parameters[kind][name] for name in value[kind]} for kind in value}
                 assert value == there, written
-            elif key == "sliding_window" and family != "mistral" or key == "layer_types" and family != "modernbert":
+            elif (key == "sliding_window" and "window" not in keys) or (key == "layer_types" and not kinds):
                 continue  # asked of no other family
             elif key == "head_dim":
                 assert value == (theirs.head_dim or theirs.hidden_size // theirs.num_attention_heads), written
@@ -77,7 +83,7 @@ def test_as_transformers_reads_it(family, all_decoders, tmp_path):
 
 
 def test_neither_torch_nor_transformers_is_loaded_for_it(qwen, tmp_path):
-    from model.hf.decoder_config import write_config
+    from model.hf.decoder.config import write_config
 
     write_config(qwen, tmp_path, "float32")
     code = (
@@ -116,7 +122,7 @@ def test_a_value_that_is_none_is_named(change, message, tmp_path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"global_rope_theta": None}, r"is not a configuration of ModernBERT \(global_rope_theta=None\)"),
+        ({"global_rope_theta": None}, r"is not a configuration of modernbert \(global_rope_theta=None\)"),
         (
             {"local_rope_theta": None, "global_rope_theta": None},
             r"\(local_rope_theta=None\)|\(global_rope_theta=None\)",
@@ -155,19 +161,20 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("family", CLASSES)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_any_value_of_any_key_is_read_or_refused_in_one_sentence(family, tmp_path):
     others = ("original_max_position_embeddings", "quantization_config", "attention_out_dropout")
+    least = {"model_type": FAMILIES[family].model_type, **FAMILIES[family].fixed}
     refused = 0
-    for key in (*_DEFAULTS[family], *others):
+    for key in (*FAMILIES[family].defaults, *others):
         for value in WRONG:
-            (tmp_path / "config.json").write_text(json.dumps({"model_type": family, key: value}))
+            (tmp_path / "config.json").write_text(json.dumps({**least, key: value}))
             try:
                 read_model(tmp_path)
             except UserError as error:
                 refused += 1
                 assert "\n" not in str(error) and "config.json" in str(error)
-    assert refused > 12 * len(_DEFAULTS[family])
+    assert refused > 12 * len(FAMILIES[family].defaults)
 
 
 @pytest.mark.parametrize("written", ["[]", "3", "null", '"qwen3"'])

@@ -16,8 +16,8 @@ import torch
 from conf.schema import EncoderConfig, ModelConfig
 from conf.schema.model import RopeScalingConfig
 from jobs.launch.compose import compose, to_config
-from model.hf.decoder import export_decoder
-from model.hf.modernbert import export_modernbert
+from model.hf.decoder.folder import export_decoder
+from model.hf.modernbert.folder import export_modernbert
 from model.hf.tokenizer import SETTINGS
 from model.megatron import startup
 from model.nets.build import build_net

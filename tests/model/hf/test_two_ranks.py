@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from model.hf.modernbert import export_modernbert
+from model.hf.modernbert.folder import export_modernbert
 
 SCRIPT = Path(__file__).with_name("two_ranks.py")
 LENGTHS = [600, 17, 150, 64, 65, 129, 300, 2]  # 1,327 tokens: an odd number cannot be cut in two without filling

@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from common.errors import UserError
-from model.hf.decoder import export_decoder
+from model.hf.decoder.folder import export_decoder
 from model.hf.folder import load_net
-from model.hf.modernbert import export_modernbert
+from model.hf.modernbert.folder import export_modernbert
 from model.hf.tensors import INDEX, SINGLE
 from model.surgery.average import combine
 from model.surgery.inputs import model_in

@@ -9,7 +9,7 @@ import torch
 from megatron.core.tensor_parallel import gather_from_tensor_model_parallel_region
 
 from conf.schema import ParallelConfig
-from model.hf.modernbert import export_modernbert, load_modernbert
+from model.hf.modernbert.folder import export_modernbert, load_modernbert
 from model.megatron import ranks, startup
 from model.nets.pack import Pack
 

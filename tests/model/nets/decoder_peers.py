@@ -26,15 +26,40 @@ SMALL: dict[str, DecoderConfig] = {
     ),
     "qwen2_linear": dataclasses.replace(BASE, architecture="qwen2", num_heads=8, head_width=8, rope_scaling=LINEAR),
     "llama": dataclasses.replace(BASE, architecture="llama", rope_scaling=LLAMA3),
+    "llama_biased": dataclasses.replace(BASE, architecture="llama_biased", tie_embeddings=True),
     "mistral": dataclasses.replace(BASE, architecture="mistral", num_kv_heads=1, window=16),
+    "gemma3_text": dataclasses.replace(
+        BASE,
+        architecture="gemma3_text",
+        num_layers=4,
+        window=16,
+        global_every=2,
+        rope_theta_local=50.0,
+        attention_scalar=20,
+        rope_scaling=LINEAR,
+        tie_embeddings=True,
+    ),  # fmt: skip
+    "olmo2": dataclasses.replace(BASE, architecture="olmo2", num_kv_heads=2, head_width=16),
     "phi": dataclasses.replace(BASE, architecture="phi", num_kv_heads=4, head_width=16, rope_share=0.5),
 }
 _THEIRS = {
     "input_layernorm": "input_layernorm", "pre_mlp_layernorm": "post_attention_layernorm", "self_attention.q_layernorm": "self_attn.q_norm",
     "self_attention.k_layernorm": "self_attn.k_norm", "self_attention.linear_proj": "self_attn.o_proj", "mlp.linear_fc2": "mlp.down_proj",
 }  # fmt: skip
-_PHI = {"self_attention.linear_proj": "self_attn.dense", "mlp.linear_fc1": "mlp.fc1", "mlp.linear_fc2": "mlp.fc2"}
-_CLASSES = {"qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "mistral": "Mistral", "phi": "Phi"}
+_POST = {
+    "post_self_attn_layernorm": "post_attention_layernorm", "post_mlp_layernorm": "post_feedforward_layernorm",
+}  # fmt: skip
+_OTHERS = {
+    "phi": {"self_attention.linear_proj": "self_attn.dense", "mlp.linear_fc1": "mlp.fc1", "mlp.linear_fc2": "mlp.fc2"},
+    "olmo2": _POST,
+    "gemma3_text": _POST | {"pre_mlp_layernorm": "pre_feedforward_layernorm"},
+}
+_CLASSES = {
+    "qwen3": "Qwen3", "qwen2": "Qwen2", "llama": "Llama", "llama_biased": "Llama", "mistral": "Mistral",
+    "gemma3_text": "Gemma3", "olmo2": "Olmo2", "phi": "Phi",
+}  # fmt: skip
+_KEYS = {"llama_biased": {"attention_bias": True, "mlp_bias": True}}
+"""Keys of theirs that tell a family apart."""
 
 
 @torch.no_grad()
@@ -69,9 +94,15 @@ def theirs_config(config: DecoderConfig) -> Any:
     if scaling.kind == "llama3":
         rope |= {"low_freq_factor": scaling.low_freq_factor, "high_freq_factor": scaling.high_freq_factor}
     eps = "layer_norm_eps" if kind == "Phi" else "rms_norm_eps"
-    values = {"head_dim": config.head_width} if kind not in ("Phi", "Qwen2") else {}
-    values |= {"sliding_window": config.window} if kind == "Mistral" else {}
-    return getattr(transformers, f"{kind}Config")(
+    values = {"head_dim": config.head_width} if kind not in ("Phi", "Qwen2", "Olmo2") else {}
+    values |= {"sliding_window": config.window} if kind in ("Mistral", "Gemma3") else {}
+    if kind == "Gemma3":
+        values["query_pre_attn_scalar"] = config.attention_scalar
+        kinds = "sliding_attention", "full_attention"
+        values["layer_types"] = [kinds[(layer + 1) % config.global_every == 0] for layer in range(config.num_layers)]
+        rope = {kinds[1]: rope, kinds[0]: {"rope_type": "default", "rope_theta": config.rope_theta_local}}
+    values |= _KEYS.get(config.architecture, {})
+    return getattr(transformers, f"{'Gemma3Text' if kind == 'Gemma3' else kind}Config")(
         vocab_size=config.vocab_size, hidden_size=config.hidden_size, intermediate_size=config.ffn_size,
         num_hidden_layers=config.num_layers, num_attention_heads=config.num_heads, num_key_value_heads=config.num_kv_heads,
         max_position_embeddings=config.max_positions,
@@ -92,7 +123,7 @@ def theirs(config: DecoderConfig, weights: dict[str, torch.Tensor]) -> torch.nn.
 
 def translate(config: DecoderConfig, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Our parameters (or their gradients) under transformers' names and in its layout."""
-    found, names = {}, _THEIRS | (_PHI if config.architecture == "phi" else {})
+    found, names = {}, _THEIRS | _OTHERS.get(config.architecture, {})
     final = "final_layernorm" if config.architecture == "phi" else "norm"
     for name, tensor in weights.items():
         stem, kind = name.rsplit(".", 1)

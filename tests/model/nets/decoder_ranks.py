@@ -10,17 +10,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from megatron.core import parallel_state
+from megatron.core.dist_checkpointing.mapping import ShardedTensor
 from megatron.core.tensor_parallel import vocab_parallel_cross_entropy
 from megatron.core.utils import get_attr_wrapped_model
 from safetensors.torch import load_file, save_file
 
 from conf.schema import OptimConfig, ParallelConfig
-from model.hf.weights import part, whole
 from model.megatron import ranks, startup, step
 from model.megatron.metrics import Record
 from model.megatron.optimizer import build_optimizer
 from model.nets.decoder import build_decoder
 from model.nets.pack import Pack
+from model.nets.sharding import part, whole, whole_shape
 from tests.model.nets.decoder_peers import SMALL
 
 LAYOUTS = {
@@ -29,7 +30,7 @@ LAYOUTS = {
     "pipeline": {"pipeline": 2},
     "context": {"context": 2},
 }
-NAMES = ("qwen3", "phi")
+NAMES = ("qwen3", "llama_biased", "gemma3_text", "olmo2", "phi")
 LENGTHS = [100, 7, 40, 1, 23]  # an odd number of tokens cannot be cut in two without filling
 
 
@@ -67,6 +68,7 @@ def one_step(name: str, parallel: ParallelConfig, weights: dict[str, torch.Tenso
     with torch.no_grad():
         for key, parameter in net.named_parameters():
             parameter.copy_(part(weights[_whole_name(net, key)], parameter, group))
+    _check_stored(net)
     model = step.distribute(net, parallel)
     optimizer = build_optimizer(model, OptimConfig(name="adamw", clip_grad=0.0), parallel)
     result = step.train_step(model, optimizer, forward_step, [pack(0), pack(1)])
@@ -74,6 +76,14 @@ def one_step(name: str, parallel: ParallelConfig, weights: dict[str, torch.Tenso
         parameter.data = parameter.main_grad
     found = {_whole_name(net, key): whole(parameter, group) for key, parameter in net.named_parameters()}
     return found | {"loss": torch.tensor(result.loss, dtype=torch.float64)}
+
+
+def _check_stored(net: torch.nn.Module) -> None:
+    """A checkpoint stores every parameter by its cut, so that another layout finds it whole."""
+    own = dict(net.named_parameters())
+    for name, leaf in net.sharded_state_dict().items():
+        if isinstance(leaf, ShardedTensor) and name in own:
+            assert leaf.global_shape == whole_shape(own[name], net.tp_group), name
 
 
 def _whole_name(net: torch.nn.Module, name: str) -> str:

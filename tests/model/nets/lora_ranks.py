@@ -10,7 +10,7 @@ import torch
 from common.files import write_json
 from conf.schema import ParallelConfig
 from model.hf.adapter import export_adapter, load_adapter
-from model.hf.decoder import export_decoder
+from model.hf.decoder.folder import export_decoder
 from model.megatron import checkpoint, ranks, startup
 from model.nets.decoder import build_decoder
 from model.nets.lora import LoraLinear

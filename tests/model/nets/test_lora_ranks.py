@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from model.hf.adapter import export_adapter
-from model.hf.decoder import export_decoder
+from model.hf.decoder.folder import export_decoder
 from model.megatron import checkpoint
 from model.nets.decoder import build_decoder
 from tests.model.nets.lora_peers import Training, adapted_config, adapted_net

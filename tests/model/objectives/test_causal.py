@@ -12,10 +12,11 @@ import torch
 
 from common.errors import UserError
 from conf.schema import CausalConfig, ParallelConfig
-from model.hf.decoder import export_decoder
+from model.hf.decoder.folder import export_decoder
 from model.megatron.metrics import COUNT, Report
 from model.megatron.step import distribute, eval_step
-from model.nets.decoder import Decoder, build_decoder, transformer_config
+from model.nets.decoder import Decoder, build_decoder
+from model.nets.decoder_layer import transformer_config
 from model.objectives.causal import Causal
 from model.objectives.linear_cross_entropy import IGNORED
 from model.training.data.sample import Sample

@@ -14,7 +14,7 @@ from megatron.core.distributed import finalize_model_grads
 from megatron.core.tensor_parallel import copy_to_tensor_model_parallel_region, vocab_parallel_cross_entropy
 
 from conf.schema import ParallelConfig
-from model.hf.decoder import load_weights
+from model.hf.decoder.folder import load_weights
 from model.megatron import ranks, startup
 from model.megatron.metrics import Report
 from model.megatron.step import distribute

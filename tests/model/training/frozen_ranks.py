@@ -20,8 +20,8 @@ from model.megatron import ranks, startup, step
 from model.megatron.metrics import Record
 from model.megatron.optimizer import build_optimizer
 from model.nets.build import build_net
-from model.nets.names import global_names
 from model.nets.pack import Pack
+from model.nets.sharding import global_names
 from model.training.frozen import check_frozen, freeze
 from tests.model.nets.decoder_peers import SMALL
 
@@ -32,13 +32,16 @@ ENCODER = EncoderConfig(
 NETS: dict[str, ModelConfig] = {
     "decoder": DECODER,
     "phi": dataclasses.replace(SMALL["phi"], num_layers=4),
+    "gemma3_text": SMALL["gemma3_text"],
+    "olmo2": dataclasses.replace(SMALL["olmo2"], num_layers=4),
     "pairs": dataclasses.replace(DECODER, lora=LoraConfig(4, 8.0)),
     "encoder": ENCODER,
 }
 FROZEN = [
-    [], ["embeddings"], ["head"], ["norms"], ["layers"], ["layers.0"], ["layers.3"], ["layers.0-1"], ["layers.2-3"], ["layers.1-2"],
-    ["layers.4"], ["*.layers.2.mlp.*"], ["*coder.layers.1.self_attention.linear_qkv.weight"], ["embedding.word_embeddings.weight"],
-    ["output_layer.weight"], ["*.final_layernorm.*"], ["*lora_b*"], ["embeddings", "layers.1", "norms"],
+    [], ["embeddings"], ["head"], ["norms"], ["layers"], ["layers.0"], ["layers.3"], ["layers.0-1"], ["layers.2-3"],
+    ["layers.1-2"], ["layers.4"], ["*.layers.2.mlp.*"], ["*coder.layers.1.self_attention.linear_qkv.weight"],
+    ["embedding.word_embeddings.weight"], ["output_layer.weight"], ["*.final_layernorm.*"], ["*lora_b*"],
+    ["*q_layernorm*"], ["*post_mlp_layernorm*"], ["embeddings", "layers.1", "norms"],
 ]  # fmt: skip
 
 

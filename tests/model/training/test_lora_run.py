@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from conf.schema import CausalConfig, Config, LoraConfig
 from conf.schema.replace import with_value
 from jobs import train
-from model.hf.decoder import export_decoder
+from model.hf.decoder.folder import export_decoder
 from model.megatron import startup
 from model.nets.decoder import build_decoder
 from model.training.checkpoints.checkpoints import list_checkpoints

@@ -169,11 +169,12 @@ def test_trains_reports_resumes_and_is_the_same_on_two_ranks(pairs, metrics, cap
 
 
 def test_other_pairs_are_refused(pairs):
+    pairs = with_value(with_value(pairs, "optim.schedule.kind", "constant"), "train.steps", 3)
     train.run(pairs)
     file = Path(pairs.data.tokens) / "pairs.jsonl"
     file.write_text("".join(file.read_text().splitlines(keepends=True)[1:]))
     with pytest.raises(UserError, match="pairs.jsonl is not what the run"):
-        train.run(pairs)
+        train.run(with_value(pairs, "train.steps", 4))
 
 
 if __name__ == "__main__":

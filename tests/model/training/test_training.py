@@ -42,7 +42,7 @@ def weights(config: Config, step: int) -> dict[str, torch.Tensor]:
 
 def test_loss_falls_and_the_run_folder_holds_what_is_said(config, metrics):
     config = change(
-        config, train__steps=60, optim__lr=1e-2, train__eval_every_steps=20, train__save__probe_at_start=True
+        config, train__steps=60, optim__lr=1e-2, train__eval_every_steps=20, train__checkpoint__probe_at_start=True
     )
     summary = train.run(config)
     lines = metrics(config.run_dir)
@@ -86,7 +86,7 @@ def test_a_finished_run_is_left_alone(config, capsys):
 
 
 def test_decay_branch_repeats_the_decay_of_the_whole_run(config, metrics):
-    whole = change(config, train__save__resume_every_steps=8)
+    whole = change(config, train__checkpoint__resume_every_steps=8)
     train.run(whole)
     branch = change(
         elsewhere(config, "branch"),
@@ -151,7 +151,7 @@ def test_an_extended_run_equals_a_long_one(config, metrics):
 
 
 def test_a_broken_checkpoint_costs_the_steps_since_the_one_before(config, metrics, capsys):
-    short = change(config, optim__schedule__kind="constant", train__save__resume_every_steps=3)
+    short = change(config, optim__schedule__kind="constant", train__checkpoint__resume_every_steps=3)
     whole = change(elsewhere(short, "whole"), train__steps=16)
     train.run(whole)
     train.run(short)
@@ -170,7 +170,10 @@ def test_a_broken_checkpoint_costs_the_steps_since_the_one_before(config, metric
 
 def test_one_checkpoint_serves_both_kinds_and_old_ones_go(config):
     config = change(
-        config, train__save__probe_every_steps=6, train__save__resume_every_steps=2, train__save__keep_last=1
+        config,
+        train__checkpoint__probe_every_steps=6,
+        train__checkpoint__resume_every_steps=2,
+        train__checkpoint__keep_last=1,
     )
     train.run(config)
     assert [(checkpoint.step, checkpoint.kind) for checkpoint in list_checkpoints(config.run_dir)] == [
@@ -191,7 +194,7 @@ def test_batch_ramp(config, metrics):
 
 
 def test_nan_stops_the_run_and_is_never_saved(config, metrics):
-    config = change(config, optim__lr=1e30, optim__schedule__warmup_steps=0, train__save__resume_every_steps=1)
+    config = change(config, optim__lr=1e30, optim__schedule__warmup_steps=0, train__checkpoint__resume_every_steps=1)
     with pytest.raises(UserError, match=r"not finite 3 steps in a row, last at step \d+ \(samples \d+ to \d+\)"):
         train.run(config)
     lines = metrics(config.run_dir)
@@ -230,7 +233,7 @@ def test_a_run_that_diverged_before_its_first_checkpoint_takes_the_rate_that_its
 
 
 def test_a_run_that_diverges_after_a_checkpoint_names_the_branch_that_works(config, tmp_path):
-    wild = change(config, optim__lr=1e30, optim__schedule__warmup_steps=0, train__save__probe_at_start=True)
+    wild = change(config, optim__lr=1e30, optim__schedule__warmup_steps=0, train__checkpoint__probe_at_start=True)
     with pytest.raises(
         UserError, match=r"another run=<name>, which with train.branch_from=\S+step_0000000 goes on"
     ) as told:
@@ -297,8 +300,8 @@ def test_what_others_draw_does_not_change_the_training(config, metrics):
     often = change(
         elsewhere(config, "often"),
         train__eval_every_steps=1,
-        train__save__probe_every_steps=3,
-        train__save__resume_every_steps=2,
+        train__checkpoint__probe_every_steps=3,
+        train__checkpoint__resume_every_steps=2,
     )
     train.run(config)
     train.run(often, probe=draw)
@@ -320,17 +323,21 @@ def test_other_text_under_the_same_name_is_refused(config, corpus, tmp_path, wri
 
 
 def test_dry_run_tells_and_writes_nothing(config, capsys):
-    config = change(config, dry_run=True, train__save__probe_every_steps=5, train__save__probe_at_start=True)
+    config = change(
+        config, dry_run=True, train__checkpoint__probe_every_steps=5, train__checkpoint__probe_at_start=True
+    )
     assert train.run(config)["status"] == "planned"
     told = capsys.readouterr().out
-    assert "probe checkpoints      4: 0, 5, 10, 12" in told
-    assert "samples a step   4 (2 a forward pass)" in told
+    assert "probe checkpoints  4: 0, 5, 10, 12" in told
+    assert "samples a step     4 (2 a forward pass)" in told
     assert "48 samples, 0.55 epochs" in told
     assert not Path(config.runs_dir).exists()
 
 
 def test_a_net_without_a_hugging_face_form_trains_and_resumes(config, capsys):
-    config = change(config, model__norm="rmsnorm", optim__schedule__kind="constant", train__save__probe_every_steps=6)
+    config = change(
+        config, model__norm="rmsnorm", optim__schedule__kind="constant", train__checkpoint__probe_every_steps=6
+    )
     train.run(config)
     assert "cannot be probed" in capsys.readouterr().err
     assert [(checkpoint.step, checkpoint.kind) for checkpoint in list_checkpoints(config.run_dir)] == [

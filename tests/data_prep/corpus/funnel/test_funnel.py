@@ -62,7 +62,7 @@ def counts(config, stage: str) -> list[dict]:
 
 
 def test_the_sums_are_those_of_a_recount(two):
-    found = json.loads((output(two) / "funnel.json").read_text())
+    funnel = json.loads((output(two) / "funnel.json").read_text())
     notes = [
         (path.parent.name.partition("-")[0], json.loads(line))
         for path in output(two).glob("stages/*/*/dropped.jsonl.zst")
@@ -72,11 +72,11 @@ def test_the_sums_are_those_of_a_recount(two):
         name: [from_line(line) for path in output(two).glob(f"documents/{name}/*") for line in read(path)]
         for name in ("docs", "other")
     }
-    for name, source in found["sources"].items():
+    for name, source in funnel["sources"].items():
         reasons = Counter(note["reason"] for owner, note in notes if owner == name)
         stated = {
             reason: own[name]
-            for reason, own in found["reasons"].items()
+            for reason, own in funnel["reasons"].items()
             if own.get(name) and not reason.startswith("read/")
         }
         assert stated == dict(reasons)
@@ -84,30 +84,30 @@ def test_the_sums_are_those_of_a_recount(two):
         assert source["kept"] == len(kept[name]) == last["documents_out"]
         assert last["characters_out"] == sum(len(record.text) for record in kept[name])
         assert last["bytes_out"] == sum(len(record.text.encode()) for record in kept[name])
-        assert source["read"] == source["kept"] + sum(own.get(name, 0) for own in found["reasons"].values())
+        assert source["read"] == source["kept"] + sum(own.get(name, 0) for own in funnel["reasons"].values())
         for before, after in zip(source["steps"], source["steps"][1:], strict=False):
             assert (
                 before["documents_out"] == after["documents_in"] and before["characters_out"] == after["characters_in"]
             )
             assert before["bytes_out"] == after["bytes_in"]
-    assert found["units"] == {one["unit"]: one["kept"] for one in counts(two, "curate")}
-    assert found["duplicates"]["exact"]["repeats"] == sum(found["reasons"]["duplicates/exact"].values())
-    assert found["sources"]["docs"]["pii"]["email"] > 0 and found["evaluation_texts"]["found"] == 1
+    assert funnel["units"] == {unit["unit"]: unit["kept"] for unit in counts(two, "curate")}
+    assert funnel["duplicates"]["exact"]["repeats"] == sum(funnel["reasons"]["duplicates/exact"].values())
+    assert funnel["sources"]["docs"]["pii"]["email"] > 0 and funnel["evaluation_texts"]["found"] == 1
 
 
 def test_a_step_that_a_source_has_not_lets_all_its_documents_pass(two):
-    found = json.loads((output(two) / "funnel.json").read_text())
-    steps = {step["step"]: step for step in found["total"]["steps"]}
+    funnel = json.loads((output(two) / "funnel.json").read_text())
+    steps = {step["step"]: step for step in funnel["total"]["steps"]}
     assert list(steps)[:5] == ["read", "cleaning", "fineweb", "gopher_quality", "contamination"]
-    docs = {step["step"]: step for step in found["sources"]["docs"]["steps"]}
+    docs = {step["step"]: step for step in funnel["sources"]["docs"]["steps"]}
     assert "fineweb" not in docs and steps["fineweb"]["documents_in"] == steps["cleaning"]["documents_out"]
-    flow = found["total"]["read"]
-    for step in found["total"]["steps"]:
+    flow = funnel["total"]["read"]
+    for step in funnel["total"]["steps"]:
         assert step["documents_in"] == flow
         flow -= sum(step["dropped"].values())
         assert step["documents_out"] == flow
-    assert flow == found["total"]["kept"] == sum(source["kept"] for source in found["sources"].values())
-    assert total({"docs": found["sources"]["docs"]})["steps"] == found["sources"]["docs"]["steps"]
+    assert flow == funnel["total"]["kept"] == sum(source["kept"] for source in funnel["sources"].values())
+    assert total({"docs": funnel["sources"]["docs"]})["steps"] == funnel["sources"]["docs"]["steps"]
 
 
 def test_units_in_another_cut_give_the_same_figures(two, tmp_path):
@@ -147,9 +147,9 @@ def test_other_limits_have_histograms_of_their_own():
         unit | {"source": name, "histograms": {"rule/words": drawn | {"limit": limit}}}
         for name, limit in (("a", "words < 5"), ("b", "words < 5"), ("c", "words < 7"))
     ]
-    after = [one | {"found": {"pii": {}}, "histograms": {}} for one in units]
-    found = sums(units, after, 5)["histograms"]
-    assert [(one["sources"], one["counts"], one["limit"]) for one in found] == [
+    after = [entry | {"found": {"pii": {}}, "histograms": {}} for entry in units]
+    histograms = sums(units, after, 5)["histograms"]
+    assert [(entry["sources"], entry["counts"], entry["limit"]) for entry in histograms] == [
         (["a", "b"], [2, 4], "words < 5"),
         (["c"], [1, 2], "words < 7"),
     ]
@@ -180,8 +180,8 @@ def test_files_of_kinds_that_are_not_read_are_counted_in_the_page_and_before_it(
     assert "corpus.contamination.inputs: files of kinds that are not read: 1 .csv; such as" in said
     made.dry_run = False
     corpus.run(made)
-    found = json.loads((output(made) / "funnel.json").read_text())["unread"]
-    assert found["corpus.inputs"] == {
+    unread = json.loads((output(made) / "funnel.json").read_text())["unread"]
+    assert unread["corpus.inputs"] == {
         "files": 3,
         "suffixes": {".docx": 2, ".<b>png": 1},
         "example": f"{tmp_path}/in/b.docx",
@@ -226,12 +226,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 def test_the_page_is_drawn_whole_without_error_or_request(browser, two, tmp_path):
-    found = json.loads((output(two) / "funnel.json").read_text())
-    opened = render(found).replace("<details>", "<details open>")
+    funnel = json.loads((output(two) / "funnel.json").read_text())
+    opened = render(funnel).replace("<details>", "<details open>")
     (tmp_path / "open.html").write_text(opened)
     large = {
         name: times(part, 12_345_678) if name in ("total", "sources", "reasons") else part
-        for name, part in found.items()
+        for name, part in funnel.items()
     }
     (tmp_path / "large.html").write_text(render(large).replace("<details>", "<details open>"))
     shutil.copy(output(two) / "throughput.html", tmp_path)
@@ -249,4 +249,4 @@ def test_the_page_is_drawn_whole_without_error_or_request(browser, two, tmp_path
                 if plot["cut"] or plot["hidden"] or plot["covered"] or plot["width"] < 250
             ] == []
         plots = [plot["label"] for plot in seen["plots"]]
-        assert name != "open.html" or len(plots) == 1 + len(found["sources"]) + len(found["histograms"])
+        assert name != "open.html" or len(plots) == 1 + len(funnel["sources"]) + len(funnel["histograms"])

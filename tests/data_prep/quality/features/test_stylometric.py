@@ -64,14 +64,14 @@ def test_no_text_depends_on_its_neighbours():
     st.lists(st.text(st.one_of(st.characters(codec=None), st.sampled_from('aI ().,!\n"1-|')), max_size=60), max_size=5)
 )
 def test_any_text_has_finite_features_that_no_neighbour_changes(texts):
-    found = features(Batch(texts, PROFILE.casing), PROFILE, VOCABULARY)
-    assert np.isfinite(found).all()
+    values = features(Batch(texts, PROFILE.casing), PROFILE, VOCABULARY)
+    assert np.isfinite(values).all()
     if texts:
-        assert np.array_equal(found[-1], features(Batch(texts[-1:], PROFILE.casing), PROFILE, VOCABULARY)[0])
+        assert np.array_equal(values[-1], features(Batch(texts[-1:], PROFILE.casing), PROFILE, VOCABULARY)[0])
 
 
 def test_words_as_a_person_counts_them():
-    found, all_words = of(TURKISH), words(TURKISH)
+    values, all_words = of(TURKISH), words(TURKISH)
     total = len(all_words)
     lowered = [lower(word, PROFILE.casing) for word in all_words]
     stops = [word in PROFILE.stop_words for word in lowered]
@@ -103,11 +103,11 @@ def test_words_as_a_person_counts_them():
     }
     assert total < 128
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, rel=1e-5), name
+        assert values[name] == pytest.approx(value, rel=1e-5), name
 
 
 def test_characters_as_a_person_counts_them():
-    found, size = of(TURKISH), len(TURKISH)
+    values, size = of(TURKISH), len(TURKISH)
     letters = [letter for letter in TURKISH if letter.isalpha()]
 
     def kind(letter: str) -> str:
@@ -122,19 +122,19 @@ def test_characters_as_a_person_counts_them():
     kinds = [kind(letter) for letter in TURKISH + "\n"]
     pairs = Counter(zip(kinds, kinds[1:], strict=False))
     for one in KINDS:
-        assert found[f"kind_{one}"] == pytest.approx(kinds[:-1].count(one) / size), one
+        assert values[f"kind_{one}"] == pytest.approx(kinds[:-1].count(one) / size), one
         for other in KINDS:
-            assert found[f"pair_{one}_{other}"] == pytest.approx(pairs[one, other] / size), (one, other)
-    assert found["sign_comma"] == pytest.approx(TURKISH.count(",") / size)
-    assert found["sign_quote"] == pytest.approx(TURKISH.count('"') / size)
-    assert found["letters_upper"] == pytest.approx(sum(map(str.isupper, letters)) / len(letters))
+            assert values[f"pair_{one}_{other}"] == pytest.approx(pairs[one, other] / size), (one, other)
+    assert values["sign_comma"] == pytest.approx(TURKISH.count(",") / size)
+    assert values["sign_quote"] == pytest.approx(TURKISH.count('"') / size)
+    assert values["letters_upper"] == pytest.approx(sum(map(str.isupper, letters)) / len(letters))
     foreign = [letter for letter in letters if lower(letter, PROFILE.casing) not in PROFILE.alphabet]
-    assert found["letters_foreign"] == pytest.approx(len(foreign) / len(letters))
-    assert found["mojibake"] == 0 and of("Ã¼Ã§ yağmur")["mojibake"] > 0
+    assert values["letters_foreign"] == pytest.approx(len(foreign) / len(letters))
+    assert values["mojibake"] == 0 and of("Ã¼Ã§ yağmur")["mojibake"] > 0
 
 
 def test_lines_and_sentences_as_a_person_counts_them():
-    found = of(TURKISH)
+    values = of(TURKISH)
     lines = [line.strip() for line in TURKISH.split("\n") if line.strip()]
     ink = sum(map(len, lines))
     ends = [line.rstrip("\"'”’»)]").endswith(tuple(PROFILE.terminal_punctuation)) for line in lines]
@@ -154,14 +154,14 @@ def test_lines_and_sentences_as_a_person_counts_them():
         "text_begins_upper": 1.0,
     }
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, rel=1e-5), name
+        assert values[name] == pytest.approx(value, rel=1e-5), name
     assert of("Bir iki. Üç dört beş! Altı")["sentences_per_word"] == pytest.approx(3 / 6)
     assert of("Bir iki. Üç dört beş! Altı")["words_after_last_sentence"] == pytest.approx(1 / 6)
 
 
 def test_what_is_not_in_the_vocabulary():
-    known = of("bu bir metin")
-    assert known["unknown_words"] == 0 and known["words_very_frequent"] == 1
+    in_vocabulary = of("bu bir metin")
+    assert in_vocabulary["unknown_words"] == 0 and in_vocabulary["words_very_frequent"] == 1
     odd = of("bu bir zzqxw metin")
     assert odd["unknown_words"] == pytest.approx(1 / 4) and odd["unknown_all"] == pytest.approx(1 / 4)
     assert of("bu 12 metin")["unknown_words"] == 0

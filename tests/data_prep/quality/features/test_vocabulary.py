@@ -37,8 +37,8 @@ def test_frequent_words_are_told_from_rare_ones():
 
 
 def test_counts_add_up_over_batches():
-    one = counted("bir iki üç bir", "dört beş", "bir 12 bir 12")
+    at_once = counted("bir iki üç bir", "dört beş", "bir 12 bir 12")
     sum_of = add([counted("bir iki üç bir"), counted("dört beş", "bir 12 bir 12")])
-    for name, (hashes, numbers) in one.items():
+    for name, (hashes, numbers) in at_once.items():
         assert np.array_equal(hashes, sum_of[name][0]) and np.array_equal(numbers, sum_of[name][1]), name
-    assert np.array_equal(Vocabulary.of(one).entries, Vocabulary.of(sum_of).entries)
+    assert np.array_equal(Vocabulary.of(at_once).entries, Vocabulary.of(sum_of).entries)

@@ -11,13 +11,14 @@ import transformers
 import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
+from conf.families import DECODERS
 from conf.schema import Config, DecoderConfig, EncoderConfig, LoraConfig
 from conf.schema.kinds import section
 from model.training.cost.anatomy import causal_pairs
 from model.training.cost.flops import parameter_count, step_flops, trained_count
 
 NETS = sorted((Path(__file__).parents[4] / "conf" / "model" / "decoder").glob("*.yaml"))
-FAMILIES = ("qwen3", "qwen2", "llama", "mistral", "phi")
+FAMILIES = tuple(DECODERS)
 SMALL = DecoderConfig(
     vocab_size=96,
     num_layers=3,
@@ -40,8 +41,10 @@ def read(path: Path) -> DecoderConfig:
 
 def theirs(config: DecoderConfig, device: str = "meta") -> transformers.PreTrainedModel:
     """The model of transformers with these sizes."""
+    family = DECODERS[config.architecture]
     sizes = transformers.AutoConfig.for_model(
-        config.architecture,
+        family.model_type,
+        **family.fixed,
         vocab_size=config.vocab_size,
         num_hidden_layers=config.num_layers,
         hidden_size=config.hidden_size,

@@ -40,7 +40,11 @@ NETS = {
     "qwen3": NET,
     "one group": dataclasses.replace(NET, num_kv_heads=1, hidden_size=192, ffn_size=320),
     "qwen2": dataclasses.replace(NET, architecture="qwen2"),
+    "llama_biased": dataclasses.replace(NET, architecture="llama_biased"),
     "mistral": dataclasses.replace(NET, architecture="mistral", tie_embeddings=False),
+    "gemma3_text": dataclasses.replace(NET, architecture="gemma3_text", window=1024, global_every=2),
+    "olmo2": dataclasses.replace(NET, architecture="olmo2"),
+    "olmo2, one group": dataclasses.replace(NET, architecture="olmo2", num_kv_heads=1),
     "phi": PHI,
     "lora": dataclasses.replace(NET, lora=LoraConfig(rank=8)),
     "dropout": dataclasses.replace(NET, dropout=0.1),
@@ -131,7 +135,7 @@ def test_states_of_two_ranks():
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert len(lines) == 2 * 10
+    assert len(lines) == 2 * 14
     for line in lines:
         assert line["formula"] == pytest.approx(line["real"], rel=2e-3), line
 

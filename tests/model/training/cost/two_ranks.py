@@ -20,6 +20,8 @@ NET = DecoderConfig(
 )  # fmt: skip
 NETS = {
     "qwen3": NET,
+    "gemma3_text": dataclasses.replace(NET, architecture="gemma3_text", window=1024, global_every=2),
+    "olmo2": dataclasses.replace(NET, architecture="olmo2", tie_embeddings=False),
     "phi": dataclasses.replace(NET, architecture="phi", num_kv_heads=4, rope_share=0.5, tie_embeddings=False),
     "lora": dataclasses.replace(NET, lora=LoraConfig(rank=8)),
     "encoder": EncoderConfig(vocab_size=512, num_layers=4, hidden_size=128, num_heads=2, ffn_size=192),

@@ -14,16 +14,16 @@ from common.errors import AlreadyReported, UserError
 from common.files import make_folder
 from common.progress import say
 from conf.schema import DecoderConfig
-from model.hf import decoder_config as configs
-from model.hf import decoder_weights as weights
-from model.hf.decoder_checks import refuse_broken, refuse_broken_tensors
-from model.hf.decoder_weights import HEAD, THEIR_HEAD, THEIR_TABLE
+from model.hf.decoder import config as configs
+from model.hf.decoder import weights
+from model.hf.decoder.checks import refuse_broken, refuse_broken_tensors
+from model.hf.decoder.weights import HEAD, THEIR_HEAD, THEIR_TABLE
 from model.hf.tensors import SHARD_BYTES, TensorReader, TensorWriter
 from model.hf.tokenizer import DECODER_ROLES, copy_tokenizer, write_generation
 from model.megatron import ranks
 from model.nets.decoder import Decoder
 from model.nets.lora import merged
-from model.nets.names import global_names
+from model.nets.sharding import gather_whole, global_names
 from model.shapes import padded_vocab
 
 _OLD_BUFFER = "rotary_emb.inv_freq"
@@ -88,7 +88,7 @@ def _whole_tensors(net: Decoder, config: DecoderConfig) -> Iterator[tuple[str, t
     dist.all_gather_object(stages, set(own), group=net.pp_group)
     for ours in weights.names(config):
         stage = next(number for number, held in enumerate(stages) if ours in held)
-        tensor = _gather(merged(net, own[ours]), net.tp_group) if ours in own else torch.empty(0)
+        tensor = gather_whole(merged(net, own[ours]), net.tp_group) if ours in own else torch.empty(0)
         if stage and net.tp_group.rank() == 0:
             if net.pp_group.rank() == stage:
                 dist.send(tensor.contiguous(), group=net.pp_group, group_dst=0)
@@ -109,29 +109,6 @@ def _whole_shape(ours: str, config: DecoderConfig) -> tuple[int, ...]:
     theirs = [weights.shapes(config)[name] for name in weights.names(config)[ours]]
     rows = padded_vocab(config) if weights.has_vocabulary(ours) else sum(shape[0] for shape in theirs)
     return rows, *theirs[0][1:]
-
-
-def _gather(parameter: torch.Tensor, group: dist.ProcessGroup) -> torch.Tensor:
-    """`parameter` put together from all ranks of the tensor-parallel `group`, on the first of them; it is no copy where
-    there is one rank.
-
-    With a stride of s (2 for a gated `linear_fc1`), each rank has its cut of each of s stacked matrices.
-    """
-    own = parameter.detach()
-    if group.size() == 1 or not getattr(parameter, "tensor_model_parallel", False):
-        return own
-    dim, stride = parameter.partition_dim, parameter.partition_stride
-    if group.rank():
-        dist.gather(own.contiguous(), None, group=group, group_dst=0)
-        return own
-    if dim == 0 and stride == 1:  # parts arrive where they belong: the table is the largest tensor
-        whole = own.new_empty(len(own) * group.size(), *own.shape[1:])
-        dist.gather(own.contiguous(), list(whole.chunk(group.size())), group=group, group_dst=0)
-        return whole
-    parts = [torch.empty_like(own) for _ in range(group.size())]
-    dist.gather(own.contiguous(), parts, group=group, group_dst=0)
-    cuts = [part.chunk(stride, dim=dim) for part in parts]
-    return torch.cat([cut for stacked in zip(*cuts, strict=True) for cut in stacked], dim=dim)
 
 
 def load_weights(net: Decoder, config: DecoderConfig, folder: str | Path) -> None:

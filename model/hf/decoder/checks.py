@@ -8,10 +8,10 @@ import torch
 
 from common.errors import AlreadyReported, UserError
 from conf.schema import DecoderConfig
-from model.hf.decoder_weights import HEAD, TABLE, names, shapes
+from model.hf.decoder.weights import HEAD, TABLE, names, shapes
 from model.hf.tensors import TensorReader
 from model.megatron import ranks
-from model.nets.names import global_names
+from model.nets.sharding import global_names
 
 _GROUPS = 8
 """Parts of the vocabulary that are looked at by themselves: as many as the ranks that it is usually cut over, one of

@@ -3,36 +3,21 @@ parallelism.
 
 One parameter of ours holds one to three tensors of theirs: `linear_qkv` queries, keys and values, `linear_fc1` gate and
 up. A `Block` is a range of rows and columns of a tensor of theirs and its place in this rank's parameter; import reads
-blocks, export writes tensors whole."""
+blocks, export writes tensors whole.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 
+from conf.families import DECODERS
+from conf.families.record import QKV
 from conf.schema import DecoderConfig
 
 TABLE, HEAD = "embedding.word_embeddings.weight", "output_layer.weight"
 THEIR_TABLE, THEIR_HEAD = "model.embed_tokens.weight", "lm_head.weight"
-_QKV = "self_attention.linear_qkv"
-_FC1 = "mlp.linear_fc1"
 _VOCABULARY = (TABLE, HEAD, "output_layer.bias")
-_LAYER = {
-    "input_layernorm": ("input_layernorm",),
-    _QKV: ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-    "self_attention.linear_proj": ("self_attn.o_proj",),
-    "pre_mlp_layernorm": ("post_attention_layernorm",),
-    _FC1: ("mlp.gate_proj", "mlp.up_proj"),
-    "mlp.linear_fc2": ("mlp.down_proj",),
-}
-_PHI_LAYER = {
-    "input_layernorm": ("input_layernorm",),
-    _QKV: ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-    "self_attention.linear_proj": ("self_attn.dense",),
-    _FC1: ("mlp.fc1",),
-    "mlp.linear_fc2": ("mlp.fc2",),
-}
-_QK_NORM = {"self_attention.q_layernorm": ("self_attn.q_norm",), "self_attention.k_layernorm": ("self_attn.k_norm",)}
 
 
 @dataclass(frozen=True)
@@ -56,40 +41,41 @@ def names(config: DecoderConfig) -> dict[str, tuple[str, ...]]:
 
     A tied head has no tensor of its own.
     """
-    phi, biased = config.architecture == "phi", config.architecture in ("phi", "qwen2")
-    layer = _PHI_LAYER if phi else _LAYER | _QK_NORM if config.architecture == "qwen3" else _LAYER
-    found = {TABLE: (THEIR_TABLE,)}
+    family = DECODERS[config.architecture]
+    pairs = {TABLE: (THEIR_TABLE,)}
     for number in range(config.num_layers):
-        for ours, theirs in layer.items():
-            for kind in ("weight", "bias") if phi or (biased and ours == _QKV) else ("weight",):
-                found[f"decoder.layers.{number}.{ours}.{kind}"] = tuple(
-                    f"model.layers.{number}.{name}.{kind}" for name in theirs
+        for ours, theirs in family.layer.items():
+            for leaf in family.leaves(ours):
+                pairs[f"decoder.layers.{number}.{ours}.{leaf}"] = tuple(
+                    f"model.layers.{number}.{name}.{leaf}" for name in theirs
                 )
-    for kind in ("weight", "bias") if phi else ("weight",):
-        found[f"decoder.final_layernorm.{kind}"] = (f"model.{'final_layernorm' if phi else 'norm'}.{kind}",)
-    if not config.tie_embeddings:
-        found[HEAD] = (THEIR_HEAD,)
-    return found | ({"output_layer.bias": ("lm_head.bias",)} if phi else {})
+    for leaf in family.leaves("final_layernorm"):
+        pairs[f"decoder.final_layernorm.{leaf}"] = (f"model.{family.final_norm}.{leaf}",)
+    for leaf in family.leaves("output_layer"):
+        if leaf == "bias" or not config.tie_embeddings:
+            pairs[f"output_layer.{leaf}"] = (f"lm_head.{leaf}",)
+    return pairs
 
 
 def shapes(config: DecoderConfig) -> dict[str, tuple[int, ...]]:
     """Shape of every tensor of theirs."""
     hidden, head, ffn = config.hidden_size, config.head_width, config.ffn_size
     queries, keys = config.num_heads * head, config.num_kv_heads * head
+    normed_together = DECODERS[config.architecture].qk_norm == "width"
     rows = {
-        "embed_tokens": config.vocab_size, "lm_head": config.vocab_size, "q_proj": queries, "k_proj": keys, "v_proj": keys,
-        "gate_proj": ffn, "up_proj": ffn, "fc1": ffn, "q_norm": head, "k_norm": head,
+        "embed_tokens": config.vocab_size, "lm_head": config.vocab_size, "q_proj": queries, "k_proj": keys,
+        "v_proj": keys, "gate_proj": ffn, "up_proj": ffn, "fc1": ffn, "q_norm": queries if normed_together else head,
+        "k_norm": keys if normed_together else head,
     }  # fmt: skip
     columns = {"o_proj": queries, "dense": queries, "down_proj": ffn, "fc2": ffn}
-    found = {}
+    sizes = {}
     for theirs in names(config).values():
         for name in theirs:
-            module, kind = name.split(".")[-2:]
-            one = kind == "bias" or module.endswith("norm")
-            found[name] = (
-                (rows.get(module, hidden),) if one else (rows.get(module, hidden), columns.get(module, hidden))
-            )
-    return found
+            module, leaf = name.split(".")[-2:]
+            is_vector = leaf == "bias" or module.endswith("norm")
+            height = rows.get(module, hidden)
+            sizes[name] = (height,) if is_vector else (height, columns.get(module, hidden))
+    return sizes
 
 
 def has_vocabulary(ours: str) -> bool:
@@ -101,24 +87,25 @@ def to_theirs(ours: str, tensor: torch.Tensor, config: DecoderConfig) -> tuple[t
     """A whole parameter of ours as the tensors of theirs, in the order of `names`; views where that is possible.
 
     Megatron-Core's `linear_qkv` goes by heads of keys: for each its heads of queries, `num_heads / num_kv_heads`, then
-    the key, the value."""
-    if _QKV in ours:
+    the key, the value.
+    """
+    if QKV in ours:
         grouped = tensor.view(config.num_kv_heads, -1, config.head_width, *tensor.shape[1:])
         parts = grouped[:, :-2], grouped[:, -2], grouped[:, -1]
         return tuple(part.reshape(-1, *tensor.shape[1:]) for part in parts)
-    if _FC1 in ours and config.architecture != "phi":
-        return tensor.chunk(2)
-    return (tensor[: config.vocab_size],) if has_vocabulary(ours) else (tensor,)
+    if has_vocabulary(ours):
+        return (tensor[: config.vocab_size],)
+    return tensor.chunk(len(names(config)[ours]))
 
 
 def blocks(ours: str, parameter: torch.Tensor, config: DecoderConfig, rank: int, size: int) -> Iterator[Block]:
     """What tensor-parallel rank `rank` of `size` has in `parameter`, called `ours`, block by block. Rows that fill
     belong to no block."""
     theirs = names(config)[TABLE if ours == HEAD and config.tie_embeddings else ours]
-    if _QKV in ours:
+    if QKV in ours:
         yield from _qkv_blocks(theirs, config, rank, size)
         return
-    if _FC1 in ours and len(theirs) == 2:
+    if len(theirs) == 2:  # a gated linear_fc1
         part = config.ffn_size // size
         for index, name in enumerate(theirs):
             yield Block(name, (rank * part, (rank + 1) * part), None, _rows(index * part, (index + 1) * part))
@@ -129,12 +116,12 @@ def blocks(ours: str, parameter: torch.Tensor, config: DecoderConfig, rank: int,
         if count:
             yield Block(theirs[0], (start, start + count), None, _rows(0, count))
         return
-    cut, dim = getattr(parameter, "tensor_model_parallel", False) and size > 1, getattr(parameter, "partition_dim", 0)
-    if cut and dim == 1:
+    is_cut = getattr(parameter, "tensor_model_parallel", False) and size > 1
+    if is_cut and parameter.partition_dim == 1:
         width = parameter.shape[1]
         yield Block(theirs[0], (0, len(parameter)), (rank * width, (rank + 1) * width), _rows(0, len(parameter)))
     else:
-        start = rank * len(parameter) if cut else 0
+        start = rank * len(parameter) if is_cut else 0
         yield Block(theirs[0], (start, start + len(parameter)), None, _rows(0, len(parameter)))
 
 
@@ -148,7 +135,8 @@ def _qkv_blocks(theirs: tuple[str, ...], config: DecoderConfig, rank: int, size:
 
         return view
 
-    for name, heads, select in zip(theirs, (each, 1, 1), (slice(0, -2), slice(-2, -1), slice(-1, None)), strict=True):
+    selects = slice(0, -2), slice(-2, -1), slice(-1, None)
+    for name, heads, select in zip(theirs, (each, 1, 1), selects, strict=True):
         rows = groups * heads * config.head_width
         yield Block(name, (rank * rows, (rank + 1) * rows), None, place(select))
 

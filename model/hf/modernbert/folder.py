@@ -8,14 +8,14 @@ import torch
 from common.errors import UserError
 from common.files import make_folder
 from conf.schema import EncoderConfig
-from model.hf import config as configs
-from model.hf import weights
+from model.hf.modernbert import config as configs
+from model.hf.modernbert import weights
 from model.hf.sentence_transformers import write_modules
 from model.hf.tensors import SHARD_BYTES, TensorReader, write_tensors
 from model.hf.tokenizer import copy_tokenizer
 from model.megatron import ranks
 from model.nets.encoder import ModernBert, build_encoder
-from model.nets.names import global_names
+from model.nets.sharding import global_names, part, whole, whole_shape
 
 
 def export_modernbert(
@@ -35,7 +35,7 @@ def export_modernbert(
     ours = global_names(model)
     tensors = ranks.gather_stages(
         {
-            theirs: weights.to_theirs(theirs, weights.whole(ours[name], model.tp_group), config).contiguous()
+            theirs: weights.to_theirs(theirs, whole(ours[name], model.tp_group), config).contiguous()
             for theirs, name in weights.names(config).items()
             if name in ours
         }
@@ -69,8 +69,8 @@ def fill_modernbert(model: ModernBert, config: EncoderConfig, folder: str | Path
     ours, known = dict(model.named_parameters()), weights.names(config)
     with TensorReader(folder) as reader, torch.no_grad():
         for theirs, name in known.items():
-            tensor = reader.read(theirs, weights.whole_shape(ours[name], model.tp_group))
-            ours[name].copy_(weights.part(weights.to_ours(theirs, tensor, config), ours[name], model.tp_group))
+            tensor = reader.read(theirs, whole_shape(ours[name], model.tp_group))
+            ours[name].copy_(part(weights.to_ours(theirs, tensor, config), ours[name], model.tp_group))
         foreign = reader.names() - known.keys()
         if config.tie_embeddings and weights.DECODER in foreign:
             _check_tied(reader, foreign, ours[known[weights.TABLE]], model)
@@ -97,8 +97,8 @@ def check_tensors(config: EncoderConfig, folder: str | Path) -> None:
 def _check_tied(reader: TensorReader, foreign: set[str], table: torch.Tensor, model: ModernBert) -> None:
     """Take the decoder out of `foreign` if it is the embedding table, as config.json says. Raises UserError where it is
     not."""
-    decoder = reader.read(weights.DECODER, weights.whole_shape(table, model.tp_group))
-    _refuse_untied(reader, torch.equal(weights.part(decoder, table, model.tp_group).to(table), table))
+    decoder = reader.read(weights.DECODER, whole_shape(table, model.tp_group))
+    _refuse_untied(reader, torch.equal(part(decoder, table, model.tp_group).to(table), table))
     foreign.remove(weights.DECODER)
 
 
