@@ -123,6 +123,7 @@ def test_moments_are_carried_or_reset(whole):
     assert {step: counts[step] for step in LAST.values()} == {7: 7, 13: 13, 23: 10, 28: 15}
 
 
+@pytest.mark.long
 def test_killed_in_any_phase_and_at_borders_nothing_is_seen(phased, whole, python_script, tmp_path):
     run = whole.with_name("cut")
     told = python_script("kill_train.py", "3", "6", *phased, "run=cut")

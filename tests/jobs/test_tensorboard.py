@@ -20,8 +20,8 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 
 from jobs import prepare, sweep, tokenizer, train
 from jobs.cli import compose, to_config
+from tests.processes import Process
 
-ROOT = Path(__file__).resolve().parents[2]
 STEPS, KILL = 120, 46
 LOSS, NDCG = "train/loss", "retrieval/ndcg@10/test/cat"
 SETTINGS = [
@@ -58,13 +58,11 @@ def run_of_two_attempts(tmp_path_factory, retrieval_folder) -> Path:
 
 def kill_at(overrides: list[str], metrics: Path) -> None:
     """Start the training, and kill it once ``metrics`` tells of step `KILL`."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jobs.train", *overrides], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    process = Process(["-m", "jobs.train", *overrides])
     while process.poll() is None and not (metrics.is_file() and f'"step": {KILL},' in metrics.read_text()):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, process.stderr.read().decode()
+    assert process.wait() == -signal.SIGKILL, process.communicate()[1]
 
 
 @pytest.fixture(params=["auto", "false"], ids=["fast loader", "slow loader"])

@@ -1,12 +1,10 @@
 """`python -m jobs.train`, killed, stopped and continued, on text that went through the jobs before it."""
 
 import json
-import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,8 +17,8 @@ from common.stop import EXIT_CONTINUE
 from jobs import train
 from jobs.cli import compose, to_config
 from model.training.checkpoints.checkpoints import list_checkpoints
+from tests.processes import Process
 
-ROOT = Path(__file__).resolve().parents[2]
 STEPS = 140
 SPEED = ("seconds", "tokens_per_second", "mfu")
 COURSE = [
@@ -47,16 +45,12 @@ def lines(run: Path) -> list[dict]:
 
 def start_until(overrides: list[str], run: Path, step: int, number: signal.Signals) -> subprocess.CompletedProcess:
     """Start the job, send it ``number`` once metrics.jsonl tells of ``step``, and wait for its end."""
-    command = [sys.executable, "-m", "jobs.train", *overrides, f"run={run.name}"]
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = Process(["-m", "jobs.train", *overrides, f"run={run.name}"])
     while process.poll() is None and not any(line["step"] >= step for line in lines(run)[-1:]):
         time.sleep(0.01)
     process.send_signal(number)
     out, err = process.communicate(timeout=120)
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 @pytest.mark.long
@@ -206,16 +200,8 @@ def test_a_run_from_a_folder_needs_no_shape_and_unused_rows_are_said(trainable, 
 @pytest.mark.parametrize("moment", ["between steps", "within a checkpoint"])
 def test_a_run_that_is_removed_says_so_and_leaves_nothing(overrides, moment):
     run = folder_of(overrides, f"removed_{moment.replace(' ', '_')}")
-    command = [
-        sys.executable,
-        "-m",
-        "jobs.train",
-        *overrides,
-        f"run={run.name}",
-        "train.steps=5000",
-        "train.checkpoint.resume_every_steps=3",
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    more = ["train.steps=5000", "train.checkpoint.resume_every_steps=3"]
+    process = Process(["-m", "jobs.train", *overrides, f"run={run.name}", *more])
     while process.poll() is None and (
         len(lines(run)) < 15 or bool(list(run.glob("checkpoints/.aside-*"))) != (moment == "within a checkpoint")
     ):

@@ -121,6 +121,16 @@ def test_an_array_of_a_retry_covers_only_what_it_was_given(submission):
     assert [state_of(submission, index, submission.arrays, jobs).job_id for index in (0, 1)] == ["14_0", "12_1"]
 
 
+@pytest.mark.parametrize("running", ["12_0", "14_0"])
+def test_of_two_jobs_the_one_that_runs_counts(submission, running):
+    """A chain queues the next link while this one runs; whichever array was queued first."""
+    submission.queued([Array("12", 0, 2), Array("14", 0, 2)])
+    record(submission, "running", attempt(job_id=running))
+    jobs = {"12_0": PENDING, "14_0": PENDING} | {running: RUNNING}
+    state = state_of(submission, 0, submission.arrays, jobs)
+    assert (state.name, state.job_id) == ("running", running)
+
+
 def test_ids_as_slurm_shortens_them():
     assert array_tasks_of("12_[0-2,5%4]") == ["12_0", "12_1", "12_2", "12_5"]
     assert [array_tasks_of(job) for job in ("12_[3]", "12_3", "12")] == [["12_3"], ["12_3"], ["12"]]
