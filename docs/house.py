@@ -235,8 +235,10 @@ def _above_the_floor(edges: Edges) -> Edges:
 
 def draw(root: Path = ROOT) -> str:
     """The picture of the code in ``root``, as SVG."""
-    downward, upward = without_circles(_above_the_floor(read_edges(root)))
-    edges, files = reduced(downward), count_files(root)
+    files = count_files(root)
+    there = {room: others for room, others in read_edges(root).items() if files[room]}
+    downward, upward = without_circles(_above_the_floor(there))
+    edges = reduced(downward)
     layer = layers_of(edges)
     chains = _chains(edges, layer)
     rows = _rows(list(edges), chains, layer)
