@@ -1,9 +1,9 @@
 """No package has an import circle: neither between modules nor between rooms, imports within functions included.
 
-Rooms are compared as siblings: below each folder, its files and its subfolders (each with all that is below it) import each other without
-a circle. So a file at the top of a room may tell its story by what the subfolders do, and use what other files there offer, but nothing in
-a subfolder may import a file that imports that subfolder. Imports under TYPE_CHECKING name types alone and never run; they are left out.
-"""
+Rooms are compared as siblings: below each folder, its files and its subfolders (each with all that is below it) import
+each other without a circle. So a file at the top of a room may tell its story by what the subfolders do, and use what
+other files there offer, but nothing in a subfolder may import a file that imports that subfolder. Imports under
+TYPE_CHECKING name types alone and never run; they are left out."""
 
 import ast
 from collections import defaultdict

@@ -10,7 +10,8 @@ from jobs.records.job import Coming, Job, WorkStage
 
 
 def _home(config: Config) -> str:
-    """The run; for the probe of one checkpoint that checkpoint, so that what other array tasks get done is not taken for its own progress."""
+    """The run; for the probe of one checkpoint that checkpoint, so that what other array tasks get done is not taken
+    for its own progress."""
     run, step = config.sweep.run, config.sweep.step
     return run if step is None else str(Path(run) / CHECKPOINTS / checkpoint_name(step))
 

@@ -1,5 +1,5 @@
-"""Sweeps over checkpoints of decoders: perplexity beside or without retrieval, nothing done twice, the best checkpoint by what was
-asked for."""
+"""Sweeps over checkpoints of decoders: perplexity beside or without retrieval, nothing done twice, the best checkpoint
+by what was asked for."""
 
 import json
 import shutil
