@@ -14,8 +14,8 @@ from importlib import import_module
 
 from benchmarks.record import keep
 from conf.schema import Config
-from jobs.cli import compose, to_config
 from jobs.launch import graph
+from jobs.launch.compose import compose, to_config
 from model.evaluation.measures.retrieval.result import NDCG, Findings
 from model.evaluation.sweep import sweep
 

@@ -117,3 +117,11 @@ def _name(error: BaseException) -> str:
 def _clipped(text: str) -> str:
     """A text of at most `WIDTH` characters, its middle left out."""
     return text if len(text) <= WIDTH else f"{text[: WIDTH // 2]}...{text[-WIDTH // 2 :]}"
+
+
+def free_space(folder: Path) -> tuple[int, int]:
+    """Bytes and inodes that are free for us where ``folder`` is or will be; 0 inodes where the file system does not
+    count them."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    status = os.statvfs(there)
+    return status.f_bavail * status.f_frsize, status.f_favail if status.f_files else 0

@@ -9,7 +9,7 @@ class UserError(Exception):
     traceback."""
 
 
-class ToldElsewhere(UserError):
+class AlreadyReported(UserError):
     """The same error on a further process of one job; the first one prints it."""
 
 

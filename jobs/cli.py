@@ -25,64 +25,55 @@ from jobs.arguments.groups import CONF
 from jobs.arguments.overrides import SWEEPER, refuse_twice
 from jobs.arguments.text import quoted
 from jobs.arguments.unreadable import refuse_unreadable
-from jobs.arguments.values import refuse_unset
 from jobs.help import prefixes, show
-from jobs.launch.compose import compose as compose
-from jobs.launch.compose import explained, parse, spelled_out
-from jobs.launch.compose import to_config as to_config
+from jobs.launch.compose import compose, explained, parse, spelled_out, to_config
 from jobs.launch.emptied import empty_sections
 from jobs.launch.exit_status import guard
 from jobs.launch.following import tell_following
 from jobs.launch.grid import check_points, first_point, refuse_grid, refuse_multirun, several
 from jobs.launch.multirun import register
 from jobs.launch.naming import label_of, name_point, refuse_equal_names
+from jobs.registry import JOBS
 from slurm.allocation import inside, take_up
-
-KEEP_REFERENCES = ("doctor", "fetch", "status")
-"""Jobs that see `hf://` references as they were written; all others, unless they only plan, see the local paths of what
-was mirrored."""
 
 
 def start(job: str, run: Callable[[Config], Any], config: Config) -> Any:
     """Run a job here, or queue it where cluster.kind=slurm asks for that and it is a job that can be queued."""
-    from jobs.launch.catalogue import JOBS
-
-    if config.cluster.kind == "slurm" and job in JOBS and not config.plan:
+    if config.cluster.kind == "slurm" and JOBS[job].is_queueable and not config.plan:
         return start_all(job, [config])
     return run_here(job, run, config)
 
 
 def run_here(job: str, run: Callable[[Config], Any], config: Config) -> Any:
     """Run a job in this process. One that is refused leaves no folder for its result."""
-    from jobs.launch.catalogue import JOBS
+    from jobs.validate.order import validate_start
 
-    if job not in JOBS:
-        return run(config)
-    with nothing_left(JOBS[job].home(config)):
+    validate_start(job, config)
+    home = JOBS[job].home
+    with nothing_left(home(config)) if home else nullcontext():
         return run(config)
 
 
 def start_all(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> Any:
     """Queue one job for several configurations."""
-    from jobs.launch.catalogue import JOBS
     from jobs.launch.graph import launch_graph
     from jobs.launch.points import launch
 
-    if job == "pipeline":
+    if JOBS[job].is_chain:
         return launch_graph(configs, labels)
-    if job not in JOBS:
+    if not JOBS[job].is_queueable:
         raise UserError(f"jobs.{job} is not for multiruns with cluster=slurm; give it one configuration at a time")
     return launch(job, configs, labels)
 
 
-def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> None:
-    """Entry point of ``python -m jobs.<job>``; ``sections`` are the parts of the schema that it reads.
+def main(job: str, run: Callable[[Config], Any]) -> None:
+    """Entry point of ``python -m jobs.<job>``.
 
     Exit status: 0 done, 2 bad input or a disk that does not do, 75 stopped by a signal with everything saved, 76
     superseded, 130 interrupted."""
     try:
         interrupt.begin()  # within: from its middle on Ctrl-C may be raised
-        _main(job, run, sections)
+        _main(job, run)
         interrupt.heed()  # what passed over it
     except BaseException as error:
         if interrupt.asked() or isinstance(error, KeyboardInterrupt):
@@ -93,7 +84,7 @@ def main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> N
         collection.end()
 
 
-def _main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> None:
+def _main(job: str, run: Callable[[Config], Any]) -> None:
     os.environ.setdefault(
         "TOKENIZERS_PARALLELISM", "false"
     )  # forked readers after a threaded encode would warn and stall
@@ -108,7 +99,7 @@ def _main(job: str, run: Callable[[Config], Any], sections: tuple[str, ...]) -> 
         print(versions())
         return
     if (wanted := prefixes(given)) is not None:
-        guard(lambda: show(job, sys.modules["__main__"].__doc__ or "", sections, CONF, wanted))
+        guard(lambda: show(job, sys.modules["__main__"].__doc__ or "", JOBS[job].sections, CONF, wanted))
         return
     arguments = sys.argv[1:] = guard(lambda: read(job, given))
     take_up(job, arguments)
@@ -136,6 +127,9 @@ class _Command:
 
     def check(self) -> None:
         """Raise UserError for what could be no configuration, whichever point of a grid it would be met in."""
+        from jobs.launch.steps import parts  # what `--help` does not need
+        from jobs.validate.files import check_environment
+
         given = parse(self.overrides)
         refuse_twice(given)
         self.swept.extend(o.key_or_group for o in given if o.is_sweep_override())
@@ -147,7 +141,7 @@ class _Command:
         config = to_config(copy.deepcopy(first))
         if self.multirun:
             check_points(self.job, first, self.overrides, given)
-        refuse_unset(self.job, config)
+        check_environment([(JOBS[name], own) for name, own in parts(self.job, config)])
         GlobalHydra.instance().clear()
 
     def task(self) -> Callable[[DictConfig], Any]:
@@ -185,7 +179,11 @@ class _Command:
             if self.swept:
                 name_point(composed, label_of(point, self.swept))
         config = to_config(composed)
-        return config if self.job in KEEP_REFERENCES or config.plan else localise(config)
+        from jobs.validate import configuration
+
+        job = JOBS[self.job]
+        configuration.check(job, config)  # before files, which the next line asks for
+        return config if job.references or config.plan else localise(config)
 
 
 def _read(compose_point: Callable[[], DictConfig]) -> DictConfig:

@@ -129,4 +129,4 @@ def _show(config: Config, line: list[Stage]) -> None:
 
 
 if __name__ == "__main__":
-    main("corpus", run, ("corpus", "quality", "topics", "cluster"))
+    main("corpus", run)

@@ -15,14 +15,11 @@ import sys
 from rich.table import Table
 from rich.text import Text
 
-from common.errors import UserError
 from common.screen import screen
 from conf.schema import Config
 from jobs.checks import disk, hub, machine, packages, scheduler, training
 from jobs.checks.finding import MISSING, NOTE, OK, Check, Finding, look
 from jobs.cli import main
-from slurm.limits import refusals
-from slurm.site import read_site
 
 CHECKS: list[Check] = [
     packages.python,
@@ -35,6 +32,7 @@ CHECKS: list[Check] = [
     packages.flash_attn,
     packages.transformer_engine,
     packages.apex,
+    training.model,
     training.attention("fp32"),
     training.attention("bf16"),
     training.optimizer,
@@ -66,22 +64,5 @@ def run(config: Config) -> list[Finding]:
     return findings
 
 
-def short(*configs: Config) -> None:
-    """What of this would refuse a submission, in a fraction of a second and without importing what training needs.
-
-    Raises UserError with every reason at once. Points of a multirun that ask for the same resources are looked at
-    together."""
-    clusters = {repr(config.cluster): config.cluster for config in configs if config.cluster.kind == "slurm"}
-    site = read_site() if clusters else None
-    reasons = [reason for cluster in clusters.values() for reason in refusals(cluster, site)]
-    for config in configs:
-        for check in (disk.runs, hub.mirror):
-            finding = check(config)
-            if finding.state == MISSING:
-                reasons.append(f"{finding.found}; {finding.mend}")
-    if reasons:
-        raise UserError("; ".join(dict.fromkeys(reasons)))
-
-
 if __name__ == "__main__":
-    main("doctor", run, ("model", "optim", "parallel", "cluster"))
+    main("doctor", run)

@@ -86,4 +86,4 @@ def _read(config: Config, paths: list[Path]) -> tuple[list[Any], dict[str, Any]]
 
 
 if __name__ == "__main__":
-    main("embedder", run, ("data", "corpus", "prepare", "cluster"))
+    main("embedder", run)

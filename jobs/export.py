@@ -230,4 +230,4 @@ def _card(config: Config, checkpoint: Checkpoint, folder: Path, parameters: int)
 
 
 if __name__ == "__main__":
-    main("export", run, ("export", "sweep", "cluster"))
+    main("export", run)

@@ -81,4 +81,4 @@ def _show(plans: list, every_file: bool) -> None:
 
 
 if __name__ == "__main__":
-    main("fetch", run, ("fetch", "data"))
+    main("fetch", run)

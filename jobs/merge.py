@@ -64,7 +64,7 @@ def run(config: Config) -> Path:
         combine(models[-windows[0] :], weights_of(windows[0]), output, **facts)
         say(f"the average of {', '.join(model.name for model in models[-windows[0] :])}: {output}")
         return output
-    from jobs.launch.probing import claims
+    from jobs.probes.records import claims
     from model.surgery.selection import select
 
     with nothing_left(work, MARK):
@@ -206,4 +206,4 @@ def _cell(row: "Row") -> str:
 
 
 if __name__ == "__main__":
-    main("merge", run, ("merge", "sweep", "probe", "evaluation", "data", "cluster"))
+    main("merge", run)

@@ -27,13 +27,11 @@ JSON, HTML = "mixture.json", "mixture.html"
 
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `mixture.output`; returns the figures (None for a dry run)."""
-    from data_prep.mixture.budget import check_phases
     from data_prep.mixture.make import plan_mixture
     from data_prep.mixture.statistics import print_mixture, statistics
     from data_prep.mixture.write import MB, find_phase, settings_of, write_phase
 
     phases = scaled(config.phases, config.budget)
-    check_phases(config.mixture, phases)
     tokenizer = _tokenizer(config)
     mixture = plan_mixture(config.mixture, phases, config.seed, digest(tokenizer))
     found = {
@@ -65,9 +63,6 @@ def _tokenizer(config: Config) -> Path:
             f"there is no {tokenizer}; name with data.tokenizer the folder of the tokenizer that the sources were"
             " prepared with"
         )
-    for key in ("preview", "preview_tokens"):
-        if getattr(config.mixture, key) < (key == "preview_tokens"):
-            raise UserError(f"mixture.{key}={getattr(config.mixture, key)} makes no sense; give a larger number")
     return tokenizer
 
 
@@ -93,4 +88,4 @@ def _report(
 
 
 if __name__ == "__main__":
-    main("mix", run, ("data", "mixture", "phases", "cluster"))
+    main("mix", run)

@@ -76,4 +76,4 @@ def _show(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main("ocr", run, ("ocr",))
+    main("ocr", run)

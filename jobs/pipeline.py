@@ -15,21 +15,24 @@ import time
 from importlib import import_module
 from pathlib import Path
 
+from common.environment import read_ranks
 from common.layout import REPORT
 from common.progress import say
 from conf.schema import Config
 from jobs.cli import main, run_here
 from jobs.launch import graph
-from jobs.launch.catalogue import JOBS
-from jobs.launch.steps import steps
+from jobs.launch.steps import Step, steps
+from jobs.registry import JOBS
+from jobs.validate.order import Planned, validate_chain
 
 
 def run(config: Config) -> None:
     """Run the chain in this process, one stage after another; with cluster=slurm queue it as a graph of jobs."""
-    stages = steps(config)
     if config.cluster.kind == "slurm":
         graph.launch_graph([config])
         return
+    stages = steps(config)
+    validate_chain(_planned(stages), read_ranks().size)
     if config.dry_run:
         for job, own in stages:
             say(f"{job:10} {JOBS[job].title:32} -> {JOBS[job].home(own)}")
@@ -39,13 +42,21 @@ def run(config: Config) -> None:
     for number, (job, own) in enumerate(stages, 1):
         say(f"\n{number}/{len(stages)} {job}: {JOBS[job].title} -> {JOBS[job].home(own)}", "bold")
         started = time.monotonic()
-        run_here(
-            job, import_module(f"jobs.{job}").run, own
-        )  # imported when its turn comes: each job's imports take seconds
+        run_here(job, import_module(f"jobs.{job}").run, own)  # imported at its turn: each job's imports take seconds
         say(f"{job} took {time.monotonic() - started:.0f} s")
     say(f"\nDone in {(time.monotonic() - begun) / 60:.1f} minutes.")
     if not config.pipeline.steps:
         print(_next_steps(config))
+
+
+def _planned(stages: list[Step]) -> list[Planned]:
+    """The steps that have something to do. A result counts as done where everything before it is done too."""
+    planned, behind = [], False
+    for job, config in stages:
+        record = JOBS[job]
+        behind = behind or not record.done(config)
+        planned.append(Planned(record, [config], record.makes(config)) if behind else Planned(record, []))
+    return planned
 
 
 def _next_steps(config: Config) -> str:
@@ -58,7 +69,4 @@ def _next_steps(config: Config) -> str:
 
 
 if __name__ == "__main__":
-    main("pipeline", run, (
-        "pipeline", "quickstart", "data", "tokenizer", "prepare", "model", "objective", "optim", "train", "probe", "sweep", "export",
-        "cluster",
-    ))  # fmt: skip
+    main("pipeline", run)

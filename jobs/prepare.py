@@ -5,25 +5,24 @@
   python -m jobs.prepare name=mine prepare.adopt=old/corpus_text_document     take over old/corpus_text_document.{bin,idx}
 
 The same command goes on where it was cut off, and does again only shards whose input has changed or whose tokens are
-damaged. Other settings (another tokenizer, say) are refused: choose another data.tokens."""
+damaged. Files may come and go; other settings (another tokenizer, say), and files of which none was there before, are
+refused: choose another name."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common import manifest
-from common.errors import UserError
-from common.files import digest, make_folder, nothing_left
-from common.layout import TOKENIZER, TOKENS
-from common.manifest import MADE_BY
+from common.files import make_folder, nothing_left
+from common.layout import TOKENS
 from common.progress import Bar, say
+from common.reading.unread import Unread
 from common.remove import sweep_asides
 from common.screen import screen
-from common.tokenizer import DocumentTokenizer, end_of_text
 from conf.schema import Config
-from data_prep.sources import version
-from data_prep.sources.inputs import list_inputs, told_inputs
+from data_prep.sources.inputs import search
 from data_prep.sources.shards import Shard, groups, plan_shards
-from data_prep.tokens.state import END, SETTINGS, VERSION, begin, finished, read_manifest, refuse_others
+from data_prep.tokens.settings import refuse_other_files, settings_of, tell_changes
+from data_prep.tokens.state import SETTINGS, begin, finished, read_manifest, refuse_others
 from jobs.cli import main
 
 if TYPE_CHECKING:
@@ -33,17 +32,22 @@ if TYPE_CHECKING:
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `data.tokens`; returns its manifest (None for a dry run)."""
     folder, adopting = Path(config.data.tokens), config.prepare.adopt
-    settings = _settings(config)
+    settings = settings_of(config)
     refuse_others(folder, settings)
-    listed = told_inputs if config.prepare.array_task is None else list_inputs
-    paths = [] if adopting else listed(config.data.inputs)
+    paths, unread = ([], []) if adopting else search(config.data.inputs, "data.inputs")
     known = read_manifest(folder)
+    if known and not adopting:
+        refuse_other_files(folder, known, paths)
+    if config.prepare.array_task is None:  # beside others, each would say the same
+        Unread.of(unread).tell("data.inputs")
     done, whole = finished(folder, known, paths, config.prepare, config.data.max_document_bytes)
     if done:
         say(f"{folder} is there: {known['documents']:,} documents, {known['tokens']:,} tokens")
         return known
     if adopting:
         _check_pair(adopting)
+    if known and config.prepare.array_task is None:
+        tell_changes(folder, known, paths)
     shards = plan_shards(paths, config.prepare.shard_bytes)
     if config.dry_run:
         return _show(config, shards)
@@ -72,33 +76,6 @@ def _fill(
         f" {made['bad_documents'] or 'none'}"
     )
     return made
-
-
-def _settings(config: Config) -> dict[str, Any]:
-    """What the tokens depend on beside the text."""
-    for key in ("shard_bytes", "array_size", "check_every"):
-        if getattr(config.prepare, key) < 1:
-            raise UserError(f"prepare.{key}={getattr(config.prepare, key)} makes no sense; give 1 or more")
-    tokenizer = Path(config.data.tokenizer) / TOKENIZER
-    if not tokenizer.is_file():
-        raise UserError(
-            f"there is no {tokenizer}; run jobs.tokenizer first or name a folder that has one with data.tokenizer"
-        )
-    settings = {"tokenizer": digest(tokenizer)}
-    if config.prepare.adopt:
-        return settings | {"adopt": config.prepare.adopt}
-    settings |= {"add_special_tokens": config.prepare.add_special_tokens, "text_field": config.data.text_field}
-    return settings | {MADE_BY: {"tokens": VERSION, "reader": version.VERSION}} | _end(config)
-
-
-def _end(config: Config) -> dict[str, str]:
-    """The end-of-text token where documents end with it: the file beside tokenizer.json names it, and a model tuned to
-    chat often has another there than its base, with the same tokenizer.json."""
-    from data_prep.tokenizer.backends import load_reference
-
-    folder = Path(config.data.tokenizer)
-    ends = config.prepare.add_special_tokens and not DocumentTokenizer.of(load_reference(folder), folder).after
-    return {END: end_of_text(folder)} if ends else {}
 
 
 def _tokenise(
@@ -202,4 +179,4 @@ def _show(config: Config, shards: list[Shard]) -> None:
 
 
 if __name__ == "__main__":
-    main("prepare", run, ("data", "prepare", "cluster"))
+    main("prepare", run)

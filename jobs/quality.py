@@ -21,7 +21,7 @@ USED_LATER = ("model", "min_label", "min_probability")
 
 def run(config: Config) -> dict[str, Any] | None:
     """Fill `quality.model`; returns its manifest (None for a dry run)."""
-    from data_prep.quality import build, examples, learn, report
+    from data_prep.quality import build, learn, report
     from data_prep.quality.classifier import PROFILE_KEYS
     from data_prep.quality.features import stylometric
     from data_prep.reuse import digests_of, find_reusable
@@ -29,7 +29,6 @@ def run(config: Config) -> dict[str, Any] | None:
     from data_prep.text.language import load_language
 
     quality = config.quality
-    examples.check(quality)
     profile = load_language(quality.language, config.corpus.languages.get(quality.language))
     settings = {key: value for key, value in asdict(quality).items() if key not in USED_LATER}
     settings |= {"seed": config.seed, "text_field": config.data.text_field, "id_field": config.data.id_field}
@@ -53,4 +52,4 @@ def run(config: Config) -> dict[str, Any] | None:
 
 
 if __name__ == "__main__":
-    main("quality", run, ("quality", "data", "cluster"))
+    main("quality", run)

@@ -16,4 +16,4 @@ def run(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main("quickstart", run, ("quickstart", "data", "cluster"))
+    main("quickstart", run)

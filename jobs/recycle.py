@@ -95,4 +95,4 @@ def _count(config: Config) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    main("recycle", run, ("recycle", "quality"))
+    main("recycle", run)

@@ -65,4 +65,4 @@ def run(config: Config) -> dict[str, Any] | None:
 
 
 if __name__ == "__main__":
-    main("split", run, ("data", "split", "prepare", "cluster"))
+    main("split", run)

@@ -92,4 +92,4 @@ def watch(config: Config, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    main("status", run, ("status", "data"))
+    main("status", run)

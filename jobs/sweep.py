@@ -27,7 +27,7 @@ from jobs.cli import main
 
 def run(config: Config) -> None:
     """Measure, choose the best checkpoint of each run, print the tables, write the reports."""
-    from jobs.launch.probing import claims, note_failures, settle
+    from jobs.probes.records import claims, note_failures, withdraw_done
     from model.evaluation.pending import whole
     from model.evaluation.report.comparison import comparison_folder, write_comparison
     from model.evaluation.report.run import full_verdict, write_report
@@ -45,7 +45,7 @@ def run(config: Config) -> None:
         note_failures(folder)
     measured = sweep_runs(config, claims())
     for folder in runs:
-        settle(folder)
+        withdraw_done(folder)
     console = screen(120)
     for sweep in measured:
         report = write_report(sweep)
@@ -80,4 +80,4 @@ def _foresee(config: Config, runs: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    main("sweep", run, ("sweep", "probe", "evaluation", "data", "cluster"))
+    main("sweep", run)

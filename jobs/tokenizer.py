@@ -30,7 +30,6 @@ def run(config: Config) -> dict[str, Any] | None:
     from data_prep.tokenizer import patterns, report, train
 
     folder = Path(config.data.tokenizer)
-    train.check(config.tokenizer)
     paths = told_inputs(config.data.inputs)
     settings = {key: value for key, value in asdict(config.tokenizer).items() if key not in REPORT_ONLY}
     settings["text_field"] = config.data.text_field
@@ -132,4 +131,4 @@ def _read(config: Config, paths: list[Path]) -> tuple[list[str], dict[str, list[
 
 
 if __name__ == "__main__":
-    main("tokenizer", run, ("data", "tokenizer", "prepare", "cluster"))
+    main("tokenizer", run)

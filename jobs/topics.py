@@ -25,7 +25,6 @@ def run(config: Config) -> dict[str, Any] | None:
     from data_prep.topics import classifier, learn
 
     topics = config.topics
-    learn.check(topics)
     profile = load_language(topics.language, config.corpus.languages.get(topics.language))
     settings = {key: value for key, value in asdict(topics).items() if key not in USED_LATER}
     settings |= {
@@ -52,4 +51,4 @@ def run(config: Config) -> dict[str, Any] | None:
 
 
 if __name__ == "__main__":
-    main("topics", run, ("topics", "data", "cluster"))
+    main("topics", run)

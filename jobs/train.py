@@ -38,8 +38,10 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     if config.plan:
         return _plan(config)
     from common.stop import EXIT_CONTINUE
-    from jobs.launch.occupied import refuse_occupied
-    from jobs.launch.probing import Probing, probing, refuse_probing
+    from jobs import sweep
+    from jobs.probes.trigger import Probing, probing
+    from jobs.validate.occupied import refuse_occupied
+    from jobs.validate.training import validate_training
     from model.megatron import ranks
     from model.megatron.startup import start
     from model.objectives.registry import objective_class
@@ -54,9 +56,8 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     if not config.dry_run:
         start(config.parallel, config.seed)
     config = ranks.on_first(lambda: close_model(config))
-    run, settled, branch, timeline, latest = ranks.on_first(lambda: prepare_run(config))
-    ranks.on_first(lambda: refuse_probing(config))
-    probes = probing(config) if ranks.is_first() and not config.dry_run else Probing(config)
+    run, settled, branch, timeline, latest = ranks.on_first(lambda: prepare_run(config, validate_training))
+    probes = probing(config, sweep.run) if ranks.is_first() and not config.dry_run else Probing(config)
     config = settled
     if latest and latest.step >= timeline.total:
         say(
@@ -72,7 +73,7 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
             data = open_data(source, config, phases, run.plan, run.check_inputs, None if config.dry_run else drafts)
             training = Training(config, run, timeline, data, latest, branch)
             if latest is None:
-                ranks.on_first(lambda: refuse_occupied(config, run))
+                ranks.on_first(lambda: refuse_occupied(config, run))  # once more: to plan the data takes a while
             if config.dry_run:
                 rehearse(training)
                 print(describe(training))
@@ -99,12 +100,12 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
 
 def _plan(config: Config) -> dict[str, Any]:
     """Needs neither data nor torch, as on a login node."""
-    from jobs.launch.refuse import refuse_plan
+    from jobs.validate.training import validate_estimate
     from model.open_model import close_model
     from model.training.cost import plan_layout
 
     config = close_model(config, ahead=True)
-    refuse_plan(config)
+    validate_estimate(config)
     print(plan_layout(config))
     return {"run_dir": config.run_dir, "status": "planned"}
 
@@ -118,22 +119,4 @@ def _summary(config: Config, status: str, known: dict[str, Any]) -> dict[str, An
 
 
 if __name__ == "__main__":
-    main(
-        "train",
-        run,
-        (
-            "data",
-            "model",
-            "objective",
-            "optim",
-            "parallel",
-            "train",
-            "phases",
-            "budget",
-            "mixture",
-            "plan",
-            "hardware",
-            "tracking",
-            "cluster",
-        ),
-    )
+    main("train", run)

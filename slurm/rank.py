@@ -12,7 +12,7 @@ from typing import Any  # noqa: E402
 
 from common.disk import DiskError, explained  # noqa: E402
 from common.environment import read_ranks  # noqa: E402
-from common.errors import ToldElsewhere, UserError  # noqa: E402
+from common.errors import AlreadyReported, UserError  # noqa: E402
 from common.fence import EXIT_SUPERSEDED, Superseded  # noqa: E402
 from common.files import make_folder, write_json  # noqa: E402
 from slurm.snapshot import refuse_strangers  # noqa: E402
@@ -36,7 +36,7 @@ def main(folder: str, array_task: int) -> int:
     except Superseded as error:
         print(error, file=sys.stderr)
         return EXIT_SUPERSEDED
-    except ToldElsewhere:
+    except AlreadyReported:
         time.sleep(PATIENCE)  # srun ends every rank as soon as one fails; rank 0 is to speak first
         return USER_ERROR
     except SystemExit as end:

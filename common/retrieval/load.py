@@ -60,8 +60,9 @@ def load_retrieval(folder: str | Path, seed: int = 0, max_bytes: int | None = LI
     whatever is missing, broken, empty or has more than ``max_bytes``."""
     folder = Path(folder)
     parts: dict[str, _Part] = {}
+    notices: list[str] = []
     for name, layout in _layouts(folder).items():
-        parts |= _read(layout, name, max_bytes)
+        parts |= _read(layout, name, max_bytes, notices)
     there = {name: part for name, part in parts.items() if training_pairs(part.only(part.grades))}
     if not there:
         raise UserError(
@@ -82,6 +83,8 @@ def load_retrieval(folder: str | Path, seed: int = 0, max_bytes: int | None = LI
                 f"the retrieval set {folder} has too few queries with a relevant document to draw {split} from; add"
                 " qrels, so that there is one at least for each of train, dev and test"
             )
+    for notice in notices:  # after all that is refused
+        say(notice)
     _tell_drawn(folder, sets, owners, parts)
     return sets
 
@@ -117,7 +120,7 @@ def _layouts(folder: Path) -> dict[str, Layout]:
     return layouts(folder)
 
 
-def _read(layout: Layout, name: str, max_bytes: int | None) -> dict[str, _Part]:
+def _read(layout: Layout, name: str, max_bytes: int | None, notices: list[str]) -> dict[str, _Part]:
     """Read what the files of one corpus hold, by split; ``name``: the split that all of it is, or `WHOLE` where its own
     files tell."""
     corpus, queries = read_table(layout.corpus, max_bytes, titled=True), read_table(layout.queries, max_bytes)
@@ -133,7 +136,7 @@ def _read(layout: Layout, name: str, max_bytes: int | None) -> dict[str, _Part]:
         files = {name: files[name]}
     judged = {split: read_qrels(paths, query_ids, documents) for split, paths in files.items()}
     _refuse_shared(layout, judged)
-    _tell_content(layout, corpus, queries, judged)
+    notices += _notices(layout, corpus, queries, judged)
     return {split or name: _Part(corpus, queries, _relevant(judgements.grades)) for split, judgements in judged.items()}
 
 
@@ -162,27 +165,25 @@ def _refuse_shared(layout: Layout, judged: Mapping[str, Judged]) -> None:
         )
 
 
-def _tell_content(layout: Layout, corpus: Table, queries: Table, judged: Mapping[str, Judged]) -> None:
-    """Say what the files lack or hold twice."""
+def _notices(layout: Layout, corpus: Table, queries: Table, judged: Mapping[str, Judged]) -> list[str]:
+    """What the files lack or hold twice, for people."""
     absent = {name for judgements in judged.values() for name in judgements.absent}
-    told = {
+    listed = {
         "judged documents that the corpus does not have, which count as never found, as in trec_eval": sorted(absent),
         "empty documents": corpus.empty,
         "empty queries": queries.empty,
         "documents that stand there again with the same text, which count once": corpus.repeated,
         "queries that stand there again with the same text, which count once": queries.repeated,
     }
-    for what, names in told.items():
-        if names:
-            say(
-                f"{layout.folder} has {what}: {len(names):,}"
-                f" ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})"
-            )
+    notices = [
+        f"{layout.folder} has {what}: {len(names):,} ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})"
+        for what, names in listed.items()
+        if names
+    ]
     for path in layout.unread:
-        say(
-            f"{layout.folder}: {path.name} is not read, since {next(iter(layout.qrels.values()))[0].parent.name}/ has"
-            " judgements by split"
-        )
+        by_split = next(iter(layout.qrels.values()))[0].parent.name
+        notices.append(f"{layout.folder}: {path.name} is not read, since {by_split}/ has judgements by split")
+    return notices
 
 
 def _tell_drawn(

@@ -2,12 +2,16 @@
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any
 
 from common.errors import UserError, suggestion
 from common.screen import masked
 from conf.schema.kinds import kinds
 from conf.schema.ranges import AUTO, limits, numbers
+
+FOLDERS = ("name", "run")
+"""Keys whose values become folders below data/ and `runs_dir`."""
 
 
 def keys(schema: type, prefix: str = "") -> Iterator[str]:
@@ -23,6 +27,8 @@ def check(config: Any, prefix: str = "") -> None:
     for field in dataclasses.fields(config):
         key, value = prefix + field.name, getattr(config, field.name)
         _refuse_passwords(key, value)
+        if key in FOLDERS:
+            _refuse_outside(key, value)
         if dataclasses.is_dataclass(value):
             check(value, f"{key}.")
             continue
@@ -49,6 +55,15 @@ def _refuse_absent_array_task(section: Any, prefix: str) -> None:
         last = f"0 to {count - 1}" if count > 1 else "0 alone"
         raise UserError(
             f"{prefix}array_task={array_task}: with {prefix}array_size={count} there is {last}; array tasks are counted from 0"
+        )
+
+
+def _refuse_outside(key: str, value: str) -> None:
+    """What is made under a name lies where names lie, and under no folder of others."""
+    if PurePath(value).is_absolute() or ".." in PurePath(value).parts:
+        raise UserError(
+            f"{key}={value} becomes a folder below data/ and runs_dir, and would lead out of them; give a name without .."
+            " and without / at its beginning"
         )
 
 

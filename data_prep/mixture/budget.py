@@ -19,8 +19,6 @@ def check_phases(config: MixtureConfig, phases: Mapping[str, PhaseConfig]) -> No
         raise UserError(
             "mixture.sources is empty; name tokens folders of jobs.prepare, such as mixture.sources.web=data/web/tokens"
         )
-    if not 0 < config.max_repeats < math.inf:
-        raise UserError(f"mixture.max_repeats={config.max_repeats} makes no sense; give a number above 0, such as 4")
     for name, phase in phases.items():
         if not name.replace("-", "_").isidentifier():
             raise UserError(f"phases.{name}: the name becomes a folder; use letters, digits, - and _")
@@ -28,20 +26,16 @@ def check_phases(config: MixtureConfig, phases: Mapping[str, PhaseConfig]) -> No
 
 
 def _check_phase(key: str, phase: PhaseConfig, sources: list[str]) -> None:
-    if phase.tokens < 0:
-        raise UserError(f"{key}.tokens={phase.tokens} makes no sense; give a budget, or 0 for everything once")
     if phase.weights and not phase.tokens:
         raise UserError(
             f"{key} has weights and no budget; set {key}.tokens, or leave the weights out to take everything once"
         )
-    for name, weight in phase.weights.items():
+    for name in phase.weights:
         if name not in sources:
             raise UserError(
                 f"{key}.weights names the source '{name}', which mixture.sources has not{suggestion(name, sources)}; "
                 f"it has: {', '.join(sources)}"
             )
-        if not 0 <= weight < math.inf:
-            raise UserError(f"{key}.weights.{name}={weight} makes no sense; give a share of 0 or more")
     if phase.weights and not any(phase.weights.values()):
         raise UserError(f"{key}.weights are all 0; give at least one source a share")
 

@@ -64,14 +64,12 @@ def strata_by_topic(
 
     Raises UserError for a cap on a topic that no document has, and for caps that cannot be met."""
     names = sorted({name for _, own in topics for name in own})
-    for name, cap in config.topic_caps.items():
+    for name in config.topic_caps:
         if name not in names:
             raise UserError(
                 f"mixture.topic_caps names '{name}', and no document has that topic{suggestion(name, names)}; {names}"
                 " are there"
             )
-        if not 0 < cap <= 1:
-            raise UserError(f"mixture.topic_caps.{name}={cap} makes no sense; give a share above 0 and at most 1")
     documents, tokens = (np.zeros((len(sources), len(names))) for _ in range(2))
     columns = []
     for number, (source, (codes, own)) in enumerate(zip(sources, topics, strict=True)):

@@ -11,9 +11,11 @@ from conf.schema.check import keys
 from jobs.arguments.groups import CONF, groups
 from jobs.arguments.text import for_shell
 from jobs.arguments.types import mend, type_at
+from jobs.registry import JOBS
 
-WATCH = "--watch"
-ALONE = ("-m", "--multirun", "--resolve", "--help", "-h", "--version", WATCH)
+OF_ONE_JOB = {flag: (job.name, override) for job in JOBS.values() for flag, override in job.flags.items()}
+"""Flags that one job alone has -> its name, and the override that the flag stands for."""
+ALONE = ("-m", "--multirun", "--resolve", "--help", "-h", "--version", *OF_ONE_JOB)
 WITH_VALUE = ("--cfg", "-c", "--package", "-p")
 """Flags that take the argument after them."""
 SETUP = CONF.parent / "setup.py"
@@ -41,7 +43,9 @@ def read_flags(job: str, arguments: Sequence[str]) -> list[str]:
         following = next(iter(arguments[position + 1 :]), "")
         if sign and flag in WITH_VALUE:
             found += [flag, value]
-        elif (one.startswith("-") and one not in ALONE and one not in WITH_VALUE) or (one == WATCH and job != "status"):
+        elif (one.startswith("-") and one not in ALONE and one not in WITH_VALUE) or OF_ONE_JOB.get(one, (job,))[
+            0
+        ] != job:
             raise UserError(_refusal(job, flag, value, following))
         else:
             found.append(one)
@@ -75,12 +79,11 @@ def _refusal(job: str, flag: str, value: str, following: str) -> str:
     name = flag.lstrip("-").replace("-", "_")
     if not name:
         return f"'{flag}' is no argument; leave it out"
-    if flag == WATCH:
-        return (
-            f"{flag} is for jobs.status; leave it out"
-            if job != "status"
-            else f"{flag} takes no value; write status.watch={value}"
-        )
+    if flag in OF_ONE_JOB:
+        owner, override = OF_ONE_JOB[flag]
+        if job != owner:
+            return f"{flag} is for jobs.{owner}; leave it out"
+        return f"{flag} takes no value; write {override.partition('=')[0]}={value}"
     if flag in (*ALONE, *WITH_VALUE):
         return f"{flag} takes no value; write {flag}"
     near = difflib.get_close_matches(

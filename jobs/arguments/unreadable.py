@@ -15,15 +15,8 @@ from conf.schema.check import keys
 from jobs.arguments.groups import groups
 from jobs.arguments.text import argument, for_shell, quoted, shown
 from jobs.arguments.types import bare, default, expected, mend, type_at
+from jobs.registry import JOBS
 
-INPUTS = {
-    "corpus": "corpus.inputs",
-    "ocr": "ocr.inputs",
-    "recycle": "recycle.inputs",
-    "sweep": "sweep.run",
-    "quickstart": "quickstart.folder",
-}
-"""Where a job is given text, or what else it works on; the others by data.inputs."""
 KEY = re.compile(r"[~+]*[A-Za-z_][\w./@:-]*", re.ASCII)
 AS_TEXT = re.compile(r"true|false|[+-]?[\d._]+(?:e[+-]?\d+)?", re.IGNORECASE)
 """What Hydra would make a truth value or a number of, and write otherwise than it was: 1e3, 007."""
@@ -133,7 +126,7 @@ def _not_an_override(job: str, one: str, before: str, after: str) -> str:
         return f"a value with blanks wants quotes around the whole argument: {for_shell(f'{before} {one}')}"
     return (
         "it is no key=value; write it behind the key that it is for, such as"
-        f" {mend(INPUTS.get(job, 'data.inputs'), one.lstrip('='))}"
+        f" {mend(JOBS[job].text_key if job else 'data.inputs', one.lstrip('='))}"
     )
 
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
 from common.errors import UserError
-from conf.schema import Config
-from jobs.arguments.types import bare, mend, mistaken
+from jobs.arguments.types import bare, mistaken
 
 UNSET = re.compile(r"missing-set-(\w+)")
 """What a YAML under conf/ has for a folder that an environment variable names, where that is not set: not every job
@@ -50,20 +49,3 @@ def _at_home(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _at_home(one) for name, one in value.items()}
     return os.path.expanduser(value) if isinstance(value, str) and re.match(r"~[\w.-]*/", value) else value
-
-
-def refuse_unset(job: str, config: Config) -> None:
-    """Raise UserError where the job reads a folder that an environment variable names which is not set."""
-    if not any(UNSET.search(str(getattr(owner, field.name))) for owner, field, _ in fields(config)):
-        return
-    from jobs.launch.catalogue import JOBS
-    from jobs.launch.steps import steps
-
-    for name, own in steps(config) if job == "pipeline" else [(job, config)]:
-        for key, path in JOBS[name].needs(own).items() if name in JOBS else ():
-            if found := UNSET.search(str(path)):
-                key = key.partition("[")[0]
-                raise UserError(
-                    f"{key} lies in the folder that the environment variable {found[1]} names, and it is not set; write"
-                    f" export {found[1]}=<folder> first, or name others: {mend(key, 'my/folder')}"
-                )

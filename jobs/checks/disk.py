@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from common.disk import free_space
 from conf.schema import Config
 from jobs.checks.finding import MISSING, NOTE, OK, Finding
 
@@ -15,12 +16,10 @@ FEW_FILES = 10_000
 
 def runs(config: Config) -> Finding:
     """Room for run folders."""
-    from jobs.launch.forecast import room
-
     folder = Path(config.runs_dir).absolute()
     if refusal := unwritable(folder):
         return Finding("runs", MISSING, refusal, "set runs_dir to a folder of yours")
-    free, inodes = room(folder)
+    free, inodes = free_space(folder)
     found = f"{free / GB:.0f} GB" + (f" and {inodes:,} files" if inodes else "") + f" free under {folder}"
     if free < LITTLE_SPACE:
         return Finding(

@@ -1,8 +1,28 @@
 """What training will use here, as the configuration stands."""
 
 from common.errors import UserError
-from conf.schema import Config
+from conf.schema import Config, ModelConfig
 from jobs.checks.finding import MISSING, NOTE, OK, Check, Finding
+
+
+def model(config: Config) -> Finding:
+    """The net of the configuration, or of what it starts from."""
+    from common.artefacts import missing
+
+    try:
+        net = _net(config)
+    except UserError as error:
+        if missing(config):
+            return Finding("model", NOTE, "not known before it is mirrored")
+        reason, _, mend = str(error).partition("; ")
+        return Finding("model", MISSING, reason, mend)
+    return Finding("model", OK, f"{net.architecture}, {net.num_layers} layers of {net.hidden_size}")
+
+
+def _net(config: Config) -> ModelConfig:
+    from model.open_model import close_model
+
+    return close_model(config, ahead=True).model
 
 
 def attention(precision: str) -> Check:
@@ -14,14 +34,16 @@ def attention(precision: str) -> Check:
         from model.megatron.config import params_dtype
         from model.megatron.startup import computes_bf16
         from model.nets.attention import choice
-        from model.open_model import close_model
 
         name = f"attention {precision}"
         device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
         dtype = params_dtype(type(config.parallel)(precision=precision))
         try:
-            model = close_model(config, ahead=True).model
-            chosen = choice.find(config.parallel.attention, device, dtype, model.hidden_size // model.num_heads)
+            net = _net(config)
+        except UserError:
+            return Finding(name, NOTE, "not tried, since the model is not known")
+        try:
+            chosen = choice.find(config.parallel.attention, device, dtype, net.hidden_size // net.num_heads)
         except UserError as error:
             wanted = precision == config.parallel.on(computes_bf16()).precision
             return Finding(

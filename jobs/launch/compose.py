@@ -20,6 +20,7 @@ from conf.schema.check import check
 from conf.schema.kinds import schema, stored
 from conf.schema.ranges import limits_at
 from jobs.arguments.explain import explain
+from jobs.arguments.flags import OF_ONE_JOB
 from jobs.arguments.groups import CONF
 from jobs.arguments.overrides import OPEN, check_override
 from jobs.arguments.text import quoted
@@ -34,7 +35,7 @@ for section, kind, node in stored(Config):
     STORE.store(group=f"kind/{section}", name=kind, node=node)
 OPEN_SECTIONS = ("corpus.sources.", "phases.")
 """Those of them whose values are sections, which OmegaConf adds only whole."""
-SHORT = {"--watch": "status.watch=5"}
+SHORT = {flag: override for flag, (_, override) in OF_ONE_JOB.items()}
 """Flags that stand for an override."""
 WHOLE = re.compile(r"""\d+_\d+|[^'"\[{(][^'"]*=[^'"]*|[^'"\[{(,][^'",({]*[\[\]][^'",({]*""")
 """Values that are one string, whatever Hydra would make of them."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from common.errors import UserError
 from common.screen import Screen
 from conf.schema import Config
+from jobs.registry import is_training
 from jobs.views.rows import UNHAPPY
 from slurm.commands import run
 from slurm.goodput import goodput
@@ -56,7 +57,8 @@ def retry(config: Config, target: str) -> list[Receipt]:
 def show_goodput(config: Config, target: str) -> None:
     """Print the goodput of every training that ``target`` names. Raises UserError where there is none or the accounting
     is away."""
-    chosen = [array_task for array_task in find(config, target) if array_task.submission.manifest["job"] == "train"]
+    seen = find(config, target)
+    chosen = [array_task for array_task in seen if is_training(array_task.submission.manifest["job"])]
     if not chosen:
         raise UserError(f"status.goodput={target}: no training that was submitted has that name")
     for array_task in chosen:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TextIO
 
 from common import disk, interrupt
-from common.errors import ToldElsewhere, UserError
+from common.errors import AlreadyReported, UserError
 from common.fence import EXIT_SUPERSEDED, Superseded
 from common.screen import plain
 
@@ -27,7 +27,7 @@ def guard(action: Callable[[], Any]) -> Any:
         if isinstance(error, BrokenPipeError) and _is_closed(sys.stdout):
             _discard(sys.stdout)
             sys.exit(128 + signal.SIGPIPE)
-        if isinstance(error, ToldElsewhere):
+        if isinstance(error, AlreadyReported):
             sys.exit(2)
         if isinstance(error, Superseded):
             _end(str(error), EXIT_SUPERSEDED)

@@ -1,253 +1,94 @@
-"""The command that comes after a job, printed when it has ended: with the names and paths of the user, quoted for the
-shell.
+"""The command that comes after a job, printed when it has ended: with the names and paths of the user, quoted for the shell.
 
-It repeats the arguments that were given, as far as the next job reads them, so that it composes the same configuration.
+It repeats the arguments that were given, as far as the next job reads them, so that it composes the same configuration, and the
+environment variables of paths that were set for the one command alone.
 """
 
-import dataclasses
-import json
+import os
 import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from common import manifest as manifests
+from omegaconf import OmegaConf
+
 from common.environment import read_ranks
 from common.errors import UserError
-from common.files import read_json
-from common.layout import CHECKPOINTS, LAST, TOKENIZER
 from common.progress import say
 from conf.schema import Config
-from conf.schema.model import AUTO, AutoConfig
-from model.shapes import ROW_MULTIPLE
+from jobs.arguments.flags import MULTIRUN
+from jobs.records.following import WATCH, Ended, Next
+from jobs.records.job import Job
+from jobs.registry import JOBS
 
-READS = {
-    "corpus": ("corpus", "quality", "topics", "data", "cluster"),
-    "tokenizer": ("data", "tokenizer", "prepare", "cluster"),
-    "prepare": ("data", "prepare", "cluster"),
-    "train": (
-        "data",
-        "model",
-        "objective",
-        "optim",
-        "parallel",
-        "train",
-        "phases",
-        "budget",
-        "mixture",
-        "hardware",
-        "cluster",
-    ),
-    "sweep": ("sweep", "probe", "evaluation", "data", "parallel", "cluster"),
-    "export": ("export", "sweep", "parallel", "cluster"),
-    "status": ("status",),
-}
-"""Sections of the arguments that a job takes over; one that is not here takes all."""
 ALWAYS = ("experiment", "name", "seed", "runs_dir", "run", "run_dir")
-PART = ("prepare.array_task", "corpus.array_task", "corpus.stage", "sweep.array_task", "sweep.step")
-"""Keys that ask for a part of the work."""
-ONCE = ("dry_run", "plan", "sweep.force", *PART)
+ONCE = {"dry_run", *(key for job in JOBS.values() for key in (*job.once, *job.part_keys))}
 """Keys that are meant for one start alone."""
-FEW_STEPS = 100
-ENCODER, ENCODER_ROWS = "encoder/modernbert_base", 50_368
-"""The net to train where the default one, which is tiny, is too short, and the rows of its vocabulary."""
-
-
-class Next(NamedTuple):
-    """A job and what is to be set for it beside the arguments that were given."""
-
-    job: str
-    settings: dict[str, Any] = {}
-    unset: tuple[str, ...] = ()
-    """Beginnings of keys that are not taken over."""
-
-
-WATCH = Next("status", {"status.watch": 5})
+VARIABLE = re.compile(r"\$\{oc\.env:(\w+)")
 
 
 def tell_following(job: str, given: Sequence[str], configs: Sequence[Config]) -> None:
-    """Say the command after ``python -m jobs.<job> <given>``, which has done its work for ``configs`` (several: a
-    multirun)."""
-    if job == "status" and any(config.status.watch for config in configs):
-        return  # whoever ends a view that goes on wants its last state on the screen
+    """Say the command after ``python -m jobs.<job> <given>``, which has done its work for ``configs`` (several: a multirun)."""
     with suppress(UserError, OSError, KeyError):  # something is gone already: the work is done all the same
-        if configs and not read_ranks().rank:
-            say(f"next: {following(job, given, configs)}")
+        if configs and not read_ranks().rank and (line := following(job, given, configs)):
+            say(f"next: {line}")
 
 
 def following(job: str, given: Sequence[str], configs: Sequence[Config]) -> str:
-    """The command, as a line for a shell."""
-    config = configs[0]
-    if job == "export" and not (config.dry_run or _queued(job, config)):
-        return _try(config)
-    if job == "pipeline" and not (config.dry_run or _queued(job, config)):
-        return shlex.join([_python(), "-m", "tensorboard.main", "--logdir", config.runs_dir])
-    found = _next(job, given, configs)
-    multirun = any(argument in ("-m", "--multirun") for argument in given) and found.job != "status"
-    arguments = [one for one in given if multirun or not one.startswith("-")]
-    dropped = {*ONCE, *found.settings}
+    """The command, as a line for a shell; empty where there is nothing to say."""
+    following = _next(JOBS[job], given, configs)
+    if following is None:
+        return ""
+    if isinstance(following, list):
+        return shlex.join([_python(), *following])
+    multirun = any(argument in MULTIRUN for argument in given) and JOBS[following.job].multirun
+    arguments = [argument for argument in given if multirun or not argument.startswith("-")]
+    dropped = {*ONCE, *following.settings}
     arguments = [
-        one for one in arguments if _key(one) not in dropped and not (found.unset and _key(one).startswith(found.unset))
+        argument
+        for argument in arguments
+        if _key(argument) not in dropped and not (following.unset and _key(argument).startswith(following.unset))
     ]
-    added = [f"{key}={_value(value)}" for key, value in found.settings.items()]
+    added = [f"{key}={_value(value)}" for key, value in following.settings.items()]
     if not multirun:
-        arguments = _needed(found.job, arguments, added)
-    return shlex.join([_python(), "-m", f"jobs.{found.job}", *arguments, *added])
+        arguments = _needed(following.job, arguments, added)
+    command = shlex.join([_python(), "-m", f"jobs.{following.job}", *arguments, *added])
+    return " ".join([*_variables(JOBS[following.job], arguments), command])
 
 
-def _next(job: str, given: Sequence[str], configs: Sequence[Config]) -> Next:
-    config = configs[0]
-    if config.plan and job == "train":
+def _next(job: Job, given: Sequence[str], configs: Sequence[Config]) -> Next | list[str] | None:
+    config, keys = configs[0], frozenset(map(_key, given))
+    if config.plan and job.estimates:
         return Next("doctor")
-    if config.dry_run and job != "status":
-        return Next(job)
-    if any(_key(one) in PART for one in given):
-        return Next(job)
-    if _queued(job, config):
-        return WATCH
-    if job == "mix" and any(_key(one) == "experiment" for one in given):  # which has the phases
-        return Next("train")
-    return _train(configs) if job == "train" else AFTER[job](config)
+    if (config.dry_run and job.previews) or keys & set(job.part_keys):
+        return Next(job.name)
+    return WATCH if _is_queued(job, config) else job.following(Ended(configs, keys))
 
 
-def _queued(job: str, config: Config) -> bool:
-    from jobs.launch.catalogue import JOBS
+def _is_queued(job: Job, config: Config) -> bool:
     from slurm import allocation
 
-    return (
-        config.cluster.kind == "slurm"
-        and not config.cluster.wait
-        and (job in JOBS or job == "pipeline")
-        and not allocation.inside()
-    )
-
-
-def _tokens(config: Config, *inputs: str | Path) -> Next:
-    """What makes tokens of text: the tokenizer first, where there is none yet. ``inputs``: the text, where a job has
-    written it."""
-    job = "prepare" if (Path(config.data.tokenizer) / TOKENIZER).is_file() else "tokenizer"
-    known = [str(place) for place in inputs]
-    there = not known or all(any(one.startswith(place) for place in known) for one in config.data.inputs or [""])
-    return Next(job, {} if there else {"data.inputs": known})
-
-
-def _corpus(config: Config, settings: dict[str, Any], inputs: Sequence[str], language: str | None = None) -> Next:
-    """The corpus with ``settings``; of ``inputs`` where it has no sources."""
-    if not (config.corpus.sources or config.corpus.inputs):
-        settings |= {"corpus.inputs": list(inputs)} | ({"corpus.language": language} if language else {})
-    return Next("corpus", settings)
-
-
-def _rule(config: Config, rule: str, inputs: Sequence[str]) -> Next:
-    rules = [*config.corpus.rules, *([rule] if rule not in config.corpus.rules else [])]
-    return _corpus(config, {"corpus.rules": rules}, inputs, getattr(config, rule).language)
-
-
-def _start(config: Config) -> Next:
-    """The training on what `jobs.prepare` has written, of one reading, or some steps where one would be few."""
-    settings, known = {}, manifests.read(config.data.tokens)
-    length, batch, net = config.train.seq_length, config.train.global_batch, config.model
-    if not isinstance(net, AutoConfig):
-        rows = net.vocab_size
-        if net.max_positions < length:
-            settings["model"], rows = ENCODER, ENCODER_ROWS
-        if rows != AUTO and rows < known["vocab_size"]:
-            settings["model.vocab_size"] = -(-known["vocab_size"] // ROW_MULTIPLE) * ROW_MULTIPLE
-    if not (config.train.steps or config.train.tokens or config.phases):
-        if known["tokens"] < FEW_STEPS * length * batch:
-            settings["train.global_batch"] = batch = config.train.micro_batch
-        settings["train.steps"] = max(FEW_STEPS, known["tokens"] // (length * batch))
-    return Next("train", settings)
-
-
-def _mixed(config: Config) -> Next:
-    """The training on one phase, or on all of them."""
-    if len(config.phases) > 1 or config.data.validation:
-        return Next("train")
-    output = Path(config.mixture.output) / next(iter(config.phases))
-    alone = dataclasses.replace(config, phases={}, data=dataclasses.replace(config.data, tokens=str(output)))
-    found = _start(alone)
-    return Next("train", {"data.tokens": str(output), **found.settings}, ("phases", "mixture", "budget"))
-
-
-def _train(configs: Sequence[Config]) -> Next:
-    """What is measured of the checkpoints, where there is something to measure on; else the export of the last one."""
-    config = configs[0]
-    from model.evaluation.registry import asked
-
-    if not asked(config):
-        return Next("export", {"export.checkpoint": f"{config.run_dir}/{CHECKPOINTS}/{LAST}"})
-    return Next("sweep", {"sweep.runs": [one.run_dir for one in configs]} if len(configs) > 1 else {})
-
-
-def _export(config: Config) -> Next:
-    if not config.sweep.runs:
-        return Next("export")
-    from model.evaluation.sweep import find_runs
-
-    return Next("export", {"sweep.run": str(find_runs(config.sweep)[0])}, ("sweep.runs",))
-
-
-def _doctor(config: Config) -> Next:
-    named = config.name != Config().name
-    return Next("pipeline", {"dry_run": True} | ({} if named else {"experiment": "quickstart"}))
-
-
-def _status(config: Config) -> Next:
-    once = ("status.artefact", "status.document", "status.goodput", "status.cancel", "status.retry", "status.run")
-    shown = any(getattr(config.status, key.partition(".")[2]) for key in once)
-    return Next("status", {}, once) if shown else WATCH
-
-
-AFTER: dict[str, Callable[[Config], Next]] = {
-    "quickstart": lambda c: _tokens(c, Path(c.quickstart.output) / "train.jsonl"),
-    "corpus": lambda c: _tokens(c, Path(c.corpus.output) / "documents"),
-    "quality": lambda c: _rule(c, "quality", c.quality.good or c.quality.labelled),
-    "topics": lambda c: _rule(c, "topics", c.topics.labelled),
-    "embedder": lambda c: _corpus(c, {"corpus.semantic.enabled": True}, c.data.inputs),
-    "ocr": lambda c: _corpus(c, {}, [c.ocr.output]),
-    "recycle": lambda c: _tokens(c, Path(c.recycle.output) / "documents"),
-    "split": lambda c: _tokens(c, Path(c.split.output) / "train.jsonl.zst"),
-    "tokenizer": _tokens,
-    "prepare": _start,
-    "mix": _mixed,
-    "sweep": _export,
-    "merge": lambda c: Next("status", {"status.artefact": c.merge.output}),
-    "fetch": lambda c: Next("doctor"),
-    "doctor": _doctor,
-    "status": _status,
-}
-
-
-def _try(config: Config) -> str:
-    """A line that loads the exported model and uses it."""
-    kind = str(read_json(Path(config.export.output) / "config.json").get("architectures"))
-    task, text = ("fill-mask", "net.tokenizer.mask_token") if "MaskedLM" in kind else ("text-generation", '"The"')
-    code = (
-        f'from transformers import pipeline; net = pipeline("{task}", {json.dumps(config.export.output)});'
-        f" print(net({text}))"
-    )
-    return shlex.join([_python(), "-c", code])
+    return config.cluster.kind == "slurm" and not config.cluster.wait and job.is_queueable and not allocation.inside()
 
 
 def _needed(job: str, arguments: list[str], added: list[str]) -> list[str]:
-    """Those of ``arguments`` that ``job`` reads. The values of an experiment may be made of others: then if it reads
-    the same without."""
+    """Those of ``arguments`` that ``job`` reads. The values of an experiment may be made of others: then if it reads the same without."""
     from jobs.launch.compose import compose, spelled_out
 
-    if job not in READS:
+    sections = JOBS[job].takes_over
+    if not sections:
         return arguments
-    fewer = [one for one in arguments if _key(one).split(".")[0] in (*ALWAYS, *READS[job])]
-    if len(fewer) == len(arguments) or not any(_key(one) == "experiment" for one in arguments):
+    fewer = [argument for argument in arguments if _key(argument).split(".")[0] in (*ALWAYS, *sections)]
+    if len(fewer) == len(arguments) or not any(_key(argument) == "experiment" for argument in arguments):
         return fewer
 
     def read(some: list[str]) -> Any:
-        found = compose(job, [spelled_out(one) for one in [*some, *added]])
-        return [_plain(found, key) for key in (*READS[job], *ALWAYS[1:])]
+        composed = compose(job, [spelled_out(argument) for argument in [*some, *added]])
+        return [_plain(composed, key) for key in (*sections, *ALWAYS[1:])]
 
     try:
         return fewer if read(fewer) == read(arguments) else arguments
@@ -255,9 +96,30 @@ def _needed(job: str, arguments: list[str], added: list[str]) -> list[str]:
         return arguments
 
 
-def _plain(composed: Any, key: str) -> Any:
-    from omegaconf import OmegaConf
+def _variables(job: Job, arguments: Sequence[str]) -> list[str]:
+    """Settings of the environment variables that ``job`` reads folders from: they may have been set for the one command
+    alone, which nobody can tell."""
+    from jobs.arguments.groups import groups
+    from jobs.launch.compose import compose, spelled_out
+    from jobs.launch.grid import first_point
 
+    given = [spelled_out(argument) for argument in arguments if not argument.startswith("-")]
+    if not any(_key(argument) in groups() for argument in given):
+        return []
+    try:
+        composed = compose(job.name, first_point(given))
+    except UserError:
+        return []
+    sections = [
+        OmegaConf.to_yaml(node)
+        for name in job.takes_over or job.sections
+        if OmegaConf.is_config(node := composed[name])
+    ]
+    named = dict.fromkeys(VARIABLE.findall("\n".join(sections)))
+    return [f"{name}={shlex.quote(os.environ[name])}" for name in named if name in os.environ]
+
+
+def _plain(composed: Any, key: str) -> Any:
     value = composed[key]
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 

@@ -1,26 +1,20 @@
 """A pipeline as a graph of SLURM jobs: each stage one array over the points, waiting for the stage before; what is done
 is left out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from common import manifest as manifests
-from common.layout import RESULTS, TOKENIZER
 from common.progress import say
 from common.screen import screen
 from conf.schema import Config
-from jobs.doctor import short
-from jobs.launch.catalogue import JOBS
-from jobs.launch.forecast import check_room, forecast
 from jobs.launch.points import cut, depends, is_queued, make_point, queue_job, tell
-from jobs.launch.refuse import refuse, refuse_long_texts
 from jobs.launch.steps import steps
-from model.training.checkpoints.checkpoints import PROBE, linked, list_checkpoints
-from model.training.run.config import load_config
+from jobs.registry import JOBS
+from jobs.validate import disk
+from jobs.validate.order import Planned, validate_queue
 from slurm.commands import available
 from slurm.script import ranks_per_node
 from slurm.submission import Point
@@ -50,6 +44,12 @@ class Stage:
         """Whether anything of it is still to come."""
         return bool(self.points or self.queued)
 
+    def planned(self) -> Planned:
+        """What of it is to be validated."""
+        job = JOBS[self.job]
+        leaves = [folder for config in self.configs for folder in job.makes(config)] if self.open else []
+        return Planned(job, [point.config for point in self.points], leaves)
+
     def jobs(self) -> list[str]:
         """Ids of the arrays that end with it."""
         return [*dict.fromkeys(job.partition("_")[0] for job in self.queued.values()), *self.receipt.last_jobs()]
@@ -69,7 +69,7 @@ def plan(configs: Sequence[Config], labels: Sequence[str] = ()) -> list[Stage]:
         missing = []
         for number, config in enumerate(own):
             home = JOBS[job].home(config)
-            if number in behind or not _done(job, config):
+            if number in behind or not JOBS[job].done(config):
                 behind.add(number)
                 if owners[home] == number and home not in queued:
                     missing.append(points[home])
@@ -82,21 +82,12 @@ def launch_graph(configs: Sequence[Config], labels: Sequence[str] = ()) -> Any:
     would fail."""
     stages = plan(configs, labels)
     to_do = [point for stage in stages for point in stage.points]
-    made: list[str] = []
-    for stage in stages:
-        for point in stage.points:
-            refuse(stage.job, point.config, made)
-            if stage.job == "sweep":
-                refuse_long_texts(point.config)
-        made += [place for config in stage.configs for place in _makes(stage.job, config)] if stage.open else []
-    if training := [point.config for stage in stages for point in stage.points if stage.job == "train"]:
-        check_room("train", training)
-    if to_do and available():
-        short(*(point.config for point in to_do))
+    validate_queue([stage.planned() for stage in stages], ask_site=bool(to_do) and available())
     if configs[0].dry_run:
         draw(stages)
-        if training:
-            say(forecast("train", training).describe())
+        for stage in stages:
+            if stage.points and JOBS[stage.job].disk_ahead:
+                say(disk.describe(JOBS[stage.job].disk([point.config for point in stage.points])))
         return Receipt()
     if not any(stage.open for stage in stages):
         say("everything is done already; dry_run=true shows what is where")
@@ -130,11 +121,6 @@ def _is_cut(stage: Stage) -> bool:
     return bool(stage.points and cut(stage.job, stage.points[:1]))
 
 
-def _makes(job: str, config: Config) -> list[str]:
-    """Folders that a stage leaves behind."""
-    return [JOBS[job].home(config), *([config.data.retrieval] if job == "quickstart" else [])]
-
-
 def draw(stages: Sequence[Stage]) -> None:
     """Print the graph."""
     console = screen()
@@ -156,14 +142,9 @@ def _steps(stage: Stage) -> list[str]:
         return [
             f"{stage.job}{f' x {len(stage.points)}' if len(stage.points) > 1 else ''}{'' if stage.open else ' (done)'}"
         ]
-    parts = cut(stage.job, stage.points)
-    names = (
-        [stage.points[0].config.corpus.stage or stage.job]
-        if len(parts) == 1
-        else [part[0].config.corpus.stage for part in parts]
-    )
-    last = {"prepare": "merge", "sweep": "select"}.get(stage.job, "report")
-    return [*(f"{name} x {len(part)}" for name, part in zip(names, parts, strict=True)), last]
+    job, parts = JOBS[stage.job], cut(stage.job, stage.points)
+    names = [part.name or job.name for part in job.stages(stage.points[0].config)]
+    return [*(f"{name} x {len(part)}" for name, part in zip(names, parts, strict=True)), job.last_stage]
 
 
 def _asks(stage: Stage) -> str:
@@ -173,43 +154,3 @@ def _asks(stage: Stage) -> str:
     nodes = f"{cluster.nodes} {'nodes' if cluster.nodes > 1 else 'node'} x {ranks_per_node(cluster)}"
     gpus = f", {cluster.gpus_per_node} GPUs" if cluster.gpus_per_node else ""
     return f"{nodes}{gpus}, {cluster.time}" + (f", {cluster.partition}" if cluster.partition else "")
-
-
-def _trained(config: Config) -> bool:
-    """Whether the run has made its last step. One that is to be extended goes on."""
-    run = Path(config.run_dir)
-    if not (run / manifests.NAME).is_file() or manifests.read(run).get("status") != "finished":
-        return False
-
-    def length(one: Config) -> tuple:
-        return one.train.steps, one.train.tokens, one.budget, {name: phase.tokens for name, phase in one.phases.items()}
-
-    return length(load_config(run)) == length(config)
-
-
-def _swept(config: Config) -> bool:
-    """Whether every probe checkpoint has a result and the best is chosen."""
-    run = Path(config.sweep.run)
-    checkpoints = [checkpoint for checkpoint in list_checkpoints(run) if checkpoint.kind == PROBE]
-    return (
-        bool(checkpoints)
-        and all((run / RESULTS / f"{checkpoint.folder.name}.json").is_file() for checkpoint in checkpoints)
-        and linked(run, "best") is not None
-    )
-
-
-def _done(job: str, config: Config) -> bool:
-    """Whether the result of a job is there."""
-    if job in DONE:
-        return DONE[job](config)
-    return (Path(JOBS[job].home(config)) / manifests.NAME).is_file()
-
-
-DONE: dict[str, Callable[[Config], bool]] = {
-    "mix": lambda config: all(
-        (Path(config.mixture.output) / name / manifests.NAME).is_file() for name in config.phases
-    ),
-    "tokenizer": lambda config: (Path(config.data.tokenizer) / TOKENIZER).is_file(),
-    "train": _trained,
-    "sweep": _swept,
-}

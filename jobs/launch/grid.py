@@ -16,9 +16,7 @@ from jobs.arguments.overrides import SWEEPER, values
 from jobs.arguments.text import for_shell, quoted
 from jobs.arguments.types import mend, type_at
 from jobs.launch.compose import compose, explained, parse, to_config
-
-ALONE = ("doctor", "fetch", "status")
-"""Jobs that look at everything at once, and take no multirun."""
+from jobs.registry import JOBS
 
 
 def first_point(overrides: list[str]) -> list[str]:
@@ -43,7 +41,7 @@ def refuse_grid(configs: Sequence[Config], sweeper: str) -> None:
 
 def refuse_multirun(job: str, given: Sequence[Override], swept: Sequence[str]) -> None:
     """Raise UserError for a multirun of a job that takes none, or of nothing."""
-    if job in ALONE:
+    if not JOBS[job].multirun:
         raise UserError(
             f"jobs.{job} looks at everything at once and takes no multirun; leave -m and several values out"
         )

@@ -1,5 +1,4 @@
-"""From composed configurations to queued arrays: everything that can be refused is refused here, before anything is
-queued."""
+"""From composed configurations to queued arrays; what can be refused is, before anything is queued (`jobs.validate`)."""
 
 import dataclasses
 from collections import Counter
@@ -13,12 +12,11 @@ from common.progress import console, say
 from common.remove import remove_empty
 from conf.schema import ClusterConfig, Config
 from conf.schema.replace import with_value
-from jobs.doctor import short
-from jobs.launch.catalogue import JOBS
-from jobs.launch.forecast import check_room, forecast
-from jobs.launch.occupied import waiting
-from jobs.launch.refuse import refuse
-from model.open_model import close_model
+from jobs.records.job import WorkStage
+from jobs.registry import JOBS
+from jobs.validate import disk
+from jobs.validate.occupied import waiting
+from jobs.validate.order import Planned, validate_queue
 from slurm import allocation
 from slurm.commands import available
 from slurm.script import batch_script
@@ -33,8 +31,8 @@ def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> A
 
     Raises UserError, with nothing queued, for whatever would fail on a node: a missing input, a partition that is not
     there, a full disk."""
-    if job == "train":
-        configs = [close_model(config) for config in configs]
+    record = JOBS[job]
+    configs = [record.close(config) for config in configs]
     points = [
         make_point(job, config, label) for config, label in zip(configs, [*labels] or [""] * len(configs), strict=True)
     ]
@@ -42,11 +40,8 @@ def launch(job: str, configs: Sequence[Config], labels: Sequence[str] = ()) -> A
     if here:
         points = _share(job, points)
     refuse_equal_homes(points)
-    for point in points:
-        refuse(job, point.config)
-    check_room(job, configs)
-    if not here and (available() or not configs[0].dry_run):
-        short(*(point.config for point in points))
+    ask_site = not here and (available() or not configs[0].dry_run)
+    validate_queue([Planned(record, [point.config for point in points])], ask_site)
     if here and not configs[0].dry_run:
         return allocation.run_here(job, points)
     if configs[0].dry_run:
@@ -90,15 +85,15 @@ def cut(job: str, points: Sequence[Point]) -> list[list[Point]]:
     if not stages:
         return []
     work = [
-        [[_array_task(point, one, number) for number, one in enumerate(part)] for part in stages(point.config)]
+        [[_array_task(point, stage, number) for number in range(len(stage.tasks))] for stage in stages(point.config)]
         for point in points
     ]
     return [[array_task for part in parts for array_task in part] for parts in zip_longest(*work, fillvalue=[])]
 
 
-def _array_task(point: Point, config: Config, number: int) -> Point:
-    label = " ".join(filter(None, (point.label, config.corpus.stage, f"array task {number}")))
-    return dataclasses.replace(point, config=config, label=label)
+def _array_task(point: Point, stage: WorkStage, number: int) -> Point:
+    label = " ".join(filter(None, (point.label, stage.name, f"array task {number}")))
+    return dataclasses.replace(point, config=stage.tasks[number], label=label)
 
 
 def depends(kind: str, job_ids: Sequence[str]) -> str:
@@ -148,7 +143,7 @@ def _with_cluster(point: Point, job: str, cluster: ClusterConfig) -> Point:
 def make_point(job: str, config: Config, label: str) -> Point:
     """A point of a job."""
     home = JOBS[job].home(config)
-    point = Point(config, home, label, logs=str(Path(home) / "logs") if job == "train" else "")
+    point = Point(config, home, label, logs=str(Path(home) / "logs") if JOBS[job].is_training else "")
     return _with_cluster(point, job, config.cluster)
 
 
@@ -201,5 +196,5 @@ def show(job: str, points: Sequence[Point]) -> Receipt:
             say(f"  {point['index']:>4}  {point['home']}  {point['label']}")
         submission.remove()
     remove_empty(place, above)
-    say(forecast(job, [point.config for point in points]).describe())
+    say(disk.describe(JOBS[job].disk([point.config for point in points])))
     return Receipt()

@@ -11,7 +11,7 @@ from conf.schema.check import check, keys
 from conf.schema.pipeline import StepConfig
 from conf.schema.ranges import no_number
 from jobs.arguments.values import settle
-from jobs.launch.catalogue import JOBS
+from jobs.registry import JOBS, STEPS
 from model.open_model import close_default
 
 
@@ -30,6 +30,11 @@ def steps(config: Config) -> list[Step]:
     return [_step(config, number, step) for number, step in enumerate(config.pipeline.steps, 1)]
 
 
+def parts(job: str, config: Config) -> list[Step]:
+    """The jobs that ``job`` runs: its steps, or itself."""
+    return steps(config) if JOBS[job].is_chain else [Step(job, config)]
+
+
 def _chain(config: Config) -> list[str]:
     """From text to the export of one model."""
     made = [*(["quickstart"] if config.quickstart.enabled else []), *(["corpus"] if config.corpus.sources else [])]
@@ -38,10 +43,10 @@ def _chain(config: Config) -> list[str]:
 
 def _step(config: Config, number: int, step: StepConfig) -> Step:
     where = f"step {number} of pipeline.steps"
-    if step.job not in JOBS:
+    if step.job not in STEPS:
         raise UserError(
-            f"{where}: there is no jobs.{step.job} to queue{suggestion(step.job, list(JOBS))}; there are"
-            f" {', '.join(JOBS)}"
+            f"{where}: there is no jobs.{step.job} to queue{suggestion(step.job, list(STEPS))}; there are"
+            f" {', '.join(STEPS)}"
         )
     changed = OmegaConf.structured(config)
     for key, value in step.set.items():

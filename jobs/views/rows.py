@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from conf.schema import Config
+from jobs.registry import is_training
 from jobs.views.progress import Progress, is_run, read_progress
 from slurm.states import CANCELLED, QUEUED, STOPPED, State, survey
 from slurm.submission import FAILED, FINISHED, REQUEUED, RUNNING
@@ -71,10 +72,10 @@ def overview(config: Config) -> Overview:
 def _row(config: Config, job: str, home: str, states: Sequence[State]) -> Row:
     """The row of one result, of which each array task made a part (mostly there is one)."""
     folder, state = Path(home), min(states, key=lambda one: TOGETHER.index(one.name))
-    if job != "train" or not is_run(folder):
+    if not is_training(job) or not is_run(folder):
         name = _name(config, folder)
         done = f"{sum(one.name == FINISHED for one in states)}/{len(states)}" if len(states) > 1 else ""
-        return Row(name if job == "train" else f"{job} {name}", state, Progress(folder, "", 0), done)
+        return Row(name if is_training(job) else f"{job} {name}", state, Progress(folder, "", 0), done)
     progress = read_progress(folder)
     if progress.status == FINISHED and state.name in UNHAPPY:  # somebody went on without SLURM
         state = replace(state, name=FINISHED, note="")

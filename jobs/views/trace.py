@@ -16,10 +16,10 @@ from common.layout import TOKENIZER
 from common.tokenizer import DocumentTokenizer
 from conf.schema import Config, DataConfig
 from data_prep.tokens.indexed import BIN, IDX, Index, read_index
-from jobs.views.consumed import Uses, read_uses
-from jobs.views.fate import corpora_of, fate, source_rows
-from jobs.views.places import NotThere, Place, byte_span, find
-from jobs.views.streams import Reading, in_stream, readings
+from jobs.views.document_lookup import NotThere, Place, byte_span, find
+from jobs.views.document_status import corpora_of, fate, source_rows
+from jobs.views.mixture_lookup import Reading, in_stream, readings
+from jobs.views.training_uses import Uses, read_uses
 from model.training.run.config import read_config
 
 SHOWN = 400

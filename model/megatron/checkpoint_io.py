@@ -16,7 +16,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.metadata import Metadata
 
 from common.disk import naming
-from common.errors import ToldElsewhere, UserError
+from common.errors import AlreadyReported, UserError
 
 
 class WriteHere(TorchDistSaveShardedStrategy):
@@ -44,7 +44,7 @@ class WriteHere(TorchDistSaveShardedStrategy):
                 finalize()  # raises, on every rank, where a rank has put a failure
         except CheckpointException as error:  # no Exception, and only the coordinator is told what happened
             if not error.failures:
-                raise ToldElsewhere(f"{checkpoint_dir} could not be written on another rank") from error
+                raise AlreadyReported(f"{checkpoint_dir} could not be written on another rank") from error
             raise next(iter(error.failures.values()))[0] from error
 
 

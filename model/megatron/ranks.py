@@ -10,7 +10,7 @@ from megatron.core import parallel_state
 
 from common.disk import explained
 from common.environment import read_ranks
-from common.errors import ToldElsewhere, UserError
+from common.errors import AlreadyReported, UserError
 from model.megatron import startup
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ def alone(job: str) -> None:
     """Raise UserError where several ranks were started for a job that is for one process. Not collective."""
     ranks = read_ranks()
     if ranks.size > 1:
-        error = ToldElsewhere if ranks.rank else UserError
+        error = AlreadyReported if ranks.rank else UserError
         raise error(
             f"{job} is for one process, and {ranks.size} were started; start it without torchrun, or with srun"
             " --ntasks=1"
@@ -58,7 +58,7 @@ def on_first(function: Callable[[], T]) -> T:
     """``function()`` on rank 0; every rank returns what it returned (picklable), or raises the UserError that it
     raised.
 
-    Rank 0 raises it itself, the others a `ToldElsewhere`. An error of the disk (`common.disk`) counts as a UserError.
+    Rank 0 raises it itself, the others a `AlreadyReported`. An error of the disk (`common.disk`) counts as a UserError.
     """
     if place()[1] == 1:
         return function()
@@ -76,7 +76,7 @@ def on_first(function: Callable[[], T]) -> T:
     if error:
         raise error
     if shared[1] is not None:
-        raise ToldElsewhere(shared[1])
+        raise AlreadyReported(shared[1])
     return shared[0]
 
 

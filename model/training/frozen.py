@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import torch
 
-from common.errors import ToldElsewhere, UserError, suggestion
+from common.errors import AlreadyReported, UserError, suggestion
 from model.megatron import ranks
 from model.nets.recompute import keep_gradients
 from model.nets.sharding import global_names
@@ -67,7 +67,7 @@ def _named(net: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]:
 
 
 def _refuse(message: str) -> NoReturn:
-    raise (UserError if ranks.is_first() else ToldElsewhere)(message)
+    raise (UserError if ranks.is_first() else AlreadyReported)(message)
 
 
 def _patterns(part: str) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Resolve a run before anything is built: its folder, its length, and the checkpoint to resume from."""
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from common.environment import read_ranks
@@ -9,12 +10,14 @@ from conf.schema import Config
 from model.megatron.startup import computes_bf16
 from model.open_model import check_start
 from model.training.checkpoints.checkpoints import Checkpoint, latest_valid, list_checkpoints
-from model.training.checks import check_training
 from model.training.run.config import show
 from model.training.run.continuation import check_extension, find_branch
 from model.training.run.folder import Run, open_run
-from model.training.run.tokenizers import check_tokenizers
+from model.training.timeline.phase import Phase
 from model.training.timeline.timeline import Branch, Timeline, build_timeline
+
+Validate = Callable[[Config, Run, Sequence[Phase]], None]
+"""Raises UserError where a run cannot begin or go on; given a configuration with nothing left open, and its phases."""
 
 
 class PreparedRun(NamedTuple):
@@ -29,9 +32,11 @@ class PreparedRun(NamedTuple):
     """Where it goes on; None at the start."""
 
 
-def prepare_run(config: Config) -> PreparedRun:
+def prepare_run(config: Config, validate: Validate) -> PreparedRun:
     """Resolve a run from its folder: its length, and the checkpoint to resume from. Raises UserError for what does not
-    fit it; writes nothing. One rank does this for all."""
+    fit it; writes nothing. One rank does this for all.
+
+    ``validate`` is asked before checkpoints are read, which takes a while."""
     run = open_run(config)
     parallel = run.settled(config).parallel.on(computes_bf16())
     run.config["parallel"]["precision"] = parallel.precision
@@ -40,10 +45,9 @@ def prepare_run(config: Config) -> PreparedRun:
     size = read_ranks().size
     timeline = build_timeline(config, branch, config.parallel.data_ranks(size), run.manifest.get("warmup"))
     check_extension(run, config, timeline, branch)
-    check_training(config, timeline.phases)
-    check_tokenizers(config, timeline.phases, begun=bool(list_checkpoints(run.folder)))
+    validate(config, run, timeline.phases)
     latest = latest_valid(run.folder)
-    if latest is None:
+    if latest is None and list_checkpoints(run.folder):  # all of them are damaged: it begins anew
         check_start(config)
     if run.replaced:
         say(f"{run.folder} has no checkpoint, so it begins anew with another configuration ({show(run.replaced)})")

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.gpu import decoder_step, encoder_step
 from benchmarks.nets import FOLDER, net
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 
 NAMES = sorted(
     str(path.relative_to(FOLDER).with_suffix(""))

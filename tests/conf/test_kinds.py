@@ -4,7 +4,7 @@ import pytest
 
 from common.errors import UserError
 from common.layout import CONFIG
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.training.run.config import load_config
 from slurm.submission import Point, freeze
 

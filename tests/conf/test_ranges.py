@@ -22,7 +22,8 @@ from conf.schema.model import AutoConfig
 from conf.schema.ranges import Limits, limits, limits_at, numbers
 from data_prep.filters.registry import RULES, complete_settings, rule_class
 from data_prep.text.language import load_language
-from jobs.cli import CONF, compose, spelled_out, to_config
+from jobs.arguments.groups import CONF
+from jobs.launch.compose import compose, spelled_out, to_config
 
 ROOT = CONF.parent
 JOBS = sorted(path.stem for path in CONF.glob("*.yaml") if path.stem != "base")

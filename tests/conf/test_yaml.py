@@ -10,7 +10,8 @@ from common.errors import UserError
 from conf.schema import Config
 from conf.schema.documentation import documented, field_docstrings
 from data_prep.text.language import TEMPLATE, load_language
-from jobs.cli import CONF, compose, to_config
+from jobs.arguments.groups import CONF
+from jobs.launch.compose import compose, to_config
 
 LANGUAGES = CONF / "data" / "language"
 YAMLS = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml") if path.parent != LANGUAGES)

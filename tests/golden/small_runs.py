@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from common.files import digest
 from jobs import corpus, export, prepare, sweep, tokenizer, train
-from jobs.cli import compose, spelled_out, to_config
+from jobs.launch.compose import compose, spelled_out, to_config
 from model.training.checkpoints.checkpoints import list_checkpoints, set_link
 from tests.jobs.phased import prepared
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jobs import prepare, tokenizer
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from tests.processes import run_python
 
 NET = [

@@ -16,7 +16,7 @@ from dying import die, die_before_step_on_disk, in_fork
 import model.training.assemble  # noqa: F401
 import model.training.prepare_run  # noqa: F401
 from jobs import train
-from jobs.cli import compose, spelled_out, to_config
+from jobs.launch.compose import compose, spelled_out, to_config
 
 CONFIG = to_config(compose("train", [spelled_out(one) for one in sys.argv[3:]]))
 RUN = Path(CONFIG.run_dir)

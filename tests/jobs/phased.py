@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from jobs import mix, prepare, tokenizer
-from jobs.cli import compose, spelled_out, to_config
+from jobs.launch.compose import compose, spelled_out, to_config
 
 NET = [
     "model=decoder/tiny", "objective=causal", "optim=adamw", "model.num_layers=4", "model.hidden_size=32", "model.num_heads=4",

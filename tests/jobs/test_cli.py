@@ -14,7 +14,8 @@ from common.errors import UserError
 from conf.schema import Config
 from conf.schema.documentation import documented
 from jobs import train
-from jobs.cli import compose, main, parse, spelled_out, to_config
+from jobs.cli import main
+from jobs.launch.compose import compose, parse, spelled_out, to_config
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = [

@@ -13,7 +13,8 @@ from common.errors import UserError
 from jobs import doctor
 from jobs.checks import disk, hub, machine, packages, scheduler, training
 from jobs.checks.finding import MISSING, NOTE, OK, look
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
+from jobs.validate import site
 from tests.jobs.test_cli import job
 
 
@@ -186,18 +187,18 @@ def test_without_slurm_jobs_run_here(config, monkeypatch):
     monkeypatch.setenv("PATH", "")
     (finding,) = scheduler.findings(config)
     assert (finding.state, finding.found) == (NOTE, "sbatch and srun are not in the PATH")
-    doctor.short(config)
+    site.check(config)
     config.cluster.kind = "slurm"
     (finding,) = scheduler.findings(config)
     assert finding.state == MISSING
     with pytest.raises(UserError, match="not in the PATH"):
-        doctor.short(config)
+        site.check(config)
 
 
 def test_the_short_form_needs_no_torch():
     script = (
-        "import sys; from jobs import doctor; from jobs.cli import compose, to_config;"
-        " doctor.short(to_config(compose('train', []))); "
+        "import sys; from jobs.validate import site; from jobs.launch.compose import compose, to_config;"
+        " site.check(to_config(compose('train', []))); "
     )
     done = subprocess.run(
         [sys.executable, "-c", script + "print('torch' in sys.modules)"], capture_output=True, text=True, timeout=60
@@ -228,12 +229,12 @@ def test_a_real_cluster_is_described(cluster, config, capsys, monkeypatch):
 def test_the_short_form_gives_every_reason(cluster, config, tmp_path):
     config.cluster.kind = "slurm"
     start = time.monotonic()
-    doctor.short(*[config] * 100)
+    site.check(*[config] * 100)
     assert time.monotonic() - start < 2  # 0.3 s on a quiet machine
     Path(tmp_path / "file").touch()
     config.cluster.partition, config.cluster.account, config.runs_dir = "mian", "nobody", str(tmp_path / "file")
     with pytest.raises(UserError) as error:
-        doctor.short(config)
+        site.check(config)
     for reason in (
         "did you mean 'main'?",
         "cluster.account=nobody is no account of yours",

@@ -314,7 +314,7 @@ def test_nothing_to_fetch(capsys):
 
 def test_what_is_missing_is_known_at_once_and_without_torch(hub):
     code = (
-        "import sys, time; from jobs.cli import compose, to_config; from common.artefacts import missing;"
+        "import sys, time; from jobs.launch.compose import compose, to_config; from common.artefacts import missing;"
         f"config = to_config(compose('train', ['{TOK}', '{INPUTS}'])); begun = time.process_time();"
         "print(missing(config), time.process_time() - begun, 'torch' in sys.modules)"
     )

@@ -17,7 +17,7 @@ import pytest
 from common.fence import EXIT_SUPERSEDED, Fence
 from common.files import digest
 from jobs import prepare, tokenizer
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE = "interrupted; the same command continues"

@@ -26,6 +26,7 @@ from data_prep.tokenizer.train import save, train
 from data_prep.tokens.indexed import read_index
 from jobs import mix, prepare
 from tests.jobs.test_report_in_browser import CHROMIUM, WIDTHS, Browser
+from tests.jobs.validate.refusals import checked
 
 HERE = Path(__file__).parent
 SOURCES = {"web": 400, "law": 150, "tiny": 12}
@@ -233,25 +234,25 @@ def test_a_broken_phase_is_made_again_and_another_mixture_refused(config):
             lambda c: c.phases["main"].weights.update(lawn=1),
             "names the source 'lawn', which mixture.sources has not; did you mean 'law'",
         ),
-        (lambda c: c.phases["main"].weights.update(law=-1), "weights.law=-1 makes no sense"),
+        (lambda c: c.phases["main"].weights.update(law=-1), "weights.law=-1 is negative"),
         (lambda c: c.phases["main"].weights.update(web=0, law=0, tiny=0), "main.weights are all 0"),
         (lambda c: setattr(c.phases["main"], "tokens", 0), "has weights and no budget"),
-        (lambda c: setattr(c.phases["main"], "tokens", -5), "main.tokens=-5 makes no sense"),
-        (lambda c: setattr(c.mixture, "max_repeats", 0), "max_repeats=0 makes no sense"),
+        (lambda c: setattr(c.phases["main"], "tokens", -5), "main.tokens=-5 is negative"),
+        (lambda c: setattr(c.mixture, "max_repeats", 0), "max_repeats=0 is too small"),
         (lambda c: c.phases.update({"../x": PhaseConfig()}), "the name becomes a folder"),
         (lambda c: c.mixture.topic_caps.update(sports=0.5), "names 'sports', and no document has that topic"),
-        (lambda c: c.mixture.topic_caps.update(tax=1.5), "topic_caps.tax=1.5 makes no sense"),
+        (lambda c: c.mixture.topic_caps.update(tax=1.5), "topic_caps.tax=1.5 is a share"),
         (
             lambda c: c.mixture.topic_caps.update(dict.fromkeys([*TOPICS, "Other"], 0.2)),
             "cannot be met: in the phase .* the topic has",
         ),
-        (lambda c: setattr(c.mixture, "preview", -1), "mixture.preview=-1 makes no sense"),
+        (lambda c: setattr(c.mixture, "preview", -1), "mixture.preview=-1 is negative"),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(config, change, message):
     change(config)
     with pytest.raises(UserError, match=message):
-        mix.run(config)
+        checked("mix", mix.run, config)
     assert not Path(config.mixture.output).exists()
 
 

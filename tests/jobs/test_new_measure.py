@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from common.errors import UserError
 from jobs import sweep, train
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.evaluation.registry import MEASURES, register
 from model.training.checkpoints.checkpoints import linked, list_checkpoints
 from tests.jobs.largest_weight import LargestWeight

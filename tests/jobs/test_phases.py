@@ -17,12 +17,12 @@ from common.errors import UserError
 from common.files import digest
 from common.stop import EXIT_CONTINUE
 from jobs import train
-from jobs.launch.refuse import refuse
 from model.megatron import checkpoint
 from model.training.checkpoints.checkpoints import list_checkpoints
 from model.training.timeline.timeline import build_timeline
 from tests.jobs.phased import config_of, prepared
 from tests.jobs.test_train_ranks import EXACT, cut_at, metrics, train_on_two
+from tests.jobs.validate.refusals import refuse
 
 LAST = {"general": 7, "terms": 13, "long": 23, "anneal": 28}
 """Last step of each phase: floor(tokens / (global_batch x seq_length)) steps each."""

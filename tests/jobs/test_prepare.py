@@ -26,8 +26,10 @@ from data_prep.sources.readers import read_documents
 from data_prep.tokenizer.train import save, train
 from data_prep.tokens.indexed import read_index
 from data_prep.tokens.origins import ORIGINS, open_origins
+from data_prep.tokens.settings import settings_of
 from jobs import prepare
-from jobs.views.places import find
+from jobs.views.document_lookup import find
+from tests.jobs.validate.refusals import checked
 
 OUTPUTS = ("tokens.bin", "tokens.idx")
 
@@ -229,7 +231,7 @@ def test_the_order_in_which_array_tasks_end_does_not_matter(config, tmp_path):
     from data_prep.tokens.merge import Merged
     from data_prep.tokens.tokenise import ShardGroup, TokeniseWork, run_shard_group
 
-    settings = prepare._settings(config)
+    settings = settings_of(config)
     work = TokeniseWork(
         Path(config.data.tokens),
         config.data,
@@ -299,7 +301,7 @@ def interrupted(config):
     from data_prep.tokens.state import begin
     from data_prep.tokens.tokenise import ShardGroup, TokeniseWork, run_shard_group
 
-    settings = prepare._settings(config)
+    settings = settings_of(config)
     folder = Path(config.data.tokens)
     folder.mkdir()
     begin(folder, settings)
@@ -503,7 +505,7 @@ def test_what_cannot_be_is_named_before_anything_is_written(config, tmp_path):
         before = getattr(getattr(config, section), key)
         setattr(getattr(config, section), key, value)
         with pytest.raises(UserError, match=message):
-            prepare.run(config)
+            checked("prepare", prepare.run, config)
         setattr(getattr(config, section), key, before)
     assert not Path(config.data.tokens).exists()
     config.data.inputs = [str(Path(config.data.inputs[0]) / "c.md")]
@@ -661,3 +663,24 @@ def test_killed_at_random_moments_with_array_tasks_in_processes(config, tmp_path
         "shards",
         *OUTPUTS,
     ]
+
+
+def test_tokens_of_other_files_are_not_replaced_and_files_that_come_and_go_are_said(config, tmp_path, capsys):
+    folder = Path(config.data.inputs[0])
+    made = prepare.run(config)
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"text": "another corpus"}\n')
+    before = tokens(config)
+    config.data.inputs = [str(other)]
+    for dry_run in (True, False):
+        config.dry_run = dry_run
+        with pytest.raises(UserError, match="holds the tokens of other files .*; choose another name or data.tokens"):
+            prepare.run(config)
+    assert tokens(config) == before
+    config.data.inputs = [str(folder), str(other)]
+    capsys.readouterr()
+    grown = prepare.run(config)
+    assert grown["documents"] == made["documents"] + 1
+    assert f"new in the text: {other}" in capsys.readouterr().err
+    config.data.inputs = [os.path.relpath(folder)]  # the same files by another name
+    assert prepare.run(config)["documents"] == made["documents"]

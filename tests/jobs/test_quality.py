@@ -8,6 +8,7 @@ from data_prep.quality.degrade.degrade import degrade
 from data_prep.quality.examples import LABELS
 from jobs import quality, topics
 from tests.data_prep.quality.small import articles, write
+from tests.jobs.validate.refusals import checked
 
 
 @pytest.fixture
@@ -69,9 +70,9 @@ def test_nothing_to_learn_from(dry_run, tmp_path):
     config = Config(dry_run=dry_run)
     config.quality.model, config.topics.model = str(tmp_path / "q"), str(tmp_path / "t")
     with pytest.raises(UserError, match="quality.good"):
-        quality.run(config)
+        checked("quality", quality.run, config)
     with pytest.raises(UserError, match="topics.labelled is empty"):
-        topics.run(config)
+        checked("topics", topics.run, config)
 
 
 @pytest.mark.parametrize("job, section", [(quality, "quality"), (topics, "topics")])

@@ -10,10 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from common.artefacts import localise
 from common.errors import UserError
 from common.files import digest
 from jobs import train
-from jobs.cli import compose, localise, spelled_out, start, to_config
+from jobs.cli import start
+from jobs.launch.compose import compose, spelled_out, to_config
 
 SHORT = [
     "train.steps=8", "train.seq_length=64", "train.global_batch=2", "train.micro_batch=2", "train.validation_fraction=0.05", "name=refused",

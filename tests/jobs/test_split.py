@@ -11,7 +11,7 @@ from conf.schema.split import SplitConfig
 from data_prep.records.zst import read
 from data_prep.split import is_validation
 from jobs import split
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 
 
 @pytest.fixture

@@ -22,14 +22,14 @@ from common import manifest as manifests
 from common.errors import UserError
 from conf.schema import Config
 from jobs import export, prepare, status, tokenizer, train
-from jobs.cli import compose, spelled_out, to_config
 from jobs.launch import control
-from jobs.views.consumed import read_uses
+from jobs.launch.compose import compose, spelled_out, to_config
 from jobs.views.lineage import lineage, render_lineage
 from jobs.views.progress import best_ndcg, read_progress
 from jobs.views.rows import overview
 from jobs.views.table import clock, render
 from jobs.views.trace import byte_span, find, render_trace
+from jobs.views.training_uses import read_uses
 from model.evaluation.sweep import sweep
 from model.training.data.inputs import open_data
 from model.training.data.packed_tokens import PackedTokens

@@ -11,7 +11,7 @@ import yaml
 from common.errors import UserError
 from conf.schema import Config
 from jobs import status
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.training.run.config import freeze, read_config
 from slurm.submission import Submission
 

@@ -19,7 +19,7 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from jobs import prepare, sweep, tokenizer, train
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from tests.processes import Process
 
 STEPS, KILL = 120, 46

@@ -144,7 +144,7 @@ def test_before_anything_is_prepared_the_corpus_answers(made, tmp_path):
 
 def test_a_run_on_a_mixture_says_when_it_reads_a_document(trainable, tmp_path):
     from jobs import train as training
-    from jobs.cli import compose, spelled_out, to_config
+    from jobs.launch.compose import compose, spelled_out, to_config
 
     tokens = next(one.partition("=")[2] for one in trainable if one.startswith("data.tokens="))
     mixed = [f"mixture.sources.text={tokens}", f"mixture.output={tmp_path}/mix", "phases.main.tokens=4000"]

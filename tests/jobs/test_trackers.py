@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs import train
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.training.callbacks.tracking.tracker import scalars
 
 SETTINGS = [

@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from common.errors import UserError
 from common.stop import EXIT_CONTINUE
 from jobs import train
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.training.checkpoints.checkpoints import list_checkpoints
 from tests.processes import Process
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from common.stop import EXIT_CONTINUE
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from tests.jobs.conftest import NET
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from common.stop import EXIT_CONTINUE
 from jobs import train
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.training.checkpoints.checkpoints import list_checkpoints, set_link
 from tests.processes import Process, clean, free_port, run_ranks
 

@@ -11,7 +11,7 @@ from common import manifest as manifests
 from common.errors import UserError
 from conf.schema import DecoderConfig, EncoderConfig
 from conf.schema.model import AutoConfig, RopeScalingConfig
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.hf.decoder.config import write_config
 from model.hf.modernbert.config import to_theirs
 from model.open_model import check_start, close_model, is_open
@@ -143,6 +143,7 @@ def test_a_vocabulary_that_is_no_number_is_refused(tmp_path):
 
 
 def test_an_explicit_net_that_differs_is_refused_before_anything_is_built(tmp_path):
+    from jobs.validate.training import validate_training
     from model.training.prepare_run import prepare_run
 
     folder = written(NETS["qwen3"], tmp_path / "base")
@@ -157,13 +158,14 @@ def test_an_explicit_net_that_differs_is_refused_before_anything_is_built(tmp_pa
     with pytest.raises(
         UserError, match=r"holds another net than the one asked for: model.vocab_size=8192 \(there 1000\)"
     ):
-        prepare_run(config)
+        prepare_run(config, validate_training)
     plain = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(plain | {"rms_norm_eps": 9.999999974752427e-07}))
     same = [
         f"model.{key}={value}" for key, value in (SIZES | HEADS | {"head_width": 32, "tie_embeddings": "true"}).items()
     ]
-    assert prepare_run(composed(*asked, *same, "train.seq_length=64", tmp_path=tmp_path)).config.model.norm_eps == 1e-6
+    config = composed(*asked, *same, "train.seq_length=64", tmp_path=tmp_path)
+    assert prepare_run(config, validate_training).config.model.norm_eps == 1e-6
 
 
 @pytest.mark.parametrize("key", ["init_from", "branch_from"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobs import prepare, tokenizer
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 
 STANDARD_LIBRARY = Path(json.__file__).parent.parent
 

@@ -14,7 +14,7 @@ import pytest
 import transformers
 
 from jobs import tokenizer
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from tests.docs.pages import ROOT, section
 
 pytestmark = pytest.mark.long

@@ -9,7 +9,7 @@ import torch
 import transformers
 
 from jobs import export, train
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 
 pytestmark = pytest.mark.long
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cli import CONF
+from jobs.arguments.groups import CONF
 from slurm.submission import Submission
 from tests.slurm.jobs import ROOT
 

@@ -14,7 +14,7 @@ import pytest
 
 from common.layout import checkpoint_name
 from common.retrieval.load import digest_retrieval
-from jobs.launch.probing import BySlurm
+from jobs.probes.trigger import BySlurm
 from model.evaluation.interface.store import record_file, result_file, weights_digest, why_stale
 from model.evaluation.measures.retrieval.settings import settings_digest
 from model.training.checkpoints.checkpoints import list_checkpoints

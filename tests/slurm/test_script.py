@@ -7,9 +7,9 @@ from omegaconf import OmegaConf
 
 from common.errors import UserError
 from conf.schema import ClusterConfig, Config, ContainerConfig
-from jobs.launch.refuse import refuse
 from slurm.script import batch_script, rank_command, refuse_path
 from slurm.submission import Point, Submission, freeze
+from tests.jobs.validate.refusals import refuse
 
 
 def submission(folder: Path, **cluster) -> Submission:

@@ -1,9 +1,13 @@
 """What a measure says before there is a checkpoint: whether it is asked for, what it reads, what could only fail."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 from conf.schema import Config, ModelConfig
+
+Coming = Callable[[str], bool]
+"""Whether a path is made by a step before this one, so that it need not be there yet."""
 
 
 class Planning:
@@ -47,7 +51,11 @@ class Planning:
 
     @classmethod
     def check(cls, config: Config) -> None:
-        """Raise UserError where it could only fail: what can be told before there is a checkpoint."""
+        """Raise UserError where its settings could only fail."""
+
+    @classmethod
+    def check_files(cls, config: Config, coming: Coming) -> None:
+        """Raise UserError where what it reads is not there or does not do; a path that is still to be made passes."""
 
     @classmethod
     def read(cls, config: Config) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from common.errors import ToldElsewhere, UserError
+from common.errors import AlreadyReported, UserError
 from conf.schema import DecoderConfig
 from model.hf.decoder.weights import HEAD, TABLE, names, shapes
 from model.hf.tensors import TensorReader
@@ -39,7 +39,7 @@ def refuse_broken(net: torch.nn.Module, config: DecoderConfig, where: str) -> No
     tp = net.tp_group.rank()
     found = ranks.gather((tp, _look(net, config) if ranks.data_rank()[0] == 0 else _Seen()))
     if problem := _problem(found, config):
-        raise (UserError if ranks.is_first() else ToldElsewhere)(f"{where}: {problem}")
+        raise (UserError if ranks.is_first() else AlreadyReported)(f"{where}: {problem}")
 
 
 def refuse_broken_tensors(reader: TensorReader, config: DecoderConfig, where: str) -> None:

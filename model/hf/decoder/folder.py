@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from common.errors import ToldElsewhere, UserError
+from common.errors import AlreadyReported, UserError
 from common.files import make_folder
 from common.progress import say
 from conf.schema import DecoderConfig
@@ -178,7 +178,7 @@ def _check_tied(reader: TensorReader, config: DecoderConfig) -> None:
             " table; the table is used"
         )
     elif not same:
-        raise (UserError if ranks.is_first() else ToldElsewhere)(
+        raise (UserError if ranks.is_first() else AlreadyReported)(
             f"{reader.folder} has a {THEIR_HEAD} that is not the embedding table, though config.json ties them; "
             "set tie_word_embeddings to false there if the head is right, else remove the tensor"
         )

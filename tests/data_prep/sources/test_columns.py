@@ -15,7 +15,7 @@ from conf.schema import DataConfig
 from conf.schema.duplicates import ContaminationConfig
 from conf.schema.quality import QualityConfig, TopicsConfig
 from data_prep.sources.readers import Span, read_documents
-from jobs.cli import compose, spelled_out, to_config
+from jobs.launch.compose import compose, spelled_out, to_config
 
 TEXTS = ["law " * 60, "court " * 60]
 BEYOND = 3_000_000  # days after 1970: the year 10183

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import manifest as manifests
-from jobs.cli import compose, parse, spelled_out, to_config
+from jobs.launch.compose import compose, parse, spelled_out, to_config
 from jobs.launch.emptied import empty_sections
 from jobs.launch.naming import NAME_BYTES, label_of, run_name
 from tests.processes import run_python

@@ -5,7 +5,7 @@ import pytest
 from common.errors import UserError
 from conf.schema.phase import PhaseConfig
 from conf.schema.pipeline import StepConfig
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from jobs.launch.steps import steps
 
 

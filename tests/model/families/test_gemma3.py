@@ -6,7 +6,7 @@ import pytest
 
 from common.errors import UserError
 from conf.schema import ParallelConfig
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.hf.decoder.folder import load_weights
 from model.hf.folder import check_exportable, read_model
 from model.nets.decoder import build_decoder

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.hf.folder import read_model
 from model.training.cost.flops import parameter_count
 from tests.model.families.peer import random_peer, through, written

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from common.errors import ToldElsewhere, UserError
+from common.errors import AlreadyReported, UserError
 from conf.schema import ParallelConfig
 from model.hf.decoder.folder import export_decoder
 from model.hf.folder import load_net
@@ -36,7 +36,7 @@ def broken(folder: Path, axis: str) -> None:
         own["embedding.word_embeddings.weight"].zero_()
     try:
         export_decoder(net, config, folder / axis / "broken")
-    except (UserError, ToldElsewhere) as error:
+    except (UserError, AlreadyReported) as error:
         told = ranks.gather(str(error))
         if ranks.is_first():
             (folder / axis / "told.txt").write_text("\n".join(told))

@@ -11,7 +11,7 @@ from common.errors import UserError
 from conf.families import DECODERS
 from conf.schema import DecoderConfig
 from conf.schema.model import RopeScalingConfig
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.hf.decoder.config import to_ours, to_theirs, write_config
 from model.hf.folder import check_exportable
 from model.nets.decoder import build_decoder

@@ -15,7 +15,7 @@ import torch
 
 from conf.schema import EncoderConfig, ModelConfig
 from conf.schema.model import RopeScalingConfig
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.hf.decoder.folder import export_decoder
 from model.hf.modernbert.folder import export_modernbert
 from model.hf.tokenizer import SETTINGS

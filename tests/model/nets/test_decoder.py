@@ -10,7 +10,7 @@ import torch
 from common.errors import UserError
 from conf.schema import ParallelConfig
 from conf.schema.model import RopeScalingConfig
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.nets.decoder import build_decoder
 from model.nets.pack import Pack
 from tests.model.nets.decoder_peers import SMALL, randomise

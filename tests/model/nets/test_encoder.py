@@ -9,7 +9,7 @@ import torch
 
 from common.errors import UserError
 from conf.schema import ParallelConfig
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.nets.encoder import build_encoder
 from model.nets.pack import Pack
 

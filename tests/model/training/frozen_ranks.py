@@ -13,7 +13,7 @@ import torch
 from megatron.core import parallel_state
 from megatron.core.tensor_parallel import vocab_parallel_cross_entropy
 
-from common.errors import ToldElsewhere, UserError
+from common.errors import AlreadyReported, UserError
 from common.files import write_json
 from conf.schema import EncoderConfig, LoraConfig, ModelConfig, OptimConfig, ParallelConfig
 from model.megatron import ranks, startup, step
@@ -65,7 +65,7 @@ def moved(name: str, parallel: ParallelConfig, frozen: list[str]) -> list[str]:
                 parameter.normal_(generator=torch.Generator().manual_seed(len(key)))
     try:
         check_frozen(net, {"main": frozen})
-    except (UserError, ToldElsewhere) as error:
+    except (UserError, AlreadyReported) as error:
         return [f"refused: {error}"]
     freeze(net, frozen)
     model = step.distribute(net, parallel)

@@ -6,6 +6,7 @@ from typing import Any
 from common.errors import UserError, suggestion
 from conf.schema import Config
 from model.evaluation.interface.measure import Measure
+from model.evaluation.interface.planning import Coming
 from model.evaluation.measures.perplexity.inputs import SharedTexts, digests_of_sets, sets
 from model.evaluation.measures.perplexity.texts import text_files
 
@@ -47,10 +48,11 @@ class PerplexityPlanning(Measure):
         return {f"evaluation.{role}.{name}": path for name, (role, path) in sets(config.evaluation).items()}
 
     @classmethod
-    def check(cls, config: Config) -> None:
+    def check_files(cls, config: Config, coming: Coming) -> None:
         """Raise UserError for a text that cannot be read."""
         for key, path in cls.needs(config).items():
-            text_files(path, key)
+            if not coming(path):
+                text_files(path, key)
 
     @classmethod
     def depends(cls, config: Config) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from common.errors import UserError
 from common.retrieval.load import check_retrieval, digest_retrieval, load_retrieval
 from conf.schema import Config, ModelConfig
 from model.evaluation.interface.measure import Measure
+from model.evaluation.interface.planning import Coming
 from model.evaluation.measures.retrieval.metrics import METRICS, parse_metric
 from model.evaluation.measures.retrieval.settings import (
     budgets,
@@ -52,9 +53,15 @@ class RetrievalPlanning(Measure):
 
     @classmethod
     def check(cls, config: Config) -> None:
-        """Raise UserError for settings and a retrieval set that no probe can use."""
+        """Raise UserError for settings that no probe can use."""
         check_readouts(readouts(config.probe))
         budgets(config)
+
+    @classmethod
+    def check_files(cls, config: Config, coming: Coming) -> None:
+        """Raise UserError for a retrieval set that no probe can use."""
+        if coming(config.data.retrieval):
+            return
         if not cls.asked(config):
             raise UserError(f"{cls.lacking(config)}; make it first, or set data.retrieval to another")
         check_retrieval(config.data.retrieval)

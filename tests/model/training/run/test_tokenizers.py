@@ -14,8 +14,8 @@ from common.errors import UserError
 from conf.schema import Config
 from conf.schema.replace import with_value
 from jobs import export, train
-from jobs.launch.refuse import refuse
 from model.training.checkpoints.checkpoints import list_checkpoints
+from tests.jobs.validate.refusals import refuse
 from tests.model.training.conftest import make_tokenizer, sentences, write_tokens
 
 

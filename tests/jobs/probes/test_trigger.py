@@ -11,10 +11,13 @@ import pytest
 from common.errors import UserError
 from conf.schema import Config, DecoderConfig
 from jobs import train
-from jobs.cli import compose, to_config
-from jobs.launch.catalogue import JOBS
-from jobs.launch.probing import note_failures, probe_cluster, refuse_probing
+from jobs.launch.compose import compose, to_config
+from jobs.probes.records import note_failures
+from jobs.probes.trigger import probe_cluster
+from jobs.registry import JOBS
 from jobs.sweep import run
+from jobs.validate.probes import check_probe_files, check_probes
+from jobs.validate.training import nothing_coming
 from model.evaluation import pending
 from model.evaluation.interface.store import claim_file, failure_file, record_file
 from model.evaluation.measures.retrieval import measure as retrieval
@@ -23,7 +26,7 @@ from slurm import outbox
 from slurm.submission import Array, Point
 from slurm.submit import prepare
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HOLDER = (
     "import sys, time; from common.claim import Claim; claim = Claim(sys.argv[1]); print(claim.take(), flush=True);"
     " time.sleep(600)"
@@ -57,6 +60,12 @@ def test_on_this_machine_when_the_training_has_finished(trainable, retrieval_fol
     out = capfd.readouterr().out
     assert out.count("Best checkpoint: step") == 1 and record_file(folder, 3).is_file()
     assert record_file(folder, 6).stat().st_mtime_ns == results[6]
+
+
+def refuse_probing(config: Config) -> None:
+    """What a training checks of the probes that it is to start."""
+    check_probes(config)
+    check_probe_files(config, nothing_coming)
 
 
 def test_what_could_only_fail_is_refused_before_the_first_step(retrieval_folder, tmp_path):

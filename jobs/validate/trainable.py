@@ -15,7 +15,7 @@ from model.training.callbacks.tracking.tracker import check_tracking
 from model.training.timeline.phase import MAIN, Phase
 
 
-def check_training(config: Config, phases: Sequence[Phase]) -> None:
+def check_trainable(config: Config, phases: Sequence[Phase]) -> None:
     """Raise UserError for the first thing that does not fit: objective, layout, lengths, text that is too little, and a
     tracker that is not installed."""
     check_tracking(config)

@@ -1,4 +1,4 @@
-"""Probes that a training starts by itself (`sweep.trigger`), and what they leave behind when they fail."""
+"""Probes that a training starts by itself (`sweep.trigger`)."""
 
 import dataclasses
 import multiprocessing
@@ -7,54 +7,34 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
 from common.children import die_with_parent, starting
-from common.claim import Claim
 from common.disk import explained
-from common.environment import array_task_id
 from common.errors import UserError
-from common.files import write_json
 from common.layout import REPORT, checkpoint_name
 from common.progress import say
 from conf.schema import ClusterConfig, Config
-from jobs.launch.catalogue import JOBS
+from jobs.probes.records import FINISH, note_failures
+from jobs.registry import JOBS
 from model.evaluation.interface.store import failure_file, record_file
-from model.evaluation.registry import check_metric, wanted_ahead
-from model.open_model import close_model
 from model.training.checkpoints.checkpoints import PROBE, Checkpoint, list_checkpoints
 from slurm import outbox
 from slurm.commands import SlurmError, outside
-from slurm.queue import runs
-from slurm.submission import FAILED, Point
+from slurm.submission import Point
 
-FINISH = "finish"
-"""Name of the order for the sweep that chooses and reports."""
+Sweep = Callable[[Config], object]
+"""`jobs.sweep.run`, which the training hands over."""
 AT_STOP, AT_END = 5.0, 60.0
 """Seconds that a training waits for SLURM when it was asked to stop, and when it has finished."""
 
 
-def refuse_probing(config: Config) -> None:
-    """Raise UserError where the probes that a training is to start could only fail."""
-    if config.sweep.trigger == "manual":
-        return
-    check_metric(config)
-    net = close_model(config, ahead=True).model
-    for measure in wanted_ahead(config):
-        measure.check_net(config, net)
-        try:
-            measure.check(config)
-        except UserError as error:
-            raise UserError(f"{error}, or measure later with sweep.trigger=manual") from error
-
-
-def probing(config: Config) -> "Probing":
+def probing(config: Config, sweep: Sweep) -> "Probing":
     """Who starts the probes of a training; one rank asks."""
     if config.sweep.trigger == "manual":
         return Probing(config)
-    return (BySlurm if config.cluster.kind == "slurm" else Afterwards)(config)
+    return BySlurm(config) if config.cluster.kind == "slurm" else Afterwards(config, sweep)
 
 
 class Probing:
@@ -95,12 +75,18 @@ class Probing:
 class Afterwards(Probing):
     """On this machine: jobs.sweep when the training has finished, in a process of its own."""
 
+    def __init__(self, config: Config, sweep: Sweep):
+        super().__init__(config)
+        self.sweep = sweep
+
     def end(self, finished: bool) -> None:
         """Probe, choose and report, unless that has been done. What fails there is said, and does not hurt the
         training."""
         if not finished or not self._steps() or self.reported():
             return
-        process = multiprocessing.get_context("spawn").Process(target=_sweep, args=(self.config,), daemon=True)
+        process = multiprocessing.get_context("spawn").Process(
+            target=_run_alone, args=(self.sweep, self.config), daemon=True
+        )
         with starting():
             process.start()
         process.join()
@@ -195,42 +181,13 @@ def probe_cluster(config: Config) -> ClusterConfig:
     return dataclasses.replace(cluster, nodes=1, tasks_per_node=1, preflight=False, wait=False, **values)
 
 
-def claims() -> Callable[[Path], Claim]:
-    """Makes claims that know the jobs of this cluster."""
-    return partial(Claim, job=array_task_id(), alive=runs)
-
-
-def note_failures(run: Path) -> None:
-    """Write down, beside the results, why probes were given up."""
-    for known in outbox.records(run).values():
-        step = known["config"]["sweep"]["step"]
-        if step is None or record_file(run, step).is_file():
-            continue
-        state, cause = outbox.state(known)
-        if state == FAILED:
-            job = (outbox.jobs_of(known) or [""])[-1]
-            write_json(
-                failure_file(run, step), {"step": step, "cause": cause, "job": job, "submission": known["submission"]}
-            )
-
-
-def settle(run: Path) -> None:
-    """Withdraw the orders that a whole sweep of ``run`` has just done itself."""
-    for checkpoint in list_checkpoints(run):
-        if record_file(run, checkpoint.step).is_file():
-            outbox.withdraw(run, checkpoint_name(checkpoint.step))
-    outbox.withdraw(run, FINISH)
-
-
-def _sweep(config: Config) -> None:
-    """In a process of its own: jobs.sweep, alone."""
-    from jobs import sweep
-
+def _run_alone(sweep: Sweep, config: Config) -> None:
+    """In a process of its own: jobs.sweep, as one rank."""
     die_with_parent()
     for name in os.environ.keys() - outside().keys() | {"RANK", "WORLD_SIZE"}:  # ranks of the training
         os.environ.pop(name, None)
     try:
-        sweep.run(config)
+        sweep(config)
     except Exception as error:
         if known := error if isinstance(error, UserError) else explained(error):
             sys.exit(f"error: {known}")

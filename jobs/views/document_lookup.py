@@ -16,7 +16,7 @@ from conf.schema import DataConfig
 from data_prep.sources.inputs import kind_of, span_digest, stamp
 from data_prep.sources.readers import Document, Span, read_documents
 from data_prep.tokens.indexed import BIN
-from jobs.views.fate import is_wanted
+from jobs.views.document_status import is_wanted
 
 _LINE = re.compile(r"(.+):(\d+)")
 

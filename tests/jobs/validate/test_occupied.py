@@ -15,7 +15,7 @@ import yaml
 from common.errors import UserError
 from common.fence import Fence
 from jobs import train
-from jobs.cli import compose, to_config
+from jobs.launch.compose import compose, to_config
 from model.training.run.config import freeze
 from slurm.submission import Array, Point
 from slurm.submit import prepare
