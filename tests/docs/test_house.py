@@ -21,7 +21,12 @@ def test_it_shows_every_room_once_and_can_be_read():
 
 @pytest.mark.parametrize(
     ("path", "room"),
-    [("model/training/loop.py", "model/training"), ("model/shapes.py", "model"), ("common/files.py", "common")],
+    [
+        ("model/training/loop.py", "model/training"),
+        ("model/shapes.py", "model"),
+        ("common/files.py", "common"),
+        ("jobs/registry.py", "jobs/records"),
+    ],
 )
 def test_a_file_belongs_to_the_smallest_room_around_it(path, room):
     assert room_of(path) == room
