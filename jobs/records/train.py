@@ -112,6 +112,7 @@ READS = (
     "optim",
     "parallel",
     "train",
+    "tracking",
     "phases",
     "budget",
     "mixture",
