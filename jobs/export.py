@@ -112,7 +112,7 @@ def _write_model(config: Config, checkpoint: Checkpoint, folder: Path) -> None:
     from model.megatron.checkpoint import load_model_only
     from model.megatron.startup import start
     from model.nets.build import build_net
-    from model.open_model import frozen_shape
+    from model.training.run.open_model import frozen_shape
     from model.training.run.tokenizers import tokenizer_of_checkpoint
 
     parallel = config.parallel.on(bf16=False)  # whatever the device: what is written must not depend on it

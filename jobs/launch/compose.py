@@ -27,7 +27,7 @@ from jobs.arguments.text import quoted
 from jobs.arguments.unreadable import refuse_unreadable, wholly
 from jobs.arguments.values import settle
 from jobs.launch.emptied import empty_sections
-from model.open_model import close_default
+from model.training.run.open_model import close_default
 
 STORE = ConfigStore.instance()
 STORE.store(name="schema", node=schema(Config))

@@ -56,7 +56,7 @@ def _check_files(config: Config, coming: Coming) -> None:
 def _check_net(config: Config) -> None:
     """Raise UserError where a measure reads longer texts than the net of the same configuration can."""
     from model.evaluation.registry import MEASURES
-    from model.open_model import close_model
+    from model.training.run.open_model import close_model
 
     net = close_model(config, ahead=True).model
     for measure in MEASURES.values():

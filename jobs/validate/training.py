@@ -16,11 +16,11 @@ from jobs.validate.occupied import refuse_occupied
 from jobs.validate.probes import check_probe_files, check_probes
 from jobs.validate.trainable import check_trainable
 from model.hf.folder import check_weights
-from model.open_model import check_start, close_model, is_open
 from model.shapes import check_ranks
 from model.training.checkpoints.checkpoints import lead_warning, list_checkpoints
 from model.training.run.continuation import find_branch
 from model.training.run.folder import Run, open_run
+from model.training.run.open_model import check_start, close_model, is_open
 from model.training.run.tokenizers import check_tokenizers
 from model.training.timeline.phase import Phase
 from model.training.timeline.timeline import build_timeline
