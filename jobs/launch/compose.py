@@ -33,6 +33,9 @@ STORE = ConfigStore.instance()
 STORE.store(name="schema", node=schema(Config))
 for section, kind, node in stored(Config):
     STORE.store(group=f"kind/{section}", name=kind, node=node)
+STORE.store(
+    group="hydra/launcher", name="terzi", node={"_target_": "hydra_plugins.terzi.TerziLauncher"}, provider="terzi"
+)
 OPEN_SECTIONS = ("corpus.sources.", "phases.")
 """Those of them whose values are sections, which OmegaConf adds only whole."""
 SHORT = {flag: override for flag, (_, override) in OF_ONE_JOB.items()}

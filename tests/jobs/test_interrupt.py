@@ -171,7 +171,7 @@ LIBRARY = """
     def at_exit():
         atexit.register(swallow, 60)
 
-    cli.main("status", lambda config: eval(os.environ["DOES"]), ())
+    cli.main("status", lambda config: eval(os.environ["DOES"]))
 """
 
 

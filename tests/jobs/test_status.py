@@ -205,7 +205,7 @@ def test_two_hundred_runs_take_seconds(runs):
 
 def test_it_starts_without_torch(runs):
     program = (
-        "import sys; from jobs.status import main, run; main('status', run, ()); assert not {'torch', 'megatron'} &"
+        "import sys; from jobs.status import main, run; main('status', run); assert not {'torch', 'megatron'} &"
         " set(sys.modules)"
     )
     arguments = [f"runs_dir={runs.runs_dir}"]

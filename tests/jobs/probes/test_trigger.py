@@ -20,7 +20,7 @@ from jobs.validate.probes import check_probe_files, check_probes
 from jobs.validate.training import nothing_coming
 from model.evaluation import pending
 from model.evaluation.interface.store import claim_file, failure_file, record_file
-from model.evaluation.measures.retrieval import measure as retrieval
+from model.evaluation.measures.retrieval import probe
 from model.training.checkpoints.checkpoints import linked
 from slurm import outbox
 from slurm.submission import Array, Point
@@ -134,13 +134,13 @@ def test_an_array_task_leaves_a_claimed_save_and_a_sweep_waits(sweep_config, run
 
 def test_a_result_whose_claim_was_lost_is_thrown_away(sweep_config, run_folder, capsys, monkeypatch):
     """Another process took the checkpoint over, as one does whose controller gave this node up for dead."""
-    probe_budgets, file = retrieval.probe_budgets, claim_file(run_folder, 20)
+    probe_budgets, file = probe.probe_budgets, claim_file(run_folder, 20)
 
     def overtaken(*arguments):
         outbox.write_json(file, json.loads(file.read_text()) | {"token": "another's", "host": "elsewhere"})
         return probe_budgets(*arguments)
 
-    monkeypatch.setattr(retrieval, "probe_budgets", overtaken)
+    monkeypatch.setattr(probe, "probe_budgets", overtaken)
     sweep_config.sweep.step = 20
     run(sweep_config)
     assert "has taken it over; this result is thrown away" in capsys.readouterr().err.replace("\n", " ")
