@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.errors import UserError
+from common.errors import AlreadyReported, UserError
 
 
 @dataclass(frozen=True)
@@ -126,3 +126,14 @@ def resolve_threads(threads: int) -> int:
     """`parallel.threads` as a number: 0 means the cores this process may use, shared with the other ranks on this
     machine."""
     return threads or max(1, cores() // read_ranks().local_size)
+
+
+def refuse_several_ranks(job: str) -> None:
+    """Raise UserError where several ranks were started for a job that is for one process."""
+    ranks = read_ranks()
+    if ranks.size > 1:
+        error = AlreadyReported if ranks.rank else UserError
+        raise error(
+            f"{job} is for one process, and {ranks.size} were started; start it without torchrun, or with srun"
+            " --ntasks=1"
+        )

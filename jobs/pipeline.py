@@ -16,7 +16,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-from common.environment import read_ranks
+from common.environment import read_ranks, refuse_several_ranks
 from common.layout import REPORT
 from common.progress import say
 from conf.schema import Config
@@ -32,13 +32,13 @@ def run(config: Config) -> None:
     if config.cluster.kind == "slurm":
         graph.launch_graph([config])
         return
+    refuse_several_ranks("jobs.pipeline")
     stages = steps(config)
     validate_chain(_planned(stages), read_ranks().size)
     if config.dry_run:
         for job, own in stages:
             say(f"{job:10} {JOBS[job].title:32} -> {JOBS[job].home(own)}")
         return
-    import_module("model.megatron.ranks").alone("jobs.pipeline")
     begun = time.monotonic()
     for number, (job, own) in enumerate(stages, 1):
         say(f"\n{number}/{len(stages)} {job}: {JOBS[job].title} -> {JOBS[job].home(own)}", "bold")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from common.claim import Claim, told
+from common.environment import refuse_several_ranks
 from common.errors import UserError
 from common.files import has_digest, nothing_left
 from common.layout import CONFIG, HF
@@ -78,10 +79,9 @@ def measure_pending(
     if not waiting:
         say(f"all {len(mine)} probe checkpoints of {run} have a result")
         return
-    from model.megatron.ranks import alone
     from model.megatron.startup import computes_bf16, start
 
-    alone("jobs.sweep")
+    refuse_several_ranks("jobs.sweep")
     start(layout(config.parallel, run, computes_bf16()), config.probe.seed)
     with nothing_left(claim_file(run, 0).parent), Bar("probe", len(waiting), "checkpoints") as bar:
         for checkpoint in waiting:

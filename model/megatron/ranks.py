@@ -9,7 +9,6 @@ import torch.distributed as dist
 from megatron.core import parallel_state
 
 from common.disk import explained
-from common.environment import read_ranks
 from common.errors import AlreadyReported, UserError
 from model.megatron import startup
 
@@ -35,17 +34,6 @@ def data_rank() -> tuple[int, int]:
 def stage() -> tuple[bool, bool]:
     """Whether this rank holds the first, the last stage of the pipeline. Not collective."""
     return parallel_state.is_pipeline_first_stage(), parallel_state.is_pipeline_last_stage()
-
-
-def alone(job: str) -> None:
-    """Raise UserError where several ranks were started for a job that is for one process. Not collective."""
-    ranks = read_ranks()
-    if ranks.size > 1:
-        error = AlreadyReported if ranks.rank else UserError
-        raise error(
-            f"{job} is for one process, and {ranks.size} were started; start it without torchrun, or with srun"
-            " --ntasks=1"
-        )
 
 
 def barrier() -> None:

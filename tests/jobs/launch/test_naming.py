@@ -97,6 +97,9 @@ def test_two_points_of_one_name_are_refused_before_the_first_starts(tmp_path):
 
 
 def test_a_grid_over_names_of_the_user_has_a_folder_for_each(tmp_path):
+    for tokens in ("a", "b"):
+        (tmp_path / tokens).mkdir()
+        (tmp_path / tokens / "manifest.json").write_text("{}")
     shown = multirun("experiment=quickstart", "dry_run=true", "data.validation.law=a,b", job="pipeline", cwd=tmp_path)
     assert (
         "quickstart/data.validation.law=a\n" in shown.stderr and "quickstart/data.validation.law=b\n" in shown.stderr

@@ -194,7 +194,7 @@ def test_bad_input_is_named(sweep_config, run_folder, tmp_path, encoders, make_c
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\1\0")
     refused(r"the checkpoint .*step_0000030 is damaged \(hf/model.safetensors is not what was written\)")
     manifest = run_folder / "checkpoints" / "step_0000030" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"hf/tokenizer.json": "', '"hf/tokenizer.json": "0'))
+    manifest.write_text(manifest.read_text().replace('"hf/tokenizer.json": "sha256:', '"hf/tokenizer.json": "sha256:0'))
     refused(r"the checkpoint of step 0 in .* has another tokenizer than that of step 30")
 
 

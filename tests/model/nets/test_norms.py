@@ -11,11 +11,13 @@ from model.nets.norms import NORMS, RMSNorm
 def test_norm_is_its_formula(name):
     config = TransformerConfig(num_layers=1, hidden_size=16, num_attention_heads=1, params_dtype=torch.float32)
     norm = NORMS[name](config=config, hidden_size=16, eps=1e-2)
-    assert [key for key, _ in norm.named_parameters()] == ["weight"]
-    weight = torch.nn.init.normal_(norm.weight.data).double()
+    parameters = dict(norm.named_parameters())
+    assert list(parameters) == (["weight", "bias"] if name == "layernorm_bias" else ["weight"])
+    weight = torch.nn.init.normal_(parameters["weight"].data).double() + (name == "rmsnorm_offset")
+    bias = torch.nn.init.normal_(parameters["bias"].data).double() if "bias" in parameters else 0
     x = 3 + torch.randn(5, 16)
-    centred = x.double() - x.double().mean(-1, keepdim=True) if name == "layernorm" else x.double()
-    expected = centred / (centred.square().mean(-1, keepdim=True) + 1e-2).sqrt() * weight
+    centred = x.double() - x.double().mean(-1, keepdim=True) if name.startswith("layernorm") else x.double()
+    expected = centred / (centred.square().mean(-1, keepdim=True) + 1e-2).sqrt() * weight + bias
     torch.testing.assert_close(norm(x).double(), expected, rtol=1e-5, atol=1e-6)
 
 

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 import torch
-from model.evaluation.threads import spread
+
+from model.evaluation.inference.threads import spread
 
 
 @pytest.fixture

@@ -109,9 +109,9 @@ def test_another_layout_is_taken_and_reported(config):
     ("key", "before", "value"),
     [
         ("train.steps", 12, 99),
-        ("train.tokens", None, 9000),
+        ("train.tokens", 0, 9000),
         ("optim.schedule.decay_steps", 4, 6),
-        ("optim.schedule.decay_share", None, 0.25),
+        ("optim.schedule.decay_share", 0.0, 0.25),
         ("optim.schedule.decay_shape", "1-sqrt", "linear"),
         ("optim.schedule.min_lr_ratio", 0.0, 0.1),
     ],

@@ -20,7 +20,7 @@ from model.training.run.open_model import check_start, close_model, is_open
 SIZES = {"vocab_size": 1000, "num_layers": 2, "hidden_size": 64, "num_heads": 4, "ffn_size": 96, "max_positions": 256}
 HEADS = {"num_kv_heads": 2, "head_width": 16}
 NETS = {
-    "modernbert": EncoderConfig(**SIZES, global_every=2, rope_theta_global=5e4, norm_eps=1e-6, embedding_dropout=0.1),
+    "modernbert": EncoderConfig(**SIZES, global_every=3, rope_theta_global=5e4, norm_eps=1e-6, embedding_dropout=0.1),
     "qwen3": DecoderConfig("qwen3", **SIZES, **HEADS | {"head_width": 32}),
     "qwen2": DecoderConfig("qwen2", **SIZES, **HEADS),
     "llama": DecoderConfig(
@@ -179,7 +179,7 @@ def test_a_checkpoint_whose_tensors_fit_is_still_no_net_of_other_heads_windows_o
     manifests.write(checkpoint, manifests.describe("checkpoint", step=3, checkpoint="resume", files={}))
     asked = [
         f"model.{name}={value}"
-        for name, value in (SIZES | {"global_every": 2, "rope_theta_global": 5e4, "norm_eps": 1e-6}).items()
+        for name, value in (SIZES | {"global_every": 3, "rope_theta_global": 5e4, "norm_eps": 1e-6}).items()
     ]
     asked += ["model=encoder/tiny", "model.tie_embeddings=true", f"train.{key}={checkpoint}", "run=other"]
     check_start(composed(*asked, tmp_path=tmp_path))

@@ -11,8 +11,9 @@ from common.errors import UserError
 from common.manifest import digests
 from common.retrieval.load import load_retrieval
 from conf.schema import ParallelConfig, ProbeConfig
-from model.evaluation.measures.retrieval.prepared import prepare, settings_digest
+from model.evaluation.measures.retrieval.prepared import prepare
 from model.evaluation.measures.retrieval.probe import ProbeResult, probe_checkpoint
+from model.evaluation.measures.retrieval.settings import settings_digest
 from model.megatron.startup import start
 
 CONFIG = ProbeConfig(beside=["last", "emb", "cls"], steps=20, batch=64, pairs=250)

@@ -6,7 +6,8 @@ import torch
 from sklearn.decomposition import PCA
 
 from common.errors import UserError
-from model.evaluation.measures.retrieval.readout import Whitening, check_readouts, read
+from model.evaluation.measures.retrieval.readout import Whitening, read
+from model.evaluation.measures.retrieval.settings import check_readouts
 
 
 def vectors(rows: int, seed: int) -> torch.Tensor:
