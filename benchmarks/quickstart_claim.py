@@ -1,8 +1,8 @@
 """What the quickstart may claim, over three seeds, through the jobs that a user runs.
 
-Claim: test nDCG@10 of the checkpoint that was selected on dev queries lies above the best untrained readout (last, emb or
-cat, after the same probe), with a paired-bootstrap 95% interval above 0, for each of three seeds. Corpus and tokenizer
-are those of `make quickstart`; only the run differs.
+Claim: test nDCG@10 of the checkpoint that was selected on dev queries lies above the best untrained readout (last, emb
+or cat, after the same probe), with a paired-bootstrap 95% interval above 0, for each of three seeds. Corpus and
+tokenizer are those of `make quickstart`; only the run differs.
 
   python -m benchmarks.quickstart_claim            about 6 minutes a seed on two cores
   python -m benchmarks.quickstart_claim 0 1 2      the same, seeds named
@@ -16,7 +16,8 @@ from benchmarks.record import keep
 from conf.schema import Config
 from jobs.launch import graph
 from jobs.launch.compose import compose, to_config
-from model.evaluation.sweep import NDCG, SweepResult, sweep
+from model.evaluation.measures.retrieval.result import NDCG, Findings
+from model.evaluation.sweep import sweep
 
 
 def measure(seed: int) -> dict:
@@ -31,12 +32,13 @@ def measure(seed: int) -> dict:
         import_module(f"jobs.{name}").run(config)
         seconds[name] = round(time.monotonic() - started, 1)
     started = time.monotonic()
-    found = sweep(config)
+    swept = sweep(config)
     seconds["sweep"] = round(time.monotonic() - started, 1)
-    return {"seed": seed, "seconds": seconds, **figures(found)}
+    findings = swept.measures["retrieval"].findings(swept)
+    return {"seed": seed, "seconds": seconds, **figures(findings)}
 
 
-def figures(found: SweepResult) -> dict:
+def figures(found: Findings) -> dict:
     """Scores by step and readout, the selected checkpoint, and its difference from the best untrained readout."""
     untrained, readout = found.untrained
     difference = found.differences[found.best.step]

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import keep
+from common.layout import METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
 BARS = {"help": 1.5, "dry_run": 3.0, "first_step_of_a_new_run": 3.0, "first_step_of_a_requeue": 3.0}
@@ -93,7 +94,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
         train = ["-m", "jobs.train", *write_data(folder), *NET, f"runs_dir={folder}/runs", "name=start"]
 
         def first_step(run: str) -> float:
-            return until_first_step(folder / "runs" / "start" / run / "metrics.jsonl", *train, f"run={run}")
+            return until_first_step(folder / "runs" / "start" / run / METRICS, *train, f"run={run}")
 
         sides: dict[str, Callable[[int], float]] = {
             "import_torch": lambda _: whole("-c", "import torch"),

@@ -1,5 +1,5 @@
-"""Export one checkpoint of a run, the best one by default, as a Hugging Face folder with a model card that tells what was
-measured.
+"""Export one checkpoint of a run, the best one by default, as a Hugging Face folder with a model card that tells what
+was measured.
 
 transformers' AutoModelForMaskedLM and sentence-transformers load the folder of an encoder, AutoModelForCausalLM that of
 a decoder. It is loaded once before it appears under its name.
@@ -16,7 +16,7 @@ from typing import Any
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import atomic_folder, digest_of, read_json
+from common.files import atomic_folder, digest_of
 from common.layout import CONFIG, HF, MEGATRON
 from common.progress import say
 from common.remove import refuse_strange
@@ -30,18 +30,18 @@ KIND = "export"
 
 
 def run(config: Config) -> Path:
-    """Export ``config.export.checkpoint`` to ``config.export.output`` and return that folder; does nothing where it is there
-    already.
+    """Export ``config.export.checkpoint`` to ``config.export.output`` and return that folder; does nothing where it is
+    there already.
 
-    Raises UserError where there is no such checkpoint, it is damaged, or the output is a folder that this job did not make.
-    """
+    Raises UserError where there is no such checkpoint, it is damaged, or the output is a folder that this job did not
+    make."""
     checkpoint, output = _find(config), Path(config.export.output)
     parent = {
         "checkpoint": str(checkpoint.folder),
         "step": checkpoint.step,
         "digest": digest_of(checkpoint.manifest["files"]),
     }
-    parent["results"] = digest_of([*_results(checkpoint), *_perplexity(checkpoint)])
+    parent["results"] = digest_of(_measured(checkpoint))
     if stated := _stated(config):
         parent["card"] = stated
     if _existing(output) == parent:
@@ -63,8 +63,8 @@ def run(config: Config) -> Path:
     say(f"exported step {checkpoint.step} of {_run_folder(checkpoint)} to {output} ({parameters:,} parameters)")
     if checkpoint.step == 0:
         say(
-            "warning: step 0 is the net before its training; no later checkpoint was better on the queries that chose it"
-            " (jobs.sweep)"
+            "warning: step 0 is the net before its training; no later checkpoint was better on the queries that chose"
+            " it (jobs.sweep)"
         )
     return output
 
@@ -79,8 +79,8 @@ def _find(config: Config) -> Checkpoint:
     path = Path(config.export.checkpoint)
     if not path.exists():
         raise UserError(
-            f"there is no checkpoint {path}; run jobs.sweep, which chooses the best one, or set export.checkpoint to one of the"
-            " run's checkpoints"
+            f"there is no checkpoint {path}; run jobs.sweep, which chooses the best one, or set export.checkpoint to"
+            " one of the run's checkpoints"
         )
     return read_checkpoint(path)
 
@@ -112,7 +112,7 @@ def _write_model(config: Config, checkpoint: Checkpoint, folder: Path) -> None:
     from model.megatron.checkpoint import load_model_only
     from model.megatron.startup import start
     from model.nets.build import build_net
-    from model.open_model import frozen_shape
+    from model.training.run.open_model import frozen_shape
     from model.training.run.tokenizers import tokenizer_of_checkpoint
 
     parallel = config.parallel.on(bf16=False)  # whatever the device: what is written must not depend on it
@@ -120,8 +120,8 @@ def _write_model(config: Config, checkpoint: Checkpoint, folder: Path) -> None:
     frozen = read_config(_run_folder(checkpoint))
     if (tokenizer := tokenizer_of_checkpoint(checkpoint)) is None:
         raise UserError(
-            f"the tokenizer that {checkpoint.folder} was trained with is no longer in {frozen['data']['tokenizer']}; restore"
-            f" the {FILE} there"
+            f"the tokenizer that {checkpoint.folder} was trained with is no longer in {frozen['data']['tokenizer']};"
+            f" restore the {FILE} there"
         )
     shape = frozen_shape(checkpoint)
     net = build_net(shape, parallel, initialise=False)
@@ -145,7 +145,8 @@ def _copy_half(checkpoint: Checkpoint, folder: Path) -> None:
             continue
         if ".." in path.parts or any(part.is_symlink() for part in (file, *file.parents[: len(path.parts) - 1])):
             raise UserError(
-                f"{file} is a link, or lies outside of the checkpoint; only files that the checkpoint itself holds are exported"
+                f"{file} is a link, or lies outside of the checkpoint; only files that the checkpoint itself holds are"
+                " exported"
             )
         target = folder / inner
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -183,60 +184,13 @@ def _load(folder: Path) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _results(checkpoint: Checkpoint) -> list[dict[str, Any]]:
-    """Rows of the card: what the probes of this checkpoint and of the untrained encoder measured on test queries, under equal
-    conditions."""
-    from model.evaluation.results import digests_of, read_result, result_file
-    from model.training.run.origins import name_of_start
+def _measured(checkpoint: Checkpoint) -> dict[str, list[dict[str, Any]]]:
+    """Heading -> rows of the card: what each measure found at this checkpoint, and at that of step 0."""
+    from model.evaluation.registry import MEASURES
 
-    own, untrained = (result_file(_run_folder(checkpoint), step) for step in (checkpoint.step, 0))
-    if not own.is_file():
-        return []
-    found = {f"this model, step {checkpoint.step}": read_result(own)}
-    conditions = found[f"this model, step {checkpoint.step}"].digests
-    if conditions != digests_of(checkpoint, conditions["settings"], conditions["retrieval"]):
-        return []
-    if checkpoint.step and untrained.is_file():
-        result = read_result(untrained)
-        if conditions | result.digests == conditions | {"weights": result.digests["weights"]}:
-            found = {name_of_start(_run_folder(checkpoint)): result} | found
-    return [
-        {
-            "encoder": name,
-            "readout, after the probe": readout,
-            **{metric: round(value, 4) for metric, value in splits["test"].items()},
-        }
-        for name, result in found.items()
-        for readout, splits in result.metrics.items()
-    ]
-
-
-def _perplexity(checkpoint: Checkpoint) -> list[dict[str, Any]]:
-    """Rows of the card: how well this checkpoint predicts texts, and how well the untrained or imported net at step 0 did."""
-    from model.evaluation.files import measure_file, standing
-    from model.evaluation.perplexity import KIND as PERPLEXITY
-    from model.evaluation.perplexity import told
-    from model.evaluation.results import weights_digest
-
-    file = measure_file(_run_folder(checkpoint), PERPLEXITY, checkpoint.step)
-    digests = read_json(file)["digests"] if file.is_file() else {}
-    if checkpoint.kind != PROBE or digests.pop("weights", None) != weights_digest(checkpoint):
-        return []
-    found = {
-        document["step"]: document["texts"] for _, document in standing(_run_folder(checkpoint), PERPLEXITY, digests)
-    }
-    steps = (
-        {"step 0": 0, "this model": checkpoint.step}
-        if checkpoint.step and 0 in found
-        else {"this model": checkpoint.step}
-    )
-    names = {"token": "perplexity per token", "character": "perplexity per character", "byte": "bits per byte"}
-    return [
-        {"text": text, "kind": one["role"], "net": label}
-        | {name: round(float(told(one["nll"] / one[unit], unit)), 4) for unit, name in names.items()}
-        for text in found[checkpoint.step]
-        for label, one in ((label, found[step][text]) for label, step in steps.items())
-    ]
+    run = _run_folder(checkpoint)
+    rows = {measure.card_heading(): measure.card(run, checkpoint) for measure in reversed(MEASURES.values())}
+    return {heading: own for heading, own in rows.items() if own}
 
 
 def _card(config: Config, checkpoint: Checkpoint, folder: Path, parameters: int) -> str:
@@ -270,8 +224,7 @@ def _card(config: Config, checkpoint: Checkpoint, folder: Path, parameters: int)
         read_model(folder),
         parameters,
         facts,
-        _results(checkpoint),
-        perplexity=_perplexity(checkpoint),
+        _measured(checkpoint),
         data=made_of.told(),
         **header,
     )

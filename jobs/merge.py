@@ -1,8 +1,8 @@
-"""Average checkpoints of a run into one model, in Hugging Face's format: their mean, or an exponential moving average along
-them.
+"""Average checkpoints of a run into one model, in Hugging Face's format: their mean, or an exponential moving average
+along them.
 
-Without merge.window every number of last checkpoints from 2 up is averaged, each average is measured by sweep.metric as the
-checkpoints of a run are, and the best is kept. The same command again does nothing.
+Without merge.window every number of last checkpoints from 2 up is averaged, each average is measured by sweep.metric as
+the checkpoints of a run are, and the best is kept. The same command again does nothing.
 
   python -m jobs.merge experiment=quickstart                                      the window that retrieves best
   python -m jobs.merge merge.run=runs/cpt/seed_0 merge.window=[4] merge.output=models/cpt_mean
@@ -119,20 +119,10 @@ def _asked(config: Config, models: Sequence["Model"], windows: Sequence[int]) ->
 
 def _measures(config: Config) -> dict[str, Any]:
     """What a choice depends on. Raises UserError for a metric that nothing measures."""
-    from model.evaluation.choice import parse_choice
-    from model.evaluation.measures import sets
-    from model.evaluation.prepared import settings_digest
-    from model.evaluation.retrieval_set import digest_retrieval
-    from model.evaluation.texts import digest_texts
+    from model.evaluation.registry import check_metric, depends
 
-    choice = parse_choice(config)
-    found: dict[str, Any] = {"metric": choice.name, "evaluation": asdict(config.evaluation)}
-    found["texts"] = {
-        name: digest_texts(path, f"evaluation.{role}.{name}") for name, (role, path) in sets(config.evaluation).items()
-    }
-    if Path(config.data.retrieval).exists():
-        found |= {"probe": settings_digest(config.probe), "retrieval": digest_retrieval(config.data.retrieval)}
-    return found
+    check_metric(config)
+    return {"metric": config.sweep.metric, "evaluation": asdict(config.evaluation)} | depends(config)
 
 
 def _existing(output: Path) -> str | None:

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import os
 import resource
 from collections.abc import Callable, Iterator
@@ -8,11 +9,32 @@ from pathlib import Path
 
 import pytest
 
+from tests import session
 from tests.dev_cluster import cluster as cluster
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    session.begin(config)
+    config.option.loadscopereorder = False  # xdist's own order has files of few tests last, however long they take
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest files (marker cost) start first, so that no worker is left alone with one at the end."""
+    costs: dict[Path, float] = {}
+    for item in items:
+        marker = item.get_closest_marker("cost")
+        costs[item.path] = max(costs.get(item.path, 0), marker.args[0] if marker else 0)
+    items.sort(key=lambda item: -costs[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays: the packages, and the tests themselves."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ CALLERS = {
     "model/evaluation/scalars.py": {"remove_files"},
     "model/surgery/selection.py": {"sweep_asides"},
     "model/training/callbacks/hparams.py": {"remove_files"},
-    "model/training/callbacks/wandb.py": {"remove_aside", "set_aside"},
+    "model/training/callbacks/tracking/wandb.py": {"remove_aside", "set_aside"},
     "model/training/run/clear.py": {"move_away", "remove_file", "remove_files", "remove_folder"},
     "model/training/run/folder.py": {"sweep_asides"},
     "model/training/checkpoints/checkpoints.py": {"remove_folder"},
@@ -101,7 +101,8 @@ def test_the_tables_name_files_that_are_there():
     [
         "import shutil\nshutil.rmtree(x)", "from shutil import rmtree as r\nr(x)", "import os\nos.remove(x)",
         "from os import replace\nreplace(x, y)",
-        "x.unlink()", "remove = x.unlink", "x.rename(y)", "x.replace(y)", "import os\nos.replace(x, y)", "import shutil\nshutil.move(x, y)",
+        "x.unlink()", "remove = x.unlink", "x.rename(y)", "x.replace(y)", "import os\nos.replace(x, y)",
+        "import shutil\nshutil.move(x, y)",
         "x.rmdir()", "import subprocess\nsubprocess.run(['rm', '-rf', x])",
     ],
 )  # fmt: skip

@@ -18,12 +18,19 @@ class Key(NamedTuple):
 
 
 def field_docstrings(schema: type) -> dict[str, str]:
-    """Docstring of each field of a dataclass: the string literal that follows it."""
-    body = ast.parse(inspect.getsource(schema)).body[0].body
+    """Docstring of each field of a dataclass, those of its bases first: the string literal that follows it."""
+    bodies = [
+        ast.parse(inspect.getsource(part)).body[0].body
+        for part in reversed(schema.__mro__)
+        if dataclasses.is_dataclass(part)
+    ]
+    names = {field.name for field in dataclasses.fields(schema)}  # what a class states of all its instances is no key
     return {
         field.target.id: inspect.cleandoc(text.value.value)
+        for body in bodies
         for field, text in zip(body, body[1:], strict=False)
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+        if field.target.id in names
     }
 
 

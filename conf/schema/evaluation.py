@@ -1,4 +1,8 @@
-"""Section `evaluation`: what `jobs.sweep` measures at every checkpoint besides retrieval."""
+"""Section `evaluation`: what `jobs.sweep` measures at every checkpoint besides retrieval.
+
+Each measure has a schema of its own here. A further one is a field of `EvaluationConfig`, a section
+`evaluation.<measure>`; the keys of the first two are those of the section itself.
+"""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -8,8 +12,8 @@ from conf.schema.ranges import Count, Few, Positive, Range, Seed
 
 
 @dataclass
-class EvaluationConfig:
-    """Perplexity on held-out text and tasks of lm-eval."""
+class PerplexityConfig:
+    """Perplexity on held-out text."""
 
     domain: dict[str, str] = field(default_factory=dict)
     """Name -> file or folder of held-out text of the domain, to see what was gained."""
@@ -21,6 +25,12 @@ class EvaluationConfig:
     """Documents are cut into pieces of so many tokens; 0 takes `train.seq_length` of the run."""
     tokens_per_batch: Positive = 4096
     """Tokens per forward pass."""
+
+
+@dataclass
+class TasksConfig:
+    """Tasks of lm-eval."""
+
     tasks: list[str] = field(default_factory=list)
     """Tasks of lm-eval, by name or as YAML files, run on the exported checkpoint."""
     task_folders: list[str] = field(default_factory=list)
@@ -33,5 +43,11 @@ class EvaluationConfig:
     """Questions per forward pass."""
     task_dtype: str = choice("auto", "float32", "bfloat16")
     """Precision of the net that answers; auto for that of its files."""
+
+
+@dataclass
+class EvaluationConfig(TasksConfig, PerplexityConfig):
+    """Perplexity on held-out text and tasks of lm-eval."""
+
     seed: Seed = 0
     """Seed of what is drawn."""

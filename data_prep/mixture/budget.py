@@ -30,7 +30,7 @@ def _check_phase(key: str, phase: PhaseConfig, sources: list[str]) -> None:
         raise UserError(
             f"{key} has weights and no budget; set {key}.tokens, or leave the weights out to take everything once"
         )
-    for name, weight in phase.weights.items():
+    for name in phase.weights:
         if name not in sources:
             raise UserError(
                 f"{key}.weights names the source '{name}', which mixture.sources has not{suggestion(name, sources)}; "

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from data_prep.pages.html import colour, key, number, page, percent, stack, table, text, tiles, wrapped
-from data_prep.pages.svg import histogram
+from common.report.html import figure, key, number, page, percent, stack, table, text, tiles, wrapped
+from common.report.palette import series_name
+from common.report.svg import histogram
 
 
 def render(mixture: dict[str, Any]) -> str:
     """The page of ``mixture`` (statistics with the written streams and the preview)."""
-    colours = {name: colour(place) for place, name in enumerate(mixture["sources"])}
+    colours = {name: series_name(place) for place, name in enumerate(mixture["sources"])}
     phases = mixture["phases"]
     whole = sum(phase["tokens"] for phase in phases.values())
     facts = [
@@ -119,9 +120,7 @@ def _lengths(phases: dict[str, Any], colours: dict[str, str]) -> str:
                 counts = row["lengths"][there[0] : there[-1] + 1]
                 low, high = f"{1 << there[0]:,}", f"{2 << there[-1]:,} tokens"
                 picture = histogram(counts, low, high, f"Lengths of {source} in {name}", colour=colours[source])
-                figures.append(
-                    f'<figure class="card">{picture}<figcaption>{text(name)}: {text(source)}</figcaption></figure>'
-                )
+                figures.append(figure(picture, f"{text(name)}: {text(source)}", "card"))
     return f'<div class="grid">{"".join(figures)}</div>'
 
 

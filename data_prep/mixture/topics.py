@@ -64,7 +64,7 @@ def strata_by_topic(
 
     Raises UserError for a cap on a topic that no document has, and for caps that cannot be met."""
     names = sorted({name for _, own in topics for name in own})
-    for name, cap in config.topic_caps.items():
+    for name in config.topic_caps:
         if name not in names:
             raise UserError(
                 f"mixture.topic_caps names '{name}', and no document has that topic{suggestion(name, names)}; {names}"

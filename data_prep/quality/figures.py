@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data_prep.pages.html import number, text
+from common.report.html import number, text
+from common.report.svg import drawing
 
 SIDE, LEFT, TOP, BOTTOM = 240, 34, 14, 30
 ROW, NAME, WIDE = 18, 190, 460
@@ -40,8 +41,7 @@ def reliability(bins: Sequence[Mapping[str, Any]], label: str) -> str:
     shapes.append(
         f'<text class="soft" x="{foot[0]:.0f}" y="{foot[1] + 28:.0f}" text-anchor="middle">probability</text>'
     )
-    box = f"0 0 {LEFT + SIDE + 14} {SIDE + TOP + BOTTOM}"
-    return f'<svg viewBox="{box}" role="img" aria-label="{text(label)}">{"".join(shapes)}</svg>'
+    return drawing(shapes, label, LEFT + SIDE + 14, SIDE + TOP + BOTTOM)
 
 
 def bars(values: Sequence[tuple[str, float]], label: str) -> str:
@@ -53,8 +53,7 @@ def bars(values: Sequence[tuple[str, float]], label: str) -> str:
         shapes.append(f'<text x="{NAME - 8}" y="{y + 13}" text-anchor="end">{text(name)}</text>')
         shapes.append(f'<rect x="{NAME}" y="{y + 3}" width="{size:.1f}" height="{ROW - 6}" fill="var(--kept)"/>')
         shapes.append(f'<text class="soft" x="{NAME + size + 6:.1f}" y="{y + 13}">{number(value)}</text>')
-    box = f"0 0 {NAME + WIDE + 60} {ROW * len(values)}"
-    return f'<svg viewBox="{box}" role="img" aria-label="{text(label)}">{"".join(shapes)}</svg>'
+    return drawing(shapes, label, NAME + WIDE + 60, ROW * len(values))
 
 
 def _line(start: tuple[float, float], end: tuple[float, float], colour: str, dashes: str = "") -> str:

@@ -4,7 +4,7 @@ features."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data_prep.pages.html import number, page, table, text, tiles
+from common.report.html import figure, number, page, table, text, tiles
 from data_prep.quality.features.stylometric import MEANINGS
 from data_prep.quality.figures import bars, reliability
 
@@ -83,7 +83,7 @@ def _classes(sets: Mapping[str, Mapping[str, Any]]) -> str:
 def _calibration(name: str, figures: Mapping[str, Any]) -> str:
     picture = reliability(figures["calibration"]["bins"], f"reliability diagram, {name}")
     caption = f"{name}: expected calibration error {figures['calibration']['error']}"
-    return f'<figure class="card">{picture}<figcaption>{text(caption)}</figcaption></figure>'
+    return figure(picture, text(caption), "card")
 
 
 def _kinds(name: str, rows: Mapping[str, Mapping[str, Any]]) -> str:

@@ -45,13 +45,13 @@ def refuse_others(folder: Path, settings: dict[str, Any]) -> None:
             )
         return
     begun = read_json(folder / SETTINGS)
-    if change := manifest.version_change(begun.get(manifest.MADE_BY), settings.get(manifest.MADE_BY, {})):
-        raise UserError(f"{folder} was begun by {change}; choose another data.tokens or remove that folder")
-    for key in dict.fromkeys([*begun, *settings]):
+    for key in dict.fromkeys(key for key in [*begun, *settings] if key != manifest.MADE_BY):
         before, now = begun.get(key), settings.get(key)
         if before != now and not (key == END and key not in begun):  # begun before it was written down
             what = "another tokenizer" if key == "tokenizer" else f"{key}={before}, now {key}={now}"
             raise UserError(f"{folder} was begun with {what}; choose another data.tokens or remove that folder")
+    if change := manifest.version_change(begun.get(manifest.MADE_BY), settings.get(manifest.MADE_BY, {})):
+        raise UserError(f"{folder} was begun by {change}; choose another data.tokens or remove that folder")
 
 
 def _is_foreign(path: Path, adopted: str | None) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from data_prep.pages.html import number, page, table, text, tiles
+from common.report.html import figure, number, page, table, text, tiles
 from data_prep.quality.figures import reliability
 
 PAPER = 0.9463
@@ -20,6 +20,7 @@ def render(figures_json: Mapping[str, Any]) -> str:
         with_what = f"{text(mixed[1])} ({mixed[0]})" if mixed[0] else ""
         figures = [number(row[key]) for key in ("examples", "precision", "recall", "f1")]
         rows.append([text(topic), text(", ".join(figures_json["telling"][topic])), *figures, with_what])
+    error = held_out["calibration"]["error"]
     shown = reliability(held_out["calibration"]["bins"], "reliability diagram")
     return page(
         f"Topic classifier: {figures_json['name']}",
@@ -39,6 +40,5 @@ def render(figures_json: Mapping[str, Any]) -> str:
         "<h2>Topics</h2>",
         table(["topic", "telling words", "held out", "precision", "recall", "F1", "most taken for"], rows, left=2),
         "<h2>Calibration</h2>",
-        f'<figure class="card" style="max-width:22rem">{shown}<figcaption>expected calibration error'
-        f" {held_out['calibration']['error']}</figcaption></figure>",
+        f'<div style="max-width:22rem">{figure(shown, f"expected calibration error {error}", "card")}</div>',
     )

@@ -3,25 +3,13 @@
 import importlib.util
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import ModuleType
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
-
-
-@dataclass
-class LauncherConfig:
-    """Names the launcher to Hydra (group `hydra/launcher`)."""
-
-    _target_: str = "hydra_plugins.terzi.TerziLauncher"
-
-
-ConfigStore.instance().store(group="hydra/launcher", name="terzi", node=LauncherConfig, provider="terzi")
 
 
 class TerziLauncher(BasicLauncher):

@@ -1,4 +1,5 @@
-"""Probes of one run as several processes see them: who is at work on a checkpoint, and which orders failed or are done otherwise."""
+"""Probes of one run as several processes see them: who is at work on a checkpoint, and which orders failed or are done
+otherwise."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,7 +9,7 @@ from common.claim import Claim
 from common.environment import array_task_id
 from common.files import write_json
 from common.layout import checkpoint_name
-from model.evaluation.results import failure_file, result_file
+from model.evaluation.interface.store import failure_file, record_file
 from model.training.checkpoints.checkpoints import list_checkpoints
 from slurm import outbox
 from slurm.queue import runs
@@ -27,7 +28,7 @@ def note_failures(run: Path) -> None:
     """Write down, beside the results, why probes were given up."""
     for order in outbox.records(run).values():
         step = order["config"]["sweep"]["step"]
-        if step is None or result_file(run, step).is_file():
+        if step is None or record_file(run, step).is_file():
             continue
         state, cause = outbox.state(order)
         if state == FAILED:
@@ -40,6 +41,6 @@ def note_failures(run: Path) -> None:
 def withdraw_done(run: Path) -> None:
     """Withdraw the orders that a whole sweep of ``run`` has just done itself."""
     for checkpoint in list_checkpoints(run):
-        if result_file(run, checkpoint.step).is_file():
+        if record_file(run, checkpoint.step).is_file():
             outbox.withdraw(run, checkpoint_name(checkpoint.step))
     outbox.withdraw(run, FINISH)

@@ -18,7 +18,7 @@ from common.progress import say
 from conf.schema import ClusterConfig, Config
 from jobs.probes.records import FINISH, note_failures
 from jobs.registry import JOBS
-from model.evaluation.results import failure_file, result_file
+from model.evaluation.interface.store import failure_file, record_file
 from model.training.checkpoints.checkpoints import PROBE, Checkpoint, list_checkpoints
 from slurm import outbox
 from slurm.commands import SlurmError, outside
@@ -59,13 +59,13 @@ class Probing:
         return [
             step
             for step in self._steps()
-            if not (result_file(self.run, step).is_file() or failure_file(self.run, step).is_file())
+            if not (record_file(self.run, step).is_file() or failure_file(self.run, step).is_file())
         ]
 
     def reported(self) -> bool:
         """Whether the report is newer than every result, and none is missing."""
         report = self.run / REPORT
-        results = [file.stat().st_mtime for step in self._steps() if (file := result_file(self.run, step)).is_file()]
+        results = [file.stat().st_mtime for step in self._steps() if (file := record_file(self.run, step)).is_file()]
         return not self.missing() and report.is_file() and report.stat().st_mtime >= max(results, default=0)
 
     def _steps(self) -> list[int]:
@@ -95,8 +95,8 @@ class Afterwards(Probing):
 
 
 class BySlurm(Probing):
-    """Array tasks of their own, ordered in the run's outbox and queued from there by a thread, since sbatch may hang for a
-    minute."""
+    """Array tasks of their own, ordered in the run's outbox and queued from there by a thread, since sbatch may hang
+    for a minute."""
 
     def __init__(self, config: Config):
         super().__init__(config)
@@ -106,8 +106,8 @@ class BySlurm(Probing):
         self.thread.start()
 
     def start(self) -> None:
-        """Take up what an earlier attempt left: checkpoints that nobody was asked to probe, or whose array task is gone without
-        a result."""
+        """Take up what an earlier attempt left: checkpoints that nobody was asked to probe, or whose array task is gone
+        without a result."""
         if self.config.sweep.trigger == "on_save":
             self._order_missing()
             self.tasks.put(self._order_vanished)

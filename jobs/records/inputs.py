@@ -34,14 +34,10 @@ def tokens(folder: str | Path) -> str:
 
 
 def measured(config: Config) -> dict[str, str]:
-    """What checkpoints are measured on. Retrieval is asked of every encoder, and of a decoder, for which something else is named, where it is."""
-    evaluation, retrieval = config.evaluation, {"data.retrieval": config.data.retrieval}
-    texts = {
-        f"evaluation.{role}.{name}": path
-        for role in ("domain", "general")
-        for name, path in getattr(evaluation, role).items()
-    }
-    return texts if (texts or evaluation.tasks) and not Path(config.data.retrieval).exists() else texts | retrieval
+    """What the measures of checkpoints read."""
+    from model.evaluation.registry import needs
+
+    return needs(config)
 
 
 def array_tasks(config: Config, section: str, **keys: Any) -> list[Config]:

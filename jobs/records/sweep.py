@@ -2,18 +2,16 @@
 
 from pathlib import Path
 
-from common.errors import UserError
 from common.layout import BEST, CHECKPOINTS, RESULTS, checkpoint_name
 from conf.schema import Config
 from jobs.records.following import Ended, Next
 from jobs.records.inputs import array_tasks, measured
 from jobs.records.job import Coming, Job, WorkStage
 
-LENGTHS = ("query_tokens", "train_document_tokens", "document_tokens")
-
 
 def _home(config: Config) -> str:
-    """The run; for the probe of one checkpoint that checkpoint, so that what other array tasks get done is not taken for its own progress."""
+    """The run; for the probe of one checkpoint that checkpoint, so that what other array tasks get done is not taken
+    for its own progress."""
     run, step = config.sweep.run, config.sweep.step
     return run if step is None else str(Path(run) / CHECKPOINTS / checkpoint_name(step))
 
@@ -41,34 +39,28 @@ def _stages(config: Config) -> list[WorkStage]:
 
 
 def _check(config: Config) -> None:
-    from model.evaluation.choice import parse_choice
+    from model.evaluation.registry import asked, check_metric
 
-    parse_choice(config)
+    check_metric(config)
+    for measure in asked(config):
+        measure.check(config)
 
 
 def _check_files(config: Config, coming: Coming) -> None:
-    from common.retrieval.load import check_retrieval
-    from model.evaluation.texts import text_files
+    from model.evaluation.registry import asked
 
-    if Path(config.data.retrieval).exists() and not coming(config.data.retrieval):
-        check_retrieval(config.data.retrieval)
-    for role in ("domain", "general"):
-        for name, path in getattr(config.evaluation, role).items():
-            if not coming(path):
-                text_files(path, f"evaluation.{role}.{name}")
+    for measure in asked(config):
+        measure.check_files(config, coming)
 
 
-def check_lengths(config: Config) -> None:
-    """Raise UserError where the probe reads longer texts than the net of the same configuration can."""
-    from model.open_model import close_model
+def _check_net(config: Config) -> None:
+    """Raise UserError where a measure reads longer texts than the net of the same configuration can."""
+    from model.evaluation.registry import MEASURES
+    from model.training.run.open_model import close_model
 
-    longest = close_model(config, ahead=True).model.max_positions
-    for key in LENGTHS:
-        length = getattr(config.probe, key)
-        if length > longest:
-            raise UserError(
-                f"probe.{key}={length} exceeds model.max_positions={longest}, so every probe would fail; lower it"
-            )
+    net = close_model(config, ahead=True).model
+    for measure in MEASURES.values():
+        measure.check_net(config, net)
 
 
 def _following(ended: Ended) -> Next:
@@ -89,7 +81,7 @@ JOB = Job(
     text_key="sweep.run",
     check=_check,
     check_files=_check_files,
-    check_after_training=check_lengths,
+    check_after_training=_check_net,
     stages=_stages,
     last_stage="select",
     part_keys=("sweep.array_task", "sweep.step"),

@@ -1,45 +1,43 @@
 """What keeps the probes that a training is to start from being made."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from common.errors import UserError
 from conf.schema import Config
 from jobs.records.job import Coming
-from jobs.records.sweep import check_lengths
 
 
 def check_probes(config: Config) -> None:
     """Raise UserError where the configuration shows that the probes (`sweep.trigger`) could only fail."""
     if config.sweep.trigger == "manual":
         return
-    from model.evaluation.choice import parse_choice
-    from model.evaluation.measures import wanted_ahead
-    from model.evaluation.tasks import Tasks
+    from model.evaluation.registry import check_metric, wanted_ahead
+    from model.training.run.open_model import close_model
 
-    parse_choice(config)
-    wanted = wanted_ahead(config)
-    if wanted.tasks:
-        Tasks(config.evaluation).check()
-    if wanted.retrieval:
-        check_lengths(config)
+    check_metric(config)
+    net = close_model(config, ahead=True).model
+    for measure in wanted_ahead(config):
+        measure.check_net(config, net)
+        with _or_later():
+            measure.check(config)
 
 
 def check_probe_files(config: Config, coming: Coming) -> None:
     """Raise UserError where what is to be measured on is not there, or does not do."""
     if config.sweep.trigger == "manual":
         return
-    from model.evaluation.measures import sets, wanted_ahead
-    from model.evaluation.retrieval_set import check_retrieval
-    from model.evaluation.texts import text_files
+    from model.evaluation.registry import wanted_ahead
 
-    for name, (role, path) in sets(config.evaluation).items():
-        if not coming(path):
-            text_files(path, f"evaluation.{role}.{name}")
-    if not wanted_ahead(config).retrieval or coming(config.data.retrieval):
-        return
-    if not Path(config.data.retrieval).exists():
-        raise UserError(
-            f"sweep.trigger={config.sweep.trigger} needs data.retrieval, and {config.data.retrieval} does not exist; make it first, or "
-            "probe later with sweep.trigger=manual"
-        )
-    check_retrieval(config.data.retrieval)
+    for measure in wanted_ahead(config):
+        with _or_later():
+            measure.check_files(config, coming)
+
+
+@contextmanager
+def _or_later() -> Iterator[None]:
+    """Have a UserError name the other way out."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{error}, or measure later with sweep.trigger=manual") from error

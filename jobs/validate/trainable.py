@@ -11,7 +11,7 @@ from conf.schema import Config, DecoderConfig
 from conf.schema.kinds import names
 from conf.schema.objective import OBJECTIVES
 from model.shapes import check_encoder, check_shape
-from model.training.callbacks.tracker import check_tracking
+from model.training.callbacks.tracking.tracker import check_tracking
 from model.training.timeline.phase import MAIN, Phase
 
 

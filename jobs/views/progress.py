@@ -76,7 +76,8 @@ def _read(folder: Path) -> Progress:
     left = (total - step) * fmean(timed) if timed and step is not None else None
     status, note = _status(folder, manifest)
     return Progress(
-        folder, status, len(manifest.get("attempts", [])), step, total, _latest(lines, "tokens_per_second"), _latest(lines, "mfu"),
+        folder, status, len(manifest.get("attempts", [])), step, total, _latest(lines, "tokens_per_second"),
+        _latest(lines, "mfu"),
         _latest(lines, "loss"), best_ndcg(folder), left, note,
     )  # fmt: skip
 
@@ -84,7 +85,7 @@ def _read(folder: Path) -> Progress:
 def best_ndcg(folder: Path) -> float | None:
     """Highest nDCG@10 on dev queries (on others where there are none) of the probes of a run; None before the first."""
     found = []
-    for file in (folder / RESULTS).glob(f"{STEPS}.json"):
+    for file in (folder / RESULTS).glob(f"*/{STEPS}.json"):
         try:
             result = read_json(file)
             splits = result["metrics"][result["readout"]]

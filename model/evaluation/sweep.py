@@ -1,89 +1,40 @@
-"""Measures over the checkpoints of runs, what stands beside them, and the best checkpoint of each run."""
+"""Measures over the checkpoints of runs, and the best checkpoint of each run."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from glob import glob
 from pathlib import Path
+from typing import Any
 
 from common.claim import Claim
 from common.errors import UserError
-from common.layout import HF, RESULT_FILES, TOKENIZER, checkpoints_folder
-from common.progress import say
+from common.layout import HF, checkpoints_folder
+from common.layout import TOKENIZER as TOKENIZER_NAME
 from conf.schema import Config, SweepConfig
-from model.evaluation.baseline import bm25_digest, measure_bm25, read_bm25
-from model.evaluation.bootstrap import Interval, paired_bootstrap
-from model.evaluation.choice import choose, parse_choice, scores
-from model.evaluation.measures import Measure, Record, Wanted, wanted
+from model.evaluation.choice import choose, scores
+from model.evaluation.interface.measure import Measure
+from model.evaluation.interface.result import SweepResult
+from model.evaluation.interface.store import Result, read_failures
 from model.evaluation.pending import Claims, measure_pending, probe_checkpoints
-from model.evaluation.perplexity import Perplexity, PerplexityMeasure, SharedTexts
-from model.evaluation.prepared import readouts, settings_digest
-from model.evaluation.readout import check_readouts
-from model.evaluation.results import Result, read_failures, read_result, results_folder
-from model.evaluation.retrieval import Retrieval, SharedRetrieval, budgets
+from model.evaluation.registry import check_metric, is_decoder, wanted
 from model.evaluation.scalars import write_row, write_scalars
-from model.evaluation.task_results import TaskMeasure, TaskScores
-from model.evaluation.tasks import Tasks
 from model.training.checkpoints.checkpoints import Checkpoint, set_link
-from model.training.run.origins import name_of_start
 
-NDCG = "ndcg@10"
-
-
-@dataclass
-class SweepResult:
-    """A run, measured."""
-
-    run: Path
-    metric: str
-    """What chose the best checkpoint: split/metric, perplexity/text or task/name/metric."""
-    results: list[Result]
-    """By step; of the checkpoints alone, without metrics, where retrieval is not measured."""
-    best: Result
-    untrained: tuple[Result, str] | None
-    """The probe of step 0 and its best readout on the test queries; None where step 0 was not saved."""
-    differences: dict[int, Interval]
-    """Step -> test nDCG@10 of the main readout minus that of ``untrained``."""
-    bm25: dict[str, dict[str, float]]
-    """Variant -> metric -> mean on the test queries; empty where it was not asked for."""
-    budgets: dict[int, list[Result]]
-    """Contrastive steps -> results by step of a probe with that many, for ``sweep.budgets``."""
-    failed: dict[int, str]
-    """Step -> why the probe of a checkpoint was given up."""
-    wanted: Wanted = Wanted(retrieval=True, perplexity=False, tasks=False, decoder=False)
-    """What was measured."""
-    perplexity: list[Perplexity] = field(default_factory=list)
-    """By step."""
-    tasks: list[TaskScores] = field(default_factory=list)
-    """By step."""
-
-    @property
-    def name(self) -> str:
-        """The last two parts of the run's path."""
-        return "/".join(self.run.resolve().parts[-2:])
-
-    @cached_property
-    def start(self) -> str:
-        """What the net at step 0 is called."""
-        return name_of_start(self.run)
-
-
-def common_start(found: Sequence[SweepResult]) -> str:
-    """The same of several runs."""
-    return found[0].start if len({one.start for one in found}) == 1 else "step 0"
+TOKENIZER = f"{HF}/{TOKENIZER_NAME}"
 
 
 class Shared:
-    """What the checkpoints with one tokenizer share, of whatever runs; each part is made when the first of them asks."""
+    """What the checkpoints with one tokenizer share, of whatever runs: for each measure what its `share` returns."""
 
     def __init__(self, config: Config, tokenizer_file: Path):
-        self.config = config
-        self.retrieval, self.texts = SharedRetrieval(config, tokenizer_file), SharedTexts(config, tokenizer_file)
+        self.config, self.tokenizer_file = config, tokenizer_file
+        self.parts: dict[str, Any] = {}
 
-    @cached_property
-    def tasks(self) -> Tasks:
-        """The tasks of lm-eval."""
-        return Tasks(self.config.evaluation)
+    def of(self, measure: type[Measure]) -> Any:
+        """The part of a measure, made when it is first asked for."""
+        if measure.name not in self.parts:
+            self.parts[measure.name] = measure.share(self.config, self.tokenizer_file)
+        return self.parts[measure.name]
 
 
 @dataclass
@@ -93,27 +44,13 @@ class Measured:
     config: Config
     run: Path
     checkpoints: list[Checkpoint]
-    wanted: Wanted
     shared: Shared
 
     @cached_property
-    def perplexity(self) -> PerplexityMeasure:
-        """Where it is wanted."""
-        return PerplexityMeasure(self.config, self.run, self.shared.texts)
-
-    @cached_property
-    def tasks(self) -> TaskMeasure:
-        """Where they are wanted."""
-        return TaskMeasure(self.config, self.run, self.shared.tasks)
-
-    @property
     def measures(self) -> list[Measure]:
-        """Those that are wanted, in the order in which they are made: that whose result says that a checkpoint is done comes
-        last."""
-        first: list[Measure] = [self.perplexity] if self.wanted.perplexity else []
-        second: list[Measure] = [self.tasks] if self.wanted.tasks else []
-        last = Retrieval(self.config, self.run, self.shared.retrieval) if self.wanted.retrieval else Record(self.run)
-        return [*first, *second, last]
+        """Those that are wanted, in the order of the registry."""
+        classes = wanted(self.config, self.checkpoints[-1])
+        return [measure(self.config, self.run, self.shared.of(measure)) for measure in classes]
 
 
 def find_runs(config: SweepConfig) -> list[Path]:
@@ -121,20 +58,17 @@ def find_runs(config: SweepConfig) -> list[Path]:
     without a run."""
     if not config.runs:
         return [Path(config.run)]
-    found: dict[Path, Path] = {}
+    runs: dict[Path, Path] = {}
     for name in config.runs:
-        matches = (
-            [Path(name)]
-            if Path(name).is_dir()
-            else [run for run in map(Path, sorted(glob(name))) if checkpoints_folder(run).is_dir()]
-        )
+        below = [run for run in map(Path, sorted(glob(name))) if checkpoints_folder(run).is_dir()]
+        matches = [Path(name)] if Path(name).is_dir() else below
         if not matches:
             raise UserError(
-                f"sweep.runs: no run with checkpoints matches {name}; give folders of runs such as runs/mine/seed_0, or a"
-                " glob"
+                f"sweep.runs: no run with checkpoints matches {name}; give folders of runs such as runs/mine/seed_0, or"
+                " a glob"
             )
-        found |= {run.resolve(): run for run in matches}
-    return list(found.values())
+        runs |= {run.resolve(): run for run in matches}
+    return list(runs.values())
 
 
 def sweep_runs(config: Config, claims: Claims = Claim) -> list[SweepResult]:
@@ -147,8 +81,8 @@ def sweep_runs(config: Config, claims: Claims = Claim) -> list[SweepResult]:
 
 
 def probe_runs(config: Config, claims: Claims = Claim) -> None:
-    """Measure the checkpoints of ``sweep.array_task``, or that of ``sweep.step``, in each run of `find_runs`, and do nothing
-    else."""
+    """Measure the checkpoints of ``sweep.array_task``, or that of ``sweep.step``, in each run of `find_runs`, and do
+    nothing else."""
     shared: dict[str, Shared] = {}
     for run in find_runs(config.sweep):
         _measure(replace(config, sweep=replace(config.sweep, run=str(run))), shared, claims)
@@ -158,106 +92,50 @@ def _measure(config: Config, shared: dict[str, Shared], claims: Claims) -> Measu
     """Measure what is pending in one run."""
     run = Path(config.sweep.run)
     checkpoints = probe_checkpoints(run)
-    own = shared.setdefault(_tokenizer(checkpoints[-1]), Shared(config, checkpoints[-1].folder / HF / TOKENIZER))
-    found = Measured(config, run, checkpoints, wanted(config, checkpoints[-1]), own)
-    measure_pending(config, run, checkpoints, found.measures, claims)
-    return found
+    last = checkpoints[-1]
+    own = shared.setdefault(last.manifest["files"][TOKENIZER], Shared(config, last.folder / TOKENIZER))
+    measured = Measured(config, run, checkpoints, own)
+    measure_pending(config, run, checkpoints, measured.measures, claims)
+    return measured
 
 
 def sweep(config: Config, shared: dict[str, Shared] | None = None, claims: Claims = Claim) -> SweepResult:
-    """Measure every probe checkpoint of ``config.sweep.run`` whose result is missing or was made otherwise, in this process.
+    """Measure every probe checkpoint of ``config.sweep.run`` whose result is missing or was made otherwise, in this
+    process.
 
     ``shared`` keeps what runs with one tokenizer share, by the tokenizer's digest; ``claims`` makes the claim in a
-    file. Writes eval/step_*.json (and eval/perplexity, eval/tasks) after each measure, so that an interrupted sweep
-    goes on where it was; then the scalars of tb/probe, the run's row of the HParams tab, and the link
-    ``checkpoints/best``. Raises UserError where the run, its probe checkpoints, the retrieval set, a text, a task, the metric
-    or a readout does not exist, and for a checkpoint that is damaged or of another shape."""
+    file. Writes eval/<measure>/step_*.json after each measure, so that an interrupted sweep goes on where it was; then
+    the scalars of tb/probe, the run's row of the HParams tab, and the link ``checkpoints/best``. Raises UserError where
+    the run, its probe checkpoints, the metric or what a measure reads does not exist, and for a checkpoint that is
+    damaged or of another shape.
+    """
     run = Path(config.sweep.run)
-    parse_choice(config)
-    check_readouts(readouts(config.probe))
+    check_metric(config)
     measured = _measure(config, {} if shared is None else shared, claims)
-    failed, by_budget = read_failures(run), _results(measured)
-    results = by_budget.pop(None)
+    failed = read_failures(run)
+    for measure in measured.measures:
+        measure.finish(measured.checkpoints)
+    results = _results(measured.measures)
     if not results:
         step, cause = next(iter(failed.items()))
         raise UserError(f"no probe of {run} has a result; that of step {step} failed: {cause}")
-    perplexity = measured.perplexity.results() if measured.wanted.perplexity else []
-    tasks = measured.tasks.results() if measured.wanted.tasks else []
-    choice = choose(config, measured.wanted, tasks)
-    values = scores(choice, results, perplexity, tasks)
-    write_scalars(run, results, perplexity, tasks)
-    step = values.best(
-        [
-            checkpoint.step
-            for checkpoint in measured.checkpoints
-            if checkpoint.step in {result.step for result in results}
-        ]
-    )
+    chooser, metric = choose(config, measured.measures)
+    values = scores(chooser, metric)
+    write_scalars(run, measured.measures)
+    there = [checkpoint.step for checkpoint in measured.checkpoints]
+    step = values.best([step for step in there if all(measure.at(step) for measure in measured.measures)])
     if step is None:
         raise UserError(
-            f"no checkpoint of {run} that is still there has a value of {choice.name}; run jobs.sweep with retry_failed=true"
+            f"no checkpoint of {run} that is still there has a value of {metric}; run jobs.sweep with retry_failed=true"
         )
-    best = next(result for result in results if result.step == step)
-    set_link(run, "best", best.step)
-    write_row(run, choice, values.values[step], best, results)
-    probed = results if measured.wanted.retrieval else []
-    untrained = best_untrained(probed)
-    differences = _differences(config, probed, untrained)
-    bm25 = _bm25(config, measured) if config.sweep.bm25 and measured.wanted.retrieval else {}
-    return SweepResult(
-        run, choice.name, results, best, untrained, differences, bm25, by_budget, failed, measured.wanted, perplexity, tasks
-    )  # fmt: skip
+    set_link(run, "best", step)
+    write_row(run, chooser.tag(metric, chooser.at(step)), values.values[step], step, list(results.values()))
+    by_name = {measure.name: measure for measure in measured.measures}
+    decoder = is_decoder(measured.checkpoints[-1])
+    return SweepResult(run, metric, list(results.values()), results[step], failed, decoder, by_name)
 
 
-def _results(measured: Measured) -> dict[int | None, list[Result]]:
-    """Standing results by step, of each number of contrastive steps; what is known of the checkpoints where retrieval is not
-    measured."""
-    if not measured.wanted.retrieval:
-        found = [read_result(file) for file in sorted(results_folder(measured.run).glob(RESULT_FILES))]
-        return {None: [replace(result, metrics={}) for result in sorted(found, key=lambda result: result.step)]}
-    digest = measured.shared.retrieval.digest
-    settings = {budget: settings_digest(probe) for budget, probe in budgets(measured.config).items()}
-    return {budget: standing_results(measured.run, settings[budget], digest, budget) for budget in settings}
-
-
-def standing_results(run: Path, settings: str, retrieval: str, budget: int | None = None) -> list[Result]:
-    """Results made with these digests, by step, those of checkpoints that retention has removed among them."""
-    found = [read_result(file) for file in sorted(results_folder(run, budget).glob(RESULT_FILES))]
-    found = [result for result in found if result.metrics]
-    kept = [
-        result for result in found if (result.digests["settings"], result.digests["retrieval"]) == (settings, retrieval)
-    ]
-    if len(kept) < len(found):
-        say(
-            f"left out: {len(found) - len(kept)} results of checkpoints that are gone, made with other settings or another"
-            " retrieval set"
-        )
-    return sorted(kept, key=lambda result: result.step)
-
-
-def best_untrained(results: list[Result]) -> tuple[Result, str] | None:
-    """The probe of step 0 with the readout that does best on the test queries: the baseline that is hardest to beat."""
-    if not results or results[0].step != 0:
-        return None
-    return results[0], max(results[0].metrics, key=lambda readout: results[0].mean("test", NDCG, readout))
-
-
-def _differences(config: Config, results: list[Result], untrained: tuple[Result, str] | None) -> dict[int, Interval]:
-    if untrained is None or not config.sweep.bootstrap:
-        return {}
-    baseline = untrained[0].per_query("test", untrained[1])
-    return {
-        result.step: paired_bootstrap(result.per_query("test"), baseline, config.sweep.bootstrap, config.probe.seed)
-        for result in results
-    }
-
-
-def _bm25(config: Config, measured: Measured) -> dict[str, dict[str, float]]:
-    run, prefix, shared = measured.run, config.sweep.bm25_prefix, measured.shared.retrieval
-    digest = bm25_digest(shared.digest, _tokenizer(measured.checkpoints[-1]), prefix, config.probe)
-    found = None if config.sweep.force else read_bm25(run, digest)
-    return found or measure_bm25(run, shared.sets["test"], shared.prepared, prefix, config.probe, digest)
-
-
-def _tokenizer(checkpoint: Checkpoint) -> str:
-    return checkpoint.manifest["files"][f"{HF}/{TOKENIZER}"]
+def _results(measures: list[Measure]) -> dict[int, Result]:
+    """A result of each checkpoint that has one, by step, for what all of them repeat of its manifest."""
+    by_step = {result.step: result for measure in measures for result in measure.results}
+    return dict(sorted(by_step.items()))

@@ -22,7 +22,7 @@ embeddings = SentenceTransformer("{path}").encode(["..."])  # mean of the last l
 ```
 
 The encoder was trained to fill masks. Its sentence embeddings are a starting point for fine-tuning, not a finished retriever.
-"""
+"""  # noqa: E501
 _DECODER_USE = """## Use
 
 ```python
@@ -36,7 +36,7 @@ print(tokenizer.decode(model.generate(**inputs, max_new_tokens=100)[0]))
 
 The model was trained to continue text. It has not been taught to follow instructions or to hold anything back, and what it writes may be
 wrong.
-"""
+"""  # noqa: E501
 
 
 def model_card(
@@ -44,10 +44,9 @@ def model_card(
     config: ModelConfig,
     parameters: int,
     facts: Mapping[str, Any] | None = None,
-    results: Sequence[Mapping[str, Any]] = (),
+    results: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     language: str | Sequence[str] | None = None,
     license: str | None = None,
-    perplexity: Sequence[Mapping[str, Any]] = (),
     base_model: str | None = None,
     datasets: Sequence[str] = (),
     data: str = "",
@@ -55,7 +54,7 @@ def model_card(
     """Text of the card of model `name`.
 
     `parameters`: their number, head included. `facts`: what the caller knows of training and versions, shown as given.
-    `results`, `perplexity`: rows of a table each, with equal keys. `data`: what the net was made of, in prose. The
+    `results`: heading -> rows of a table, with equal keys. `data`: what the net was made of, in prose. The
     others go into the header, as the hub reads it, where they are known; nothing is made up elsewhere."""
     decoder = isinstance(config, DecoderConfig)
     header = _header(config, language=language, license=license, base_model=base_model, datasets=datasets)
@@ -65,10 +64,7 @@ def model_card(
         parts.append(f"## Training data\n\n{data}")
     if facts:
         parts.append("## Training\n\n" + _table([{"": key, "value": value} for key, value in facts.items()]))
-    if results:
-        parts.append("## Results\n\n" + _table(results))
-    if perplexity:
-        parts.append("## Perplexity\n\n" + _table(perplexity))
+    parts += [f"## {heading}\n\n{_table(rows)}" for heading, rows in (results or {}).items()]
     return "\n".join([*parts, (_DECODER_USE if decoder else _ENCODER_USE).format(path=name)])
 
 

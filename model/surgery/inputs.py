@@ -7,7 +7,7 @@ from typing import Any
 
 from common import manifest as manifests
 from common.errors import UserError
-from common.files import digest, has_digest, read_json
+from common.files import has_digest, named_digest, read_json
 from common.layout import HF, TOKENIZER
 from common.numbers import same
 from common.same_tokenizer import difference
@@ -50,7 +50,8 @@ class Model:
 
 
 def models_of_run(run: str | Path) -> list[Model]:
-    """The probe checkpoints of a run, by step, the untrained one left out. Raises UserError where there are fewer than 2."""
+    """The probe checkpoints of a run, by step, the untrained one left out. Raises UserError where there are fewer than
+    2."""
     if not Path(run).is_dir():
         raise UserError(
             f"the run folder {run} does not exist; train it with jobs.train, or set merge.run to the folder of a run"
@@ -84,7 +85,7 @@ def model_in(folder: str | Path) -> Model:
             f"{folder} is neither a checkpoint nor a model in Hugging Face's format (no {CONFIG}); name another in"
             " merge.checkpoints"
         )
-    return Model(path, str(folder), {str(file.relative_to(path)): digest(file) for file in read_files(path)})
+    return Model(path, str(folder), {str(file.relative_to(path)): named_digest(file) for file in read_files(path)})
 
 
 def _of_checkpoint(checkpoint: Checkpoint, name: str) -> Model:

@@ -1,8 +1,8 @@
 """Which of several averages is kept: each is made, measured as the checkpoints of a run are, and the best stays.
 
-The averages are checkpoints of a run folder of their own while they are chosen among, step 3 being the average of the last 3;
-so whatever a sweep measures of a run, it measures of them, and what is measured already stands when an interrupted
-selection goes on."""
+The averages are checkpoints of a run folder of their own while they are chosen among, step 3 being the average of the
+last 3; so whatever a sweep measures of a run, it measures of them, and what is measured already stands when an
+interrupted selection goes on."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -10,19 +10,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from common import manifest as manifests
 from common.files import make_folder
 from common.layout import CONFIG, checkpoint_name, checkpoints_folder
 from common.progress import say
 from common.remove import sweep_asides
 from conf.schema import Config
-from model.evaluation.bootstrap import Interval, bootstrap_mean, paired_bootstrap
-from model.evaluation.choice import Choice, Scores, parse_choice, scores
+from model.evaluation.choice import scores
+from model.evaluation.interface.result import Scores, SweepResult
 from model.evaluation.pending import Claims
-from model.evaluation.perplexity import log_changes
-from model.evaluation.sweep import NDCG, Shared, SweepResult, sweep
+from model.evaluation.statistics.bootstrap import Interval
+from model.evaluation.sweep import Shared, sweep
 from model.surgery.average import combine, identity
 from model.surgery.inputs import HALF, TOKENIZER, Model
 from model.training.checkpoints.checkpoints import PROBE, list_checkpoints, remove_checkpoint
@@ -85,46 +83,15 @@ class Selection:
 class _Measured:
     """A run folder after its sweep."""
 
-    found: SweepResult
-    choice: Choice
+    sweep: SweepResult
     scores: Scores
-    config: Config
 
     def row(self, step: int, name: str) -> Row:
-        return Row(name, self.scores.values[step], self._interval(step))
-
-    def _interval(self, step: int) -> Interval | None:
-        part, metric = self.choice.part, self.choice.metric
-        resamples, seed = self.config.sweep.bootstrap, self.config.probe.seed
-        if not resamples:
-            return None
-        if self.choice.kind == "retrieval" and metric == NDCG:
-            return bootstrap_mean(_of(self.found.results, step).per_query(part), resamples, seed)
-        if self.choice.kind == "perplexity":
-            return _of(self.found.perplexity, step).interval(part, metric, resamples, seed)
-        return None
+        return Row(name, self.scores.values[step], self.sweep.chooser.interval(self.sweep.metric, step))
 
     def against(self, step: int, other: "_Measured", other_step: int) -> Interval | None:
         """The checkpoint of ``step`` against one of the ``other`` run; see `Selection.difference`."""
-        part, metric = self.choice.part, self.choice.metric
-        resamples, seed = self.config.sweep.bootstrap, self.config.probe.seed
-        if not resamples:
-            return None
-        if self.choice.kind == "retrieval" and metric == NDCG:
-            pair = (
-                _of(measured.found.results, one).per_query(part)
-                for measured, one in ((self, step), (other, other_step))
-            )
-            return paired_bootstrap(*pair, resamples, seed)
-        if self.choice.kind == "perplexity":
-            here, there = _of(self.found.perplexity, step), _of(other.found.perplexity, other_step)
-            change, drawn = log_changes(here, there, part, metric, resamples, seed)
-            return Interval(*np.expm1([change, *np.percentile(drawn, [2.5, 97.5])]).tolist())
-        return None
-
-
-def _of(results: Sequence[Any], step: int) -> Any:
-    return next(result for result in results if result.step == step)
+        return self.sweep.chooser.against(self.sweep.metric, step, other.sweep.chooser, other_step)
 
 
 def select(
@@ -153,7 +120,7 @@ def select(
     averages = {one: found.row(one, f"last {one}") for one in windows}
     folder = checkpoints_folder(work) / checkpoint_name(window) / HALF
     single, difference = alone.row(step, names[step]), found.against(window, alone, step)
-    return Selection(found.choice.name, found.scores.lower, averages, single, window, difference, folder)
+    return Selection(found.sweep.metric, found.scores.lower, averages, single, window, difference, folder)
 
 
 def _single(
@@ -185,10 +152,8 @@ def _measure(config: Config, run: Path, shared: dict[str, Shared], claims: Claim
         force=False,
         retry_failed=True,
     )
-    config = replace(config, sweep=own)
-    found = sweep(config, shared, claims)
-    choice = parse_choice(replace(config, sweep=replace(own, metric=found.metric)))
-    return _Measured(found, choice, scores(choice, found.results, found.perplexity, found.tasks), config)
+    swept = sweep(replace(config, sweep=own), shared, claims)
+    return _Measured(swept, scores(swept.chooser, swept.metric))
 
 
 def _clear(work: Path, models: Sequence[Model], windows: Sequence[int], weights_of: WeightsOf) -> None:

@@ -20,7 +20,7 @@ from conf.schema.check import check
 from conf.schema.language import LanguageConfig
 from conf.schema.model import AutoConfig
 from conf.schema.ranges import Limits, limits, limits_at, numbers
-from data_prep.filters.registry import complete_settings
+from data_prep.filters.registry import RULES, complete_settings, rule_class
 from data_prep.text.language import load_language
 from jobs.arguments.groups import CONF
 from jobs.launch.compose import compose, spelled_out, to_config
@@ -32,7 +32,8 @@ SCHEMAS = {
     for module in pkgutil.iter_modules(conf.schema.__path__)
     for kind in vars(importlib.import_module(f"conf.schema.{module.name}")).values()
     if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__module__.startswith("conf.schema")
-}
+} | {rule_class(name).Settings for name in RULES}
+"""Those of the configuration, and the settings that rules bring along."""
 
 
 def has_number(kind: Any) -> bool:
@@ -111,10 +112,13 @@ def test_a_number_out_of_its_range_is_one_sentence_with_the_range(job):
     if job == "train":
         open_, decoder = ([], ["train.init_from=x"]), (["model=decoder/tiny", "objective=causal"], [])
         sections += [(to_config(compose(job, given)), "") for pair in (open_, decoder) for given in pair if given]
-        sections += [(load_language("tr"), "corpus.languages.tr.")]
+        turkish, prefix = load_language("tr"), "corpus.languages.tr."
+        rules = [(rule_class(name).settings_in(turkish), f"{prefix}rules.{name}.") for name in RULES]
+        assert sum(len(list(tried(*section))) for section in rules) > 100
+        sections += [(turkish, prefix), *rules]
     for section, prefix in sections:
         said = list(tried(section, prefix))
-        assert len(said) > 100
+        assert len(said) > 100 or prefix
         for key, known, sentence in said:
             assert sentence.startswith(f"{key}=") and sentence.endswith(f"; give {known}") and "\n" not in sentence, (
                 sentence
@@ -170,7 +174,10 @@ def test_a_number_out_of_its_range_is_one_sentence_with_the_range(job):
         ),
         (
             "train.checkpoint.probe_at_tokens=[5,5k]",
-            "train.checkpoint.probe_at_tokens takes a list, each a whole number from 0 to 10^15, and not [5,'5k']; write ",
+            (
+                "train.checkpoint.probe_at_tokens takes a list, each a whole number from 0 to 10^15, and not [5,'5k'];"
+                " write "
+            ),
         ),
         (
             "phases.main.tokens=5k",

@@ -1,11 +1,8 @@
-"""The small run with checkpoints of `tests/model/evaluation/conftest.py`, for the jobs that read it; prepared text and a net
-to train on it."""
+"""The small run with checkpoints of `tests/model/evaluation/conftest.py`, for the jobs that read it; prepared text and
+a net to train on it."""
 
 import importlib.util
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 
 from jobs import prepare, tokenizer
 from jobs.launch.compose import compose, to_config
+from tests.processes import run_python
 
 NET = [
     "model.num_layers=2", "model.hidden_size=32", "model.num_heads=2", "model.ffn_size=48", "model.vocab_size=320",
@@ -70,9 +68,7 @@ def python_script() -> Callable[..., list[str]]:
     """Runs a script of this folder with arguments in a process of its own; the lines it prints."""
 
     def run(script: str, *arguments: str) -> list[str]:
-        env = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-        command = [sys.executable, str(HERE / script), *arguments]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=280)
+        done = run_python([HERE / script, *arguments], timeout=280)
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout.splitlines()
 

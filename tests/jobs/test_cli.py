@@ -62,7 +62,7 @@ def helped(monkeypatch, capsys) -> Callable[..., list[str]]:
 
     def lines(*arguments: str) -> list[str]:
         monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
-        main("train", train.run, ("data", "optim", "train", "phases", "cluster"))
+        main("train", train.run)
         return capsys.readouterr().out.splitlines()
 
     return lines

@@ -18,8 +18,7 @@ from common.files import digest
 from conf.schema import Config, DecoderConfig, OptimConfig, ParallelConfig
 from conf.schema.phase import PhaseConfig
 from jobs.export import run as job
-from model.evaluation.files import measure_file, write_measured
-from model.evaluation.results import weights_digest
+from model.evaluation.interface.store import result_file, weights_digest, write_result
 from model.evaluation.sweep import sweep
 from model.hf.folder import export_net
 from model.megatron import checkpoint
@@ -51,7 +50,9 @@ def test_best_checkpoint_with_card(sweep_config, run_folder, encoders, capsys):
     manifest = json.loads((output / "manifest.json").read_text())
     assert manifest["kind"] == "export" and manifest["parent"]["step"] == 20
     card = (output / "README.md").read_text()
-    found = json.loads((run_folder / "eval" / "step_0000020.json").read_text())["metrics"]["cat"]["test"]["ndcg@10"]
+    found = json.loads((run_folder / "eval" / "retrieval" / "step_0000020.json").read_text())["metrics"]["cat"]["test"][
+        "ndcg@10"
+    ]
     row = next(line for line in card.splitlines() if line.startswith("| this model, step 20 | cat "))
     assert float(row.split("|")[3]) == pytest.approx(found, abs=1e-4) and "| untrained | cat " in card
     assert "held-out loss | 5" in card
@@ -163,8 +164,8 @@ def test_bad_input_is_named(sweep_config, run_folder, tmp_path):
 
 @pytest.mark.parametrize("broken", ["shape", "tensor"])
 def test_a_folder_that_cannot_be_loaded_never_appears(sweep_config, run_folder, tmp_path, broken):
-    """A checkpoint whose every byte is as written, and yet no model: another shape than its config.json says, or a tensor too
-    few."""
+    """A checkpoint whose every byte is as written, and yet no model: another shape than its config.json says, or a
+    tensor too few."""
     save = run_folder / "checkpoints" / "step_0000020"
     if broken == "shape":
         config = json.loads((save / "hf" / "config.json").read_text())
@@ -182,15 +183,16 @@ def test_a_folder_that_cannot_be_loaded_never_appears(sweep_config, run_folder, 
 
 
 DECODER = DecoderConfig(
-    architecture="llama", vocab_size=125, num_layers=2, hidden_size=32, num_heads=2, num_kv_heads=1, head_width=16, ffn_size=48,
+    architecture="llama", vocab_size=125, num_layers=2, hidden_size=32, num_heads=2, num_kv_heads=1, head_width=16,
+    ffn_size=48,
     max_positions=64, tie_embeddings=False, init_std=0.3,
 )  # fmt: skip
 
 
 @pytest.fixture
 def decoder_run(tmp_path, tokenizer_folder):
-    """A run of a decoder in two phases, the second with another RoPE base: a probe checkpoint in the first, one to resume
-    from in the second."""
+    """A run of a decoder in two phases, the second with another RoPE base: a probe checkpoint in the first, one to
+    resume from in the second."""
     parallel, run = ParallelConfig(threads=1), tmp_path / "runs" / "decoder" / "seed_0"
     start(parallel, 5)
     first, later = build_decoder(DECODER).eval(), dataclasses.replace(DECODER, rope_theta=500_000.0)
@@ -283,19 +285,18 @@ def test_perplexity_is_in_the_card_while_it_is_of_these_weights(decoder_run, tmp
     digests = {"settings": "a", "inputs": "b"}
     for step, nll, weights in ((0, 300.0, "before"), (10, 200.0, weights_digest(save))):
         texts = {"law": {"role": "domain", "documents": 3, "nll": nll, "token": 100, "character": 400, "byte": 500}}
-        write_measured(
-            measure_file(run, "perplexity", step), "perplexity", save, {}, digests | {"weights": weights}, texts=texts
-        )
-        document = json.loads(measure_file(run, "perplexity", step).read_text())
-        measure_file(run, "perplexity", step).write_text(json.dumps(document | {"step": step}))
+        file = result_file(run, "perplexity", step)
+        write_result(file, "perplexity", save, {"texts": texts}, digests | {"weights": weights})
+        document = json.loads(result_file(run, "perplexity", step).read_text())
+        result_file(run, "perplexity", step).write_text(json.dumps(document | {"step": step}))
     lines = (exported(run, 10, tmp_path / "out") / "README.md").read_text().splitlines()
     assert (
         "| law | domain | step 0 | 20.09 | 2.117 | 0.8656 |" in lines
         and "| law | domain | this model | 7.389 | 1.649 | 0.5771 |" in lines
     )
-    stale = json.loads(measure_file(run, "perplexity", 10).read_text())
+    stale = json.loads(result_file(run, "perplexity", 10).read_text())
     stale["digests"]["weights"] = "others"
-    measure_file(run, "perplexity", 10).write_text(json.dumps(stale))
+    result_file(run, "perplexity", 10).write_text(json.dumps(stale))
     assert "Perplexity" not in (exported(run, 10, tmp_path / "again") / "README.md").read_text()
 
 
@@ -326,8 +327,8 @@ def test_only_what_the_manifest_lists_is_exported_and_no_code(sweep_config, run_
 
 
 def _rewritten(save: Path, **changed: bytes | str) -> None:
-    """The manifest of a checkpoint lists its files as they are now, and ``changed`` (name in hf/: content) with them, as a
-    stranger could."""
+    """The manifest of a checkpoint lists its files as they are now, and ``changed`` (name in hf/: content) with them,
+    as a stranger could."""
     for name, content in changed.items():
         (save / "hf" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     manifests.write(save, manifests.read(save) | {"files": manifests.digests(save)})

@@ -53,7 +53,9 @@ def test_the_window_that_retrieves_best_is_kept(merge_config, run_folder, tmp_pa
     )
     assert averages[str(manifest["window"])]["value"] == max(row["value"] for row in averages.values())
     assert is_mean(output, checkpoints(run_folder, 10, 20, 30)[-manifest["window"] :])
-    single = json.loads((run_folder / "eval" / "step_0000020.json").read_text())["metrics"]["cat"]["dev"]["ndcg@10"]
+    single = json.loads((run_folder / "eval" / "retrieval" / "step_0000020.json").read_text())["metrics"]["cat"]["dev"][
+        "ndcg@10"
+    ]
     assert manifest["choice"]["single"] == manifest["choice"]["single"] | {"name": "step 20", "value": single}
     assert all(row["interval"]["low"] <= row["value"] <= row["interval"]["high"] for row in averages.values())
     difference = manifest["choice"]["difference"]
@@ -104,8 +106,8 @@ def test_others_are_kept_where_that_is_asked_and_folders_can_be_named(merge_conf
 
 @pytest.fixture
 def decoder_run(tmp_path, tokenizer_folder) -> Config:
-    """A merge of a run of decoders by perplexity: checkpoints 10, 20, 30 lie around one net, ever nearer, 20 on the other
-    side of it."""
+    """A merge of a run of decoders by perplexity: checkpoints 10, 20, 30 lie around one net, ever nearer, 20 on the
+    other side of it."""
     from model.hf.folder import export_net
     from model.megatron.startup import start
     from model.nets.decoder import build_decoder

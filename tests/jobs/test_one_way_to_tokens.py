@@ -17,8 +17,8 @@ from data_prep.tokens.indexed import read_index
 from jobs import mix, prepare
 from jobs import train as train_job
 from jobs.views.trace import trace
-from model.evaluation.encode import Tokeniser
-from model.evaluation.likelihood import tokenise
+from model.evaluation.measures.perplexity.likelihood import tokenise
+from model.evaluation.measures.retrieval.encode import Tokeniser
 
 PLAIN = "Mahkeme karar verdi, dava kabul edildi. "
 TEXTS = [

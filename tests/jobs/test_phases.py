@@ -123,6 +123,7 @@ def test_moments_are_carried_or_reset(whole):
     assert {step: counts[step] for step in LAST.values()} == {7: 7, 13: 13, 23: 10, 28: 15}
 
 
+@pytest.mark.long
 def test_killed_in_any_phase_and_at_borders_nothing_is_seen(phased, whole, python_script, tmp_path):
     run = whole.with_name("cut")
     told = python_script("kill_train.py", "3", "6", *phased, "run=cut")
@@ -256,7 +257,7 @@ def test_phases_without_a_word_on_held_out_text_make_a_run(phased, capsys):
         ),
         ("phases.long.seq_length=256", "phases.long.seq_length=256 exceeds model.max_positions=128"),
         ("objective=mlm", "objective=mlm does not fit model.architecture=qwen3; set objective=causal"),
-        ("model.architecture=gpt", "model.architecture=gpt is unknown; it takes qwen3, qwen2, llama, mistral, phi"),
+        ("model.architecture=gpt", "model.architecture=gpt is unknown; it takes qwen3, qwen2, llama, llama_biased,"),
         ("train.validation_fraction=0.1", "name prepared held-out text, such as data.validation.law"),
         ("train.steps=5", "the phases say how long they are; set both to 0"),
         ("phases.general.schedule=decay", "phases.general.schedule=decay needs a phase before it"),

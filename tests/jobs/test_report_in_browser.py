@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from common.report.html import figure, page
+from common.report.plot import to_svg
 from jobs.sweep import run
-from model.evaluation.page import figure, page
-from model.evaluation.svg import to_svg
 from tests.jobs.test_sweep import decoders as decoders
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -47,7 +47,7 @@ DRAWN = """
     dangling: wanted.filter(name => !svg.querySelector(name)),
   };
 })
-"""
+"""  # noqa: E501
 
 TABLES = """
 [...document.querySelectorAll("table")].map(table => {

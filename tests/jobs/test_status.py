@@ -147,7 +147,7 @@ def test_a_broken_run_hides_no_other(runs):
 def test_best_ndcg_is_the_highest_on_dev(sweep_config, run_folder):
     assert best_ndcg(run_folder) is None
     found = sweep(sweep_config)
-    assert best_ndcg(run_folder) == max(result.mean("dev", "ndcg@10") for result in found.results)
+    assert best_ndcg(run_folder) == max(result.mean("dev", "ndcg@10") for result in found.measures["retrieval"].results)
 
 
 def test_steps_of_a_branch_that_only_decays(runs):
@@ -205,7 +205,7 @@ def test_two_hundred_runs_take_seconds(runs):
 
 def test_it_starts_without_torch(runs):
     program = (
-        "import sys; from jobs.status import main, run; main('status', run, ()); assert not {'torch', 'megatron'} &"
+        "import sys; from jobs.status import main, run; main('status', run); assert not {'torch', 'megatron'} &"
         " set(sys.modules)"
     )
     arguments = [f"runs_dir={runs.runs_dir}"]

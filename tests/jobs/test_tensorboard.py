@@ -20,16 +20,20 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 
 from jobs import prepare, sweep, tokenizer, train
 from jobs.launch.compose import compose, to_config
+from tests.processes import Process
 
-ROOT = Path(__file__).resolve().parents[2]
 STEPS, KILL = 120, 46
 LOSS, NDCG = "train/loss", "retrieval/ndcg@10/test/cat"
 SETTINGS = [
     "model.num_layers=2", "model.hidden_size=32", "model.num_heads=2", "model.ffn_size=48", "model.vocab_size=320",
-    "model.max_positions=64", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=4", f"train.steps={STEPS}",
-    "train.validation_fraction=0.05", "train.checkpoint.probe_at_start=true", "train.checkpoint.probe_every_steps=40", "parallel.threads=1",
-    "train.checkpoint.resume_every_minutes=0", "optim.schedule.warmup_steps=5", "optim.schedule.decay_steps=10", "probe.steps=5",
-    "probe.pairs=100", "probe.batch=32", "probe.train_document_tokens=32", "probe.document_tokens=32", "sweep.bm25=false",
+    "model.max_positions=64", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=4",
+    f"train.steps={STEPS}",
+    "train.validation_fraction=0.05", "train.checkpoint.probe_at_start=true", "train.checkpoint.probe_every_steps=40",
+    "parallel.threads=1",
+    "train.checkpoint.resume_every_minutes=0", "optim.schedule.warmup_steps=5", "optim.schedule.decay_steps=10",
+    "probe.steps=5",
+    "probe.pairs=100", "probe.batch=32", "probe.train_document_tokens=32", "probe.document_tokens=32",
+    "sweep.bm25=false",
 ]  # fmt: skip
 
 
@@ -58,13 +62,11 @@ def run_of_two_attempts(tmp_path_factory, retrieval_folder) -> Path:
 
 def kill_at(overrides: list[str], metrics: Path) -> None:
     """Start the training, and kill it once ``metrics`` tells of step `KILL`."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jobs.train", *overrides], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    process = Process(["-m", "jobs.train", *overrides])
     while process.poll() is None and not (metrics.is_file() and f'"step": {KILL},' in metrics.read_text()):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, process.stderr.read().decode()
+    assert process.wait() == -signal.SIGKILL, process.communicate()[1]
 
 
 @pytest.fixture(params=["auto", "false"], ids=["fast loader", "slow loader"])
@@ -139,7 +141,7 @@ def test_one_clean_curve_of_loss_and_of_ndcg(ask, run_of_two_attempts):
     run = run_of_two_attempts
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     logged = [(line["step"], line["loss"]) for line in lines if "loss" in line]
-    results = [json.loads(file.read_text()) for file in sorted((run / "eval").glob("step_*.json"))]
+    results = [json.loads(file.read_text()) for file in sorted((run / "eval" / "retrieval").glob("step_*.json"))]
     probed = [(result["step"], result["metrics"]["cat"]["test"]["ndcg@10"]) for result in results]
     assert [step for step, _ in logged] == list(range(1, STEPS + 1)) and [step for step, _ in probed] == [
         0,

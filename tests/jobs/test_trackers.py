@@ -10,7 +10,7 @@ import pytest
 
 from jobs import train
 from jobs.launch.compose import compose, to_config
-from model.training.callbacks.tracker import scalars
+from model.training.callbacks.tracking.tracker import scalars
 
 SETTINGS = [
     "train.seq_length=64", "train.global_batch=4", "train.micro_batch=4", "train.validation_fraction=0.05",

@@ -1,12 +1,10 @@
 """`python -m jobs.train`, killed, stopped and continued, on text that went through the jobs before it."""
 
 import json
-import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,13 +17,15 @@ from common.stop import EXIT_CONTINUE
 from jobs import train
 from jobs.launch.compose import compose, to_config
 from model.training.checkpoints.checkpoints import list_checkpoints
+from tests.processes import Process
 
-ROOT = Path(__file__).resolve().parents[2]
 STEPS = 140
 SPEED = ("seconds", "tokens_per_second", "mfu")
 COURSE = [
-    f"train.steps={STEPS}", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0.05",
-    "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0", "train.checkpoint.resume_every_steps=10", "train.checkpoint.resume_every_minutes=0",
+    f"train.steps={STEPS}", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2",
+    "train.validation_fraction=0.05",
+    "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0",
+    "train.checkpoint.resume_every_steps=10", "train.checkpoint.resume_every_minutes=0",
     "optim.lr=3e-3", "optim.schedule.warmup_steps=5", "optim.schedule.decay_steps=30", "parallel.threads=1",
 ]  # fmt: skip
 
@@ -47,16 +47,12 @@ def lines(run: Path) -> list[dict]:
 
 def start_until(overrides: list[str], run: Path, step: int, number: signal.Signals) -> subprocess.CompletedProcess:
     """Start the job, send it ``number`` once metrics.jsonl tells of ``step``, and wait for its end."""
-    command = [sys.executable, "-m", "jobs.train", *overrides, f"run={run.name}"]
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = Process(["-m", "jobs.train", *overrides, f"run={run.name}"])
     while process.poll() is None and not any(line["step"] >= step for line in lines(run)[-1:]):
         time.sleep(0.01)
     process.send_signal(number)
     out, err = process.communicate(timeout=120)
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 @pytest.mark.long
@@ -98,8 +94,8 @@ def test_killed_and_stopped_it_ends_as_if_nothing_had_happened(overrides):
 
 @pytest.mark.long
 def test_a_storm_of_kills_leaves_no_trace(trainable, python_script):
-    """Twelve kills, most of them within a checkpoint: the curve is that of an undisturbed run, bit for bit, and each step
-    stands once."""
+    """Twelve kills, most of them within a checkpoint: the curve is that of an undisturbed run, bit for bit, and each
+    step stands once."""
     course = [item for item in COURSE if "steps" not in item] + [
         "train.steps=60",
         "train.checkpoint.resume_every_steps=4",
@@ -206,16 +202,8 @@ def test_a_run_from_a_folder_needs_no_shape_and_unused_rows_are_said(trainable, 
 @pytest.mark.parametrize("moment", ["between steps", "within a checkpoint"])
 def test_a_run_that_is_removed_says_so_and_leaves_nothing(overrides, moment):
     run = folder_of(overrides, f"removed_{moment.replace(' ', '_')}")
-    command = [
-        sys.executable,
-        "-m",
-        "jobs.train",
-        *overrides,
-        f"run={run.name}",
-        "train.steps=5000",
-        "train.checkpoint.resume_every_steps=3",
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    more = ["train.steps=5000", "train.checkpoint.resume_every_steps=3"]
+    process = Process(["-m", "jobs.train", *overrides, f"run={run.name}", *more])
     while process.poll() is None and (
         len(lines(run)) < 15 or bool(list(run.glob("checkpoints/.aside-*"))) != (moment == "within a checkpoint")
     ):

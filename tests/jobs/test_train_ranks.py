@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,12 +18,15 @@ from common.stop import EXIT_CONTINUE
 from jobs import train
 from jobs.launch.compose import compose, to_config
 from model.training.checkpoints.checkpoints import list_checkpoints, set_link
+from tests.processes import Process, clean, free_port, run_ranks
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = [
-    "train.steps=12", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0.05", "optim.lr=3e-3",
+    "train.steps=12", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2",
+    "train.validation_fraction=0.05", "optim.lr=3e-3",
     "train.checkpoint.probe_at_start=false",
-    "train.checkpoint.probe_share=0", "train.checkpoint.resume_every_steps=3", "train.checkpoint.resume_every_minutes=0", "train.checkpoint.keep_last=9",
+    "train.checkpoint.probe_share=0", "train.checkpoint.resume_every_steps=3",
+    "train.checkpoint.resume_every_minutes=0", "train.checkpoint.keep_last=9",
     "optim.schedule.warmup_steps=2", "optim.schedule.decay_steps=3", "parallel.threads=1", "model.num_layers=4",
     "train.log_every_steps=1",
 ]  # fmt: skip
@@ -71,10 +73,15 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def train_on_two(overrides: list[str]) -> str:
-    """Under torchrun; what it said."""
-    done = under_torchrun(overrides)
+    """As two ranks; what they said."""
+    done = run_ranks(["-m", "jobs.train", *overrides])
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stderr
+
+
+def train_under_torchrun(overrides: list[str]) -> None:
+    done = under_torchrun(overrides)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def under_torchrun(overrides: list[str]) -> subprocess.CompletedProcess:
@@ -139,7 +146,7 @@ def test_data_parallel_from_the_start_and_back(trainable):
     overrides = overrides_of(trainable, "dropout")
     whole, run = (
         folder_after(train_alone, [*overrides, "run=whole"]),
-        folder_after(train_on_two, [*overrides, "run=data"]),
+        folder_after(train_under_torchrun, [*overrides, "run=data"]),
     )
     assert_same_course(run, whole)
     assert json.loads((run / "manifest.json").read_text())["attempts"][0]["ranks"] == 2
@@ -153,22 +160,16 @@ def test_a_signal_to_one_rank_stops_all_at_one_step(trainable):
     """Started as srun starts them, without anyone who watches over both."""
     overrides = [*trainable, "name=ranks_stop", *COURSE, "train.steps=4000", "run=stop"]
     run = Path(config_of(overrides).run_dir)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     slurm = {
         "SLURM_STEP_NUM_TASKS": "2",
         "SLURM_STEP_TASKS_PER_NODE": "2",
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
+        "MASTER_PORT": str(free_port()),
     }
     ranks = [
-        subprocess.Popen(
-            [sys.executable, "-m", "jobs.train", *overrides], cwd=ROOT, stderr=subprocess.PIPE, text=True,
-            env=environment(**slurm, SLURM_PROCID=str(rank), SLURM_LOCALID=str(rank)),
-        )
-        for rank in (0, 1)
-    ]  # fmt: skip
+        Process(["-m", "jobs.train", *overrides], env=clean() | slurm | {"SLURM_PROCID": rank, "SLURM_LOCALID": rank})
+        for rank in ("0", "1")
+    ]
     while not (run / "metrics.jsonl").is_file() or len((run / "metrics.jsonl").read_text().splitlines()) < 5:
         assert all(rank.poll() is None for rank in ranks), [rank.communicate()[1][-2000:] for rank in ranks]
         time.sleep(0.05)

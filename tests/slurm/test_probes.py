@@ -1,5 +1,5 @@
-"""Probes that a training starts: whatever is refused, lost or submitted twice, one result a checkpoint, and the training does
-not notice."""
+"""Probes that a training starts: whatever is refused, lost or submitted twice, one result a checkpoint, and the
+training does not notice."""
 
 import dataclasses
 import json
@@ -13,11 +13,10 @@ import psutil
 import pytest
 
 from common.layout import checkpoint_name
+from common.retrieval.load import digest_retrieval
 from jobs.probes.trigger import BySlurm
-from model.evaluation.prepared import settings_digest
-from model.evaluation.results import digests_of, result_file, why_redo
-from model.evaluation.retrieval import budgets
-from model.evaluation.retrieval_set import digest_retrieval
+from model.evaluation.interface.store import record_file, result_file, weights_digest, why_stale
+from model.evaluation.measures.retrieval.settings import settings_digest
 from model.training.checkpoints.checkpoints import list_checkpoints
 from slurm import outbox
 from slurm.submission import Point, Submission
@@ -100,10 +99,12 @@ def test_one_result_a_checkpoint_whatever_happens_to_sbatch(cluster, jobs, retri
         [checkpoint for checkpoint in list_checkpoints(home) if checkpoint.kind == "probe"],
     )
     assert [checkpoint.step for checkpoint in checkpoints] == [0, EVERY, STEPS]
-    retrieval, (probe,) = digest_retrieval(config.data.retrieval), budgets(config).values()
+    digests = {"settings": settings_digest(config.probe), "inputs": digest_retrieval(config.data.retrieval)}
     for checkpoint in checkpoints:
         assert (
-            why_redo(result_file(home, checkpoint.step), digests_of(checkpoint, settings_digest(probe), retrieval))
+            why_stale(
+                result_file(home, "retrieval", checkpoint.step), digests | {"weights": weights_digest(checkpoint)}
+            )
             is None
         )
     said = "".join(logs(one) for one in probes())
@@ -119,8 +120,8 @@ def test_one_result_a_checkpoint_whatever_happens_to_sbatch(cluster, jobs, retri
 
 
 def test_a_probe_that_runs_already(cluster, jobs, sweep_config, run_folder, tmp_path):
-    """Of a job that nobody remembers: the array task that a training submits says who holds the checkpoint, and the report waits
-    for it."""
+    """Of a job that nobody remembers: the array task that a training submits says who holds the checkpoint, and the
+    report waits for it."""
     for step in (0, 10, 30):
         shutil.rmtree(run_folder / "checkpoints" / checkpoint_name(step))
     sweep_config.runs_dir, sweep_config.run_dir, sweep_config.sweep.trigger = (
@@ -149,4 +150,4 @@ def test_a_probe_that_runs_already(cluster, jobs, sweep_config, run_folder, tmp_
     cluster.wait_for(lambda: report.array_task(0)["state"] == "finished", 120, "the report")
     assert holder in logs(report) and (run_folder / "report.html").is_file()
     assert [len(DONE.findall(logs(one))) for one in (first, second, report)] == [1, 0, 0]
-    assert result_file(run_folder, 20).is_file() and not claim.exists()
+    assert record_file(run_folder, 20).is_file() and not claim.exists()

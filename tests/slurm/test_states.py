@@ -1,5 +1,5 @@
-"""Where an array task stands: what its driver wrote, what squeue and sacct say, and both after a cancellation and a retry
-on a real SLURM."""
+"""Where an array task stands: what its driver wrote, what squeue and sacct say, and both after a cancellation and a
+retry on a real SLURM."""
 
 import re
 import shutil
@@ -115,10 +115,21 @@ def test_first_the_log_of_the_rank_that_died_first(submission):
 
 
 def test_an_array_of_a_retry_covers_only_what_it_was_given(submission):
-    """Array 14 was queued for array task 0 alone: that array task 1 has no job there does not hide the job that it had."""
+    """Array 14 was queued for array task 0 alone: that array task 1 has no job there does not hide the job that it
+    had."""
     submission.queued([Array("12", 0, 2), Array("14", 0, 2)])
     jobs = {"12_0": Job("FAILED"), "12_1": RUNNING, "14_0": PENDING}
     assert [state_of(submission, index, submission.arrays, jobs).job_id for index in (0, 1)] == ["14_0", "12_1"]
+
+
+@pytest.mark.parametrize("running", ["12_0", "14_0"])
+def test_of_two_jobs_the_one_that_runs_counts(submission, running):
+    """A chain queues the next link while this one runs; whichever array was queued first."""
+    submission.queued([Array("12", 0, 2), Array("14", 0, 2)])
+    record(submission, "running", attempt(job_id=running))
+    jobs = {"12_0": PENDING, "14_0": PENDING} | {running: RUNNING}
+    state = state_of(submission, 0, submission.arrays, jobs)
+    assert (state.name, state.job_id) == ("running", running)
 
 
 def test_ids_as_slurm_shortens_them():

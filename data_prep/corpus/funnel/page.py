@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from common.report.html import bar, breakable, figure, number, page, percent, table, text, tiles
+from common.report.svg import funnel
 from data_prep.corpus.funnel.rejected import histograms, samples
 from data_prep.corpus.funnel.similar import duplicates
-from data_prep.pages.html import bar, breakable, number, page, percent, table, text, tiles
-from data_prep.pages.svg import funnel
 
 OPEN_SOURCES = 3
 """With more sources than this, their funnels are folded up."""
@@ -53,9 +53,10 @@ def _tiles(total: dict[str, Any]) -> str:
 
 def _funnel(source: dict[str, Any], name: str) -> str:
     steps = [(step["step"], step["documents_in"], step["documents_out"]) for step in source["steps"]]
-    return (
-        f"<figure>{funnel(steps, f'Documents of {name} from step to step')}<figcaption>Documents that stay (blue) and"
-        " go (orange) at each step; to the right those that go and those that stay.</figcaption></figure>"
+    return figure(
+        funnel(steps, f"Documents of {name} from step to step"),
+        "Documents that stay (blue) and go (orange) at each step; to the right those that go and those that stay.",
+        "",
     )
 
 

@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from data_prep.pages.html import number, text
-from data_prep.pages.svg import histogram
+from common.report.html import figure, number, text
+from common.report.svg import histogram
 
 _LIMIT = re.compile(r"([<>])=?\s*(-?[\d.]*\d)")
 
@@ -24,7 +24,7 @@ def histograms(measures: list[dict[str, Any]]) -> str:
             else ""
         )
         caption = f"<b>{text(measure['test'])}</b>{sources}<br>rejects {text(measure['limit'])}"
-        figures.append(f'<figure class="card">{picture}<figcaption>{caption}</figcaption></figure>')
+        figures.append(figure(picture, caption, "card"))
     if not figures:
         return ""
     note = (

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from data_prep.pages.html import bar, number, table, text
+from common.report.html import bar, number, table, text
 
 TITLES = {"exact": "Exact copies", "near": "Near duplicates", "semantic": "Duplicates in meaning"}
 

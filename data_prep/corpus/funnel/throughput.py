@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from common.report.html import bar, number, page, table, text
 from data_prep.corpus.stages.stage import Stage
-from data_prep.pages.html import bar, number, page, table, text
 
 CLOCKS = ("seconds", "cpu_seconds")
 

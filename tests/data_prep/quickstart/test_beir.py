@@ -10,7 +10,7 @@ PAIRS = [("a", Pair("what is it", "it is\nthis")), ("b\u2028c", Pair('was "ist" 
 
 
 def test_written_sets_are_read_by_the_evaluation(tmp_path):
-    from model.evaluation.retrieval_set import load_retrieval
+    from common.retrieval.load import load_retrieval
 
     for split in ("train", "dev", "test"):
         write_set(tmp_path / split, PAIRS)

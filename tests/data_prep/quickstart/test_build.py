@@ -12,11 +12,11 @@ import pyarrow.parquet
 import pytest
 
 from common.errors import UserError
+from common.retrieval.load import load_retrieval
 from conf.schema import Config
 from data_prep.quickstart.beir import write_set
 from data_prep.quickstart.build import build_quickstart
 from data_prep.quickstart.pairs import Pair
-from model.evaluation.retrieval_set import load_retrieval
 from tests.data_prep.reference import words
 
 

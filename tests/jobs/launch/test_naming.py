@@ -4,7 +4,6 @@ alike."""
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from common import manifest as manifests
 from jobs.launch.compose import compose, parse, spelled_out, to_config
 from jobs.launch.emptied import empty_sections
 from jobs.launch.naming import NAME_BYTES, label_of, run_name
+from tests.processes import run_python
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -52,9 +52,7 @@ def test_a_label_has_every_swept_key_also_of_names_that_are_the_users():
 
 
 def multirun(*arguments: str, job: str = "train", cwd: Path = ROOT) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", f"jobs.{job}", "-m", *arguments]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=200)
+    return run_python(["-m", f"jobs.{job}", "-m", *arguments], cwd=cwd, timeout=200)
 
 
 def test_a_grid_over_long_paths_trains_and_goes_on(trainable, tmp_path):

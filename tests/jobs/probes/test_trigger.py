@@ -18,8 +18,9 @@ from jobs.registry import JOBS
 from jobs.sweep import run
 from jobs.validate.probes import check_probe_files, check_probes
 from jobs.validate.training import nothing_coming
-from model.evaluation import pending, retrieval
-from model.evaluation.results import claim_file, failure_file, result_file
+from model.evaluation import pending
+from model.evaluation.interface.store import claim_file, failure_file, record_file
+from model.evaluation.measures.retrieval import probe
 from model.training.checkpoints.checkpoints import linked
 from slurm import outbox
 from slurm.submission import Array, Point
@@ -31,8 +32,10 @@ HOLDER = (
     " time.sleep(600)"
 )
 COURSE = [
-    "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.steps=6", "train.eval_packs=0",
-    "train.checkpoint.probe_every_steps=3", "probe.document_tokens=60", "probe.train_document_tokens=60", "probe.steps=5", "probe.pairs=100",
+    "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.steps=6",
+    "train.eval_packs=0",
+    "train.checkpoint.probe_every_steps=3", "probe.document_tokens=60", "probe.train_document_tokens=60",
+    "probe.steps=5", "probe.pairs=100",
     "probe.batch=32", "sweep.bootstrap=0",
 ]  # fmt: skip
 
@@ -49,16 +52,16 @@ def test_on_this_machine_when_the_training_has_finished(trainable, retrieval_fol
     config = to_config(compose("train", overrides))
     assert train.run(config)["status"] == "finished"
     folder = tmp_path / "t" / "seed_0"
-    results = {step: result_file(folder, step).stat().st_mtime_ns for step in (0, 3, 6)}
+    results = {step: record_file(folder, step).stat().st_mtime_ns for step in (0, 3, 6)}
     assert linked(folder, "best") in results and (folder / "report.html").is_file()
     assert "Best checkpoint: step" in capfd.readouterr().out
     # The same command again does what is left of the probes, and where nothing is left nothing.
-    result_file(folder, 3).unlink()
+    record_file(folder, 3).unlink()
     train.run(config)
     train.run(config)
     out = capfd.readouterr().out
-    assert out.count("Best checkpoint: step") == 1 and result_file(folder, 3).is_file()
-    assert result_file(folder, 6).stat().st_mtime_ns == results[6]
+    assert out.count("Best checkpoint: step") == 1 and record_file(folder, 3).is_file()
+    assert record_file(folder, 6).stat().st_mtime_ns == results[6]
 
 
 def refuse_probing(config: Config) -> None:
@@ -71,7 +74,9 @@ def test_what_could_only_fail_is_refused_before_the_first_step(retrieval_folder,
     config = Config()
     refuse_probing(config)
     config.sweep.trigger, config.data.retrieval = "after", "nowhere"
-    with pytest.raises(UserError, match="sweep.trigger=after needs data.retrieval, and nowhere does not exist"):
+    with pytest.raises(
+        UserError, match="data.retrieval=nowhere does not exist; make it first, .* with sweep.trigger=manual"
+    ):
         refuse_probing(config)
     (tmp_path / "corpus.jsonl").write_text('{"_id": "d", "text": "x"}\n')
     config.data.retrieval = str(tmp_path)
@@ -85,7 +90,7 @@ def test_what_could_only_fail_is_refused_before_the_first_step(retrieval_folder,
 def test_a_decoder_needs_text_or_tasks_where_there_is_no_retrieval_set(tmp_path):
     config = Config(model=DecoderConfig())
     config.sweep.trigger, config.data.retrieval = "on_save", "nowhere"
-    with pytest.raises(UserError, match="there is nothing to measure: data.retrieval=nowhere does not exist"):
+    with pytest.raises(UserError, match="there is nothing to measure: .*data.retrieval=nowhere does not exist"):
         refuse_probing(config)
     config.evaluation.domain["law"] = str(tmp_path / "law.txt")
     with pytest.raises(UserError, match="evaluation.domain.law: .*law.txt does not exist"):
@@ -112,7 +117,7 @@ def test_an_array_task_leaves_a_claimed_save_and_a_sweep_waits(sweep_config, run
         sweep_config.sweep.step = 20
         run(sweep_config)
         assert (
-            not result_file(run_folder, 20).exists()
+            not record_file(run_folder, 20).exists()
             and "left to it" in (said := capsys.readouterr().err)
             and holder in said
         )
@@ -123,23 +128,23 @@ def test_an_array_task_leaves_a_claimed_save_and_a_sweep_waits(sweep_config, run
         killer.join()
     said = capsys.readouterr().err
     assert said.count(holder) == 1 and "waiting for it" in said
-    assert all(result_file(run_folder, step).is_file() for step in (0, 10, 20, 30))
+    assert all(record_file(run_folder, step).is_file() for step in (0, 10, 20, 30))
     assert list((run_folder / "eval" / "claims").iterdir()) == []
 
 
 def test_a_result_whose_claim_was_lost_is_thrown_away(sweep_config, run_folder, capsys, monkeypatch):
     """Another process took the checkpoint over, as one does whose controller gave this node up for dead."""
-    probe_budgets, file = retrieval.probe_budgets, claim_file(run_folder, 20)
+    probe_budgets, file = probe.probe_budgets, claim_file(run_folder, 20)
 
     def overtaken(*arguments):
         outbox.write_json(file, json.loads(file.read_text()) | {"token": "another's", "host": "elsewhere"})
         return probe_budgets(*arguments)
 
-    monkeypatch.setattr(retrieval, "probe_budgets", overtaken)
+    monkeypatch.setattr(probe, "probe_budgets", overtaken)
     sweep_config.sweep.step = 20
     run(sweep_config)
     assert "has taken it over; this result is thrown away" in capsys.readouterr().err.replace("\n", " ")
-    assert not result_file(run_folder, 20).exists() and file.is_file()
+    assert not record_file(run_folder, 20).exists() and file.is_file()
 
 
 def test_a_probe_asks_for_one_process():
@@ -176,7 +181,7 @@ def test_a_probe_that_failed_is_a_missing_point_with_its_reason(sweep_config, ru
     sweep_config.sweep.step, sweep_config.sweep.retry_failed = None, False
     run(sweep_config)
     out, report = capsys.readouterr().out, (run_folder / "report.html").read_text()
-    assert not result_file(run_folder, 10).exists() and result_file(run_folder, 20).is_file()
+    assert not record_file(run_folder, 10).exists() and record_file(run_folder, 20).is_file()
     assert failure_file(run_folder, 10).is_file() and not outbox.ordered(run_folder, "step_0000020")
     for text in (out, report):
         assert "The probe of step 10 failed: out of memory: raise it." in text
@@ -185,5 +190,5 @@ def test_a_probe_that_failed_is_a_missing_point_with_its_reason(sweep_config, ru
     sweep_config.sweep.retry_failed = True
     run(sweep_config)
     note_failures(run_folder)
-    assert result_file(run_folder, 10).is_file() and not failure_file(run_folder, 10).exists()
+    assert record_file(run_folder, 10).is_file() and not failure_file(run_folder, 10).exists()
     assert "failed" not in (run_folder / "report.html").read_text()

@@ -5,8 +5,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -21,11 +19,13 @@ from jobs.launch.compose import compose, to_config
 from model.training.run.config import freeze
 from slurm.submission import Array, Point
 from slurm.submit import prepare
+from tests.processes import DEVNULL, Process, ended
 
-ROOT = Path(__file__).resolve().parents[3]
 COURSE = [
-    "train.steps=5000", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0.05",
-    "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0", "train.checkpoint.resume_every_minutes=0", "parallel.threads=1",
+    "train.steps=5000", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2",
+    "train.validation_fraction=0.05",
+    "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0",
+    "train.checkpoint.resume_every_minutes=0", "parallel.threads=1",
     "optim.schedule.warmup_steps=1", "name=occupied",
 ]  # fmt: skip
 
@@ -34,10 +34,10 @@ def config(trainable: list[str], run: str, *overrides: str):
     return to_config(compose("train", [*trainable, *COURSE, f"run={run}", *overrides]))
 
 
-def started(trainable: list[str], run: str) -> subprocess.Popen:
+def started(trainable: list[str], run: str) -> Process:
     """A training that makes steps, and no checkpoint."""
-    command = [sys.executable, "-m", "jobs.train", *trainable, *COURSE, f"run={run}"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = ["-m", "jobs.train", *trainable, *COURSE, f"run={run}"]
+    process = Process(command, stdout=DEVNULL, stderr=DEVNULL)
     file = Path(config(trainable, run).run_dir) / "metrics.jsonl"
     while process.poll() is None and not (file.is_file() and len(file.read_text().splitlines()) > 3):
         time.sleep(0.02)
@@ -45,7 +45,7 @@ def started(trainable: list[str], run: str) -> subprocess.Popen:
 
 
 def test_one_that_runs_is_left_alone_and_one_that_was_killed_is_not(trainable):
-    with started(trainable, "alive") as process:
+    with ended(started(trainable, "alive")) as process:
         folder = Path(config(trainable, "alive").run_dir)
         owner = (folder / "owner.json").read_bytes()
         for more in (["optim.lr=1e-3"], ["optim.lr=1e-3", "dry_run=true"]):

@@ -1,4 +1,5 @@
-"""Sweeps over the checkpoints of a run: the right best checkpoint, nothing done twice, everything redone that must be."""
+"""Sweeps over the checkpoints of a run: the right best checkpoint, nothing done twice, everything redone that must
+be."""
 
 import json
 import shutil
@@ -11,15 +12,24 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from common import manifest as manifests
 from common.errors import UserError
 from common.files import named_digest
+from conf.schema import Config
+from model.evaluation.interface.store import record_file, result_file
+from model.evaluation.measures.retrieval.result import Findings, ProbeScores
 from model.evaluation.pending import probe_checkpoints
-from model.evaluation.results import read_result, result_file
 from model.evaluation.sweep import sweep
 from model.training.checkpoints.checkpoints import linked, set_link
 
 
 def written(run: Path) -> dict[str, int]:
     """When each result was written."""
-    return {path.name: path.stat().st_mtime_ns for path in sorted((run / "eval").iterdir())}
+    files = [*(run / "eval" / "retrieval").iterdir(), run / "eval" / "bm25.json"]
+    return {path.name: path.stat().st_mtime_ns for path in sorted(files)}
+
+
+def probed(config: Config) -> Findings:
+    """What a sweep finds of retrieval."""
+    swept = sweep(config)
+    return swept.measures["retrieval"].findings(swept)
 
 
 def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
@@ -28,7 +38,7 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def test_best_checkpoint_is_found_and_marked(sweep_config, run_folder):
-    found = sweep(sweep_config)
+    found = probed(sweep_config)
     assert [result.step for result in found.results] == [0, 10, 20, 30]
     assert found.best.step == 20 == linked(run_folder, "best") and linked(run_folder, "last") == 40
     assert found.best.mean("test", "ndcg@10") > 0.9
@@ -39,9 +49,9 @@ def test_best_checkpoint_is_found_and_marked(sweep_config, run_folder):
     assert found.differences[20].low > 0.5 and found.differences[0].high <= 0.1
     assert set(found.bm25) == {"full text", "96 tokens"} and found.bm25["full text"]["ndcg@10"] < 0.01
 
-    document = json.loads(result_file(run_folder, 20).read_text())
+    document = json.loads(result_file(run_folder, "retrieval", 20).read_text())
     assert {key: document[key] for key in ("kind", "step", "tokens", "loss", "validation_loss", "readout")} == {
-        "kind": "probe", "step": 20, "tokens": 20_000, "loss": 4.8, "validation_loss": 5.0, "readout": "cat",
+        "kind": "retrieval", "step": 20, "tokens": 20_000, "loss": 4.8, "validation_loss": 5.0, "readout": "cat",
     }  # fmt: skip
     assert document["queries"] == {"dev": 60, "test": 150} and document["pairs"] == 250
     for split in ("dev", "test"):
@@ -53,7 +63,7 @@ def test_scalars_at_training_steps_once_after_every_rerun(sweep_config, run_fold
     sweep(sweep_config)
     sweep(sweep_config)
     sweep_config.sweep.force = True
-    found = sweep(sweep_config)
+    found = probed(sweep_config)
     seen = scalars(run_folder / "tb" / "probe")
     names, splits, readouts = ("ndcg@10", "mrr@10", "map@100", "recall@10"), ("dev", "test"), ("cat", "last", "emb")
     assert set(seen) == {
@@ -72,20 +82,20 @@ def test_scalars_at_training_steps_once_after_every_rerun(sweep_config, run_fold
 
 
 def test_a_second_sweep_probes_nothing(sweep_config, run_folder):
-    first = sweep(sweep_config)
+    first = probed(sweep_config)
     before = written(run_folder)
     set_link(run_folder, "best", 0)
-    assert sweep(sweep_config) == first
+    assert probed(sweep_config).results == first.results
     assert written(run_folder) == before and linked(run_folder, "best") == 20
 
 
 def test_only_what_is_missing_or_broken_is_probed(sweep_config, run_folder):
     sweep(sweep_config)
     before = written(run_folder)
-    values = {step: read_result(result_file(run_folder, step)).metrics for step in (0, 10, 20, 30)}
-    result_file(run_folder, 0).unlink()
-    result_file(run_folder, 10).with_suffix(".npz").write_bytes(b"PK")
-    result_file(run_folder, 20).write_text("{")
+    values = {step: ProbeScores.read(result_file(run_folder, "retrieval", step)).metrics for step in (0, 10, 20, 30)}
+    result_file(run_folder, "retrieval", 0).unlink()
+    result_file(run_folder, "retrieval", 10).with_suffix(".npz").write_bytes(b"PK")
+    result_file(run_folder, "retrieval", 20).write_text("{")
     sweep(sweep_config)
     after = written(run_folder)
     assert {name for name in after if before.get(name) == after[name]} == {
@@ -93,7 +103,9 @@ def test_only_what_is_missing_or_broken_is_probed(sweep_config, run_folder):
         "step_0000030.npz",
         "bm25.json",
     }
-    assert {step: read_result(result_file(run_folder, step)).metrics for step in (0, 10, 20, 30)} == values
+    assert {
+        step: ProbeScores.read(result_file(run_folder, "retrieval", step)).metrics for step in (0, 10, 20, 30)
+    } == values
 
 
 @pytest.mark.parametrize("change", ["settings", "retrieval", "weights", "force"])
@@ -113,7 +125,7 @@ def test_results_made_otherwise_are_made_again(
         redone = {10}
     else:
         sweep_config.sweep.force = True
-    found = sweep(sweep_config)
+    found = probed(sweep_config)
     after = written(run_folder)
     assert {
         step for step in (0, 10, 20, 30) if after[f"step_{step:07d}.json"] != before[f"step_{step:07d}.json"]
@@ -140,16 +152,16 @@ def test_results_outlive_their_checkpoints(sweep_config, run_folder):
     """Retention may remove probed checkpoints; they stay in the curves, but cannot be the best one."""
     sweep(sweep_config)
     shutil.rmtree(run_folder / "checkpoints" / "step_0000020")
-    found = sweep(sweep_config)
+    found = probed(sweep_config)
     assert [result.step for result in found.results] == [0, 10, 20, 30] and found.best.step != 20
     sweep_config.probe.steps = 19
-    assert [result.step for result in sweep(sweep_config).results] == [0, 10, 30]
+    assert [result.step for result in probed(sweep_config).results] == [0, 10, 30]
 
 
 def test_without_step_0_and_without_baselines(sweep_config, run_folder):
     shutil.rmtree(run_folder / "checkpoints" / "step_0000000")
     sweep_config.sweep.bm25 = False
-    found = sweep(sweep_config)
+    found = probed(sweep_config)
     assert found.untrained is None and found.differences == {} and found.bm25 == {} and found.best.step == 20
 
 
@@ -177,7 +189,7 @@ def test_bad_input_is_named(sweep_config, run_folder, tmp_path, encoders, make_c
         run_folder, 30, encoders.random(1, encoders.shape.__class__(**{**vars(encoders.shape), "num_layers": 3}))
     )
     refused(r"step_0000030/hf has another shape: its num_layers is 3, that of .*config.yaml 2")
-    assert result_file(run_folder, 20).exists(), "what was probed before the broken checkpoint stays"
+    assert record_file(run_folder, 20).exists(), "what was probed before the broken checkpoint stays"
     weights = run_folder / "checkpoints" / "step_0000030" / "hf" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\1\0")
     refused(r"the checkpoint .*step_0000030 is damaged \(hf/model.safetensors is not what was written\)")

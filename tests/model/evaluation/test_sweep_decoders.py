@@ -1,5 +1,5 @@
-"""Sweeps over checkpoints of decoders: perplexity beside or without retrieval, nothing done twice, the best checkpoint by what was
-asked for."""
+"""Sweeps over checkpoints of decoders: perplexity beside or without retrieval, nothing done twice, the best checkpoint
+by what was asked for."""
 
 import json
 import shutil
@@ -15,12 +15,10 @@ from common.claim import Claim
 from common.errors import UserError
 from common.files import read_json, write_json
 from conf.schema import Config, ProbeConfig
-from model.evaluation.files import measure_file
-from model.evaluation.measures import wanted_ahead
-from model.evaluation.report import full_verdict, write_report
-from model.evaluation.results import claim_file, result_file
-from model.evaluation.statements import statements
-from model.evaluation.summary import summarise
+from model.evaluation.interface.store import claim_file, record_file, result_file
+from model.evaluation.registry import wanted_ahead
+from model.evaluation.report.run import full_verdict, write_report
+from model.evaluation.report.statements import statements
 from model.evaluation.sweep import probe_runs, sweep, sweep_runs
 from model.training.checkpoints.checkpoints import linked, list_checkpoints
 from model.training.checkpoints.retention import apply_retention
@@ -73,16 +71,18 @@ def stamps(run: Path) -> dict[str, int]:
 
 def test_perplexity_at_every_save_chooses_the_lowest(config, run, theirs, capsys):
     found = sweep(config)
-    assert {one.step: pytest.approx(one.value("law", "token"), rel=1e-4) for one in found.perplexity} == theirs["law"]
+    assert {
+        one.step: pytest.approx(one.value("law", "token"), rel=1e-4) for one in found.measures["perplexity"].results
+    } == theirs["law"]
     assert (
         found.metric == "perplexity/law"
         and "so the best checkpoint is chosen by sweep.metric=perplexity/law" in flat(capsys)
     )
     assert found.best.step == min(theirs["law"], key=theirs["law"].get) == linked(run, "best")
     assert (
-        [result.step for result in found.results] == list(STEPS)
-        and found.results[2].phase == "law"
-        and found.results[1].phase is None
+        [result.step for result in found.checkpoints] == list(STEPS)
+        and found.checkpoints[2].phase == "law"
+        and found.checkpoints[1].phase is None
     )
     config.sweep.metric = "perplexity/prose"
     assert sweep(config).best.step == min(theirs["prose"], key=theirs["prose"].get) == linked(run, "best")
@@ -96,8 +96,7 @@ def test_perplexity_at_every_save_chooses_the_lowest(config, run, theirs, capsys
     row = EventAccumulator(str(run / "tb" / "hparams")).Reload()
     assert row.Scalars("perplexity/prose/token")[0].value == pytest.approx(min(theirs["prose"].values()), rel=1e-4)
     assert set(row.Tags()["scalars"]) <= {*events.Tags()["scalars"], "validation/loss"}
-    summary = summarise([found], 50)
-    told = {one.name: one.value for one in statements([found], summary)}
+    told = {one.name: one.value for one in statements([found])}
     assert {name for name in told if name.startswith("Change of")} == {
         f"Change of {role} perplexity per character at the best checkpoint" for role in ("domain", "general")
     }
@@ -111,9 +110,10 @@ def test_only_what_is_missing_or_stale_is_measured(config, run, made, tmp_path, 
     first = sweep(config)
     before = stamps(run)
     assert set(before) == {f"eval/{folder}step_{step:07d}.json" for folder in ("", "perplexity/") for step in STEPS}
-    assert sweep(config) == first and stamps(run) == before
-    measure_file(run, "perplexity", 0).unlink()
-    measure_file(run, "perplexity", 10).with_suffix(".npz").write_bytes(b"PK")
+    assert sweep(config).measures["perplexity"].results == first.measures["perplexity"].results
+    assert stamps(run) == before
+    result_file(run, "perplexity", 0).unlink()
+    result_file(run, "perplexity", 10).with_suffix(".npz").write_bytes(b"PK")
     sweep(config)
     assert {name for name, stamp in stamps(run).items() if before[name] != stamp} == {
         f"eval/perplexity/step_{s:07d}.json" for s in (0, 10)
@@ -143,14 +143,14 @@ def test_array_tasks_leave_the_choice_to_others_and_a_checkpoint_is_done_when_al
     config.sweep.step = 10
     seen = []
     monkeypatch.setattr(
-        "model.evaluation.measures.write_record",
-        lambda file, checkpoint: seen.append(measure_file(run, "perplexity", checkpoint.step).is_file()),
+        "model.evaluation.pending.write_record",
+        lambda run, checkpoint: seen.append(result_file(run, "perplexity", checkpoint.step).is_file()),
     )
     probe_runs(config)
-    assert seen == [True] and not result_file(run, 10).exists() and linked(run, "best") is None, "the record comes last"
+    assert seen == [True] and not record_file(run, 10).exists() and linked(run, "best") is None, "the record comes last"
     monkeypatch.undo()
     probe_runs(config)
-    assert result_file(run, 10).is_file() and list((run / "eval" / "claims").iterdir()) == []
+    assert record_file(run, 10).is_file() and list((run / "eval" / "claims").iterdir()) == []
     config.train.checkpoint.keep_probes, config.train.checkpoint.keep_last, config.sweep.step = 1, 0, None
     assert [checkpoint.step for checkpoint in apply_retention(run, config.train.checkpoint, 20)] == [], (
         "the last one that is measured, and those that wait"
@@ -159,7 +159,9 @@ def test_array_tasks_leave_the_choice_to_others_and_a_checkpoint_is_done_when_al
     probe_runs(config)
     assert [checkpoint.step for checkpoint in apply_retention(run, config.train.checkpoint, 20)] == [0, 10]
     config.sweep.array_task = None
-    assert [one.step for one in sweep(config).perplexity] == list(STEPS), "results outlive their checkpoints"
+    assert [one.step for one in sweep(config).measures["perplexity"].results] == list(STEPS), (
+        "results outlive their checkpoints"
+    )
 
 
 def test_a_result_whose_claim_was_lost_is_thrown_away(config, run, monkeypatch, capsys):
@@ -167,7 +169,7 @@ def test_a_result_whose_claim_was_lost_is_thrown_away(config, run, monkeypatch, 
     config.sweep.step = 0
     probe_runs(config)
     assert "has taken it over; this result is thrown away" in flat(capsys)
-    assert not measure_file(run, "perplexity", 0).exists() and claim_file(run, 0).parent.is_dir()
+    assert not result_file(run, "perplexity", 0).exists() and claim_file(run, 0).parent.is_dir()
 
 
 def test_draws_and_runs_without_a_frozen_length(config, run):
@@ -175,7 +177,7 @@ def test_draws_and_runs_without_a_frozen_length(config, run):
     (run / "config.yaml").unlink()
     config.train.seq_length = 32
     sweep(config)
-    document = json.loads(measure_file(run, "perplexity", 0).read_text())
+    document = json.loads(result_file(run, "perplexity", 0).read_text())
     assert document["context"] == 32 and document["texts"]["law"]["documents"] <= 5
     assert {name: text["role"] for name, text in document["texts"].items()} == {"law": "domain", "prose": "general"}
 
@@ -187,36 +189,35 @@ def test_retrieval_beside_perplexity(config, made, tmp_path, retrieval_folder):
     config.sweep.run, config.data.retrieval = str(run), str(retrieval_folder)
     config.probe = ProbeConfig(readout="last", steps=5, batch=64, pairs=100)
     found = sweep(config)
-    assert found.metric == "dev/ndcg@10" and [one.step for one in found.perplexity] == [0, 10] == [
-        one.step for one in found.results
-    ]
-    assert found.best.step == max((0, 10), key=lambda step: found.results[step // 10].mean("dev", "ndcg@10"))
-    summary = summarise([found], 50)
-    text = write_report(found, summary).read_text()
+    assert found.metric == "dev/ndcg@10" and list(found.measures) == ["perplexity", "retrieval"]
+    assert all([result.step for result in measure.results] == [0, 10] for measure in found.measures.values())
+    assert found.best.step == max(
+        (0, 10), key=lambda step: found.measures["retrieval"].results[step // 10].mean("dev", "ndcg@10")
+    )
+    text = write_report(found).read_text()
     assert (
         text.count("<svg") == 4
         and "Perplexity and retrieval over the checkpoints" in text
         and "MLM" not in text
         and "nDCG@10" in text
     )
-    assert "Retrieval</h2>" in text and full_verdict(found, summary.runs[0]).startswith(
-        "Best checkpoint by dev/ndcg@10: step"
-    )
+    assert "Retrieval</h2>" in text and full_verdict(found).startswith("Best checkpoint by dev/ndcg@10: step")
     before = stamps(run)
     config.data.retrieval = str(tmp_path / "gone")
-    assert sweep(config).metric == "perplexity/law" and stamps(run) == before, "a result of a probe is a record too"
+    assert sweep(config).metric == "perplexity/law" and stamps(run) == before, "the record stands"
     retrieval = stamps(run)
     config.data.retrieval, config.evaluation.domain, config.evaluation.general = str(retrieval_folder), {}, {}
-    assert sweep(config).results == found.results and stamps(run) == retrieval
+    assert sweep(config).measures["retrieval"].results == found.measures["retrieval"].results
+    assert stamps(run) == retrieval
 
 
 def test_several_runs(config, run, made):
     shutil.copytree(run, run.with_name("seed_1"), symlinks=True)
     config.sweep.runs = [str(run.parent / "seed_*")]
     found = sweep_runs(config)
-    summary = summarise(found, 50)
-    assert [len(one.forgetting) for one in summary.runs] == [3, 3] and summary.runs[0].forgetting[2].phase == "law"
-    assert any("of 2 runs" in one.sentence for one in statements(found, summary))
+    summaries = [one.summary("perplexity") for one in found]
+    assert [len(one.forgetting) for one in summaries] == [3, 3] and summaries[0].forgetting[2].phase == "law"
+    assert any("of 2 runs" in one.sentence for one in statements(found))
 
 
 def test_results_that_do_not_compare_are_said(config, run):
@@ -227,9 +228,7 @@ def test_results_that_do_not_compare_are_said(config, run):
 
     def told() -> dict[str, str]:
         found = sweep_runs(config)
-        return {
-            one.name: one.value for one in statements(found, summarise(found, 50)) if one.name.startswith("Different")
-        }
+        return {one.name: one.value for one in statements(found) if one.name.startswith("Different")}
 
     assert told() == {}
     known["train"]["seq_length"] = 2 * runs.CONTEXT
@@ -237,7 +236,7 @@ def test_results_that_do_not_compare_are_said(config, run):
     assert told() == {"Different context": f"{runs.CONTEXT} and {2 * runs.CONTEXT}"}
     config.evaluation.context = runs.CONTEXT
     assert told() == {}
-    file = measure_file(run, "perplexity", 10)
+    file = result_file(run, "perplexity", 10)
     assert read_json(file)["precision"] == "fp32"
     write_json(file, read_json(file) | {"precision": "bf16"})  # as from a GPU
     assert told() == {"Different precision": "bf16 and fp32"}
@@ -259,10 +258,10 @@ def test_what_cannot_be_measured_is_refused(config, run, run_folder, made):
     config.evaluation.general, config.evaluation.context = {}, 1
     refused("evaluation.context=1 leaves nothing to predict")
     config.evaluation.domain = {}
-    refused("there is nothing to measure: data.retrieval=.* does not exist")
+    refused("there is nothing to measure: .*data.retrieval=.* does not exist")
     config.evaluation.domain, config.sweep.run = {"law": str(made[0] / "law")}, str(run_folder)
     refused("evaluation.domain is measured of decoders, and this net is an encoder")
     with pytest.raises(UserError, match="evaluation.domain is measured of decoders"):
         wanted_ahead(config)
     config.model = runs.SHAPE
-    assert wanted_ahead(config).perplexity and not wanted_ahead(config).retrieval
+    assert [measure.name for measure in wanted_ahead(config)] == ["perplexity"]

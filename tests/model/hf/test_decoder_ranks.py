@@ -1,8 +1,5 @@
 """The same bytes in and out of a net that is cut over two tensor-parallel ranks, or over two stages of a pipeline."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from model.hf.decoder.folder import export_decoder
+from tests.processes import run_ranks
 
 SCRIPT = Path(__file__).with_name("decoder_ranks.py")
 TOLD = {
@@ -31,9 +29,7 @@ def folders(random_decoder, all_decoders, tmp_path):
 
 
 def test_every_family(folders, all_decoders):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", SCRIPT, folders]
-    env = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[3]), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True, timeout=240)
+    done = run_ranks([SCRIPT, folders])
     assert done.returncode == 0, done.stderr[-3000:]
     for axis, told in TOLD.items():
         for family in all_decoders:

@@ -1,8 +1,5 @@
 """Equal logits in transformers' ModernBERT and ours where ours is cut over two tensor-parallel ranks."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from model.hf.modernbert.folder import export_modernbert
+from tests.processes import run_ranks
 
 SCRIPT = Path(__file__).with_name("two_ranks.py")
 LENGTHS = [600, 17, 150, 64, 65, 129, 300, 2]  # 1,327 tokens: an odd number cannot be cut in two without filling
@@ -21,9 +19,7 @@ def test_logits_and_export(config, randomised, theirs, tmp_path):
     draw = np.random.default_rng(0)
     documents = [draw.integers(0, 300, length) for length in LENGTHS]
     np.savez(tmp_path / "documents.npz", *documents)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", SCRIPT, tmp_path]
-    env = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[3]), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True, timeout=240)
+    done = run_ranks([SCRIPT, tmp_path])
     assert done.returncode == 0, done.stderr[-3000:]
     net = theirs(tmp_path / "given")
     expected = torch.cat([net(input_ids=torch.from_numpy(document)[None]).logits[0] for document in documents])

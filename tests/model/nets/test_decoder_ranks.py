@@ -1,10 +1,6 @@
 """A decoder over two ranks does what it does on one: tensor-parallel, with the sequence cut too, in two stages, with
 the pack cut."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -13,8 +9,7 @@ from conf.schema import ParallelConfig
 from model.nets.decoder import build_decoder
 from tests.model.nets import decoder_ranks as script
 from tests.model.nets.decoder_peers import SMALL, randomise
-
-ROOT = os.path.dirname(os.path.abspath(__file__)).removesuffix("/tests/model/nets")
+from tests.processes import run_ranks
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +25,7 @@ def two_ranks(tmp_path_factory):
             {key: parameter.detach().clone() for key, parameter in net.named_parameters()},
             folder / f"{name}.safetensors",
         )
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-        "-m",
-        script.__name__,
-        str(folder),
-    ]
-    env = {**os.environ, "PYTHONPATH": ROOT, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
+    done = run_ranks(["-m", script.__name__, folder])
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
 

@@ -2,9 +2,6 @@
 rank."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from model.hf.decoder.folder import export_decoder
 from model.megatron import checkpoint
 from model.nets.decoder import build_decoder
 from tests.model.nets.lora_peers import Training, adapted_config, adapted_net
+from tests.processes import run_ranks
 
 SCRIPT = Path(__file__).with_name("lora_ranks.py")
 LAYOUTS = ("tensor", "sequence", "pipeline", "data")
@@ -33,9 +31,7 @@ def folder(tmp_path_factory):
     training = Training(adapted_net(adapted_config()))
     training.step(7)  # moments that are not zero
     checkpoint.save(folder / "start", training.model, training.optimizer, {})
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", SCRIPT, folder]
-    env = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[3]), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True, timeout=240)
+    done = run_ranks([SCRIPT, folder])
     assert done.returncode == 0, done.stderr[-3000:]
     results = [training.step(index) for index in range(3)]
     return folder, [(result.loss, result.grad_norm) for result in results], training

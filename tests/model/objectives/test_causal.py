@@ -1,9 +1,6 @@
 """Labels and sources of a pack; loss, its parts and its gradients against transformers' Qwen3, also over two ranks."""
 
 import dataclasses
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +18,7 @@ from model.objectives.causal import Causal
 from model.objectives.linear_cross_entropy import IGNORED
 from model.training.data.sample import Sample
 from tests.model.nets.decoder_peers import SMALL, randomise, theirs, translate
+from tests.processes import run_ranks
 
 NET = SMALL["qwen3"]
 NAMES = ("law", "news", "wiki")
@@ -170,17 +168,7 @@ def test_over_two_ranks(samples, net, tmp_path):
     transformers."""
     export_decoder(net, NET, tmp_path / "given")
     np.savez(tmp_path / "documents.npz", *documents_of(samples))
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-        str(SCRIPT),
-        str(tmp_path),
-    ]
-    env = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[3]), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
+    done = run_ranks([SCRIPT, tmp_path])
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("agrees") == 2 * 6
     peer = theirs(NET, parameters_of(net))

@@ -1,38 +1,20 @@
 """What a phase freezes is the same on one rank and on a pipeline of two, whatever names it."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from conf.schema import ParallelConfig
 from model.megatron import startup
 from tests.model.training import frozen_ranks as script
+from tests.processes import run_ranks
 
 
 @pytest.fixture(scope="module")
 def two_stages(tmp_path_factory) -> dict[str, list[list[str]]]:
     """Net -> for each of `FROZEN` the parameters that move in a step of two real ranks."""
     folder = tmp_path_factory.mktemp("frozen")
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-        script.__file__,
-        folder,
-    ]
-    env = {
-        **os.environ,
-        "PYTHONPATH": str(Path(script.__file__).parents[3]),
-        "OMP_NUM_THREADS": "1",
-        "PYTHONWARNINGS": "ignore",
-    }
-    done = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True, timeout=240)
+    done = run_ranks([script.__file__, folder])
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads((folder / "moved.json").read_text())
 

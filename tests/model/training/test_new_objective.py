@@ -4,9 +4,7 @@ lines."""
 import contextlib
 import dataclasses
 import json
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +31,7 @@ from model.objectives.registry import OBJECTIVES
 from model.training.checkpoints.checkpoints import list_checkpoints, set_link
 from model.training.data.source import DataOrder, DataSource
 from model.training.run.config import load_config
+from tests.processes import run_ranks
 
 HELD_OUT = 8
 
@@ -160,9 +159,7 @@ def test_trains_reports_resumes_and_is_the_same_on_two_ranks(pairs, metrics, cap
     assert series(metrics, again) == whole
 
     two = elsewhere(pairs, "two")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", __file__]
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*command, pairs.run_dir, two.run_dir], env=env, capture_output=True, text=True, timeout=240)
+    done = run_ranks([__file__, pairs.run_dir, two.run_dir])
     assert done.returncode == 0, done.stderr[-3000:]
     for ours, theirs in zip(series(metrics, two), whole, strict=True):
         assert ours == pytest.approx(theirs, rel=2e-6)

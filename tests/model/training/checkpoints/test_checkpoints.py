@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UserError
-from common.files import digest, write_json
+from common.files import named_digest, write_json
 from common.layout import checkpoint_name
 from model.training.checkpoints.checkpoints import (
     PROBE,
@@ -39,7 +39,7 @@ def test_manifest_lists_every_file_and_last_points_at_it(tmp_path):
     assert checkpoint == read_checkpoint(tmp_path / "checkpoints" / "last")
     assert (checkpoint.step, checkpoint.kind, checkpoint.manifest["tokens"]) == (100, PROBE, 6400)
     files = ("hf/config.json", "megatron/weights")
-    assert checkpoint.manifest["files"] == {name: digest(checkpoint.folder / name) for name in files}
+    assert checkpoint.manifest["files"] == {name: named_digest(checkpoint.folder / name) for name in files}
     assert (tmp_path / "checkpoints" / "last").readlink() == Path("step_0000100")
     assert linked(tmp_path, "last") == 100
     assert linked(tmp_path, "best") is None

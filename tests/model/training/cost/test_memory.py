@@ -2,9 +2,6 @@
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -28,13 +25,16 @@ from model.training.cost.anatomy import anatomy
 from model.training.cost.memory import RESERVE, layer_bytes, memory, state_bytes
 from model.training.cost.work import Layout, Span
 from tests.model.training.cost.counting import OneKernelNorm, kept, peak
+from tests.processes import run_ranks
 
 NET = DecoderConfig(
-    vocab_size=500, num_layers=2, hidden_size=128, num_heads=4, num_kv_heads=2, head_width=32, ffn_size=192, max_positions=1024
+    vocab_size=500, num_layers=2, hidden_size=128, num_heads=4, num_kv_heads=2, head_width=32, ffn_size=192,
+    max_positions=1024,
 )  # fmt: skip
 PHI = dataclasses.replace(NET, architecture="phi", num_kv_heads=4, rope_share=0.5, tie_embeddings=False)
 ENCODER = EncoderConfig(
-    vocab_size=512, num_layers=2, hidden_size=128, num_heads=2, ffn_size=192, max_positions=1024, attention_out_dropout=0.0
+    vocab_size=512, num_layers=2, hidden_size=128, num_heads=2, ffn_size=192, max_positions=1024,
+    attention_out_dropout=0.0,
 )  # fmt: skip
 NETS = {
     "qwen3": NET,
@@ -130,9 +130,7 @@ def test_states_are_those_of_a_real_net_and_its_optimizer(name, precision):
 
 def test_states_of_two_ranks():
     """Parameters, gradients and optimizer of each rank, cut by tensor, by pipeline, and the optimizer by data."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(SCRIPT)]
-    env = {**os.environ, "PYTHONPATH": str(SCRIPT.parents[4]), "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
+    done = run_ranks([SCRIPT])
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert len(lines) == 2 * 14

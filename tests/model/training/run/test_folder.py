@@ -105,9 +105,20 @@ def test_another_layout_is_taken_and_reported(config):
     assert open_run(change(config, "parallel.tensor", 2)).relaid == {"parallel.tensor": (1, 2)}
 
 
-def test_a_longer_run_is_reported(config):
+@pytest.mark.parametrize(
+    ("key", "before", "value"),
+    [
+        ("train.steps", 12, 99),
+        ("train.tokens", None, 9000),
+        ("optim.schedule.decay_steps", 4, 6),
+        ("optim.schedule.decay_share", None, 0.25),
+        ("optim.schedule.decay_shape", "1-sqrt", "linear"),
+        ("optim.schedule.min_lr_ratio", 0.0, 0.1),
+    ],
+)
+def test_a_longer_run_or_another_end_of_its_schedule_is_reported(config, key, before, value):
     begun(config)
-    assert open_run(change(config, "train.steps", 99)).extended == {"train.steps": (12, 99)}
+    assert open_run(change(config, key, value)).extended == {key: (before, value)}
 
 
 def test_threads_are_frozen_at_the_start(config):

@@ -1,1 +1,0 @@
-"""Reports of the corpus factory as HTML: one file, no network, no script, light and dark."""
