@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 setup(
     name="terzi",
-    version="0.7.0",
+    version="0.8.0",
     description="Tailors language models to a language and a domain on SLURM clusters",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["common*", "conf*", "data_prep*", "jobs*", "model*", "slurm*"]),

@@ -4,8 +4,8 @@ The rates of `curate`'s part (keys, sorted files) and the edges a document come 
 buckets and clusters from random keys of a few million documents with as many duplicates, since they depend on the
 number of keys alone.
 
-  TERZI_DATA=... python -m benchmarks.clustering_plan                                            100M documents on 64 array tasks, 8 parts
-  TERZI_DATA=... python -m benchmarks.clustering_plan --documents 1e9 --array tasks 256 --parts 64   about 2 minutes on one core
+  TERZI_DATA=... python -m benchmarks.clustering_plan                          100M documents on 64 array tasks, 8 parts
+  TERZI_DATA=... python -m benchmarks.clustering_plan --documents 1e9 --array-size 256 --parts 64   about 2 minutes
 """
 
 import os

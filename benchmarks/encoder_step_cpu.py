@@ -27,7 +27,8 @@ from model.training.cost.flops import step_flops
 
 VOCABULARY = 8192
 SHAPE = EncoderConfig(
-    vocab_size=VOCABULARY, num_layers=6, hidden_size=256, num_heads=4, ffn_size=384, max_positions=1024, attention_out_dropout=0.0
+    vocab_size=VOCABULARY, num_layers=6, hidden_size=256, num_heads=4, ffn_size=384, max_positions=1024,
+    attention_out_dropout=0.0
 )  # fmt: skip
 PARALLEL = ParallelConfig(threads=1)
 PACK_TOKENS = 4096

@@ -1,8 +1,8 @@
 """What the quickstart may claim, over three seeds, through the jobs that a user runs.
 
-Claim: test nDCG@10 of the checkpoint that was selected on dev queries lies above the best untrained readout (last, emb or
-cat, after the same probe), with a paired-bootstrap 95% interval above 0, for each of three seeds. Corpus and tokenizer
-are those of `make quickstart`; only the run differs.
+Claim: test nDCG@10 of the checkpoint that was selected on dev queries lies above the best untrained readout (last, emb
+or cat, after the same probe), with a paired-bootstrap 95% interval above 0, for each of three seeds. Corpus and
+tokenizer are those of `make quickstart`; only the run differs.
 
   python -m benchmarks.quickstart_claim            about 6 minutes a seed on two cores
   python -m benchmarks.quickstart_claim 0 1 2      the same, seeds named

@@ -38,8 +38,10 @@ def main(rounds: int) -> dict[str, Any]:
     size = sum(len(text.encode()) for text in texts["ours"]) / 1e6
     speed = {name: round(size / min(times[name]["cpu"]), 1) for name in times}
     found = {
-        "file": FILE, "documents": len(texts["ours"]), "megabytes_of_text": round(size, 1), "megabytes_per_cpu_second": speed,
-        "times": {name: summary(of) for name, of in times.items()}, "ratio": ratio(times["datatrove"], times["ours"], "cpu"),
+        "file": FILE, "documents": len(texts["ours"]), "megabytes_of_text": round(size, 1),
+        "megabytes_per_cpu_second": speed,
+        "times": {name: summary(of) for name, of in times.items()}, "ratio": ratio(times["datatrove"], times["ours"],
+        "cpu"),
     }  # fmt: skip
     print(f"{FILE}: ours {speed['ours']} MB/s, datatrove {speed['datatrove']} MB/s, ratio {found['ratio']['of_least']}")
     return found

@@ -6,7 +6,8 @@ the shape `encoder/tiny`, and the test split of a set of questions on Turkish la
 of the last layer is compared by cosine.
 - first: our side for the first checkpoint of a sweep: corpus and queries are tokenised, encoded, searched, scored;
 - further: the same for a further checkpoint: what was tokenised is kept;
-- peer: `InformationRetrievalEvaluator`, which does all of it for every checkpoint. Batches of 32 (its default; 128 was slower
+- peer: `InformationRetrievalEvaluator`, which does all of it for every checkpoint. Batches of 32 (its default; 128 was
+  slower
   here). Made equal: our mean leaves out [CLS] and [SEP], the exported folder describes a mean over all tokens, so the
   peer gets a module between encoder and pooling that takes both out of the attention mask; of documents with equal
   scores we rank the higher id first, the peer the lower, so the peer's ids count backwards. nDCG@10 must then agree to

@@ -1,12 +1,14 @@
-"""A checkpoint of a training state and a resume from it, against `torch.distributed.checkpoint` alone, and the disk's own
-rate.
+"""A checkpoint of a training state and a resume from it, against `torch.distributed.checkpoint` alone, and the disk's
+own rate.
 
 The state is an encoder in fp32 with AdamW: weights and two moments, 300 MB; one process, one file. Sides:
-- ours: `write_checkpoint` with Megatron-Core's format, digests, fsync, rename, manifest; resuming checks every digest, then
+- ours: `write_checkpoint` with Megatron-Core's format, digests, fsync, rename, manifest; resuming checks every digest,
+  then
   loads;
 - peer: `dcp.save` and `dcp.load` of the same tensors with its default writer (which syncs its files, and neither
   digests nor renames);
-- floor: the same bytes written to one file and synced, and read back. Checkpoints are synchronous on the CPU, so a checkpoint
+- floor: the same bytes written to one file and synced, and read back. Checkpoints are synchronous on the CPU, so a
+  checkpoint
   blocks training for its whole time. After each load every tensor must be what it was. There is no bar; the digests'
   and the syncs' share of our time is measured within it. What is read comes from the page cache.
 

@@ -36,7 +36,8 @@ RUNS = {
 """Net -> tokens of a pack, packs of a step, tokens of the run, and (GPUs, recompute, packs of a forward pass) of each
 layout."""
 COLUMNS = [
-    "net", "GPUs", "recompute", "packs", "states, GB", "activations, GB", "the rest, GB", "FLOPs a token", "step, s", "of it traffic",
+    "net", "GPUs", "recompute", "packs", "states, GB", "activations, GB", "the rest, GB", "FLOPs a token", "step, s",
+    "of it traffic",
     "GPU hours",
 ]  # fmt: skip
 

@@ -1,4 +1,5 @@
-"""Garbage collection around a start: imports and set-up only add objects, which collections would walk again and again."""
+"""Garbage collection around a start: imports and set-up only add objects, which collections would walk again and
+again."""
 
 import gc
 from collections.abc import Iterator

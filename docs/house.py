@@ -19,12 +19,14 @@ PACKAGES = ("jobs", "slurm", "data_prep", "model", "conf", "common")
 FLOOR = ("conf", "common")
 """Rooms that lie under all others."""
 ROOMS = (
-    "jobs", "jobs/launch", "jobs/validate", "jobs/views", "slurm",
-    "data_prep", "data_prep/sources", "data_prep/corpus", "data_prep/filters", "data_prep/dedup", "data_prep/tokenizer",
-    "data_prep/tokens", "data_prep/mixture",
+    "jobs", "jobs/launch", "jobs/validate", "jobs/views", "jobs/records", "jobs/arguments", "slurm",
+    "data_prep", "data_prep/sources", "data_prep/corpus", "data_prep/filters", "data_prep/dedup", "data_prep/tokens",
+    "data_prep/mixture",
     "model", "model/training", "model/evaluation", "model/surgery", "model/objectives", "model/hf", "model/nets",
     "model/megatron", "conf", "common",
 )  # fmt: skip
+ELSEWHERE = {"jobs/registry": "jobs/records"}
+"""Files that belong to a room which they do not lie in: its front door."""
 COLOURS = {
     "jobs": "#e8eef9", "slurm": "#efe9f7", "data_prep": "#e9f5ea", "model": "#fdf0e2", "conf": "#f3f3f3",
     "common": "#f3f3f3",
@@ -44,6 +46,8 @@ class Place(NamedTuple):
 
 def room_of(path: str) -> str:
     """The room of a file or folder, by its path below the project."""
+    if door := next((room for file, room in ELSEWHERE.items() if f"{path}/".startswith((f"{file}/", f"{file}."))), ""):
+        return door
     return max((room for room in ROOMS if f"{path}/".startswith(f"{room}/")), key=len)
 
 
@@ -235,8 +239,10 @@ def _above_the_floor(edges: Edges) -> Edges:
 
 def draw(root: Path = ROOT) -> str:
     """The picture of the code in ``root``, as SVG."""
-    downward, upward = without_circles(_above_the_floor(read_edges(root)))
-    edges, files = reduced(downward), count_files(root)
+    files = count_files(root)
+    there = {room: others for room, others in read_edges(root).items() if files[room]}
+    downward, upward = without_circles(_above_the_floor(there))
+    edges = reduced(downward)
     layer = layers_of(edges)
     chains = _chains(edges, layer)
     rows = _rows(list(edges), chains, layer)

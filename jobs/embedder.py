@@ -1,6 +1,6 @@
 """Learn a static embedding from text, offline, for semantic duplicates.
 
-  python -m jobs.embedder name=mine 'data.inputs=[my/folder]' data.tokenizer=my/tokenizer     a StaticModel in data/mine/embedder
+  python -m jobs.embedder name=mine 'data.inputs=[my/folder]' data.tokenizer=my/tokenizer   to data/mine/embedder
 
 The folder is one of model2vec's: `StaticModel.from_pretrained` and SemHash load it. It is a weak model, made from
 counts of tokens alone; where a better one is mirrored, name that in corpus.semantic.model. Given again with the same

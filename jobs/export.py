@@ -1,5 +1,5 @@
-"""Export one checkpoint of a run, the best one by default, as a Hugging Face folder with a model card that tells what was
-measured.
+"""Export one checkpoint of a run, the best one by default, as a Hugging Face folder with a model card that tells what
+was measured.
 
 transformers' AutoModelForMaskedLM and sentence-transformers load the folder of an encoder, AutoModelForCausalLM that of
 a decoder. It is loaded once before it appears under its name.
@@ -30,11 +30,11 @@ KIND = "export"
 
 
 def run(config: Config) -> Path:
-    """Export ``config.export.checkpoint`` to ``config.export.output`` and return that folder; does nothing where it is there
-    already.
+    """Export ``config.export.checkpoint`` to ``config.export.output`` and return that folder; does nothing where it is
+    there already.
 
-    Raises UserError where there is no such checkpoint, it is damaged, or the output is a folder that this job did not make.
-    """
+    Raises UserError where there is no such checkpoint, it is damaged, or the output is a folder that this job did not
+    make."""
     checkpoint, output = _find(config), Path(config.export.output)
     parent = {
         "checkpoint": str(checkpoint.folder),
@@ -63,8 +63,8 @@ def run(config: Config) -> Path:
     say(f"exported step {checkpoint.step} of {_run_folder(checkpoint)} to {output} ({parameters:,} parameters)")
     if checkpoint.step == 0:
         say(
-            "warning: step 0 is the net before its training; no later checkpoint was better on the queries that chose it"
-            " (jobs.sweep)"
+            "warning: step 0 is the net before its training; no later checkpoint was better on the queries that chose"
+            " it (jobs.sweep)"
         )
     return output
 
@@ -79,8 +79,8 @@ def _find(config: Config) -> Checkpoint:
     path = Path(config.export.checkpoint)
     if not path.exists():
         raise UserError(
-            f"there is no checkpoint {path}; run jobs.sweep, which chooses the best one, or set export.checkpoint to one of the"
-            " run's checkpoints"
+            f"there is no checkpoint {path}; run jobs.sweep, which chooses the best one, or set export.checkpoint to"
+            " one of the run's checkpoints"
         )
     return read_checkpoint(path)
 
@@ -112,7 +112,7 @@ def _write_model(config: Config, checkpoint: Checkpoint, folder: Path) -> None:
     from model.megatron.checkpoint import load_model_only
     from model.megatron.startup import start
     from model.nets.build import build_net
-    from model.open_model import frozen_shape
+    from model.training.run.open_model import frozen_shape
     from model.training.run.tokenizers import tokenizer_of_checkpoint
 
     parallel = config.parallel.on(bf16=False)  # whatever the device: what is written must not depend on it
@@ -120,8 +120,8 @@ def _write_model(config: Config, checkpoint: Checkpoint, folder: Path) -> None:
     frozen = read_config(_run_folder(checkpoint))
     if (tokenizer := tokenizer_of_checkpoint(checkpoint)) is None:
         raise UserError(
-            f"the tokenizer that {checkpoint.folder} was trained with is no longer in {frozen['data']['tokenizer']}; restore"
-            f" the {FILE} there"
+            f"the tokenizer that {checkpoint.folder} was trained with is no longer in {frozen['data']['tokenizer']};"
+            f" restore the {FILE} there"
         )
     shape = frozen_shape(checkpoint)
     net = build_net(shape, parallel, initialise=False)
@@ -145,7 +145,8 @@ def _copy_half(checkpoint: Checkpoint, folder: Path) -> None:
             continue
         if ".." in path.parts or any(part.is_symlink() for part in (file, *file.parents[: len(path.parts) - 1])):
             raise UserError(
-                f"{file} is a link, or lies outside of the checkpoint; only files that the checkpoint itself holds are exported"
+                f"{file} is a link, or lies outside of the checkpoint; only files that the checkpoint itself holds are"
+                " exported"
             )
         target = folder / inner
         target.parent.mkdir(parents=True, exist_ok=True)

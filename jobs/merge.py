@@ -1,8 +1,8 @@
-"""Average checkpoints of a run into one model, in Hugging Face's format: their mean, or an exponential moving average along
-them.
+"""Average checkpoints of a run into one model, in Hugging Face's format: their mean, or an exponential moving average
+along them.
 
-Without merge.window every number of last checkpoints from 2 up is averaged, each average is measured by sweep.metric as the
-checkpoints of a run are, and the best is kept. The same command again does nothing.
+Without merge.window every number of last checkpoints from 2 up is averaged, each average is measured by sweep.metric as
+the checkpoints of a run are, and the best is kept. The same command again does nothing.
 
   python -m jobs.merge experiment=quickstart                                      the window that retrieves best
   python -m jobs.merge merge.run=runs/cpt/seed_0 merge.window=[4] merge.output=models/cpt_mean

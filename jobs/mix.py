@@ -5,10 +5,10 @@
   python -m jobs.mix experiment=mine dry_run=true          only print_mixture what each phase would take
   python -m jobs.train name=mine data.tokens=data/mine/mixture/main
 
-Each phase becomes a tokens folder below mixture.output, and mixture.html and mixture.json print_mixture exact counts, repeats,
-lengths and text at random places. The same seed gives the same bytes; the same command goes on where it was cut off. A
-source goes on through the phases where it stopped: no document comes again before all of it were read. All sources must
-be prepared with data.tokenizer. """
+Each phase becomes a tokens folder below mixture.output, and mixture.html and mixture.json print_mixture exact counts,
+repeats, lengths and text at random places. The same seed gives the same bytes; the same command goes on where it was
+cut off. A source goes on through the phases where it stopped: no document comes again before all of it were read. All
+sources must be prepared with data.tokenizer. """
 
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,7 @@
 """Read scanned pages by a vision model behind any OpenAI-compatible server (DotsOCR on vLLM, say).
 
-  python -m jobs.ocr name=theses 'ocr.inputs=[scans]' ocr.endpoint.url=http://node7:8000/v1     documents in data/theses/ocr
-  python -m jobs.ocr name=theses 'ocr.inputs=[scans]' dry_run=true                              count pages without text; asks nobody
+  python -m jobs.ocr name=theses 'ocr.inputs=[scans]' ocr.endpoint.url=http://node7:8000/v1   to data/theses/ocr
+  python -m jobs.ocr name=theses 'ocr.inputs=[scans]' dry_run=true                 count pages without text; asks nobody
 
 Pages with a text layer keep it; the others are drawn and read. Each PDF becomes one .pages.json with all of its pages:
 give the folder to `jobs.corpus` in place of the PDFs. Pages that are still without text are listed in

@@ -1,4 +1,5 @@
-"""The whole chain in one command: corpus, tokenizer, tokens, training with checkpoints, retrieval at every checkpoint, export.
+"""The whole chain in one command: corpus, tokenizer, tokens, training with checkpoints, retrieval at every checkpoint,
+export.
 
 Each stage is the job of the same name with the same configuration, and does nothing where its result is already there,
 so the same command continues a chain that was cut off.
@@ -6,9 +7,9 @@ so the same command continues a chain that was cut off.
   python -m jobs.pipeline experiment=quickstart                 the docstrings of the installed packages
   python -m jobs.pipeline experiment=quickstart dry_run=true    only show the chain
   python -m jobs.pipeline experiment=mecellem/demo              Turkish law; TERZI_DATA names the folder with the text
-  python -m jobs.pipeline experiment=mecellem/demo cluster=slurm prepare.array_size=8 sweep.array_size=4    as a graph of SLURM jobs
-  python -m jobs.pipeline experiment=decoder/cpt_demo           any other chain: section pipeline of an experiment lists its steps
-  python -m jobs.pipeline -m experiment=mecellem/demo cluster=slurm seed=1,2,3                          three chains, each stage an array
+  python -m jobs.pipeline experiment=mecellem/demo cluster=slurm prepare.array_size=8 sweep.array_size=4   as SLURM jobs
+  python -m jobs.pipeline experiment=decoder/cpt_demo           any other chain: section pipeline of it lists its steps
+  python -m jobs.pipeline -m experiment=mecellem/demo cluster=slurm seed=1,2,3         three chains, each stage an array
 """
 
 import time

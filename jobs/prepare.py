@@ -2,7 +2,7 @@
 
   python -m jobs.prepare name=mine 'data.inputs=[my/folder]'                  tokens in data/mine/tokens
   python -m jobs.prepare name=mine 'data.inputs=[my/folder]' dry_run=true     only show the shard plan
-  python -m jobs.prepare name=mine prepare.adopt=old/corpus_text_document     take over old/corpus_text_document.{bin,idx}
+  python -m jobs.prepare name=mine prepare.adopt=old/corpus_text_document   take over old/corpus_text_document.{bin,idx}
 
 The same command goes on where it was cut off, and does again only shards whose input has changed or whose tokens are
 damaged. Files may come and go; other settings (another tokenizer, say), and files of which none was there before, are

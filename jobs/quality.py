@@ -1,8 +1,8 @@
 """Learn to tell bad text from good, from labelled documents or by degrading good text, and report how well.
 
-  python -m jobs.quality name=mine 'quality.good=[my/good.jsonl]'           classifier and report.html in data/mine/quality
+  python -m jobs.quality name=mine 'quality.good=[my/good.jsonl]'        classifier and report.html in data/mine/quality
   python -m jobs.quality name=mine 'quality.labelled=[my/labelled.jsonl]'   from documents labelled LOW, MEDIUM, HIGH
-  python -m jobs.quality name=mine 'quality.good=[my/good.jsonl]' 'quality.held_out_sources=[web]' 'quality.measured=[by_hand.jsonl]'
+  python -m jobs.quality name=mine 'quality.good=[my/good.jsonl]' 'quality.measured=[by_hand.jsonl]'
 
 Good text had better be what `jobs.corpus` kept. Given again with the same settings and text, the command does nothing.
 """

@@ -1,7 +1,7 @@
 """Rewrite the middle band of a corpus by an LLM, score it again, keep what came out better (Bielik v3).
 
   python -m jobs.recycle name=mine 'recycle.inputs=[data/mine/corpus/documents]' recycle.endpoint.url=http://node7:8000/v1
-  python -m jobs.recycle name=mine 'recycle.inputs=[data/mine/corpus/documents]' dry_run=true  count what would be rewritten; asks nobody
+  python -m jobs.recycle name=mine 'recycle.inputs=[data/mine/corpus/documents]' dry_run=true  only counts
 
 The inputs are documents that went through `jobs.corpus` with the rule quality; quality.model scores old and new texts
 alike. The better ones go to data/mine/recycled/documents, a source like any other, with counts and examples in its

@@ -26,7 +26,8 @@ from jobs.records.job import Job
 JOBS: dict[str, Job] = {
     record.JOB.name: record.JOB
     for record in (
-        quickstart, corpus, quality, topics, embedder, ocr, recycle, split, tokenizer, prepare, mix, train, sweep, merge, export,
+        quickstart, corpus, quality, topics, embedder, ocr, recycle, split, tokenizer, prepare, mix, train, sweep,
+        merge, export,
         pipeline, fetch, doctor, status,
     )
 }  # fmt: skip
@@ -35,5 +36,6 @@ STEPS = {name: job for name, job in JOBS.items() if job.home is not None}
 
 
 def is_training(job: str) -> bool:
-    """Whether the job of that name makes steps; one that there is no longer, as an old submission may have, does not."""
+    """Whether the job of that name makes steps; one that there is no longer, as an old submission may have, does
+    not."""
     return job in JOBS and JOBS[job].is_training

@@ -30,7 +30,8 @@ def run(config: Config) -> dict[str, Any] | None:
 
     if not 0 < config.split.validation_share < 1:
         raise UserError(
-            f"split.validation_share={config.split.validation_share:g} leaves one side empty; give a number between 0 and 1"
+            f"split.validation_share={config.split.validation_share:g} leaves one side empty; give a number between 0"
+            " and 1"
         )
     folder, paths = Path(config.split.output), told_inputs(config.data.inputs)
     if config.dry_run:

@@ -1,15 +1,15 @@
 """Show every run and every submission: state, step, speed, loss, best nDCG@10, time left, log; for each failure one
 line of cause.
 
-Works with and without SLURM: what was queued is joined with what the run folders say. Cancels, queues failed array tasks
-again, shows what an artefact was made of and where a document went.
+Works with and without SLURM: what was queued is joined with what the run folders say. Cancels, queues failed array
+tasks again, shows what an artefact was made of and where a document went.
 
   python -m jobs.status                                           what is under runs/
   python -m jobs.status --watch                                   live, until Ctrl-C
   python -m jobs.status 'status.runs=[/scratch/me/runs/*/*]'      other run folders
   python -m jobs.status status.cancel=1234_5                      a job id, a run folder or a submission
   python -m jobs.status status.retry=runs/mine/seed_1             what failed or never finished, with the code of then
-  python -m jobs.status status.goodput=runs/mine/seed_1           useful step time / allocated time, restarts listed apart
+  python -m jobs.status status.goodput=runs/mine/seed_1         useful step time / allocated time, restarts listed apart
   python -m jobs.status status.artefact=runs/mine/seed_0/export   back to tokenizer and text, with digests checked
   python -m jobs.status name=mine status.document=4711 status.run=runs/mine/seed_0
 """

@@ -1,7 +1,7 @@
 """Learn a byte-level BPE from text and report how well it fits each language.
 
-  python -m jobs.tokenizer name=mine 'data.inputs=[my/folder]'                           a tokenizer in data/mine/tokenizer
-  python -m jobs.tokenizer name=mine 'data.inputs=[my/folder]' tokenizer.compare=other   with the figures of another one beside it
+  python -m jobs.tokenizer name=mine 'data.inputs=[my/folder]'                        a tokenizer in data/mine/tokenizer
+  python -m jobs.tokenizer name=mine 'data.inputs=[my/folder]' tokenizer.compare=other   with those of another beside
 
 The folder loads with `AutoTokenizer.from_pretrained`. Given again with the same settings and text, the command does
 nothing; a tokenizer that is there is never replaced, since tokens and models depend on it."""

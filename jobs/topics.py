@@ -1,6 +1,6 @@
 """Learn to tell topics apart from labelled documents, and report how well.
 
-  python -m jobs.topics name=mine 'topics.labelled=[my/labelled.jsonl]'    classifier and report.html in data/mine/topics
+  python -m jobs.topics name=mine 'topics.labelled=[my/labelled.jsonl]'   classifier and report.html in data/mine/topics
 
 The name topics in `corpus.rules` then writes the topic of each document into its notes, and `mixture.topic_caps` caps
 them. Given again with the same settings and text, the command does nothing."""

@@ -45,13 +45,13 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     from model.megatron import ranks
     from model.megatron.startup import start
     from model.objectives.registry import objective_class
-    from model.open_model import close_model
     from model.training.assemble import rehearse
     from model.training.attempt import begin_attempt, train
     from model.training.context import Training
     from model.training.data.inputs import open_data
     from model.training.describe import describe
     from model.training.prepare_run import prepare_run, take_over
+    from model.training.run.open_model import close_model
 
     if not config.dry_run:
         start(config.parallel, config.seed)
@@ -69,9 +69,11 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
     status = "failed"
     try:
         with run.refusable() as drafts:
-            source, phases = objective_class(config.objective).source, timeline.phases
-            data = open_data(source, config, phases, run.plan, run.check_inputs, None if config.dry_run else drafts)
-            training = Training(config, run, timeline, data, latest, branch)
+            objective, phases = objective_class(config.objective), timeline.phases
+            data = open_data(
+                objective.source, config, phases, run.plan, run.check_inputs, None if config.dry_run else drafts
+            )
+            training = Training(config, run, timeline, objective, data, latest, branch)
             if latest is None:
                 ranks.on_first(lambda: refuse_occupied(config, run))  # once more: to plan the data takes a while
             if config.dry_run:
@@ -101,8 +103,8 @@ def run(config: Config, probe: Callable | None = None) -> dict[str, Any]:
 def _plan(config: Config) -> dict[str, Any]:
     """Needs neither data nor torch, as on a login node."""
     from jobs.validate.training import validate_estimate
-    from model.open_model import close_model
     from model.training.cost import plan_layout
+    from model.training.run.open_model import close_model
 
     config = close_model(config, ahead=True)
     validate_estimate(config)

@@ -9,11 +9,12 @@ from conf.schema import DecoderConfig, EncoderConfig, ParallelConfig
 from model.projections import adapted
 
 ROW_MULTIPLE = 128
-"""Rows of the vocabulary are filled up to a multiple of this, whatever the layout, so that a checkpoint fits every layout;
-matrix products like it too."""
+"""Rows of the vocabulary are filled up to a multiple of this, whatever the layout, so that a checkpoint fits every
+layout; matrix products like it too."""
 
 _LEAST = {
-    "vocab_size": 1, "num_layers": 1, "hidden_size": 1, "num_heads": 1, "num_kv_heads": 1, "head_width": 2, "ffn_size": 1,
+    "vocab_size": 1, "num_layers": 1, "hidden_size": 1, "num_heads": 1, "num_kv_heads": 1, "head_width": 2,
+    "ffn_size": 1,
     "max_positions": 1, "window": 0,
 }  # fmt: skip
 
@@ -127,8 +128,8 @@ def _check_kinds(config: DecoderConfig) -> None:
     has_kinds = FAMILIES[config.architecture].kinds is not None
     if config.global_every and not has_kinds:
         raise UserError(
-            f"model.global_every={config.global_every} makes layers local, which {config.architecture} has none of; set "
-            "it to 0"
+            f"model.global_every={config.global_every} makes layers local, which {config.architecture} has none of; set"
+            " it to 0"
         )
     if config.rope_theta_local and not config.global_every:
         raise UserError(

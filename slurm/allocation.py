@@ -23,8 +23,8 @@ def inside() -> bool:
 
 
 def task() -> tuple[int, int]:
-    """Number of this array task of the array that a person submitted, counted from 0, and their number; (0, 1) where there
-    is no array."""
+    """Number of this array task of the array that a person submitted, counted from 0, and their number; (0, 1) where
+    there is no array."""
     env = os.environ
     return int(env.get("SLURM_ARRAY_TASK_ID", 0)) - int(env.get("SLURM_ARRAY_TASK_MIN", 0)), int(
         env.get("SLURM_ARRAY_TASK_COUNT", 1)

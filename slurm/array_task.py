@@ -45,7 +45,8 @@ class ArrayTask:
                 former["status"] or LOST
             )  # its node died, or SLURM took it away, before it could say more
         attempt = {
-            "number": self.number + 1, "job_id": self.job, "restart": self.restart, "nodes": os.environ.get("SLURM_JOB_NODELIST", ""),
+            "number": self.number + 1, "job_id": self.job, "restart": self.restart,
+            "nodes": os.environ.get("SLURM_JOB_NODELIST", ""),
             "started": _now(), "ended": None, "status": None, "exit": None, "cause": None, "first_dead_rank": None,
             "before": self.done(),
         }  # fmt: skip
@@ -72,8 +73,8 @@ class ArrayTask:
         write_json(self.submission.array_task_file(self.index), self.record)
 
     def done(self) -> str:
-        """Digest of the names of checkpoints, results, shards and units of work in its folder: it changes when an attempt
-        gets something done."""
+        """Digest of the names of checkpoints, results, shards and units of work in its folder: it changes when an
+        attempt gets something done."""
         paths = [path for pattern in PROGRESS for path in self.home.glob(pattern) if not path.is_symlink()]
         return digest_of(sorted(path.name for path in paths if not path.name.startswith(".")))[:16]
 

@@ -1,8 +1,8 @@
-"""When ranks must be told to save: SLURM signals `cluster.signal_lead` seconds before the time limit, which a checkpoint may
-outlast.
+"""When ranks must be told to save: SLURM signals `cluster.signal_lead` seconds before the time limit, which a
+checkpoint may outlast.
 
-That lead is fixed when a job is submitted, so where checkpoints turn out to take longer the driver itself asks the ranks,
-earlier."""
+That lead is fixed when a job is submitted, so where checkpoints turn out to take longer the driver itself asks the
+ranks, earlier."""
 
 import time
 from pathlib import Path
@@ -49,8 +49,8 @@ class Lead:
         return self.asked
 
     def wanted(self) -> float:
-        """Seconds before the time limit: twice the longest checkpoint of the run so far, and at each attempt in a row that
-        was overtaken by the limit twice as long as before."""
+        """Seconds before the time limit: twice the longest checkpoint of the run so far, and at each attempt in a row
+        that was overtaken by the limit twice as long as before."""
         for file in checkpoints_folder(self.array_task.home).glob(f"{STEPS}/{MANIFEST}") if self.trains else ():
             if file not in self.checkpoints:
                 self.checkpoints[file] = _duration(file)

@@ -13,8 +13,8 @@ TICK = 30
 
 
 def refusals(cluster: ClusterConfig, site: Site | None = None) -> list[str]:
-    """Why an array task that asks for ``cluster`` would be refused or never start, each with the mend; empty where SLURM
-    should take it.
+    """Why an array task that asks for ``cluster`` would be refused or never start, each with the mend; empty where
+    SLURM should take it.
 
     Most sites queue what is larger than a partition and leave it there. ``site`` is read where it is not given. Raises
     SlurmError where the controller does not answer."""
@@ -47,8 +47,8 @@ def _signal(cluster: ClusterConfig) -> Iterator[str]:
         yield f"cluster.signal_lead={lead} is too short: SLURM looks at time limits every {TICK} s; give {TICK} or more"
     elif limit and lead >= limit:
         yield (
-            f"cluster.signal_lead={lead} s is not below cluster.time={cluster.time}, so array tasks would save and stop as"
-            " they start"
+            f"cluster.signal_lead={lead} s is not below cluster.time={cluster.time}, so array tasks would save and stop"
+            " as they start"
         )
 
 

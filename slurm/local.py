@@ -49,10 +49,10 @@ def run_array_tasks(
     """``function(point, report)`` for every point, at most ``workers`` at a time (0: the cores at hand); results in the
     points' order.
 
-    With more than one worker each array task is a spawned process, so function and points must be picklable; else all run
-    here, one after another. ``total`` units fill the progress bar. The first failure stops the others and is raised: a
-    UserError with the array task's number before its own message, anything else as ArrayTaskError. Array tasks end when this
-    process does, even by SIGKILL."""
+    With more than one worker each array task is a spawned process, so function and points must be picklable; else all
+    run here, one after another. ``total`` units fill the progress bar. The first failure stops the others and is
+    raised: a UserError with the array task's number before its own message, anything else as ArrayTaskError. Array
+    tasks end when this process does, even by SIGKILL."""
     workers = min(workers or cores(), len(points))
     with Bar(title, total or len(points), unit) as bar:
         watch = _Watch(bar, counts=not total)

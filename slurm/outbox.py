@@ -1,7 +1,7 @@
 """What a running job wants to have queued: written down first, and submitted as soon as SLURM takes it, by whoever
 comes by.
 
-<folder>/NAME.json            an order: job, point, and whether it waits for everything else that was submitted from here
+<folder>/NAME.json           an order: job, point, and whether it waits for everything else that was submitted from here
 <folder>/submitted/NAME.json  the order, its submission and array task; written before sbatch is called
 
 Whoever comes by may be another user: each submits what they ordered themselves. Two that come by at once may both
@@ -40,7 +40,8 @@ def put(run: str | Path, name: str, job: str, point: Point, last: bool = False) 
     everything that was submitted from this outbox has ended."""
     config = dataclasses.replace(point.config, runs_dir=str(Path(point.config.runs_dir).absolute()))
     order = {
-        "id": uuid.uuid4().hex, "job": job, "last": last, "origin": origin_of(config.runs_dir), "home": str(Path(point.home).absolute()),
+        "id": uuid.uuid4().hex, "job": job, "last": last, "origin": origin_of(config.runs_dir),
+        "home": str(Path(point.home).absolute()),
         "label": point.label, "config": OmegaConf.to_container(OmegaConf.structured(config), resolve=True),
     }  # fmt: skip
     with atomic_file(_file(run, name), "w", encoding="utf-8") as file:

@@ -67,8 +67,8 @@ def look_up(array_task_ids: Iterable[str]) -> dict[str, Job]:
 
 
 def living(job_ids: Iterable[str]) -> dict[str, str]:
-    """State by id of those array tasks that wait or run; ``job_ids`` are array tasks or whole arrays, of any user. Raises
-    SlurmError."""
+    """State by id of those array tasks that wait or run; ``job_ids`` are array tasks or whole arrays, of any user.
+    Raises SlurmError."""
     wanted = set(job_ids)
     known = _queue(wanted).items()
     return {

@@ -43,8 +43,8 @@ def fate_or_ours(array_task: ArrayTask) -> str:
 
 
 def requeue(array_task: ArrayTask, code: int, hurry: bool = False) -> int:
-    """Have SLURM run this array task again, unless it is about to anyway or somebody cancelled it; the exit status of the
-    batch script.
+    """Have SLURM run this array task again, unless it is about to anyway or somebody cancelled it; the exit status of
+    the batch script.
 
     ``hurry``: SIGKILL is near, so SLURM is asked before the record is written, which may take long on a disk that a
     checkpoint waits for."""

@@ -23,8 +23,8 @@ def ranks_per_node(cluster: ClusterConfig) -> int:
 
 
 def batch_script(submission: Submission, first: int, count: int, dependency: str = "", array: str = "") -> str:
-    """Script of an array over the array tasks from ``first`` on; ``dependency`` and ``array`` as sbatch takes them (array:
-    0 to count - 1).
+    """Script of an array over the array tasks from ``first`` on; ``dependency`` and ``array`` as sbatch takes them
+    (array: 0 to count - 1).
 
     The signal at the time limit reaches the ranks and not the script (no `B:`); SLURM sends the same one at a
     preemption."""
@@ -106,7 +106,8 @@ def rank_command(submission: Submission, module: str, arguments: Sequence[str], 
     cluster, container = submission.cluster, submission.cluster.container
     each = ranks_per_node(cluster)
     srun = [
-        "srun", "--kill-on-bad-exit=1", "--unbuffered", "--input=none", f"--nodes={cluster.nodes}", f"--ntasks={cluster.nodes * each}",
+        "srun", "--kill-on-bad-exit=1", "--unbuffered", "--input=none", f"--nodes={cluster.nodes}",
+        f"--ntasks={cluster.nodes * each}",
         f"--ntasks-per-node={each}", f"--cpus-per-task={cluster.cpus_per_task}",
         f"--output={as_pattern(log.parent)}/{log.name}", "--open-mode=append",
     ]  # fmt: skip

@@ -86,7 +86,8 @@ def survey(runs_dir: str | Path) -> tuple[list[Seen], str]:
 
 
 def read_record(submission: Submission, index: int) -> dict[str, Any]:
-    """State and attempts of an array task as its driver left them; a file that cannot be read is told of in `broken`."""
+    """State and attempts of an array task as its driver left them; a file that cannot be read is told of in
+    `broken`."""
     try:
         _ = submission.arrays
         return submission.array_task(index)

@@ -38,8 +38,8 @@ def run_ranks(array_task: ArrayTask, terminated: Callable[[], None]) -> tuple[in
     srun told; 0 where none failed. srun itself ends with the highest status of all ranks, also of those that it has
     taken down.
 
-    ``terminated`` is called at SIGTERM, after which SLURM leaves KillWait seconds. Ranks whose checkpoints take longer than
-    SLURM's signal gives them are asked earlier."""
+    ``terminated`` is called at SIGTERM, after which SLURM leaves KillWait seconds. Ranks whose checkpoints take longer
+    than SLURM's signal gives them are asked earlier."""
     submission = array_task.submission
     log = submission.log_file(array_task.index, array_task.job, array_task.number, "%t")
     environment = os.environ | rank_environment(submission) | {"TERZI_ATTEMPT": str(array_task.number)}

@@ -32,7 +32,8 @@ from slurm.snapshot import altered
 
 FOLDER = "submissions"
 KEYS = {
-    "job": str, "name": str, "created": str, "snapshot": str, "workdir": str, "python": str, "cluster": dict, "points": list, "after": list,
+    "job": str, "name": str, "created": str, "snapshot": str, "workdir": str, "python": str, "cluster": dict,
+    "points": list, "after": list,
 }  # fmt: skip
 """Keys of records, and the types of their values. Whoever may write to a shared runs_dir may have written them."""
 POINT = {"index": int, "config": str, "home": str, "label": str, "logs": str}
@@ -56,7 +57,8 @@ class Point:
 
 @dataclass(frozen=True)
 class Array:
-    """Array tasks ``first`` to ``first + count - 1`` of a submission as one SLURM array (task 0 is array task ``first``)."""
+    """Array tasks ``first`` to ``first + count - 1`` of a submission as one SLURM array (task 0 is array task
+    ``first``)."""
 
     job_id: str
     first: int
@@ -198,7 +200,8 @@ class Submission:
 
 
 def freeze(
-    job: str, points: Sequence[Point], snapshot: str | Path, python: str, after: Sequence[str] = (), workdir: str | Path | None = None,
+    job: str, points: Sequence[Point], snapshot: str | Path, python: str, after: Sequence[str] = (),
+    workdir: str | Path | None = None,
     mark: str = "",
 ) -> Submission:  # fmt: skip
     """Write a submission folder for points with one and the same resource request; ``workdir``: where they run, by

@@ -49,9 +49,9 @@ def submit(job: str, points: Sequence[Point], dependency: str = "", after: Seque
     """Queue ``python -m jobs.<job>`` for every point. ``dependency`` as sbatch takes it, ``after``: names of
     submissions it waits for.
 
-    Everything is on disk before sbatch is called, so that an array task finds it whatever happens to this process. Raises
-    SlurmError with SLURM's own words where it refuses; nothing is queued then, unless an array of the same call was
-    queued before, which is cancelled."""
+    Everything is on disk before sbatch is called, so that an array task finds it whatever happens to this process.
+    Raises SlurmError with SLURM's own words where it refuses; nothing is queued then, unless an array of the same call
+    was queued before, which is cancelled."""
     runs_dir = Path(points[0].config.runs_dir)
     former = {*(runs_dir / "snapshots").glob("*")}
     with nothing_left(runs_dir / "snapshots"), nothing_left(runs_dir / FOLDER):
@@ -100,8 +100,8 @@ def origin_of(runs_dir: str | Path, taken: bool = True) -> dict[str, str]:
 
 
 def queue(submission: Submission, dependency: str = "", array_tasks: Sequence[int] | None = None) -> list[Array]:
-    """Submit a submission's array tasks (all, or those given) as arrays of at most `MaxArraySize` each; with requeue=chain
-    several times.
+    """Submit a submission's array tasks (all, or those given) as arrays of at most `MaxArraySize` each; with
+    requeue=chain several times.
 
     Returns all its arrays, which are recorded too."""
     cluster, arrays = submission.cluster, settled(submission)
@@ -149,8 +149,8 @@ def _call(submission: Submission, arrays: Sequence[Array], script: Path, first: 
 
 
 def resubmit(folder: Path, indices: Sequence[int]) -> Receipt:
-    """Queue some array tasks of a submission again, with its frozen points and its code. Raises UserError where those are
-    not this user's."""
+    """Queue some array tasks of a submission again, with its frozen points and its code. Raises UserError where those
+    are not this user's."""
     submission = Submission.read(folder)
     refuse_foreign(submission)
     if len(arrays := arrays_of(submission)) > len(submission.arrays):  # it was taken after all

@@ -23,7 +23,7 @@ INSTALL = (
     "slurmctld slurmd slurm-client slurmdbd munge mariadb-server-core mariadb-client-core"
 )
 
-COLUMNS = "JobID,JobIDRaw,JobName,Partition,Account,State,ExitCode,Submit,Start,End,Elapsed,ElapsedRaw,NodeList,AllocCPUS,Reason"
+COLUMNS = "JobID,JobIDRaw,JobName,Partition,Account,State,ExitCode,Submit,Start,End,Elapsed,ElapsedRaw,NodeList,AllocCPUS,Reason"  # noqa: E501
 
 
 @dataclass(frozen=True)

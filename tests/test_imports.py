@@ -16,7 +16,8 @@ ALLOWED = {
     "jobs": {"common", "conf", "data_prep", "model", "slurm"},
 }
 PROCESS_STATE = (
-    "megatron.core.parallel_state", "megatron.core.optimizer", "megatron.core.dist_checkpointing", "megatron.core.distributed",
+    "megatron.core.parallel_state", "megatron.core.optimizer", "megatron.core.dist_checkpointing",
+    "megatron.core.distributed",
     "megatron.core.pipeline_parallel",
 )  # fmt: skip
 FILES = sorted(path for package in OURS for path in (ROOT / package).rglob("*.py"))

@@ -99,7 +99,8 @@ def test_the_tables_name_files_that_are_there():
     [
         "import shutil\nshutil.rmtree(x)", "from shutil import rmtree as r\nr(x)", "import os\nos.remove(x)",
         "from os import replace\nreplace(x, y)",
-        "x.unlink()", "remove = x.unlink", "x.rename(y)", "x.replace(y)", "import os\nos.replace(x, y)", "import shutil\nshutil.move(x, y)",
+        "x.unlink()", "remove = x.unlink", "x.rename(y)", "x.replace(y)", "import os\nos.replace(x, y)",
+        "import shutil\nshutil.move(x, y)",
         "x.rmdir()", "import subprocess\nsubprocess.run(['rm', '-rf', x])",
     ],
 )  # fmt: skip

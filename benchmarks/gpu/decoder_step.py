@@ -7,7 +7,7 @@ steps of transformers' net as the Trainer makes them (`Trainer` below), compiled
 autocast and with bf16 weights alone. Whole steps take the largest micro-batch that fits, or a smaller one where that is
 faster. The result is written after every measurement, and one that fails does not keep the others from being made.
 
-  python -m benchmarks.gpu.decoder_step --out FOLDER             about 12 minutes on an H200, most of them in the peer's compiler
+  python -m benchmarks.gpu.decoder_step --out FOLDER    about 12 minutes on an H200, most of them in the peer's compiler
   python -m benchmarks.gpu.decoder_step --out FOLDER --small     a rehearsal of the same code in a minute on a CPU
 """
 

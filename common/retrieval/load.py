@@ -176,7 +176,8 @@ def _notices(layout: Layout, corpus: Table, queries: Table, judged: Mapping[str,
         "queries that stand there again with the same text, which count once": queries.repeated,
     }
     notices = [
-        f"{layout.folder} has {what}: {len(names):,} ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})"
+        f"{layout.folder} has {what}: {len(names):,}"
+        f" ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})"
         for what, names in listed.items()
         if names
     ]

@@ -15,8 +15,11 @@ from conf.schema.status import StatusConfig
 from conf.schema.train import CheckpointConfig, TrainConfig
 
 __all__ = [
-    "CausalConfig", "ClusterConfig", "Config", "ContainerConfig", "DataConfig", "DecoderConfig", "EncoderConfig", "ExportConfig",
-    "FetchConfig", "LoraConfig", "MlmConfig", "ModelConfig", "ObjectiveConfig", "OptimConfig", "ParallelConfig", "PhaseConfig",
-    "PrepareConfig", "ProbeConfig", "QuickstartConfig", "RopeScalingConfig", "CheckpointConfig", "ScheduleConfig", "StatusConfig", "SweepConfig",
+    "CausalConfig", "ClusterConfig", "Config", "ContainerConfig", "DataConfig", "DecoderConfig", "EncoderConfig",
+    "ExportConfig",
+    "FetchConfig", "LoraConfig", "MlmConfig", "ModelConfig", "ObjectiveConfig", "OptimConfig", "ParallelConfig",
+    "PhaseConfig",
+    "PrepareConfig", "ProbeConfig", "QuickstartConfig", "RopeScalingConfig", "CheckpointConfig", "ScheduleConfig",
+    "StatusConfig", "SweepConfig",
     "TokenizerConfig", "TrainConfig",
 ]  # fmt: skip

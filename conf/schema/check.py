@@ -54,7 +54,8 @@ def _refuse_absent_array_task(section: Any, prefix: str) -> None:
     if array_task is not None and count is not None and array_task >= count:
         last = f"0 to {count - 1}" if count > 1 else "0 alone"
         raise UserError(
-            f"{prefix}array_task={array_task}: with {prefix}array_size={count} there is {last}; array tasks are counted from 0"
+            f"{prefix}array_task={array_task}: with {prefix}array_size={count} there is {last}; array tasks are counted"
+            " from 0"
         )
 
 
@@ -62,8 +63,8 @@ def _refuse_outside(key: str, value: str) -> None:
     """What is made under a name lies where names lie, and under no folder of others."""
     if PurePath(value).is_absolute() or ".." in PurePath(value).parts:
         raise UserError(
-            f"{key}={value} becomes a folder below data/ and runs_dir, and would lead out of them; give a name without .."
-            " and without / at its beginning"
+            f"{key}={value} becomes a folder below data/ and runs_dir, and would lead out of them; give a name without"
+            " .. and without / at its beginning"
         )
 
 

@@ -77,15 +77,16 @@ class ClusterConfig:
     array_parallelism: Annotated[int, Range(0, 1_000_000)] = 0
     """Array tasks of an array that run at the same time; 0 for as many as the cluster gives."""
     requeue: str = choice("requeue", "chain", "never")
-    """What goes on with an array task that was cut off: requeue (`scontrol requeue`); chain (for sites that forbid it: the
-    array is submitted `chain` times, each waiting for the one before); never."""
+    """What goes on with an array task that was cut off: requeue (`scontrol requeue`); chain (for sites that forbid it:
+    the array is submitted `chain` times, each waiting for the one before); never."""
     chain: Annotated[int, Range(1, 1_000)] = 4
     """requeue=chain: how often the array is submitted."""
     signal_lead: Annotated[int, Range(0, 65_535)] = 120
-    """Seconds before the time limit at which ranks are told to save; longer than a checkpoint and a step take. Where twice
-    the longest checkpoint of a run is more, its driver tells them that much before."""
+    """Seconds before the time limit at which ranks are told to save; longer than a checkpoint and a step take. Where
+    twice the longest checkpoint of a run is more, its driver tells them that much before."""
     restarts: Few = 3
-    """Attempts in a row that may end without progress (no new checkpoint, shard or result) before an array task is given up."""
+    """Attempts in a row that may end without progress (no new checkpoint, shard or result) before an array task is
+    given up."""
     preflight: bool = False
     """Before the ranks start: matrix products and all-reduces on every node; a slow or silent node is named, excluded,
     and the array task requeued."""

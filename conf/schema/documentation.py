@@ -24,11 +24,13 @@ def field_docstrings(schema: type) -> dict[str, str]:
         for part in reversed(schema.__mro__)
         if dataclasses.is_dataclass(part)
     ]
+    names = {field.name for field in dataclasses.fields(schema)}  # what a class states of all its instances is no key
     return {
         field.target.id: inspect.cleandoc(text.value.value)
         for body in bodies
         for field, text in zip(body, body[1:], strict=False)
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+        if field.target.id in names
     }
 
 

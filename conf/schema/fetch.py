@@ -6,7 +6,8 @@ from typing import Annotated
 from conf.schema.ranges import Range
 
 INCLUDE = (
-    "*.safetensors", "*.json", "*.jsonl", "*.parquet", "*.csv", "*.tsv", "*.txt", "*.md", "*.jsonl.gz", "*.jsonl.zst", "*.json.gz",
+    "*.safetensors", "*.json", "*.jsonl", "*.parquet", "*.csv", "*.tsv", "*.txt", "*.md", "*.jsonl.gz", "*.jsonl.zst",
+    "*.json.gz",
     "*.csv.gz", "*.model", "*.tiktoken", "*.jinja", "LICENSE*",
 )  # fmt: skip
 EXCLUDE = ("*.py", "*.pkl", "*.pickle", "*.joblib", "*.pt", "*.pth", "*.ckpt", "*.bin", "*.h5", "*.so")

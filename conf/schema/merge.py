@@ -14,12 +14,13 @@ class MergeConfig:
     run: str = "${run_dir}"
     """Run whose probe checkpoints are averaged; that of step 0, where there is one, is not among them."""
     checkpoints: list[str] = field(default_factory=list)
-    """Folders of checkpoints, or of models in Hugging Face's format, to average instead of those of `run`, in this order."""
+    """Folders of checkpoints, or of models in Hugging Face's format, to average instead of those of `run`, in this
+    order."""
     method: str = choice("uniform", "exponential")
     """uniform: the mean; exponential: an exponential moving average along the checkpoints, the last weighing most."""
     window: list[Annotated[int, Range(2)]] = field(default_factory=list)
-    """Numbers of last checkpoints to average; of several averages the one that is best by `sweep.metric` is kept. Empty:
-    every number from 2 up; with `checkpoints`, all of them."""
+    """Numbers of last checkpoints to average; of several averages the one that is best by `sweep.metric` is kept.
+    Empty: every number from 2 up; with `checkpoints`, all of them."""
     decay: SomeShare = 0.5
     """exponential: the weight of a checkpoint is this times that of the one after it."""
     output: str = "${run_dir}/merged"

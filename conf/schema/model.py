@@ -154,8 +154,8 @@ class DecoderConfig(ModelConfig):
 
 
 AutoConfig = opened("AutoConfig", ModelConfig, (EncoderConfig, DecoderConfig), choice(AUTO), __name__)
-"""A net whose shape is read where a training starts from (`model.open_model`): keys of either kind, null where that is
-to say them."""
+"""A net whose shape is read where a training starts from (`model.training.run.open_model`): keys of either kind, null
+where that is to say them."""
 
 MODELS: tuple[type[ModelConfig], ...] = (EncoderConfig, DecoderConfig)
 """What section `model` may be."""

@@ -9,8 +9,8 @@ from conf.schema.ranges import ArraySize, ArrayTask, Count, Few, LearningRate, P
 
 @dataclass
 class ProbeConfig:
-    """The fixed, short contrastive step and the retrieval evaluation of one checkpoint (after arXiv 2601.16018, checkpoint
-    selection)."""
+    """The fixed, short contrastive step and the retrieval evaluation of one checkpoint (after arXiv 2601.16018,
+    checkpoint selection)."""
 
     depth: str = choice("head", "full")
     """head trains a linear map on frozen readouts; full fine-tunes the encoder as well."""
@@ -70,10 +70,10 @@ class SweepConfig:
     """Probes over the checkpoints of one or several runs: retrieval, and what section `evaluation` names."""
 
     trigger: str = choice("manual", "on_save", "after")
-    """Who starts the probes of a training's checkpoints. manual: you, with jobs.sweep. on_save: the training, an array task for
-    each fresh probe checkpoint, and the report when it has finished. after: the training when it has finished, an array task for
-    each checkpoint, then the report. With cluster=local, on_save and after both run jobs.sweep in a process of its own when
-    the training has finished."""
+    """Who starts the probes of a training's checkpoints. manual: you, with jobs.sweep. on_save: the training, an array
+    task for each fresh probe checkpoint, and the report when it has finished. after: the training when it has finished,
+    an array task for each checkpoint, then the report. With cluster=local, on_save and after both run jobs.sweep in a
+    process of its own when the training has finished."""
     cluster: ProbeClusterConfig = field(default_factory=ProbeClusterConfig)
     """What the probes that a training starts ask for."""
     run: str = "${run_dir}"
@@ -93,18 +93,21 @@ class SweepConfig:
     """Cut words to this many letters for BM25, a crude stemmer for agglutinating languages (5 for Turkish); 0 takes
     whole words."""
     budgets: list[Count] = field(default_factory=list)
-    """Numbers of contrastive steps to probe with besides `probe.steps`, to see how few keep the ranking of the checkpoints.
-    Seconds a checkpoint at probe.depth=head, which encodes once for all of them; at full each is a whole probe more."""
+    """Numbers of contrastive steps to probe with besides `probe.steps`, to see how few keep the ranking of the
+    checkpoints. Seconds a checkpoint at probe.depth=head, which encodes once for all of them; at full each is a whole
+    probe more."""
     bootstrap: Annotated[int, Range(0, 1_000_000)] = 2000
     """Resamples in every bootstrap; 0 for no intervals."""
     array_size: ArraySize = 1
     """Number of array tasks that share the checkpoints of each run."""
     array_task: ArrayTask | None = None
-    """Probe the checkpoints of this array task alone, and choose and report nothing; set for the array tasks of an array."""
+    """Probe the checkpoints of this array task alone, and choose and report nothing; set for the array tasks of an
+    array."""
     step: Count | None = None
-    """Probe the checkpoint of this step alone, and choose and report nothing; set for the probes that a training starts."""
+    """Probe the checkpoint of this step alone, and choose and report nothing; set for the probes that a training
+    starts."""
     force: bool = False
     """Probe again the checkpoints that have a result."""
     retry_failed: bool = True
-    """Probe again the checkpoints whose array task of its own gave up; without it they are reported as missing, with the
-    reason."""
+    """Probe again the checkpoints whose array task of its own gave up; without it they are reported as missing, with
+    the reason."""

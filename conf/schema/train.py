@@ -18,8 +18,8 @@ class CheckpointConfig:
     probe_at_tokens: list[Count] = field(default_factory=list)
     """Probe checkpoints at the first step at or after each of these token counts."""
     probe_share: Share = 0.1
-    """A probe checkpoint after each such share of the steps, where neither of the two above is given; 0 for none by share.
-    The last step has one in any case."""
+    """A probe checkpoint after each such share of the steps, where neither of the two above is given; 0 for none by
+    share. The last step has one in any case."""
     probe_at_start: bool = True
     """A probe checkpoint of step 0, the untrained model."""
     resume_every_steps: Count = 0
@@ -62,8 +62,8 @@ class TrainConfig:
     log_every_steps: Positive = 1
     """Write metrics every so many steps."""
     init_from: str | None = None
-    """Weights to start from: a Hugging Face folder (or hf://org/name[@revision]) or a checkpoint of another run. Its shape
-    must be that of section `model`, which by default (model=auto) is read there. Optimizer, data and steps begin
+    """Weights to start from: a Hugging Face folder (or hf://org/name[@revision]) or a checkpoint of another run. Its
+    shape must be that of section `model`, which by default (model=auto) is read there. Optimizer, data and steps begin
     anew."""
     allow_other_tokenizer: bool = False
     """Start from a net (`init_from`, `branch_from`) that was trained with another tokenizer than `data.tokenizer`, on

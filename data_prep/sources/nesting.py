@@ -45,7 +45,7 @@ SPECIAL = BLOCKS | BARRIERS | frozenset((
 FOREIGN = frozenset(("svg", "math"))
 """Within them any element nests, but for one that is written <so/>."""
 _SPACE = r"\t\n\f\r "
-_ATTRIBUTE = rf"""[^{_SPACE}/>][^{_SPACE}/>=]*+(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"[^"]*+"|'[^']*+'|[^{_SPACE}>"'][^{_SPACE}>]*+)?+)?+"""
+_ATTRIBUTE = rf"""[^{_SPACE}/>][^{_SPACE}/>=]*+(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"[^"]*+"|'[^']*+'|[^{_SPACE}>"'][^{_SPACE}>]*+)?+)?+"""  # noqa: E501
 _ATTRIBUTES = rf"((?:[{_SPACE}]++|/(?!>)|{_ATTRIBUTE})*+)(/?)>"
 _BEGINS = re.compile(r"<(?:(!--)|(!\[CDATA\[)|(!|\?|/[^a-zA-Z>])|/?[a-zA-Z])")
 _TAG = re.compile(rf"<(/?)([a-zA-Z][^{_SPACE}/>]*+){_ATTRIBUTES}")

@@ -1,4 +1,5 @@
-"""What tokens depend on, and what keeps `jobs.prepare` from filling a folder: other settings, and the tokens of other files."""
+"""What tokens depend on, and what keeps `jobs.prepare` from filling a folder: other settings, and the tokens of other
+files."""
 
 import os
 from collections.abc import Collection, Iterable, Sequence
@@ -34,8 +35,8 @@ def settings_of(config: Config) -> dict[str, Any]:
 
 
 def _end(config: Config) -> dict[str, str]:
-    """The end-of-text token where documents end with it: the file beside tokenizer.json names it, and a model tuned to chat often has
-    another there than its base, with the same tokenizer.json."""
+    """The end-of-text token where documents end with it: the file beside tokenizer.json names it, and a model tuned to
+    chat often has another there than its base, with the same tokenizer.json."""
     from data_prep.tokenizer.backends import load_reference
 
     folder = Path(config.data.tokenizer)
@@ -44,7 +45,8 @@ def _end(config: Config) -> dict[str, str]:
 
 
 def check_folder(config: Config, paths: Sequence[Path]) -> None:
-    """Raise UserError where `data.tokens` was begun with other settings, or holds the tokens of other files than ``paths``."""
+    """Raise UserError where `data.tokens` was begun with other settings, or holds the tokens of other files than
+    ``paths``."""
     folder = Path(config.data.tokens)
     refuse_others(folder, settings_of(config))
     finished = read_manifest(folder)
@@ -53,13 +55,14 @@ def check_folder(config: Config, paths: Sequence[Path]) -> None:
 
 
 def refuse_other_files(folder: Path, finished: dict[str, Any], paths: Sequence[Path]) -> None:
-    """Raise UserError where none of the files that the tokens in ``folder`` were made of is among ``paths``: then another
-    corpus was given the name of this one. Files that come or go beside others that stay are a corpus that grows."""
+    """Raise UserError where none of the files that the tokens in ``folder`` were made of is among ``paths``: then
+    another corpus was given the name of this one. Files that come or go beside others that stay are a corpus that
+    grows."""
     before, now = _real(finished["stamps"]), _real(paths)
     if before and not before & now:
         raise UserError(
-            f"{folder} holds the tokens of other files ({_named(before)}), which these would replace; choose another name"
-            " or data.tokens, or remove that folder"
+            f"{folder} holds the tokens of other files ({_named(before)}), which these would replace; choose another"
+            " name or data.tokens, or remove that folder"
         )
 
 

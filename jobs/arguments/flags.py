@@ -24,7 +24,8 @@ HELP = ("--help", "-h")
 MULTIRUN = ("-m", "--multirun")
 UNUSED = {
     ("--config-name", "-cn"): "each job has its own command, python -m jobs.<job>; leave it out",
-    ("--config-path", "-cp", "--config-dir", "-cd"): "put your YAML into conf/experiment and name it with experiment=...",
+    ("--config-path", "-cp", "--config-dir",
+    "-cd"): "put your YAML into conf/experiment and name it with experiment=...",
     ("--info", "-i", "--hydra-help"): "--cfg job prints the configuration, and --help every key",
     ("--run", "-r"): "a job runs without it; leave it out",
     ("--experimental-rerun",): "the same command once more goes on where a run was; leave it out",

@@ -104,8 +104,8 @@ def requeue(config: Config, site: Site) -> Finding:
     lost = [partition.name for partition in mine if partition.preemption == "CANCEL"]
     if lost and config.cluster.requeue == "requeue":
         mend = (
-            "set cluster.requeue=chain, or another partition: the checkpoint at the signal is kept, but nothing goes on by"
-            " itself"
+            "set cluster.requeue=chain, or another partition: the checkpoint at the signal is kept, but nothing goes on"
+            " by itself"
         )
         return Finding("requeue", NOTE, f"{found}; preempted jobs of {', '.join(lost)} are cancelled", mend)
     signal = (

@@ -20,7 +20,7 @@ def model(config: Config) -> Finding:
 
 
 def _net(config: Config) -> ModelConfig:
-    from model.open_model import close_model
+    from model.training.run.open_model import close_model
 
     return close_model(config, ahead=True).model
 

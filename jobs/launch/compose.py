@@ -27,7 +27,7 @@ from jobs.arguments.text import quoted
 from jobs.arguments.unreadable import refuse_unreadable, wholly
 from jobs.arguments.values import settle
 from jobs.launch.emptied import empty_sections
-from model.open_model import close_default
+from model.training.run.open_model import close_default
 
 STORE = ConfigStore.instance()
 STORE.store(name="schema", node=schema(Config))
@@ -108,8 +108,8 @@ def _at_home(value: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    """A value with quotes where Hydra's grammar needs them and nobody wrote any: around 12_3 (an array task of job 12, and
-    not the number 123), around paths such as runs/mine/seed=1 and a[1]/b, and around each word with letters beyond
+    """A value with quotes where Hydra's grammar needs them and nobody wrote any: around 12_3 (an array task of job 12,
+    and not the number 123), around paths such as runs/mine/seed=1 and a[1]/b, and around each word with letters beyond
     ASCII, also within a list."""
     if WHOLE.fullmatch(value):
         return quoted(value)

@@ -20,7 +20,8 @@ console = Screen(soft_wrap=True)
 
 
 def cancel(config: Config, target: str) -> list[str]:
-    """Cancel the array tasks of ``target`` (job id, result folder, or submission) that wait or run; returns their job ids.
+    """Cancel the array tasks of ``target`` (job id, result folder, or submission) that wait or run; returns their job
+    ids.
 
     A run that saves when it is asked to stop does so. Raises UserError where nothing of it waits or runs."""
     chosen = [array_task for array_task in find(config, target) if array_task.alive]
@@ -66,7 +67,8 @@ def show_goodput(config: Config, target: str) -> None:
 
 
 def find(config: Config, target: str) -> list[Seen]:
-    """Array tasks that ``target`` names: a job id (12, 12_3), the folder of a result, a submission (its folder or name).
+    """Array tasks that ``target`` names: a job id (12, 12_3), the folder of a result, a submission (its folder or
+    name).
 
     Raises UserError where nothing that was submitted from `runs_dir` has that name, or SLURM does not answer."""
     seen, note = survey(config.runs_dir)
@@ -97,5 +99,6 @@ def _list(array_tasks: list[Seen], what: str) -> None:
     for array_task in array_tasks:
         job = " ".join(array_task.alive) or array_task.state.job_id or "-"
         console.print(
-            f"{what}: {job}  {array_task.state.name}  {array_task.home}  {array_task.submission.points[array_task.index]['label']}".rstrip()
+            f"{what}: {job}  {array_task.state.name}  {array_task.home} "
+            f" {array_task.submission.points[array_task.index]['label']}".rstrip()
         )

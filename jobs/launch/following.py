@@ -1,8 +1,8 @@
-"""The command that comes after a job, printed when it has ended: with the names and paths of the user, quoted for the shell.
+"""The command that comes after a job, printed when it has ended: with the names and paths of the user, quoted for the
+shell.
 
-It repeats the arguments that were given, as far as the next job reads them, so that it composes the same configuration, and the
-environment variables of paths that were set for the one command alone.
-"""
+It repeats the arguments that were given, as far as the next job reads them, so that it composes the same configuration,
+and the environment variables of paths that were set for the one command alone."""
 
 import os
 import re
@@ -32,7 +32,8 @@ VARIABLE = re.compile(r"\$\{oc\.env:(\w+)")
 
 
 def tell_following(job: str, given: Sequence[str], configs: Sequence[Config]) -> None:
-    """Say the command after ``python -m jobs.<job> <given>``, which has done its work for ``configs`` (several: a multirun)."""
+    """Say the command after ``python -m jobs.<job> <given>``, which has done its work for ``configs`` (several: a
+    multirun)."""
     with suppress(UserError, OSError, KeyError):  # something is gone already: the work is done all the same
         if configs and not read_ranks().rank and (line := following(job, given, configs)):
             say(f"next: {line}")
@@ -76,7 +77,8 @@ def _is_queued(job: Job, config: Config) -> bool:
 
 
 def _needed(job: str, arguments: list[str], added: list[str]) -> list[str]:
-    """Those of ``arguments`` that ``job`` reads. The values of an experiment may be made of others: then if it reads the same without."""
+    """Those of ``arguments`` that ``job`` reads. The values of an experiment may be made of others: then if it reads
+    the same without."""
     from jobs.launch.compose import compose, spelled_out
 
     sections = JOBS[job].takes_over

@@ -1,4 +1,5 @@
-"""From composed configurations to queued arrays; what can be refused is, before anything is queued (`jobs.validate`)."""
+"""From composed configurations to queued arrays; what can be refused is, before anything is queued
+(`jobs.validate`)."""
 
 import dataclasses
 from collections import Counter

@@ -12,7 +12,7 @@ from conf.schema.pipeline import StepConfig
 from conf.schema.ranges import no_number
 from jobs.arguments.values import settle
 from jobs.registry import JOBS, STEPS
-from model.open_model import close_default
+from model.training.run.open_model import close_default
 
 
 class Step(NamedTuple):

@@ -100,7 +100,8 @@ def bring(plan: Plan, cache: Path, config: FetchConfig, bar: Bar) -> None:
         _sweep(folder)
         place = Path(
             snapshot_download(
-                reference.name, repo_type=reference.kind, revision=plan.commit, cache_dir=cache, max_workers=max(1, config.workers),
+                reference.name, repo_type=reference.kind, revision=plan.commit, cache_dir=cache, max_workers=max(1,
+                config.workers),
                 allow_patterns=plan.patterns, ignore_patterns=config.exclude, tqdm_class=_forward(bar),
             )
         )  # fmt: skip

@@ -1,4 +1,5 @@
-"""Probes of one run as several processes see them: who is at work on a checkpoint, and which orders failed or are done otherwise."""
+"""Probes of one run as several processes see them: who is at work on a checkpoint, and which orders failed or are done
+otherwise."""
 
 from collections.abc import Callable
 from functools import partial

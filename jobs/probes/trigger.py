@@ -95,8 +95,8 @@ class Afterwards(Probing):
 
 
 class BySlurm(Probing):
-    """Array tasks of their own, ordered in the run's outbox and queued from there by a thread, since sbatch may hang for a
-    minute."""
+    """Array tasks of their own, ordered in the run's outbox and queued from there by a thread, since sbatch may hang
+    for a minute."""
 
     def __init__(self, config: Config):
         super().__init__(config)
@@ -106,8 +106,8 @@ class BySlurm(Probing):
         self.thread.start()
 
     def start(self) -> None:
-        """Take up what an earlier attempt left: checkpoints that nobody was asked to probe, or whose array task is gone without
-        a result."""
+        """Take up what an earlier attempt left: checkpoints that nobody was asked to probe, or whose array task is gone
+        without a result."""
         if self.config.sweep.trigger == "on_save":
             self._order_missing()
             self.tasks.put(self._order_vanished)

@@ -1,4 +1,5 @@
-"""What comes after a job: the next job with the keys to set for it, as records say it and `jobs.launch.following` writes it."""
+"""What comes after a job: the next job with the keys to set for it, as records say it and `jobs.launch.following`
+writes it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,7 +42,8 @@ WATCH = Next("status", {"status.watch": 5})
 
 
 def to_tokens(config: Config, *inputs: str | Path) -> Next:
-    """What makes tokens of text: the tokenizer first, where there is none yet. ``inputs``: the text, where a job has written it."""
+    """What makes tokens of text: the tokenizer first, where there is none yet. ``inputs``: the text, where a job has
+    written it."""
     job = "prepare" if (Path(config.data.tokenizer) / TOKENIZER).is_file() else "tokenizer"
     written = [str(place) for place in inputs]
     named = not written or all(any(path.startswith(place) for place in written) for path in config.data.inputs or [""])

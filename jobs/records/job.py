@@ -1,7 +1,7 @@
 """The record of a job: everything that the command line, the queue, the graph and `jobs.status` want to know of it.
 
-A record stands apart from the job's own file, because each command reads all records and only its own job, whose imports take seconds.
-"""
+A record stands apart from the job's own file, because each command reads all records and only its own job, whose
+imports take seconds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,7 +63,8 @@ class Job:
     text_key: str = "data.inputs"
     """Key of the text, or of what else it is given to work on."""
     references: bool = False
-    """It sees `hf://` references as they were written; all others, unless they only estimate, see the local paths of what was mirrored."""
+    """It sees `hf://` references as they were written; all others, unless they only estimate, see the local paths of
+    what was mirrored."""
 
     # what it refuses
     check: Callable[[Config], None] = lambda config: None

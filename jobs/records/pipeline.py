@@ -6,7 +6,8 @@ JOB = Job(
     "pipeline",
     "run jobs one after the other",
     (
-        "pipeline", "quickstart", "data", "tokenizer", "prepare", "model", "objective", "optim", "train", "probe", "sweep", "export",
+        "pipeline", "quickstart", "data", "tokenizer", "prepare", "model", "objective", "optim", "train", "probe",
+        "sweep", "export",
         "cluster",
     ),
     is_chain=True,

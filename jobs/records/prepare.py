@@ -9,7 +9,8 @@ from jobs.records.inputs import array_tasks, text, tokenizer
 from jobs.records.job import Coming, DiskNeed, Job, WorkStage
 
 TOKENS_PER_BYTE = 0.3
-"""Tokens of two or four bytes for a byte of text; shards and merged files lie beside each other until the merge is done."""
+"""Tokens of two or four bytes for a byte of text; shards and merged files lie beside each other until the merge is
+done."""
 
 
 def _needs(config: Config) -> dict[str, str]:

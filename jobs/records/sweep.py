@@ -10,7 +10,8 @@ from jobs.records.job import Coming, Job, WorkStage
 
 
 def _home(config: Config) -> str:
-    """The run; for the probe of one checkpoint that checkpoint, so that what other array tasks get done is not taken for its own progress."""
+    """The run; for the probe of one checkpoint that checkpoint, so that what other array tasks get done is not taken
+    for its own progress."""
     run, step = config.sweep.run, config.sweep.step
     return run if step is None else str(Path(run) / CHECKPOINTS / checkpoint_name(step))
 
@@ -55,7 +56,7 @@ def _check_files(config: Config, coming: Coming) -> None:
 def _check_net(config: Config) -> None:
     """Raise UserError where a measure reads longer texts than the net of the same configuration can."""
     from model.evaluation.registry import MEASURES
-    from model.open_model import close_model
+    from model.training.run.open_model import close_model
 
     net = close_model(config, ahead=True).model
     for measure in MEASURES.values():

@@ -52,7 +52,7 @@ def _is_done(config: Config) -> bool:
 
 
 def _close(config: Config) -> Config:
-    from model.open_model import close_model
+    from model.training.run.open_model import close_model
 
     return close_model(config)
 
@@ -65,7 +65,7 @@ def _disk(configs: Sequence[Config]) -> DiskNeed:
 
 def _disk_of_run(config: Config) -> tuple[float, int, int]:
     """Bytes, files and number of the checkpoints that lie side by side at most."""
-    from model.open_model import close_model
+    from model.training.run.open_model import close_model
     from model.training.timeline.timeline import build_timeline
     from slurm.script import ranks_per_node
 
@@ -112,6 +112,7 @@ READS = (
     "optim",
     "parallel",
     "train",
+    "tracking",
     "phases",
     "budget",
     "mixture",

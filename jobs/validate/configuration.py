@@ -18,7 +18,8 @@ def check_queue(config: Config) -> None:
     for name in config.cluster.environment:
         if any(word in name.upper() for word in SECRETS):
             raise UserError(
-                f"cluster.environment.{name} would be written into the frozen configuration; export it in the shell that submits instead"
+                f"cluster.environment.{name} would be written into the frozen configuration; export it in the shell"
+                " that submits instead"
             )
     refuse_path("runs_dir", config.runs_dir, ":")  # the code lies there, in PYTHONPATH
     refuse_path("run_dir", config.run_dir)

@@ -1,4 +1,5 @@
-"""Disk and inodes that a submission will take, so that a full disk is met before it is queued and not after three days."""
+"""Disk and inodes that a submission will take, so that a full disk is met before it is queued and not after three
+days."""
 
 from collections.abc import Sequence
 
@@ -16,7 +17,8 @@ def check(job: Job, configs: Sequence[Config]) -> None:
     free, inodes = free_space(need.folder)
     if need.bytes > free or (inodes and need.files > inodes):
         raise UserError(
-            f"{describe(need)}: this does not fit; make room, lower train.checkpoint.keep_last or keep_probes, or set runs_dir to a larger disk"
+            f"{describe(need)}: this does not fit; make room, lower train.checkpoint.keep_last or keep_probes, or set"
+            " runs_dir to a larger disk"
         )
 
 

@@ -17,11 +17,13 @@ def check(job: Job, config: Config, coming: Sequence[str] = ()) -> None:
 
 
 def check_inputs(job: Job, config: Config, coming: Sequence[str]) -> None:
-    """Raise UserError for the first input of ``job`` that is neither there nor in one of the folders that are ``coming``."""
+    """Raise UserError for the first input of ``job`` that is neither there nor in one of the folders that are
+    ``coming``."""
     for key, path in job.needs(config).items():
         if not (Path(path).exists() or is_coming(coming, path)):
             raise UserError(
-                f"{key}: {path} does not exist, so jobs.{job.name} would fail; make it first, or name another with {key}"
+                f"{key}: {path} does not exist, so jobs.{job.name} would fail; make it first, or name another with"
+                f" {key}"
             )
 
 
@@ -48,8 +50,8 @@ def check_environment(steps: Sequence[tuple[Job, Config]]) -> None:
             if unset := UNSET.search(str(path)):
                 key = key.partition("[")[0]
                 raise UserError(
-                    f"{key} lies in the folder that the environment variable {unset[1]} names, and it is not set; write export "
-                    f"{unset[1]}=<folder> first, or name others: {mend(key, 'my/folder')}"
+                    f"{key} lies in the folder that the environment variable {unset[1]} names, and it is not set; write"
+                    f" export {unset[1]}=<folder> first, or name others: {mend(key, 'my/folder')}"
                 )
 
 

@@ -10,9 +10,9 @@ from common.environment import array_task_id
 from common.errors import UserError
 from common.fence import Fence
 from conf.schema import Config
-from model.open_model import is_open
 from model.training.run.config import LAYOUT, changes, freeze, show
 from model.training.run.folder import Run
+from model.training.run.open_model import is_open
 from slurm.commands import available
 from slurm.queue import living, runs
 from slurm.submission import Submission, submissions

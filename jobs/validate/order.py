@@ -1,13 +1,13 @@
 """The one order in which a start is refused, be it here or in a queue, dry or not. What is met first is the one error.
 
-    schema          values that a key cannot take       `conf.schema.check`, while a configuration is composed (`jobs.launch.compose`)
+    schema          values that a key cannot take       `conf.schema.check`, as `jobs.launch.compose` composes
     configuration   what cannot be meant                `jobs.validate.configuration`, and `Job.check` of the job's record
     files           what is missing, or does not fit    `jobs.validate.files`, and `Job.check_files`
     site            what SLURM would never start        `jobs.validate.site`
     disk            what would not fit on it            `jobs.validate.disk`
 
 Of several jobs (a pipeline) and several points (a multirun) all are held to one before any is held to the next.
-"""
+"""  # noqa: E501
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -35,7 +35,8 @@ def validate_start(job: str, config: Config) -> None:
 
 
 def validate_chain(steps: Sequence[Planned], ranks: int) -> None:
-    """Raise UserError for the first thing for which one of ``steps``, which follow each other in this process, would fail."""
+    """Raise UserError for the first thing for which one of ``steps``, which follow each other in this process, would
+    fail."""
     _configurations(steps)
     _files(steps, ranks)
 

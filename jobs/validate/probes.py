@@ -13,7 +13,7 @@ def check_probes(config: Config) -> None:
     if config.sweep.trigger == "manual":
         return
     from model.evaluation.registry import check_metric, wanted_ahead
-    from model.open_model import close_model
+    from model.training.run.open_model import close_model
 
     check_metric(config)
     net = close_model(config, ahead=True).model

@@ -1,4 +1,5 @@
-"""What keeps a training from beginning or going on: one order for its start, its dry run, its submission, and its estimate.
+"""What keeps a training from beginning or going on: one order for its start, its dry run, its submission, and its
+estimate.
 
 First what the configuration alone shows, then what the run folder, the tokens, the tokenizers and the weights show.
 """
@@ -15,11 +16,11 @@ from jobs.validate.occupied import refuse_occupied
 from jobs.validate.probes import check_probe_files, check_probes
 from jobs.validate.trainable import check_trainable
 from model.hf.folder import check_weights
-from model.open_model import check_start, close_model, is_open
 from model.shapes import check_ranks
 from model.training.checkpoints.checkpoints import lead_warning, list_checkpoints
 from model.training.run.continuation import find_branch
 from model.training.run.folder import Run, open_run
+from model.training.run.open_model import check_start, close_model, is_open
 from model.training.run.tokenizers import check_tokenizers
 from model.training.timeline.phase import Phase
 from model.training.timeline.timeline import build_timeline
@@ -49,7 +50,8 @@ def validate_training(config: Config, run: Run, phases: Sequence[Phase], coming:
 
 
 def validate_ahead(config: Config, coming: Coming, ranks: int | None) -> None:
-    """Raise UserError for what a training would refuse that is to start later, on ``ranks`` ranks (None: on those that it asks SLURM for).
+    """Raise UserError for what a training would refuse that is to start later, on ``ranks`` ranks (None: on those that
+    it asks SLURM for).
 
     Warns where its checkpoints take longer than SLURM's signal leaves."""
     if _is_unknown(config, coming):
@@ -77,7 +79,8 @@ def _is_unknown(config: Config, coming: Coming) -> bool:
 
 
 def validate_estimate(config: Config) -> None:
-    """For `plan=true`: raise UserError for what does not fit together, whatever the layout, of what is there already."""
+    """For `plan=true`: raise UserError for what does not fit together, whatever the layout, of what is there
+    already."""
     for key in ("init_from", "branch_from"):
         place = getattr(config.train, key)
         if place and not place.startswith(SCHEME) and not Path(place).exists():

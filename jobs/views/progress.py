@@ -76,7 +76,8 @@ def _read(folder: Path) -> Progress:
     left = (total - step) * fmean(timed) if timed and step is not None else None
     status, note = _status(folder, manifest)
     return Progress(
-        folder, status, len(manifest.get("attempts", [])), step, total, _latest(lines, "tokens_per_second"), _latest(lines, "mfu"),
+        folder, status, len(manifest.get("attempts", [])), step, total, _latest(lines, "tokens_per_second"),
+        _latest(lines, "mfu"),
         _latest(lines, "loss"), best_ndcg(folder), left, note,
     )  # fmt: skip
 

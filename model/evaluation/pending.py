@@ -155,7 +155,8 @@ def _measure(run: Path, checkpoint: Checkpoint, measures: Sequence[Measure], cla
             holder = told(claim.holder() or claim.me)
             return f"step {checkpoint.step}: {holder} has taken it over; this result is thrown away"
         done.append(words)
-    write_record(run, checkpoint)
+    if not recorded(run, checkpoint):
+        write_record(run, checkpoint)
     remove_file(failure_file(run, checkpoint.step))
     return f"step {checkpoint.step}: {'; '.join(word for word in done if word)}"
 

@@ -18,7 +18,8 @@ from model.projections import adapted, projections
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PLAIN = (
-    "use_dora", "use_rslora", "fan_in_fan_out", "modules_to_save", "rank_pattern", "alpha_pattern", "layers_to_transform",
+    "use_dora", "use_rslora", "fan_in_fan_out", "modules_to_save", "rank_pattern", "alpha_pattern",
+    "layers_to_transform",
     "layer_replication", "target_parameters", "exclude_modules", "trainable_token_indices", "lora_bias",
 )  # fmt: skip
 """Keys of theirs that must be empty or false: what they ask for is no pair beside a projection of every layer."""

@@ -22,7 +22,7 @@ embeddings = SentenceTransformer("{path}").encode(["..."])  # mean of the last l
 ```
 
 The encoder was trained to fill masks. Its sentence embeddings are a starting point for fine-tuning, not a finished retriever.
-"""
+"""  # noqa: E501
 _DECODER_USE = """## Use
 
 ```python
@@ -36,7 +36,7 @@ print(tokenizer.decode(model.generate(**inputs, max_new_tokens=100)[0]))
 
 The model was trained to continue text. It has not been taught to follow instructions or to hold anything back, and what it writes may be
 wrong.
-"""
+"""  # noqa: E501
 
 
 def model_card(

@@ -22,7 +22,8 @@ CONFIG = "config.json"
 MEGATRON_LM = "megatron_lm"
 """Formats of weights: Hugging Face's, the Megatron half of a checkpoint of ours, a checkpoint of Megatron-LM."""
 _MAY_DIFFER = (
-    "max_positions", "rope_theta", "rope_scaling", "rope_theta_global", "rope_theta_local", "init_std", "lora", "decoder_bias_init",
+    "max_positions", "rope_theta", "rope_scaling", "rope_theta_global", "rope_theta_local", "init_std", "lora",
+    "decoder_bias_init",
     "dropout", "embedding_dropout", "attention_out_dropout", "mlp_dropout",
 )  # fmt: skip
 """Keys that a net may have otherwise than the folder that its weights come from: how long documents are read, and how
@@ -144,8 +145,8 @@ def _weights_in(folder: str | Path, config: ModelConfig) -> tuple[Path, str]:
             )
         return folder, MEGATRON_LM
     raise UserError(
-        f"{folder} has no weights to start from; name a folder with {CONFIG} and *.safetensors, a checkpoint of a run, or a"
-        " folder of Megatron-LM with metadata.json and .metadata"
+        f"{folder} has no weights to start from; name a folder with {CONFIG} and *.safetensors, a checkpoint of a run,"
+        " or a folder of Megatron-LM with metadata.json and .metadata"
     )
 
 

@@ -10,7 +10,8 @@ from common.layout import TOKENIZER
 from model.hf.carried import carry, check_inside, without_code
 
 FILES = (
-    TOKENIZER, "special_tokens_map.json", "chat_template.jinja", "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model",
+    TOKENIZER, "special_tokens_map.json", "chat_template.jinja", "added_tokens.json", "vocab.json", "merges.txt",
+    "tokenizer.model",
 )  # fmt: skip
 SETTINGS, SPECIAL, GENERATION = "tokenizer_config.json", "special_tokens_map.json", "generation_config.json"
 ENCODER_ROLES = ("pad", "cls", "sep")

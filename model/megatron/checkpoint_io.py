@@ -23,8 +23,8 @@ class WriteHere(TorchDistSaveShardedStrategy):
     """Megatron-Core's format, one file a rank, written in this process.
 
     Its own strategy starts a manager process (which imports `__main__` again, and hangs where that is a script without
-    a guard) and forks a writer for each file. Here the tensors on disk are those of the moment of the call, and a checkpoint
-    of a small model takes milliseconds."""
+    a guard) and forks a writer for each file. Here the tensors on disk are those of the moment of the call, and a
+    checkpoint of a small model takes milliseconds."""
 
     def __init__(self) -> None:
         super().__init__("torch_dist", 1, thread_count=1)

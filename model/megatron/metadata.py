@@ -34,7 +34,8 @@ _RECORDS = {
     "torch": ("Size",),
     "torch.serialization": ("_get_layout",),
     f"{_DCP}.metadata": (
-        "Metadata", "TensorStorageMetadata", "BytesStorageMetadata", "ChunkStorageMetadata", "TensorProperties", "MetadataIndex",
+        "Metadata", "TensorStorageMetadata", "BytesStorageMetadata", "ChunkStorageMetadata", "TensorProperties",
+        "MetadataIndex",
         "StorageMeta", "_MEM_FORMAT_ENCODING",
     ),
     f"{_DCP}.filesystem": ("_StorageInfo",),
@@ -96,7 +97,8 @@ def read_metadata(folder: str | Path, objects: bool = False) -> Metadata:
     folder = Path(folder)
     if not (folder / CONFIG_FNAME).is_file() or not (folder / FILE).is_file():
         raise UserError(
-            f"{folder} is not a complete Megatron checkpoint (it needs {CONFIG_FNAME} and {FILE}); choose another checkpoint"
+            f"{folder} is not a complete Megatron checkpoint (it needs {CONFIG_FNAME} and {FILE}); choose another"
+            " checkpoint"
         )
     file = folder / FILE
     try:

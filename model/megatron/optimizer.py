@@ -17,8 +17,8 @@ def build_optimizer(model: DistributedDataParallel, optim: OptimConfig, parallel
     """Optimizer of `model`, which `step.distribute` returned for the same `parallel`. Moments and master weights are
     fp32.
 
-    The moments exist from the start, as zeros, so that a checkpoint of step 0 and a load into a fresh process hold the same
-    tensors as any other."""
+    The moments exist from the start, as zeros, so that a checkpoint of step 0 and a load into a fresh process hold the
+    same tensors as any other."""
     config = optimizer_config(optim, parallel)
     groups = ProcessGroupCollection.setup_process_groups_for_optimizer(None, [model])
     inner = _inner(param_groups(model, optim), optim)

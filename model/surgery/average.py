@@ -1,5 +1,5 @@
-"""Linear combinations of models, tensor by tensor: averages of checkpoints (stochastic weight averaging, arXiv 1803.05407),
-linear merges."""
+"""Linear combinations of models, tensor by tensor: averages of checkpoints (stochastic weight averaging, arXiv
+1803.05407), linear merges."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -50,7 +50,8 @@ class Model:
 
 
 def models_of_run(run: str | Path) -> list[Model]:
-    """The probe checkpoints of a run, by step, the untrained one left out. Raises UserError where there are fewer than 2."""
+    """The probe checkpoints of a run, by step, the untrained one left out. Raises UserError where there are fewer than
+    2."""
     if not Path(run).is_dir():
         raise UserError(
             f"the run folder {run} does not exist; train it with jobs.train, or set merge.run to the folder of a run"

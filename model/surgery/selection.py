@@ -1,8 +1,8 @@
 """Which of several averages is kept: each is made, measured as the checkpoints of a run are, and the best stays.
 
-The averages are checkpoints of a run folder of their own while they are chosen among, step 3 being the average of the last 3;
-so whatever a sweep measures of a run, it measures of them, and what is measured already stands when an interrupted
-selection goes on."""
+The averages are checkpoints of a run folder of their own while they are chosen among, step 3 being the average of the
+last 3; so whatever a sweep measures of a run, it measures of them, and what is measured already stands when an
+interrupted selection goes on."""
 
 import shutil
 from collections.abc import Callable, Sequence

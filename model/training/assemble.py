@@ -20,7 +20,6 @@ from model.megatron.optimizer import MegatronOptimizer, build_optimizer
 from model.megatron.startup import alone, world
 from model.megatron.step import DistributedDataParallel, distribute
 from model.nets.build import build_net
-from model.objectives.registry import objective_class
 from model.training.callbacks.callback import Callback
 from model.training.callbacks.checkpointer import Checkpointer
 from model.training.callbacks.hparams import HParams
@@ -107,7 +106,7 @@ def build_loop(
     """Build net and optimizer for ``phase`` and set them to where the training goes on."""
     config, order = training.config, training.data.orders[phase.name]
     shape = shape_in(config.model, phase)
-    objective = objective_class(config.objective).build(config, order)
+    objective = training.objective.build(config, order)
     net = build_net(shape)
     check_frozen(net, {phase.name: phase.config.frozen for phase in training.timeline.phases})
     if start.folder is None:
@@ -173,7 +172,7 @@ def rehearse(training: Training) -> None:
     """Raise UserError for what `build_loop` would refuse, without a net that takes memory: objective, parts to freeze,
     and the checkpoint or the weights to start from. For a process that is to train nothing: it is left as it was."""
     config, start = training.config, Start.of(training)
-    objective_class(config.objective).build(config, next(iter(training.data.orders.values())))
+    training.objective.build(config, next(iter(training.data.orders.values())))
     if start.folder is not None:
         values = checkpoint.read_state(start.folder / MEGATRON)
         first = training.timeline.phases_after(values["step"])[0]

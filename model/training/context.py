@@ -1,12 +1,16 @@
 """The context of a training: everything that is settled before its first step."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from conf.schema import Config
 from model.training.checkpoints.checkpoints import Checkpoint
 from model.training.data.inputs import Data
 from model.training.run.folder import Run
 from model.training.timeline.timeline import Branch, Timeline
+
+if TYPE_CHECKING:
+    from model.objectives.objective import Objective
 
 
 @dataclass
@@ -19,6 +23,8 @@ class Training:
     """The run folder."""
     timeline: Timeline
     """Phases, batches, learning rates, and the steps of checkpoints."""
+    objective: type["Objective"]
+    """What is minimised, over its kind of data."""
     data: Data
     """The planned order of each phase, and validation data."""
     latest: Checkpoint | None

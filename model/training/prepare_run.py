@@ -8,11 +8,11 @@ from common.errors import UserError
 from common.progress import say
 from conf.schema import Config
 from model.megatron.startup import computes_bf16
-from model.open_model import check_start
 from model.training.checkpoints.checkpoints import Checkpoint, latest_valid, list_checkpoints
 from model.training.run.config import show
 from model.training.run.continuation import check_extension, find_branch
 from model.training.run.folder import Run, open_run
+from model.training.run.open_model import check_start
 from model.training.timeline.phase import Phase
 from model.training.timeline.timeline import Branch, Timeline, build_timeline
 

@@ -11,7 +11,8 @@ from benchmarks.gpu import encoder_step
 from conf.schema import EncoderConfig, ParallelConfig
 
 NET = EncoderConfig(
-    vocab_size=300, num_layers=4, hidden_size=32, num_heads=2, ffn_size=48, max_positions=64, local_window=16, attention_out_dropout=0.0
+    vocab_size=300, num_layers=4, hidden_size=32, num_heads=2, ffn_size=48, max_positions=64, local_window=16,
+    attention_out_dropout=0.0
 )  # fmt: skip
 LENGTHS = [5, 64, 17, 30, 2, 41]
 

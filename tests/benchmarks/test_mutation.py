@@ -38,7 +38,8 @@ def test_each_kind_of_change(changes):
     expected = {
         "3: (\"steps\", \"tokens\")  =>  ('tokens',)", "3: (\"steps\", \"tokens\")  =>  ('steps',)", "6: 2  =>  3",
         "8: not path or number <= 1  =>  not path and number <= 1", "8: not path or number <= 1  =>  number <= 1",
-        "8: not path or number <= 1  =>  not path", "8: not path  =>  path", "8: number <= 1  =>  number < 1", "8: 1  =>  2",
+        "8: not path or number <= 1  =>  not path", "8: not path  =>  path", "8: number <= 1  =>  number < 1",
+        "8: 1  =>  2",
         "10: number - 1  =>  number + 1", "10: 1  =>  2", "10: [number, True]  =>  [True]", "10: True  =>  False",
         "10: [number, True]  =>  [number]", "11: return sorted(other, key=abs)  =>  return None",
         "11: sorted(other, key=abs)  =>  sorted(other)",

@@ -19,7 +19,8 @@ def test_an_array_that_does_not_fit_is_never_cut_off_in_silence(tmp_path, file_l
 
 
 @pytest.mark.parametrize("array", [
-    np.arange(70_000, dtype=np.uint32).reshape(7, -1), np.arange(12.0).reshape(3, 4).T, np.zeros((0, 5), np.float16), np.int64(3),
+    np.arange(70_000, dtype=np.uint32).reshape(7, -1), np.arange(12.0).reshape(3, 4).T, np.zeros((0, 5), np.float16),
+    np.int64(3),
     np.array(["a", "çok"]),
 ], ids=["plain", "columns", "empty", "number", "texts"])  # fmt: skip
 def test_the_bytes_are_those_of_numpy(tmp_path, array):

@@ -61,7 +61,8 @@ def merges_as_text(form):
 
 def defaults_left_out(form):
     form["model"] = {key: value for key, value in form["model"].items() if key in ("type", "vocab", "merges")}
-    form["added_tokens"] = [{key: value for key, value in token.items() if value is not False} | {"special": token["special"]}
+    form["added_tokens"] = [{key: value for key,
+    value in token.items() if value is not False} | {"special": token["special"]}
                             for token in form["added_tokens"]]  # fmt: skip
     for token in form["added_tokens"]:
         token.update({key: token.get(key, False) for key in ("single_word", "lstrip", "rstrip", "normalized")})

@@ -174,7 +174,10 @@ def test_a_number_out_of_its_range_is_one_sentence_with_the_range(job):
         ),
         (
             "train.checkpoint.probe_at_tokens=[5,5k]",
-            "train.checkpoint.probe_at_tokens takes a list, each a whole number from 0 to 10^15, and not [5,'5k']; write ",
+            (
+                "train.checkpoint.probe_at_tokens takes a list, each a whole number from 0 to 10^15, and not [5,'5k'];"
+                " write "
+            ),
         ),
         (
             "phases.main.tokens=5k",

@@ -4,6 +4,8 @@ import pytest
 
 from tests.docs.pages import copy_project, execute, section
 
+pytestmark = pytest.mark.long
+
 EXECUTED = ["Schedule", "Callback", "Tokenizer pattern", "Job", "Cluster profile"]
 
 

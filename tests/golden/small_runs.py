@@ -26,14 +26,18 @@ NET = [
     "model.max_positions=64", "model.attention_out_dropout=0", "model.embedding_dropout=0",
 ]  # fmt: skip
 COURSE = [
-    "train.steps=12", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0.05", "optim.lr=3e-3",
-    "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0", "train.checkpoint.probe_every_steps=6", "train.checkpoint.resume_every_steps=3",
-    "train.checkpoint.resume_every_minutes=0", "train.checkpoint.keep_last=9", "optim.schedule.warmup_steps=2", "optim.schedule.decay_steps=3",
+    "train.steps=12", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2",
+    "train.validation_fraction=0.05", "optim.lr=3e-3",
+    "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0", "train.checkpoint.probe_every_steps=6",
+    "train.checkpoint.resume_every_steps=3",
+    "train.checkpoint.resume_every_minutes=0", "train.checkpoint.keep_last=9", "optim.schedule.warmup_steps=2",
+    "optim.schedule.decay_steps=3",
     "parallel.threads=1", "train.log_every_steps=1",
 ]  # fmt: skip
 LAYOUTS = {"tensor": ["parallel.tensor=2"], "pipeline": ["parallel.pipeline=2"], "data": []}
 PROBE = [
-    "probe.steps=20", "probe.batch=32", "probe.pairs=100", "probe.beside=[last]", "probe.query_tokens=32", "probe.document_tokens=60",
+    "probe.steps=20", "probe.batch=32", "probe.pairs=100", "probe.beside=[last]", "probe.query_tokens=32",
+    "probe.document_tokens=60",
     "probe.train_document_tokens=60",
 ]  # fmt: skip
 SUBJECTS = [

@@ -1,5 +1,5 @@
-"""The small run with checkpoints of `tests/model/evaluation/conftest.py`, for the jobs that read it; prepared text and a net
-to train on it."""
+"""The small run with checkpoints of `tests/model/evaluation/conftest.py`, for the jobs that read it; prepared text and
+a net to train on it."""
 
 import importlib.util
 import json

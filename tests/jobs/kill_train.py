@@ -1,7 +1,7 @@
 """``kill_train.py SEED KILLS OVERRIDE...``: kill jobs.train KILLS times, then let it end.
 
-Each attempt is a fork of this process, which has imported everything. In turn it is killed within a checkpoint, before a
-random step on disk, and after a random time. Prints how each attempt ended."""
+Each attempt is a fork of this process, which has imported everything. In turn it is killed within a checkpoint, before
+a random step on disk, and after a random time. Prints how each attempt ended."""
 
 import random
 import signal

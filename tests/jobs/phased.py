@@ -9,21 +9,28 @@ from jobs import mix, prepare, tokenizer
 from jobs.launch.compose import compose, spelled_out, to_config
 
 NET = [
-    "model=decoder/tiny", "objective=causal", "optim=adamw", "model.num_layers=4", "model.hidden_size=32", "model.num_heads=4",
-    "model.num_kv_heads=2", "model.head_width=8", "model.ffn_size=48", "model.vocab_size=300", "model.max_positions=128",
+    "model=decoder/tiny", "objective=causal", "optim=adamw", "model.num_layers=4", "model.hidden_size=32",
+    "model.num_heads=4",
+    "model.num_kv_heads=2", "model.head_width=8", "model.ffn_size=48", "model.vocab_size=300",
+    "model.max_positions=128",
 ]  # fmt: skip
 COURSE = [
-    "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0", "train.checkpoint.probe_at_start=false",
+    "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0",
+    "train.checkpoint.probe_at_start=false",
     "train.checkpoint.probe_share=0",
-    "train.checkpoint.resume_every_steps=3", "train.checkpoint.resume_every_minutes=0", "train.checkpoint.keep_last=9", "parallel.threads=1", "optim.lr=3e-3",
+    "train.checkpoint.resume_every_steps=3", "train.checkpoint.resume_every_minutes=0", "train.checkpoint.keep_last=9",
+    "parallel.threads=1", "optim.lr=3e-3",
     "optim.schedule.kind=constant", "optim.schedule.warmup_share=0.2", "optim.schedule.decay_shape=linear",
     "optim.schedule.min_lr_ratio=0.1",
 ]  # fmt: skip
 PHASES = [
     "phases.general.tokens=2000", "phases.general.weights={web: 0.9, law: 0.1}", "phases.general.frozen=[layers.0-1]",
-    "phases.terms.tokens=1600", "phases.terms.weights={web: 0.3, law: 0.7}", "phases.terms.schedule=rewarm", "phases.terms.lr=2e-3",
-    "phases.long.tokens=2600", "phases.long.weights={law: 1}", "phases.long.seq_length=128", "phases.long.global_batch=2",
-    "phases.long.micro_batch=1", "phases.long.rope_theta=50000", "phases.long.schedule=continue", "phases.long.optimizer=reset",
+    "phases.terms.tokens=1600", "phases.terms.weights={web: 0.3, law: 0.7}", "phases.terms.schedule=rewarm",
+    "phases.terms.lr=2e-3",
+    "phases.long.tokens=2600", "phases.long.weights={law: 1}", "phases.long.seq_length=128",
+    "phases.long.global_batch=2",
+    "phases.long.micro_batch=1", "phases.long.rope_theta=50000", "phases.long.schedule=continue",
+    "phases.long.optimizer=reset",
     "phases.anneal.tokens=1500", "phases.anneal.weights={law: 0.5, web: 0.5}", "phases.anneal.schedule=decay",
 ]  # fmt: skip
 

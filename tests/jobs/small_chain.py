@@ -10,9 +10,12 @@ from tests.jobs import phased
 from tests.jobs.conftest import NET
 
 COURSE = [
-    "train.steps=4", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0.1",
-    "train.eval_packs=2", "train.eval_every_steps=2", "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0",
-    "train.checkpoint.probe_every_steps=2", "train.checkpoint.resume_every_steps=3", "train.checkpoint.keep_last=9", "optim.lr=3e-3",
+    "train.steps=4", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2",
+    "train.validation_fraction=0.1",
+    "train.eval_packs=2", "train.eval_every_steps=2", "train.checkpoint.probe_at_start=false",
+    "train.checkpoint.probe_share=0",
+    "train.checkpoint.probe_every_steps=2", "train.checkpoint.resume_every_steps=3", "train.checkpoint.keep_last=9",
+    "optim.lr=3e-3",
     "optim.schedule.warmup_steps=1", "parallel.threads=1", "seed=1",
 ]  # fmt: skip
 WORDS = [

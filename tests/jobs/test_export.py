@@ -164,8 +164,8 @@ def test_bad_input_is_named(sweep_config, run_folder, tmp_path):
 
 @pytest.mark.parametrize("broken", ["shape", "tensor"])
 def test_a_folder_that_cannot_be_loaded_never_appears(sweep_config, run_folder, tmp_path, broken):
-    """A checkpoint whose every byte is as written, and yet no model: another shape than its config.json says, or a tensor too
-    few."""
+    """A checkpoint whose every byte is as written, and yet no model: another shape than its config.json says, or a
+    tensor too few."""
     save = run_folder / "checkpoints" / "step_0000020"
     if broken == "shape":
         config = json.loads((save / "hf" / "config.json").read_text())
@@ -183,15 +183,16 @@ def test_a_folder_that_cannot_be_loaded_never_appears(sweep_config, run_folder, 
 
 
 DECODER = DecoderConfig(
-    architecture="llama", vocab_size=125, num_layers=2, hidden_size=32, num_heads=2, num_kv_heads=1, head_width=16, ffn_size=48,
+    architecture="llama", vocab_size=125, num_layers=2, hidden_size=32, num_heads=2, num_kv_heads=1, head_width=16,
+    ffn_size=48,
     max_positions=64, tie_embeddings=False, init_std=0.3,
 )  # fmt: skip
 
 
 @pytest.fixture
 def decoder_run(tmp_path, tokenizer_folder):
-    """A run of a decoder in two phases, the second with another RoPE base: a probe checkpoint in the first, one to resume
-    from in the second."""
+    """A run of a decoder in two phases, the second with another RoPE base: a probe checkpoint in the first, one to
+    resume from in the second."""
     parallel, run = ParallelConfig(threads=1), tmp_path / "runs" / "decoder" / "seed_0"
     start(parallel, 5)
     first, later = build_decoder(DECODER).eval(), dataclasses.replace(DECODER, rope_theta=500_000.0)
@@ -326,8 +327,8 @@ def test_only_what_the_manifest_lists_is_exported_and_no_code(sweep_config, run_
 
 
 def _rewritten(save: Path, **changed: bytes | str) -> None:
-    """The manifest of a checkpoint lists its files as they are now, and ``changed`` (name in hf/: content) with them, as a
-    stranger could."""
+    """The manifest of a checkpoint lists its files as they are now, and ``changed`` (name in hf/: content) with them,
+    as a stranger could."""
     for name, content in changed.items():
         (save / "hf" / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     manifests.write(save, manifests.read(save) | {"files": manifests.digests(save)})

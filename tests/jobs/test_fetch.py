@@ -46,7 +46,8 @@ def small_tokenizer() -> bytes:
 
 MODEL = {
     "tokenizer.json": small_tokenizer(), "tokenizer_config.json": b'{"tokenizer_class": "PreTrainedTokenizerFast"}',
-    "model.safetensors": os.urandom(3_000_000), "pytorch_model.bin": b"a pickle", "modeling_own.py": b"import os", "README.md": b"# card",
+    "model.safetensors": os.urandom(3_000_000), "pytorch_model.bin": b"a pickle", "modeling_own.py": b"import os",
+    "README.md": b"# card",
 }  # fmt: skip
 SAFE = {name: data for name, data in MODEL.items() if not name.endswith((".bin", ".py"))}
 DATA = {

@@ -18,7 +18,8 @@ BYTES, FREE = (1_000, 25_000), (0, 400_000)
 FIRST = slice(0, 7)
 """The jobs up to the average of the encoder's checkpoints."""
 SAME = (
-    "tokenizer/tokenizer.json", "tokens/tokens.*", "corpus/documents/*/*", "split/*.zst", "export/*.safetensors", "embedder/*.safetensors",
+    "tokenizer/tokenizer.json", "tokens/tokens.*", "corpus/documents/*/*", "split/*.zst", "export/*.safetensors",
+    "embedder/*.safetensors",
     "merged/*.safetensors", "runs/*/*/checkpoints/*/hf/*.safetensors", "runs/*/*/checkpoints/*/adapter/*.safetensors",
 )  # fmt: skip
 SPEED = ("seconds", "tokens_per_second", "mfu")

@@ -30,7 +30,8 @@ class Started:
     def __init__(self, command: list[str], **variables: str):
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", **variables}
         self.process = subprocess.Popen(
-            [sys.executable, *command], cwd=ROOT, env=environment, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            [sys.executable, *command], cwd=ROOT, env=environment, text=True, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )  # fmt: skip
         self.told: list[str] = []

@@ -106,8 +106,8 @@ def test_others_are_kept_where_that_is_asked_and_folders_can_be_named(merge_conf
 
 @pytest.fixture
 def decoder_run(tmp_path, tokenizer_folder) -> Config:
-    """A merge of a run of decoders by perplexity: checkpoints 10, 20, 30 lie around one net, ever nearer, 20 on the other
-    side of it."""
+    """A merge of a run of decoders by perplexity: checkpoints 10, 20, 30 lie around one net, ever nearer, 20 on the
+    other side of it."""
     from model.hf.folder import export_net
     from model.megatron.startup import start
     from model.nets.decoder import build_decoder

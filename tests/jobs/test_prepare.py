@@ -225,7 +225,8 @@ def test_spawned_array_tasks_give_the_same_bytes(config, tmp_path):
 
 
 def test_the_order_in_which_array_tasks_end_does_not_matter(config, tmp_path):
-    """Each array task alone and in reversed order, as an array on a cluster may end; then the job finds them all there."""
+    """Each array task alone and in reversed order, as an array on a cluster may end; then the job finds them all
+    there."""
     from data_prep.sources.inputs import list_inputs
     from data_prep.sources.shards import groups, plan_shards
     from data_prep.tokens.merge import Merged

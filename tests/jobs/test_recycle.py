@@ -82,7 +82,8 @@ def test_only_better_texts_are_kept_and_all_are_counted(corpus):
     with model_server(writer) as server:
         counts = recycle.recycle(config(server, corpus), LetterScorer())
     assert counts == {
-        "read": 90, "unscored": 1, "outside": 2, "too_long": 1, "chosen": 86, "high": 84, "medium": 2, "better": 80, "not_better": 3,
+        "read": 90, "unscored": 1, "outside": 2, "too_long": 1, "chosen": 86, "high": 84, "medium": 2, "better": 80,
+        "not_better": 3,
         "failed": 3,
     }  # fmt: skip
     assert counts["chosen"] == counts["better"] + counts["not_better"] + counts["failed"]

@@ -18,11 +18,13 @@ from jobs.cli import start
 from jobs.launch.compose import compose, spelled_out, to_config
 
 SHORT = [
-    "train.steps=8", "train.seq_length=64", "train.global_batch=2", "train.micro_batch=2", "train.validation_fraction=0.05", "name=refused",
+    "train.steps=8", "train.seq_length=64", "train.global_batch=2", "train.micro_batch=2",
+    "train.validation_fraction=0.05", "name=refused",
     "train.checkpoint.resume_every_minutes=0", "parallel.threads=1",
 ]  # fmt: skip
 DECODER = [
-    "model=decoder/tiny", "objective=causal", "model.num_layers=2", "model.hidden_size=32", "model.num_heads=2", "model.num_kv_heads=1",
+    "model=decoder/tiny", "objective=causal", "model.num_layers=2", "model.hidden_size=32", "model.num_heads=2",
+    "model.num_kv_heads=1",
     "model.head_width=16", "model.ffn_size=48", "model.vocab_size=320", "model.max_positions=64",
 ]  # fmt: skip
 
@@ -101,7 +103,8 @@ def spoilt(bases: dict[str, Path], what: str, folder: Path) -> tuple[str, Path]:
 
 
 SPOILT = (
-    "missing", "another family", "cut off", "a byte of a checkpoint", "no weights", "nothing", "another shape", "nan", "a tensor less",
+    "missing", "another family", "cut off", "a byte of a checkpoint", "no weights", "nothing", "another shape", "nan",
+    "a tensor less",
     "a tensor of another shape", "decoder header", "a tensor more", "an untied decoder", "another tokenizer",
 )  # fmt: skip
 
@@ -136,9 +139,11 @@ TRAIN_REFUSALS = {
     "no tokens": ["data.tokens={tmp}/none"],
     "no tokenizer": ["data.tokenizer={tmp}/none"],
     "no held-out text": ["data.validation.law={tmp}/none"],
-    "no phase": ["train.steps=0", "train.validation_fraction=0", "phases.one.tokens=1000", "phases.one.data={tmp}/none"],
+    "no phase": ["train.steps=0", "train.validation_fraction=0", "phases.one.tokens=1000",
+    "phases.one.data={tmp}/none"],
     "nothing of that name to freeze": [
-        "train.steps=0", "train.validation_fraction=0", "phases.one.tokens=1000", "phases.one.data={tokens}", "phases.one.frozen=[nothing]",
+        "train.steps=0", "train.validation_fraction=0", "phases.one.tokens=1000", "phases.one.data={tokens}",
+        "phases.one.frozen=[nothing]",
     ],
     "heads": ["model.num_heads=3"],
     "too few rows": ["model.vocab_size=128"],

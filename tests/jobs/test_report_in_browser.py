@@ -47,7 +47,7 @@ DRAWN = """
     dangling: wanted.filter(name => !svg.querySelector(name)),
   };
 })
-"""
+"""  # noqa: E501
 
 TABLES = """
 [...document.querySelectorAll("table")].map(table => {

@@ -17,7 +17,8 @@ from slurm.submission import Submission
 
 POINT = {"index": 0, "config": "points/0000.yaml", "home": "h", "label": "", "logs": ""}
 GOOD = {
-    "kind": "submission", "job": "sweep", "name": "x", "created": "2026-01-01T00:00:00.000000Z", "snapshot": "/x", "workdir": "/",
+    "kind": "submission", "job": "sweep", "name": "x", "created": "2026-01-01T00:00:00.000000Z", "snapshot": "/x",
+    "workdir": "/",
     "python": "python", "cluster": {}, "points": [POINT], "after": [],
 }  # fmt: skip
 FROZEN = freeze(to_config(compose("train", ["model=encoder/modernbert_base", "train.steps=10"])))
@@ -53,7 +54,8 @@ def _names(config: Config) -> list[str]:
 
 
 CHANGED = (
-    {"points": 5}, {"points": [None]}, {"points": [{}]}, {"points": [POINT | {"home": 5}]}, {"points": [POINT | {"index": "../../x"}]},
+    {"points": 5}, {"points": [None]}, {"points": [{}]}, {"points": [POINT | {"home": 5}]},
+    {"points": [POINT | {"index": "../../x"}]},
     {"points": [POINT | {"index": 7}]}, {"created": "yesterday"}, {"job": ["x"]}, {"after": 5}, {"after": [5]},
 )  # fmt: skip
 
@@ -67,9 +69,11 @@ def test_records_of_another_form_are_passed_over(runs, changed):
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("jobs.json", 5), ("jobs.json", {"arrays": [{"job_id": "1", "first": "x", "count": None}]}), ("jobs.json", {"asked": [1]}),
+        ("jobs.json", 5), ("jobs.json", {"arrays": [{"job_id": "1", "first": "x", "count": None}]}), ("jobs.json",
+        {"asked": [1]}),
         ("jobs.json", {"arrays": [{"job_id": "1", "first": 0, "count": 1, "more": 1}]}),
-        ("array_tasks/0000.json", {"state": 5, "attempts": 7}), ("array_tasks/0000.json", {"state": "failed", "attempts": [5]}),
+        ("array_tasks/0000.json", {"state": 5, "attempts": 7}), ("array_tasks/0000.json", {"state": "failed",
+        "attempts": [5]}),
         ("array_tasks/0000.json", {"state": "failed", "attempts": [{"number": 1, "job_id": "1"}]}),
     ],
     ids=str,

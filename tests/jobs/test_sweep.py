@@ -56,8 +56,8 @@ def test_table_verdict_and_report(sweep_config, run_folder, capsys):
     assert 'name="viewport"' in text and page.tags.count("svg") == 2 and "script" not in page.tags
     assert "not that the model is good" not in text  # which is known of the quickstart alone
     assert (
-        "The star is the best checkpoint by dev/ndcg@10, step 20; its nDCG@10 lies above the dashed line, which is step 0"
-        in text
+        "The star is the best checkpoint by dev/ndcg@10, step 20; its nDCG@10 lies above the dashed line, which is"
+        " step 0" in text
     )
     assert re.search(r"At [01]\.\d{3} it lies above BM25 on full text \(0\.00\d\) and above BM25 on 96 tokens", text)
     assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org)", text)

@@ -26,10 +26,14 @@ STEPS, KILL = 120, 46
 LOSS, NDCG = "train/loss", "retrieval/ndcg@10/test/cat"
 SETTINGS = [
     "model.num_layers=2", "model.hidden_size=32", "model.num_heads=2", "model.ffn_size=48", "model.vocab_size=320",
-    "model.max_positions=64", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=4", f"train.steps={STEPS}",
-    "train.validation_fraction=0.05", "train.checkpoint.probe_at_start=true", "train.checkpoint.probe_every_steps=40", "parallel.threads=1",
-    "train.checkpoint.resume_every_minutes=0", "optim.schedule.warmup_steps=5", "optim.schedule.decay_steps=10", "probe.steps=5",
-    "probe.pairs=100", "probe.batch=32", "probe.train_document_tokens=32", "probe.document_tokens=32", "sweep.bm25=false",
+    "model.max_positions=64", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=4",
+    f"train.steps={STEPS}",
+    "train.validation_fraction=0.05", "train.checkpoint.probe_at_start=true", "train.checkpoint.probe_every_steps=40",
+    "parallel.threads=1",
+    "train.checkpoint.resume_every_minutes=0", "optim.schedule.warmup_steps=5", "optim.schedule.decay_steps=10",
+    "probe.steps=5",
+    "probe.pairs=100", "probe.batch=32", "probe.train_document_tokens=32", "probe.document_tokens=32",
+    "sweep.bm25=false",
 ]  # fmt: skip
 
 

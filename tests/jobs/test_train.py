@@ -22,8 +22,10 @@ from tests.processes import Process
 STEPS = 140
 SPEED = ("seconds", "tokens_per_second", "mfu")
 COURSE = [
-    f"train.steps={STEPS}", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0.05",
-    "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0", "train.checkpoint.resume_every_steps=10", "train.checkpoint.resume_every_minutes=0",
+    f"train.steps={STEPS}", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2",
+    "train.validation_fraction=0.05",
+    "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0",
+    "train.checkpoint.resume_every_steps=10", "train.checkpoint.resume_every_minutes=0",
     "optim.lr=3e-3", "optim.schedule.warmup_steps=5", "optim.schedule.decay_steps=30", "parallel.threads=1",
 ]  # fmt: skip
 
@@ -92,8 +94,8 @@ def test_killed_and_stopped_it_ends_as_if_nothing_had_happened(overrides):
 
 @pytest.mark.long
 def test_a_storm_of_kills_leaves_no_trace(trainable, python_script):
-    """Twelve kills, most of them within a checkpoint: the curve is that of an undisturbed run, bit for bit, and each step
-    stands once."""
+    """Twelve kills, most of them within a checkpoint: the curve is that of an undisturbed run, bit for bit, and each
+    step stands once."""
     course = [item for item in COURSE if "steps" not in item] + [
         "train.steps=60",
         "train.checkpoint.resume_every_steps=4",

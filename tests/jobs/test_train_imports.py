@@ -17,12 +17,15 @@ from tests.jobs.conftest import NET
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = [
-    "train.steps=100000", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0.05",
-    "train.checkpoint.probe_at_start=false", "optim.schedule.warmup_steps=2", "optim.schedule.decay_steps=3", "parallel.threads=1",
+    "train.steps=100000", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2",
+    "train.validation_fraction=0.05",
+    "train.checkpoint.probe_at_start=false", "optim.schedule.warmup_steps=2", "optim.schedule.decay_steps=3",
+    "parallel.threads=1",
     "train.log_every_steps=1",
 ]  # fmt: skip
 DECODER = [
-    "model=decoder/tiny", "objective=causal", "model.num_layers=2", "model.hidden_size=32", "model.num_heads=2", "model.num_kv_heads=1",
+    "model=decoder/tiny", "objective=causal", "model.num_layers=2", "model.hidden_size=32", "model.num_heads=2",
+    "model.num_kv_heads=1",
     "model.head_width=16", "model.ffn_size=48", "model.vocab_size=320", "model.max_positions=64",
 ]  # fmt: skip
 TRAIN = """

@@ -22,9 +22,11 @@ from tests.processes import Process, clean, free_port, run_ranks
 
 ROOT = Path(__file__).resolve().parents[2]
 COURSE = [
-    "train.steps=12", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0.05", "optim.lr=3e-3",
+    "train.steps=12", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2",
+    "train.validation_fraction=0.05", "optim.lr=3e-3",
     "train.checkpoint.probe_at_start=false",
-    "train.checkpoint.probe_share=0", "train.checkpoint.resume_every_steps=3", "train.checkpoint.resume_every_minutes=0", "train.checkpoint.keep_last=9",
+    "train.checkpoint.probe_share=0", "train.checkpoint.resume_every_steps=3",
+    "train.checkpoint.resume_every_minutes=0", "train.checkpoint.keep_last=9",
     "optim.schedule.warmup_steps=2", "optim.schedule.decay_steps=3", "parallel.threads=1", "model.num_layers=4",
     "train.log_every_steps=1",
 ]  # fmt: skip

@@ -16,8 +16,10 @@ pytestmark = pytest.mark.long
 KEPT = {"mecellem/qwen3_1_7b_cpt": ["general", "anneal"], "mecellem/qwen3_4b_cpt": ["all"]}
 """Recipe -> the phases that are tried."""
 CUT = [
-    "parallel.precision=fp32", "model.num_layers=1", "model.vocab_size=8192", "budget=1e-9", "train.seq_length=128", "train.global_batch=1",
-    "train.micro_batch=1", "train.init_from=null", "train.eval_every_steps=0", "train.eval_packs=1", "train.checkpoint.probe_at_start=false",
+    "parallel.precision=fp32", "model.num_layers=1", "model.vocab_size=8192", "budget=1e-9", "train.seq_length=128",
+    "train.global_batch=1",
+    "train.micro_batch=1", "train.init_from=null", "train.eval_every_steps=0", "train.eval_packs=1",
+    "train.checkpoint.probe_at_start=false",
     "train.checkpoint.keep_probes=1", "mixture.max_repeats=100", "objective.chunk_tokens=64",
 ]  # fmt: skip
 

@@ -14,8 +14,10 @@ from tests.dev_cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINING = [
-    "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=4", "train.log_every_steps=1",
-    "train.checkpoint.resume_every_minutes=0", "train.checkpoint.probe_share=0", "train.checkpoint.resume_every_steps=20", "train.eval_packs=2",
+    "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=4",
+    "train.log_every_steps=1",
+    "train.checkpoint.resume_every_minutes=0", "train.checkpoint.probe_share=0",
+    "train.checkpoint.resume_every_steps=20", "train.eval_packs=2",
 ]  # fmt: skip
 COURSE = ["train.steps=400"]
 """The training of tests that disturb one run; the fixture `quiet` holds its series."""
@@ -38,7 +40,8 @@ class Jobs:
     def command(self, job: str, *overrides: str, multirun: bool = False) -> list[str]:
         """The command line of a job."""
         return [
-            sys.executable, "-m", f"jobs.{job}", *(["-m"] if multirun else []), "name=t", f"runs_dir={self.runs_dir}", *self.overrides,
+            sys.executable, "-m", f"jobs.{job}", *(["-m"] if multirun else []), "name=t", f"runs_dir={self.runs_dir}",
+            *self.overrides,
             *overrides,
         ]  # fmt: skip
 

@@ -1,4 +1,5 @@
-"""The record of an array task without a cluster: its attempts, what counts as progress, when another one is hopeless."""
+"""The record of an array task without a cluster: its attempts, what counts as progress, when another one is
+hopeless."""
 
 import shutil
 from pathlib import Path

@@ -135,34 +135,40 @@ def test_ranks_under_gloo(tmp_path, ending, expected):
 
 TEXTS = [  # what a GPU machine, SLURM and NCCL say, shortened
     (
-        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 22.78 GiB. GPU 0 has a total capacity of 31.47 GiB",
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 22.78 GiB. GPU 0 has a total capacity of 31.47 GiB",  # noqa: E501
         1, "", "GPU out of memory (Tried to allocate 22.78 GiB): lower train.micro_batch",
     ),
-    ("RuntimeError: CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported", 1, "", "GPU out of memory: lower"),
+    ("RuntimeError: CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported", 1, "",
+    "GPU out of memory: lower"),
     (
-        "torch.AcceleratorError: CUDA error: uncorrectable ECC error encountered\nCUDA kernel errors might be asynchronously reported",
+        "torch.AcceleratorError: CUDA error: uncorrectable ECC error encountered\nCUDA kernel errors might be asynchronously reported",  # noqa: E501
         1, "", "the GPU failed (uncorrectable ECC error encountered): if it happens on one node",
     ),
     ("slurmstepd: error: Detected 1 oom_kill event in StepId=440575.0.", 137, "", "out of memory, and killed by"),
     ("", 137, "OUT_OF_MEMORY", "out of memory, and killed by SLURM"),
-    ("slurmstepd: error: *** STEP 12.0 ON n1 CANCELLED AT 2026-11-22T04:00:00 DUE TO TIME LIMIT ***", 143, "", "time limit: the"),
+    ("slurmstepd: error: *** STEP 12.0 ON n1 CANCELLED AT 2026-11-22T04:00:00 DUE TO TIME LIMIT ***", 143, "",
+    "time limit: the"),
     ("step 12: loss 3.4", None, "TIMEOUT", "time limit: the same command continues"),
-    ("RuntimeError: [pair.cc:537] Read error [10.0.0.3]:61143: Connection reset by peer.", 1, "NODE_FAIL", "the node failed: the same"),
+    ("RuntimeError: [pair.cc:537] Read error [10.0.0.3]:61143: Connection reset by peer.", 1, "NODE_FAIL",
+    "the node failed: the same"),
     ("srun: error: Node failure on n3", 1, "", "the node failed (n3): the same command continues"),
-    ("slurmstepd: error: *** JOB 4 ON n1 CANCELLED AT 2026-11-22T04:00:00 DUE TO PREEMPTION ***", 143, "", "preempted by another job"),
+    ("slurmstepd: error: *** JOB 4 ON n1 CANCELLED AT 2026-11-22T04:00:00 DUE TO PREEMPTION ***", 143, "",
+    "preempted by another job"),
     ("", None, "CANCELLED by 1000", "cancelled: the same command"),
     (
-        "[rank3]:[E321 02:07:08.465 ProcessGroupNCCL.cpp:607] [Rank 3] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=1580, "
+        "[rank3]:[E321 02:07:08.465 ProcessGroupNCCL.cpp:607] [Rank 3] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=1580, "  # noqa: E501
         "OpType=ALLREDUCE, Timeout(ms)=600000) ran for 600060 milliseconds before timing out.",
         134, "", "another rank hung: look at the logs",
     ),
     (
-        "torch.distributed.DistBackendError: NCCL error in: ProcessGroupNCCL.cpp:1970, unhandled system error (run with NCCL_DEBUG=INFO)",
+        "torch.distributed.DistBackendError: NCCL error in: ProcessGroupNCCL.cpp:1970, unhandled system error (run with NCCL_DEBUG=INFO)",  # noqa: E501
         1, "", "NCCL failed (unhandled system error): set NCCL_DEBUG=INFO",
     ),
-    ("DistNetworkError: The client socket has timed out after 3000ms while trying to connect to (n1, 29814).", 1, "", "rank 0 could"),
+    ("DistNetworkError: The client socket has timed out after 3000ms while trying to connect to (n1, 29814).", 1, "",
+    "rank 0 could"),
     ("OSError: [Errno 122] Disk quota exceeded: '/home/u/runs/a'", 1, "", "disk quota exceeded (/home/u/runs/a): make"),
-    ("python: /lib64/libc.so.6: version `GLIBC_2.34' not found (required by x.so)", 1, "", "a library does not fit the node (GLIBC_2.34)"),
+    ("python: /lib64/libc.so.6: version `GLIBC_2.34' not found (required by x.so)", 1, "",
+    "a library does not fit the node (GLIBC_2.34)"),
     ("", 143, "", "ended by SIGTERM before it could save"),
 ]  # fmt: skip
 
@@ -175,8 +181,10 @@ def test_texts(log, code, state, expected):
 def test_what_explains_stands_before_its_consequences():
     """A full disk in the first traceback of a chain, the lost connection in the last, torch's prefix before both."""
     chain = ["Traceback (most recent call last):", "OSError: [Errno 28] No space left on device: '/scratch/a'", "",
-             "During handling of the above exception, another exception occurred:", "", "Traceback (most recent call last):",
-             '  File "a.py", line 1, in <module>', "RuntimeError: [pair.cc:537] Read error: Connection reset by peer."]  # fmt: skip
+             "During handling of the above exception, another exception occurred:", "",
+             "Traceback (most recent call last):",
+             '  File "a.py", line 1, in <module>',
+             "RuntimeError: [pair.cc:537] Read error: Connection reset by peer."]  # fmt: skip
     log = "\n".join(["step 1"] * 99 + [f"[rank0]: {line}" for line in chain] + ["cleaning up"] * 99)
     assert cause(log, 1).startswith("disk full (/scratch/a)")
     assert cause(

@@ -16,8 +16,8 @@ STAGES = ["curate", "buckets", "clusters", "write"]
 
 
 def test_a_storm_over_the_stages_ends_byte_identical(cluster, jobs, folder):
-    """Of three array tasks that read, one is killed and one requeued; each stage waits for the one before, the report for
-    all."""
+    """Of three array tasks that read, one is killed and one requeued; each stage waits for the one before, the report
+    for all."""
     settings = [
         f"corpus.inputs=['{folder / 'texts'}']",
         "corpus.language=en",

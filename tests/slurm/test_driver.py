@@ -19,8 +19,9 @@ pytestmark = pytest.mark.slurm
 
 
 def test_checkpoints_that_outlast_the_lead_and_the_time_limit(cluster, jobs, quiet):
-    """A checkpoint takes longer than half the lead allows, so the driver asks the rank itself (SLURM's signal goes astray).
-    It hangs, as on a dead disk, until SLURM kills the job for its time limit: the next attempt goes on all the same."""
+    """A checkpoint takes longer than half the lead allows, so the driver asks the rank itself (SLURM's signal goes
+    astray). It hangs, as on a dead disk, until SLURM kills the job for its time limit: the next attempt goes on all the
+    same."""
     run = jobs.train(*COURSE, "cluster.time=1", "cluster.signal_lead=30", "cluster.sbatch.signal='B:USR1@1'")
     run.strike()
     job, rank = run.submission.jobs_of(0)[0], rank_process(run.submission.folder, 0)

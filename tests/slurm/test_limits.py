@@ -28,7 +28,7 @@ PARTITIONS = """\
 PartitionName=boost AllowGroups=ALL Default=YES GraceTime=0 MaxNodes=64 MaxTime=1-00:00:00 Nodes=b[1-100] PreemptMode=OFF State=UP
 PartitionName=serial Default=NO MaxNodes=UNLIMITED MaxTime=04:00:00 Nodes=s[1-2] PreemptMode=GANG,SUSPEND State=UP
 PartitionName=old Default=NO MaxNodes=0 MaxTime=UNLIMITED Nodes=(null) PreemptMode=CANCEL GraceTime=60 State=INACTIVE
-"""
+"""  # noqa: E501
 NODES = """\
 boost|90|32|515000|gpu:a100:4(S:0-1),nvme:1|allocated
 boost|2|32|515000|gpu:a100:4(S:0-1)|down*
@@ -69,20 +69,26 @@ def test_what_the_commands_print_is_read():
     ("keys", "sentences"),
     [
         ({}, []),
-        ({"time": "24:00:00", "nodes": 64, "gpus_per_node": 4, "cpus_per_task": 8, "mem": "494000M", "account": "LAB"}, []),
-        ({"partition": "bost"}, ["partition=bost: there is no such partition; did you mean 'boost'?; there are: boost, old, serial"]),
+        ({"time": "24:00:00", "nodes": 64, "gpus_per_node": 4, "cpus_per_task": 8, "mem": "494000M", "account": "LAB"},
+        []),
+        ({"partition": "bost"},
+        ["partition=bost: there is no such partition; did you mean 'boost'?; there are: boost, old, serial"]),
         ({"partition": "serial,boost", "gpus_per_node": 1}, []),  # the second has them
-        ({"partition": "old"}, ["partition old takes no jobs now (its state is INACTIVE)", "limit of partition old, 0"]),
+        ({"partition": "old"}, ["partition old takes no jobs now (its state is INACTIVE)",
+        "limit of partition old, 0"]),
         ({"time": "1-00:00:01"}, ["cluster.time=1-00:00:01 is above the limit of partition boost, 1-00:00:00"]),
         ({"time": "UNLIMITED"}, ["cluster.time=UNLIMITED is above the limit of partition boost"]),
-        ({"time": "3 hours"}, ["cluster.time: '3 hours' is no time that SLURM reads; write minutes, hh:mm:ss or d-hh:mm:ss"]),
+        ({"time": "3 hours"},
+        ["cluster.time: '3 hours' is no time that SLURM reads; write minutes, hh:mm:ss or d-hh:mm:ss"]),
         ({"mem": "64GiB", "nodes": 0}, ["cluster.mem: '64GiB' is no amount", "cluster.nodes=0 is below 1"]),
         ({"nodes": 65}, ["cluster.nodes=65 is above the limit of partition boost, 64"]),
         ({"partition": "serial", "nodes": 3}, ["cluster.nodes=3: partition serial has 2 nodes of that size"]),
         ({"nodes": 9, "mem": "600G"}, ["cluster.nodes=9: partition boost has 8 nodes of that size"]),
         ({"gpus_per_node": 8, "cpus_per_task": 8}, ["cluster.gpus_per_node=8: nodes of partition boost have 4 GPUs"]),
-        ({"partition": "serial", "gpus_per_node": 1}, ["cluster.gpus_per_node=1: nodes of partition serial have no GPUs"]),
-        ({"gpus_per_node": 4, "cpus_per_task": 20}, ["cpus_per_task=20 for 4 ranks a node is 80 CPUs: nodes of partition boost have 64"]),
+        ({"partition": "serial", "gpus_per_node": 1},
+        ["cluster.gpus_per_node=1: nodes of partition serial have no GPUs"]),
+        ({"gpus_per_node": 4, "cpus_per_task": 20},
+        ["cpus_per_task=20 for 4 ranks a node is 80 CPUs: nodes of partition boost have 64"]),
         ({"mem": "2T"}, ["cluster.mem=2T: nodes of partition boost have 1030000M"]),
         ({"account": "lba"}, ["cluster.account=lba is no account of yours; did you mean 'lab'?; yours: lab, test"]),
         ({"qos": "lnog"}, ["cluster.qos=lnog is not open to your account; did you mean 'long'?; yours: long, normal"]),

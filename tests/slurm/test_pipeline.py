@@ -82,8 +82,8 @@ def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainabl
 
 
 def test_a_cancelled_training_takes_along_what_waits_for_it(cluster, jobs, retrieval_folder):
-    """The sweep's array tasks, which never start, and its last job, which is lenient to array tasks that fail, but not to a
-    run cut short."""
+    """The sweep's array tasks, which never start, and its last job, which is lenient to array tasks that fail, but not
+    to a run cut short."""
     arguments = [
         *TRAINING,
         *CHAIN,

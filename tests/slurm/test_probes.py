@@ -1,5 +1,5 @@
-"""Probes that a training starts: whatever is refused, lost or submitted twice, one result a checkpoint, and the training does
-not notice."""
+"""Probes that a training starts: whatever is refused, lost or submitted twice, one result a checkpoint, and the
+training does not notice."""
 
 import dataclasses
 import json
@@ -120,8 +120,8 @@ def test_one_result_a_checkpoint_whatever_happens_to_sbatch(cluster, jobs, retri
 
 
 def test_a_probe_that_runs_already(cluster, jobs, sweep_config, run_folder, tmp_path):
-    """Of a job that nobody remembers: the array task that a training submits says who holds the checkpoint, and the report waits
-    for it."""
+    """Of a job that nobody remembers: the array task that a training submits says who holds the checkpoint, and the
+    report waits for it."""
     for step in (0, 10, 30):
         shutil.rmtree(run_folder / "checkpoints" / checkpoint_name(step))
     sweep_config.runs_dir, sweep_config.run_dir, sweep_config.sweep.trigger = (

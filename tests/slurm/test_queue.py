@@ -26,11 +26,14 @@ from slurm.submission import Array, Point, Submission, submissions
 NOBODY = 65534
 REAL = shutil.which("sbatch")
 SHELL = {
-    "SQUEUE_ACCOUNT": "other", "SQUEUE_PARTITION": "low", "SQUEUE_NAMES": "mine", "SQUEUE_QOS": "none", "SQUEUE_LICENSES": "matlab",
-    "SQUEUE_USERS": "nobody", "SQUEUE_STATES": "RUNNING", "SQUEUE_FORMAT": "%i", "SQUEUE_FORMAT2": "jobid", "SQUEUE_SORT": "-i",
+    "SQUEUE_ACCOUNT": "other", "SQUEUE_PARTITION": "low", "SQUEUE_NAMES": "mine", "SQUEUE_QOS": "none",
+    "SQUEUE_LICENSES": "matlab",
+    "SQUEUE_USERS": "nobody", "SQUEUE_STATES": "RUNNING", "SQUEUE_FORMAT": "%i", "SQUEUE_FORMAT2": "jobid",
+    "SQUEUE_SORT": "-i",
     "SACCT_FORMAT": "jobname", "SINFO_PARTITION": "low", "SINFO_FORMAT": "%n", "SINFO_SORT": "N", "SCONTROL_ALL": "1",
     "SCANCEL_STATE": "RUNNING", "SCANCEL_PARTITION": "low", "SCANCEL_NAME": "mine", "SLURM_TIME_FORMAT": "relative",
-    "SLURM_CLUSTERS": "elsewhere", "SBATCH_CLUSTERS": "elsewhere", "SBATCH_PARTITION": "mian", "SBATCH_ACCOUNT": "other",
+    "SLURM_CLUSTERS": "elsewhere", "SBATCH_CLUSTERS": "elsewhere", "SBATCH_PARTITION": "mian",
+    "SBATCH_ACCOUNT": "other",
     "SLURM_DEBUG": "3", "SLURM_EXIT_ERROR": "9", "SALLOC_PARTITION": "mian", "SRUN_CPUS_PER_TASK": "9",
 }  # fmt: skip
 

@@ -32,16 +32,20 @@ def options(script: str) -> dict[str, str]:
 
 def test_every_key_reaches_sbatch(tmp_path):
     made = submission(
-        tmp_path, partition="gpu", account="me", qos="long", time="2-00:00:00", nodes=4, gpus_per_node=8, cpus_per_task=16, mem="0",
-        constraint="h100", exclude="n7", array_parallelism=1, signal_lead=300, sbatch={"reservation": "winter", "exclusive": "true"},
+        tmp_path, partition="gpu", account="me", qos="long", time="2-00:00:00", nodes=4, gpus_per_node=8,
+        cpus_per_task=16, mem="0",
+        constraint="h100", exclude="n7", array_parallelism=1, signal_lead=300, sbatch={"reservation": "winter",
+        "exclusive": "true"},
         setup=["module load cuda"],
     )  # fmt: skip
     script = batch_script(made, 0, 2, "afterok:17")
     found = options(script)
     assert found | {
         "partition": "gpu", "account": "me", "qos": "long", "time": "2-00:00:00", "nodes": "4", "ntasks-per-node": "8",
-        "gpus-per-node": "8", "cpus-per-task": "16", "mem": "0", "constraint": "h100", "exclude": "n7", "array": "0-1%1",
-        "signal": "USR1@300", "exclusive": "", "reservation": "winter", "dependency": "afterok:17", "kill-on-invalid-dep": "yes",
+        "gpus-per-node": "8", "cpus-per-task": "16", "mem": "0", "constraint": "h100", "exclude": "n7",
+        "array": "0-1%1",
+        "signal": "USR1@300", "exclusive": "", "reservation": "winter", "dependency": "afterok:17",
+        "kill-on-invalid-dep": "yes",
         "requeue": "", "open-mode": "append",
     } == found  # fmt: skip
     assert script.index("module load cuda") < script.index("export PYTHONPATH=") < script.index("slurm.driver")

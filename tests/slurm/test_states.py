@@ -1,5 +1,5 @@
-"""Where an array task stands: what its driver wrote, what squeue and sacct say, and both after a cancellation and a retry
-on a real SLURM."""
+"""Where an array task stands: what its driver wrote, what squeue and sacct say, and both after a cancellation and a
+retry on a real SLURM."""
 
 import re
 import shutil
@@ -115,7 +115,8 @@ def test_first_the_log_of_the_rank_that_died_first(submission):
 
 
 def test_an_array_of_a_retry_covers_only_what_it_was_given(submission):
-    """Array 14 was queued for array task 0 alone: that array task 1 has no job there does not hide the job that it had."""
+    """Array 14 was queued for array task 0 alone: that array task 1 has no job there does not hide the job that it
+    had."""
     submission.queued([Array("12", 0, 2), Array("14", 0, 2)])
     jobs = {"12_0": Job("FAILED"), "12_1": RUNNING, "14_0": PENDING}
     assert [state_of(submission, index, submission.arrays, jobs).job_id for index in (0, 1)] == ["14_0", "12_1"]

@@ -73,9 +73,9 @@ def step_flops(config: ModelConfig, lengths: Iterable[int], predicted: int) -> i
 
         layers     2 T (H (q + 2 k) + q H + 3 H F)    each: query, key, value and output projection; gated feed-forward
                                                       (2 H F in, F H out; Phi has no gate: 2 H F in all)
-        attention  4 q P                              each: scores and weighted values over P attended pairs: whole documents or a window,
+        attention  4 q P            each: scores and weighted values over P attended pairs: whole documents or a window,
                                                       both sides (encoder) or what is before (decoder)
-        head       2 M H V                            at predicted positions only; the encoder's has a dense layer before, 2 M H^2
+        head       2 M H V                  at predicted positions only; the encoder's has a dense layer before, 2 M H^2
 
     and training is three times that (backward has two products for each of forward's). Where low-rank matrices are
     learnt, the net itself has no gradient of its weights: its products count twice, and those of the matrices, 2 T r

@@ -69,7 +69,8 @@ SPELLINGS = {
     "TREC's own suffix": TEXTS | {"qrels.trec": tsv(RELEVANT, "{} 0 {} {}\n")},
     "CRLF": {name: content.replace("\n", "\r\n") for name, content in PLAIN.items()},
     "byte order marks": {name: f"\ufeff{content}" for name, content in (PLAIN | {"qrels.tsv": tsv(RELEVANT)}).items()},
-    "columns in another order": TEXTS | {"qrels.tsv": "score\tcorpus-id\tquery-id\n" + tsv(RELEVANT, "{2}\t{1}\t{0}\n")},
+    "columns in another order": TEXTS | {"qrels.tsv": "score\tcorpus-id\tquery-id\n" + tsv(RELEVANT,
+    "{2}\t{1}\t{0}\n")},
     "packed": {f"{name}{'.gz' if name[0] == 'q' else '.zst'}": content for name, content in PLAIN.items()},
     "qrels as JSON lines": TEXTS | {"qrels.jsonl": json_lines(judged(RELEVANT))},
     "parquet": {"corpus.parquet": DOCUMENTS, "queries.parquet": QUERIES, "qrels.parquet": judged(RELEVANT)},
@@ -80,7 +81,8 @@ SPELLINGS = {
     "pieces, as the hub has them": {
         "corpus/corpus-00000-of-00002.parquet": DOCUMENTS[:30], "corpus/corpus-00001-of-00002.parquet": DOCUMENTS[30:],
         "queries/queries-00000-of-00001.parquet": QUERIES,
-        "data/test-00000-of-00002.parquet": judged(RELEVANT[:9]), "data/test-00001-of-00002.parquet": judged(RELEVANT[9:]),
+        "data/test-00000-of-00002.parquet": judged(RELEVANT[:9]),
+        "data/test-00001-of-00002.parquet": judged(RELEVANT[9:]),
         "README.md": "---\nlicense: mit\n---\n",
     },
 }  # fmt: skip
@@ -205,7 +207,8 @@ def test_numbers_as_ids_in_parquet(tmp_path):
 
 
 DOUBLES = {
-    "two corpora": ({"corpus.jsonl.gz": CORPUS["corpus.jsonl"]}, "has corpus.jsonl and corpus.jsonl.gz; leave one", "corpus.jsonl.gz"),
+    "two corpora": ({"corpus.jsonl.gz": CORPUS["corpus.jsonl"]}, "has corpus.jsonl and corpus.jsonl.gz; leave one",
+    "corpus.jsonl.gz"),
     "two of a split": (
         {"qrels/test.tsv": tsv(RELEVANT), "qrels/test.jsonl": "{}\n"},
         "test.jsonl and test.tsv, both of the test split; leave one", "qrels/test.jsonl",
@@ -215,19 +218,24 @@ DOUBLES = {
         "corpus.jsonl line 41 is not valid JSON", "",
     ),
     "half a grade": (
-        {"qrels.tsv": tsv([*RELEVANT, ("q0", "d1", 0.5)])}, r"qrels.tsv line 41 needs three columns.*it has '0.5' for the number", "",
+        {"qrels.tsv": tsv([*RELEVANT, ("q0", "d1", 0.5)])},
+        r"qrels.tsv line 41 needs three columns.*it has '0.5' for the number", "",
     ),
-    "half a grade first": ({"qrels.tsv": tsv([("q0", "d1", 0.5), *RELEVANT])}, r"qrels.tsv line 1 needs three columns", ""),
+    "half a grade first": ({"qrels.tsv": tsv([("q0", "d1", 0.5), *RELEVANT])}, r"qrels.tsv line 1 needs three columns",
+    ""),
     "an id with two texts": (
-        {"corpus.jsonl": json_lines([*DOCUMENTS, DOCUMENTS[0] | {"text": "other"}])}, "line 41 repeats the _id d0 with another text", "",
+        {"corpus.jsonl": json_lines([*DOCUMENTS, DOCUMENTS[0] | {"text": "other"}])},
+        "line 41 repeats the _id d0 with another text", "",
     ),
     "queries without a text": (
         {"qrels.tsv": tsv([*RELEVANT, ("x", "d1", 1), ("y", "d1", 1)])},
         r"line 41 names the query x, which queries.jsonl does not have \(nor those of 1 more lines\)", "",
     ),
-    "true as an id": ({"corpus.jsonl": json_lines([*DOCUMENTS, {"_id": True, "text": "x"}])}, "line 41 needs a JSON object with", ""),
+    "true as an id": ({"corpus.jsonl": json_lines([*DOCUMENTS, {"_id": True, "text": "x"}])},
+    "line 41 needs a JSON object with", ""),
     "no judgement in a record": (
-        {"qrels/test.jsonl": json_lines([*judged(RELEVANT), {"query-id": "q0"}])}, 'test.jsonl line 41 has no "corpus-id"', "",
+        {"qrels/test.jsonl": json_lines([*judged(RELEVANT), {"query-id": "q0"}])},
+        'test.jsonl line 41 has no "corpus-id"', "",
     ),
 }  # fmt: skip
 

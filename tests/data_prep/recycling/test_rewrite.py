@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from conf.schema import Config
 from conf.schema.endpoint import EndpointConfig, RecycleConfig
 from data_prep.endpoint.client import Endpoint
 from data_prep.filters.quality import Quality
@@ -24,7 +25,8 @@ def scored(classifier, tmp_path):
     origin = {degrade(text, "joined_words", "LOW", "1"): text for text in good}
     records = [Record(str(number), text, "s", "", "", "en", "f", number) for number, text in enumerate(origin)]
     profile = load_language("en")
-    list(Quality(classifier, profile).judge(Batch(list(origin), profile.casing), np.ones(len(origin), bool), records))
+    rule = Quality(profile, Config(quality=classifier))
+    list(rule.judge(Batch(list(origin), profile.casing), np.ones(len(origin), bool), records))
     for record in records:
         record.notes["quality"] = "MEDIUM"  # the classifier is sure that they are LOW, which nobody would rewrite
     (tmp_path / "kept.jsonl").write_bytes(b"".join(map(to_line, records)))

@@ -66,7 +66,8 @@ def test_what_is_pinned_installs_from_the_folder_alone(index, tmp_path, monkeypa
         (wheels / name).write_text("do not lose")
     build(FetchConfig(wheelhouse=str(wheels), requirements=str(lock), platform="manylinux_2_28_aarch64", python="3.12"))
     assert {path.name for path in wheels.iterdir()} == {
-        "a_wheel-1.0-py3-none-any.whl", "from_source-1.0-py3-none-any.whl", "some.lock", "some.hashes.lock", "thesis.zip",
+        "a_wheel-1.0-py3-none-any.whl", "from_source-1.0-py3-none-any.whl", "some.lock", "some.hashes.lock",
+        "thesis.zip",
         "data.tar.gz",
     }  # fmt: skip
     command = capfd.readouterr().err.strip().splitlines()[-1].split()

@@ -32,8 +32,10 @@ HOLDER = (
     " time.sleep(600)"
 )
 COURSE = [
-    "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.steps=6", "train.eval_packs=0",
-    "train.checkpoint.probe_every_steps=3", "probe.document_tokens=60", "probe.train_document_tokens=60", "probe.steps=5", "probe.pairs=100",
+    "parallel.threads=1", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.steps=6",
+    "train.eval_packs=0",
+    "train.checkpoint.probe_every_steps=3", "probe.document_tokens=60", "probe.train_document_tokens=60",
+    "probe.steps=5", "probe.pairs=100",
     "probe.batch=32", "sweep.bootstrap=0",
 ]  # fmt: skip
 

@@ -11,7 +11,8 @@ from jobs.validate.order import Planned, validate_queue
 
 
 def refuse(job: str, config: Config, made: Sequence[str] = ()) -> None:
-    """Raise UserError for what would be refused before ``job`` is queued. ``made``: folders that a job before it makes."""
+    """Raise UserError for what would be refused before ``job`` is queued. ``made``: folders that a job before it
+    makes."""
     validate_queue([Planned(JOBS["prepare"], [], made), Planned(JOBS[job], [config])], ask_site=False)
 
 

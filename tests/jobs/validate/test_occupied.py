@@ -22,8 +22,10 @@ from slurm.submit import prepare
 from tests.processes import DEVNULL, Process, ended
 
 COURSE = [
-    "train.steps=5000", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2", "train.validation_fraction=0.05",
-    "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0", "train.checkpoint.resume_every_minutes=0", "parallel.threads=1",
+    "train.steps=5000", "train.seq_length=64", "train.global_batch=4", "train.micro_batch=2",
+    "train.validation_fraction=0.05",
+    "train.checkpoint.probe_at_start=false", "train.checkpoint.probe_share=0",
+    "train.checkpoint.resume_every_minutes=0", "parallel.threads=1",
     "optim.schedule.warmup_steps=1", "name=occupied",
 ]  # fmt: skip
 

@@ -1,4 +1,5 @@
-"""A small retrieval set with a known answer, and runs with checkpoints of encoders that differ in how well they can solve it.
+"""A small retrieval set with a known answer, and runs with checkpoints of encoders that differ in how well they can
+solve it.
 
 Every concept has two words, one that queries use and one that documents use. An encoder whose embedding table gives
 both the same vector finds the document; a random one has only what the probe's head can learn."""

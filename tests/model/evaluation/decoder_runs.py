@@ -1,4 +1,5 @@
-"""Runs with checkpoints of small decoders and a tokenizer of bytes, texts of two kinds, and transformers' word on each."""
+"""Runs with checkpoints of small decoders and a tokenizer of bytes, texts of two kinds, and transformers' word on
+each."""
 
 import json
 from dataclasses import asdict
@@ -18,12 +19,14 @@ from model.training.checkpoints.write import write_checkpoint
 
 END = "<|endoftext|>"
 SHAPE = DecoderConfig(
-    architecture="qwen3", vocab_size=300, num_layers=2, hidden_size=32, num_heads=2, num_kv_heads=1, head_width=16, ffn_size=48,
+    architecture="qwen3", vocab_size=300, num_layers=2, hidden_size=32, num_heads=2, num_kv_heads=1, head_width=16,
+    ffn_size=48,
     max_positions=64, init_std=0.3,
 )  # fmt: skip
 CONTEXT = 24
 WORDS = [
-    "mahkeme", "karar", "verdi", "çünkü", "sözleşme", "geçersiz", "İstanbul", "davacı", "davalı", "temyiz", "şöyle", "ığdır", "güneş",
+    "mahkeme", "karar", "verdi", "çünkü", "sözleşme", "geçersiz", "İstanbul", "davacı", "davalı", "temyiz", "şöyle",
+    "ığdır", "güneş",
     "deniz", "yürüdü", "ağaç", "kuş", "😀",
 ]  # fmt: skip
 
@@ -69,7 +72,8 @@ def make_run(
     shape: DecoderConfig = SHAPE,
     phases: dict[int, list[str]] | None = None,
 ) -> Path:
-    """A run with a probe checkpoint at each step of ``steps``, of a decoder by its seed, and its frozen configuration."""
+    """A run with a probe checkpoint at each step of ``steps``, of a decoder by its seed, and its frozen
+    configuration."""
     for step, seed in steps.items():
         net = random_decoder(seed, shape)
 

@@ -1,4 +1,5 @@
-"""Sweeps over the checkpoints of a run: the right best checkpoint, nothing done twice, everything redone that must be."""
+"""Sweeps over the checkpoints of a run: the right best checkpoint, nothing done twice, everything redone that must
+be."""
 
 import json
 import shutil

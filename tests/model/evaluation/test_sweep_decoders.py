@@ -1,5 +1,5 @@
-"""Sweeps over checkpoints of decoders: perplexity beside or without retrieval, nothing done twice, the best checkpoint by what was
-asked for."""
+"""Sweeps over checkpoints of decoders: perplexity beside or without retrieval, nothing done twice, the best checkpoint
+by what was asked for."""
 
 import json
 import shutil
@@ -189,9 +189,8 @@ def test_retrieval_beside_perplexity(config, made, tmp_path, retrieval_folder):
     config.sweep.run, config.data.retrieval = str(run), str(retrieval_folder)
     config.probe = ProbeConfig(readout="last", steps=5, batch=64, pairs=100)
     found = sweep(config)
-    assert found.metric == "dev/ndcg@10" and [one.step for one in found.measures["perplexity"].results] == [0, 10] == [
-        one.step for one in found.results
-    ]
+    assert found.metric == "dev/ndcg@10" and list(found.measures) == ["perplexity", "retrieval"]
+    assert all([result.step for result in measure.results] == [0, 10] for measure in found.measures.values())
     assert found.best.step == max(
         (0, 10), key=lambda step: found.measures["retrieval"].results[step // 10].mean("dev", "ndcg@10")
     )
@@ -205,7 +204,7 @@ def test_retrieval_beside_perplexity(config, made, tmp_path, retrieval_folder):
     assert "Retrieval</h2>" in text and full_verdict(found).startswith("Best checkpoint by dev/ndcg@10: step")
     before = stamps(run)
     config.data.retrieval = str(tmp_path / "gone")
-    assert sweep(config).metric == "perplexity/law" and stamps(run) == before, "a result of a probe is a record too"
+    assert sweep(config).metric == "perplexity/law" and stamps(run) == before, "the record stands"
     retrieval = stamps(run)
     config.data.retrieval, config.evaluation.domain, config.evaluation.general = str(retrieval_folder), {}, {}
     assert sweep(config).measures["retrieval"].results == found.measures["retrieval"].results

@@ -101,7 +101,8 @@ def tokenizer_folder(tmp_path_factory) -> Path:
 
 
 _ODD = {
-    "vocab_size": 1000, "num_layers": 2, "hidden_size": 64, "num_heads": 4, "num_kv_heads": 2, "head_width": 16, "ffn_size": 96,
+    "vocab_size": 1000, "num_layers": 2, "hidden_size": 64, "num_heads": 4, "num_kv_heads": 2, "head_width": 16,
+    "ffn_size": 96,
     "max_positions": 256,
 }  # fmt: skip
 """A vocabulary that must be filled up, heads of queries in groups."""

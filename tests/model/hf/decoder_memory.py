@@ -17,7 +17,8 @@ from model.megatron import startup
 from model.nets.decoder import build_decoder
 
 CONFIG = DecoderConfig(
-    architecture="qwen3", vocab_size=10_000, num_layers=4, hidden_size=768, num_heads=12, num_kv_heads=4, head_width=64, ffn_size=3072,
+    architecture="qwen3", vocab_size=10_000, num_layers=4, hidden_size=768, num_heads=12, num_kv_heads=4,
+    head_width=64, ffn_size=3072,
     max_positions=64, tie_embeddings=False,
 )  # fmt: skip
 

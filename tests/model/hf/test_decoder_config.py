@@ -18,19 +18,26 @@ from model.nets.decoder import build_decoder
 
 NAMES = sorted(path.stem for path in (Path(__file__).parents[3] / "conf" / "model" / "decoder").glob("*.yaml"))
 _QWEN3 = {
-    "model_type": "qwen3", "hidden_act": "silu", "attention_bias": False, "head_dim": 128, "max_position_embeddings": 40960,
-    "num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8, "rms_norm_eps": 1e-06, "rope_scaling": None,
-    "rope_theta": 1000000, "sliding_window": None, "use_sliding_window": False, "max_window_layers": 28, "tie_word_embeddings": True,
-    "vocab_size": 151936, "initializer_range": 0.02, "bos_token_id": 151643, "eos_token_id": 151645, "torch_dtype": "bfloat16",
+    "model_type": "qwen3", "hidden_act": "silu", "attention_bias": False, "head_dim": 128,
+    "max_position_embeddings": 40960,
+    "num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8, "rms_norm_eps": 1e-06,
+    "rope_scaling": None,
+    "rope_theta": 1000000, "sliding_window": None, "use_sliding_window": False, "max_window_layers": 28,
+    "tie_word_embeddings": True,
+    "vocab_size": 151936, "initializer_range": 0.02, "bos_token_id": 151643, "eos_token_id": 151645,
+    "torch_dtype": "bfloat16",
 }  # fmt: skip
 _QWEN2 = {
-    "model_type": "qwen2", "hidden_act": "silu", "rms_norm_eps": 1e-06, "rope_theta": 1000000.0, "num_key_value_heads": 2,
-    "use_sliding_window": False, "tie_word_embeddings": True, "vocab_size": 151936, "initializer_range": 0.02, "use_mrope": False,
+    "model_type": "qwen2", "hidden_act": "silu", "rms_norm_eps": 1e-06, "rope_theta": 1000000.0,
+    "num_key_value_heads": 2,
+    "use_sliding_window": False, "tie_word_embeddings": True, "vocab_size": 151936, "initializer_range": 0.02,
+    "use_mrope": False,
 }  # fmt: skip
 PUBLISHED = {
     "qwen3_0_6b": _QWEN3 | {"hidden_size": 1024, "intermediate_size": 3072},
     "qwen3_1_7b": _QWEN3 | {"hidden_size": 2048, "intermediate_size": 6144},
-    "qwen3_4b": _QWEN3 | {"hidden_size": 2560, "intermediate_size": 9728, "num_hidden_layers": 36, "num_attention_heads": 32},
+    "qwen3_4b": _QWEN3 | {"hidden_size": 2560, "intermediate_size": 9728, "num_hidden_layers": 36,
+    "num_attention_heads": 32},
     "qwen2_5_1_5b": _QWEN2 | {
         "hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28, "num_attention_heads": 12,
         "max_position_embeddings": 131072, "sliding_window": 131072, "max_window_layers": 28,
@@ -40,20 +47,25 @@ PUBLISHED = {
         "max_position_embeddings": 32768, "sliding_window": 32768, "max_window_layers": 36,
     },
     "mistral_7b": {
-        "model_type": "mistral", "hidden_act": "silu", "hidden_size": 4096, "initializer_range": 0.02, "intermediate_size": 14336,
+        "model_type": "mistral", "hidden_act": "silu", "hidden_size": 4096, "initializer_range": 0.02,
+        "intermediate_size": 14336,
         "max_position_embeddings": 32768, "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 8,
-        "rms_norm_eps": 1e-05, "rope_theta": 10000.0, "sliding_window": 4096, "tie_word_embeddings": False, "vocab_size": 32000,
+        "rms_norm_eps": 1e-05, "rope_theta": 10000.0, "sliding_window": 4096, "tie_word_embeddings": False,
+        "vocab_size": 32000,
     },
     "phi_2": {
-        "model_type": "phi", "embd_pdrop": 0.0, "hidden_act": "gelu_new", "hidden_size": 2560, "initializer_range": 0.02,
+        "model_type": "phi", "embd_pdrop": 0.0, "hidden_act": "gelu_new", "hidden_size": 2560,
+        "initializer_range": 0.02,
         "intermediate_size": 10240, "layer_norm_eps": 1e-05, "max_position_embeddings": 2048, "num_attention_heads": 32,
-        "num_hidden_layers": 32, "num_key_value_heads": 32, "partial_rotary_factor": 0.4, "qk_layernorm": False, "resid_pdrop": 0.1,
+        "num_hidden_layers": 32, "num_key_value_heads": 32, "partial_rotary_factor": 0.4, "qk_layernorm": False,
+        "resid_pdrop": 0.1,
         "rope_scaling": None, "rope_theta": 10000.0, "tie_word_embeddings": False, "vocab_size": 51200,
     },
     "llama_3_2_1b": {
         "model_type": "llama", "attention_bias": False, "head_dim": 64, "hidden_act": "silu", "hidden_size": 2048,
         "initializer_range": 0.02, "intermediate_size": 8192, "max_position_embeddings": 131072, "mlp_bias": False,
-        "num_attention_heads": 32, "num_hidden_layers": 16, "num_key_value_heads": 8, "pretraining_tp": 1, "rms_norm_eps": 1e-05,
+        "num_attention_heads": 32, "num_hidden_layers": 16, "num_key_value_heads": 8, "pretraining_tp": 1,
+        "rms_norm_eps": 1e-05,
         "rope_scaling": {
             "factor": 32.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 8192,
             "rope_type": "llama3",
@@ -214,11 +226,17 @@ def test_what_no_net_of_ours_is(published, change, message, tmp_path):
     [
         (
             {"window": 64},
-            "Hugging Face's qwen3 has no key for model.window=64; set model.window=0, or a model.architecture that has one (mistral",
+            (
+                "Hugging Face's qwen3 has no key for model.window=64; set model.window=0, or a model.architecture that"
+                " has one (mistral"
+            ),
         ),
         (
             {"rope_share": 0.5},
-            "Hugging Face's qwen3 has no key for model.rope_share=0.5; set model.rope_share=1, or a model.architecture that has one (phi",
+            (
+                "Hugging Face's qwen3 has no key for model.rope_share=0.5; set model.rope_share=1, or a"
+                " model.architecture that has one (phi"
+            ),
         ),
         ({"architecture": "gpt2"}, "model.architecture=gpt2 has no class in transformers here; it takes qwen3, qwen2"),
     ],

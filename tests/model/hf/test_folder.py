@@ -68,7 +68,8 @@ def test_configuration_as_transformers_names_it(config, randomised, tokenizer_fo
     expected = {
         "model_type": "modernbert", "architectures": ["ModernBertForMaskedLM"], "dtype": "float32", "vocab_size": 300,
         "local_attention": 64,
-        "pad_token_id": 0, "cls_token_id": 2, "bos_token_id": 2, "sep_token_id": 3, "eos_token_id": 3, "tie_word_embeddings": True,
+        "pad_token_id": 0, "cls_token_id": 2, "bos_token_id": 2, "sep_token_id": 3, "eos_token_id": 3,
+        "tie_word_embeddings": True,
         "layer_types": ["full_attention", "sliding_attention", "sliding_attention", "full_attention"],
         "attention_dropout": 0.0, "attention_out_dropout": 0.2, "embedding_dropout": 0.05,
         "rope_parameters": {
@@ -127,8 +128,10 @@ def test_a_missing_tokenizer_is_named(config, randomised, tmp_path):
 
 def test_card(config):
     text = model_card(
-        "tiny-legal", config, 123_456, facts={"data": "court | law", "tokens": 2_000_000, "learning rate": 8e-5}, language=["tr", "en"],
-        license="apache-2.0", results={"Results": [{"split": "test", "nDCG@10": 0.30412}, {"split": "dev", "nDCG@10": 0.25}]},
+        "tiny-legal", config, 123_456, facts={"data": "court | law", "tokens": 2_000_000, "learning rate": 8e-5},
+        language=["tr", "en"],
+        license="apache-2.0", results={"Results": [{"split": "test", "nDCG@10": 0.30412}, {"split": "dev",
+        "nDCG@10": 0.25}]},
     )  # fmt: skip
     header, body = text.removeprefix("---\n").split("---\n", 1)
     assert yaml.safe_load(header)["language"] == ["tr", "en"] and yaml.safe_load(header)["license"] == "apache-2.0"

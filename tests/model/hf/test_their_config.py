@@ -154,10 +154,14 @@ def test_a_local_base_of_null_is_that_of_the_global_layers_and_is_said_once(own,
 
 
 WRONG = [
-    None, "x", "", True, [], [None], [["x"]], {}, {"full_attention": "x"}, {"full_attention": {"rope_theta": None}}, {"rope_type": []},
-    {"full_attention": {"rope_type": None}}, {"rope_theta": "x"}, {"rope_type": "yarn", "factor": []}, {"type": "linear", "factor": "2"},
-    {"rope_type": "yarn", "factor": 2.0, "attention_factor": "x"}, {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": "x"},
-    {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": "x"}, -1, 0, 0.5, float("nan"), float("inf"), 10**30,
+    None, "x", "", True, [], [None], [["x"]], {}, {"full_attention": "x"}, {"full_attention": {"rope_theta": None}},
+    {"rope_type": []},
+    {"full_attention": {"rope_type": None}}, {"rope_theta": "x"}, {"rope_type": "yarn", "factor": []},
+    {"type": "linear", "factor": "2"},
+    {"rope_type": "yarn", "factor": 2.0, "attention_factor": "x"}, {"rope_type": "llama3", "factor": 8.0,
+    "low_freq_factor": "x"},
+    {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": "x"}, -1, 0, 0.5, float("nan"),
+    float("inf"), 10**30,
 ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ def started():
 def small() -> EncoderConfig:
     """Global, local, local, global; weights large enough for tokens to matter to each other."""
     return EncoderConfig(
-        vocab_size=128, num_layers=4, hidden_size=32, num_heads=4, ffn_size=48, max_positions=512, local_window=16, init_std=0.3,
+        vocab_size=128, num_layers=4, hidden_size=32, num_heads=4, ffn_size=48, max_positions=512, local_window=16,
+        init_std=0.3,
         attention_out_dropout=0.0,
     )  # fmt: skip

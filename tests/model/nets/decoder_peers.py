@@ -10,7 +10,8 @@ from conf.schema.model import RopeScalingConfig
 from model.nets.pack import Pack
 
 BASE = DecoderConfig(
-    vocab_size=200, num_layers=2, hidden_size=64, num_heads=4, num_kv_heads=2, head_width=24, ffn_size=96, max_positions=256,
+    vocab_size=200, num_layers=2, hidden_size=64, num_heads=4, num_kv_heads=2, head_width=24, ffn_size=96,
+    max_positions=256,
     rope_theta=1000.0, norm_eps=1e-5, tie_embeddings=False,
 )  # fmt: skip
 YARN = RopeScalingConfig(kind="yarn", factor=4.0, original_max_positions=64)
@@ -43,8 +44,10 @@ SMALL: dict[str, DecoderConfig] = {
     "phi": dataclasses.replace(BASE, architecture="phi", num_kv_heads=4, head_width=16, rope_share=0.5),
 }
 _THEIRS = {
-    "input_layernorm": "input_layernorm", "pre_mlp_layernorm": "post_attention_layernorm", "self_attention.q_layernorm": "self_attn.q_norm",
-    "self_attention.k_layernorm": "self_attn.k_norm", "self_attention.linear_proj": "self_attn.o_proj", "mlp.linear_fc2": "mlp.down_proj",
+    "input_layernorm": "input_layernorm", "pre_mlp_layernorm": "post_attention_layernorm",
+    "self_attention.q_layernorm": "self_attn.q_norm",
+    "self_attention.k_layernorm": "self_attn.k_norm", "self_attention.linear_proj": "self_attn.o_proj",
+    "mlp.linear_fc2": "mlp.down_proj",
 }  # fmt: skip
 _POST = {
     "post_self_attn_layernorm": "post_attention_layernorm", "post_mlp_layernorm": "post_feedforward_layernorm",
@@ -104,9 +107,11 @@ def theirs_config(config: DecoderConfig) -> Any:
     values |= _KEYS.get(config.architecture, {})
     return getattr(transformers, f"{'Gemma3Text' if kind == 'Gemma3' else kind}Config")(
         vocab_size=config.vocab_size, hidden_size=config.hidden_size, intermediate_size=config.ffn_size,
-        num_hidden_layers=config.num_layers, num_attention_heads=config.num_heads, num_key_value_heads=config.num_kv_heads,
+        num_hidden_layers=config.num_layers, num_attention_heads=config.num_heads,
+        num_key_value_heads=config.num_kv_heads,
         max_position_embeddings=config.max_positions,
-        tie_word_embeddings=config.tie_embeddings, rope_parameters=rope, attn_implementation="eager", **{eps: config.norm_eps}, **values,
+        tie_word_embeddings=config.tie_embeddings, rope_parameters=rope, attn_implementation="eager",
+        **{eps: config.norm_eps}, **values,
     )  # fmt: skip
 
 

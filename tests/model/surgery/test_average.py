@@ -105,7 +105,8 @@ def test_what_lies_beside_is_that_of_the_last_and_the_manifest_names_the_parents
     manifest = combine(models, [0.2, 0.3, 0.5], tmp_path / "out", method="by hand")
     names = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert names == {
-        "config.json", "tokenizer.json", "generation_config.json", "model.safetensors", "manifest.json", "1_Pooling/config.json",
+        "config.json", "tokenizer.json", "generation_config.json", "model.safetensors", "manifest.json",
+        "1_Pooling/config.json",
     }  # fmt: skip
     assert json.loads((tmp_path / "out" / "generation_config.json").read_text()) == {"name": "m2"}
     assert [parent["weight"] for parent in manifest["parents"]] == [0.2, 0.3, 0.5] and manifest["method"] == "by hand"

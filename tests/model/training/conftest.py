@@ -66,7 +66,8 @@ def write_tokens(folder: Path, documents: list[list[int]], tokenizer: Path, voca
     files = {name: digest(folder / name) for name in ("tokens.bin", "tokens.idx")}
     write_json(
         folder / "manifest.json",
-        {"kind": "tokens", "tokenizer": digest(tokenizer / "tokenizer.json"), "vocab_size": vocab_size, "documents": len(documents),
+        {"kind": "tokens", "tokenizer": digest(tokenizer / "tokenizer.json"), "vocab_size": vocab_size,
+        "documents": len(documents),
          "tokens": sum(map(len, documents)), "files": files, "inputs": {}},
     )  # fmt: skip
 
@@ -88,9 +89,11 @@ def config(corpus, tmp_path) -> Config:
     """A training of 12 steps of a net with 2 layers, dropout on, in ``tmp_path``/runs/test/seed_1."""
     vocab_size = json.loads((corpus / "tokens" / "manifest.json").read_text())["vocab_size"]
     return Config(
-        name="test", seed=1, runs_dir=str(tmp_path / "runs"), run="seed_1", run_dir=str(tmp_path / "runs" / "test" / "seed_1"),
+        name="test", seed=1, runs_dir=str(tmp_path / "runs"), run="seed_1",
+        run_dir=str(tmp_path / "runs" / "test" / "seed_1"),
         data=DataConfig(tokenizer=str(corpus / "tokenizer"), tokens=str(corpus / "tokens")),
-        model=EncoderConfig(vocab_size=-(-vocab_size // 64) * 64, num_layers=2, hidden_size=32, num_heads=2, ffn_size=48, max_positions=64,
+        model=EncoderConfig(vocab_size=-(-vocab_size // 64) * 64, num_layers=2, hidden_size=32, num_heads=2,
+        ffn_size=48, max_positions=64,
                             local_window=16, global_every=2, embedding_dropout=0.1),
         objective=MlmConfig(), parallel=ParallelConfig(threads=1),
         optim=OptimConfig(name="adamw", lr=3e-3, schedule=ScheduleConfig("wsd", warmup_steps=2, decay_steps=4)),

@@ -12,8 +12,9 @@ def of_forgetting(changes: Sequence[Change], roles: Sequence[str]) -> str:
     crosses = " Crosses: 95% intervals of the paired differences over documents."
     return (
         "What was forgotten against what was gained: a point a checkpoint, joined in the order of training from the"
-        f" first checkpoint at (0, 0); changes of the perplexity per character in percent{mean}. Down is better on"
-        f" the domain, right is worse in general.{crosses if any(one.domain.low < one.domain.high for one in changes) else ''}"
+        f" first checkpoint at (0, 0); changes of the perplexity per character in percent{mean}. Down is better on the"
+        " domain, right is worse in"
+        f" general.{crosses if any(one.domain.low < one.domain.high for one in changes) else ''}"
     )
 
 

@@ -20,7 +20,7 @@ Esas No : 2015/2853
 Sanığın, IŞIK mahallesinde oturan mağdurun çantasını aldığı; bu nedenle, "yağma" suçundan cezalandırılmasına karar verildi!
 - Hüküm ONANMIŞTIR (8.9.2015 gününde oybirliğiyle).
 - Hüküm ONANMIŞTIR (8.9.2015 gününde oybirliğiyle).
-Neden? Çünkü karar karar usule uygundur ve bu ve bu ve bu"""
+Neden? Çünkü karar karar usule uygundur ve bu ve bu ve bu"""  # noqa: E501
 TEXTS = [
     TURKISH,
     "",

@@ -33,7 +33,8 @@ def test_interval_of_a_correlation_equals_scipy():
     second = first + rng.normal(0, 0.3, 40)
     found = correlation([(first, second)], 1500)
     peer = scipy.stats.bootstrap(
-        (first, second), lambda a, b: scipy.stats.spearmanr(a, b).statistic, paired=True, vectorized=False, n_resamples=1500,
+        (first, second), lambda a, b: scipy.stats.spearmanr(a, b).statistic, paired=True, vectorized=False,
+        n_resamples=1500,
         method="percentile", rng=np.random.default_rng(1),
     ).confidence_interval  # fmt: skip
     assert found.rho == spearman([(first, second)]) and found.checkpoints == 40

@@ -63,8 +63,10 @@ def stand_ins():
         return dense(query, key, value, torch.arange(len(lengths)).repeat_interleave(lengths), Window(*window_size))
 
     def flash_attn_varlen_func(
-        q, k, v, cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, dropout_p=0.0, softmax_scale=None, causal=False,
-        window_size=(-1, -1), softcap=0.0, alibi_slopes=None, deterministic=False, return_attn_probs=False, block_table=None,
+        q, k, v, cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, dropout_p=0.0, softmax_scale=None,
+        causal=False,
+        window_size=(-1, -1), softcap=0.0, alibi_slopes=None, deterministic=False, return_attn_probs=False,
+        block_table=None,
     ):  # fmt: skip
         assert max_seqlen_q == max_seqlen_k == int(cu_seqlens_q.diff().max()) and not causal
         assert deterministic == torch.are_deterministic_algorithms_enabled()

@@ -23,7 +23,8 @@ def test_step_flops_equal_what_torch_counts():
     """A dense re-statement of the net (all layers global), run under torch's FLOP counter, forward and backward."""
     config = EncoderConfig(vocab_size=96, num_layers=3, hidden_size=32, num_heads=4, ffn_size=48, global_every=1)
     h, f, documents, predicted = config.hidden_size, config.ffn_size, [5, 16, 11], 9
-    weights = {name: torch.randn(shape, requires_grad=True) for name, shape in {"qkv": (3 * h, h), "out": (h, h), "wi": (2 * f, h),
+    weights = {name: torch.randn(shape, requires_grad=True) for name, shape in {"qkv": (3 * h, h), "out": (h, h),
+    "wi": (2 * f, h),
                "wo": (h, f), "dense": (h, h), "decoder": (96, h)}.items()}  # fmt: skip
     with FlopCounterMode(display=False) as counter:
         x = torch.randn(sum(documents), h, requires_grad=True)

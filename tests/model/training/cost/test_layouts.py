@@ -170,8 +170,10 @@ def test_every_gpu_can_be_planned_for():
     [
         (run(gpu="H100-80G"), r"hardware\.gpu=H100-80G is not known; take one of .*did you mean 'H100-80GB'\?"),
         (run(gpus=0), r"hardware\.gpus=0 takes the GPUs of section cluster, which names none"),
-        (run("decoder/mistral_7b", "A100-40GB", 2), r"nothing fits A100-40GB: the smallest, .* takes \d+\.\d GB .*more GPUs"),
-        (run("decoder/qwen3_0_6b", "A100-40GB", 1, seq_length=262_144), r"nothing fits .*a shorter train\.seq_length would help"),
+        (run("decoder/mistral_7b", "A100-40GB", 2),
+        r"nothing fits A100-40GB: the smallest, .* takes \d+\.\d GB .*more GPUs"),
+        (run("decoder/qwen3_0_6b", "A100-40GB", 1, seq_length=262_144),
+        r"nothing fits .*a shorter train\.seq_length would help"),
         (run(tokens=0), r"set train\.tokens or train\.steps"),
         (run(phases={"law": PhaseConfig()}), r"phases\.law\.tokens=0"),
         (run(global_batch=1), r"no layout of 32 GPUs divides net and batch"),

@@ -14,7 +14,8 @@ from model.training.cost.seconds import LAUNCH, LINKS, seconds
 from model.training.cost.work import Layout, Span
 
 NET = DecoderConfig(
-    vocab_size=32_000, num_layers=8, hidden_size=2048, num_heads=16, num_kv_heads=8, head_width=128, ffn_size=6144, tie_embeddings=False
+    vocab_size=32_000, num_layers=8, hidden_size=2048, num_heads=16, num_kv_heads=8, head_width=128, ffn_size=6144,
+    tie_embeddings=False
 )  # fmt: skip
 CONFIG = Config(model=NET, objective=CausalConfig(), hardware=HardwareConfig(gpu="H100-64GB"))
 GPU = MACHINES["H100-64GB"]

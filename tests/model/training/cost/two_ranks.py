@@ -16,7 +16,8 @@ from model.training.cost.memory import state_bytes
 from model.training.cost.work import Layout
 
 NET = DecoderConfig(
-    vocab_size=500, num_layers=4, hidden_size=128, num_heads=4, num_kv_heads=2, head_width=32, ffn_size=192, max_positions=64
+    vocab_size=500, num_layers=4, hidden_size=128, num_heads=4, num_kv_heads=2, head_width=32, ffn_size=192,
+    max_positions=64
 )  # fmt: skip
 NETS = {
     "qwen3": NET,

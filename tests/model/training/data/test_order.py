@@ -32,7 +32,8 @@ def tokens(corpus) -> Tokens:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    lengths=st.lists(st.integers(0, 50), min_size=2, max_size=50).filter(lambda found: sum(found) > 0), capacity=st.integers(1, 24),
+    lengths=st.lists(st.integers(0, 50), min_size=2, max_size=50).filter(lambda found: sum(found) > 0),
+    capacity=st.integers(1, 24),
     fraction=st.sampled_from([0.0, 0.1, 0.5]), seed=st.integers(0, 5), epoch=st.integers(0, 3),
 )  # fmt: skip
 def test_every_token_of_every_document_once_an_epoch(lengths, capacity, fraction, seed, epoch):

@@ -34,7 +34,8 @@ def run_of(folder: Path, sources: dict[str, int], inputs: dict[str, Path], **tra
 
 def test_a_corpus_and_a_data_set_of_the_hub(tmp_path):
     corpus = made(tmp_path / "corpus", kind="corpus", sources={
-        "court": {"licence": "CC-BY-4.0", "language": "tr", "kept": 3}, "web": {"licence": "unknown", "language": "pl", "kept": 2},
+        "court": {"licence": "CC-BY-4.0", "language": "tr", "kept": 3}, "web": {"licence": "unknown", "language": "pl",
+        "kept": 2},
         "none_of_it": {"licence": "secret", "language": "xx", "kept": 0},
     })  # fmt: skip
     texts = [f"{corpus}/documents/court/0000{number}.jsonl.zst" for number in range(7)] + [

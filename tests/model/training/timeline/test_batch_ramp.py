@@ -21,7 +21,8 @@ def walk(ramp: BatchRamp, steps: int) -> list[int]:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    micro=st.integers(1, 4), ranks=st.integers(1, 3), start=st.integers(1, 4), extra=st.integers(0, 12), tokens=st.integers(1, 40_000),
+    micro=st.integers(1, 4), ranks=st.integers(1, 3), start=st.integers(1, 4), extra=st.integers(0, 12),
+    tokens=st.integers(1, 40_000),
     length=st.sampled_from([8, 128]),
 )  # fmt: skip
 def test_ramp_is_linear_in_tokens_whole_and_counted_exactly(micro, ranks, start, extra, tokens, length):

@@ -22,7 +22,8 @@ LENGTHS = [10, 15, 20, 6, 5]
 @pytest.fixture
 def config() -> Config:
     return Config(
-        model=DecoderConfig(), objective=CausalConfig(), phases={name: dataclasses.replace(phase) for name, phase in PHASES.items()},
+        model=DecoderConfig(), objective=CausalConfig(), phases={name: dataclasses.replace(phase) for name,
+        phase in PHASES.items()},
         train=TrainConfig(seq_length=25, global_batch=4, micro_batch=1, validation_fraction=0.0),
         optim=OptimConfig(lr=1e-3, schedule=ScheduleConfig("cosine", warmup_tokens=300, min_lr_ratio=0.1)),
     )  # fmt: skip

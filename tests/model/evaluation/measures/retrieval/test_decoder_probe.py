@@ -27,7 +27,8 @@ CONCEPTS = 60
 END, BEGIN = "<|endoftext|>", "<|begin|>"
 VOCABULARY = [END, BEGIN, *(f"{side}{concept}" for side in "qd" for concept in range(CONCEPTS))]
 SHAPE = DecoderConfig(
-    architecture="qwen3", vocab_size=len(VOCABULARY), num_layers=2, hidden_size=32, num_heads=4, num_kv_heads=2, head_width=16, ffn_size=48,
+    architecture="qwen3", vocab_size=len(VOCABULARY), num_layers=2, hidden_size=32, num_heads=4, num_kv_heads=2,
+    head_width=16, ffn_size=48,
     max_positions=128,
 )  # fmt: skip
 CONFIG = ProbeConfig(readout="last", beside=["emb", "cat"], steps=20, batch=64, pairs=250)

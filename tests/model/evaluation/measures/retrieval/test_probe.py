@@ -1,4 +1,5 @@
-"""The probe of one checkpoint: it tells encoders apart, depends on its seed alone, and leaves the checkpoint as it was."""
+"""The probe of one checkpoint: it tells encoders apart, depends on its seed alone, and leaves the checkpoint as it
+was."""
 
 from dataclasses import replace
 

@@ -86,8 +86,8 @@ def frozen_shape(checkpoint: Checkpoint) -> ModelConfig:
 
 
 def shape_in(folder: Path, key: str, whole: bool = False) -> ModelConfig:
-    """The shape of the net in ``folder``, which ``key`` names: a model in Hugging Face's format or a checkpoint of ours, of
-    which ``whole`` takes all that its run was configured with. Raises UserError where it states none."""
+    """The shape of the net in ``folder``, which ``key`` names: a model in Hugging Face's format or a checkpoint of
+    ours, of which ``whole`` takes all that its run was configured with. Raises UserError where it states none."""
     if not folder.exists():
         raise UserError(
             f"{key}: {folder} does not exist, and model=auto reads its shape there; make it first, or name model=..."

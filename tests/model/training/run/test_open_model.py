@@ -14,8 +14,8 @@ from conf.schema.model import AutoConfig, RopeScalingConfig
 from jobs.launch.compose import compose, to_config
 from model.hf.decoder.config import write_config
 from model.hf.modernbert.config import to_theirs
-from model.open_model import check_start, close_model, is_open
 from model.training.run.folder import open_run
+from model.training.run.open_model import check_start, close_model, is_open
 
 SIZES = {"vocab_size": 1000, "num_layers": 2, "hidden_size": 64, "num_heads": 4, "ffn_size": 96, "max_positions": 256}
 HEADS = {"num_kv_heads": 2, "head_width": 16}
