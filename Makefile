@@ -7,6 +7,8 @@ ARGS ?=
 export DATA
 WORKERS ?= 2
 export PYTHONUNBUFFERED = 1
+# What Python compiles is kept: else each of the many processes of the tests would compile all of the project again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup setup-dev quickstart test test-long test-slurm lint cluster cluster-down wheelhouse clean
 help:

@@ -3,13 +3,12 @@
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from common import layout
+from tests.sources import ROOT, tree_of
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("benchmarks", "common", "conf", "data_prep", "jobs", "model", "slurm")
 FILES = sorted(
     path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if path != ROOT / "common" / "layout.py"
@@ -36,9 +35,9 @@ def spelled(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_names_on_disk_are_spelled_in_one_place(path):
-    assert not list(spelled(ast.parse(path.read_text())))
+def test_names_on_disk_are_spelled_in_one_place():
+    for path in FILES:
+        assert not list(spelled(tree_of(path))), path
 
 
 @pytest.mark.parametrize(

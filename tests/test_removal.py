@@ -5,7 +5,8 @@ import ast
 
 import pytest
 
-from tests.test_imports import FILES, ROOT
+from tests.sources import ROOT, tree_of
+from tests.test_imports import FILES
 
 ANY = {"rmtree", "unlink", "rmdir", "removedirs", "rename", "renames"}
 """Functions of os and shutil, and methods of paths, that no other object of ours has."""
@@ -51,10 +52,10 @@ CALLERS = {
 OURS = set().union(*CALLERS.values())
 
 
-def raw(source: str) -> set[str]:
-    """Names of calls in ``source`` that remove or rename."""
+def raw(tree: ast.Module) -> set[str]:
+    """Names of calls that remove or rename."""
     found = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module in ("os", "shutil", "pathlib"):
             found |= {alias.name for alias in node.names} & (ANY | OF_MODULES.get(node.module, set()))
         elif isinstance(node, ast.Attribute):
@@ -74,22 +75,19 @@ def raw(source: str) -> set[str]:
     return found
 
 
-def called(source: str) -> set[str]:
-    """Names of functions of ours for that which ``source`` calls."""
-    calls = (node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+def called(tree: ast.Module) -> set[str]:
+    """Names of functions of ours for that which are called."""
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
     return {getattr(call, "id", getattr(call, "attr", "")) for call in calls} & OURS
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_only_one_place_removes(path):
-    name, source = str(path.relative_to(ROOT)), path.read_text()
-    assert raw(source) == RAW.get(name, set()), (
-        f"{name}: remove and rename through common/remove.py and common/files.py"
-    )
-    if name != "common/remove.py":
-        assert called(source) == CALLERS.get(name, set()), (
-            f"{name}: say in CALLERS what it removes, after a look at the rules"
-        )
+def test_only_one_place_removes():
+    for path in FILES:
+        name, tree = str(path.relative_to(ROOT)), tree_of(path)
+        expected, callers = RAW.get(name, set()), CALLERS.get(name, set())
+        assert raw(tree) == expected, f"{name}: remove and rename through common/remove.py and common/files.py"
+        if name != "common/remove.py":
+            assert called(tree) == callers, f"{name}: say in CALLERS what it removes, after a look at the rules"
 
 
 def test_the_tables_name_files_that_are_there():
@@ -107,9 +105,9 @@ def test_the_tables_name_files_that_are_there():
     ],
 )  # fmt: skip
 def test_every_way_to_remove_is_seen(source):
-    assert raw(source)
+    assert raw(ast.parse(source))
 
 
 @pytest.mark.parametrize("source", ["text.replace('a', 'b')", "dataclasses.replace(x, a=1)", "x.remove(y)"])
 def test_other_calls_are_not(source):
-    assert not raw(source)
+    assert not raw(ast.parse(source))

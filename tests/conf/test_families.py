@@ -1,15 +1,14 @@
 """Records of families hold together, and nothing else in the code tells families apart."""
 
 import ast
-from pathlib import Path
 
 import pytest
 
 from conf.families import DECODERS, FAMILIES, MODEL_TYPES, family_in
 from conf.families.record import FC1, FC2, NEUTRAL, OUT, QKV
 from conf.schema import DecoderConfig, EncoderConfig
+from tests.sources import ROOT, nodes_of
 
-ROOT = Path(__file__).resolve().parents[2]
 FILES = [
     path
     for package in ("common", "conf", "data_prep", "jobs", "model", "slurm")
@@ -33,10 +32,9 @@ def tells_apart(node: ast.AST) -> bool:
     return isinstance(node, ast.Tuple | ast.List | ast.Set) and len(named(node)) > 1
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_code_tells_families_apart_by_their_names(path):
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    assert not [ast.unparse(node)[:80] for node in nodes if tells_apart(node)]
+def test_no_code_tells_families_apart_by_their_names():
+    for path in FILES:
+        assert not [ast.unparse(node)[:80] for node in nodes_of(path) if tells_apart(node)], path
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ def project(tmp_path_factory):
     return copy_project(tmp_path_factory.mktemp("project"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("recipe", EXECUTED)
 def test_the_code_of_a_recipe_works_as_the_page_shows_it(recipe, project):
     blocks = section("extending.md", recipe)

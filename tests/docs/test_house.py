@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from docs.house import FLOOR, PICTURE, ROOMS, draw, imports_of, read_edges, reduced, room_of, without_circles
-from tests.test_imports import ROOT
+from tests.sources import ROOT
 
 
 def test_the_picture_is_that_of_the_code():

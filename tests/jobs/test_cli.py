@@ -123,9 +123,9 @@ def test_help_on_what_is_no_prefix_is_one_sentence(helped, capsys, prefix, hint)
     )
 
 
-@pytest.mark.parametrize("name", JOBS)
-def test_a_typo_ends_with_one_line_and_status_2(name):
-    ended = job(name, "optim.lrr=3")
+def test_a_typo_ends_with_one_line_and_status_2():
+    """As a process; in every job: tests/jobs/arguments/test_wrong_command_lines.py."""
+    ended = job("train", "optim.lrr=3")
     assert ended.returncode == 2
     assert (
         ended.stderr.strip()

@@ -614,7 +614,7 @@ def start(script, config, *arguments):
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
-@pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize("finished", [pytest.param(False, marks=pytest.mark.long), True])
 def test_killed_before_any_step_on_disk_the_same_command_ends_with_the_same_bytes(config, tmp_path, finished):
     """SIGKILL before the n-th file is opened for writing, renamed or removed, for every seventh n; then the command
     again.

@@ -248,6 +248,8 @@ def test_what_has_no_single_mend_says_what_there_is(run, arguments, words):
 @pytest.mark.parametrize("name", JOBS)
 def test_every_job_speaks_so(run, name):
     assert "data.inputs=['my/folder']" in refused(run, name, "data.inputs=my/folder", HYDRA_FULL_ERROR="1")
+    unknown = "error: unknown key 'optim.lrr'; did you mean 'optim.lr'?; `--cfg job` prints every key with its value\n"
+    assert refused(run, name, "optim.lrr=3") == unknown
     if name in ("doctor", "fetch", "status"):
         assert "takes no multirun" in refused(run, name, "-m", "seed=1,2")
 

@@ -40,6 +40,7 @@ COURSE = [
 ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_on_this_machine_when_the_training_has_finished(trainable, retrieval_folder, tmp_path, capfd):
     overrides = [
         *trainable,
