@@ -1,4 +1,5 @@
-"""Source files of the project, each read and parsed once in a process, for the tests that hold all of them to a rule."""
+"""Source files of the project, each read and parsed once in a process, for the tests that hold all of them to a
+rule."""
 
 import ast
 from functools import cache

@@ -171,7 +171,7 @@ LLAMA, MISTRAL, PHI = (PUBLISHED[name] for name in ("llama_3_2_1b", "mistral_7b"
         (
             _QWEN3,
             {"model_type": "gpt2"},
-            "describes a model of type 'gpt2'; decoders that can be read are qwen3, qwen2, llama, mistral, gemma3_text, olmo2",
+            "describes a model of type 'gpt2'; decoders that can be read are qwen3, qwen2, llama, mistral, gemma3_text",
         ),
         (_QWEN3, {"attention_bias": True}, "config.json has attention_bias=True; only False can be read for qwen3"),
         (
