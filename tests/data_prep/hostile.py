@@ -36,7 +36,7 @@ from data_prep.quickstart.pairs import text_pairs, without_names
 from data_prep.records.record import Record
 from data_prep.sources.readers import READERS, BadDocuments, Form, read_documents
 from data_prep.text.batch import Batch
-from data_prep.text.language import FOLDER, load_language
+from data_prep.text.language import FOLDER, TEMPLATE, load_language
 from data_prep.tokenizer.backends import Gigatoken, Reference, Tiktoken, load_reference
 from data_prep.tokenizer.patterns import PATTERNS
 from data_prep.topics.words import counts
@@ -126,7 +126,7 @@ def subjects(folder: Path, tokenizer: Path) -> dict[str, Subject]:
     """By name: all that runs over a document. ``folder`` takes the files that readers read; ``tokenizer``: folder of
     one."""
     by_name = dict(_expressions())
-    for code in sorted(path.stem for path in FOLDER.glob("*.yaml")):
+    for code in sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != TEMPLATE):
         by_name |= {f"{code}: {name}": subject for name, subject in _of_language(code)}
     by_name |= {f"reader {suffix}": _reader(folder / f"text{suffix}") for suffix in FORMATS if suffix not in BINARY}
     by_name |= {
