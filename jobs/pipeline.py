@@ -37,7 +37,7 @@ def run(config: Config) -> None:
     validate_chain(_planned(stages), read_ranks().size)
     if config.dry_run:
         for job, own in stages:
-            say(f"{job:10} {JOBS[job].title:32} -> {JOBS[job].home(own)}")
+            say(f"{job:10} {JOBS[job].title:36} -> {JOBS[job].home(own)}")
         return
     begun = time.monotonic()
     for number, (job, own) in enumerate(stages, 1):
