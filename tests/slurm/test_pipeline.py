@@ -22,12 +22,10 @@ PROBE = [*LONG, "probe.pairs=40", "probe.steps=5", "probe.batch=8", "sweep.bm25=
 
 
 def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainable, retrieval_folder):
-    """The retrieval set is broken: training ends, the sweep fails, the export is cancelled. Mended, the same command
+    """The retrieval set breaks once all is queued: training ends, the sweep fails, the export is cancelled. Mended, the same command
     does the rest."""
     retrieval = jobs.folder / "retrieval"
     shutil.copytree(retrieval_folder, retrieval)
-    hidden = next(retrieval.rglob("corpus.jsonl"))
-    hidden.rename(jobs.folder / "hidden")
     overrides = [one for one in jobs.overrides if not one.startswith(("data.tokenizer=", "data.tokens="))]
     jobs.overrides = [
         *overrides,
@@ -52,6 +50,8 @@ def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainabl
     long = jobs.start("pipeline", *arguments, "probe.document_tokens=96", multirun=True, fails=True)
     assert "error: probe.document_tokens=96 exceeds model.max_positions=64" in long
     said = jobs.start("pipeline", *arguments, multirun=True)
+    hidden = next(retrieval.rglob("corpus.jsonl"))
+    hidden.rename(jobs.folder / "hidden")  # a set that lacks it now would be refused before anything is queued
     assert "aftercorr" not in said.split("train")[0]
     by_job = {}
     for submission in jobs.submissions():
