@@ -22,8 +22,8 @@ PROBE = [*LONG, "probe.pairs=40", "probe.steps=5", "probe.batch=8", "sweep.bm25=
 
 
 def test_a_failed_stage_cancels_the_rest_and_is_taken_up(cluster, jobs, trainable, retrieval_folder):
-    """The retrieval set breaks once all is queued: training ends, the sweep fails, the export is cancelled. Mended, the same command
-    does the rest."""
+    """The retrieval set breaks once all is queued: training ends, the sweep fails, the export is cancelled. Mended, the
+    same command does the rest."""
     retrieval = jobs.folder / "retrieval"
     shutil.copytree(retrieval_folder, retrieval)
     overrides = [one for one in jobs.overrides if not one.startswith(("data.tokenizer=", "data.tokens="))]
