@@ -90,9 +90,10 @@ def narrowed(recipe: str) -> ModelConfig:
     small = {"vocab_size": 300, "hidden_size": 64, "ffn_size": 96}
     if isinstance(model, EncoderConfig):
         return dataclasses.replace(model, **small, num_heads=4)
-    ratio = model.num_heads // model.num_kv_heads
+    heads = 2 * model.num_heads // model.num_kv_heads
+    small["hidden_size"] = -(-64 // heads) * heads  # Llama's class takes no other
     return dataclasses.replace(
-        model, **small, num_kv_heads=2, num_heads=2 * ratio, head_width=16, window=min(model.window, 24)
+        model, **small, num_kv_heads=2, num_heads=heads, head_width=16, window=min(model.window, 24)
     )
 
 
