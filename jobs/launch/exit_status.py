@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TextIO
 
@@ -11,6 +12,9 @@ from common import disk, interrupt
 from common.errors import AlreadyReported, UserError
 from common.fence import EXIT_SUPERSEDED, Superseded
 from common.screen import plain
+
+SAYING_SECONDS = 2.0
+"""What a rank waits before it ends for an error that another one says: torchrun stops the others when one has ended."""
 
 
 def guard(action: Callable[[], Any]) -> Any:
@@ -28,6 +32,7 @@ def guard(action: Callable[[], Any]) -> Any:
             _discard(sys.stdout)
             sys.exit(128 + signal.SIGPIPE)
         if isinstance(error, AlreadyReported):
+            time.sleep(SAYING_SECONDS)
             sys.exit(2)
         if isinstance(error, Superseded):
             _end(str(error), EXIT_SUPERSEDED)
